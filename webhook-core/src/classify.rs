@@ -1,0 +1,119 @@
+//! What an outcome means.
+//!
+//! Three types keep three questions apart: an [`Outcome`] is what happened, a [`Verdict`] what it
+//! means, a [`Decision`](crate::Decision) what we do.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::{
+    attempt::Outcome,
+    port::{Response, TransportErrorKind},
+    retry_after::retry_after,
+    time::Timestamp,
+};
+
+/// What an outcome means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The receiver has accepted the event: the head of a 2xx arrived, whatever its body does.
+    Accepted,
+    /// It may work another time. The receiver may have asked for a wait.
+    TryAgain {
+        /// What `Retry-After` asked for.
+        retry_after: Option<Duration>,
+    },
+    /// A kept connection had gone stale: says nothing about the receiver, so try again soon.
+    TryAgainSoon,
+    /// Our own fault: try again, at nobody's expense.
+    OwnFault,
+    /// The receiver wants nothing more, ever: 410.
+    Gone,
+    /// The URL itself is refused: it has to change first.
+    Refused,
+}
+
+/// Says what `outcome` means, at `now`.
+pub fn classify(outcome: &Outcome, now: Timestamp) -> Verdict {
+    match outcome {
+        Outcome::Answered(response) => classify_response(response, now),
+        Outcome::NotAnswered(error) => match error.kind() {
+            TransportErrorKind::BlockedLiteral => Verdict::Refused,
+            TransportErrorKind::StaleConnection => Verdict::TryAgainSoon,
+            TransportErrorKind::Local => Verdict::OwnFault,
+            _ => Verdict::TryAgain { retry_after: None },
+        },
+        Outcome::NotSigned(_) => Verdict::OwnFault,
+        Outcome::Unknown => Verdict::TryAgain { retry_after: None },
+    }
+}
+
+fn classify_response(response: &Response, now: Timestamp) -> Verdict {
+    match response.status {
+        status if status.is_success() => Verdict::Accepted,
+        StatusCode::GONE => Verdict::Gone,
+        _ => Verdict::TryAgain { retry_after: retry_after(&response.headers, now) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::{Phase, SignerError, TlsFailure, TransportError};
+    use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
+
+    const AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
+
+    #[test]
+    fn every_status_has_one_meaning() {
+        for code in 100..=999 {
+            let outcome = Outcome::Answered(Response::new(StatusCode::from_u16(code).unwrap()));
+            let expected = match code {
+                200..=299 => Verdict::Accepted,
+                410 => Verdict::Gone,
+                _ => AGAIN,
+            };
+            assert_eq!(classify(&outcome, Timestamp::default()), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn any_failure_status_may_ask_for_a_wait() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("600"))]);
+        for code in [302, 400, 429, 503] {
+            let response =
+                Response::new(StatusCode::from_u16(code).unwrap()).with_headers(headers.clone());
+            let expected = Verdict::TryAgain { retry_after: Some(Duration::from_secs(600)) };
+            assert_eq!(classify(&Outcome::Answered(response), Timestamp::default()), expected);
+        }
+    }
+
+    #[test]
+    fn errors_mean_what_their_kind_says() {
+        use TransportErrorKind as Kind;
+        let table = [
+            (Kind::BlockedLiteral, Verdict::Refused),
+            (Kind::BlockedName, AGAIN),
+            (Kind::Resolve, AGAIN),
+            (Kind::Connect, AGAIN),
+            (Kind::Tls(TlsFailure::Expired), AGAIN),
+            (Kind::Timeout(Phase::Head), AGAIN),
+            (Kind::StaleConnection, Verdict::TryAgainSoon),
+            (Kind::Interrupted(Phase::Write), AGAIN),
+            (Kind::Protocol, AGAIN),
+            (Kind::Local, Verdict::OwnFault),
+            (Kind::Other, AGAIN),
+        ];
+        for (kind, expected) in table {
+            let outcome = Outcome::NotAnswered(TransportError::new(kind));
+            assert_eq!(classify(&outcome, Timestamp::default()), expected, "{kind:?}");
+        }
+        assert_eq!(
+            classify(&Outcome::NotSigned(SignerError::new("x")), Timestamp::default()),
+            Verdict::OwnFault
+        );
+        assert_eq!(classify(&Outcome::Unknown, Timestamp::default()), AGAIN);
+    }
+}

@@ -1,0 +1,286 @@
+//! Deliveries: the obligation to bring one event to one endpoint, and how far it has come.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    event::EventType,
+    id::{DeliveryId, EndpointId, EventId, InvalidId, TenantId},
+    text::serde_as_text,
+    time::Timestamp,
+    url::EndpointUrl,
+};
+
+/// How far a delivery has come. The last three are final.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum DeliveryStatus {
+    /// Waits until it is due.
+    Pending,
+    /// A worker holds it under a lease.
+    InFlight,
+    /// The receiver has accepted it.
+    Success,
+    /// Given up.
+    Failed,
+    /// Its endpoint was removed, or somebody cancelled it.
+    Cancelled,
+}
+
+impl DeliveryStatus {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::InFlight, Self::Success, Self::Failed, Self::Cancelled];
+
+    /// Its name in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InFlight => "in_flight",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more happens to it by itself.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Success | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl fmt::Display for DeliveryStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DeliveryStatus {
+    type Err = InvalidDeliveryStatus;
+
+    fn from_str(name: &str) -> Result<Self, InvalidDeliveryStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or(InvalidDeliveryStatus)
+    }
+}
+
+serde_as_text!(DeliveryStatus);
+
+/// The text is no delivery status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a valid delivery status; expected pending, in_flight, success, failed or cancelled")]
+pub struct InvalidDeliveryStatus;
+
+/// A delivery as its record shows it.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Which event to which endpoint.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// Where it goes, or went.
+    pub url: EndpointUrl,
+    /// How far it has come.
+    pub status: DeliveryStatus,
+    /// Attempts so far, one in flight included.
+    pub attempts: u32,
+    /// When the next attempt is due, while pending, by the store's clock.
+    pub due_at: Option<Timestamp>,
+    /// When the last attempt was claimed, by the store's clock.
+    pub last_attempt_at: Option<Timestamp>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When the obligation came about, by the store's clock.
+    pub created_at: Timestamp,
+}
+
+impl Delivery {
+    /// A pending delivery without attempts.
+    pub const fn new(
+        id: DeliveryId,
+        tenant: TenantId,
+        event_type: EventType,
+        url: EndpointUrl,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            event_type,
+            url,
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            due_at: None,
+            last_attempt_at: None,
+            last_error: None,
+            created_at,
+        }
+    }
+}
+
+/// Which deliveries to list. Newest first.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DeliveryQuery {
+    /// Only this tenant's.
+    pub tenant: Option<TenantId>,
+    /// Only those of this event.
+    pub event: Option<EventId>,
+    /// Only those to this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Only those with this status.
+    pub status: Option<DeliveryStatus>,
+    /// Only those after this point of an earlier listing.
+    pub cursor: Option<Cursor>,
+    /// At most this many; at most [`MAX_LIMIT`](Self::MAX_LIMIT).
+    pub limit: usize,
+}
+
+impl DeliveryQuery {
+    /// The most deliveries in one page.
+    pub const MAX_LIMIT: usize = 1000;
+
+    /// The newest 50 deliveries, of whatever kind.
+    pub const fn new() -> Self {
+        Self { tenant: None, event: None, endpoint: None, status: None, cursor: None, limit: 50 }
+    }
+
+    /// Only this tenant's.
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Only those of this event.
+    #[must_use]
+    pub const fn event(mut self, event: EventId) -> Self {
+        self.event = Some(event);
+        self
+    }
+
+    /// Only those to this endpoint.
+    #[must_use]
+    pub const fn endpoint(mut self, endpoint: EndpointId) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Only those with this status.
+    #[must_use]
+    pub const fn status(mut self, status: DeliveryStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Goes on where an earlier page ended.
+    #[must_use]
+    pub const fn after(mut self, cursor: Cursor) -> Self {
+        self.cursor = Some(cursor);
+        self
+    }
+
+    /// At most this many, cut to between 1 and [`MAX_LIMIT`](Self::MAX_LIMIT).
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.clamp(1, Self::MAX_LIMIT);
+        self
+    }
+}
+
+impl Default for DeliveryQuery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent when this is the last.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// A page, and where the next begins.
+    pub const fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
+        Self { items, next }
+    }
+}
+
+/// A place in a listing of deliveries: just after one of them.
+///
+/// Listings go by time of creation, then by id, newest first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub struct Cursor {
+    /// When the delivery was created.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: DeliveryId,
+}
+
+impl Cursor {
+    /// The place just after `delivery`.
+    pub const fn after(delivery: &Delivery) -> Self {
+        Self { created_at: delivery.created_at, id: delivery.id }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.created_at.as_unix_millis(), self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (millis, id) = text.split_once('.').ok_or(InvalidCursor)?;
+        let created_at = Timestamp::from_unix_millis(millis.parse().map_err(|_| InvalidCursor)?);
+        let id = id.parse().map_err(|_: InvalidId| InvalidCursor)?;
+        Ok(Self { created_at, id })
+    }
+}
+
+serde_as_text!(Cursor);
+
+/// The text is no cursor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a valid cursor; expected the one that an earlier listing ended with")]
+pub struct InvalidCursor;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_one_token_that_parses_back() {
+        let text =
+            "1614265330000.0192f0c1b6a97c3e8d0f5a4b3c2d1e0f.0192f0c1b6a97c3e8d0f5a4b3c2d1e10";
+        assert_eq!(text.parse::<Cursor>().unwrap().to_string(), text);
+        for bad in
+            ["", "x", "1.x", "x.0192f0c1b6a97c3e8d0f5a4b3c2d1e0f.0192f0c1b6a97c3e8d0f5a4b3c2d1e10"]
+        {
+            assert_eq!(bad.parse::<Cursor>(), Err(InvalidCursor), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_cut_to_what_a_page_may_hold() {
+        assert_eq!(DeliveryQuery::new().limit(0).limit, 1);
+        assert_eq!(DeliveryQuery::new().limit(usize::MAX).limit, DeliveryQuery::MAX_LIMIT);
+    }
+
+    #[test]
+    fn statuses_have_stable_names() {
+        for status in DeliveryStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        assert_eq!("done".parse::<DeliveryStatus>(), Err(InvalidDeliveryStatus));
+    }
+}

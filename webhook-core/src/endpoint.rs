@@ -1,0 +1,278 @@
+//! Endpoints: where one consumer listens, and how it wants to be called.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use crate::{
+    event::EventType,
+    filter::EventFilter,
+    header::CustomHeaders,
+    id::{EndpointId, Revision, TenantId},
+    retry::RetryPolicy,
+    signature::Signing,
+    text::serde_as_text,
+    time::Timestamp,
+    url::EndpointUrl,
+};
+
+/// Where one consumer listens.
+///
+/// ```
+/// use webhook_core::{Endpoint, EndpointId, Signing};
+///
+/// let id = EndpointId::from_uuid(uuid::Uuid::nil());
+/// let endpoint = Endpoint::new(id, "https://billing.example/hooks".parse()?)
+///     .with_filters(["invoice.*".parse()?])
+///     .with_signing(Signing::with_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?));
+/// assert!(endpoint.wants(&"invoice.paid".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Identifies it.
+    pub id: EndpointId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where to post to.
+    pub url: EndpointUrl,
+    /// Which types it wants; any of them is enough.
+    pub filters: Vec<EventFilter>,
+    /// What its requests are signed with.
+    pub signing: Signing,
+    /// What its requests carry besides.
+    pub headers: CustomHeaders,
+    /// The deadline of one attempt, from name look-up to the last byte.
+    pub timeout: Timeout,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Attempts in flight at once, in each worker process.
+    pub max_in_flight: u32,
+    /// Whether it gets anything at present.
+    pub state: EndpointState,
+    /// How often it was edited: an edit must name the one it was made from.
+    pub revision: Revision,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+impl Endpoint {
+    /// Attempts in flight at once: enough to keep a healthy receiver busy, too few to drown one.
+    pub const MAX_IN_FLIGHT: u32 = 16;
+
+    /// An active, unsigned endpoint of the default tenant that wants every type.
+    pub fn new(id: EndpointId, url: EndpointUrl) -> Self {
+        Self {
+            id,
+            tenant: TenantId::default(),
+            url,
+            filters: vec![EventFilter::any()],
+            signing: Signing::unsigned(),
+            headers: CustomHeaders::default(),
+            timeout: Timeout::default(),
+            retry: RetryPolicy::durable(),
+            max_in_flight: Self::MAX_IN_FLIGHT,
+            state: EndpointState::Active,
+            revision: Revision::default(),
+            created_at: Timestamp::default(),
+        }
+    }
+
+    /// Whether one of its filters matches.
+    pub fn wants(&self, event_type: &EventType) -> bool {
+        self.filters.iter().any(|filter| filter.matches(event_type))
+    }
+
+    /// Sets whose it is.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Sets which types it wants.
+    #[must_use]
+    pub fn with_filters(mut self, filters: impl IntoIterator<Item = EventFilter>) -> Self {
+        self.filters = filters.into_iter().collect();
+        self
+    }
+
+    /// Sets what its requests are signed with.
+    #[must_use]
+    pub fn with_signing(mut self, signing: Signing) -> Self {
+        self.signing = signing;
+        self
+    }
+
+    /// Sets what its requests carry besides.
+    #[must_use]
+    pub fn with_headers(mut self, headers: CustomHeaders) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets the deadline of one attempt.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Timeout) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets when to try again.
+    #[must_use]
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets how many attempts may be in flight at once, in each worker process; at least 1.
+    #[must_use]
+    pub const fn with_max_in_flight(mut self, max: u32) -> Self {
+        self.max_in_flight = if max == 0 { 1 } else { max };
+        self
+    }
+
+    /// Sets whether it gets anything.
+    #[must_use]
+    pub const fn with_state(mut self, state: EndpointState) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Sets how often it was edited.
+    #[must_use]
+    pub const fn with_revision(mut self, revision: Revision) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// Sets when it was registered.
+    #[must_use]
+    pub const fn with_created_at(mut self, at: Timestamp) -> Self {
+        self.created_at = at;
+        self
+    }
+}
+
+/// Whether an endpoint gets anything at present.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum EndpointState {
+    /// Events are routed to it and delivered.
+    Active,
+    /// Events are routed to it and wait until it is resumed.
+    Paused,
+    /// No event is routed to it; what was pending waits until it is resumed.
+    Disabled(DisabledReason),
+}
+
+impl EndpointState {
+    /// Whether new events are routed to it.
+    pub const fn is_routed(self) -> bool {
+        matches!(self, Self::Active | Self::Paused)
+    }
+
+    /// Whether its deliveries may be claimed.
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
+/// Why an endpoint is disabled.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum DisabledReason {
+    /// By its owner or an operator.
+    ByHand,
+    /// It answered `410 Gone`.
+    Gone,
+}
+
+impl fmt::Display for EndpointState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled(DisabledReason::ByHand) => "disabled",
+            Self::Disabled(DisabledReason::Gone) => "disabled-gone",
+        })
+    }
+}
+
+impl FromStr for EndpointState {
+    type Err = InvalidEndpointState;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEndpointState> {
+        Ok(match text {
+            "active" => Self::Active,
+            "paused" => Self::Paused,
+            "disabled" => Self::Disabled(DisabledReason::ByHand),
+            "disabled-gone" => Self::Disabled(DisabledReason::Gone),
+            _ => return Err(InvalidEndpointState),
+        })
+    }
+}
+
+serde_as_text!(EndpointState);
+
+/// The text is no endpoint state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a valid endpoint state; expected active, paused, disabled or disabled-gone")]
+pub struct InvalidEndpointState;
+
+/// The deadline of one attempt of a durable delivery: 1 ms to 30 s, by default 30 s.
+///
+/// Bounded, because a worker's lease has to outlive it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timeout(Duration);
+
+impl Timeout {
+    /// The longest deadline.
+    pub const MAX: Self = Self(Duration::from_secs(30));
+
+    /// Takes a deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTimeout`] when it is below 1 ms or above 30 s.
+    pub fn new(timeout: Duration) -> Result<Self, InvalidTimeout> {
+        let valid = timeout >= Duration::from_millis(1) && timeout <= Self::MAX.0;
+        if valid { Ok(Self(timeout)) } else { Err(InvalidTimeout) }
+    }
+
+    /// The deadline.
+    pub const fn as_duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Timeout {
+    fn default() -> Self {
+        Self::MAX
+    }
+}
+
+/// The duration is no deadline of an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a valid timeout; expected 1ms to 30s")]
+pub struct InvalidTimeout;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_stored_as_text_and_come_back() {
+        for text in ["active", "paused", "disabled", "disabled-gone"] {
+            assert_eq!(text.parse::<EndpointState>().unwrap().to_string(), text);
+        }
+        assert_eq!("asleep".parse::<EndpointState>(), Err(InvalidEndpointState));
+    }
+
+    #[test]
+    fn timeouts_are_bounded() {
+        assert!(Timeout::new(Duration::ZERO).is_err());
+        assert!(Timeout::new(Duration::from_millis(1)).is_ok());
+        assert!(Timeout::new(Duration::from_secs(30)).is_ok());
+        assert!(Timeout::new(Duration::from_millis(30_001)).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Webhook delivery as pure decisions.
+//!
+//! This crate knows what an event, an endpoint, a delivery and an attempt are, what an answer means
+//! and what to do next. It does no I/O, reads no clock, rolls no dice and spawns nothing: the world
+//! comes in through four kinds of ports, [`Transport`], [`Signer`], [`Clock`] (with [`Ids`]) and
+//! [`Store`].
+//!
+//! A delivery goes one straight way, and each step is a module of its name:
+//!
+//! | step | where |
+//! |---|---|
+//! | which endpoints get the event | [`fan_out()`] |
+//! | store event and deliveries in one transaction | [`DeliveryStore::enqueue`] |
+//! | take what is due, under a lease | [`DeliveryStore::claim_due`] |
+//! | build and sign the request | [`compose()`] |
+//! | send it | [`Transport::send`] |
+//! | what does the outcome mean? | [`classify()`] |
+//! | what do we do about it? | [`decide()`] |
+//! | write it down | [`DeliveryStore::finish`] |
+//!
+//! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
+//! both through the crate `webhook-registry`.
+
+mod attempt;
+mod classify;
+mod decide;
+mod delivery;
+
+mod duration;
+mod endpoint;
+mod event;
+mod fan_out;
+mod filter;
+mod header;
+mod id;
+mod port;
+
+mod request;
+mod retry;
+mod retry_after;
+mod secret;
+mod signature;
+mod text;
+mod time;
+mod url;
+mod verify;
+
+pub use crate::{
+    attempt::{Attempt, Failure, FailureKind, Outcome},
+    classify::{Verdict, classify},
+    decide::{Decision, FailReason, Progress, decide},
+    delivery::{
+        Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus, Page,
+    },
+    duration::{InvalidDuration, format_duration, parse_duration},
+    endpoint::{
+        DisabledReason, Endpoint, EndpointState, InvalidEndpointState, InvalidTimeout, Timeout,
+    },
+    event::{
+        ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent, InvalidEventKey,
+        InvalidEventType, NewEvent,
+    },
+    fan_out::{Snapshot, fan_out},
+    filter::{EventFilter, InvalidEventFilter},
+    header::{CustomHeaders, InvalidHeader},
+    id::{
+        DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId, TenantVersion,
+    },
+    port::{
+        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, Signer,
+        SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport, TransportError,
+        TransportErrorKind,
+        store::{
+            deliveries::{
+                Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,
+                Finish, Finished, Lease, NewDelivery, Route, Routed, Settle, UnroutedEvent,
+            },
+            endpoints::Updated,
+        },
+    },
+    request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
+    retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
+    retry_after::retry_after,
+    secret::{InvalidSecret, Secret},
+    signature::{
+        InvalidSigning, Message, Profile, Signing, SigningKey, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+        WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+    },
+    time::{Timestamp, whole_millis},
+    url::{EndpointUrl, InvalidUrl},
+    verify::{Verifier, VerifyError, verify_body_signature},
+};

@@ -1,0 +1,18 @@
+//! The ports: what the engine needs from the world, one trait each.
+//!
+//! An adapter is done when it passes the conformance suite of `webhook-testkit`; a port changes
+//! together with its suite.
+
+mod clock;
+mod ids;
+mod signer;
+pub(crate) mod store;
+mod transport;
+
+pub use clock::Clock;
+pub use ids::Ids;
+pub use signer::{Signer, SignerError};
+pub use store::{DeliveryLog, DeliveryStore, EndpointStore, Store, StoreError, StoreErrorKind};
+pub use transport::{
+    Phase, Request, Response, TlsFailure, Transport, TransportError, TransportErrorKind,
+};

@@ -1,0 +1,26 @@
+//! Where endpoints, events, deliveries and attempts are kept.
+//!
+//! One store, split by who reads it: [`EndpointStore`] for those who register, [`DeliveryStore`] for
+//! the engine, [`DeliveryLog`] for those who look things up. [`Store`] is the three together.
+//!
+//! Three laws hold for all of them:
+//!
+//! - **A store decides nothing.** It writes decisions down, in one transaction each.
+//! - **One clock.** Due times and leases are reckoned by the store's own clock; callers hand over
+//!   durations.
+//! - **Batches answer per item.** One caller's conflict never fails another's work.
+
+pub(crate) mod deliveries;
+pub(crate) mod endpoints;
+mod error;
+pub(crate) mod log;
+
+pub use deliveries::DeliveryStore;
+pub use endpoints::EndpointStore;
+pub use error::{StoreError, StoreErrorKind};
+pub use log::DeliveryLog;
+
+/// A whole store. Implemented by itself for everything that implements the three parts.
+pub trait Store: EndpointStore + DeliveryStore + DeliveryLog {}
+
+impl<S: EndpointStore + DeliveryStore + DeliveryLog> Store for S {}

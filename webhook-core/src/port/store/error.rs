@@ -1,0 +1,56 @@
+use std::error::Error;
+
+/// A store could not do what it was asked.
+///
+/// The kind says what happens next, the source says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error of this kind, without a reason.
+    pub const fn new(kind: StoreErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// An error of this kind, with its reason.
+    pub fn because(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// What happens next.
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+/// What happens after a store error.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store cannot be reached, or is too busy. Nothing was written; try again.
+    #[error("the store is not available")]
+    Unavailable,
+    /// The answer to a commit was lost: it may be written, or not. Say the same again: identifiers,
+    /// keys and lease epochs make that safe.
+    #[error("the store did not say whether it wrote")]
+    Unknown,
+    /// The store refuses to write: full, or read-only. Nothing was written; somebody has to help.
+    #[error("the store refuses to write")]
+    Refused,
+    /// The tables are missing, older or newer than this program, or not ours. Migrate first.
+    #[error("the store's tables do not fit this program")]
+    Schema,
+    /// A stored row cannot be read.
+    #[error("a stored row cannot be read")]
+    Corrupt,
+    /// The thing to add exists already.
+    #[error("it exists already")]
+    Exists,
+    /// Anything else.
+    #[error("the store failed")]
+    Other,
+}

@@ -1,0 +1,44 @@
+//! What those who look things up need of a store.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    attempt::Attempt,
+    delivery::{Delivery, DeliveryQuery, DeliveryStatus, Page},
+    event::Event,
+    id::{DeliveryId, EventId},
+    port::store::StoreError,
+};
+
+/// The record of events, deliveries and attempts.
+///
+/// Also takes the record of sending within a call ([`Publisher`](crate::Publisher)): such a
+/// *tracked* delivery is written before its first attempt and never claimed by a dispatcher.
+#[async_trait]
+pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
+    /// The event with this id.
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
+
+    /// The delivery with this id.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
+    /// Deliveries, newest first, a page at a time.
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
+
+    /// The attempts on record of a delivery, the first one first.
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Opens the record of a tracked delivery, as pending, with its event. Answers how many attempts
+    /// an earlier call has recorded under the same id; a new record has 0.
+    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError>;
+
+    /// Records an attempt of a tracked delivery and what it has come to.
+    async fn record_tracked(
+        &self,
+        id: DeliveryId,
+        attempt: Attempt,
+        status: DeliveryStatus,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,305 @@
+//! Signing profiles: what is signed, and which headers carry it.
+//!
+//! A profile is pure formatting around one primitive, the MAC of the [`Signer`] port. Every attempt
+//! is signed anew with the time of that attempt, over exactly the bytes that are sent.
+//!
+//! | profile | signed content | headers |
+//! |---|---|---|
+//! | `standard` ([Standard Webhooks](https://www.standardwebhooks.com) v1) | `{id}.{timestamp}.{body}` | `webhook-signature: v1,<base64> ...` |
+//! | `body-hmac` | the body | `x-signature: <hex>`, `x-signature-256: sha256=<hex>` |
+
+use std::{fmt, fmt::Write as _, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    id::EventId,
+    port::{Signer, SignerError},
+    secret::Secret,
+    text::serde_as_text,
+    time::Timestamp,
+};
+
+/// `webhook-id`: the event's id, the receiver's idempotency key.
+pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+/// `webhook-timestamp`: Unix seconds of the attempt.
+pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+/// `webhook-signature`: the signatures of the profile `standard`, separated by blanks, in one line.
+pub const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+/// `x-signature`: lower-case hexadecimal HMAC-SHA256 of the body.
+pub const X_SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
+/// `x-signature-256`: `sha256=` and the same.
+pub const X_SIGNATURE_256: HeaderName = HeaderName::from_static("x-signature-256");
+
+/// A named way to sign.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Standard Webhooks v1: HMAC-SHA256 of id, timestamp and body under the decoded key.
+    Standard,
+    /// HMAC-SHA256 of the body under the secret's whole text, in hexadecimal.
+    BodyHmac,
+}
+
+impl Profile {
+    /// The profiles an endpoint signs with unless told otherwise, as far as its secret serves them.
+    pub const DEFAULT: [Self; 2] = [Self::Standard, Self::BodyHmac];
+
+    /// The profile's name in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::BodyHmac => "body-hmac",
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Profile {
+    type Err = InvalidSigning;
+
+    fn from_str(name: &str) -> Result<Self, InvalidSigning> {
+        Self::DEFAULT
+            .into_iter()
+            .find(|profile| profile.as_str() == name)
+            .ok_or(InvalidSigning::UnknownProfile)
+    }
+}
+
+serde_as_text!(Profile);
+
+/// A secret, and until when it signs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SigningKey {
+    /// The secret.
+    pub secret: Secret,
+    /// When it stops signing; never, when absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl SigningKey {
+    /// A key that does not expire.
+    pub const fn new(secret: Secret) -> Self {
+        Self { secret, expires_at: None }
+    }
+
+    /// Sets when it stops signing.
+    #[must_use]
+    pub const fn with_expiry(mut self, at: Option<Timestamp>) -> Self {
+        self.expires_at = at;
+        self
+    }
+
+    fn is_active(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
+    }
+}
+
+/// What an endpoint signs with: its keys, the current one first, and its profiles.
+///
+/// Always consistent: a key without the `whsec_` prefix never meets the profile `standard`.
+#[derive(Clone, Debug, Default)]
+pub struct Signing {
+    keys: Vec<SigningKey>,
+    profiles: Vec<Profile>,
+}
+
+impl Signing {
+    /// No secret, no signature headers.
+    pub const fn unsigned() -> Self {
+        Self { keys: Vec::new(), profiles: Vec::new() }
+    }
+
+    /// Signs with `secret` in every default profile that it serves: both for a `whsec_` secret,
+    /// `body-hmac` alone for any other.
+    pub fn with_secret(secret: Secret) -> Self {
+        let profiles =
+            Profile::DEFAULT.into_iter().filter(|&profile| serves(&secret, profile)).collect();
+        Self { keys: vec![SigningKey::new(secret)], profiles }
+    }
+
+    /// Signs with `keys` in exactly `profiles`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSigning`] when a key cannot sign in one of the profiles, or profiles have no key.
+    pub fn new(keys: Vec<SigningKey>, profiles: Vec<Profile>) -> Result<Self, InvalidSigning> {
+        if keys.is_empty() && !profiles.is_empty() {
+            return Err(InvalidSigning::NoSecret);
+        }
+        let served =
+            |key: &SigningKey| profiles.iter().all(|&profile| serves(&key.secret, profile));
+        if keys.iter().all(served) {
+            Ok(Self { keys, profiles })
+        } else {
+            Err(InvalidSigning::NeedsPrefix)
+        }
+    }
+
+    /// The keys, the current one first.
+    pub fn keys(&self) -> &[SigningKey] {
+        &self.keys
+    }
+
+    /// The profiles, in the order they were named.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// Adds the signature headers of every profile to `headers`, made with every active key.
+    ///
+    /// # Errors
+    ///
+    /// [`SignerError`] when the signer cannot sign; nothing is sent unsigned then.
+    pub fn sign(
+        &self,
+        signer: &dyn Signer,
+        message: &Message<'_>,
+        headers: &mut HeaderMap,
+    ) -> Result<(), SignerError> {
+        for profile in &self.profiles {
+            let active = self
+                .keys
+                .iter()
+                .filter(|key| key.is_active(message.timestamp))
+                .map(|key| &key.secret);
+            match profile {
+                Profile::Standard => sign_standard(signer, active, message, headers)?,
+                Profile::BodyHmac => sign_body(signer, active, message.body, headers)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn serves(secret: &Secret, profile: Profile) -> bool {
+    match profile {
+        Profile::Standard => secret.is_standard(),
+        Profile::BodyHmac => true,
+    }
+}
+
+/// What a signature is made over.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Message<'a> {
+    /// The value of `webhook-id`.
+    pub id: &'a str,
+    /// The time of this attempt.
+    pub timestamp: Timestamp,
+    /// The body, byte for byte.
+    pub body: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// A message of these parts.
+    pub const fn new(id: &'a str, timestamp: Timestamp, body: &'a [u8]) -> Self {
+        Self { id, timestamp, body }
+    }
+
+    /// The event's id as it stands in `webhook-id`.
+    pub fn id_text(id: EventId) -> String {
+        id.to_string()
+    }
+}
+
+/// The signature of one message under one secret in the profile `standard`: `v1,<base64>`.
+///
+/// # Errors
+///
+/// [`SignerError`] when the secret has no `whsec_` prefix or the signer cannot sign.
+pub fn standard_signature(
+    signer: &dyn Signer,
+    secret: &Secret,
+    message: &Message<'_>,
+) -> Result<String, SignerError> {
+    let key = secret
+        .standard_key()
+        .ok_or_else(|| SignerError::new("the profile standard needs a whsec_ secret"))?;
+    let prefix = signed_prefix(message.id, message.timestamp.as_unix_secs());
+    let mac = signer.hmac_sha256(&key, &[prefix.as_bytes(), message.body])?;
+    Ok(format!("v1,{}", STANDARD.encode(mac)))
+}
+
+/// The signature of a body under one secret in the profile `body-hmac`: lower-case hexadecimal.
+///
+/// # Errors
+///
+/// [`SignerError`] when the signer cannot sign.
+pub fn body_signature(
+    signer: &dyn Signer,
+    secret: &Secret,
+    body: &[u8],
+) -> Result<String, SignerError> {
+    let mac = signer.hmac_sha256(secret.reveal().as_bytes(), &[body])?;
+    Ok(mac.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
+
+/// What stands before the body in the content that the profile `standard` signs.
+pub(crate) fn signed_prefix(id: &str, unix_secs: i64) -> String {
+    format!("{id}.{unix_secs}.")
+}
+
+fn sign_standard<'s>(
+    signer: &dyn Signer,
+    secrets: impl Iterator<Item = &'s Secret>,
+    message: &Message<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), SignerError> {
+    let signatures: Vec<_> = secrets
+        .map(|secret| standard_signature(signer, secret, message))
+        .collect::<Result<_, _>>()?;
+    // One line: receivers read only the first header of this name.
+    if signatures.is_empty() {
+        Ok(())
+    } else {
+        put(headers, WEBHOOK_SIGNATURE, &signatures.join(" "))
+    }
+}
+
+fn sign_body<'s>(
+    signer: &dyn Signer,
+    mut secrets: impl Iterator<Item = &'s Secret>,
+    body: &[u8],
+    headers: &mut HeaderMap,
+) -> Result<(), SignerError> {
+    // These headers hold one signature, so the current key makes it.
+    let Some(secret) = secrets.next() else { return Ok(()) };
+    let hex = body_signature(signer, secret, body)?;
+    put(headers, X_SIGNATURE, &hex)?;
+    put(headers, X_SIGNATURE_256, &format!("sha256={hex}"))
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), SignerError> {
+    let value = HeaderValue::from_str(value).map_err(SignerError::new)?;
+    headers.insert(name, value);
+    Ok(())
+}
+
+/// Keys and profiles do not fit together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSigning {
+    /// `standard` was asked for with a secret that cannot serve it.
+    #[error(
+        "the profile standard needs a secret that starts with whsec_; use body-hmac, or another secret"
+    )]
+    NeedsPrefix,
+    /// Profiles without a secret.
+    #[error("a signing profile needs a secret")]
+    NoSecret,
+    /// No profile has this name.
+    #[error("unknown signing profile; expected standard or body-hmac")]
+    UnknownProfile,
+}

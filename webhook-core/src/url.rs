@@ -1,0 +1,225 @@
+//! The door for URLs: parsed once, trusted inside.
+//!
+//! `Host`, the TLS name and the name to look up all come from this one parsed value, so that no two
+//! parsers can disagree about where a request goes. Whether the *address* behind a name may be
+//! dialled is the transport's decision, at the moment it dials.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use url::{Host, Url};
+
+use crate::text::serde_as_text;
+
+/// An absolute `https` or `http` URL without user name, password and fragment.
+///
+/// `Display` and `Debug` leave out the query, which often holds a token;
+/// [`as_str`](Self::as_str) is the whole URL.
+///
+/// ```
+/// use webhook_core::EndpointUrl;
+///
+/// let url: EndpointUrl = "https://billing.example/hooks?token=t0ken".parse()?;
+/// assert_eq!(url.to_string(), "https://billing.example/hooks");
+/// assert!("https://user:password@billing.example/".parse::<EndpointUrl>().is_err());
+/// # Ok::<(), webhook_core::InvalidUrl>(())
+/// ```
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct EndpointUrl(Arc<Url>);
+
+impl EndpointUrl {
+    /// The longest URL, in bytes; every store has room for it.
+    pub const MAX_LEN: usize = 2048;
+
+    /// The whole URL, query included.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the scheme is `https`.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The host: a name in lower case and ASCII, or a literal address.
+    pub fn host(&self) -> Host<&str> {
+        // A parsed URL of these schemes always has one; the door below checked it.
+        self.0.host().unwrap_or(Host::Domain(""))
+    }
+
+    /// The port, by the scheme's default when the URL names none.
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(443)
+    }
+
+    /// The value of the `Host` header: the host, and the port where it is not the scheme's default.
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+
+    /// Path and query, as they stand in the request line.
+    pub fn path_and_query(&self) -> &str {
+        self.0.as_str().get(self.path_start()..).unwrap_or("/")
+    }
+
+    fn path_start(&self) -> usize {
+        self.0[..url::Position::BeforePath].len()
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0[..url::Position::AfterPath])
+    }
+}
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EndpointUrl({self})")
+    }
+}
+
+impl FromStr for EndpointUrl {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        check_spelling(text)?;
+        let url = Url::parse(text).map_err(|error| InvalidUrl::Syntax(error.to_string()))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidUrl::Credentials);
+        }
+        if url.fragment().is_some() {
+            return Err(InvalidUrl::Fragment);
+        }
+        if url.port() == Some(0) {
+            return Err(InvalidUrl::Port);
+        }
+        check_host(url.host())?;
+        if url.as_str().len() > Self::MAX_LEN {
+            return Err(InvalidUrl::TooLong);
+        }
+        Ok(Self(Arc::new(url)))
+    }
+}
+
+serde_as_text!(EndpointUrl);
+
+/// What a lenient parser would quietly repair is refused before it sees it.
+fn check_spelling(text: &str) -> Result<(), InvalidUrl> {
+    if text.len() > EndpointUrl::MAX_LEN {
+        return Err(InvalidUrl::TooLong);
+    }
+    if text.bytes().any(|byte| byte <= b' ' || byte == b'\\' || byte == 0x7f) {
+        return Err(InvalidUrl::Characters);
+    }
+    let (scheme, rest) = text.split_once("://").ok_or(InvalidUrl::Scheme)?;
+    if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
+        return Err(InvalidUrl::Scheme);
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') { Err(InvalidUrl::Credentials) } else { Ok(()) }
+}
+
+fn check_host(host: Option<Host<&str>>) -> Result<(), InvalidUrl> {
+    match host {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            let labels = name.split('.').all(|label| (1..=63).contains(&label.len()));
+            if labels && name.len() <= 253 { Ok(()) } else { Err(InvalidUrl::Host) }
+        }
+        Some(_) => Ok(()),
+        None => Err(InvalidUrl::Host),
+    }
+}
+
+/// The text is no URL that events can be posted to. The messages never repeat it: it may hold a
+/// password.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidUrl {
+    /// Neither `https://` nor `http://`.
+    #[error("not a valid URL: expected https://host/path")]
+    Scheme,
+    /// Blanks, control characters or backslashes.
+    #[error("not a valid URL: blanks, control characters and backslashes are not allowed")]
+    Characters,
+    /// A user name or a password.
+    #[error("not a valid URL: put no user name or password in it, use an Authorization header")]
+    Credentials,
+    /// A part after `#`, which is never sent.
+    #[error("not a valid URL: leave out the part after #, it would never be sent")]
+    Fragment,
+    /// Port 0.
+    #[error("not a valid URL: port 0 cannot be reached")]
+    Port,
+    /// No host, or one with an empty or overlong label.
+    #[error("not a valid URL: the host name is empty or too long")]
+    Host,
+    /// Longer than [`EndpointUrl::MAX_LEN`].
+    #[error("not a valid URL: longer than 2048 bytes")]
+    TooLong,
+    /// The parser refused it.
+    #[error("not a valid URL: {0}")]
+    Syntax(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_lenient_parser_repairs_is_refused() {
+        let table = [
+            ("", InvalidUrl::Scheme),
+            ("//x", InvalidUrl::Scheme),
+            ("http:127.0.0.1", InvalidUrl::Scheme),
+            ("gopher://127.0.0.1:6379/_x", InvalidUrl::Scheme),
+            ("file:///etc/passwd", InvalidUrl::Scheme),
+            (" https://a.example", InvalidUrl::Characters),
+            ("https://a.example\t", InvalidUrl::Characters),
+            ("https://exa\nmple.com", InvalidUrl::Characters),
+            ("https://good.example\\@127.0.0.1/", InvalidUrl::Characters),
+            ("https://good.example@127.0.0.1/", InvalidUrl::Credentials),
+            ("https://user:pw@host.example/", InvalidUrl::Credentials),
+            ("https://@host.example/", InvalidUrl::Credentials),
+            ("https://x.example/#secret", InvalidUrl::Fragment),
+            ("https://x.example:0/", InvalidUrl::Port),
+            ("https://example..com/", InvalidUrl::Host),
+            ("https://.example.com/", InvalidUrl::Host),
+        ];
+        for (text, expected) in table {
+            assert_eq!(text.parse::<EndpointUrl>().unwrap_err(), expected, "{text:?}");
+        }
+        for text in
+            ["https://x.example:65536/", "https://x.example:-1/", "https://[fe80::1%25eth0]/"]
+        {
+            assert!(matches!(text.parse::<EndpointUrl>(), Err(InvalidUrl::Syntax(_))), "{text}");
+        }
+        let long = format!("https://x.example/{}", "a".repeat(2048));
+        assert_eq!(long.parse::<EndpointUrl>().unwrap_err(), InvalidUrl::TooLong);
+        let label = format!("https://{}.example/", "a".repeat(64));
+        assert_eq!(label.parse::<EndpointUrl>().unwrap_err(), InvalidUrl::Host);
+    }
+
+    #[test]
+    fn an_at_sign_in_path_or_query_is_no_password() {
+        let url: EndpointUrl = "https://x.example/@me?to=a@b".parse().unwrap();
+        assert_eq!(url.path_and_query(), "/@me?to=a@b");
+    }
+
+    #[test]
+    fn everything_derives_from_the_one_parsed_value() {
+        let url: EndpointUrl = "HTTPS://Billing.Example:443/hooks?x=1".parse().unwrap();
+        assert_eq!(url.as_str(), "https://billing.example/hooks?x=1");
+        assert_eq!((url.authority(), url.port()), ("billing.example", 443));
+        assert_eq!(url.path_and_query(), "/hooks?x=1");
+        assert_eq!(url.host(), Host::Domain("billing.example"));
+        let url: EndpointUrl = "http://[::1]:8080".parse().unwrap();
+        assert_eq!((url.authority(), url.path_and_query()), ("[::1]:8080", "/"));
+    }
+
+    #[test]
+    fn the_query_is_never_shown() {
+        let url: EndpointUrl = "https://x.example/hooks?token=t0ken".parse().unwrap();
+        assert!(!format!("{url} {url:?}").contains("t0ken"));
+    }
+}
