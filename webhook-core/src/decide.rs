@@ -6,7 +6,7 @@
 //!
 //! Laws, checked by the property tests at the bottom of this file:
 //!
-//! - no wait is shorter than a `Retry-After`, as far as [`RetryPolicy::MAX_RETRY_AFTER`] allows;
+//! - no wait is shorter than a `Retry-After`, as far as [`RetryPolicy::max_retry_after`] allows;
 //! - `Retry-After` never shortens a wait;
 //! - no delivery sees more counted tries than its policy allows, and every delivery comes to an end.
 
@@ -111,7 +111,7 @@ pub fn decide(
         Verdict::TryAgainSoon => retry(delivery, progress, policy, |_| policy.first_wait(delivery)),
         Verdict::OwnFault => retry(delivery, progress, policy, |wait| wait),
         Verdict::TryAgain { retry_after } => {
-            let asked = retry_after.unwrap_or_default().min(RetryPolicy::MAX_RETRY_AFTER);
+            let asked = retry_after.unwrap_or_default().min(policy.max_retry_after());
             retry(delivery, progress, policy, |wait| wait.max(asked))
         }
     }

@@ -20,21 +20,22 @@
 //!
 //! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
 //! both through the crate `webhook-registry`.
-
 mod attempt;
 mod classify;
 mod decide;
 mod delivery;
-
+mod dispatcher;
 mod duration;
 mod endpoint;
 mod event;
+mod exchange;
 mod fan_out;
 mod filter;
 mod header;
 mod id;
+mod idle;
 mod port;
-
+mod publisher;
 mod request;
 mod retry;
 mod retry_after;
@@ -44,6 +45,7 @@ mod text;
 mod time;
 mod url;
 mod verify;
+mod wake;
 
 pub use crate::{
     attempt::{Attempt, Failure, FailureKind, Outcome},
@@ -52,6 +54,7 @@ pub use crate::{
     delivery::{
         Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus, Page,
     },
+    dispatcher::{Dispatcher, DispatcherConfig, InvalidDispatcherConfig, Ports, Report},
     duration::{InvalidDuration, format_duration, parse_duration},
     endpoint::{
         DisabledReason, Endpoint, EndpointState, InvalidEndpointState, InvalidTimeout, Timeout,
@@ -66,6 +69,7 @@ pub use crate::{
     id::{
         DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId, TenantVersion,
     },
+    idle::until_idle,
     port::{
         Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, Signer,
         SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport, TransportError,
@@ -78,6 +82,7 @@ pub use crate::{
             endpoints::Updated,
         },
     },
+    publisher::{Publisher, SendError, Sent},
     request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
     retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
     retry_after::retry_after,
@@ -89,4 +94,5 @@ pub use crate::{
     time::{Timestamp, whole_millis},
     url::{EndpointUrl, InvalidUrl},
     verify::{Verifier, VerifyError, verify_body_signature},
+    wake::Wake,
 };

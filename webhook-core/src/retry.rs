@@ -30,6 +30,7 @@ use crate::{
 pub struct RetryPolicy {
     waits: Arc<[Duration]>,
     jitter_percent: u8,
+    max_retry_after: Duration,
 }
 
 impl RetryPolicy {
@@ -39,8 +40,8 @@ impl RetryPolicy {
     /// The longest single wait: 30 days.
     pub const MAX_WAIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// The longest wait that a receiver can ask for with `Retry-After`: a day. Longer ones are cut,
-    /// so that one mistaken header does not silence a delivery for ever.
+    /// The longest wait that a receiver can ask for with `Retry-After`, unless told otherwise: a
+    /// day. Longer ones are cut, so that one mistaken header does not silence a delivery for ever.
     pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Jitter unless told otherwise: each wait is up to this much shorter or longer.
@@ -52,18 +53,26 @@ impl RetryPolicy {
     pub fn durable() -> Self {
         let hours = [2, 5, 10, 14, 20, 24].map(|hours| Duration::from_secs(hours * 3600));
         let waits = [5, 300, 1800].map(Duration::from_secs).into_iter().chain(hours).collect();
-        Self { waits, jitter_percent: Self::JITTER_PERCENT }
+        Self::of(waits)
     }
 
-    /// The schedule inside a call: 3 attempts, 1 s and 2 s apart, without jitter. Somebody waits.
+    /// The schedule inside a call: 3 attempts, 1 s and 2 s apart, without jitter, and no
+    /// `Retry-After` beyond 30 s. Somebody waits.
     pub fn send_now() -> Self {
-        Self::exponential(3, Duration::from_secs(1), 2, Duration::from_secs(30))
+        let longest = Duration::from_secs(30);
+        Self::exponential(3, Duration::from_secs(1), 2, longest)
             .with_jitter_percent(0)
+            .with_max_retry_after(longest)
     }
 
     /// A single attempt.
     pub fn none() -> Self {
-        Self { waits: Arc::new([]), jitter_percent: Self::JITTER_PERCENT }
+        Self::of(Arc::new([]))
+    }
+
+    fn of(waits: Arc<[Duration]>) -> Self {
+        let jitter_percent = Self::JITTER_PERCENT;
+        Self { waits, jitter_percent, max_retry_after: Self::MAX_RETRY_AFTER }
     }
 
     /// `attempts` attempts, the first wait `first`, each next one `factor` times longer, none longer
@@ -73,7 +82,7 @@ impl RetryPolicy {
         let max = max.min(Self::MAX_WAIT);
         let grow = |wait: &Duration| Some(wait.saturating_mul(factor).min(max));
         let waits = std::iter::successors(Some(first.min(max)), grow).take(retries).collect();
-        Self { waits, jitter_percent: Self::JITTER_PERCENT }
+        Self::of(waits)
     }
 
     /// The waits, one after each failure but the last.
@@ -85,11 +94,7 @@ impl RetryPolicy {
         let waits: Arc<[Duration]> = waits.into_iter().collect();
         let valid =
             waits.len() <= Self::MAX_WAITS && waits.iter().all(|&wait| wait <= Self::MAX_WAIT);
-        if valid {
-            Ok(Self { waits, jitter_percent: Self::JITTER_PERCENT })
-        } else {
-            Err(InvalidRetryPolicy)
-        }
+        if valid { Ok(Self::of(waits)) } else { Err(InvalidRetryPolicy) }
     }
 
     /// Sets by how much a wait may be shorter or longer, in percent; at most 100.
@@ -97,6 +102,19 @@ impl RetryPolicy {
     pub fn with_jitter_percent(mut self, percent: u8) -> Self {
         self.jitter_percent = percent.min(100);
         self
+    }
+
+    /// Sets the longest wait that a receiver can ask for with `Retry-After`. Not part of the text
+    /// form.
+    #[must_use]
+    pub fn with_max_retry_after(mut self, longest: Duration) -> Self {
+        self.max_retry_after = longest.min(Self::MAX_WAIT);
+        self
+    }
+
+    /// The longest wait that a receiver can ask for.
+    pub const fn max_retry_after(&self) -> Duration {
+        self.max_retry_after
     }
 
     /// How many attempts there are at most, the first included.
@@ -223,7 +241,7 @@ fn seed(delivery: DeliveryId, failures: u32) -> u64 {
         .fold(u64::from(failures), |hash, part| mix(hash ^ part))
 }
 
-fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,0 +1,175 @@
+//! One claim's attempt: sign, send, classify, decide, and what has to be written down.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    attempt::{Attempt, Outcome},
+    classify::classify,
+    decide::{Decision, FailReason, decide},
+    endpoint::{DisabledReason, Endpoint},
+    exchange::Wire,
+    port::store::deliveries::{Claim, Finish, Lease, Settle},
+};
+
+/// Lost attempts recorded at once; more can only stand in a damaged row.
+const MAX_LOST: u32 = 1000;
+
+/// What became of a claim.
+#[derive(Debug)]
+pub(super) enum Worked {
+    /// To be written down.
+    Finished(Finish),
+    /// There was no time left under its lease: to be given back.
+    NotStarted(Lease),
+}
+
+/// Makes the attempt of `claim`, unless it is too late by now for the attempt to end, and be
+/// recorded, before its lease does: `start_by`, on the monotonic clock.
+pub(super) async fn work(
+    wire: Wire,
+    claim: Claim,
+    endpoint: Option<Arc<Endpoint>>,
+    start_by: Duration,
+) -> Worked {
+    let Some(endpoint) = endpoint else { return Worked::Finished(endpoint_gone(&claim)) };
+    if !claim.progress.is_allowed(&endpoint.retry) {
+        return Worked::Finished(exhausted_by_loss(&claim));
+    }
+    if wire.clock.monotonic() > start_by {
+        return Worked::NotStarted(claim.lease);
+    }
+    let exchange = wire.exchange(&claim.event, &endpoint).await;
+    let verdict = classify(&exchange.outcome, exchange.ended_at);
+    let attempt = exchange.record(claim.progress.attempt);
+    say(&claim, &endpoint, &attempt);
+    let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
+    Worked::Finished(finish(&claim, attempt, decision))
+}
+
+/// The decision, as the store writes it down.
+fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
+    let mut attempts = lost_attempts(claim);
+    attempts.push(attempt);
+    let (settle, forgiven) = match decision {
+        Decision::Succeed => (Settle::Success, 0),
+        Decision::Retry { wait, counts } => (Settle::Retry(wait), u32::from(!counts)),
+        Decision::Fail(_) => (Settle::Failed, 0),
+    };
+    let gone = decision == Decision::Fail(FailReason::Gone);
+    Finish::new(claim.lease, attempts, claim.progress.attempt, settle)
+        .with_forgiven(claim.progress.forgiven.saturating_add(forgiven))
+        .disabling(gone.then_some(DisabledReason::Gone))
+}
+
+/// The last attempt that the policy allows was lost with its worker: there is nothing to send.
+fn exhausted_by_loss(claim: &Claim) -> Finish {
+    not_made(claim, Settle::Failed)
+}
+
+/// The endpoint was removed between the claim and its loading. The store has cancelled the delivery
+/// in the same transaction, and keeps it so.
+fn endpoint_gone(claim: &Claim) -> Finish {
+    not_made(claim, Settle::Failed)
+}
+
+fn not_made(claim: &Claim, settle: Settle) -> Finish {
+    let made = claim.progress.attempt.saturating_sub(1);
+    Finish::new(claim.lease, lost_attempts(claim), made, settle)
+        .with_forgiven(claim.progress.forgiven)
+}
+
+/// Attempts that were claimed and never recorded: their workers are gone, what the receiver got is
+/// unknown.
+fn lost_attempts(claim: &Claim) -> Vec<Attempt> {
+    let last = claim.progress.attempt.saturating_sub(1);
+    let first = claim.recorded.saturating_add(1).max(last.saturating_sub(MAX_LOST));
+    let started_at = claim.previous_claim_at.unwrap_or_default();
+    (first..=last)
+        .map(|number| Attempt::record(number, started_at, Duration::ZERO, &Outcome::Unknown))
+        .collect()
+}
+
+fn say(claim: &Claim, endpoint: &Endpoint, attempt: &Attempt) {
+    let (url, event_type, number) = (&endpoint.url, &claim.event.event_type, attempt.number);
+    let delivery = claim.lease.delivery;
+    match &attempt.failure {
+        None => {
+            tracing::debug!(%url, %event_type, %delivery, attempt = number, "webhook delivered");
+        }
+        Some(error) => {
+            tracing::warn!(%url, %event_type, %delivery, attempt = number, %error, "webhook attempt failed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        attempt::FailureKind,
+        decide::Progress,
+        event::Event,
+        id::{DeliveryId, EndpointId, EventId, LeaseEpoch, Revision},
+        time::Timestamp,
+    };
+    use uuid::Uuid;
+
+    fn claim(attempt: u32, recorded: u32) -> Claim {
+        let id = EventId::from_uuid(Uuid::from_u128(1));
+        let event = Event::new(id, "a".parse().unwrap(), Timestamp::default(), "{}");
+        let delivery = DeliveryId::new(id, EndpointId::from_uuid(Uuid::from_u128(2)));
+        let lease = Lease { delivery, epoch: LeaseEpoch::from_u64(u64::from(attempt)) };
+        Claim::new(lease, Arc::new(event), Revision::default())
+            .with_progress(Progress::of_attempt(attempt), recorded)
+            .with_previous_claim_at(Some(Timestamp::from_unix_secs(7)))
+    }
+
+    fn numbers(finish: &Finish) -> Vec<u32> {
+        finish.attempts.iter().map(|attempt| attempt.number).collect()
+    }
+
+    #[test]
+    fn lost_attempts_are_recorded_as_unknown_so_that_numbers_have_no_gaps() {
+        let made =
+            Attempt::record(4, Timestamp::from_unix_secs(9), Duration::ZERO, &Outcome::Unknown);
+        let finish = finish(&claim(4, 1), made, Decision::Succeed);
+        assert_eq!(numbers(&finish), [2, 3, 4]);
+        assert_eq!(finish.attempts[0].failure.as_ref().unwrap().kind, FailureKind::Unknown);
+        assert_eq!(finish.attempts[0].started_at, Timestamp::from_unix_secs(7));
+        assert_eq!(finish.attempts_made, 4);
+    }
+
+    #[test]
+    fn an_attempt_that_is_not_made_gives_its_number_back() {
+        let finish = exhausted_by_loss(&claim(5, 3));
+        assert_eq!(numbers(&finish), [4]);
+        assert_eq!((finish.attempts_made, finish.settle), (4, Settle::Failed));
+    }
+
+    #[test]
+    fn a_damaged_row_does_not_make_us_record_for_ever() {
+        let finish = exhausted_by_loss(&claim(u32::MAX, 0));
+        assert_eq!(finish.attempts.len(), MAX_LOST as usize + 1);
+    }
+
+    #[test]
+    fn only_gone_disables_the_endpoint_and_only_our_own_fault_is_forgiven() {
+        let attempt = Attempt::record(1, Timestamp::default(), Duration::ZERO, &Outcome::Unknown);
+        let wait = Duration::from_secs(5);
+        let table = [
+            (Decision::Succeed, Settle::Success, 0, None),
+            (Decision::Retry { wait, counts: true }, Settle::Retry(wait), 0, None),
+            (Decision::Retry { wait, counts: false }, Settle::Retry(wait), 1, None),
+            (Decision::Fail(FailReason::Exhausted), Settle::Failed, 0, None),
+            (Decision::Fail(FailReason::Refused), Settle::Failed, 0, None),
+            (Decision::Fail(FailReason::Gone), Settle::Failed, 0, Some(DisabledReason::Gone)),
+        ];
+        for (decision, settle, forgiven, disable) in table {
+            let finish = finish(&claim(1, 0), attempt.clone(), decision);
+            assert_eq!(
+                (finish.settle, finish.forgiven, finish.disable_endpoint),
+                (settle, forgiven, disable)
+            );
+        }
+    }
+}

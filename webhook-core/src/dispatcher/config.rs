@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use crate::endpoint::Timeout;
+
+/// How a dispatcher works.
+///
+/// ```
+/// use webhook_core::DispatcherConfig;
+///
+/// let config = DispatcherConfig::new().concurrency(64);
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Debug)]
+pub struct DispatcherConfig {
+    pub(super) concurrency: usize,
+    pub(super) batch: usize,
+    pub(super) lease: Duration,
+    pub(super) poll: Duration,
+    pub(super) drain: Duration,
+    pub(super) seed: u64,
+}
+
+impl DispatcherConfig {
+    /// Attempts in flight at once: enough to fill a fast network, few enough for small machines.
+    pub const CONCURRENCY: usize = 256;
+
+    /// The lease of a claim: as short as the longest attempt and its recording allow, because work
+    /// of a worker that died lies still for so long.
+    pub const LEASE: Duration = Duration::from_secs(45);
+
+    /// The longest wait between two looks at the store.
+    pub const POLL: Duration = Duration::from_secs(1);
+
+    /// How long a shutdown waits for attempts in flight: as long as the longest may take.
+    pub const DRAIN: Duration = Duration::from_secs(30);
+
+    /// What a lease must leave for writing down an attempt that took its whole time.
+    pub const RECORDING_BUDGET: Duration = Duration::from_secs(10);
+
+    /// Deliveries claimed or recorded in one transaction.
+    const BATCH: usize = 100;
+
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            concurrency: Self::CONCURRENCY,
+            batch: Self::BATCH,
+            lease: Self::LEASE,
+            poll: Self::POLL,
+            drain: Self::DRAIN,
+            seed: 0,
+        }
+    }
+
+    /// Sets how many attempts are in flight at once.
+    #[must_use]
+    pub const fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets the lease of a claim.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Sets the longest wait between two looks at the store.
+    #[must_use]
+    pub const fn poll(mut self, poll: Duration) -> Self {
+        self.poll = poll;
+        self
+    }
+
+    /// Sets how long a shutdown waits for attempts in flight.
+    #[must_use]
+    pub const fn drain(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Sets what the polls of this dispatcher are spread by, so that many workers do not poll in
+    /// step. Any number that differs between them serves.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDispatcherConfig`] says which does not fit.
+    pub fn validate(&self) -> Result<(), InvalidDispatcherConfig> {
+        if self.concurrency == 0 {
+            return Err(InvalidDispatcherConfig::Concurrency);
+        }
+        if self.poll.is_zero() {
+            return Err(InvalidDispatcherConfig::Poll);
+        }
+        // A lease that ends while its attempt is still allowed to run lets a second worker send too.
+        let needed = Timeout::MAX.as_duration() + Self::RECORDING_BUDGET;
+        if self.lease < needed { Err(InvalidDispatcherConfig::Lease { needed }) } else { Ok(()) }
+    }
+}
+
+impl Default for DispatcherConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The settings of a dispatcher do not fit together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidDispatcherConfig {
+    /// Nothing could ever be sent.
+    #[error("the concurrency must be at least 1")]
+    Concurrency,
+    /// The store would be asked without a pause.
+    #[error("the poll interval must be longer than zero")]
+    Poll,
+    /// The lease could end before an attempt does.
+    #[error(
+        "the lease must last at least {needed:?}: the longest attempt, and the time to record it"
+    )]
+    Lease {
+        /// The shortest lease that does.
+        needed: Duration,
+    },
+}

@@ -1,0 +1,79 @@
+//! Sign, then send: one attempt on the wire.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+
+use crate::{
+    attempt::{Attempt, Outcome},
+    endpoint::Endpoint,
+    event::Event,
+    port::{Clock, Phase, Request, Signer, Transport, TransportError, TransportErrorKind},
+    request::compose,
+    time::Timestamp,
+};
+
+/// The ports that one attempt needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// What happened on the wire, and when.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+    pub(crate) duration: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+impl Exchange {
+    /// The record of it, as the `number`-th attempt.
+    pub(crate) fn record(&self, number: u32) -> Attempt {
+        Attempt::record(number, self.started_at, self.duration, &self.outcome)
+    }
+}
+
+/// How much longer than asked a transport may take before it is cut off.
+const GRACE: Duration = Duration::from_millis(250);
+
+impl Wire {
+    /// Makes one attempt. Whatever goes wrong, a panic in a port included, is its outcome.
+    pub(crate) async fn exchange(&self, event: &Event, endpoint: &Endpoint) -> Exchange {
+        let (started_at, start) = (self.clock.now(), self.clock.monotonic());
+        let signed_and_sent = AssertUnwindSafe(self.sign_and_send(event, endpoint, started_at));
+        let outcome = signed_and_sent.catch_unwind().await.unwrap_or_else(|_| panicked());
+        let duration = self.clock.monotonic().saturating_sub(start);
+        Exchange { started_at, ended_at: started_at.after(duration), duration, outcome }
+    }
+
+    async fn sign_and_send(&self, event: &Event, endpoint: &Endpoint, now: Timestamp) -> Outcome {
+        match compose(event, endpoint, &*self.signer, now) {
+            Ok(request) => self.send(request).await,
+            Err(error) => Outcome::NotSigned(error),
+        }
+    }
+
+    /// Sends, and cuts off a transport that does not keep its own deadline: a lease depends on it.
+    async fn send(&self, request: Request) -> Outcome {
+        let cut_off = self.clock.sleep(request.timeout.saturating_add(GRACE));
+        match select(self.transport.send(request), cut_off).await {
+            Either::Left((Ok(response), _)) => Outcome::Answered(response),
+            Either::Left((Err(error), _)) => Outcome::NotAnswered(error),
+            Either::Right(_) => Outcome::NotAnswered(TransportError::new(
+                TransportErrorKind::Timeout(Phase::Exchange),
+            )),
+        }
+    }
+}
+
+fn panicked() -> Outcome {
+    let reason = "a transport, signer or clock panicked";
+    Outcome::NotAnswered(TransportError::because(TransportErrorKind::Other, reason))
+}
