@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use webhook_core::{
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, Enqueue, Enqueued,
+    Finish, Finished, Lease, Route, Routed, StoreError, Timestamp,
+};
+
+use super::{MemoryStore, State};
+
+#[async_trait]
+impl DeliveryStore for MemoryStore {
+    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let now = self.now();
+        let mut state = self.state();
+        Ok(batch.into_iter().map(|item| state.enqueue(item, now)).collect())
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        Ok(self.state().claim_unrouted(limit, lease, self.now()))
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        let now = self.now();
+        let mut state = self.state();
+        Ok(batch.iter().map(|item| state.route(item, now)).collect())
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
+        Ok(self.state().claim_due(&claim, self.now()))
+    }
+
+    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        let now = self.now();
+        let mut state = self.state();
+        Ok(batch.into_iter().map(|item| state.finish(item, now)).collect())
+    }
+
+    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        let now = self.now();
+        let mut state = self.state();
+        Ok(batch.into_iter().map(|lease| state.release(lease, now)).collect())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(self.state().backlog(self.now()))
+    }
+}
+
+impl State {
+    fn backlog(&self, now: Timestamp) -> Backlog {
+        let mut left = Backlog::default();
+        left.unrouted = capped(self.events.values().filter(|row| row.unrouted_from.is_some()));
+        let open = || self.deliveries.iter().filter(|(_, row)| row.is_open());
+        left.in_flight = capped(open().filter(|(_, row)| row.status == DeliveryStatus::InFlight));
+        let pending = || open().filter(|(_, row)| row.status == DeliveryStatus::Pending);
+        let (active, waiting): (Vec<_>, Vec<_>) =
+            pending().partition(|(id, _)| self.is_active(id.endpoint));
+        left.waiting = capped(waiting.iter());
+        left.pending = capped(active.iter());
+        left.next_due = active.iter().map(|(_, row)| row.due_at.since(now)).min();
+        left
+    }
+}
+
+fn capped<T>(items: impl Iterator<Item = T>) -> u64 {
+    items.map(|_| 1).sum::<u64>().min(Backlog::CAP)
+}

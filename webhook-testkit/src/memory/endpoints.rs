@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use webhook_core::{
+    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Snapshot, StoreError, StoreErrorKind,
+    TenantId, Updated,
+};
+
+use super::{MemoryStore, State, row::EndpointRow};
+
+#[async_trait]
+impl EndpointStore for MemoryStore {
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.state().add_endpoint(endpoint)
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        Ok(self.state().update_endpoint(endpoint))
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        Ok(self.state().remove_endpoint(tenant, id))
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|&id| state.endpoint(id)).map(|found| (**found).clone()).collect())
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        let state = self.state();
+        let mut endpoints: Vec<_> =
+            state.present().filter(|endpoint| endpoint.tenant == *tenant).cloned().collect();
+        endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
+        Ok(Snapshot::new(tenant.clone(), state.version(tenant), endpoints))
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants: Vec<_> =
+            self.state().present().map(|endpoint| endpoint.tenant.clone()).collect();
+        tenants.sort();
+        tenants.dedup();
+        Ok(tenants)
+    }
+}
+
+impl State {
+    /// The endpoint with this id, unless it was removed.
+    pub(super) fn endpoint(&self, id: EndpointId) -> Option<&Arc<Endpoint>> {
+        self.endpoints.get(&id).filter(|row| !row.removed).map(|row| &row.endpoint)
+    }
+
+    /// The endpoints that were not removed, in the order of their ids.
+    pub(super) fn present(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.endpoints.values().filter(|row| !row.removed).map(|row| &row.endpoint)
+    }
+
+    /// Stores the settings of an endpoint that is there, at the next revision.
+    pub(super) fn edit(&mut self, mut endpoint: Endpoint) {
+        endpoint.revision = endpoint.revision.next();
+        self.raise_version(&endpoint.tenant);
+        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false };
+        self.endpoints.insert(row.endpoint.id, row);
+    }
+
+    fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
+        if self.endpoints.contains_key(&endpoint.id) {
+            return Err(StoreError::new(StoreErrorKind::Exists));
+        }
+        self.raise_version(&endpoint.tenant);
+        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false };
+        self.endpoints.insert(row.endpoint.id, row);
+        Ok(())
+    }
+
+    fn update_endpoint(&mut self, mut endpoint: Endpoint) -> Updated {
+        let Some(stored) = self.endpoint(endpoint.id).filter(|it| it.tenant == endpoint.tenant)
+        else {
+            return Updated::NotFound;
+        };
+        if stored.revision != endpoint.revision {
+            return Updated::Stale;
+        }
+        endpoint.created_at = stored.created_at;
+        let revision = endpoint.revision.next();
+        self.edit(endpoint);
+        Updated::Done(revision)
+    }
+
+    fn remove_endpoint(&mut self, tenant: &TenantId, id: EndpointId) -> bool {
+        let Some(row) = self.endpoints.get_mut(&id).filter(|row| !row.removed) else {
+            return false;
+        };
+        if row.endpoint.tenant != *tenant {
+            return false;
+        }
+        row.removed = true;
+        self.raise_version(tenant);
+        let its = self.deliveries.iter_mut().filter(|(delivery, _)| delivery.endpoint == id);
+        for (_, row) in its.filter(|(_, row)| row.is_open()) {
+            row.status = DeliveryStatus::Cancelled;
+        }
+        true
+    }
+}

@@ -1,0 +1,130 @@
+//! Taking in: events and their deliveries, at once or routed later.
+
+use std::{sync::Arc, time::Duration};
+
+use webhook_core::{
+    ClaimedUnrouted, DeliveryId, DeliveryStatus, Enqueue, Enqueued, Event, EventId, LeaseEpoch,
+    NewDelivery, Route, Routed, TenantId, TenantVersion, Timestamp, UnroutedEvent,
+};
+
+use super::{
+    State,
+    row::{DeliveryRow, EventRow, is_same},
+};
+
+impl State {
+    pub(super) fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
+        if let Some(first) = self.taken_by(&item.event) {
+            let same = is_same(&first.event, &item.event);
+            return if same {
+                Enqueued::Duplicate(first.id())
+            } else {
+                Enqueued::Conflict(first.id())
+            };
+        }
+        let event = Arc::new(item.event);
+        match item.fan_out.filter(|fan_out| self.is_current(&event.tenant, fan_out.version)) {
+            Some(fan_out) => {
+                self.keep(&event, None);
+                Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
+            }
+            None => {
+                self.keep(&event, Some(now));
+                Enqueued::Later
+            }
+        }
+    }
+
+    pub(super) fn claim_unrouted(
+        &mut self,
+        limit: usize,
+        lease: Duration,
+        now: Timestamp,
+    ) -> ClaimedUnrouted {
+        let mut taken = Vec::new();
+        let mut next_due = None;
+        for row in self.events.values_mut() {
+            match row.unrouted_from {
+                Some(from) if from <= now && taken.len() < limit => {
+                    row.unrouted_from = Some(now.after(lease));
+                    taken.push(unrouted(&row.event));
+                }
+                Some(from) => next_due = earlier(next_due, from.since(now)),
+                None => {}
+            }
+        }
+        ClaimedUnrouted::new(taken, next_due)
+    }
+
+    pub(super) fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
+        let unrouted = self.events.get(&item.event).filter(|row| row.unrouted_from.is_some());
+        let Some(event) = unrouted.map(|row| Arc::clone(&row.event)) else {
+            return Routed::NotUnrouted;
+        };
+        if !self.is_current(&event.tenant, item.version) {
+            return Routed::Stale;
+        }
+        let pending = webhook_core::FanOut::pending(item.version, item.endpoints.iter().copied());
+        self.keep(&event, None);
+        self.deliver(&event, pending.deliveries, now);
+        Routed::Done
+    }
+
+    /// Keeps an event, unrouted and free to take from a moment on, or routed.
+    pub(super) fn keep(&mut self, event: &Arc<Event>, unrouted_from: Option<Timestamp>) {
+        if let Some(key) = &event.key {
+            self.keys.entry((event.tenant.clone(), key.clone())).or_insert(event.id);
+        }
+        self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
+    }
+
+    fn is_current(&self, tenant: &TenantId, version: TenantVersion) -> bool {
+        self.version(tenant) == version
+    }
+
+    /// The event that has this one's id or key.
+    fn taken_by(&self, event: &Event) -> Option<&EventRow> {
+        let by_key = || {
+            let key = event.key.as_ref()?;
+            self.keys.get(&(event.tenant.clone(), key.clone())).copied()
+        };
+        let by_id = |id: EventId| self.events.get(&id);
+        by_id(event.id).or_else(|| by_key().and_then(by_id))
+    }
+
+    /// Creates the deliveries that are not there yet, and counts them.
+    fn deliver(
+        &mut self,
+        event: &Arc<Event>,
+        deliveries: Vec<NewDelivery>,
+        now: Timestamp,
+    ) -> usize {
+        let before = self.deliveries.len();
+        for new in deliveries {
+            let id = DeliveryId::new(event.id, new.endpoint);
+            self.deliveries.entry(id).or_insert_with(|| new_row(event, new, now));
+        }
+        self.deliveries.len() - before
+    }
+}
+
+fn new_row(event: &Arc<Event>, new: NewDelivery, now: Timestamp) -> DeliveryRow {
+    let mut row = DeliveryRow::new(Arc::clone(event), now);
+    if let Some(lease) = new.lease {
+        row.status = DeliveryStatus::InFlight;
+        row.epoch = LeaseEpoch::default().next();
+        row.attempts = 1;
+        row.claimed_at = Some(now);
+        row.due_at = now.after(lease);
+    }
+    row
+}
+
+fn unrouted(event: &Event) -> UnroutedEvent {
+    UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
+}
+
+/// The shorter of two waits, where there is one.
+pub(super) fn earlier(one: Option<Duration>, other: Duration) -> Option<Duration> {
+    Some(one.map_or(other, |one| one.min(other)))
+}

@@ -1,0 +1,110 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use webhook_core::{
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointUrl,
+    Event, EventId, Page, StoreError, StoreErrorKind, Timestamp,
+};
+
+use super::{MemoryStore, State, row::DeliveryRow};
+
+#[async_trait]
+impl DeliveryLog for MemoryStore {
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        Ok(self.state().events.get(&id).map(|row| Arc::clone(&row.event)))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let state = self.state();
+        Ok(state.deliveries.get(&id).and_then(|row| state.show(id, row)))
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        Ok(self.state().page(&query))
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        let state = self.state();
+        let row = state.deliveries.get(&id);
+        Ok(row.into_iter().flat_map(|row| row.records.values().cloned()).collect())
+    }
+
+    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
+        Ok(self.state().open_tracked(event, delivery))
+    }
+
+    async fn record_tracked(
+        &self,
+        id: DeliveryId,
+        attempt: Attempt,
+        status: DeliveryStatus,
+    ) -> Result<(), StoreError> {
+        self.state().record_tracked(id, attempt, status, self.now())
+    }
+}
+
+impl State {
+    fn show(&self, id: DeliveryId, row: &DeliveryRow) -> Option<Delivery> {
+        Some(row.show(id, self.url(id, row)?))
+    }
+
+    /// Where a delivery goes or went, also after its endpoint was removed.
+    fn url(&self, id: DeliveryId, row: &DeliveryRow) -> Option<EndpointUrl> {
+        let endpoint = || Some(self.endpoints.get(&id.endpoint)?.endpoint.url.clone());
+        row.tracked_url.clone().or_else(endpoint)
+    }
+
+    fn page(&self, query: &DeliveryQuery) -> Page<Delivery> {
+        let rows = self.deliveries.iter().filter(|(id, row)| matches(query, **id, row));
+        let mut found: Vec<_> = rows.filter_map(|(id, row)| self.show(*id, row)).collect();
+        found.sort_by_key(|delivery| std::cmp::Reverse(Cursor::after(delivery)));
+        let limit = query.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(Cursor::after);
+        Page::new(found, next)
+    }
+
+    fn open_tracked(&mut self, event: &Event, delivery: Delivery) -> u32 {
+        if !self.events.contains_key(&event.id) {
+            self.keep(&Arc::new(event.clone()), None);
+        }
+        let row = self.deliveries.entry(delivery.id).or_insert_with(|| {
+            let mut row = DeliveryRow::new(Arc::new(event.clone()), delivery.created_at);
+            row.tracked_url = Some(delivery.url);
+            row
+        });
+        row.status = DeliveryStatus::Pending;
+        row.attempts
+    }
+
+    fn record_tracked(
+        &mut self,
+        id: DeliveryId,
+        attempt: Attempt,
+        status: DeliveryStatus,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let tracked = self.deliveries.get_mut(&id).filter(|row| row.tracked_url.is_some());
+        let row = tracked.ok_or_else(|| {
+            StoreError::because(
+                StoreErrorKind::Other,
+                "no tracked delivery of this id; open it first",
+            )
+        })?;
+        row.status = status;
+        row.attempts = row.attempts.max(attempt.number);
+        row.claimed_at = Some(now);
+        row.record(attempt);
+        Ok(())
+    }
+}
+
+fn matches(query: &DeliveryQuery, id: DeliveryId, row: &DeliveryRow) -> bool {
+    let place = (row.created_at, id);
+    query.tenant.as_ref().is_none_or(|tenant| *tenant == row.event.tenant)
+        && query.event.is_none_or(|event| event == id.event)
+        && query.endpoint.is_none_or(|endpoint| endpoint == id.endpoint)
+        && query.status.is_none_or(|status| status == row.status)
+        && query.cursor.is_none_or(|cursor| place < (cursor.created_at, cursor.id))
+}

@@ -1,0 +1,94 @@
+//! What is kept of endpoints, events and deliveries.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use webhook_core::{
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
+    LeaseEpoch, Timestamp,
+};
+
+/// An endpoint, removed ones included: the log still tells where deliveries went.
+pub(super) struct EndpointRow {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) removed: bool,
+}
+
+/// An event.
+pub(super) struct EventRow {
+    pub(super) event: Arc<Event>,
+    /// While it is unrouted: when somebody may take it.
+    pub(super) unrouted_from: Option<Timestamp>,
+}
+
+/// A delivery.
+pub(super) struct DeliveryRow {
+    pub(super) event: Arc<Event>,
+    /// Present in the record of sending within a call, which is never claimed.
+    pub(super) tracked_url: Option<EndpointUrl>,
+    pub(super) status: DeliveryStatus,
+    pub(super) epoch: LeaseEpoch,
+    /// Attempts claimed.
+    pub(super) attempts: u32,
+    pub(super) forgiven: u32,
+    /// When it may be claimed: due while pending, the end of the lease while in flight.
+    pub(super) due_at: Timestamp,
+    pub(super) claimed_at: Option<Timestamp>,
+    pub(super) last_error: Option<String>,
+    pub(super) created_at: Timestamp,
+    pub(super) records: BTreeMap<u32, Attempt>,
+}
+
+impl DeliveryRow {
+    /// Pending, due at once, never tried.
+    pub(super) fn new(event: Arc<Event>, now: Timestamp) -> Self {
+        Self {
+            event,
+            tracked_url: None,
+            status: DeliveryStatus::Pending,
+            epoch: LeaseEpoch::default(),
+            attempts: 0,
+            forgiven: 0,
+            due_at: now,
+            claimed_at: None,
+            last_error: None,
+            created_at: now,
+            records: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a dispatcher still has to do with it.
+    pub(super) fn is_open(&self) -> bool {
+        self.tracked_url.is_none() && !self.status.is_final()
+    }
+
+    /// Keeps an attempt and what went wrong in it.
+    pub(super) fn record(&mut self, attempt: Attempt) {
+        self.last_error = attempt.failure.as_ref().map(ToString::to_string);
+        self.records.insert(attempt.number, attempt);
+    }
+
+    /// The delivery as its record shows it, sent to `url`.
+    pub(super) fn show(&self, id: DeliveryId, url: EndpointUrl) -> Delivery {
+        let event = &self.event;
+        let mut delivery =
+            Delivery::new(id, event.tenant.clone(), event.event_type.clone(), url, self.created_at);
+        delivery.status = self.status;
+        delivery.attempts = self.attempts;
+        delivery.due_at =
+            Some(self.due_at).filter(|_| self.is_open() && self.status == DeliveryStatus::Pending);
+        delivery.last_attempt_at = self.claimed_at;
+        delivery.last_error.clone_from(&self.last_error);
+        delivery
+    }
+}
+
+/// Whether a second event under a taken id or key is the first one again.
+pub(super) fn is_same(first: &Event, second: &Event) -> bool {
+    first.event_type == second.event_type && first.body == second.body
+}
+
+impl EventRow {
+    pub(super) fn id(&self) -> EventId {
+        self.event.id
+    }
+}
