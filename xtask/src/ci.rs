@@ -1,0 +1,60 @@
+//! The steps, and the order of their cost.
+//!
+//! Every distinct profile or feature set rebuilds the dependencies, so there are three big builds
+//! and no more: one checked (`clippy` and `docs` share it), one for tests, one optimised (`demo`).
+//! `layers` builds nothing, `features` checks small ones.
+
+use crate::{
+    deny, layers,
+    run::{Failure, cargo, run},
+    step::{Done, Step},
+    test,
+};
+
+pub(crate) const FMT: Step = Step { name: "fmt", run: fmt };
+pub(crate) const LAYERS: Step = Step { name: "layers", run: layers::check };
+pub(crate) const DENY: Step = Step { name: "deny", run: deny::check };
+pub(crate) const CLIPPY: Step = Step { name: "clippy", run: clippy };
+pub(crate) const FEATURES: Step = Step { name: "features", run: features };
+pub(crate) const DOCS: Step = Step { name: "docs", run: docs };
+pub(crate) const TEST: Step = Step { name: "test", run: test::check };
+pub(crate) const DEMO: Step = Step { name: "demo", run: demo };
+
+pub(crate) const ALL: &[Step] = &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST, DEMO];
+
+fn fmt() -> Result<Done, Failure> {
+    run(&mut cargo(["fmt", "--all", "--check"]))?;
+    Ok(Done::default())
+}
+
+fn clippy() -> Result<Done, Failure> {
+    let what = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    run(&mut cargo(what))?;
+    Ok(Done::default())
+}
+
+fn docs() -> Result<Done, Failure> {
+    let what = ["doc", "--workspace", "--all-features", "--no-deps"];
+    run(cargo(what).env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Done::default())
+}
+
+/// What users pick when they bring their own adapters. With all features on, code that lacks a
+/// `cfg` compiles as well; only here it does not.
+const SMALL: [&[&str]; 3] = [
+    &["--package", "webhook-http", "--no-default-features", "--features", "signer"],
+    &["--package", "webhook-registry", "--no-default-features"],
+    &["--package", "webhook-registry"],
+];
+
+fn features() -> Result<Done, Failure> {
+    for set in SMALL {
+        run(cargo(["clippy"]).args(set).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(Done::saying(format!("{} feature sets", SMALL.len())))
+}
+
+fn demo() -> Result<Done, Failure> {
+    run(&mut cargo(["webhook", "demo"]))?;
+    Ok(Done::default())
+}

@@ -1,0 +1,66 @@
+//! Do crates keep to their walls?
+//!
+//! `rules` is the table to read; the other modules decide, as functions of parsed data, whether the
+//! workspace keeps to it. A broken rule is told with the place and the reason.
+
+mod arrows;
+mod features;
+mod layout;
+mod metadata;
+mod rules;
+#[cfg(test)]
+mod sample;
+mod trees;
+
+use std::fmt;
+
+use crate::{
+    run::{Failure, cargo, read},
+    step::Done,
+};
+
+/// A rule that is broken: what, where, and why there is such a rule.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Broken {
+    what: String,
+    place: String,
+    why: &'static str,
+}
+
+impl Broken {
+    fn new(what: impl Into<String>, place: impl Into<String>, why: &'static str) -> Self {
+        Self { what: what.into(), place: place.into(), why }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {}\n    in {}\n    but {}", self.what, self.place, self.why)
+    }
+}
+
+pub(crate) fn check() -> Result<Done, Failure> {
+    let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let packages = metadata::parse(&json).map_err(Failure::Found)?;
+    let mut broken = arrows::check(&packages);
+    broken.extend(features::check(&packages));
+    broken.extend(layout::check(&packages, &layout::look()?));
+    for rule in rules::TREES {
+        // The tree of a crate that breaks a rule above may not even resolve; say that as well.
+        match trees::look(rule) {
+            Ok(tree) => broken.extend(trees::check(rule, &tree)),
+            Err(failure) => broken.push(Broken::new(
+                failure.to_string(),
+                trees::name(rule),
+                "this feature set has to exist",
+            )),
+        }
+    }
+    if broken.is_empty() {
+        let arrows: usize = packages.iter().map(|package| package.dependencies.len()).sum();
+        let trees = rules::TREES.len();
+        return Ok(Done::saying(format!("{arrows} dependencies, {trees} trees")));
+    }
+    let list: Vec<_> = broken.iter().map(ToString::to_string).collect();
+    Err(Failure::Found(format!("{} rules broken\n{}", broken.len(), list.join("\n"))))
+}

@@ -1,0 +1,164 @@
+//! Which crate may name which.
+
+use super::{
+    Broken,
+    metadata::{Dependency, Kind, Package},
+    rules::{ALLOWED, ARROWS, Allowed, Arrows, OWNED, Owned, TESTKIT},
+};
+
+pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for package in packages {
+        for dependency in &package.dependencies {
+            let rules = ARROWS.iter().filter(|rule| rule.package == package.name);
+            broken.extend(rules.filter_map(|rule| arrow(rule, dependency)));
+            let rules = ALLOWED.iter().filter(|rule| rule.package == package.name);
+            broken.extend(rules.filter_map(|rule| allowed(rule, dependency)));
+            broken.extend(OWNED.iter().filter_map(|rule| owned(rule, &package.name, dependency)));
+        }
+    }
+    broken
+}
+
+fn arrow(rule: &Arrows, dependency: &Dependency) -> Option<Broken> {
+    let name = dependency.name.as_str();
+    if name == TESTKIT && dependency.kind == Kind::Dev {
+        let why = "a version here would make a release wait for itself: name it by path alone";
+        return dependency.has_version.then(|| told(rule.package, dependency, why));
+    }
+    let is_ours = ARROWS.iter().any(|known| known.package == name);
+    let in_tests = dependency.kind == Kind::Dev;
+    let is_known = rule.ours.contains(&name)
+        || (rule.optional.contains(&name) && (dependency.optional || in_tests))
+        || (rule.package == name && in_tests);
+    (is_ours && !is_known).then(|| told(rule.package, dependency, rule.why))
+}
+
+fn allowed(rule: &Allowed, dependency: &Dependency) -> Option<Broken> {
+    let name = dependency.name.as_str();
+    let is_ours = ARROWS.iter().any(|known| known.package == name);
+    if dependency.kind == Kind::Dev || is_ours {
+        return None;
+    }
+    if !rule.dependencies.contains(&name) {
+        return Some(told(rule.package, dependency, rule.why));
+    }
+    let (_, features) = rule.features.iter().find(|(known, _)| *known == name)?;
+    let extra = dependency.features.iter().find(|feature| !features.contains(&feature.as_str()))?;
+    let what = format!("{} -> {name} with the feature `{extra}`", rule.package);
+    Some(Broken::new(what, place(rule.package, dependency), rule.why))
+}
+
+fn owned(rule: &Owned, package: &str, dependency: &Dependency) -> Option<Broken> {
+    let is_free = rule.owner == package || (rule.free_in_tests && dependency.kind == Kind::Dev);
+    let is_named = rule.dependencies.contains(&dependency.name.as_str());
+    (is_named && !is_free).then(|| told(package, dependency, rule.why))
+}
+
+fn told(package: &str, dependency: &Dependency, why: &'static str) -> Broken {
+    let arrow = format!("{package} -> {}", dependency.name);
+    Broken::new(arrow, place(package, dependency), why)
+}
+
+fn place(package: &str, dependency: &Dependency) -> String {
+    format!("{package}/Cargo.toml, {}", dependency.kind.table())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{in_tests, needs, optional, the, workspace};
+    use super::*;
+
+    /// What the rules say when `package` names one dependency more.
+    fn with(package: &str, dependency: Dependency) -> Vec<String> {
+        let mut packages = workspace();
+        the(&mut packages, package).dependencies.push(dependency);
+        check(&packages).into_iter().map(|broken| broken.what).collect()
+    }
+
+    fn by_path(dependency: Dependency) -> Dependency {
+        Dependency { has_version: false, ..dependency }
+    }
+
+    #[test]
+    fn a_workspace_that_keeps_the_rules_is_left_alone() {
+        assert_eq!(check(&workspace()), []);
+    }
+
+    #[test]
+    fn every_forbidden_arrow_is_named_once() {
+        for (package, dependency) in [
+            ("webhook-core", needs("webhook-http")),
+            ("webhook-http", needs("webhook-store-seaorm")),
+            ("webhook-http", in_tests("webhook-registry")),
+            ("webhook-store-seaorm", optional("webhook-http")),
+            ("webhook-registry", needs("webhook-http")),
+            ("webhook-testkit", needs("webhook-http")),
+            ("webhook-registry", needs("webhook-testkit")),
+            ("webhook-registry", optional("webhook-testkit")),
+            ("webhook-http", in_tests("webhook-testkit")),
+            ("xtask", needs("webhook-core")),
+        ] {
+            let arrow = format!("{package} -> {}", dependency.name);
+            assert_eq!(with(package, dependency), [arrow]);
+        }
+    }
+
+    #[test]
+    fn tests_may_name_the_fakes_by_path_alone() {
+        let fakes = by_path(in_tests("webhook-testkit"));
+        for package in ["webhook-core", "webhook-http", "webhook-store-seaorm", "webhook-registry"]
+        {
+            assert_eq!(with(package, fakes.clone()), [""; 0], "{package}");
+        }
+    }
+
+    #[test]
+    fn a_crate_may_name_itself_in_its_tests() {
+        let store = "webhook-store-seaorm";
+        assert_eq!(with(store, by_path(in_tests(store))), [""; 0]);
+    }
+
+    #[test]
+    fn the_core_depends_on_its_list_alone() {
+        assert_eq!(with("webhook-core", needs("rand")), ["webhook-core -> rand"]);
+        let built = Dependency { kind: Kind::Build, ..needs("cc") };
+        assert_eq!(with("webhook-core", built), ["webhook-core -> cc"]);
+        assert_eq!(with("webhook-core", in_tests("rand")), [""; 0]);
+    }
+
+    #[test]
+    fn the_core_takes_channels_of_tokio_and_no_runtime() {
+        let runtime = Dependency { features: vec!["sync".into(), "rt".into()], ..needs("tokio") };
+        assert_eq!(with("webhook-core", runtime), ["webhook-core -> tokio with the feature `rt`"]);
+    }
+
+    #[test]
+    fn owned_crates_are_named_by_their_owner_alone() {
+        for (package, dependency) in [
+            ("webhook-registry", needs("sea-orm")),
+            ("webhook-registry", in_tests("sea-orm")),
+            ("webhook-registry", optional("rustls")),
+            ("webhook-testkit", needs("hyper")),
+            ("webhook-store-seaorm", needs("ring")),
+            ("xtask", needs("clap")),
+        ] {
+            let arrow = format!("{package} -> {}", dependency.name);
+            assert_eq!(with(package, dependency), [arrow]);
+        }
+        assert_eq!(with("webhook-registry", in_tests("rustls")), [""; 0]);
+        assert_eq!(with("webhook-http", needs("rustls")), [""; 0]);
+    }
+
+    #[test]
+    fn a_broken_rule_says_where_and_why() {
+        let mut packages = workspace();
+        the(&mut packages, "webhook-http").dependencies.push(in_tests("sea-orm"));
+        assert_eq!(
+            check(&packages).first().unwrap().to_string(),
+            "  webhook-http -> sea-orm\n    \
+             in webhook-http/Cargo.toml, [dev-dependencies]\n    \
+             but the database is known in the store alone, in tests as well"
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! What `cargo metadata` says about our crates, as far as the rules ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// A crate of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) dependencies: Vec<Dependency>,
+    pub(super) features: BTreeMap<String, Vec<String>>,
+    pub(super) has_rust_version: bool,
+    /// Programs, and the features each of them requires.
+    pub(super) programs: Vec<(String, Vec<String>)>,
+}
+
+/// What a crate of ours depends on, as its manifest declares it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Dependency {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) optional: bool,
+    pub(super) features: Vec<String>,
+    pub(super) has_version: bool,
+}
+
+/// The table it stands in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Normal,
+    Build,
+    Dev,
+}
+
+impl Kind {
+    pub(super) const fn table(self) -> &'static str {
+        match self {
+            Self::Normal => "[dependencies]",
+            Self::Build => "[build-dependencies]",
+            Self::Dev => "[dev-dependencies]",
+        }
+    }
+}
+
+impl Package {
+    /// The dependencies that `feature` switches on, directly or through other features.
+    pub(super) fn switched_on(&self, feature: &str) -> BTreeSet<&str> {
+        let (mut on, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![feature]);
+        while let Some(feature) = open.pop() {
+            if !seen.insert(feature) {
+                continue;
+            }
+            for entry in self.features.get(feature).into_iter().flatten() {
+                match (entry.strip_prefix("dep:"), entry.split_once('/')) {
+                    (Some(dependency), _) => _ = on.insert(dependency),
+                    // `a?/b` passes a feature on without switching `a` on.
+                    (None, Some((dependency, _))) if dependency.ends_with('?') => {}
+                    (None, Some((dependency, _))) => _ = on.insert(dependency),
+                    (None, None) => open.push(entry),
+                }
+            }
+        }
+        on
+    }
+}
+
+/// Reads the output of `cargo metadata --format-version 1`.
+pub(super) fn parse(json: &str) -> Result<Vec<Package>, String> {
+    let json: Value = serde_json::from_str(json)
+        .map_err(|error| format!("`cargo metadata` printed something else than JSON: {error}"))?;
+    let packages: Vec<_> = list(&json, "packages").map(package).collect();
+    if packages.is_empty() {
+        return Err("`cargo metadata` names no packages".to_owned());
+    }
+    Ok(packages)
+}
+
+fn package(json: &Value) -> Package {
+    let features = json.get("features").and_then(Value::as_object).into_iter().flatten();
+    let is_program =
+        |target: &&Value| list(target, "kind").any(|kind| kind.as_str() == Some("bin"));
+    Package {
+        name: text(json, "name"),
+        dependencies: list(json, "dependencies").map(dependency).collect(),
+        features: features.map(|(name, entries)| (name.clone(), texts(entries))).collect(),
+        has_rust_version: json.get("rust_version").is_some_and(Value::is_string),
+        programs: list(json, "targets")
+            .filter(is_program)
+            .map(|target| {
+                let required = target.get("required-features").map(texts);
+                (text(target, "name"), required.unwrap_or_default())
+            })
+            .collect(),
+    }
+}
+
+fn dependency(json: &Value) -> Dependency {
+    Dependency {
+        name: text(json, "name"),
+        kind: match json.get("kind").and_then(Value::as_str) {
+            Some("dev") => Kind::Dev,
+            Some("build") => Kind::Build,
+            _ => Kind::Normal,
+        },
+        optional: json.get("optional").and_then(Value::as_bool).unwrap_or_default(),
+        features: json.get("features").map(texts).unwrap_or_default(),
+        has_version: text(json, "req") != "*",
+    }
+}
+
+fn list<'a>(json: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    json.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text(json: &Value, key: &str) -> String {
+    json.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn texts(json: &Value) -> Vec<String> {
+    json.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_that_rules_ask_for_are_read() {
+        let json = r#"{"packages": [{
+            "name": "a", "rust_version": "1.94",
+            "features": {"cli": ["dep:clap"]},
+            "targets": [{"kind": ["bin"], "name": "tool", "required-features": ["cli"]}, {"kind": ["lib"], "name": "a"}],
+            "dependencies": [
+                {"name": "tokio", "kind": null, "req": "^1.54", "optional": false, "features": ["sync"]},
+                {"name": "b", "kind": "dev", "req": "*", "optional": false, "features": []}
+            ]}]}"#;
+        let packages = parse(json).unwrap();
+        let package = &packages[0];
+        assert!(package.has_rust_version);
+        assert_eq!(package.programs, [("tool".to_owned(), vec!["cli".to_owned()])]);
+        assert_eq!(package.dependencies[0].features, ["sync"]);
+        assert_eq!(package.dependencies[1].kind, Kind::Dev);
+        assert!(package.dependencies[0].has_version && !package.dependencies[1].has_version);
+    }
+
+    #[test]
+    fn what_is_no_metadata_is_refused() {
+        assert!(parse("error: no").is_err());
+        assert!(parse("{}").is_err());
+    }
+
+    #[test]
+    fn a_feature_switches_on_what_its_features_switch_on() {
+        let features = r#"{"packages": [{"name": "a", "features": {
+            "cli": ["dep:clap", "sqlite", "http?/roots"], "sqlite": ["store/sqlite", "cli"], "none": []
+        }}]}"#;
+        let package = &parse(features).unwrap()[0];
+        assert_eq!(package.switched_on("cli"), BTreeSet::from(["clap", "store"]));
+        assert_eq!(package.switched_on("none"), BTreeSet::new());
+    }
+}

@@ -1,0 +1,75 @@
+//! A workspace that keeps every rule, for tests to break one at a time.
+
+use super::metadata::{Dependency, Kind, Package};
+
+/// The six crates, with no more in them than the rules ask for.
+pub(super) fn workspace() -> Vec<Package> {
+    let mut http = package("webhook-http", &[needs("webhook-core"), optional("hyper")]);
+    feature(&mut http, "default", &["signer", "transport"]);
+    feature(&mut http, "signer", &[]);
+    feature(&mut http, "transport", &["dep:hyper"]);
+
+    let mut store = package("webhook-store-seaorm", &[needs("webhook-core"), needs("sea-orm")]);
+    for database in ["sqlite", "postgres", "mysql"] {
+        feature(&mut store, database, &[]);
+    }
+
+    let adapters = [optional("webhook-http"), optional("webhook-store-seaorm"), optional("clap")];
+    let mut registry = package("webhook-registry", &adapters);
+    registry.dependencies.push(needs("webhook-core"));
+    feature(&mut registry, "default", &["http"]);
+    feature(&mut registry, "http", &["dep:webhook-http"]);
+    for database in ["sqlite", "postgres", "mysql"] {
+        feature(&mut registry, database, &["dep:webhook-store-seaorm"]);
+    }
+    feature(&mut registry, "cli", &["dep:clap", "http", "sqlite", "postgres", "mysql"]);
+    registry.programs.push(("webhook".into(), vec!["cli".into()]));
+
+    let tokio = Dependency { features: vec!["sync".into()], ..needs("tokio") };
+    vec![
+        package("webhook-core", &[needs("bytes"), tokio, in_tests("proptest")]),
+        http,
+        store,
+        registry,
+        package("webhook-testkit", &[needs("webhook-core")]),
+        package("xtask", &[needs("serde_json")]),
+    ]
+}
+
+/// The crate of that name, to be changed.
+pub(super) fn the<'a>(packages: &'a mut [Package], name: &str) -> &'a mut Package {
+    packages.iter_mut().find(|package| package.name == name).unwrap()
+}
+
+pub(super) fn feature(package: &mut Package, name: &str, entries: &[&str]) {
+    let entries = entries.iter().map(ToString::to_string).collect();
+    package.features.insert(name.to_owned(), entries);
+}
+
+pub(super) fn needs(name: &str) -> Dependency {
+    Dependency {
+        name: name.to_owned(),
+        kind: Kind::Normal,
+        optional: false,
+        features: Vec::new(),
+        has_version: true,
+    }
+}
+
+pub(super) fn optional(name: &str) -> Dependency {
+    Dependency { optional: true, ..needs(name) }
+}
+
+pub(super) fn in_tests(name: &str) -> Dependency {
+    Dependency { kind: Kind::Dev, ..needs(name) }
+}
+
+fn package(name: &str, dependencies: &[Dependency]) -> Package {
+    Package {
+        name: name.to_owned(),
+        dependencies: dependencies.to_vec(),
+        features: std::collections::BTreeMap::new(),
+        has_rust_version: true,
+        programs: Vec::new(),
+    }
+}

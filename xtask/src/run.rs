@@ -1,0 +1,139 @@
+//! Running other programs: say which, and name it when it fails.
+
+use std::{
+    env, fmt,
+    io::{self, BufRead, BufReader},
+    process::{Command, ExitStatus, Stdio},
+};
+
+/// Why a step did not pass.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The program could not be started.
+    NotStarted { command: String, source: io::Error },
+    /// The program ran, and ended with this.
+    Ended { command: String, status: ExitStatus },
+    /// A check of our own found something; the first line says how much.
+    Found(String),
+}
+
+impl Failure {
+    /// The first line, for the summary.
+    pub(crate) fn headline(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted { command, source } => {
+                write!(f, "`{command}` could not be started: {source}")
+            }
+            Self::Ended { command, status } => write!(f, "`{command}` failed: {status}"),
+            Self::Found(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Variables that `cargo run` sets for this program.
+///
+/// Some build scripts (ring's is one) run again when they change. Without them a build from here and
+/// a build by hand share their work.
+const SET_FOR_US: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+
+/// `cargo`, the one that runs us.
+pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).env_remove("CARGO");
+    for (name, _) in env::vars_os() {
+        let ours = name.to_str().is_some_and(|name| SET_FOR_US.iter().any(|p| name.starts_with(p)));
+        if ours {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs it, with its output on ours.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    announce(command);
+    let status = command.status().map_err(|source| not_started(command, source))?;
+    ended(command, status)
+}
+
+/// Runs it and answers with what it printed; its errors go to ours.
+pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| not_started(command, source))?;
+    ended(command, output.status)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs it, with its output on ours, and shows `look` each line of it.
+pub(crate) fn watch(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(), Failure> {
+    announce(command);
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().map_err(|source| not_started(command, source))?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.map_err(|source| not_started(command, source))?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            look(&line);
+        }
+    }
+    let status = child.wait().map_err(|source| not_started(command, source))?;
+    ended(command, status)
+}
+
+fn ended(command: &Command, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::Ended { command: spelled(command), status })
+    }
+}
+
+fn not_started(command: &Command, source: io::Error) -> Failure {
+    Failure::NotStarted { command: spelled(command), source }
+}
+
+fn announce(command: &Command) {
+    println!("$ {}", spelled(command));
+}
+
+/// The command as one would type it: the program by its name, without its folder.
+fn spelled(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let program = program.file_stem().unwrap_or(command.get_program());
+    std::iter::once(program)
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_command_as_one_would_type_it() {
+        let failure = read(Command::new("/no/such/place/frobnicate").arg("--all")).unwrap_err();
+        assert!(failure.to_string().starts_with("`frobnicate --all` could not be started: "));
+
+        let failure = read(Command::new("false").arg("--all")).unwrap_err();
+        assert!(failure.headline().starts_with("`false --all` failed: "), "{failure}");
+    }
+
+    #[test]
+    fn every_line_is_seen() {
+        let mut first = String::new();
+        watch(&mut cargo(["--version"]), |line| first.push_str(line)).unwrap();
+        assert!(first.starts_with("cargo "), "{first}");
+    }
+}
