@@ -1,1 +1,51 @@
-//! To come.
+//! Deliver events to other people's servers, and keep at it: signed
+//! ([Standard Webhooks](https://www.standardwebhooks.com)), retried over days, stored in the database
+//! you already have.
+//!
+//! This crate puts the others together and is the one to add. By itself it knows only
+//! `webhook-core`; adapters come with features:
+//!
+//! | feature | brings | default |
+//! |---|---|---|
+//! | `http` | `HttpTransport` (hyper and rustls) and `RingSigner` | yes |
+//! | `webpki-roots` | root certificates compiled in, for containers without any | no |
+//! | `sqlite`, `postgres`, `mysql` | `SeaOrmStore` on that database | no |
+//! | `cli` | the command `webhook` | no |
+//!
+//! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
+//! [`Ids`] and [`Store`].
+
+mod builder;
+mod clock;
+mod error;
+mod ids;
+mod new_endpoint;
+mod operator;
+mod publish;
+mod registry;
+mod webhooks;
+
+pub use crate::{
+    builder::WebhooksBuilder,
+    clock::SystemClock,
+    error::{BuildError, EndpointError, PublishError},
+    ids::UuidV7,
+    new_endpoint::{InvalidEndpoint, NewEndpoint},
+    operator::Operator,
+    publish::{Deliveries, Published},
+    registry::Registry,
+    webhooks::{Registered, Webhooks},
+};
+#[doc(no_inline)]
+pub use webhook_core::*;
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use webhook_http::{HttpTransport, RingSigner};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[doc(no_inline)]
+pub use webhook_store_seaorm::SeaOrmStore;
+
+/// An error and its cause, each said once.
+fn text_of(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}

@@ -1,0 +1,2 @@
+//! The command `webhook`.
+fn main() {}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use webhook_core::{
+    Clock, Dispatcher, DispatcherConfig, Ids, Ports, Signer, Store, Transport, Wake,
+};
+
+use crate::{
+    clock::SystemClock,
+    error::BuildError,
+    ids::UuidV7,
+    registry::Registry,
+    webhooks::{Inner, Webhooks},
+};
+
+/// Puts [`Webhooks`] together from a store, a transport, a signer and a clock.
+///
+/// Only the store has no default; with the feature `http` the transport is `HttpTransport` and the
+/// signer `RingSigner`, unless others are given.
+#[derive(Debug, Default)]
+pub struct WebhooksBuilder {
+    store: Option<Arc<dyn Store>>,
+    transport: Option<Arc<dyn Transport>>,
+    signer: Option<Arc<dyn Signer>>,
+    clock: Option<Arc<dyn Clock>>,
+    ids: Option<Arc<dyn Ids>>,
+    dispatcher: DispatcherConfig,
+    max_body: Option<usize>,
+}
+
+impl WebhooksBuilder {
+    /// Bytes of a body unless told otherwise: far above what the Standard Webhooks advise (20 kB),
+    /// far below what hurts a receiver.
+    pub const MAX_BODY: usize = 256 * 1024;
+
+    /// Sets where events, endpoints and deliveries are kept.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Sets what sends.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets what signs.
+    #[must_use]
+    pub fn signer(mut self, signer: impl Signer) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// Sets what tells the time; by default [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Sets what makes identifiers; by default [`UuidV7`].
+    #[must_use]
+    pub fn ids(mut self, ids: impl Ids) -> Self {
+        self.ids = Some(Arc::new(ids));
+        self
+    }
+
+    /// Sets how this process delivers.
+    #[must_use]
+    pub fn dispatcher(mut self, config: DispatcherConfig) -> Self {
+        self.dispatcher = config;
+        self
+    }
+
+    /// Sets the largest body, in bytes; by default 256 KiB.
+    #[must_use]
+    pub const fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = Some(bytes);
+        self
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says what is missing or does not fit.
+    pub fn build(self) -> Result<Webhooks, BuildError> {
+        let store = self.store.ok_or(BuildError::Missing("store"))?;
+        let transport = self.transport.map_or_else(default_transport, Ok)?;
+        let signer = self.signer.map_or_else(default_signer, Ok)?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let ids = self.ids.unwrap_or_else(|| Arc::new(UuidV7));
+        let wake = Wake::default();
+        // Another number for each process, so that workers do not poll in step.
+        let config = self.dispatcher.seed(ids.next_id().as_u64_pair().1);
+        let ports = Ports::new(store.clone(), transport.clone(), signer.clone(), clock.clone());
+        let dispatcher = Dispatcher::new(ports, config)?.with_wake(wake.clone());
+        let registry = Registry::new();
+        let max_body = self.max_body.unwrap_or(Self::MAX_BODY);
+        let inner =
+            Inner { store, transport, signer, clock, ids, wake, dispatcher, registry, max_body };
+        Ok(Webhooks::from_inner(inner))
+    }
+}
+
+#[cfg(feature = "http")]
+fn default_transport() -> Result<Arc<dyn Transport>, BuildError> {
+    let transport =
+        webhook_http::HttpTransport::new().map_err(|error| BuildError::Transport(error.into()))?;
+    Ok(Arc::new(transport))
+}
+
+#[cfg(feature = "http")]
+fn default_signer() -> Result<Arc<dyn Signer>, BuildError> {
+    Ok(Arc::new(webhook_http::RingSigner))
+}
+
+#[cfg(not(feature = "http"))]
+fn default_transport() -> Result<Arc<dyn Transport>, BuildError> {
+    Err(BuildError::Missing("transport"))
+}
+
+#[cfg(not(feature = "http"))]
+fn default_signer() -> Result<Arc<dyn Signer>, BuildError> {
+    Err(BuildError::Missing("signer"))
+}

@@ -1,0 +1,267 @@
+//! Endpoints as somebody registers them: text in, an endpoint or a clear error out.
+
+use std::time::Duration;
+
+use webhook_core::{
+    CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidEventFilter, InvalidHeader,
+    InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Profile,
+    RetryPolicy, Secret, Signing, SigningKey, TenantId, Timeout, Timestamp,
+};
+
+/// An endpoint to register.
+///
+/// Everything is text until [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint) reads it, so
+/// that one `?` is enough for a whole chain.
+///
+/// ```
+/// use std::time::Duration;
+/// use webhook_registry::NewEndpoint;
+///
+/// let endpoint = NewEndpoint::new("https://billing.example/hooks")
+///     .events(["invoice.*"])
+///     .header("Authorization", "Bearer t0ken")
+///     .timeout(Duration::from_secs(10))
+///     .retry("5s,5m,30m");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct NewEndpoint {
+    url: String,
+    tenant: TenantId,
+    filters: Vec<String>,
+    secret: SecretChoice,
+    profiles: Vec<String>,
+    headers: Vec<(String, Hidden)>,
+    timeout: Option<Duration>,
+    retry: Option<String>,
+    max_in_flight: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum SecretChoice {
+    #[default]
+    Generate,
+    Given(Hidden),
+    None,
+}
+
+/// Text that must not show in `Debug`.
+#[derive(Clone)]
+struct Hidden(String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("redacted")
+    }
+}
+
+impl NewEndpoint {
+    /// An endpoint at `url` that wants every event, with a new secret.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+
+    /// Sets whose it is.
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Sets the event filters, such as `invoice.paid` or `invoice.*`.
+    #[must_use]
+    pub fn events<F: Into<String>>(mut self, filters: impl IntoIterator<Item = F>) -> Self {
+        self.filters = filters.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the secret; without one, a `whsec_` secret is made.
+    #[must_use]
+    pub fn secret(mut self, secret: impl Into<String>) -> Self {
+        self.secret = SecretChoice::Given(Hidden(secret.into()));
+        self
+    }
+
+    /// Sends unsigned.
+    #[must_use]
+    pub fn unsigned(mut self) -> Self {
+        self.secret = SecretChoice::None;
+        self
+    }
+
+    /// Sets the signing profiles; without any, all that the secret serves.
+    #[must_use]
+    pub fn profiles<P: Into<String>>(mut self, profiles: impl IntoIterator<Item = P>) -> Self {
+        self.profiles = profiles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a header to every request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), Hidden(value.into())));
+        self
+    }
+
+    /// Sets the deadline of one attempt, 1 ms to 30 s; by default 30 s.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the retry policy as text, such as `5s,5m,30m`; by default ten attempts in three days.
+    #[must_use]
+    pub fn retry(mut self, policy: impl Into<String>) -> Self {
+        self.retry = Some(policy.into());
+        self
+    }
+
+    /// Sets how many attempts may be in flight at once, in each worker process; by default 16.
+    #[must_use]
+    pub const fn max_in_flight(mut self, max: u32) -> Self {
+        self.max_in_flight = Some(max);
+        self
+    }
+
+    /// Whether a secret has to be made for it.
+    pub(crate) const fn wants_new_secret(&self) -> bool {
+        matches!(self.secret, SecretChoice::Generate)
+    }
+
+    /// Reads all of it. `generated` is the secret to use where none was given.
+    pub(crate) fn read(
+        &self,
+        id: EndpointId,
+        now: Timestamp,
+        generated: Option<Secret>,
+    ) -> Result<Endpoint, InvalidEndpoint> {
+        let endpoint = Endpoint::new(id, self.url.parse()?)
+            .with_tenant(self.tenant.clone())
+            .with_filters(self.read_filters()?)
+            .with_signing(self.read_signing(generated)?)
+            .with_headers(self.read_headers()?)
+            .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
+            .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
+            .with_created_at(now);
+        let retry = self.retry.as_deref().map(str::parse::<RetryPolicy>).transpose()?;
+        Ok(retry.map_or(endpoint.clone(), |retry| endpoint.with_retry(retry)))
+    }
+
+    fn read_filters(&self) -> Result<Vec<EventFilter>, InvalidEndpoint> {
+        let mut filters = Vec::with_capacity(self.filters.len().max(1));
+        for text in &self.filters {
+            let filter =
+                text.parse().map_err(|error| InvalidEndpoint::Filter(text.clone(), error))?;
+            if !filters.contains(&filter) {
+                filters.push(filter);
+            }
+        }
+        if filters.is_empty() {
+            filters.push(EventFilter::any());
+        }
+        Ok(filters)
+    }
+
+    fn read_signing(&self, generated: Option<Secret>) -> Result<Signing, InvalidEndpoint> {
+        let secret = match &self.secret {
+            SecretChoice::Generate => generated,
+            SecretChoice::Given(text) => Some(text.0.parse()?),
+            SecretChoice::None => None,
+        };
+        let profiles =
+            self.profiles.iter().map(|name| name.parse()).collect::<Result<Vec<Profile>, _>>()?;
+        Ok(match secret {
+            Some(secret) if profiles.is_empty() => Signing::with_secret(secret),
+            secret => Signing::new(secret.map(SigningKey::new).into_iter().collect(), profiles)?,
+        })
+    }
+
+    fn read_headers(&self) -> Result<CustomHeaders, InvalidEndpoint> {
+        let pairs = self.headers.iter().map(|(name, value)| (name.as_str(), value.0.as_str()));
+        Ok(CustomHeaders::new(pairs)?)
+    }
+}
+
+/// What was handed over is no endpoint.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEndpoint {
+    /// The URL is not valid.
+    #[error(transparent)]
+    Url(#[from] InvalidUrl),
+    /// The transport would never send there; the text names the rule.
+    #[error("{0}")]
+    Refused(String),
+    /// An event filter is not valid.
+    #[error("{0}: {1}")]
+    Filter(String, InvalidEventFilter),
+    /// The secret is not valid.
+    #[error(transparent)]
+    Secret(#[from] InvalidSecret),
+    /// Secret and signing profiles do not fit together.
+    #[error(transparent)]
+    Signing(#[from] InvalidSigning),
+    /// A header is not allowed.
+    #[error(transparent)]
+    Header(#[from] InvalidHeader),
+    /// The timeout is out of range.
+    #[error(transparent)]
+    Timeout(#[from] InvalidTimeout),
+    /// The retry policy is not valid.
+    #[error(transparent)]
+    Retry(#[from] InvalidRetryPolicy),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn read(endpoint: &NewEndpoint) -> Result<Endpoint, InvalidEndpoint> {
+        endpoint.read(EndpointId::from_uuid(Uuid::nil()), Timestamp::default(), None)
+    }
+
+    fn at(url: &str) -> NewEndpoint {
+        NewEndpoint::new(url).unsigned()
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_error() {
+        let good = || at("https://a.example/");
+        assert!(read(&good()).is_ok());
+        assert!(matches!(read(&at("a.example")), Err(InvalidEndpoint::Url(_))));
+        assert!(matches!(read(&good().events(["a..b"])), Err(InvalidEndpoint::Filter(..))));
+        assert!(matches!(read(&good().secret("whsec_%")), Err(InvalidEndpoint::Secret(_))));
+        assert!(matches!(read(&good().profiles(["v9"])), Err(InvalidEndpoint::Signing(_))));
+        assert!(matches!(read(&good().profiles(["standard"])), Err(InvalidEndpoint::Signing(_))));
+        let plain = good().secret("plain").profiles(["standard"]);
+        assert_eq!(
+            read(&plain).unwrap_err(),
+            InvalidEndpoint::Signing(InvalidSigning::NeedsPrefix)
+        );
+        assert!(matches!(read(&good().header("Host", "x")), Err(InvalidEndpoint::Header(_))));
+        assert!(matches!(
+            read(&good().timeout(Duration::from_secs(31))),
+            Err(InvalidEndpoint::Timeout(_))
+        ));
+        assert!(matches!(read(&good().retry("soon")), Err(InvalidEndpoint::Retry(_))));
+    }
+
+    #[test]
+    fn a_plain_secret_shrinks_the_default_profiles() {
+        let profiles = |secret: &str| {
+            read(&at("https://a.example/").secret(secret)).unwrap().signing.profiles().to_vec()
+        };
+        assert_eq!(profiles("plain"), [Profile::BodyHmac]);
+        assert_eq!(
+            profiles("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            [Profile::Standard, Profile::BodyHmac]
+        );
+    }
+
+    #[test]
+    fn nothing_secret_shows() {
+        let endpoint = at("https://a.example/").secret("canary-1").header("x-a", "canary-2");
+        assert!(!format!("{endpoint:?}").contains("canary"));
+    }
+}
