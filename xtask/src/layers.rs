@@ -7,6 +7,7 @@ mod arrows;
 mod features;
 mod layout;
 mod metadata;
+mod reasons;
 mod rules;
 #[cfg(test)]
 mod sample;
@@ -45,6 +46,7 @@ pub(crate) fn check() -> Result<Done, Failure> {
     let mut broken = arrows::check(&packages);
     broken.extend(features::check(&packages));
     broken.extend(layout::check(&packages, &layout::look()?));
+    broken.extend(reasons::check(&packages, &reasons::look()?));
     for rule in rules::TREES {
         // The tree of a crate that breaks a rule above may not even resolve; say that as well.
         match trees::look(rule) {
