@@ -89,7 +89,7 @@ async fn enqueue(inner: &Inner, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, St
     loop {
         match inner.store.enqueue(batch.clone()).await {
             Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
-                tries += 1
+                tries += 1;
             }
             answer => return answer,
         }

@@ -180,7 +180,7 @@ impl Desk {
             return;
         }
         let endpoint = lease.delivery.endpoint;
-        let left = self.in_flight.get(&endpoint).map_or(0, |count| count.saturating_sub(1));
+        let left = self.in_flight(endpoint).saturating_sub(1);
         if left == 0 {
             self.in_flight.remove(&endpoint);
         } else {
@@ -188,8 +188,14 @@ impl Desk {
         }
     }
 
-    /// A batch is written down: slots are free, and a retry may be due before the next poll.
-    pub(super) fn recorded(&mut self, finishes: &[Finish], now: Duration) {
+    /// Attempts in flight at an endpoint.
+    pub(super) fn in_flight(&self, endpoint: EndpointId) -> u32 {
+        self.in_flight.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// A batch is written down: slots are free, and a retry may be due before the next poll. An
+    /// endpoint that `was_full` may have more.
+    pub(super) fn recorded(&mut self, finishes: &[Finish], was_full: bool, now: Duration) {
         self.failures = 0;
         for finish in finishes {
             self.let_go(finish.lease);
@@ -197,7 +203,7 @@ impl Desk {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
             }
         }
-        if self.left_behind {
+        if self.left_behind || was_full {
             self.claim_at = self.claim_at.min(now);
         }
     }
@@ -236,4 +242,160 @@ impl Desk {
 
 fn batch<T>(items: &mut Vec<T>, most: usize, may: bool) -> Option<Vec<T>> {
     (may && !items.is_empty()).then(|| items.drain(..items.len().min(most)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Event,
+        id::{DeliveryId, EventId, LeaseEpoch, Revision},
+        time::Timestamp,
+    };
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn claim(number: u128) -> Claim {
+        let id = EventId::from_uuid(Uuid::from_u128(number));
+        let event = Event::new(id, "a".parse().unwrap(), Timestamp::default(), "{}");
+        let endpoint = EndpointId::from_uuid(Uuid::from_u128(number % 2));
+        let epoch = LeaseEpoch::default().next();
+        let lease = Lease { delivery: DeliveryId::new(id, endpoint), epoch };
+        Claim::new(lease, Arc::new(event), Revision::default())
+    }
+
+    fn claims(count: u128) -> Vec<Claim> {
+        (0..count).map(claim).collect()
+    }
+
+    fn finish(claim: &Claim, settle: Settle) -> Finish {
+        Finish::new(claim.lease, Vec::new(), 1, settle)
+    }
+
+    /// A desk with room for four.
+    fn desk() -> Desk {
+        Desk::new(DispatcherConfig::new().concurrency(4))
+    }
+
+    #[test]
+    fn no_more_is_claimed_than_there_are_slots() {
+        let mut desk = desk();
+        assert_eq!(desk.next_claim(SECOND).unwrap().limit, 4);
+        desk.take(&claims(3), None, Some(Duration::ZERO), SECOND, SECOND);
+        let next = desk.next_claim(SECOND).unwrap();
+        assert_eq!(next.limit, 1);
+        assert_eq!(next.in_flight.values().copied().collect::<Vec<_>>(), [2, 1]);
+        desk.take(&[claim(3)], None, Some(Duration::ZERO), SECOND, SECOND);
+        assert!(desk.next_claim(SECOND).is_none());
+    }
+
+    #[test]
+    fn a_slot_is_free_again_when_its_attempt_is_recorded() {
+        let mut desk = desk();
+        let held = claims(4);
+        desk.take(&held, None, Some(Duration::ZERO), SECOND, SECOND);
+        desk.recorded(&[finish(&held[0], Settle::Success)], false, SECOND);
+        assert_eq!(desk.next_claim(SECOND).unwrap().limit, 1);
+        assert_eq!(desk.held(), 3);
+    }
+
+    #[test]
+    fn work_left_for_want_of_slots_is_looked_for_when_one_is_free_and_not_in_a_loop() {
+        let mut desk = desk();
+        let held = claims(1);
+        desk.take(&held, None, Some(Duration::ZERO), SECOND, SECOND);
+        desk.take(&[], None, Some(Duration::ZERO), SECOND, SECOND);
+        assert!(desk.next_claim(SECOND).is_none(), "an empty claim is not repeated at once");
+        desk.recorded(&[finish(&held[0], Settle::Success)], false, SECOND);
+        assert!(desk.next_claim(SECOND).is_some());
+    }
+
+    #[test]
+    fn an_endpoint_that_was_full_may_have_more() {
+        let mut desk = desk();
+        let held = claims(1);
+        desk.take(&held, None, None, SECOND, SECOND);
+        desk.recorded(&[finish(&held[0], Settle::Success)], true, SECOND);
+        assert!(desk.next_claim(SECOND).is_some());
+    }
+
+    #[test]
+    fn a_retry_is_claimed_when_it_is_due_not_at_the_next_poll() {
+        let mut desk = desk();
+        let held = claims(1);
+        desk.take(&held, None, None, SECOND, SECOND);
+        desk.recorded(&[finish(&held[0], Settle::Retry(SECOND / 10))], false, SECOND);
+        assert!(desk.next_claim(SECOND + SECOND / 11).is_none());
+        assert!(desk.next_claim(SECOND + SECOND / 10).is_some());
+    }
+
+    #[test]
+    fn polls_are_spread_by_a_tenth() {
+        let mut desk = desk();
+        let polls: Vec<_> = (0..1000).map(|_| desk.next_poll()).collect();
+        let (least, most) = (polls.iter().min().unwrap(), polls.iter().max().unwrap());
+        assert!(*least >= Duration::from_millis(900) && *least < Duration::from_millis(910));
+        assert!(*most <= Duration::from_millis(1100) && *most > Duration::from_millis(1090));
+    }
+
+    #[test]
+    fn a_failing_store_is_left_alone_longer_each_time_and_never_for_long() {
+        let mut desk = desk();
+        desk.finish_later(finish(&claim(0), Settle::Success));
+        desk.take(&claims(1), None, None, SECOND, SECOND);
+        for pause in [1, 2, 4, 5, 5, 5] {
+            desk.store_failed(SECOND);
+            let until = SECOND + Duration::from_secs(pause);
+            assert!(desk.next_finishes(until - Duration::from_millis(1)).is_none());
+            assert!(desk.next_claim(until - Duration::from_millis(1)).is_none());
+            assert_eq!(desk.idle_for(SECOND), Duration::from_secs(pause));
+        }
+        assert!(desk.next_finishes(Duration::from_secs(6)).is_some());
+    }
+
+    #[test]
+    fn what_could_not_be_recorded_before_its_lease_ended_is_let_go() {
+        let mut desk = desk();
+        desk.take(&claims(2), None, None, SECOND, SECOND);
+        desk.finish_later(finish(&claim(0), Settle::Success));
+        let ended = SECOND + DispatcherConfig::LEASE;
+        assert!(desk.next_finishes(ended).is_none());
+        assert_eq!(desk.held(), 1);
+    }
+
+    #[test]
+    fn an_attempt_begins_only_if_it_can_end_and_be_recorded_under_its_lease() {
+        let start_by = desk().start_by(SECOND, Duration::from_secs(30));
+        assert_eq!(start_by, Duration::from_secs(1 + 45 - 30 - 10));
+    }
+
+    #[test]
+    fn a_drain_takes_nothing_more_and_ends_when_all_is_written_down() {
+        let mut desk = desk();
+        desk.take(&claims(1), None, Some(Duration::ZERO), SECOND, SECOND);
+        desk.drain(SECOND);
+        assert!(desk.next_claim(SECOND).is_none() && !desk.is_routing_due(SECOND));
+        assert!(!desk.is_done(SECOND, false), "an attempt is in flight");
+        desk.recorded(&[finish(&claim(0), Settle::Success)], false, SECOND);
+        assert!(!desk.is_done(SECOND, true), "the store is still writing");
+        assert!(desk.is_done(SECOND, false));
+    }
+
+    #[test]
+    fn a_drain_cuts_what_takes_too_long_but_not_what_waits_to_be_written_down() {
+        let mut desk = desk();
+        desk.take(&claims(2), None, None, SECOND, SECOND);
+        desk.drain(SECOND);
+        let until = SECOND + DispatcherConfig::DRAIN;
+        assert!(!desk.is_done(until - Duration::from_millis(1), false));
+        assert!(desk.is_done(until, false));
+        desk.finish_later(finish(&claim(0), Settle::Success));
+        assert!(!desk.is_done(until, false), "an outcome waits for the store");
+        assert!(
+            desk.is_done(until + DispatcherConfig::RECORDING_BUDGET, false),
+            "but not for ever"
+        );
+    }
 }

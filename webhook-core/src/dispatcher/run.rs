@@ -277,10 +277,19 @@ impl<'a> Run<'a> {
                     .iter()
                     .zip(answers)
                     .for_each(|(finish, answer)| self.report.count(finish, answer));
-                self.desk.recorded(&finishes, now);
+                let was_full =
+                    finishes.iter().any(|finish| self.is_full(finish.lease.delivery.endpoint));
+                self.desk.recorded(&finishes, was_full, now);
             }
             None => finishes.into_iter().for_each(|finish| self.desk.finish_later(finish)),
         }
+    }
+
+    /// Whether an endpoint has all the attempts in flight that it may have.
+    fn is_full(&self, id: EndpointId) -> bool {
+        self.endpoints
+            .get(&id)
+            .is_some_and(|endpoint| self.desk.in_flight(id) >= endpoint.max_in_flight)
     }
 
     /// What cannot be given back comes back by itself when its lease ends.

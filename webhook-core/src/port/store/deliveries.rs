@@ -248,7 +248,8 @@ pub struct Claimed {
     /// Where the next claim should begin.
     pub resume_at: Option<EndpointId>,
     /// How long until the earliest work left of an active endpoint is due, or its lease runs out.
-    /// Zero when something due was left behind; absent when nothing is left.
+    /// Zero when something due was left behind; absent when nothing is left. Endpoints that have no
+    /// free slot after this claim do not count: the caller knows when they have one again.
     pub next_due: Option<Duration>,
 }
 
