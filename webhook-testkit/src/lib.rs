@@ -7,7 +7,11 @@
 //! **Suites** that prove an adapter of your own: [`store_conformance!`].
 
 mod clock;
+#[doc(hidden)]
+pub mod conformance;
 mod ids;
 mod memory;
 
-pub use crate::{clock::ManualClock, ids::SequenceIds, memory::MemoryStore};
+pub use crate::{
+    clock::ManualClock, conformance::store::StoreHarness, ids::SequenceIds, memory::MemoryStore,
+};

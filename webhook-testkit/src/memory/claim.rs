@@ -30,8 +30,7 @@ impl State {
         }
         // The endpoint after the last one served, so that a busy one cannot keep the others waiting.
         let resume_at = round.get(visited).or(round.first()).map(|endpoint| endpoint.id);
-        let next_due = self.next_due(&open, ask, &claims, now);
-        Claimed::new(claims, resume_at, next_due)
+        Claimed::new(claims, resume_at, next_due(&open, now))
     }
 
     /// Whether deliveries to this endpoint may be claimed.
@@ -77,25 +76,11 @@ impl State {
         row.due_at = now.after(lease);
         Some(claim_of(id, row, revision).with_previous_claim_at(previous_claim_at))
     }
+}
 
-    /// When the work left may be claimed, by a caller who has these claims besides what it had.
-    /// Endpoints without a free slot do not count: the caller itself knows when it has one again.
-    fn next_due(
-        &self,
-        open: &Open,
-        ask: &ClaimDue,
-        claims: &[Claim],
-        now: Timestamp,
-    ) -> Option<Duration> {
-        let claimed = |id: EndpointId| {
-            claims.iter().filter(|claim| claim.lease.delivery.endpoint == id).count()
-        };
-        let has_room = |&id: &EndpointId| {
-            self.endpoint(id).is_some_and(|endpoint| free_slots(endpoint, ask) > claimed(id))
-        };
-        let left = open.iter().filter(|(id, _)| has_room(id));
-        left.flat_map(|(_, ids)| ids.first()).map(|(due, _)| due.since(now)).min()
-    }
+/// How long until the earliest work left may be claimed.
+fn next_due(open: &Open, now: Timestamp) -> Option<Duration> {
+    open.values().filter_map(|ids| ids.first()).map(|(due, _)| due.since(now)).min()
 }
 
 fn free_slots(endpoint: &Endpoint, ask: &ClaimDue) -> usize {

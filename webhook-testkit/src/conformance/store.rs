@@ -1,0 +1,282 @@
+//! The contract of a store, case by case.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is the failed assertion"
+)]
+
+pub mod backlog;
+pub mod claims;
+pub mod endpoints;
+pub mod enqueue;
+pub mod finish;
+mod ground;
+pub mod keys;
+pub mod leases;
+pub mod log;
+pub mod release;
+pub mod removal;
+pub mod routing;
+pub mod tracked;
+
+use std::{sync::Arc, time::Duration};
+
+use webhook_core::Store;
+
+use ground::Ground;
+
+/// How [`store_conformance!`](crate::store_conformance) gets a store, and turns its clock.
+#[allow(async_fn_in_trait, reason = "a case runs on one thread, from its beginning to its end")]
+pub trait StoreHarness: Sized {
+    /// An empty store that nobody else uses, ready for work. Whatever it needs, such as a folder
+    /// for its files, lives in the harness until the case is over.
+    async fn fresh() -> Self;
+
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Turns the store's own clock, by whole milliseconds. It must stand still otherwise: the cases
+    /// compare times exactly.
+    async fn advance(&self, by: Duration);
+}
+
+/// Proves a store: expands to one test for each sentence of the contract of
+/// [`Store`](webhook_core::Store).
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use webhook_core::Store;
+/// use webhook_testkit::{ManualClock, MemoryStore, StoreHarness};
+///
+/// struct Memory(MemoryStore, ManualClock);
+///
+/// impl StoreHarness for Memory {
+///     async fn fresh() -> Self {
+///         let clock = ManualClock::new();
+///         Self(MemoryStore::new(Arc::new(clock.clone())), clock)
+///     }
+///
+///     fn store(&self) -> Arc<dyn Store> {
+///         Arc::new(self.0.clone())
+///     }
+///
+///     async fn advance(&self, by: Duration) {
+///         self.1.advance(by);
+///     }
+/// }
+///
+/// webhook_testkit::store_conformance!(Memory);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! store_conformance {
+    ($harness:ty) => {
+        $crate::__store_cases! { $harness }
+    };
+}
+
+/// The list of cases; a test below compares it with the files.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_cases {
+    ($harness:ty) => {
+        $crate::__store_tests! { $harness;
+            enqueue {
+                an_enqueued_event_is_stored_as_it_was_given
+                optional_fields_may_be_empty_in_one_row_and_set_in_another
+                bodies_come_back_byte_for_byte
+                an_event_is_stored_with_a_delivery_for_each_endpoint
+                deliveries_are_dated_by_the_clock_of_the_store
+                an_endpoint_named_twice_gets_one_delivery
+                an_event_for_nobody_is_routed_with_no_deliveries
+                an_event_without_fan_out_is_stored_for_later
+                a_stale_version_stores_the_event_unrouted
+                an_unknown_tenant_is_at_version_zero
+                a_version_of_one_tenant_says_nothing_about_another
+                each_item_of_a_mixed_batch_gets_its_own_answer
+                an_empty_batch_is_answered_with_nothing
+                a_large_batch_is_stored_whole
+                a_delivery_may_be_leased_from_the_beginning
+            }
+            keys {
+                the_same_id_and_body_is_the_same_event
+                the_same_id_with_another_body_is_a_conflict
+                the_same_key_and_body_names_the_first_event
+                the_same_key_with_another_body_is_a_conflict_naming_the_first
+                a_key_belongs_to_its_tenant
+                keys_differ_by_case
+                a_key_used_twice_in_one_batch_counts_once
+                an_id_used_twice_in_one_batch_counts_once
+                events_without_a_key_never_collide
+            }
+            routing {
+                an_unrouted_event_tells_what_routing_needs
+                an_unrouted_event_is_claimed_by_one_worker_at_a_time
+                claiming_unrouted_events_stops_at_the_limit
+                a_claim_of_unrouted_events_says_when_anothers_lease_ends
+                routing_creates_the_deliveries
+                routing_to_nobody_is_done
+                routing_by_a_stale_version_changes_nothing
+                routing_twice_creates_nothing_twice
+                each_route_of_a_batch_gets_its_own_answer
+            }
+            claims {
+                a_first_claim_carries_what_an_attempt_needs
+                a_claimed_delivery_is_in_flight
+                a_claim_stops_at_its_limit
+                what_is_not_due_is_not_claimed
+                the_longest_due_goes_first
+                a_busy_endpoint_keeps_no_other_waiting
+                a_claim_begins_where_it_is_told
+                a_claim_may_begin_at_an_endpoint_that_is_gone
+                an_endpoint_gets_no_more_than_its_free_slots
+                a_full_endpoint_is_passed_over
+                slots_are_counted_by_the_caller_alone
+                a_paused_endpoint_is_passed_over_until_it_is_resumed
+                a_disabled_endpoint_is_passed_over_until_it_is_resumed
+                a_claim_tells_the_present_revision
+                one_event_for_many_endpoints_is_claimed_for_each
+                a_claim_says_when_more_is_due
+                a_claim_says_when_the_next_lease_ends
+                a_claim_that_leaves_due_work_says_so
+                what_waits_for_an_inactive_endpoint_is_never_next
+                a_claim_of_none_takes_none
+                two_workers_at_once_never_get_the_same_delivery
+            }
+            leases {
+                a_lease_holds_to_its_last_millisecond
+                an_expired_lease_is_taken_over_under_the_next_epoch
+                lost_attempts_show_as_a_gap_between_recorded_and_claimed
+                lost_attempts_are_recorded_with_the_one_that_follows
+                a_late_writer_changes_nothing
+                a_writer_later_than_its_lease_may_write_while_nobody_took_over
+                an_epoch_from_the_future_changes_nothing
+                a_delivery_leased_at_its_birth_is_finished_under_epoch_1
+                a_delivery_leased_at_its_birth_is_taken_over_after_its_lease
+                an_expired_lease_of_a_paused_endpoint_waits
+            }
+            finish {
+                a_success_is_final
+                a_failure_is_final_and_says_why
+                a_retry_is_due_after_its_wait_by_the_clock_of_the_store
+                a_retry_without_a_wait_is_due_at_once
+                the_longest_wait_does_not_overflow
+                attempts_come_back_as_they_were_recorded
+                every_kind_of_failure_comes_back
+                large_response_bodies_and_errors_fit
+                an_attempt_that_was_not_made_is_not_counted
+                forgiven_attempts_are_kept_for_the_next_claim
+                each_finish_of_a_batch_gets_its_own_answer
+                a_finish_said_twice_is_written_once
+                finishing_one_delivery_leaves_the_others_alone
+                a_finish_may_disable_the_endpoint
+                a_late_finish_does_not_disable_the_endpoint
+                an_attempt_is_no_edit_of_the_endpoint
+            }
+            release {
+                a_released_claim_is_due_at_once
+                a_released_claim_gives_its_number_back
+                a_released_claim_can_no_longer_be_finished
+                a_release_keeps_what_was_lost_before
+                each_release_of_a_batch_gets_its_own_answer
+            }
+            endpoints {
+                an_endpoint_comes_back_as_it_was_added
+                a_taken_endpoint_id_exists_already
+                endpoints_that_do_not_exist_are_left_out
+                an_edit_replaces_the_settings_and_raises_the_revision
+                an_edit_from_an_old_revision_is_refused
+                an_edit_of_what_is_not_there_finds_nothing
+                every_edit_raises_the_version_of_the_tenant
+                a_version_counts_one_tenant_alone
+                a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first
+                a_tenant_nobody_has_heard_of_has_an_empty_snapshot
+                tenants_with_endpoints_are_listed_in_order
+            }
+            removal {
+                a_removed_endpoint_is_never_given_out_again
+                removing_says_whether_there_was_one
+                another_tenant_cannot_remove_an_endpoint
+                removing_cancels_what_is_unfinished
+                removing_leaves_what_is_finished_in_the_log
+                removing_leaves_other_endpoints_alone
+                an_attempt_in_flight_at_the_removal_is_recorded
+                releasing_after_the_removal_leaves_it_cancelled
+            }
+            log {
+                what_does_not_exist_is_not_found
+                deliveries_are_listed_newest_first
+                deliveries_of_one_moment_are_listed_by_id
+                a_listed_delivery_is_the_one_that_is_read_by_id
+                deliveries_are_listed_by_what_is_asked_for
+                deliveries_are_listed_by_status
+                pages_follow_each_other_without_gaps_or_repeats
+                the_last_page_names_no_next_one
+                a_listing_goes_on_while_new_deliveries_arrive
+                claiming_and_finishing_do_not_reorder_a_listing
+            }
+            tracked {
+                a_tracked_delivery_is_on_record_before_its_first_attempt
+                a_tracked_delivery_keeps_the_true_number_of_attempts
+                a_tracked_delivery_may_fail
+                a_record_opened_again_goes_on_counting
+                a_tracked_delivery_is_never_claimed
+                tracked_and_stored_deliveries_are_listed_together
+                an_event_on_record_is_not_enqueued_again
+                one_event_may_be_tracked_to_many_receivers
+            }
+            backlog {
+                an_empty_store_has_no_backlog
+                a_backlog_counts_what_is_left
+                a_claimed_unrouted_event_is_still_unrouted
+                a_backlog_says_when_its_earliest_is_due
+                a_backlog_of_inactive_endpoints_is_never_due
+                a_removed_endpoint_leaves_no_backlog
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_tests {
+    ($harness:ty; $($file:ident { $($case:ident)* })*) => {
+        $($(
+            #[test]
+            fn $case() {
+                $crate::conformance::run($crate::conformance::store::$file::$case::<$harness>());
+            }
+        )*)*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that is not on the list would never run.
+    #[test]
+    fn every_case_is_on_the_list() {
+        let list = include_str!("store.rs");
+        let files = [
+            include_str!("store/enqueue.rs"),
+            include_str!("store/keys.rs"),
+            include_str!("store/routing.rs"),
+            include_str!("store/claims.rs"),
+            include_str!("store/leases.rs"),
+            include_str!("store/finish.rs"),
+            include_str!("store/release.rs"),
+            include_str!("store/endpoints.rs"),
+            include_str!("store/removal.rs"),
+            include_str!("store/log.rs"),
+            include_str!("store/tracked.rs"),
+            include_str!("store/backlog.rs"),
+        ];
+        let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));
+        let names: Vec<_> = cases.filter_map(|case| case.split('<').next()).collect();
+        for name in &names {
+            assert!(list.lines().any(|line| line.trim() == *name), "{name} is not on the list");
+        }
+        assert!(names.len() > 60, "{} cases", names.len());
+    }
+}

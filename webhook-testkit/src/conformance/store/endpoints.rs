@@ -1,0 +1,160 @@
+//! Endpoints: kept, edited, and read at one point in time.
+
+use std::time::Duration;
+
+use webhook_core::{
+    CustomHeaders, Endpoint, EndpointState, Profile, RetryPolicy, Revision, Signing, SigningKey,
+    StoreErrorKind, TenantId, TenantVersion, Timeout, Timestamp, Updated,
+};
+
+use super::{Ground, StoreHarness, ground::some_time};
+
+/// The settings of an endpoint in words that can be compared; secrets have no other way.
+fn told(endpoint: &Endpoint) -> String {
+    let keys = endpoint.signing.keys().iter().map(|key| (key.secret.reveal(), key.expires_at));
+    let keys: Vec<_> = keys.collect();
+    let headers: Vec<_> = endpoint.headers.iter().collect();
+    let profiles = endpoint.signing.profiles();
+    format!("{endpoint:?}\n{}\n{keys:?} {profiles:?}\n{headers:?}", endpoint.url.as_str())
+}
+
+fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
+    let old = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
+    let new = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let keys = vec![SigningKey::new(new), SigningKey::new(old).with_expiry(Some(some_time()))];
+    let url = "https://billing.example:8443/hooks/%C3%A4?token=t0ken&x=1".parse().unwrap();
+    Endpoint::new(ground.ids.endpoint(), url)
+        .with_tenant("acme".parse().unwrap())
+        .with_filters(["invoice.*".parse().unwrap(), "user.made".parse().unwrap()])
+        .with_signing(Signing::new(keys, vec![Profile::BodyHmac, Profile::Standard]).unwrap())
+        .with_headers(CustomHeaders::parse(["Authorization: Bearer a:b", "X-A: 1"]).unwrap())
+        .with_timeout(Timeout::new(Duration::from_millis(1_234)).unwrap())
+        .with_retry("5s,5m jitter 0%".parse().unwrap())
+        .with_max_in_flight(3)
+        .with_state(EndpointState::Paused)
+        .with_revision(Revision::from_u64(7))
+        .with_created_at(some_time())
+}
+
+pub async fn an_endpoint_comes_back_as_it_was_added<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let plain = ground.new_endpoint().with_retry(RetryPolicy::none());
+    for endpoint in [full(&ground), plain] {
+        ground.add(endpoint.clone()).await;
+        let stored = ground.stored(endpoint.id).await;
+        assert_eq!(told(&stored), told(&endpoint), "every setting comes back unchanged");
+    }
+}
+
+pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let first = full(&ground);
+    ground.add(first.clone()).await;
+    let mut second = ground.new_endpoint();
+    second.id = first.id;
+    let error = ground.store.add_endpoint(second).await.expect_err("the id is taken");
+    assert_eq!(error.kind(), StoreErrorKind::Exists, "the kind says so");
+    assert_eq!(told(&ground.stored(first.id).await), told(&first), "the first one stays as it is");
+}
+
+pub async fn endpoints_that_do_not_exist_are_left_out<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (one, two) = (ground.endpoint().await, ground.endpoint().await);
+    let ids = [two, ground.ids.endpoint(), one];
+    let found = ground.store.endpoints(&ids).await.unwrap();
+    let mut found: Vec<_> = found.iter().map(|endpoint| endpoint.id).collect();
+    found.sort_unstable();
+    assert_eq!(found, [one, two], "those that exist are there, each once");
+}
+
+pub async fn an_edit_replaces_the_settings_and_raises_the_revision<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = full(&ground);
+    ground.add(endpoint.clone()).await;
+    let mut edited = ground.new_endpoint().with_created_at(Timestamp::default());
+    (edited.id, edited.tenant, edited.revision) =
+        (endpoint.id, endpoint.tenant.clone(), endpoint.revision);
+    let answer = ground.store.update_endpoint(edited.clone()).await.unwrap();
+    assert_eq!(answer, Updated::Done(Revision::from_u64(8)), "the revision is the next one");
+    edited.revision = Revision::from_u64(8);
+    edited.created_at = endpoint.created_at;
+    let stored = ground.stored(endpoint.id).await;
+    assert_eq!(told(&stored), told(&edited), "all is new but id, tenant and time of registration");
+}
+
+pub async fn an_edit_from_an_old_revision_is_refused<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.endpoint().await;
+    let old = ground.stored(id).await;
+    ground.set_state(id, EndpointState::Paused).await;
+    let version = ground.version().await;
+    let answer = ground.store.update_endpoint(old).await.unwrap();
+    assert_eq!(answer, Updated::Stale, "somebody else was faster");
+    assert_eq!(ground.stored(id).await.state, EndpointState::Paused, "their edit stays");
+    assert_eq!(ground.version().await, version, "nothing was edited");
+}
+
+pub async fn an_edit_of_what_is_not_there_finds_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let unknown = ground.new_endpoint();
+    let answer = ground.store.update_endpoint(unknown).await.unwrap();
+    assert_eq!(answer, Updated::NotFound, "there is no such endpoint");
+    let id = ground.endpoint().await;
+    let foreign = ground.stored(id).await.with_tenant("acme".parse().unwrap());
+    let answer = ground.store.update_endpoint(foreign).await.unwrap();
+    assert_eq!(answer, Updated::NotFound, "it is another tenant's");
+}
+
+pub async fn every_edit_raises_the_version_of_the_tenant<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    assert_eq!(ground.version().await, TenantVersion::default(), "nobody has heard of it");
+    let id = ground.endpoint().await;
+    let added = ground.version().await;
+    assert!(added > TenantVersion::default(), "adding raises the version");
+    ground.set_state(id, EndpointState::Paused).await;
+    let edited = ground.version().await;
+    assert!(edited > added, "editing raises the version");
+    ground.remove(id).await;
+    assert!(ground.version().await > edited, "removing raises the version");
+}
+
+pub async fn a_version_counts_one_tenant_alone<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.endpoint().await;
+    let version = ground.version_of(&"acme".parse().unwrap()).await;
+    assert_eq!(version, TenantVersion::default(), "an edit of one tenant is no edit of another");
+}
+
+pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let at = |secs| ground.new_endpoint().with_created_at(Timestamp::from_unix_secs(secs));
+    let (young, old) = (ground.add(at(200)).await, ground.add(at(100)).await);
+    ground.set_state(old, EndpointState::Paused).await;
+    let acme: TenantId = "acme".parse().unwrap();
+    let theirs = ground.add(at(50).with_tenant(acme.clone())).await;
+    let ids = async |tenant: &TenantId| {
+        let snapshot = ground.store.snapshot(tenant).await.unwrap();
+        assert_eq!(snapshot.tenant(), tenant, "a snapshot tells whose it is");
+        snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&TenantId::default()).await, [old, young], "whatever their state");
+    assert_eq!(ids(&acme).await, [theirs], "another tenant's are not among them");
+}
+
+pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let snapshot = ground.store.snapshot(&"nobody".parse().unwrap()).await.unwrap();
+    assert!(snapshot.endpoints().is_empty(), "it has no endpoints");
+    assert_eq!(snapshot.version(), TenantVersion::default(), "it is at version 0");
+}
+
+pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    assert!(ground.store.tenants().await.unwrap().is_empty(), "there are none yet");
+    for tenant in ["zebra", "acme", "zebra", "middle"] {
+        ground.add(ground.new_endpoint().with_tenant(tenant.parse().unwrap())).await;
+    }
+    let tenants = ground.store.tenants().await.unwrap();
+    let names: Vec<_> = tenants.iter().map(TenantId::as_str).collect();
+    assert_eq!(names, ["acme", "middle", "zebra"], "each once, in order");
+}

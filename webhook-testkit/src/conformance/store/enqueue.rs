@@ -1,0 +1,196 @@
+//! Taking in events with their deliveries.
+
+use bytes::Bytes;
+use webhook_core::{DeliveryId, DeliveryStatus, Enqueue, Enqueued, FanOut, TenantVersion};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, some_time},
+};
+
+pub async fn an_enqueued_event_is_stored_as_it_was_given<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let event = ground
+        .event_of(&"acme".parse().unwrap())
+        .with_content_type("text/plain; charset=utf-8".parse().unwrap())
+        .with_key(Some("invoice-42".parse().unwrap()));
+    ground.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
+    assert_eq!(*ground.stored_event(event.id).await, event, "every field comes back unchanged");
+}
+
+pub async fn optional_fields_may_be_empty_in_one_row_and_set_in_another<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let keyed = ground.event().with_key(Some("k".parse().unwrap()));
+    let plain = ground.event();
+    let batch = vec![Enqueue::unrouted(keyed.clone()), Enqueue::unrouted(plain.clone())];
+    ground.enqueue(batch).await;
+    assert_eq!(*ground.stored_event(keyed.id).await, keyed, "the key comes back");
+    assert_eq!(*ground.stored_event(plain.id).await, plain, "no key comes back as none");
+}
+
+pub async fn bodies_come_back_byte_for_byte<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    let large: Vec<u8> = (0..256 * 1024_u32).map(|at| (at % 251) as u8).collect();
+    for body in [Vec::new(), all_bytes, b"{\"b\":1, \"a\":\"\xc3\xa9\"}\r\n".to_vec(), large] {
+        let mut event = ground.event();
+        event.body = Bytes::from(body);
+        ground.publish(event.clone(), &[endpoint]).await;
+        let claim = ground.claim_one().await;
+        assert!(claim.event.body == event.body, "a claim carries the body byte for byte");
+        let stored = ground.stored_event(event.id).await;
+        assert!(stored.body == event.body, "the log holds the body byte for byte");
+    }
+}
+
+pub async fn an_event_is_stored_with_a_delivery_for_each_endpoint<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoints = [ground.endpoint().await, ground.endpoint().await];
+    let event = ground.event();
+    ground.publish(event.clone(), &endpoints).await;
+    for endpoint in endpoints {
+        let delivery = ground.delivery(DeliveryId::new(event.id, endpoint)).await;
+        assert_eq!(delivery.status, DeliveryStatus::Pending, "a new delivery is pending");
+        assert_eq!(delivery.attempts, 0, "a new delivery has no attempts");
+        assert_eq!(delivery.due_at, Some(delivery.created_at), "a new delivery is due at once");
+        assert_eq!(delivery.last_attempt_at, None, "a new delivery was never tried");
+        assert_eq!(delivery.last_error, None, "nothing went wrong with a new delivery");
+        assert_eq!(delivery.event_type, event.event_type, "a delivery tells its event's type");
+        assert_eq!(delivery.tenant, event.tenant, "a delivery tells its tenant");
+        assert_eq!(delivery.url, ground.stored(endpoint).await.url, "a delivery tells where to");
+    }
+}
+
+pub async fn deliveries_are_dated_by_the_clock_of_the_store<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let first = ground.pending(endpoint).await;
+    ground.advance(SECOND).await;
+    let second = ground.pending(endpoint).await;
+    let (first, second) = (ground.delivery(first).await, ground.delivery(second).await);
+    let apart = second.created_at.since(first.created_at);
+    assert_eq!(apart, SECOND, "the store's own clock dates deliveries");
+    assert_ne!(first.created_at, some_time(), "the event's time is not the delivery's");
+}
+
+pub async fn an_endpoint_named_twice_gets_one_delivery<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let item = ground.routed(ground.event(), &[endpoint, endpoint]).await;
+    ground.enqueue(vec![item]).await;
+    assert_eq!(ground.claim().await.len(), 1, "event and endpoint together identify a delivery");
+}
+
+pub async fn an_event_for_nobody_is_routed_with_no_deliveries<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let event = ground.event();
+    ground.publish(event.clone(), &[]).await;
+    assert_eq!(ground.stored_event(event.id).await.id, event.id, "it is stored all the same");
+    assert_eq!(ground.store.backlog().await.unwrap().unrouted, 0, "nothing is left to route");
+}
+
+pub async fn an_event_without_fan_out_is_stored_for_later<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(ground.event())]).await;
+    assert_eq!(answers, [Enqueued::Later], "a dispatcher routes it later");
+    assert_eq!(ground.store.backlog().await.unwrap().unrouted, 1, "it counts as unrouted");
+}
+
+pub async fn a_stale_version_stores_the_event_unrouted<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let item = ground.routed(ground.event(), &[endpoint]).await;
+    ground.endpoint().await;
+    let answers = ground.enqueue(vec![item]).await;
+    assert_eq!(answers, [Enqueued::Later], "endpoints were edited since the snapshot");
+    ground.assert_nothing_to_claim("a stale fan-out creates no deliveries").await;
+    let unrouted = ground.store.claim_unrouted(10, LEASE).await.unwrap();
+    assert_eq!(unrouted.events.len(), 1, "the event waits to be routed again");
+}
+
+pub async fn an_unknown_tenant_is_at_version_zero<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let event = || ground.event_of(&"acme".parse().unwrap());
+    let at = |version| FanOut::pending(TenantVersion::from_u64(version), []);
+    let batch = vec![Enqueue::routed(event(), at(0)), Enqueue::routed(event(), at(1))];
+    let answers = ground.enqueue(batch).await;
+    assert_eq!(
+        answers,
+        [Enqueued::Routed(0), Enqueued::Later],
+        "only version 0 is the present one"
+    );
+}
+
+pub async fn a_version_of_one_tenant_says_nothing_about_another<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let item = ground.routed(ground.event(), &[endpoint]).await;
+    let other = ground.new_endpoint().with_tenant("acme".parse().unwrap());
+    ground.add(other).await;
+    let answers = ground.enqueue(vec![item]).await;
+    assert_eq!(answers, [Enqueued::Routed(1)], "an edit of one tenant leaves the others alone");
+}
+
+pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let stored = ground.event();
+    ground.publish(stored.clone(), &[]).await;
+    let mut changed = stored.clone();
+    changed.body = Bytes::from_static(b"{}");
+    let stale = FanOut::pending(TenantVersion::from_u64(77), [endpoint]);
+    let batch = vec![
+        ground.routed(ground.event(), &[endpoint]).await,
+        Enqueue::unrouted(changed),
+        Enqueue::routed(ground.event(), stale),
+        Enqueue::unrouted(stored.clone()),
+        ground.routed(ground.event(), &[]).await,
+    ];
+    let expected = [
+        Enqueued::Routed(1),
+        Enqueued::Conflict(stored.id),
+        Enqueued::Later,
+        Enqueued::Duplicate(stored.id),
+        Enqueued::Routed(0),
+    ];
+    assert_eq!(ground.enqueue(batch).await, expected, "each item is answered, in order");
+    assert_eq!(ground.claim().await.len(), 1, "the good item's delivery is stored");
+}
+
+pub async fn an_empty_batch_is_answered_with_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    assert!(ground.store.enqueue(Vec::new()).await.unwrap().is_empty(), "nothing to enqueue");
+    assert!(ground.store.route(Vec::new()).await.unwrap().is_empty(), "nothing to route");
+    assert!(ground.store.finish(Vec::new()).await.unwrap().is_empty(), "nothing to finish");
+    assert!(ground.store.release(Vec::new()).await.unwrap().is_empty(), "nothing to release");
+    assert!(ground.store.endpoints(&[]).await.unwrap().is_empty(), "no endpoints asked for");
+}
+
+pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.new_endpoint().with_max_in_flight(1_000);
+    let endpoint = ground.add(endpoint).await;
+    let mut batch = Vec::new();
+    for _ in 0..500 {
+        batch.push(ground.routed(ground.event(), &[endpoint]).await);
+    }
+    let answers = ground.enqueue(batch).await;
+    assert!(answers.iter().all(|answer| *answer == Enqueued::Routed(1)), "every item is stored");
+    let claimed = ground.claim_due(webhook_core::ClaimDue::new(1_000, LEASE)).await;
+    assert_eq!(claimed.claims.len(), 500, "every delivery can be claimed, in one call");
+}
+
+pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let lease = ground.leased(ground.endpoint().await, LEASE).await;
+    let delivery = ground.delivery(lease.delivery).await;
+    assert_eq!(delivery.status, DeliveryStatus::InFlight, "its publisher holds it");
+    assert_eq!(delivery.attempts, 1, "its first attempt is counted");
+    assert_eq!(
+        delivery.last_attempt_at,
+        Some(delivery.created_at),
+        "it is claimed as it is stored"
+    );
+    ground.assert_nothing_to_claim("nobody else gets it while the lease holds").await;
+}

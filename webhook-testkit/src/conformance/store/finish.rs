@@ -1,0 +1,247 @@
+//! Writing down attempts and what follows from them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use webhook_core::{
+    Attempt, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Failure, FailureKind,
+    Finish, Finished, Lease, LeaseEpoch, Settle,
+};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, WAIT, accepted, failure, refused, retry, some_time, success},
+};
+
+pub async fn a_success_is_final<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(ground.finish(success(&claim)).await, Finished::Recorded, "it is written");
+    let delivery = ground.delivery(id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Success, "the receiver has accepted it");
+    assert_eq!((delivery.attempts, delivery.due_at), (1, None), "nothing more is due");
+    ground.advance(LEASE * 10).await;
+    ground.assert_nothing_to_claim("a success is never claimed again").await;
+}
+
+pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(ground.finish(failure(&claim)).await, Finished::Recorded, "it is written");
+    let delivery = ground.delivery(id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Failed, "it is given up");
+    assert_eq!(delivery.last_error.as_deref(), Some("could not connect"), "the record says why");
+    ground.advance(LEASE * 10).await;
+    ground.assert_nothing_to_claim("a failure is never claimed again").await;
+}
+
+pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.advance(SECOND).await;
+    ground.finish(retry(&claim, WAIT)).await;
+    let delivery = ground.delivery(id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Pending, "it waits");
+    let due_at = delivery.created_at.after(SECOND + WAIT);
+    assert_eq!(delivery.due_at, Some(due_at), "the wait begins when the attempt is written down");
+    assert_eq!(delivery.last_error.as_deref(), Some("could not connect"), "the record says why");
+}
+
+pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(retry(&claim, Duration::ZERO)).await;
+    let next = ground.claim_one().await;
+    assert_eq!(next.progress.attempt, 2, "the next attempt is number 2");
+    assert_eq!(next.lease.epoch, claim.lease.epoch.next(), "each claim raises the epoch");
+    assert_eq!(next.recorded, 1, "the first attempt is on record");
+}
+
+pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    let wait = webhook_core::RetryPolicy::MAX_WAIT;
+    ground.finish(retry(&claim, wait)).await;
+    let delivery = ground.delivery(id).await;
+    assert_eq!(delivery.due_at, Some(delivery.created_at.after(wait)), "30 days fit");
+}
+
+pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let took = Duration::from_millis(29_999);
+    let status = Failure::new(FailureKind::Status, "status 503: später ☂");
+    let body = Bytes::from_static(b"sp\xc3\xa4ter \xff\x00");
+    let mut expected =
+        vec![Attempt::from_parts(1, some_time(), took, Some(503), Some(status), body), refused(2)];
+    let claim = ground.claim_one().await;
+    ground.finish(Finish::new(claim.lease, expected.clone(), 2, Settle::Retry(WAIT))).await;
+    ground.advance(WAIT).await;
+    let claim = ground.claim_one().await;
+    expected.push(accepted(3));
+    ground.finish(success(&claim)).await;
+    assert_eq!(ground.attempts(id).await, expected, "every field comes back, the first one first");
+}
+
+pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
+    use FailureKind as Kind;
+    let kinds = [
+        Kind::Status,
+        Kind::Blocked,
+        Kind::Resolve,
+        Kind::Connect,
+        Kind::Tls,
+        Kind::Timeout,
+        Kind::StaleConnection,
+        Kind::Interrupted,
+        Kind::Protocol,
+        Kind::Local,
+        Kind::Unknown,
+        Kind::Other,
+    ];
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    let mut expected: Vec<_> = (1..=12).map(refused).collect();
+    for (attempt, kind) in expected.iter_mut().zip(kinds) {
+        attempt.failure = Some(Failure::new(kind, "why"));
+    }
+    ground.finish(Finish::new(claim.lease, expected.clone(), 12, Settle::Failed)).await;
+    assert_eq!(ground.attempts(id).await, expected, "every kind has a name in the record");
+}
+
+pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    let text = "ü".repeat(Failure::MAX_TEXT / 2);
+    let failure = Failure::new(FailureKind::Status, text.clone());
+    let body = Bytes::from(vec![0xfe; webhook_core::Request::MAX_RESPONSE_BODY]);
+    let attempt =
+        Attempt::from_parts(1, some_time(), SECOND, Some(999), Some(failure), body.clone());
+    ground.finish(Finish::new(claim.lease, vec![attempt], 1, Settle::Failed)).await;
+    assert_eq!(ground.attempts(id).await[0].response_body, body, "16 KiB of an answer fit");
+    assert_eq!(ground.delivery(id).await.last_error, Some(text), "2 KiB of an error fit");
+}
+
+pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(Finish::new(claim.lease, vec![], 0, Settle::Retry(WAIT))).await;
+    assert_eq!(ground.delivery(id).await.attempts, 0, "the number is given back");
+    ground.advance(WAIT).await;
+    let next = ground.claim_one().await;
+    assert_eq!((next.progress.attempt, next.recorded), (1, 0), "the next attempt has it");
+    assert_eq!(next.lease.epoch, claim.lease.epoch.next(), "the epoch is not given back");
+}
+
+pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    for forgiven in 1..=3 {
+        let claim = ground.claim_one().await;
+        assert_eq!(claim.progress.forgiven, forgiven - 1, "what was forgiven is told");
+        ground.finish(retry(&claim, WAIT).with_forgiven(forgiven)).await;
+        ground.advance(WAIT).await;
+    }
+}
+
+pub async fn each_finish_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    ground.pendings(endpoint, 3).await;
+    let claims = ground.claim().await;
+    let mut stale = success(&claims[1]);
+    stale.lease.epoch = LeaseEpoch::from_u64(99);
+    let nobody = DeliveryId::new(ground.ids.event(), endpoint);
+    let unknown = Lease { delivery: nobody, epoch: LeaseEpoch::from_u64(1) };
+    let batch = vec![
+        success(&claims[0]),
+        stale,
+        Finish::new(unknown, vec![accepted(1)], 1, Settle::Success),
+        retry(&claims[2], WAIT),
+    ];
+    let answers = ground.store.finish(batch).await.unwrap();
+    let lost = Finished::LeaseLost;
+    let expected = [Finished::Recorded, lost, lost, Finished::Recorded];
+    assert_eq!(answers, expected, "each finish is answered, in order");
+    let status = |at: usize| ground.status(claims[at].lease.delivery);
+    assert_eq!(status(0).await, DeliveryStatus::Success, "the first is written");
+    assert_eq!(status(1).await, DeliveryStatus::InFlight, "the stale one is not");
+    assert_eq!(status(2).await, DeliveryStatus::Pending, "the last is written");
+    assert!(ground.attempts(nobody).await.is_empty(), "nothing is recorded for nobody");
+}
+
+pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(retry(&claim, WAIT)).await;
+    let before = ground.delivery(id).await;
+    ground.advance(SECOND).await;
+    ground.finish(retry(&claim, WAIT)).await;
+    assert_eq!(ground.delivery(id).await, before, "the second time changes nothing");
+    assert_eq!(ground.attempt_numbers(id).await, [1], "the attempt is recorded once");
+}
+
+pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoints = [ground.endpoint().await, ground.endpoint().await];
+    let event = ground.event();
+    ground.publish(event.clone(), &endpoints).await;
+    let claims = ground.claim().await;
+    ground.finish(success(&claims[0])).await;
+    let other = claims[1].lease.delivery;
+    assert_eq!(ground.status(other).await, DeliveryStatus::InFlight, "the same event elsewhere");
+    assert!(ground.attempts(other).await.is_empty(), "each delivery has its own attempts");
+}
+
+pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let waiting = ground.pending(endpoint).await;
+    ground.advance(SECOND).await;
+    ground.pending(endpoint).await;
+    let claim = ground.claim_due(webhook_core::ClaimDue::new(1, LEASE)).await.claims.remove(0);
+    let (before, version) = (ground.stored(endpoint).await, ground.version().await);
+    ground.finish(failure(&claim).disabling(Some(DisabledReason::Gone))).await;
+    let after = ground.stored(endpoint).await;
+    let disabled = EndpointState::Disabled(DisabledReason::Gone);
+    assert_eq!(after.state, disabled, "the endpoint is disabled, and says why");
+    assert!(after.revision > before.revision, "that is an edit: the revision rises");
+    assert!(ground.version().await > version, "publishers notice: the tenant's version rises");
+    ground.assert_nothing_to_claim("what was pending waits").await;
+    assert_eq!(claim.lease.delivery, waiting, "the longest due was claimed");
+}
+
+pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    ground.pending(endpoint).await;
+    let late = ground.claim_one().await;
+    ground.advance(LEASE).await;
+    ground.claim_one().await;
+    let version = ground.version().await;
+    ground.finish(failure(&late).disabling(Some(DisabledReason::Gone))).await;
+    let state = ground.stored(endpoint).await.state;
+    assert_eq!(state, EndpointState::Active, "a stale epoch changes nothing");
+    assert_eq!(ground.version().await, version, "not even the tenant's version");
+}
+
+pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    ground.pending(endpoint).await;
+    let (before, version) = (ground.stored(endpoint).await, ground.version().await);
+    let claim = ground.claim_one().await;
+    ground.finish(retry(&claim, WAIT)).await;
+    let after = ground.stored(endpoint).await;
+    assert_eq!(after.revision, before.revision, "its settings are the same");
+    assert_eq!(ground.version().await, version, "publishers need not read it again");
+}

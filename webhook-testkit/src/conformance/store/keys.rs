@@ -1,0 +1,101 @@
+//! Events under an id or key that is taken.
+
+use bytes::Bytes;
+use webhook_core::{Enqueue, Enqueued, Event, TenantId};
+
+use super::{Ground, StoreHarness};
+
+fn keyed(event: Event, key: &str) -> Event {
+    event.with_key(Some(key.parse().unwrap()))
+}
+
+fn other_body(mut event: Event) -> Event {
+    event.body = Bytes::from_static(b"{\"other\":true}");
+    event
+}
+
+pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let event = ground.event();
+    ground.publish(event.clone(), &[endpoint]).await;
+    let again = ground.routed(event.clone(), &[endpoint]).await;
+    let answers = ground.enqueue(vec![again]).await;
+    assert_eq!(answers, [Enqueued::Duplicate(event.id)], "it is stored already");
+    assert_eq!(ground.claim().await.len(), 1, "it is not delivered a second time");
+}
+
+pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let event = ground.event();
+    ground.publish(event.clone(), &[]).await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(other_body(event.clone()))]).await;
+    assert_eq!(answers, [Enqueued::Conflict(event.id)], "the id is taken");
+    assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
+}
+
+pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let first = keyed(ground.event(), "invoice-42");
+    let second = keyed(ground.event(), "invoice-42");
+    ground.publish(first.clone(), &[]).await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(second.clone())]).await;
+    assert_eq!(answers, [Enqueued::Duplicate(first.id)], "the key is remembered");
+    assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
+}
+
+pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let first = keyed(ground.event(), "invoice-42");
+    let second = other_body(keyed(ground.event(), "invoice-42"));
+    ground.publish(first.clone(), &[]).await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(second.clone())]).await;
+    assert_eq!(answers, [Enqueued::Conflict(first.id)], "the key stands for another body");
+    assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
+}
+
+pub async fn a_key_belongs_to_its_tenant<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let acme: TenantId = "acme".parse().unwrap();
+    let ours = keyed(ground.event(), "invoice-42");
+    let theirs = other_body(keyed(ground.event_of(&acme), "invoice-42"));
+    let batch = vec![Enqueue::unrouted(ours), Enqueue::unrouted(theirs)];
+    let answers = ground.enqueue(batch).await;
+    assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "tenants do not share keys");
+}
+
+pub async fn keys_differ_by_case<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let batch = ["Invoice-42", "invoice-42"]
+        .map(|key| Enqueue::unrouted(other_body(keyed(ground.event(), key))));
+    let answers = ground.enqueue(batch.into()).await;
+    assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "a key is compared byte for byte");
+}
+
+pub async fn a_key_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let first = keyed(ground.event(), "invoice-42");
+    let same = keyed(ground.event(), "invoice-42");
+    let other = other_body(keyed(ground.event(), "invoice-42"));
+    let batch = [first.clone(), same, other].map(Enqueue::unrouted);
+    let expected = [Enqueued::Later, Enqueued::Duplicate(first.id), Enqueued::Conflict(first.id)];
+    assert_eq!(ground.enqueue(batch.into()).await, expected, "the first of the batch has the key");
+}
+
+pub async fn an_id_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let event = ground.event();
+    let once = ground.routed(event.clone(), &[endpoint]).await;
+    let answers = ground.enqueue(vec![once.clone(), once]).await;
+    let expected = [Enqueued::Routed(1), Enqueued::Duplicate(event.id)];
+    assert_eq!(answers, expected, "the first of the batch has the id");
+    assert_eq!(ground.claim().await.len(), 1, "there is one delivery");
+}
+
+pub async fn events_without_a_key_never_collide<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let batch = vec![Enqueue::unrouted(ground.event()), Enqueue::unrouted(ground.event())];
+    let answers = ground.enqueue(batch).await;
+    assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "no key is no key in common");
+}

@@ -1,0 +1,126 @@
+//! Leases that run out, and the epochs that fence late writers.
+
+use webhook_core::{DeliveryStatus, Finished, LeaseEpoch, Settle};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, WAIT, failure, refused, retry, success},
+};
+
+pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    ground.claim_one().await;
+    ground.advance(LEASE - SECOND / 1000).await;
+    ground.assert_nothing_to_claim("at most one lease of a delivery holds at a time").await;
+}
+
+pub async fn an_expired_lease_is_taken_over_under_the_next_epoch<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    let lost = ground.claim_one().await;
+    let lost_at = ground.delivery(lost.lease.delivery).await.last_attempt_at;
+    ground.advance(LEASE).await;
+    let taken = ground.claim_one().await;
+    assert_eq!(taken.lease.delivery, lost.lease.delivery, "the same delivery is claimed again");
+    assert_eq!(taken.lease.epoch, lost.lease.epoch.next(), "each claim raises the epoch");
+    assert_eq!(taken.progress.attempt, 2, "the lost attempt counts");
+    assert_eq!(taken.previous_claim_at, lost_at, "it is told when the lost one was claimed");
+}
+
+pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    let first = ground.claim_one().await;
+    ground.finish(retry(&first, WAIT)).await;
+    ground.advance(WAIT).await;
+    for attempt in 2..=4 {
+        let claim = ground.claim_one().await;
+        assert_eq!(claim.progress.attempt, attempt, "each claim counts an attempt");
+        assert_eq!(claim.recorded, 1, "only the first one is on record");
+        ground.advance(LEASE).await;
+    }
+}
+
+pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    ground.claim_one().await;
+    ground.advance(LEASE).await;
+    let claim = ground.claim_one().await;
+    let mut finish = retry(&claim, WAIT);
+    finish.attempts.insert(0, refused(1));
+    ground.finish(finish).await;
+    assert_eq!(ground.attempt_numbers(id).await, [1, 2], "numbers have no gaps");
+    ground.advance(WAIT).await;
+    let next = ground.claim_one().await;
+    assert_eq!((next.recorded, next.progress.attempt), (2, 3), "both are on record");
+}
+
+pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let late = ground.claim_one().await;
+    ground.advance(LEASE).await;
+    let present = ground.claim_one().await;
+    let before = ground.delivery(id).await;
+    for stale in [success(&late), failure(&late), retry(&late, WAIT)] {
+        assert_eq!(ground.finish(stale).await, Finished::LeaseLost, "the epoch has passed");
+    }
+    assert_eq!(ground.release(late.lease).await, Finished::LeaseLost, "the epoch has passed");
+    assert_eq!(ground.delivery(id).await, before, "a stale epoch changes nothing");
+    assert!(ground.attempts(id).await.is_empty(), "a stale epoch records nothing");
+    let written = ground.finish(success(&present)).await;
+    assert_eq!(written, Finished::Recorded, "the present holder is not disturbed");
+}
+
+pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.advance(LEASE * 2).await;
+    assert_eq!(ground.finish(success(&claim)).await, Finished::Recorded, "nobody else has it");
+    assert_eq!(ground.status(id).await, DeliveryStatus::Success, "it is written");
+}
+
+pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let mut claim = ground.claim_one().await;
+    claim.lease.epoch = LeaseEpoch::from_u64(99);
+    assert_eq!(ground.finish(success(&claim)).await, Finished::LeaseLost, "no such lease");
+    assert_eq!(ground.status(id).await, DeliveryStatus::InFlight, "nothing is written");
+}
+
+pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let lease = ground.leased(ground.endpoint().await, LEASE).await;
+    let finish = webhook_core::Finish::new(lease, vec![refused(1)], 1, Settle::Retry(WAIT));
+    assert_eq!(ground.finish(finish).await, Finished::Recorded, "its publisher holds epoch 1");
+    ground.advance(WAIT).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.lease.epoch.as_u64(), 2, "the next claim is epoch 2");
+    assert_eq!((claim.progress.attempt, claim.recorded), (2, 1), "and attempt 2");
+}
+
+pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let lease = ground.leased(ground.endpoint().await, WAIT).await;
+    ground.advance(WAIT - SECOND / 1000).await;
+    ground.assert_nothing_to_claim("its lease still holds").await;
+    ground.advance(SECOND / 1000).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.lease.epoch, lease.epoch.next(), "it is taken over under the next epoch");
+    assert_eq!((claim.progress.attempt, claim.recorded), (2, 0), "its first attempt is lost");
+    assert!(claim.previous_claim_at.is_some(), "it is told when that was claimed");
+}
+
+pub async fn an_expired_lease_of_a_paused_endpoint_waits<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    ground.pending(endpoint).await;
+    ground.claim_one().await;
+    ground.set_state(endpoint, webhook_core::EndpointState::Paused).await;
+    ground.advance(LEASE).await;
+    ground.assert_nothing_to_claim("a paused endpoint gets nothing, not even what was lost").await;
+}

@@ -1,0 +1,162 @@
+//! Looking things up.
+
+use std::collections::BTreeSet;
+
+use webhook_core::{
+    Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId, Page, TenantId,
+};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, failure, success},
+};
+
+impl<H: StoreHarness> Ground<H> {
+    async fn page(&self, query: DeliveryQuery) -> Page<webhook_core::Delivery> {
+        self.store.deliveries(query).await.expect("deliveries can be listed")
+    }
+
+    async fn listed(&self, query: DeliveryQuery) -> Vec<DeliveryId> {
+        self.page(query).await.items.iter().map(|delivery| delivery.id).collect()
+    }
+}
+
+pub async fn what_does_not_exist_is_not_found<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = DeliveryId::new(ground.ids.event(), ground.ids.endpoint());
+    assert_eq!(ground.store.event(id.event).await.unwrap(), None, "no such event");
+    assert_eq!(ground.store.delivery(id).await.unwrap(), None, "no such delivery");
+    assert!(ground.attempts(id).await.is_empty(), "no such attempts");
+    assert_eq!(ground.page(DeliveryQuery::new()).await, Page::new(vec![], None), "an empty page");
+}
+
+pub async fn deliveries_are_listed_newest_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        expected.insert(0, ground.pending(endpoint).await);
+        ground.advance(SECOND).await;
+    }
+    assert_eq!(ground.listed(DeliveryQuery::new()).await, expected, "by time of creation");
+}
+
+pub async fn deliveries_of_one_moment_are_listed_by_id<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let mut expected = ground.pendings(endpoint, 3).await;
+    expected.reverse();
+    assert_eq!(ground.listed(DeliveryQuery::new()).await, expected, "the highest id first");
+}
+
+pub async fn a_listed_delivery_is_the_one_that_is_read_by_id<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(failure(&claim)).await;
+    let page = ground.page(DeliveryQuery::new()).await;
+    assert_eq!(page.items, [ground.delivery(id).await], "both tell the same");
+}
+
+pub async fn deliveries_are_listed_by_what_is_asked_for<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let acme: TenantId = "acme".parse().unwrap();
+    let (one, two) = (ground.endpoint().await, ground.endpoint().await);
+    let theirs = ground.add(ground.new_endpoint().with_tenant(acme.clone())).await;
+    let (ours, foreign) = (ground.event(), ground.event_of(&acme));
+    let id = |event: EventId, endpoint: EndpointId| DeliveryId::new(event, endpoint);
+    ground.publish(ours.clone(), &[one, two]).await;
+    ground.publish(foreign.clone(), &[theirs]).await;
+    let ask = DeliveryQuery::new;
+    let both = vec![id(ours.id, two), id(ours.id, one)];
+    assert_eq!(ground.listed(ask().event(ours.id)).await, both, "by event");
+    assert_eq!(ground.listed(ask().endpoint(one)).await, [id(ours.id, one)], "by endpoint");
+    assert_eq!(ground.listed(ask().tenant(acme)).await, [id(foreign.id, theirs)], "by tenant");
+    assert_eq!(ground.listed(ask().tenant(TenantId::default())).await, both, "by our tenant");
+    let nothing = ask().tenant(TenantId::default()).event(foreign.id);
+    assert!(ground.listed(nothing).await.is_empty(), "a tenant never sees another's");
+    let exact = ask().event(ours.id).endpoint(two).status(DeliveryStatus::Pending);
+    assert_eq!(ground.listed(exact).await, [id(ours.id, two)], "all conditions hold at once");
+}
+
+pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (endpoint, gone) = (ground.endpoint().await, ground.endpoint().await);
+    let cancelled = ground.pending(gone).await;
+    ground.remove(gone).await;
+    let claimed = ground.pendings(endpoint, 3).await;
+    let claims = ground.claim().await;
+    let claim_of = |id| claims.iter().find(|claim| claim.lease.delivery == id).unwrap();
+    ground.finish(success(claim_of(claimed[0]))).await;
+    ground.finish(failure(claim_of(claimed[1]))).await;
+    let pending = ground.pending(endpoint).await;
+    let expected = [
+        (DeliveryStatus::Pending, pending),
+        (DeliveryStatus::InFlight, claimed[2]),
+        (DeliveryStatus::Success, claimed[0]),
+        (DeliveryStatus::Failed, claimed[1]),
+        (DeliveryStatus::Cancelled, cancelled),
+    ];
+    for (status, id) in expected {
+        let listed = ground.listed(DeliveryQuery::new().status(status)).await;
+        assert_eq!(listed, [id], "the one that is {status}");
+    }
+}
+
+pub async fn pages_follow_each_other_without_gaps_or_repeats<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    // Some were created in the same millisecond, so that pages end within it.
+    let mut expected = Vec::new();
+    for count in [3, 1, 4] {
+        expected.extend(ground.pendings(endpoint, count).await);
+        ground.advance(SECOND).await;
+    }
+    expected.reverse();
+    for limit in [1, 2, 3, 8, 9] {
+        let mut listed = Vec::new();
+        let mut query = DeliveryQuery::new().endpoint(endpoint).limit(limit);
+        while let page = ground.page(query.clone()).await
+            && listed.len() <= expected.len()
+        {
+            assert!(page.items.len() <= limit, "a page holds at most its limit");
+            listed.extend(page.items.iter().map(|delivery| delivery.id));
+            let Some(next) = page.next else { break };
+            query = query.after(next);
+        }
+        assert_eq!(listed, expected, "in pages of {limit}");
+    }
+}
+
+pub async fn the_last_page_names_no_next_one<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pendings(ground.endpoint().await, 2).await;
+    let page = ground.page(DeliveryQuery::new().limit(2)).await;
+    assert_eq!((page.items.len(), page.next), (2, None), "a full page may be the last");
+    let page = ground.page(DeliveryQuery::new().limit(1)).await;
+    let next = page.items.last().map(Cursor::after);
+    assert_eq!(page.next, next, "the next page begins just after the last item");
+}
+
+pub async fn a_listing_goes_on_while_new_deliveries_arrive<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let old: BTreeSet<_> = ground.pendings(endpoint, 4).await.into_iter().collect();
+    ground.advance(SECOND).await;
+    let first = ground.page(DeliveryQuery::new().limit(2)).await;
+    ground.pendings(endpoint, 3).await;
+    let second = ground.listed(DeliveryQuery::new().after(first.next.unwrap())).await;
+    let seen: BTreeSet<_> = first.items.iter().map(|item| item.id).chain(second).collect();
+    assert_eq!(seen, old, "what is new does not shift the pages behind");
+}
+
+pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pendings(ground.endpoint().await, 3).await;
+    let before = ground.listed(DeliveryQuery::new()).await;
+    ground.advance(LEASE).await;
+    for claim in ground.claim().await.iter().rev() {
+        ground.finish(success(claim)).await;
+    }
+    assert_eq!(ground.listed(DeliveryQuery::new()).await, before, "creation gives the order");
+}

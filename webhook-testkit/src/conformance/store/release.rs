@@ -1,0 +1,69 @@
+//! Giving back claims that were not started.
+
+use webhook_core::{DeliveryStatus, Finished, Lease, LeaseEpoch};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, WAIT, retry, success},
+};
+
+pub async fn a_released_claim_is_due_at_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(ground.release(claim.lease).await, Finished::Recorded, "it is given back");
+    let delivery = ground.delivery(id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Pending, "nobody holds it");
+    assert_eq!(delivery.due_at, Some(delivery.created_at), "it is due at once");
+    assert_eq!(ground.claim_one().await.lease.delivery, id, "it can be claimed at once");
+}
+
+pub async fn a_released_claim_gives_its_number_back<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let first = ground.claim_one().await;
+    ground.finish(retry(&first, WAIT)).await;
+    ground.advance(WAIT).await;
+    let second = ground.claim_one().await;
+    ground.release(second.lease).await;
+    assert_eq!(ground.delivery(id).await.attempts, 1, "the attempt is not counted");
+    let again = ground.claim_one().await;
+    assert_eq!(again.progress.attempt, second.progress.attempt, "the next claim has the number");
+    assert_eq!(again.recorded, 1, "there is no gap");
+    assert_eq!(again.lease.epoch, second.lease.epoch.next(), "the epoch is not given back");
+}
+
+pub async fn a_released_claim_can_no_longer_be_finished<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.release(claim.lease).await;
+    ground.finish(success(&claim)).await;
+    assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "the lease is over");
+    assert!(ground.attempts(id).await.is_empty(), "nothing is recorded");
+    ground.release(claim.lease).await;
+    assert_eq!(ground.delivery(id).await.attempts, 0, "a claim is given back once");
+}
+
+pub async fn a_release_keeps_what_was_lost_before<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    ground.claim_one().await;
+    ground.advance(LEASE).await;
+    let taken = ground.claim_one().await;
+    ground.release(taken.lease).await;
+    let again = ground.claim_one().await;
+    assert_eq!((again.progress.attempt, again.recorded), (2, 0), "attempt 1 is still missing");
+}
+
+pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    ground.pendings(endpoint, 2).await;
+    let claims = ground.claim().await;
+    let stale = Lease { epoch: LeaseEpoch::from_u64(99), ..claims[0].lease };
+    let answers = ground.store.release(vec![stale, claims[1].lease]).await.unwrap();
+    assert_eq!(answers, [Finished::LeaseLost, Finished::Recorded], "each is answered, in order");
+    let held = ground.status(claims[0].lease.delivery).await;
+    assert_eq!(held, DeliveryStatus::InFlight, "a stale epoch gives nothing back");
+}

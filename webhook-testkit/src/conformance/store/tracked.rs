@@ -1,0 +1,136 @@
+//! The record of sending within a call.
+
+use std::collections::BTreeSet;
+
+use webhook_core::{
+    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Event,
+};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, accepted, refused, some_time},
+};
+
+impl<H: StoreHarness> Ground<H> {
+    /// An event and the record of sending it, not stored yet.
+    fn new_tracked(&self) -> (Event, Delivery) {
+        let event = self.event_of(&"acme".parse().unwrap());
+        let id = DeliveryId::new(event.id, self.ids.endpoint());
+        let url = "https://once.example/hooks?token=t0ken".parse().unwrap();
+        let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
+        (event, Delivery::new(id, tenant, event_type, url, some_time()))
+    }
+
+    async fn open(&self, (event, delivery): &(Event, Delivery)) -> u32 {
+        let opened = self.store.open_tracked(event, delivery.clone()).await;
+        opened.expect("a record can be opened")
+    }
+
+    async fn record(&self, id: DeliveryId, number: u32, status: DeliveryStatus) {
+        let attempt =
+            if status == DeliveryStatus::Success { accepted(number) } else { refused(number) };
+        let recorded = self.store.record_tracked(id, attempt, status).await;
+        recorded.expect("an attempt can be recorded");
+    }
+}
+
+pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let tracked = ground.new_tracked();
+    assert_eq!(ground.open(&tracked).await, 0, "a new record has no attempts");
+    let (event, delivery) = tracked;
+    let stored = ground.delivery(delivery.id).await;
+    assert_eq!(stored.status, DeliveryStatus::Pending, "it is pending");
+    assert_eq!((stored.attempts, stored.last_error), (0, None), "nothing has happened yet");
+    assert_eq!(stored.url.as_str(), delivery.url.as_str(), "the whole URL is kept");
+    assert_eq!(stored.tenant, delivery.tenant, "its tenant is kept");
+    assert_eq!(*ground.stored_event(event.id).await, event, "its event is stored with it");
+}
+
+pub async fn a_tracked_delivery_keeps_the_true_number_of_attempts<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let tracked = ground.new_tracked();
+    let id = tracked.1.id;
+    ground.open(&tracked).await;
+    ground.record(id, 1, DeliveryStatus::Pending).await;
+    let pending = ground.delivery(id).await;
+    assert_eq!((pending.status, pending.attempts), (DeliveryStatus::Pending, 1), "one so far");
+    assert_eq!(pending.last_error.as_deref(), Some("could not connect"), "it says what is wrong");
+    assert!(pending.last_attempt_at.is_some(), "it says when that was");
+    ground.record(id, 2, DeliveryStatus::Success).await;
+    let done = ground.delivery(id).await;
+    assert_eq!((done.status, done.attempts), (DeliveryStatus::Success, 2), "two in the end");
+    assert_eq!(ground.attempts(id).await, [refused(1), accepted(2)], "each is on record");
+}
+
+pub async fn a_tracked_delivery_may_fail<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let tracked = ground.new_tracked();
+    ground.open(&tracked).await;
+    ground.record(tracked.1.id, 1, DeliveryStatus::Failed).await;
+    let failed = DeliveryQuery::new().status(DeliveryStatus::Failed);
+    let listed = ground.store.deliveries(failed).await.unwrap().items;
+    assert_eq!(listed, [ground.delivery(tracked.1.id).await], "it is among those that failed");
+    assert_eq!(listed[0].last_error.as_deref(), Some("could not connect"), "it says why");
+}
+
+pub async fn a_record_opened_again_goes_on_counting<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let tracked = ground.new_tracked();
+    let id = tracked.1.id;
+    ground.open(&tracked).await;
+    ground.record(id, 1, DeliveryStatus::Pending).await;
+    ground.record(id, 2, DeliveryStatus::Failed).await;
+    assert_eq!(ground.open(&tracked).await, 2, "an earlier call has made two");
+    assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "it is pending again");
+    ground.record(id, 3, DeliveryStatus::Success).await;
+    assert_eq!(ground.attempt_numbers(id).await, [1, 2, 3], "numbers go on");
+}
+
+pub async fn a_tracked_delivery_is_never_claimed<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let mut tracked = ground.new_tracked();
+    // Even to an endpoint that is registered.
+    tracked.1.id.endpoint = ground.endpoint().await;
+    ground.open(&tracked).await;
+    ground.record(tracked.1.id, 1, DeliveryStatus::Pending).await;
+    ground.advance(LEASE * 10).await;
+    ground.assert_nothing_to_claim("its sender has it").await;
+    let unrouted = ground.store.claim_unrouted(10, LEASE).await.unwrap();
+    assert!(unrouted.events.is_empty(), "its event is not routed to anybody");
+    let backlog = ground.store.backlog().await.unwrap();
+    assert_eq!(backlog, Backlog::default(), "it is nothing that a dispatcher has left to do");
+}
+
+pub async fn tracked_and_stored_deliveries_are_listed_together<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let stored = ground.pending(ground.endpoint().await).await;
+    ground.advance(SECOND).await;
+    let tracked = ground.new_tracked();
+    ground.open(&tracked).await;
+    let page = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    let ids: BTreeSet<_> = page.items.iter().map(|delivery| delivery.id).collect();
+    assert_eq!(ids, BTreeSet::from([stored, tracked.1.id]), "one log holds both");
+    let mine = DeliveryQuery::new().tenant("acme".parse().unwrap()).event(tracked.0.id);
+    let page = ground.store.deliveries(mine).await.unwrap();
+    assert_eq!(page.items.len(), 1, "a tracked one is found by tenant and event");
+}
+
+pub async fn an_event_on_record_is_not_enqueued_again<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let tracked = ground.new_tracked();
+    ground.open(&tracked).await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(tracked.0.clone())]).await;
+    assert_eq!(answers, [Enqueued::Duplicate(tracked.0.id)], "its id is taken");
+}
+
+pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let first = ground.new_tracked();
+    let mut second = first.clone();
+    second.1.id.endpoint = ground.ids.endpoint();
+    assert_eq!(ground.open(&first).await, 0, "the first record is new");
+    ground.record(first.1.id, 1, DeliveryStatus::Success).await;
+    assert_eq!(ground.open(&second).await, 0, "the second record is new");
+    assert!(ground.attempts(second.1.id).await.is_empty(), "each has its own attempts");
+}
