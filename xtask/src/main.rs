@@ -10,7 +10,11 @@ mod run;
 mod step;
 mod test;
 
-use std::{env, path::Path, process::ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use step::Step;
 
@@ -66,9 +70,15 @@ fn find(asked: &[String]) -> Option<&'static Verb> {
 }
 
 /// Steps name files from the root, wherever they are started.
+///
+/// Cargo says where that is at run time. The folder known at compile time can be another one: clones
+/// that share a target folder share this program.
 fn enter_workspace() -> std::io::Result<()> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    env::set_current_dir(here.parent().unwrap_or(here))
+    let here = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    match here.as_deref().and_then(Path::parent) {
+        Some(root) => env::set_current_dir(root),
+        None => Ok(()),
+    }
 }
 
 fn usage() -> String {
