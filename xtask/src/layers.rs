@@ -7,6 +7,7 @@ mod arrows;
 mod features;
 mod layout;
 mod metadata;
+mod promises;
 mod reasons;
 mod rules;
 #[cfg(test)]
@@ -46,7 +47,9 @@ pub(crate) fn check() -> Result<Done, Failure> {
     let mut broken = arrows::check(&packages);
     broken.extend(features::check(&packages));
     broken.extend(layout::check(&packages, &layout::look()?));
-    broken.extend(reasons::check(&packages, &reasons::look()?));
+    let document = reasons::look()?;
+    broken.extend(reasons::check(&packages, &document));
+    broken.extend(promises::check(&document, &promises::look()?));
     for rule in rules::TREES {
         // The tree of a crate that breaks a rule above may not even resolve; say that as well.
         match trees::look(rule) {

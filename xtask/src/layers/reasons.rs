@@ -1,4 +1,4 @@
-//! `ARCHITECTURE.md` is a document that claims things: what it names has to be there.
+//! Every dependency is a decision: `ARCHITECTURE.md` says what each is for.
 
 use std::{fs, path::Path};
 
