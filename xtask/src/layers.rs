@@ -46,7 +46,7 @@ pub(crate) fn check() -> Result<Done, Failure> {
     let packages = metadata::parse(&json).map_err(Failure::Found)?;
     let mut broken = arrows::check(&packages);
     broken.extend(features::check(&packages));
-    broken.extend(layout::check(&packages, &layout::look()?));
+    broken.extend(layout::check(&packages, &layout::look(&packages)?));
     let document = reasons::look()?;
     broken.extend(reasons::check(&packages, &document));
     broken.extend(promises::check(&document, &promises::look()?));

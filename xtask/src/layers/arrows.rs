@@ -11,57 +11,58 @@ pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
     for package in packages {
         for dependency in &package.dependencies {
             let rules = ARROWS.iter().filter(|rule| rule.package == package.name);
-            broken.extend(rules.filter_map(|rule| arrow(rule, dependency)));
+            broken.extend(rules.filter_map(|rule| arrow(rule, package, dependency)));
             let rules = ALLOWED.iter().filter(|rule| rule.package == package.name);
-            broken.extend(rules.filter_map(|rule| allowed(rule, dependency)));
-            broken.extend(OWNED.iter().filter_map(|rule| owned(rule, &package.name, dependency)));
+            broken.extend(rules.filter_map(|rule| allowed(rule, package, dependency)));
+            broken.extend(OWNED.iter().filter_map(|rule| owned(rule, package, dependency)));
         }
     }
     broken
 }
 
-fn arrow(rule: &Arrows, dependency: &Dependency) -> Option<Broken> {
+fn arrow(rule: &Arrows, package: &Package, dependency: &Dependency) -> Option<Broken> {
     let name = dependency.name.as_str();
     if name == TESTKIT && dependency.kind == Kind::Dev {
         let why = "a version here would make a release wait for itself: name it by path alone";
-        return dependency.has_version.then(|| told(rule.package, dependency, why));
+        return dependency.has_version.then(|| told(package, dependency, why));
     }
     let is_ours = ARROWS.iter().any(|known| known.package == name);
     let in_tests = dependency.kind == Kind::Dev;
     let is_known = rule.ours.contains(&name)
         || (rule.optional.contains(&name) && (dependency.optional || in_tests))
         || (rule.package == name && in_tests);
-    (is_ours && !is_known).then(|| told(rule.package, dependency, rule.why))
+    (is_ours && !is_known).then(|| told(package, dependency, rule.why))
 }
 
-fn allowed(rule: &Allowed, dependency: &Dependency) -> Option<Broken> {
+fn allowed(rule: &Allowed, package: &Package, dependency: &Dependency) -> Option<Broken> {
     let name = dependency.name.as_str();
     let is_ours = ARROWS.iter().any(|known| known.package == name);
     if dependency.kind == Kind::Dev || is_ours {
         return None;
     }
     if !rule.dependencies.contains(&name) {
-        return Some(told(rule.package, dependency, rule.why));
+        return Some(told(package, dependency, rule.why));
     }
     let (_, features) = rule.features.iter().find(|(known, _)| *known == name)?;
     let extra = dependency.features.iter().find(|feature| !features.contains(&feature.as_str()))?;
     let what = format!("{} -> {name} with the feature `{extra}`", rule.package);
-    Some(Broken::new(what, place(rule.package, dependency), rule.why))
+    Some(Broken::new(what, place(package, dependency), rule.why))
 }
 
-fn owned(rule: &Owned, package: &str, dependency: &Dependency) -> Option<Broken> {
-    let is_free = rule.owner == package || (rule.free_in_tests && dependency.kind == Kind::Dev);
+fn owned(rule: &Owned, package: &Package, dependency: &Dependency) -> Option<Broken> {
+    let is_free =
+        rule.owner == package.name || (rule.free_in_tests && dependency.kind == Kind::Dev);
     let is_named = rule.dependencies.contains(&dependency.name.as_str());
     (is_named && !is_free).then(|| told(package, dependency, rule.why))
 }
 
-fn told(package: &str, dependency: &Dependency, why: &'static str) -> Broken {
-    let arrow = format!("{package} -> {}", dependency.name);
+fn told(package: &Package, dependency: &Dependency, why: &'static str) -> Broken {
+    let arrow = format!("{} -> {}", package.name, dependency.name);
     Broken::new(arrow, place(package, dependency), why)
 }
 
-fn place(package: &str, dependency: &Dependency) -> String {
-    format!("{package}/Cargo.toml, {}", dependency.kind.table())
+fn place(package: &Package, dependency: &Dependency) -> String {
+    format!("{}, {}", package.manifest, dependency.kind.table())
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
 }
 
 fn exist(rule: &Features, package: &Package) -> Vec<Broken> {
-    let place = format!("{}/Cargo.toml, [features]", package.name);
+    let place = format!("{}, [features]", package.manifest);
     let missing = rule.exist.iter().filter(|feature| !package.features.contains_key(**feature));
     let mut broken: Vec<_> = missing
         .map(|feature| Broken::new(format!("no feature `{feature}`"), &*place, rule.why))
@@ -49,14 +49,14 @@ fn behind(rule: &Behind, package: &Package) -> Vec<Broken> {
         }
         if !dependency.optional {
             let what = format!("{} -> {name}, not optional", package.name);
-            let place = format!("{}/Cargo.toml, {}", package.name, dependency.kind.table());
+            let place = format!("{}, {}", package.manifest, dependency.kind.table());
             broken.push(Broken::new(what, place, rule.why));
         }
         let others = package.features.keys().filter(|key| !rule.features.contains(&key.as_str()));
         let switches = others.filter(|feature| package.switched_on(feature).contains(name));
         broken.extend(switches.map(|feature| {
             let what = format!("the feature `{feature}` switches on {name}");
-            Broken::new(what, format!("{}/Cargo.toml, [features]", package.name), rule.why)
+            Broken::new(what, format!("{}, [features]", package.manifest), rule.why)
         }));
     }
     broken
@@ -66,7 +66,7 @@ fn requires(package: &Package, program: &str, feature: &str) -> Option<Broken> {
     let (_, required) = package.programs.iter().find(|(name, _)| name == program)?;
     (!required.iter().any(|known| known == feature)).then(|| {
         let what = format!("the program `{program}` does not require the feature `{feature}`");
-        let place = format!("{}/Cargo.toml, [[bin]]", package.name);
+        let place = format!("{}, [[bin]]", package.manifest);
         Broken::new(what, place, "users of the library pull no crates of the command line")
     })
 }

@@ -2,67 +2,75 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Broken, metadata::Package, rules::ARROWS};
+use super::{
+    Broken,
+    metadata::Package,
+    rules::{ARROWS, Arrows},
+};
 use crate::run::Failure;
 
-/// The manifests at the top level, as text.
+/// What there is to look at.
 pub(super) struct Layout {
-    /// `Cargo.toml` itself.
+    /// The root's manifest, as text.
     root: String,
-    /// Each folder that holds a manifest.
-    folders: Vec<(String, String)>,
+    /// Folders at the top level that hold a manifest.
+    folders: Vec<String>,
+    /// The manifest of each package.
+    manifests: Vec<String>,
 }
 
-pub(super) fn look() -> Result<Layout, Failure> {
+pub(super) fn look(packages: &[Package]) -> Result<Layout, Failure> {
     let failed =
         |error: io::Error| Failure::Found(format!("the manifests cannot be read: {error}"));
-    let root = fs::read_to_string("Cargo.toml").map_err(failed)?;
     let mut folders = Vec::new();
     for entry in fs::read_dir(Path::new(".")).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let manifest = path.join("Cargo.toml");
-        if let (Some(name), true) = (path.file_name(), manifest.is_file()) {
-            let text = fs::read_to_string(&manifest).map_err(failed)?;
-            folders.push((name.to_string_lossy().into_owned(), text));
+        let entry = entry.map_err(failed)?;
+        if entry.path().join("Cargo.toml").is_file() {
+            folders.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
-    Ok(Layout { root, folders })
+    let manifests = packages.iter().map(|package| fs::read_to_string(&package.manifest));
+    Ok(Layout {
+        root: fs::read_to_string("Cargo.toml").map_err(failed)?,
+        folders,
+        manifests: manifests.collect::<Result<_, _>>().map_err(failed)?,
+    })
 }
 
 pub(super) fn check(packages: &[Package], layout: &Layout) -> Vec<Broken> {
-    let mut broken = Vec::new();
-    for (folder, manifest) in &layout.folders {
-        let place = format!("{folder}/Cargo.toml");
-        if !ARROWS.iter().any(|known| known.package == folder) {
-            let what = format!("a crate `{folder}` at the top level");
-            broken.push(Broken::new(
-                what,
-                &*place,
-                "the map has six crates: put it into one of them",
-            ));
-        }
-        if !says(manifest, "[lints]", "workspace = true") {
-            let why = "lints are set once: `[lints] workspace = true` forbids unsafe code here too";
-            broken.push(Broken::new("lints not taken over", place, why));
-        }
-    }
-    let missing = ARROWS
-        .iter()
-        .filter(|known| !layout.folders.iter().any(|(folder, _)| folder == known.package));
-    broken.extend(missing.map(|known| {
-        let what = format!("no crate `{}`", known.package);
-        Broken::new(what, "the top level", "the map has six crates")
-    }));
+    let mut broken = six_crates(&layout.folders);
     if !says(&layout.root, "[workspace.lints.rust]", "unsafe_code = \"forbid\"") {
         let what = "unsafe code is not forbidden";
         let place = "Cargo.toml, [workspace.lints.rust]";
         broken.push(Broken::new(what, place, "no crate of ours needs it"));
     }
-    broken.extend(packages.iter().filter(|package| !package.has_rust_version).map(|package| {
-        let place = format!("{}/Cargo.toml, [package]", package.name);
-        Broken::new("no `rust-version`", place, "users learn from it which compiler they need")
-    }));
+    for (package, manifest) in packages.iter().zip(&layout.manifests) {
+        if !says(manifest, "[lints]", "workspace = true") {
+            let why = "lints are set once: `[lints] workspace = true` forbids unsafe code here too";
+            broken.push(Broken::new("lints not taken over", &*package.manifest, why));
+        }
+        if !package.has_rust_version {
+            let place = format!("{}, [package]", package.manifest);
+            let why = "users learn from it which compiler they need";
+            broken.push(Broken::new("no `rust-version`", place, why));
+        }
+    }
     broken
+}
+
+fn six_crates(folders: &[String]) -> Vec<Broken> {
+    let is_known = |folder: &String| ARROWS.iter().any(|known| known.package == folder);
+    let more = folders.iter().filter(|folder| !is_known(folder)).map(|folder| {
+        let what = format!("a crate `{folder}` at the top level");
+        let why = "the map has six crates: put it into one of them";
+        Broken::new(what, format!("{folder}/Cargo.toml"), why)
+    });
+    let is_there = |known: &&Arrows| folders.iter().any(|folder| folder == known.package);
+    let fewer = ARROWS.iter().filter(|known| !is_there(known)).map(|known| {
+        let what = format!("no crate `{}`", known.package);
+        Broken::new(what, "the top level", "the map has six crates")
+    });
+    more.chain(fewer).collect()
 }
 
 /// Whether the table `header` of this manifest has the line `entry`.
@@ -84,10 +92,10 @@ mod tests {
     const MANIFEST: &str = "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n";
 
     fn layout() -> Layout {
-        let folder = |rule: &super::super::rules::Arrows| (rule.package.into(), MANIFEST.into());
         Layout {
             root: "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n".into(),
-            folders: ARROWS.iter().map(folder).collect(),
+            folders: ARROWS.iter().map(|rule| rule.package.to_owned()).collect(),
+            manifests: vec![MANIFEST.to_owned(); workspace().len()],
         }
     }
 
@@ -103,18 +111,18 @@ mod tests {
     #[test]
     fn the_top_level_holds_six_crates() {
         let mut more = layout();
-        more.folders.push(("webhook-kafka".into(), MANIFEST.into()));
+        more.folders.push("webhook-kafka".into());
         assert_eq!(said(&more), ["a crate `webhook-kafka` at the top level"]);
 
         let mut fewer = layout();
-        fewer.folders.retain(|(folder, _)| folder != "xtask");
+        fewer.folders.retain(|folder| folder != "xtask");
         assert_eq!(said(&fewer), ["no crate `xtask`"]);
     }
 
     #[test]
     fn unsafe_code_is_forbidden_everywhere() {
         let mut own = layout();
-        own.folders[0].1 = "[lints.rust]\nunsafe_code = \"allow\"\n[x]\nworkspace = true\n".into();
+        own.manifests[0] = "[lints.rust]\nunsafe_code = \"allow\"\n[x]\nworkspace = true\n".into();
         assert_eq!(said(&own), ["lints not taken over"]);
 
         let mut weak = layout();

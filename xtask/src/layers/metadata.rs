@@ -8,6 +8,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(super) struct Package {
     pub(super) name: String,
+    /// Its `Cargo.toml`, from the root.
+    pub(super) manifest: String,
     pub(super) dependencies: Vec<Dependency>,
     pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) has_rust_version: bool,
@@ -69,19 +71,22 @@ impl Package {
 pub(super) fn parse(json: &str) -> Result<Vec<Package>, String> {
     let json: Value = serde_json::from_str(json)
         .map_err(|error| format!("`cargo metadata` printed something else than JSON: {error}"))?;
-    let packages: Vec<_> = list(&json, "packages").map(package).collect();
+    let root = text(&json, "workspace_root");
+    let packages: Vec<_> = list(&json, "packages").map(|json| package(json, &root)).collect();
     if packages.is_empty() {
         return Err("`cargo metadata` names no packages".to_owned());
     }
     Ok(packages)
 }
 
-fn package(json: &Value) -> Package {
+fn package(json: &Value, root: &str) -> Package {
+    let manifest = text(json, "manifest_path");
     let features = json.get("features").and_then(Value::as_object).into_iter().flatten();
     let is_program =
         |target: &&Value| list(target, "kind").any(|kind| kind.as_str() == Some("bin"));
     Package {
         name: text(json, "name"),
+        manifest: manifest.trim_start_matches(root).trim_start_matches(['/', '\\']).to_owned(),
         dependencies: list(json, "dependencies").map(dependency).collect(),
         features: features.map(|(name, entries)| (name.clone(), texts(entries))).collect(),
         has_rust_version: json.get("rust_version").is_some_and(Value::is_string),
@@ -127,8 +132,8 @@ mod tests {
 
     #[test]
     fn the_parts_that_rules_ask_for_are_read() {
-        let json = r#"{"packages": [{
-            "name": "a", "rust_version": "1.94",
+        let json = r#"{"workspace_root": "/some/where", "packages": [{
+            "name": "a", "rust_version": "1.94", "manifest_path": "/some/where/b/a/Cargo.toml",
             "features": {"cli": ["dep:clap"]},
             "targets": [{"kind": ["bin"], "name": "tool", "required-features": ["cli"]}, {"kind": ["lib"], "name": "a"}],
             "dependencies": [
@@ -138,6 +143,7 @@ mod tests {
         let packages = parse(json).unwrap();
         let package = &packages[0];
         assert!(package.has_rust_version);
+        assert_eq!(package.manifest, "b/a/Cargo.toml");
         assert_eq!(package.programs, [("tool".to_owned(), vec!["cli".to_owned()])]);
         assert_eq!(package.dependencies[0].features, ["sync"]);
         assert_eq!(package.dependencies[1].kind, Kind::Dev);

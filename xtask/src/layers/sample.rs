@@ -67,6 +67,7 @@ pub(super) fn in_tests(name: &str) -> Dependency {
 fn package(name: &str, dependencies: &[Dependency]) -> Package {
     Package {
         name: name.to_owned(),
+        manifest: format!("{name}/Cargo.toml"),
         dependencies: dependencies.to_vec(),
         features: std::collections::BTreeMap::new(),
         has_rust_version: true,
