@@ -30,7 +30,8 @@ impl State {
         }
         // The endpoint after the last one served, so that a busy one cannot keep the others waiting.
         let resume_at = round.get(visited).or(round.first()).map(|endpoint| endpoint.id);
-        Claimed::new(claims, resume_at, next_due(&open, now))
+        let next_due = self.next_due(&open, ask, &claims, now);
+        Claimed::new(claims, resume_at, next_due)
     }
 
     /// Whether deliveries to this endpoint may be claimed.
@@ -76,11 +77,24 @@ impl State {
         row.due_at = now.after(lease);
         Some(claim_of(id, row, revision).with_previous_claim_at(previous_claim_at))
     }
-}
 
-/// How long until the earliest work left may be claimed.
-fn next_due(open: &Open, now: Timestamp) -> Option<Duration> {
-    open.values().filter_map(|ids| ids.first()).map(|(due, _)| due.since(now)).min()
+    /// How long until the earliest work left may be claimed. Endpoints without a free slot after
+    /// these claims do not count: the caller knows when they have one again.
+    fn next_due(
+        &self,
+        open: &Open,
+        ask: &ClaimDue,
+        claims: &[Claim],
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let of = |id: EndpointId| move |claim: &&Claim| claim.lease.delivery.endpoint == id;
+        let has_room = |&id: &EndpointId| {
+            let claimed = claims.iter().filter(of(id)).count();
+            self.endpoint(id).is_some_and(|endpoint| free_slots(endpoint, ask) > claimed)
+        };
+        let left = open.iter().filter(|(id, _)| has_room(id));
+        left.filter_map(|(_, ids)| ids.first()).map(|(due, _)| due.since(now)).min()
+    }
 }
 
 fn free_slots(endpoint: &Endpoint, ask: &ClaimDue) -> usize {
