@@ -25,7 +25,7 @@ pub(crate) fn check() -> Result<Done, Failure> {
     let all = watch(&mut cargo(all), |line| seen.take(line));
     let docs = watch(&mut cargo(docs), |line| seen.take(line));
     match (all, docs) {
-        (Ok(()), Ok(())) if seen.suites_failed == 0 => {
+        (Ok(()), Ok(())) if seen.suites_failed == 0 && seen.suites_passed > 0 => {
             Ok(Done { summary: seen.to_string(), left_out: left_out(NEED_SERVER, is_set) })
         }
         (all, docs) => Err(Failure::Found(seen.and_why(all.err().or(docs.err())))),
@@ -65,10 +65,7 @@ impl Seen {
         else {
             return;
         };
-        match verdict {
-            "ok" => self.suites_passed += 1,
-            _ => self.suites_failed += 1,
-        }
+        let before = (self.passed, self.failed);
         for count in counts.split("; ") {
             let Some((number, what)) = count.split_once(' ') else { continue };
             let number: u32 = number.parse().unwrap_or(0);
@@ -78,6 +75,12 @@ impl Seen {
                 "ignored" => self.ignored += number,
                 _ => {}
             }
+        }
+        match verdict {
+            // A program or a crate without tests is no suite.
+            "ok" if before == (self.passed, self.failed) => {}
+            "ok" => self.suites_passed += 1,
+            _ => self.suites_failed += 1,
         }
     }
 
@@ -107,6 +110,8 @@ mod tests {
     fn suites_and_tests_are_counted_from_the_harness_own_words() {
         let mut seen = Seen::default();
         for line in [
+            "running 0 tests",
+            "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "running 12 tests",
             "test a_test ... ok",
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
