@@ -1,1 +1,40 @@
-//! To come.
+//! The way out for [`webhook-core`](webhook_core): HTTP/1.1 and TLS, and HMAC on ring.
+//!
+//! | feature | brings | default |
+//! |---|---|---|
+//! | `transport` | `HttpTransport`, the `Transport` port on hyper, rustls and hickory-resolver | yes |
+//! | `signer` | `RingSigner`, the `Signer` port on ring, and `verify` for receivers; nothing of HTTP | yes |
+//! | `webpki-roots` | the root certificates of Mozilla compiled in, for containers without any | no |
+//! | `receiver` | `Receiver`, a small server for development | no |
+//!
+//! # For receivers
+//!
+//! A service that only verifies needs `default-features = false, features = ["signer"]`:
+//!
+#![cfg_attr(feature = "signer", doc = "```")]
+#![cfg_attr(not(feature = "signer"), doc = "```ignore")]
+//! use webhook_core::{Secret, Verifier};
+//! use webhook_http::verify;
+//!
+//! # let headers = http::HeaderMap::new();
+//! # let body = b"{}";
+//! let secret: Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?;
+//! if let Err(reason) = verify(&Verifier::new(secret), &headers, body) {
+//!     eprintln!("refused: {reason}"); // answer 401
+//! }
+//! # Ok::<(), webhook_core::InvalidSecret>(())
+//! ```
+
+#[cfg(feature = "receiver")]
+mod receiver;
+#[cfg(feature = "signer")]
+mod signer;
+#[cfg(feature = "transport")]
+mod transport;
+
+#[cfg(feature = "receiver")]
+pub use crate::receiver::{Answer, BindError, Received, Receiver};
+#[cfg(feature = "signer")]
+pub use crate::signer::{RingSigner, verify, verify_signature};
+#[cfg(feature = "transport")]
+pub use crate::transport::{BuildError, HttpTransport, HttpTransportBuilder};

@@ -1,0 +1,162 @@
+//! Settings of the transport, and the root certificates it trusts.
+
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use super::{HttpTransport, guard::Guard, pool::Pool, resolve::SystemResolver, tls};
+
+/// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
+///
+/// ```no_run
+/// use webhook_http::HttpTransport;
+///
+/// let transport = HttpTransport::builder()
+///     .root_certificates_pem(std::fs::read("corporate-ca.pem")?)
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct HttpTransportBuilder {
+    allow_private: bool,
+    roots: Vec<Root>,
+}
+
+#[derive(Clone, Debug)]
+enum Root {
+    Pem(Vec<u8>),
+    Der(Vec<u8>),
+}
+
+impl HttpTransportBuilder {
+    /// Trusts these root certificates as well: PEM (RFC 7468), any number in one text.
+    pub fn root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(Root::Pem(pem.into()));
+        self
+    }
+
+    /// Trusts this root certificate as well: DER, one X.509 certificate (RFC 5280).
+    pub fn root_certificate_der(mut self, der: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(Root::Der(der.into()));
+        self
+    }
+
+    /// Permits plain `http`, local names and addresses that are not globally reachable.
+    ///
+    /// For development and tests on one's own machine. Where strangers enter URLs, it opens the
+    /// sender's network and the metadata service of its cloud to them.
+    pub fn dangerous_allow_private_addresses(mut self) -> Self {
+        self.allow_private = true;
+        self
+    }
+
+    /// Loads the root certificates and builds the transport.
+    ///
+    /// Blocks shortly to read files.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says what is missing or wrong.
+    pub fn build(self) -> Result<HttpTransport, BuildError> {
+        let mut roots = default_roots();
+        add_extra(&mut roots, &self.roots)?;
+        let guard = Guard { allow_private: self.allow_private };
+        check_roots(&roots, guard)?;
+        Ok(HttpTransport {
+            guard,
+            resolver: Box::new(SystemResolver::new()),
+            tls: tls::connector(roots).map_err(|error| BuildError::Tls(Box::new(error)))?,
+            pool: Pool::default(),
+        })
+    }
+}
+
+/// Without roots no receiver could be trusted, unless plain http is permitted.
+fn check_roots(roots: &RootCertStore, guard: Guard) -> Result<(), BuildError> {
+    if roots.is_empty() && !guard.allow_private { Err(BuildError::NoRoots) } else { Ok(()) }
+}
+
+/// The platform's roots, and with the feature `webpki-roots` those of Mozilla too.
+fn default_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    #[cfg(feature = "webpki-roots")]
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::debug!(%error, "some root certificates of the platform could not be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    roots
+}
+
+fn add_extra(roots: &mut RootCertStore, extra: &[Root]) -> Result<(), BuildError> {
+    for root in extra {
+        match root {
+            Root::Der(der) => add(roots, CertificateDer::from(der.as_slice()))?,
+            Root::Pem(pem) => {
+                let before = roots.len();
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    add(roots, certificate.map_err(|error| BuildError::Root(Box::new(error)))?)?;
+                }
+                if roots.len() == before {
+                    return Err(BuildError::Root("the PEM text holds no certificate".into()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add(roots: &mut RootCertStore, certificate: CertificateDer<'_>) -> Result<(), BuildError> {
+    roots.add(certificate.into_owned()).map_err(|error| BuildError::Root(Box::new(error)))
+}
+
+/// The transport cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No root certificates: no receiver could be trusted.
+    #[error(
+        "no root certificates found on this machine; enable the feature `webpki-roots` of webhook-http, install the package ca-certificates, or add roots of your own"
+    )]
+    NoRoots,
+    /// A root certificate that was added is none.
+    #[error("an added root certificate cannot be read; expected X.509 in PEM or DER")]
+    Root(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The TLS library refused the settings.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_roots_is_told_which_feature_helps() {
+        let error = check_roots(&RootCertStore::empty(), Guard::default()).unwrap_err();
+        assert!(error.to_string().contains("webpki-roots"), "{error}");
+        assert!(check_roots(&RootCertStore::empty(), Guard { allow_private: true }).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for builder in [
+            HttpTransport::builder().root_certificates_pem(""),
+            HttpTransport::builder().root_certificates_pem(broken),
+            HttpTransport::builder().root_certificate_der([1, 2, 3]),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert!(matches!(error, BuildError::Root(_)), "{error}");
+        }
+    }
+
+    #[cfg(feature = "webpki-roots")]
+    #[test]
+    fn the_compiled_in_roots_are_trusted() {
+        assert!(default_roots().len() >= webpki_roots::TLS_SERVER_ROOTS.len());
+    }
+}

@@ -1,0 +1,186 @@
+//! One connection, and one exchange at a time on it.
+//!
+//! hyper splits a connection in two: a handle that takes requests, and a future that reads and
+//! writes. Here both stay together and the future is polled by whoever waits for the answer: no
+//! task of its own, no wake-up between two tasks for each request, and dropping the exchange closes
+//! the socket at once.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    body::{Body, Incoming},
+    client::conn::http1::{Builder, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
+use webhook_core::{TransportError, TransportErrorKind};
+
+use super::{
+    error::{Progress, exchange_error},
+    wire::{Marks, Wire},
+};
+
+/// A request as it is written.
+pub(super) type Message = http::Request<Full<Bytes>>;
+/// An answer whose head is complete.
+pub(super) type Answer = http::Response<Incoming>;
+
+/// The longest response head, in bytes; also the size of what hyper buffers.
+const MAX_HEAD: usize = 64 * 1024;
+/// The most headers of an answer.
+const MAX_HEADERS: usize = 100;
+/// How much of an answer's body is read at most, so that the connection can be used again.
+const MAX_BODY: usize = 64 * 1024;
+
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// Reads and writes; gone once the connection has ended.
+    driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    marks: Arc<Marks>,
+    reused: bool,
+}
+
+/// There is no answer.
+pub(super) enum Unanswered {
+    /// No byte of the request was written: it may go out on another connection.
+    NotWritten(Box<Message>, TransportError),
+    /// It may have arrived.
+    Failed(TransportError),
+}
+
+/// What was read of an answer's body.
+pub(super) struct ReadBody {
+    /// Its beginning.
+    pub(super) kept: Vec<u8>,
+    /// Whether it was read to its end.
+    pub(super) complete: bool,
+}
+
+impl Connection {
+    /// Makes `stream` ready for requests; writes nothing yet.
+    pub(super) async fn open<S>(stream: S) -> Result<Self, TransportError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let marks = Arc::new(Marks::default());
+        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&marks)));
+        let (sender, connection) = Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .handshake(wire)
+            .await
+            .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
+        // hyper tells the waiting exchange what went wrong; the future's own result repeats it.
+        let driver = Box::pin(async move { drop(connection.await) });
+        Ok(Self { sender, driver: Some(driver), marks, reused: false })
+    }
+
+    /// Sends `message` and waits for the head of its answer; interim answers are passed over.
+    pub(super) async fn exchange(
+        &mut self,
+        message: Message,
+        deadline: Instant,
+    ) -> Result<Answer, Unanswered> {
+        self.marks.clear();
+        let answer = self.sender.try_send_request(message);
+        match timeout_at(deadline, self.drive(answer)).await {
+            Ok(Ok(answer)) => final_answer(answer),
+            Ok(Err(mut error)) => match error.take_message() {
+                Some(message) => {
+                    let error = self.explain(error.into_error());
+                    Err(Unanswered::NotWritten(Box::new(message), error))
+                }
+                None => Err(Unanswered::Failed(self.explain(error.into_error()))),
+            },
+            Err(_) => {
+                let kind = TransportErrorKind::Timeout(self.marks.phase());
+                Err(Unanswered::Failed(TransportError::new(kind)))
+            }
+        }
+    }
+
+    /// Reads the body, keeping `keep` bytes of it. The head has decided already: a body that is
+    /// too long, too slow or cut short is no error, it only ends the connection.
+    pub(super) async fn read_body(
+        &mut self,
+        incoming: &mut Incoming,
+        keep: usize,
+        deadline: Instant,
+    ) -> ReadBody {
+        let mut kept = Vec::new();
+        let reading = self.drive(collect(incoming, keep, &mut kept));
+        let complete = timeout_at(deadline, reading).await.unwrap_or(false);
+        ReadBody { kept, complete }
+    }
+
+    /// Lets what the receiver has sent since come in, and says whether another request may follow.
+    /// Whatever comes unasked, an end or a stray byte, ends the connection.
+    pub(super) fn is_usable(&mut self) -> bool {
+        // Nobody waits for an idle connection; the next exchange brings a waker.
+        self.poll_driver(&mut Context::from_waker(Waker::noop()));
+        self.reused = true;
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Waits for `step` while the connection reads and writes what it needs.
+    async fn drive<T>(&mut self, step: impl Future<Output = T>) -> T {
+        let mut step = pin!(step);
+        poll_fn(|cx| {
+            self.poll_driver(cx);
+            step.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn poll_driver(&mut self, cx: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && driver.as_mut().poll(cx).is_ready()
+        {
+            // Dropped at once: it holds requests that were not taken, and gives them back.
+            self.driver = None;
+        }
+    }
+
+    fn explain(&self, error: hyper::Error) -> TransportError {
+        let (phase, answered) = (self.marks.phase(), self.marks.answered());
+        exchange_error(error, Progress { phase, reused: self.reused, answered })
+    }
+}
+
+/// 101 would be the start of another protocol, which we never ask for.
+fn final_answer(answer: Answer) -> Result<Answer, Unanswered> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let reason = "status 101 without an upgrade having been asked for";
+        let error = TransportError::because(TransportErrorKind::Protocol, reason);
+        return Err(Unanswered::Failed(error));
+    }
+    Ok(answer)
+}
+
+/// Whether the body came to its end within [`MAX_BODY`] bytes.
+async fn collect(incoming: &mut Incoming, keep: usize, kept: &mut Vec<u8>) -> bool {
+    let mut read = 0usize;
+    while !incoming.is_end_stream() {
+        let Some(frame) = incoming.frame().await else { return true };
+        let Ok(frame) = frame else { return false };
+        let Some(data) = frame.data_ref() else { continue };
+        let room = keep.saturating_sub(kept.len()).min(data.len());
+        kept.extend_from_slice(data.get(..room).unwrap_or_default());
+        read = read.saturating_add(data.len());
+        if read > MAX_BODY {
+            return false;
+        }
+    }
+    true
+}

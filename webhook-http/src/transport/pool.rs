@@ -1,0 +1,129 @@
+//! Connections kept for a moment, by origin.
+//!
+//! Deliveries to one receiver come in bursts, and a new TLS connection costs more than the request.
+//! But a kept connection may be closed by the other side at any time, so it is kept only briefly,
+//! looked at before use, and the freshest is taken first.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::connection::Connection;
+
+/// How long a connection is kept: less than the 5 s after which Node.js closes it.
+const KEEP: Duration = Duration::from_secs(3);
+/// How many are kept for one origin.
+const MAX_PER_ORIGIN: usize = 32;
+/// How often connections that nobody took are closed.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The idle connections.
+#[derive(Clone, Default)]
+pub(super) struct Pool(Arc<Mutex<Shelf>>);
+
+#[derive(Default)]
+struct Shelf {
+    /// By scheme, host and port, the freshest last. An identity of ours, once there is one, belongs
+    /// into this key: two customers must not share a connection that speaks for one of them.
+    idle: HashMap<Box<str>, VecDeque<Idle>>,
+    swept: bool,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Idle {
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() < KEEP
+    }
+}
+
+impl Pool {
+    /// The freshest usable connection to `origin`; those it finds to be dead are closed.
+    pub(super) fn take(&self, origin: &str) -> Option<Connection> {
+        loop {
+            let mut idle = self.pop(origin)?;
+            if idle.is_fresh() && idle.connection.is_usable() {
+                return Some(idle.connection);
+            }
+        }
+    }
+
+    /// Keeps `connection` for the next request to `origin`, if it can take one.
+    pub(super) fn put(&self, origin: &str, mut connection: Connection) {
+        if !connection.is_usable() {
+            return;
+        }
+        let idle = Idle { connection, since: Instant::now() };
+        let mut shelf = lock(&self.0);
+        let overflow = shelf.push(origin, idle);
+        let sweep = !std::mem::replace(&mut shelf.swept, true);
+        drop(shelf);
+        drop(overflow);
+        if sweep {
+            tokio::spawn(sweep_while_filled(Arc::downgrade(&self.0)));
+        }
+    }
+
+    fn pop(&self, origin: &str) -> Option<Idle> {
+        lock(&self.0).idle.get_mut(origin)?.pop_back()
+    }
+}
+
+impl Shelf {
+    /// Adds a connection and hands out the stalest one of a full origin.
+    fn push(&mut self, origin: &str, idle: Idle) -> Option<Idle> {
+        let Some(kept) = self.idle.get_mut(origin) else {
+            self.idle.insert(origin.into(), VecDeque::from([idle]));
+            return None;
+        };
+        kept.push_back(idle);
+        if kept.len() > MAX_PER_ORIGIN { kept.pop_front() } else { None }
+    }
+
+    /// Takes out all that have been kept too long.
+    fn expire(&mut self) -> Vec<Idle> {
+        let mut expired = Vec::new();
+        self.idle.retain(|_, kept| {
+            let stale = kept.iter().take_while(|idle| !idle.is_fresh()).count();
+            expired.extend(kept.drain(..stale));
+            !kept.is_empty()
+        });
+        expired
+    }
+}
+
+/// Closes what nobody takes, and ends once nothing is left or the pool is gone.
+async fn sweep_while_filled(shelf: Weak<Mutex<Shelf>>) {
+    loop {
+        sleep(SWEEP).await;
+        let Some(shelf) = shelf.upgrade() else { return };
+        let mut guard = lock(&shelf);
+        let expired = guard.expire();
+        guard.swept = !guard.idle.is_empty();
+        let filled = guard.swept;
+        drop(guard);
+        drop(expired);
+        if !filled {
+            return;
+        }
+    }
+}
+
+/// A panic elsewhere leaves the shelf as it was: every change to it is one step.
+fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! From a name to addresses, without a thread that could hang.
+//!
+//! The system's own look-up blocks a thread and cannot be given up; this one ends with the attempt
+//! that asked. It reads the system's settings and hosts file, but never its search domains: `db`
+//! must not become `db.corp.example`.
+
+use std::{fmt, net::IpAddr, sync::OnceLock, time::Duration};
+
+use async_trait::async_trait;
+use hickory_resolver::{
+    TokioResolver,
+    config::{LookupIpStrategy, ResolverOpts},
+    net::NetError,
+};
+use tokio::sync::Semaphore;
+use webhook_core::{TransportError, TransportErrorKind};
+
+use super::error::is_exhaustion;
+
+/// Finds the addresses of a name: one look-up, all answers.
+#[async_trait]
+pub(super) trait Resolve: fmt::Debug + Send + Sync {
+    /// All addresses of `name`, in the order they should be tried. Dropping the future gives up.
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, TransportError>;
+}
+
+/// The name servers and the hosts file of the system.
+#[derive(Debug)]
+pub(super) struct SystemResolver {
+    /// Made at the first look-up: literal addresses work without any settings.
+    resolver: OnceLock<TokioResolver>,
+    /// So that one hanging name server does not fill memory and sockets with questions.
+    running: Semaphore,
+}
+
+impl SystemResolver {
+    const MAX_RUNNING: usize = 64;
+
+    pub(super) fn new() -> Self {
+        Self { resolver: OnceLock::new(), running: Semaphore::new(Self::MAX_RUNNING) }
+    }
+
+    fn resolver(&self) -> Result<&TokioResolver, NetError> {
+        if let Some(resolver) = self.resolver.get() {
+            return Ok(resolver);
+        }
+        let mut builder = TokioResolver::builder_tokio()?;
+        adjust(builder.options_mut());
+        let built = builder.build()?;
+        Ok(self.resolver.get_or_init(|| built))
+    }
+}
+
+/// All answers, so that each is vetted; a cache that only joins bursts.
+fn adjust(options: &mut ResolverOpts) {
+    const REMEMBER: Option<Duration> = Some(Duration::from_secs(1));
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.cache_size = 256;
+    options.positive_max_ttl = REMEMBER;
+    options.negative_max_ttl = REMEMBER;
+}
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, TransportError> {
+        // Closed never happens: nobody closes it.
+        let _permit = self.running.acquire().await.ok();
+        let resolver = self
+            .resolver()
+            .map_err(|error| TransportError::because(TransportErrorKind::Local, error))?;
+        let found = resolver.lookup_ip(absolute(name)).await.map_err(lookup_error)?;
+        Ok(found.iter().collect())
+    }
+}
+
+/// The name with a final dot: no search domain is ever tried.
+fn absolute(name: &str) -> String {
+    format!("{}.", name.strip_suffix('.').unwrap_or(name))
+}
+
+fn lookup_error(error: NetError) -> TransportError {
+    let ours = matches!(&error, NetError::Io(cause) if is_exhaustion(cause));
+    let kind = if ours { TransportErrorKind::Local } else { TransportErrorKind::Resolve };
+    TransportError::because(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_as_they_are() {
+        assert_eq!(absolute("billing.example"), "billing.example.");
+        assert_eq!(absolute("billing.example."), "billing.example.");
+    }
+
+    #[test]
+    fn a_failed_look_up_is_retried() {
+        let error = lookup_error(NetError::Timeout);
+        assert_eq!(error.kind(), TransportErrorKind::Resolve);
+        let full = NetError::from(std::io::Error::from_raw_os_error(24));
+        let kind = lookup_error(full).kind();
+        assert_eq!(kind == TransportErrorKind::Local, cfg!(unix));
+    }
+}

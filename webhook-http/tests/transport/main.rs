@@ -1,0 +1,14 @@
+//! The transport against real sockets that answer by script.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test, a panic is the failed assertion"
+)]
+
+mod exchange;
+mod peer;
+mod reuse;
+mod tls;

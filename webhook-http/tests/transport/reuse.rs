@@ -1,0 +1,152 @@
+//! Kept connections: used again, never trusted blindly, never written twice.
+
+use std::time::Duration;
+
+use webhook_core::{Phase, Transport, TransportErrorKind};
+
+use crate::{
+    exchange::{OK, request, transport},
+    peer::Peer,
+};
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_an_answer_was_read_to_its_end() {
+    for answer in [
+        OK,
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ] {
+        let (transport, peer) = (transport(), Peer::bind().await);
+        let receiver = async {
+            let (_, mut caller) = peer.answer(answer).await;
+            caller.request().await;
+            caller.write(OK).await;
+            caller
+        };
+        let both = async {
+            transport.send(request(peer.url("/one"))).await.unwrap();
+            transport.send(request(peer.url("/two"))).await.unwrap()
+        };
+        let (second, _) = tokio::join!(both, receiver);
+        assert_eq!(second.body, "ok");
+        assert!(peer.is_untouched().await, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok".to_owned(),
+        "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned(),
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{}", "x".repeat(80_000)),
+    ] {
+        let (transport, peer) = (transport(), Peer::bind().await);
+        let (first, (_, mut caller)) =
+            tokio::join!(transport.send(request(peer.url("/"))), peer.answer(&answer));
+        assert_eq!(first.unwrap().status, 200);
+        caller.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_closed_is_not_used() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let (first, (_, caller)) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    first.unwrap();
+    drop(caller);
+    // The end has to come in before the next request looks.
+    tokio::task::yield_now().await;
+    let (second, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    assert_eq!(second.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_says_something_unasked_is_not_used() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let (first, (_, mut caller)) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    first.unwrap();
+    caller.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother").await;
+    tokio::task::yield_now().await;
+    let (second, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    assert_eq!(second.unwrap().body, "ok");
+}
+
+#[tokio::test]
+async fn a_reused_connection_that_ends_without_a_byte_is_stale_and_nothing_is_sent_twice() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let receiver = async {
+        let (_, mut caller) = peer.answer(OK).await;
+        caller.request().await;
+    };
+    let both = async {
+        transport.send(request(peer.url("/"))).await.unwrap();
+        transport.send(request(peer.url("/"))).await.unwrap_err()
+    };
+    let (error, ()) = tokio::join!(both, receiver);
+    assert_eq!(error.kind(), TransportErrorKind::StaleConnection);
+    assert!(peer.is_untouched().await);
+}
+
+#[tokio::test]
+async fn a_reused_connection_that_ends_within_an_answer_was_interrupted() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let receiver = async {
+        let (_, mut caller) = peer.answer(OK).await;
+        caller.request().await;
+        caller.write("HTTP/1.1 2").await;
+    };
+    let both = async {
+        transport.send(request(peer.url("/"))).await.unwrap();
+        transport.send(request(peer.url("/"))).await.unwrap_err()
+    };
+    let (error, ()) = tokio::join!(both, receiver);
+    assert_eq!(error.kind(), TransportErrorKind::Interrupted(Phase::Head));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_closed_after_three_idle_seconds() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let (first, (_, mut caller)) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    first.unwrap();
+    let idle_since = tokio::time::Instant::now();
+    caller.closed().await;
+    assert!(idle_since.elapsed() >= Duration::from_secs(3));
+    assert!(idle_since.elapsed() <= Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_idle_for_three_seconds_is_not_taken() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let (first, (_, _caller)) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    first.unwrap();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let (second, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    assert_eq!(second.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn at_most_32_connections_of_an_origin_are_kept() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let callers = async {
+        let mut callers = Vec::new();
+        for _ in 0..33 {
+            callers.push(peer.accept().await);
+        }
+        for caller in &mut callers {
+            caller.request().await;
+            caller.write(OK).await;
+        }
+        callers
+    };
+    let sends = (0..33).map(|_| transport.send(request(peer.url("/"))));
+    let (answers, mut callers) = tokio::join!(futures_util::future::join_all(sends), callers);
+    assert!(answers.iter().all(Result::is_ok));
+    // Which one is closed is the pool's choice: the one that became idle first.
+    let waits = callers.iter_mut().map(|caller| Box::pin(caller.closed()));
+    futures_util::future::select_all(waits).await;
+}
