@@ -1,1 +1,57 @@
-//! To come.
+//! Keeps webhook events, deliveries and attempts in a database, on SeaORM.
+//!
+//! [`SeaOrmStore`] implements the three store ports of `webhook-core`. Choose the database with a
+//! feature; none is on by default:
+//!
+//! | feature | database | URL |
+//! |---|---|---|
+//! | `sqlite` | SQLite, compiled in | `sqlite://webhooks.db?mode=rwc`, `sqlite::memory:` |
+//! | `postgres` | PostgreSQL | `postgres://...` |
+//! | `mysql` | MySQL, MariaDB | `mysql://...` |
+//!
+//! Today only SQLite passes the conformance suite; the others compile and are refused when opened.
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use webhook_store_seaorm::SeaOrmStore;
+//!
+//! let store = SeaOrmStore::connect("sqlite::memory:").await?;
+//! store.migrate().await?; // opening changes nothing; this creates the tables
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
+//! ```
+//!
+//! Three habits of this adapter:
+//!
+//! - **Units of work.** Each call is one transaction on a task of its own. Dropping the call loses
+//!   the answer, never half of the work, and never leaves a transaction open in the pool.
+//! - **Shared commits.** While one commit runs, the next calls of the same kind gather and are
+//!   committed together; an idle store commits at once.
+//! - **One clock.** Due times and leases are reckoned by the database's own clock.
+
+mod backlog;
+mod builder;
+mod claim;
+mod dialect;
+mod endpoints;
+mod enqueue;
+mod fault;
+mod finish;
+mod gather;
+mod log;
+mod migrate;
+mod route;
+mod row;
+mod rows;
+mod store;
+mod tracked;
+mod tx;
+mod unit;
+
+pub use builder::{ConnectError, SeaOrmStoreBuilder};
+pub use migrate::SchemaStatus;
+pub use store::SeaOrmStore;

@@ -1,0 +1,144 @@
+//! The endpoints that have work, and the walk through them.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use webhook_core::{ClaimDue, EndpointId, Revision, Timestamp};
+
+use super::Candidate;
+use crate::{fault::Fault, row::Row, tx::Tx};
+
+/// An active endpoint with open deliveries.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    pub(super) id: EndpointId,
+    pub(super) revision: Revision,
+    max_in_flight: usize,
+    /// When the earliest of them is due, or its lease ends.
+    due_at: Timestamp,
+}
+
+/// Steps through the index of open deliveries from endpoint to endpoint, instead of through all the
+/// endpoints there are or all the deliveries that are open.
+pub(crate) const READ_HEADS: &str = "\
+    WITH RECURSIVE open_endpoints (id) AS ( \
+        SELECT * FROM (SELECT d.endpoint_id FROM {deliveries} AS d {by_open} \
+            WHERE d.due_at IS NOT NULL ORDER BY d.endpoint_id LIMIT 1) AS first_one \
+        UNION ALL \
+        SELECT (SELECT d.endpoint_id FROM {deliveries} AS d {by_open} \
+            WHERE d.due_at IS NOT NULL AND d.endpoint_id > o.id ORDER BY d.endpoint_id LIMIT 1) \
+        FROM open_endpoints AS o WHERE o.id IS NOT NULL \
+    ) \
+    SELECT e.id, e.revision, e.max_in_flight, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
+        WHERE d.endpoint_id = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1) AS due_at \
+    FROM open_endpoints AS o JOIN {endpoints} AS e ON e.id = o.id \
+    WHERE e.state = 'active' AND e.removed_at IS NULL ORDER BY e.id";
+
+impl Head {
+    pub(super) async fn read(tx: &Tx) -> Result<Vec<Self>, Fault> {
+        let rows = tx.all(READ_HEADS, []).await?;
+        // An endpoint that cannot be read has no work: it could not be sent to either.
+        Ok(rows.iter().filter_map(|row| Self::of(row).ok()).collect())
+    }
+
+    fn of(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.endpoint("id")?,
+            revision: Revision::from_u64(row.number("revision")?),
+            max_in_flight: row.number("max_in_flight")?,
+            due_at: row.time("due_at")?,
+        })
+    }
+}
+
+/// One walk through the endpoints: those with due work and a free slot, from where the caller wants
+/// to begin.
+pub(super) struct Round {
+    now: Timestamp,
+    /// How many deliveries may still be taken.
+    left: usize,
+    /// Endpoints not visited yet, with their free slots.
+    ahead: VecDeque<(Head, usize)>,
+    first: Option<EndpointId>,
+    next_due: Option<Timestamp>,
+}
+
+impl Round {
+    pub(super) fn new(ask: &ClaimDue, heads: Vec<Head>, now: Timestamp) -> Self {
+        let used = |id| ask.in_flight.get(&id).map_or(0, |used| *used as usize);
+        // An endpoint without a free slot is passed over: the caller knows when it has one again.
+        let free =
+            heads.into_iter().map(|head| (head, head.max_in_flight.saturating_sub(used(head.id))));
+        let free = free.filter(|(_, room)| *room > 0);
+        let (due, later): (Vec<_>, Vec<_>) = free.partition(|(head, _)| head.due_at <= now);
+        let next_due = later.iter().map(|(head, _)| head.due_at).min();
+        let (after, before): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|(head, _)| ask.resume_at.is_none_or(|resume_at| head.id >= resume_at));
+        let ahead: VecDeque<_> = after.into_iter().chain(before).collect();
+        let first = ahead.front().map(|(head, _)| head.id);
+        Self { now, left: ask.limit, ahead, first, next_due }
+    }
+
+    /// The next endpoints to look at, each with how many deliveries to read of it.
+    pub(super) fn next_heads(&mut self, most: usize) -> Option<Vec<(Head, usize)>> {
+        if self.left == 0 || self.ahead.is_empty() {
+            return None;
+        }
+        // Each has at least one due delivery, so that no more of them than this can be needed.
+        let count = most.min(self.left).min(self.ahead.len());
+        let left = self.left;
+        Some(self.ahead.iter().take(count).map(|(head, room)| (*head, (*room).min(left))).collect())
+    }
+
+    /// Takes what is due of these endpoints, in their order, as long as there is something left to
+    /// take; the endpoints behind that stay ahead.
+    pub(super) fn take(
+        &mut self,
+        heads: &[(Head, usize)],
+        candidates: Vec<Candidate>,
+    ) -> Vec<(Head, Candidate)> {
+        let mut by_endpoint = BTreeMap::<EndpointId, Vec<Candidate>>::new();
+        for candidate in candidates {
+            by_endpoint.entry(candidate.id.endpoint).or_default().push(candidate);
+        }
+        let mut taken = Vec::new();
+        for (head, _) in heads {
+            if self.left == 0 {
+                break;
+            }
+            let Some((_, free)) = self.ahead.pop_front() else { break };
+            let open = by_endpoint.remove(&head.id).unwrap_or_default();
+            taken.extend(self.take_of(*head, free, open));
+        }
+        taken
+    }
+
+    fn take_of(
+        &mut self,
+        head: Head,
+        free: usize,
+        mut open: Vec<Candidate>,
+    ) -> Vec<(Head, Candidate)> {
+        open.sort_by_key(|candidate| (candidate.due_at, candidate.id));
+        let room = free.min(self.left);
+        let due = open.iter().take(room).take_while(|it| it.due_at <= self.now).count();
+        let behind = open.get(due).filter(|_| due < free).map(|it| it.due_at);
+        self.next_due = self.next_due.into_iter().chain(behind).min();
+        self.left -= due;
+        open.truncate(due);
+        open.into_iter().map(|candidate| (head, candidate)).collect()
+    }
+
+    /// The endpoint after the last one served, so that a busy one cannot keep the others waiting.
+    pub(super) fn resume_at(&self) -> Option<EndpointId> {
+        self.ahead.front().map(|(head, _)| head.id).or(self.first)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let ahead = self.ahead.iter().map(|(head, _)| head.due_at);
+        self.next_due.into_iter().chain(ahead).min().map(|due_at| due_at.since(self.now))
+    }
+}

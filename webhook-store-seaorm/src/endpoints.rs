@@ -1,0 +1,313 @@
+//! Endpoints. Every edit raises the tenant's version in its own transaction.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sea_orm::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use webhook_core::{
+    CustomHeaders, Endpoint, EndpointId, EndpointState, EndpointStore, EventFilter, Profile,
+    Revision, Signing, SigningKey, Snapshot, StoreError, StoreErrorKind, TenantId, TenantVersion,
+    Timeout, Timestamp, Updated, whole_millis,
+};
+
+use crate::{
+    dialect::repeated,
+    fault::Fault,
+    row::{Row, ToValue, unreadable},
+    store::SeaOrmStore,
+    tx::{ROWS, Tx},
+    unit::Unit,
+};
+
+const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
+                       max_in_flight, state, revision, created_at";
+
+#[async_trait]
+impl EndpointStore for SeaOrmStore {
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.perform(Add(endpoint)).await
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        self.perform(Update(endpoint)).await
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        self.perform(Remove { tenant: tenant.clone(), id }).await
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.perform(Load(ids.to_vec())).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        self.perform(LoadSnapshot(tenant.clone())).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.perform(ListTenants).await
+    }
+}
+
+struct Add(Endpoint);
+
+#[async_trait]
+impl Unit for Add {
+    type Answer = ();
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+        let endpoint = &self.0;
+        raise_version(tx, &endpoint.tenant).await?;
+        let id = [endpoint.id.to_value()];
+        if tx.one("SELECT id FROM {endpoints} WHERE id = ?", id).await?.is_some() {
+            return Err(Fault::new(StoreErrorKind::Exists, "an endpoint has this id already"));
+        }
+        let [url, filters, keys, profiles, headers, timeout, retry, max, state] =
+            settings(endpoint)?;
+        let row = [
+            endpoint.id.to_value(),
+            endpoint.tenant.to_value(),
+            url,
+            filters,
+            keys,
+            profiles,
+            headers,
+            timeout,
+            retry,
+            max,
+            state,
+            endpoint.revision.to_value(),
+            endpoint.created_at.to_value(),
+        ];
+        tx.insert(&format!("{{endpoints}} ({COLUMNS})"), vec![row], "").await
+    }
+}
+
+struct Update(Endpoint);
+
+#[async_trait]
+impl Unit for Update {
+    type Answer = Updated;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Updated, Fault> {
+        let endpoint = &self.0;
+        let Some(stored) = revision(tx, &endpoint.tenant, endpoint.id).await? else {
+            return Ok(Updated::NotFound);
+        };
+        if stored != endpoint.revision {
+            return Ok(Updated::Stale);
+        }
+        raise_version(tx, &endpoint.tenant).await?;
+        let next = stored.next();
+        let values =
+            settings(endpoint)?.into_iter().chain([next.to_value(), endpoint.id.to_value()]);
+        let sql = "UPDATE {endpoints} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
+                   headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, state = ?, \
+                   revision = ? WHERE id = ?";
+        tx.run(sql, values).await?;
+        Ok(Updated::Done(next))
+    }
+}
+
+struct Remove {
+    tenant: TenantId,
+    id: EndpointId,
+}
+
+#[async_trait]
+impl Unit for Remove {
+    type Answer = bool;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let Some(stored) = revision(tx, &self.tenant, self.id).await? else { return Ok(false) };
+        raise_version(tx, &self.tenant).await?;
+        let now = tx.now().await?;
+        // The row stays for the log's sake; what could do harm goes.
+        let hide = "UPDATE {endpoints} SET removed_at = ?, revision = ?, signing_keys = '[]', \
+                    profiles = '[]', headers = '[]' WHERE id = ?";
+        tx.run(hide, [now.to_value(), stored.next().to_value(), self.id.to_value()]).await?;
+        let cancel = "UPDATE {deliveries} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+                      WHERE endpoint_id = ? AND due_at IS NOT NULL";
+        tx.run(cancel, [now.to_value(), self.id.to_value()]).await?;
+        Ok(true)
+    }
+}
+
+struct Load(Vec<EndpointId>);
+
+#[async_trait]
+impl Unit for Load {
+    type Answer = Vec<Endpoint>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
+        let mut found = Vec::new();
+        for ids in self.0.chunks(ROWS) {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM {{endpoints}} WHERE removed_at IS NULL AND id IN ({})",
+                repeated("?", ids.len())
+            );
+            for row in tx.all(&sql, ids.iter().map(ToValue::to_value)).await? {
+                found.push(endpoint(&row)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+struct LoadSnapshot(TenantId);
+
+#[async_trait]
+impl Unit for LoadSnapshot {
+    type Answer = Snapshot;
+    const WRITES: bool = false;
+
+    /// One statement, so that version and endpoints are of one moment whatever the isolation.
+    async fn run(&self, tx: &Tx) -> Result<Snapshot, Fault> {
+        let columns = COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>();
+        let sql = format!(
+            "SELECT t.version, e.removed_at, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
+             e.tenant = t.id AND e.removed_at IS NULL WHERE t.id = ? ORDER BY e.created_at, e.id",
+            columns.join(", ")
+        );
+        let rows = tx.all(&sql, [self.0.to_value()]).await?;
+        let mut version = TenantVersion::default();
+        let mut endpoints = Vec::new();
+        for row in &rows {
+            version = TenantVersion::from_u64(row.number("version")?);
+            if row.get::<Option<uuid::Uuid>>("id")?.is_some() {
+                endpoints.push(Arc::new(endpoint(row)?));
+            }
+        }
+        Ok(Snapshot::new(self.0.clone(), version, endpoints))
+    }
+}
+
+struct ListTenants;
+
+#[async_trait]
+impl Unit for ListTenants {
+    type Answer = Vec<TenantId>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<TenantId>, Fault> {
+        let sql =
+            "SELECT DISTINCT tenant FROM {endpoints} WHERE removed_at IS NULL ORDER BY tenant";
+        tx.all(sql, []).await?.iter().map(|row| row.parse("tenant")).collect()
+    }
+}
+
+/// The versions of these tenants; one that nobody has heard of is missing, and at 0.
+pub(crate) async fn versions(
+    tx: &Tx,
+    tenants: &[&TenantId],
+) -> Result<BTreeMap<TenantId, TenantVersion>, Fault> {
+    let mut versions = BTreeMap::new();
+    for tenants in tenants.chunks(ROWS) {
+        let sql = format!(
+            "SELECT id, version FROM {{tenants}} WHERE id IN ({})",
+            repeated("?", tenants.len())
+        );
+        for row in tx.all(&sql, tenants.iter().map(|tenant| tenant.to_value())).await? {
+            versions.insert(row.parse("id")?, TenantVersion::from_u64(row.number("version")?));
+        }
+    }
+    Ok(versions)
+}
+
+/// Raises the tenant's version, from 0 when it is new.
+pub(crate) async fn raise_version(tx: &Tx, tenant: &TenantId) -> Result<(), Fault> {
+    let sql = "INSERT INTO {tenants} (id, version) VALUES (?, 1) {or_raise}";
+    tx.run(sql, [tenant.to_value()]).await.map(|_| ())
+}
+
+/// Disables an endpoint that is not disabled yet.
+pub(crate) async fn disable(tx: &Tx, id: EndpointId, state: EndpointState) -> Result<(), Fault> {
+    let sql = "SELECT tenant, revision FROM {endpoints} WHERE id = ? AND removed_at IS NULL \
+               AND state IN ('active', 'paused') {for_update}";
+    let Some(row) = tx.one(sql, [id.to_value()]).await? else { return Ok(()) };
+    let next = Revision::from_u64(row.number("revision")?).next();
+    raise_version(tx, &row.parse("tenant")?).await?;
+    let sql = "UPDATE {endpoints} SET state = ?, revision = ? WHERE id = ?";
+    tx.run(sql, [state.to_value(), next.to_value(), id.to_value()]).await.map(|_| ())
+}
+
+/// The revision of an endpoint of this tenant, if there is one.
+async fn revision(tx: &Tx, tenant: &TenantId, id: EndpointId) -> Result<Option<Revision>, Fault> {
+    let sql = "SELECT revision FROM {endpoints} WHERE id = ? AND tenant = ? AND removed_at IS NULL \
+               {for_update}";
+    let row = tx.one(sql, [id.to_value(), tenant.to_value()]).await?;
+    row.map(|row| row.number("revision").map(Revision::from_u64)).transpose()
+}
+
+/// A signing key as it is stored.
+#[derive(Deserialize, Serialize)]
+struct StoredKey<'a> {
+    secret: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+impl<'a> StoredKey<'a> {
+    fn of(key: &'a SigningKey) -> Self {
+        Self { secret: key.secret.reveal().into(), expires_at: key.expires_at }
+    }
+}
+
+/// What an edit may change, as values in the order of the columns.
+fn settings(endpoint: &Endpoint) -> Result<[Value; 9], Fault> {
+    let signing = &endpoint.signing;
+    let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
+    Ok([
+        endpoint.url.to_value(),
+        json(&endpoint.filters)?,
+        json(&keys)?,
+        json(&signing.profiles())?,
+        json(&endpoint.headers.iter().collect::<Vec<_>>())?,
+        whole_millis(endpoint.timeout.as_duration()).into(),
+        endpoint.retry.to_string().into(),
+        endpoint.max_in_flight.to_value(),
+        endpoint.state.to_value(),
+    ])
+}
+
+fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
+    let headers: Vec<(String, String)> = from_json(row, "headers")?;
+    let timeout = Duration::from_millis(row.number("timeout_ms")?);
+    Ok(Endpoint::new(row.endpoint("id")?, row.parse("url")?)
+        .with_tenant(row.parse("tenant")?)
+        .with_filters(from_json::<Vec<EventFilter>>(row, "filters")?)
+        .with_signing(signing(row)?)
+        .with_headers(CustomHeaders::new(headers).map_err(|_| unreadable("headers"))?)
+        .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
+        .with_retry(row.parse("retry")?)
+        .with_max_in_flight(row.number("max_in_flight")?)
+        .with_state(row.parse("state")?)
+        .with_revision(Revision::from_u64(row.number("revision")?))
+        .with_created_at(row.time("created_at")?))
+}
+
+fn signing(row: &Row) -> Result<Signing, Fault> {
+    let keys: Vec<StoredKey<'_>> = from_json(row, "signing_keys")?;
+    let profiles: Vec<Profile> = from_json(row, "profiles")?;
+    let read = |key: StoredKey<'_>| {
+        Some(SigningKey::new(key.secret.parse().ok()?).with_expiry(key.expires_at))
+    };
+    let keys: Option<Vec<_>> = keys.into_iter().map(read).collect();
+    let keys = keys.ok_or_else(|| unreadable("signing_keys"))?;
+    Signing::new(keys, profiles).map_err(|_| unreadable("profiles"))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Value, Fault> {
+    // The reason might repeat the value.
+    let text = serde_json::to_string(value);
+    text.map(Into::into).map_err(|_| Fault::new(StoreErrorKind::Other, "cannot write it as JSON"))
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Fault> {
+    serde_json::from_str(&row.get::<String>(column)?).map_err(|_| unreadable(column))
+}

@@ -1,0 +1,235 @@
+//! Taking in: events, each with its deliveries, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sea_orm::Value;
+use webhook_core::{
+    DeliveryStatus, Enqueue, Enqueued, Event, EventId, EventKey, EventType, LeaseEpoch,
+    NewDelivery, TenantId, TenantVersion, Timestamp,
+};
+
+use crate::{
+    dialect::repeated,
+    endpoints::versions,
+    fault::Fault,
+    row::{Row, ToValue},
+    tx::{ROWS, Tx},
+    unit::Unit,
+};
+
+/// Stores events.
+pub(crate) struct EnqueueEvents(pub(crate) Vec<Enqueue>);
+
+#[async_trait]
+impl Unit for EnqueueEvents {
+    type Answer = Vec<Enqueued>;
+    const WRITES: bool = true;
+
+    /// Looks first, inserts then. Where another writer can come between the two, the unique indexes
+    /// notice, and the whole unit runs again and finds what the other has written.
+    async fn run(&self, tx: &Tx) -> Result<Vec<Enqueued>, Fault> {
+        let now = tx.now().await?;
+        let versions = versions(tx, &tenants(&self.0)).await?;
+        let mut taken = Taken::read(tx, &self.0).await?;
+        let mut rows = NewRows { now, events: Vec::new(), deliveries: Vec::new() };
+        let answer = |item: &Enqueue| {
+            taken.answer(&item.event).unwrap_or_else(|| {
+                taken.add(&item.event);
+                rows.add(item, versions.get(&item.event.tenant).copied().unwrap_or_default())
+            })
+        };
+        let answers = self.0.iter().map(answer).collect();
+        rows.insert(tx).await?;
+        Ok(answers)
+    }
+}
+
+fn tenants(batch: &[Enqueue]) -> Vec<&TenantId> {
+    batch.iter().map(|item| &item.event.tenant).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whose ids and keys are taken: by stored events, and by those that stand earlier in the batch.
+#[derive(Default)]
+struct Taken {
+    by_id: BTreeMap<EventId, First>,
+    by_key: BTreeMap<(TenantId, EventKey), EventId>,
+}
+
+/// What a second event under the same id or key is compared with.
+struct First {
+    event_type: EventType,
+    body: Bytes,
+}
+
+impl Taken {
+    async fn read(tx: &Tx, batch: &[Enqueue]) -> Result<Self, Fault> {
+        let mut taken = Self::default();
+        let ids: Vec<_> = batch.iter().map(|item| item.event.id.to_value()).collect();
+        taken.read_where(tx, "id", &ids, None).await?;
+        for (tenant, keys) in keys_by_tenant(batch) {
+            taken.read_where(tx, "event_key", &keys, Some(tenant)).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn read_where(
+        &mut self,
+        tx: &Tx,
+        column: &str,
+        values: &[Value],
+        tenant: Option<&TenantId>,
+    ) -> Result<(), Fault> {
+        let of_tenant = if tenant.is_some() { "tenant = ? AND" } else { "" };
+        for values in values.chunks(ROWS) {
+            let sql = format!(
+                "SELECT id, tenant, event_key, event_type, body FROM {{events}} WHERE {of_tenant} {column} IN ({})",
+                repeated("?", values.len())
+            );
+            let values = tenant.map(ToValue::to_value).into_iter().chain(values.iter().cloned());
+            for row in tx.all(&sql, values).await? {
+                self.add_row(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_row(&mut self, row: &Row) -> Result<(), Fault> {
+        let id = row.event("id")?;
+        if let Some(key) = row.parse_if_any("event_key")? {
+            self.by_key.insert((row.parse("tenant")?, key), id);
+        }
+        let body = row.get::<Vec<u8>>("body")?.into();
+        self.by_id.insert(id, First { event_type: row.parse("event_type")?, body });
+        Ok(())
+    }
+
+    fn add(&mut self, event: &Event) {
+        if let Some(key) = &event.key {
+            self.by_key.insert((event.tenant.clone(), key.clone()), event.id);
+        }
+        let first = First { event_type: event.event_type.clone(), body: event.body.clone() };
+        self.by_id.insert(event.id, first);
+    }
+
+    /// What to answer for an event whose id or key is taken.
+    fn answer(&self, event: &Event) -> Option<Enqueued> {
+        let by_key = || {
+            let key = event.key.as_ref()?;
+            self.by_key.get(&(event.tenant.clone(), key.clone())).copied()
+        };
+        let id = if self.by_id.contains_key(&event.id) { event.id } else { by_key()? };
+        let first = self.by_id.get(&id)?;
+        let same = first.event_type == event.event_type && first.body == event.body;
+        Some(if same { Enqueued::Duplicate(id) } else { Enqueued::Conflict(id) })
+    }
+}
+
+fn keys_by_tenant(batch: &[Enqueue]) -> BTreeMap<&TenantId, Vec<Value>> {
+    let mut keys = BTreeMap::<_, Vec<_>>::new();
+    for event in batch.iter().map(|item| &item.event) {
+        if let Some(key) = &event.key {
+            keys.entry(&event.tenant).or_default().push(key.as_str().into());
+        }
+    }
+    keys
+}
+
+/// The rows of a batch, each kind for one statement.
+struct NewRows {
+    now: Timestamp,
+    events: Vec<[Value; 9]>,
+    deliveries: Vec<DeliveryRow>,
+}
+
+impl NewRows {
+    fn add(&mut self, item: &Enqueue, version: TenantVersion) -> Enqueued {
+        let event = &item.event;
+        let current = item.fan_out.as_ref().filter(|fan_out| fan_out.version == version);
+        let route_due_at = if current.is_some() { None } else { Some(self.now) };
+        self.events.push(event_row(event, self.now, route_due_at));
+        let Some(fan_out) = current else { return Enqueued::Later };
+        // An endpoint named twice still gets one delivery.
+        let each: BTreeMap<_, _> =
+            fan_out.deliveries.iter().map(|delivery| (delivery.endpoint, delivery)).collect();
+        let new = |delivery: &&NewDelivery| {
+            delivery_row(event.id, &event.tenant, &event.event_type, **delivery, self.now)
+        };
+        self.deliveries.extend(each.values().map(new));
+        Enqueued::Routed(each.len())
+    }
+
+    async fn insert(self, tx: &Tx) -> Result<(), Fault> {
+        insert_events(tx, self.events, "").await?;
+        insert_deliveries(tx, self.deliveries).await
+    }
+}
+
+pub(crate) fn event_row(
+    event: &Event,
+    now: Timestamp,
+    route_due_at: Option<Timestamp>,
+) -> [Value; 9] {
+    [
+        event.id.to_value(),
+        event.tenant.to_value(),
+        event.event_type.to_value(),
+        event.occurred_at.to_value(),
+        event.content_type.to_value(),
+        event.body.to_value(),
+        event.key.to_value(),
+        now.to_value(),
+        route_due_at.to_value(),
+    ]
+}
+
+pub(crate) async fn insert_events(tx: &Tx, rows: Vec<[Value; 9]>, or: &str) -> Result<(), Fault> {
+    let into = "{events} (id, tenant, event_type, occurred_at, content_type, body, event_key, \
+                created_at, route_due_at)";
+    tx.insert(into, rows, or).await
+}
+
+/// A delivery as values in the order of its columns.
+pub(crate) type DeliveryRow = [Value; 10];
+
+pub(crate) fn delivery_row(
+    event: EventId,
+    tenant: &TenantId,
+    event_type: &EventType,
+    new: NewDelivery,
+    now: Timestamp,
+) -> DeliveryRow {
+    let (status, epoch, attempts) = match new.lease {
+        Some(_) => (DeliveryStatus::InFlight, LeaseEpoch::default().next(), 1u32),
+        None => (DeliveryStatus::Pending, LeaseEpoch::default(), 0),
+    };
+    [
+        event.to_value(),
+        new.endpoint.to_value(),
+        tenant.to_value(),
+        event_type.to_value(),
+        status.to_value(),
+        epoch.to_value(),
+        attempts.to_value(),
+        now.after(new.lease.unwrap_or_default()).to_value(),
+        new.lease.map(|_| now).to_value(),
+        now.to_value(),
+    ]
+}
+
+pub(crate) async fn insert_deliveries(tx: &Tx, rows: Vec<DeliveryRow>) -> Result<(), Fault> {
+    let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, status, epoch, attempts, \
+                due_at, claimed_at, created_at)";
+    // Deliveries are named by event and endpoint: one that is there already is the same obligation.
+    tx.insert(into, rows, "{keep_first}").await
+}
+
+/// An event, read back.
+pub(crate) fn event(row: &Row) -> Result<Event, Fault> {
+    let body = row.get::<Vec<u8>>("body")?;
+    Ok(Event::new(row.event("id")?, row.parse("event_type")?, row.time("occurred_at")?, body)
+        .with_tenant(row.parse("tenant")?)
+        .with_content_type(row.parse("content_type")?)
+        .with_key(row.parse_if_any("event_key")?))
+}

@@ -1,0 +1,255 @@
+//! Writing down what followed from attempts, fenced by the lease epoch.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use sea_orm::Value;
+use webhook_core::{
+    Attempt, DeliveryId, DeliveryStatus, EndpointState, Finish, Finished, Lease, LeaseEpoch,
+    Settle, Timestamp, whole_millis,
+};
+
+use crate::{
+    endpoints::disable,
+    fault::Fault,
+    row::{Row, ToValue},
+    rows::pairs,
+    tx::{ROWS, Tx},
+    unit::Unit,
+};
+
+/// Writes down attempts and what follows from them.
+pub(crate) struct FinishDeliveries(pub(crate) Vec<Finish>);
+
+#[async_trait]
+impl Unit for FinishDeliveries {
+    type Answer = Vec<Finished>;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
+        let now = tx.now().await?;
+        let mut held = Held::read(tx, self.0.iter().map(|item| item.lease.delivery)).await?;
+        let mut changes = Changes::default();
+        let mut attempts = Vec::new();
+        let mut answers = Vec::new();
+        for item in &self.0 {
+            let Some(state) = held.take(item.lease) else {
+                answers.push(Finished::LeaseLost);
+                continue;
+            };
+            changes.add(item.lease.delivery, Change::finish(&state, item, now));
+            attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
+            if let Some(reason) = item.disable_endpoint {
+                disable(tx, item.lease.delivery.endpoint, EndpointState::Disabled(reason)).await?;
+            }
+            answers.push(Finished::Recorded);
+        }
+        insert_attempts(tx, attempts).await?;
+        changes.write(tx).await?;
+        Ok(answers)
+    }
+}
+
+/// Gives back claims that were not started.
+pub(crate) struct ReleaseDeliveries(pub(crate) Vec<Lease>);
+
+#[async_trait]
+impl Unit for ReleaseDeliveries {
+    type Answer = Vec<Finished>;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
+        let now = tx.now().await?;
+        let mut held = Held::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
+        let mut changes = Changes::default();
+        let release = |lease: &Lease| match held.take(*lease) {
+            Some(state) => {
+                changes.add(lease.delivery, Change::release(&state, now));
+                Finished::Recorded
+            }
+            None => Finished::LeaseLost,
+        };
+        let answers = self.0.iter().map(release).collect();
+        changes.write(tx).await?;
+        Ok(answers)
+    }
+}
+
+/// The deliveries of a batch as they are stored.
+struct Held(BTreeMap<DeliveryId, State>);
+
+struct State {
+    status: DeliveryStatus,
+    epoch: LeaseEpoch,
+    attempts: u32,
+    recorded: u32,
+    forgiven: u32,
+}
+
+impl Held {
+    async fn read(tx: &Tx, ids: impl Iterator<Item = DeliveryId>) -> Result<Self, Fault> {
+        let mut held = BTreeMap::new();
+        for ids in ids.collect::<Vec<_>>().chunks(ROWS) {
+            let sql = format!(
+                "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven \
+                 FROM {{deliveries}} WHERE (event_id, endpoint_id) IN {} {{for_update}}",
+                tx.sql().dialect.pairs(ids.len())
+            );
+            for row in tx.all(&sql, pairs(ids)).await? {
+                // One that cannot be read is held by nobody; the next claim takes care of it.
+                held.extend(state(&row));
+            }
+        }
+        Ok(Self(held))
+    }
+
+    /// The delivery that this lease holds, once. A cancelled one is held by the last lease given out
+    /// for it, so that its attempt in flight gets recorded.
+    fn take(&mut self, lease: Lease) -> Option<State> {
+        let state = self.0.get(&lease.delivery)?;
+        let open = matches!(state.status, DeliveryStatus::InFlight | DeliveryStatus::Cancelled);
+        if open && state.epoch == lease.epoch { self.0.remove(&lease.delivery) } else { None }
+    }
+}
+
+fn state(row: &Row) -> Option<(DeliveryId, State)> {
+    let read = || {
+        let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
+        let state = State {
+            status: row.parse("status")?,
+            epoch: LeaseEpoch::from_u64(row.number("epoch")?),
+            attempts: row.number("attempts")?,
+            recorded: row.number("recorded")?,
+            forgiven: row.number("forgiven")?,
+        };
+        Ok::<_, Fault>((id, state))
+    };
+    read().ok()
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Change {
+    status: DeliveryStatus,
+    attempts: u32,
+    recorded: u32,
+    forgiven: u32,
+    due_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    /// Set by each attempt, and left alone when there is none.
+    last_error: Option<Option<String>>,
+    /// The claim led to no attempt: the last one was claimed before.
+    unclaim: bool,
+}
+
+impl Change {
+    fn finish(state: &State, item: &Finish, now: Timestamp) -> Self {
+        let last = item.attempts.last();
+        let change = Self {
+            status: state.status,
+            attempts: item.attempts_made,
+            recorded: item.attempts.iter().map(|it| it.number).fold(state.recorded, u32::max),
+            forgiven: item.forgiven,
+            due_at: None,
+            finished_at: None,
+            last_error: last.map(|it| it.failure.as_ref().map(ToString::to_string)),
+            unclaim: item.attempts_made < state.attempts,
+        };
+        change.settled(item.settle, now)
+    }
+
+    fn release(state: &State, now: Timestamp) -> Self {
+        let change = Self {
+            status: state.status,
+            attempts: state.attempts.saturating_sub(1),
+            recorded: state.recorded,
+            forgiven: state.forgiven,
+            due_at: None,
+            finished_at: None,
+            last_error: None,
+            unclaim: true,
+        };
+        change.settled(Settle::Retry(Duration::ZERO), now)
+    }
+
+    /// What is cancelled stays cancelled.
+    fn settled(mut self, settle: Settle, now: Timestamp) -> Self {
+        if self.status == DeliveryStatus::Cancelled {
+            return self;
+        }
+        (self.status, self.due_at) = match settle {
+            Settle::Success => (DeliveryStatus::Success, None),
+            Settle::Failed => (DeliveryStatus::Failed, None),
+            Settle::Retry(wait) => (DeliveryStatus::Pending, Some(now.after(wait))),
+        };
+        self.finished_at = self.status.is_final().then_some(now);
+        self
+    }
+}
+
+/// Deliveries by what becomes of them: most of a batch become the same, in one statement.
+#[derive(Default)]
+struct Changes(BTreeMap<Change, Vec<DeliveryId>>);
+
+impl Changes {
+    fn add(&mut self, id: DeliveryId, change: Change) {
+        self.0.entry(change).or_default().push(id);
+    }
+
+    async fn write(self, tx: &Tx) -> Result<(), Fault> {
+        for (change, ids) in &self.0 {
+            for ids in ids.chunks(ROWS) {
+                change.write(tx, ids).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    async fn write(&self, tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
+        let error = if self.last_error.is_some() { ", last_error = ?" } else { "" };
+        let claimed = if self.unclaim { ", claimed_at = claimed_before" } else { "" };
+        let sql = format!(
+            "UPDATE {{deliveries}} SET status = ?, attempts = ?, recorded = ?, forgiven = ?, \
+             due_at = ?, finished_at = COALESCE(?, finished_at){error}{claimed} \
+             WHERE (event_id, endpoint_id) IN {}",
+            tx.sql().dialect.pairs(ids.len())
+        );
+        let values = [
+            self.status.to_value(),
+            self.attempts.to_value(),
+            self.recorded.to_value(),
+            self.forgiven.to_value(),
+            self.due_at.to_value(),
+            self.finished_at.to_value(),
+        ];
+        let error = self.last_error.clone().map(Value::from);
+        tx.run(&sql, values.into_iter().chain(error).chain(pairs(ids))).await.map(|_| ())
+    }
+}
+
+/// An attempt as values in the order of its columns.
+pub(crate) type AttemptRow = [Value; 10];
+
+pub(crate) fn attempt_row(lease: Lease, attempt: &Attempt) -> AttemptRow {
+    let failure = attempt.failure.as_ref();
+    [
+        lease.delivery.event.to_value(),
+        lease.delivery.endpoint.to_value(),
+        attempt.number.to_value(),
+        lease.epoch.to_value(),
+        attempt.started_at.to_value(),
+        whole_millis(attempt.duration).into(),
+        attempt.status.map(i64::from).into(),
+        failure.map(|failure| failure.kind.as_str().to_owned()).into(),
+        failure.map(|failure| failure.text.clone()).into(),
+        attempt.response_body.to_value(),
+    ]
+}
+
+pub(crate) async fn insert_attempts(tx: &Tx, rows: Vec<AttemptRow>) -> Result<(), Fault> {
+    let into = "{attempts} (event_id, endpoint_id, number, epoch, started_at, duration_ms, status, \
+                failure_kind, failure_text, response_body)";
+    tx.insert(into, rows, "{keep_first}").await
+}

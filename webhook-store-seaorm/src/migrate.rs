@@ -1,0 +1,272 @@
+//! Creating and updating the tables: numbered steps of plain SQL, and a table that counts them.
+//!
+//! Times are integer milliseconds of Unix time. An open delivery, one that a worker may still have to
+//! do with, is one whose `due_at` is not NULL: when it is due while pending, when its lease ends
+//! while in flight. Finished and tracked ones have none, and so are in no index that a claim reads,
+//! however many millions there are.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use webhook_core::{StoreError, StoreErrorKind};
+
+use crate::{fault::Fault, row::ToValue, store::SeaOrmStore, tx::Tx, unit::Unit};
+
+/// The steps, each a list of statements. A step that was released never changes.
+const STEPS: [&[&str]; 1] = [&[
+    "CREATE TABLE {tenants} (
+        id {name} NOT NULL PRIMARY KEY,
+        version {int} NOT NULL
+    ){table}",
+    "CREATE TABLE {endpoints} (
+        id {uuid} NOT NULL PRIMARY KEY,
+        tenant {name} NOT NULL,
+        url {text} NOT NULL,
+        filters {text} NOT NULL,
+        signing_keys {text} NOT NULL,
+        profiles {text} NOT NULL,
+        headers {text} NOT NULL,
+        timeout_ms {int} NOT NULL,
+        retry {text} NOT NULL,
+        max_in_flight {int} NOT NULL,
+        state {name} NOT NULL,
+        revision {int} NOT NULL,
+        created_at {int} NOT NULL,
+        removed_at {int}
+    ){table}",
+    "CREATE INDEX {endpoints}_tenant ON {endpoints} (tenant, created_at, id)",
+    "CREATE TABLE {events} (
+        id {uuid} NOT NULL PRIMARY KEY,
+        tenant {name} NOT NULL,
+        event_type {name} NOT NULL,
+        occurred_at {int} NOT NULL,
+        content_type {name} NOT NULL,
+        body {bytes} NOT NULL,
+        event_key {name},
+        created_at {int} NOT NULL,
+        route_due_at {int}
+    ){table}",
+    "CREATE UNIQUE INDEX {events}_key ON {events} (tenant, event_key)",
+    "CREATE INDEX {events}_unrouted ON {events} (route_due_at, id){where_unrouted}",
+    "CREATE TABLE {deliveries} (
+        event_id {uuid} NOT NULL,
+        endpoint_id {uuid} NOT NULL,
+        tenant {name} NOT NULL,
+        event_type {name} NOT NULL,
+        url {text},
+        status {name} NOT NULL,
+        epoch {int} NOT NULL,
+        attempts {int} NOT NULL,
+        recorded {int} NOT NULL DEFAULT 0,
+        budget_from {int} NOT NULL DEFAULT 0,
+        forgiven {int} NOT NULL DEFAULT 0,
+        due_at {int},
+        claimed_at {int},
+        claimed_before {int},
+        last_error {text},
+        created_at {int} NOT NULL,
+        finished_at {int},
+        PRIMARY KEY (event_id, endpoint_id)
+    ){clustered}",
+    "CREATE INDEX {deliveries}_open ON {deliveries} (endpoint_id, due_at, event_id, status){where_open}",
+    "CREATE INDEX {deliveries}_created ON {deliveries} (created_at, event_id, endpoint_id)",
+    "CREATE INDEX {deliveries}_tenant ON {deliveries} (tenant, created_at, event_id, endpoint_id)",
+    "CREATE INDEX {deliveries}_endpoint ON {deliveries} (endpoint_id, created_at, event_id)",
+    "CREATE INDEX {deliveries}_status ON {deliveries} (status, created_at, event_id, endpoint_id)",
+    "CREATE INDEX {deliveries}_tenant_status ON {deliveries} (tenant, status, created_at, event_id, endpoint_id)",
+    "CREATE TABLE {attempts} (
+        event_id {uuid} NOT NULL,
+        endpoint_id {uuid} NOT NULL,
+        number {int} NOT NULL,
+        epoch {int} NOT NULL,
+        started_at {int} NOT NULL,
+        duration_ms {int} NOT NULL,
+        status {int},
+        failure_kind {name},
+        failure_text {text},
+        response_body {bytes} NOT NULL,
+        PRIMARY KEY (event_id, endpoint_id, number)
+    ){table}",
+]];
+
+/// How the tables in the database compare with those this version needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SchemaStatus {
+    /// The database holds no tables at all.
+    Empty,
+    /// It holds tables, but none of ours.
+    Missing,
+    /// Ours, from an earlier version, at this step.
+    Older(u32),
+    /// As this version needs them.
+    Current,
+    /// Ours, from a later version, at this step.
+    Newer(u32),
+    /// Tables with our names that are not ours.
+    Foreign,
+}
+
+impl SchemaStatus {
+    /// What to do about it; nothing, when the tables fit.
+    fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Current => return None,
+            Self::Empty | Self::Missing => {
+                "the tables do not exist yet; run `webhook migrate`, or call SeaOrmStore::migrate"
+            }
+            Self::Older(_) => {
+                "the tables are of an older version; run `webhook migrate`, or call SeaOrmStore::migrate"
+            }
+            Self::Newer(_) => "the tables are of a newer version; update this program",
+            Self::Foreign => {
+                "the database has tables of the same names that are not ours; choose another database or table prefix"
+            }
+        })
+    }
+
+    fn into_fault(self) -> Fault {
+        Fault::new(StoreErrorKind::Schema, self.advice().unwrap_or("the tables fit"))
+    }
+}
+
+impl SeaOrmStore {
+    /// Creates the tables, or brings them up to date. Does nothing when they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](StoreErrorKind::Schema) when the tables are newer than this program, or not ours.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.inner.perform(CheckMigratable).await?;
+        self.inner.prepare().await?;
+        while self.inner.perform(TakeStep).await? {}
+        Ok(())
+    }
+
+    /// How the tables compare with those this version needs. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn schema_status(&self) -> Result<SchemaStatus, StoreError> {
+        self.inner.perform(ReadStatus).await
+    }
+
+    pub(crate) async fn check_schema(&self) -> Result<(), StoreError> {
+        match self.schema_status().await? {
+            SchemaStatus::Current => Ok(()),
+            status => Err(status.into_fault().into_error()),
+        }
+    }
+}
+
+struct ReadStatus;
+
+#[async_trait]
+impl Unit for ReadStatus {
+    type Answer = SchemaStatus;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<SchemaStatus, Fault> {
+        status(tx).await
+    }
+}
+
+/// Before anything is changed: whether the tables may be ours to change.
+struct CheckMigratable;
+
+#[async_trait]
+impl Unit for CheckMigratable {
+    type Answer = ();
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+        match status(tx).await? {
+            status @ (SchemaStatus::Newer(_) | SchemaStatus::Foreign) => Err(status.into_fault()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The next step, and whether there was one. Looks again under the writer's lock: another process
+/// may have been faster.
+struct TakeStep;
+
+#[async_trait]
+impl Unit for TakeStep {
+    type Answer = bool;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let done = match status(tx).await? {
+            SchemaStatus::Current => return Ok(false),
+            SchemaStatus::Empty | SchemaStatus::Missing => 0,
+            SchemaStatus::Older(done) => done,
+            status => return Err(status.into_fault()),
+        };
+        let step = STEPS.get(done as usize).copied().unwrap_or_default();
+        if done == 0 {
+            tx.run_plain(
+                "CREATE TABLE {schema} (version {int} NOT NULL PRIMARY KEY, applied_at {int} NOT NULL){table}",
+            )
+            .await?;
+        }
+        for statement in step {
+            tx.run_plain(statement).await?;
+        }
+        let now = tx.now().await?;
+        let values = [(done + 1).to_value(), now.to_value()];
+        tx.run("INSERT INTO {schema} (version, applied_at) VALUES (?, ?)", values).await?;
+        Ok(true)
+    }
+}
+
+async fn status(tx: &Tx) -> Result<SchemaStatus, Fault> {
+    let rows = tx.all(tx.sql().dialect.tables(), []).await?;
+    let tables: BTreeSet<String> =
+        rows.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?;
+    let has = |name: &str| tables.contains(&tx.sql().render(name));
+    if !has("{schema}") {
+        let taken = ["{tenants}", "{endpoints}", "{events}", "{deliveries}", "{attempts}"];
+        return Ok(match tables.is_empty() {
+            true => SchemaStatus::Empty,
+            false if taken.iter().any(|name| has(name)) => SchemaStatus::Foreign,
+            false => SchemaStatus::Missing,
+        });
+    }
+    Ok(found(tx).await.map_or(SchemaStatus::Foreign, compare))
+}
+
+/// The last step that was taken; an error when the table that should say so is another's.
+async fn found(tx: &Tx) -> Result<u32, Fault> {
+    let row = tx.one("SELECT MAX(version) AS version FROM {schema}", []).await?;
+    row.ok_or_else(|| Fault::corrupt("no version"))?.number("version")
+}
+
+fn compare(found: u32) -> SchemaStatus {
+    let wanted = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    match found.cmp(&wanted) {
+        std::cmp::Ordering::Less => SchemaStatus::Older(found),
+        std::cmp::Ordering::Equal => SchemaStatus::Current,
+        std::cmp::Ordering::Greater => SchemaStatus::Newer(found),
+    }
+}
+
+impl crate::store::Inner {
+    /// Runs what the dialect wants run before, outside of any transaction; on a task of its own all
+    /// the same.
+    async fn prepare(self: &std::sync::Arc<Self>) -> Result<(), StoreError> {
+        use sea_orm::ConnectionTrait as _;
+
+        let inner = std::sync::Arc::clone(self);
+        let done = tokio::spawn(async move {
+            for statement in inner.sql.dialect.prepare() {
+                inner.pools.writer.execute_unprepared(statement).await?;
+            }
+            Ok(())
+        });
+        let gone = |error| StoreError::because(StoreErrorKind::Unavailable, error);
+        let dialect = self.sql.dialect;
+        done.await.map_err(gone)?.map_err(|error| Fault::of(dialect, error).into_error())
+    }
+}

@@ -1,0 +1,186 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sea_orm::DatabaseConnection;
+use webhook_core::{
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Finish,
+    Finished, Lease, Route, Routed, StoreError, Timestamp,
+};
+
+use crate::{
+    backlog::CountBacklog,
+    builder::{ConnectError, SeaOrmStoreBuilder},
+    claim::ClaimDeliveries,
+    dialect::Sql,
+    enqueue::EnqueueEvents,
+    finish::{FinishDeliveries, ReleaseDeliveries},
+    gather::Gather,
+    route::{ClaimEvents, RouteEvents},
+    unit::Unit,
+};
+
+/// A store in a database. Clones share everything.
+///
+/// Opening one changes nothing in the database; [`migrate`](Self::migrate) creates and updates the
+/// tables. A store whose tables are missing or do not fit answers every call with
+/// [`Schema`](webhook_core::StoreErrorKind::Schema).
+///
+/// It needs a running tokio runtime with time enabled.
+#[derive(Clone)]
+pub struct SeaOrmStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the clones of a store share.
+pub(crate) struct Inner {
+    pub(crate) sql: Arc<Sql>,
+    pub(crate) pools: Pools,
+    /// How long a unit of work may take.
+    pub(crate) limit: Duration,
+    /// Whether the tables were found to fit. They do not stop to.
+    ready: AtomicBool,
+    enqueues: Arc<Gather<Enqueue, Enqueued>>,
+    finishes: Arc<Gather<Finish, Finished>>,
+    #[cfg(feature = "test-clock")]
+    fixed_now: std::sync::Mutex<Option<Timestamp>>,
+}
+
+/// Connections for those who write and for those who only read; they may be the same.
+pub(crate) struct Pools {
+    pub(crate) writer: DatabaseConnection,
+    pub(crate) readers: DatabaseConnection,
+}
+
+impl SeaOrmStore {
+    /// Opens the database at `url` with the default settings.
+    ///
+    /// `sqlite://webhooks.db?mode=rwc` opens a file and creates it when it is missing;
+    /// `sqlite::memory:` is a database that ends with the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] when it cannot be opened. It names the database, and never a password.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Settings for opening the database at `url`.
+    pub fn builder(url: impl Into<String>) -> SeaOrmStoreBuilder {
+        SeaOrmStoreBuilder::new(url.into())
+    }
+
+    pub(crate) fn new(sql: Sql, pools: Pools, limit: Duration) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                sql: Arc::new(sql),
+                pools,
+                limit,
+                ready: AtomicBool::new(false),
+                enqueues: Arc::default(),
+                finishes: Arc::default(),
+                #[cfg(feature = "test-clock")]
+                fixed_now: std::sync::Mutex::default(),
+            }),
+        }
+    }
+
+    /// Closes the connections, after the work under way. Later calls fail.
+    pub async fn close(&self) {
+        for pool in [&self.inner.pools.readers, &self.inner.pools.writer] {
+            if let Err(error) = pool.clone().close().await {
+                tracing::debug!(%error, "could not close the database");
+            }
+        }
+    }
+
+    /// Stops the store's clock at `now`. For tests.
+    #[cfg(feature = "test-clock")]
+    #[doc(hidden)]
+    pub fn set_clock(&self, now: Timestamp) {
+        *self.inner.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+    }
+
+    /// Runs a unit of work on tables that are known to fit.
+    pub(crate) async fn perform<U: Unit>(&self, unit: U) -> Result<U::Answer, StoreError> {
+        if !self.inner.ready.load(Ordering::Acquire) {
+            self.check_schema().await?;
+            self.inner.ready.store(true, Ordering::Release);
+        }
+        self.inner.perform(unit).await
+    }
+}
+
+impl Inner {
+    #[cfg(feature = "test-clock")]
+    pub(crate) fn fixed_now(&self) -> Option<Timestamp> {
+        *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    #[cfg(not(feature = "test-clock"))]
+    pub(crate) const fn fixed_now(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+impl fmt::Debug for SeaOrmStore {
+    /// Not the URL: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sql = &self.inner.sql;
+        f.debug_struct("SeaOrmStore")
+            .field("dialect", &sql.dialect)
+            .field("table_prefix", &sql.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl DeliveryStore for SeaOrmStore {
+    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let store = self.clone();
+        let work = move |batch| {
+            let store = store.clone();
+            async move { store.perform(EnqueueEvents(batch)).await }
+        };
+        self.inner.enqueues.submit(batch, work).await
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        self.perform(ClaimEvents { limit, lease }).await
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        self.perform(RouteEvents(batch)).await
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
+        self.perform(ClaimDeliveries(claim)).await
+    }
+
+    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        let store = self.clone();
+        let work = move |batch| {
+            let store = store.clone();
+            async move { store.perform(FinishDeliveries(batch)).await }
+        };
+        self.inner.finishes.submit(batch, work).await
+    }
+
+    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        self.perform(ReleaseDeliveries(batch)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.perform(CountBacklog).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Statements inside one transaction.
+
+use std::sync::Arc;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, TransactionTrait,
+    Value,
+};
+use webhook_core::Timestamp;
+
+use crate::{dialect::Sql, fault::Fault, row::Row};
+
+/// Rows in one statement: few enough for every database's limit of values.
+pub(crate) const ROWS: usize = 250;
+
+/// An open transaction, and how to speak in it.
+#[derive(Debug)]
+pub(crate) struct Tx {
+    inner: DatabaseTransaction,
+    sql: Arc<Sql>,
+    /// A fixed time, for tests.
+    fixed_now: Option<Timestamp>,
+}
+
+impl Tx {
+    pub(crate) async fn begin(
+        pool: &DatabaseConnection,
+        sql: &Arc<Sql>,
+        fixed_now: Option<Timestamp>,
+        writes: bool,
+    ) -> Result<Self, Fault> {
+        let options = sql.dialect.transaction(writes);
+        let inner = pool.begin_with_options(options).await;
+        let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
+        Ok(Self { inner, sql: Arc::clone(sql), fixed_now })
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), Fault> {
+        let dialect = self.sql.dialect;
+        self.inner.commit().await.map_err(|error| Fault::of(dialect, error).at_commit())
+    }
+
+    pub(crate) async fn rollback(self) {
+        // A rollback that fails leaves a broken connection, which the pool throws away.
+        if let Err(error) = self.inner.rollback().await {
+            tracing::debug!(%error, "could not roll back");
+        }
+    }
+
+    /// The time by the database's clock.
+    pub(crate) async fn now(&self) -> Result<Timestamp, Fault> {
+        let fixed = self.fixed_now.map(|now| now.as_unix_millis().to_string());
+        let now = fixed.as_deref().unwrap_or_else(|| self.sql.dialect.now());
+        let row = self.one(&format!("SELECT {now} AS now"), []).await?;
+        row.ok_or_else(|| Fault::corrupt("the database tells no time"))?.time("now")
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn all(
+        &self,
+        template: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        let rows = self.inner.query_all_raw(self.statement(template, values)).await;
+        Ok(self.told(rows)?.into_iter().map(Row::new).collect())
+    }
+
+    /// The first row of a query.
+    pub(crate) async fn one(
+        &self,
+        template: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<Row>, Fault> {
+        let row = self.inner.query_one_raw(self.statement(template, values)).await;
+        Ok(self.told(row)?.map(Row::new))
+    }
+
+    /// Runs a statement, and says how many rows it changed.
+    pub(crate) async fn run(
+        &self,
+        template: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, Fault> {
+        let done = self.inner.execute_raw(self.statement(template, values)).await;
+        Ok(self.told(done)?.rows_affected())
+    }
+
+    /// Runs a statement without values that cannot be prepared.
+    pub(crate) async fn run_plain(&self, template: &str) -> Result<(), Fault> {
+        let done = self.inner.execute_unprepared(&self.sql.render(template)).await;
+        self.told(done).map(|_| ())
+    }
+
+    pub(crate) fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
+    fn statement(&self, template: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        let sql = self.sql.render(template);
+        Statement::from_sql_and_values(self.sql.dialect.backend(), sql, values)
+    }
+
+    fn told<T>(&self, result: Result<T, DbErr>) -> Result<T, Fault> {
+        result.map_err(|error| Fault::of(self.sql.dialect, error))
+    }
+}

@@ -1,0 +1,133 @@
+//! Units of work: one transaction each, on a task of its own.
+//!
+//! Whoever asked only waits for the answer. Dropping that wait loses the answer and nothing else:
+//! no `BEGIN` or `COMMIT` is ever cut off half way, which would hand a connection back to its pool
+//! inside a transaction.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use tokio::{runtime::Handle, sync::oneshot, time};
+use webhook_core::{StoreError, StoreErrorKind};
+
+use crate::{fault::Fault, store::Inner, tx::Tx};
+
+/// Work that one transaction does whole. It may be run again from the start, so it changes nothing
+/// but the database.
+#[async_trait]
+pub(crate) trait Unit: Send + Sync + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+
+    /// Whether it writes.
+    const WRITES: bool;
+
+    /// Does the work.
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault>;
+}
+
+impl Inner {
+    /// Runs `unit` to its end, whether or not the caller stays to hear of it.
+    pub(crate) async fn perform<U: Unit>(
+        self: &Arc<Self>,
+        unit: U,
+    ) -> Result<U::Answer, StoreError> {
+        let runtime = Handle::try_current().map_err(|_| {
+            StoreError::because(StoreErrorKind::Other, "the store needs a running tokio runtime")
+        })?;
+        let stage = Arc::new(Stage::default());
+        let (tell, answer) = oneshot::channel();
+        let (inner, its_stage) = (Arc::clone(self), Arc::clone(&stage));
+        runtime.spawn(async move {
+            // Nobody may be left to hear it.
+            let _ = tell.send(inner.run_to_end(&unit, &its_stage).await);
+        });
+        match time::timeout(self.limit, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(stage.give_up::<U>("the task that did the work is gone")),
+            Err(_) => Err(stage.give_up::<U>("the work took longer than its limit")),
+        }
+    }
+
+    /// Runs `unit` again as long as only passing errors stop it and its time is not used up.
+    async fn run_to_end<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, StoreError> {
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(5);
+        loop {
+            match self.run_once(unit, stage).await {
+                Err(fault) if fault.is_passing() && began.elapsed() + pause < self.limit => {
+                    time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(Duration::from_millis(200));
+                }
+                end => return end.map_err(Fault::into_error),
+            }
+        }
+    }
+
+    async fn run_once<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, Fault> {
+        let pool = if U::WRITES { &self.pools.writer } else { &self.pools.readers };
+        let tx = Tx::begin(pool, &self.sql, self.fixed_now(), U::WRITES).await?;
+        let answer = match unit.run(&tx).await {
+            Ok(answer) if stage.may_commit() => answer,
+            Ok(_) => {
+                tx.rollback().await;
+                return Err(Fault::new(StoreErrorKind::Unavailable, "given up by its caller"));
+            }
+            Err(fault) => {
+                tx.rollback().await;
+                return Err(fault);
+            }
+        };
+        tx.commit().await.inspect_err(|fault| stage.commit_failed(fault))?;
+        Ok(answer)
+    }
+}
+
+/// Between half of `pause` and all of it, so that two processes do not meet again at once.
+fn jittered(pause: Duration) -> Duration {
+    let spread = u32::try_from(RandomState::new().hash_one(0u8) % 512).unwrap_or_default();
+    pause / 1024 * (512 + spread)
+}
+
+/// How far a unit is. Decides, between the caller that waits no longer and the task that is about to
+/// commit, which of them was first.
+#[derive(Debug, Default)]
+struct Stage(AtomicU8);
+
+impl Stage {
+    const OPEN: u8 = 0;
+    const COMMITTING: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    /// Whether the work is still wanted; from now on it cannot be called off.
+    fn may_commit(&self) -> bool {
+        self.step(Self::OPEN, Self::COMMITTING)
+    }
+
+    /// A commit that surely wrote nothing may be tried again, and called off again.
+    fn commit_failed(&self, fault: &Fault) {
+        if fault.is_passing() {
+            self.step(Self::COMMITTING, Self::OPEN);
+        }
+    }
+
+    /// Calls the work off, if it is not too late.
+    fn give_up<U: Unit>(&self, why: &'static str) -> StoreError {
+        let called_off = self.step(Self::OPEN, Self::GIVEN_UP);
+        let surely_not = called_off || !U::WRITES;
+        let kind = if surely_not { StoreErrorKind::Unavailable } else { StoreErrorKind::Unknown };
+        StoreError::because(kind, why)
+    }
+
+    fn step(&self, from: u8, to: u8) -> bool {
+        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
