@@ -1,6 +1,8 @@
 //! Suites that prove an adapter: the contract of a port, case by case.
 
+pub mod signer;
 pub mod store;
+pub mod transport;
 
 use std::future::Future;
 

@@ -11,8 +11,12 @@ mod answer;
 mod clock;
 #[doc(hidden)]
 pub mod conformance;
+mod faulty;
 mod ids;
 mod memory;
+#[cfg(feature = "mocks")]
+pub mod mock;
+mod receiver;
 pub mod sample;
 mod signer;
 mod transport;
@@ -21,9 +25,11 @@ mod world;
 pub use crate::{
     answer::{Answer, fault, refused, reset, silence, stale, status, timeout},
     clock::ManualClock,
-    conformance::store::StoreHarness,
+    conformance::{store::StoreHarness, transport::TransportHarness},
+    faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
     ids::SequenceIds,
     memory::MemoryStore,
+    receiver::{ReceivedRequest, Reply, TestReceiver},
     signer::PlainSigner,
     transport::{ScriptedTransport, SentRequest},
     world::{Timeline, World},

@@ -141,6 +141,7 @@ macro_rules! __store_cases {
                 a_claim_says_when_more_is_due
                 a_claim_says_when_the_next_lease_ends
                 a_claim_that_leaves_due_work_says_so
+                what_waits_for_a_full_endpoint_is_never_next
                 what_waits_for_an_inactive_endpoint_is_never_next
                 a_claim_of_none_takes_none
                 two_workers_at_once_never_get_the_same_delivery

@@ -1,6 +1,9 @@
 //! Handing out work that is due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use webhook_core::{ClaimDue, DeliveryStatus, DisabledReason, EndpointState};
 
@@ -227,19 +230,23 @@ pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
 
 pub async fn a_claim_that_leaves_due_work_says_so<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.add(ground.new_endpoint().with_max_in_flight(2)).await;
-    ground.pendings(endpoint, 3).await;
-    let ask = ClaimDue::new(10, LEASE).in_flight(BTreeMap::from([(endpoint, 2)]));
-    let claimed = ground.claim_due(ask).await;
-    assert_eq!(claimed.claims.len(), 0, "the endpoint is full");
-    assert_eq!(
-        claimed.next_due, None,
-        "a full endpoint does not count: its slots are the caller's"
-    );
-    let none_wait = Some(std::time::Duration::ZERO);
+    ground.pendings(ground.endpoint().await, 3).await;
     let claimed = ground.claim_due(ClaimDue::new(1, LEASE)).await;
     assert_eq!(claimed.claims.len(), 1, "one is claimed");
-    assert_eq!(claimed.next_due, none_wait, "due work was left because of the limit");
+    assert_eq!(claimed.next_due, Some(Duration::ZERO), "due work was left because of the limit");
+}
+
+pub async fn what_waits_for_a_full_endpoint_is_never_next<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.add(ground.new_endpoint().with_max_in_flight(2)).await;
+    ground.pendings(endpoint, 4).await;
+    let with = |used| ClaimDue::new(10, LEASE).in_flight(BTreeMap::from([(endpoint, used)]));
+    let claimed = ground.claim_due(with(2)).await;
+    assert_eq!(claimed.claims.len(), 0, "the endpoint is full");
+    assert_eq!(claimed.next_due, None, "the caller knows when it has a slot again");
+    let claimed = ground.claim_due(with(1)).await;
+    assert_eq!(claimed.claims.len(), 1, "there is one slot");
+    assert_eq!(claimed.next_due, None, "this claim has filled the endpoint");
 }
 
 pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>() {

@@ -1,0 +1,200 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use webhook_core::{
+    Attempt, Backlog, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId, DeliveryLog,
+    DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore, Enqueue,
+    Enqueued, Event, EventId, Finish, Finished, Lease, Page, Route, Routed, Snapshot, StoreError,
+    StoreErrorKind, TenantId, Updated,
+};
+
+use super::{Fault, Faults, WHY, around};
+
+/// A store with faults by script, each for one call of one method.
+///
+/// A fault *after* the effect is a commit whose answer is lost, as
+/// [`Unknown`](StoreErrorKind::Unknown) says.
+///
+/// ```
+/// use webhook_core::StoreErrorKind;
+/// use webhook_testkit::{Fault, FaultyStore, MemoryStore, StoreCall};
+///
+/// let store = FaultyStore::new(MemoryStore::default());
+/// store.fails(StoreCall::Finish, [Fault::None, Fault::After(StoreErrorKind::Unknown)]);
+/// ```
+#[derive(Debug)]
+pub struct FaultyStore<S> {
+    inner: S,
+    faults: Mutex<BTreeMap<StoreCall, Arc<Faults<StoreErrorKind>>>>,
+}
+
+/// A method of a store.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum StoreCall {
+    /// [`DeliveryStore::enqueue`].
+    Enqueue,
+    /// [`DeliveryStore::claim_unrouted`].
+    ClaimUnrouted,
+    /// [`DeliveryStore::route`].
+    Route,
+    /// [`DeliveryStore::claim_due`].
+    ClaimDue,
+    /// [`DeliveryStore::finish`].
+    Finish,
+    /// [`DeliveryStore::release`].
+    Release,
+    /// [`DeliveryStore::backlog`].
+    Backlog,
+    /// [`EndpointStore::add_endpoint`].
+    AddEndpoint,
+    /// [`EndpointStore::update_endpoint`].
+    UpdateEndpoint,
+    /// [`EndpointStore::remove_endpoint`].
+    RemoveEndpoint,
+    /// [`EndpointStore::endpoints`].
+    Endpoints,
+    /// [`EndpointStore::snapshot`].
+    Snapshot,
+    /// [`EndpointStore::tenants`].
+    Tenants,
+    /// [`DeliveryLog::event`].
+    Event,
+    /// [`DeliveryLog::delivery`].
+    Delivery,
+    /// [`DeliveryLog::deliveries`].
+    Deliveries,
+    /// [`DeliveryLog::attempts`].
+    Attempts,
+    /// [`DeliveryLog::open_tracked`].
+    OpenTracked,
+    /// [`DeliveryLog::record_tracked`].
+    RecordTracked,
+}
+
+impl<S> FaultyStore<S> {
+    /// Hands everything on to `inner`, until told otherwise.
+    pub fn new(inner: S) -> Self {
+        Self { inner, faults: Mutex::default() }
+    }
+
+    /// Appends to the script of faults of one method: one for each call.
+    pub fn fails(&self, call: StoreCall, faults: impl IntoIterator<Item = Fault<StoreErrorKind>>) {
+        self.faults(call).add(faults);
+    }
+
+    fn faults(&self, call: StoreCall) -> Arc<Faults<StoreErrorKind>> {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(faults.entry(call).or_default())
+    }
+
+    async fn around<T>(
+        &self,
+        call: StoreCall,
+        inner: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let failed = |kind| StoreError::because(kind, WHY);
+        around(self.faults(call).next(), inner, failed).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
+    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        self.around(StoreCall::Enqueue, self.inner.enqueue(batch)).await
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        self.around(StoreCall::ClaimUnrouted, self.inner.claim_unrouted(limit, lease)).await
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        self.around(StoreCall::Route, self.inner.route(batch)).await
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
+        self.around(StoreCall::ClaimDue, self.inner.claim_due(claim)).await
+    }
+
+    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        self.around(StoreCall::Finish, self.inner.finish(batch)).await
+    }
+
+    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        self.around(StoreCall::Release, self.inner.release(batch)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.around(StoreCall::Backlog, self.inner.backlog()).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: EndpointStore> EndpointStore for FaultyStore<S> {
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.around(StoreCall::AddEndpoint, self.inner.add_endpoint(endpoint)).await
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        self.around(StoreCall::UpdateEndpoint, self.inner.update_endpoint(endpoint)).await
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        self.around(StoreCall::RemoveEndpoint, self.inner.remove_endpoint(tenant, id)).await
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.around(StoreCall::Endpoints, self.inner.endpoints(ids)).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        self.around(StoreCall::Snapshot, self.inner.snapshot(tenant)).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.around(StoreCall::Tenants, self.inner.tenants()).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.around(StoreCall::Event, self.inner.event(id)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.around(StoreCall::Delivery, self.inner.delivery(id)).await
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        self.around(StoreCall::Deliveries, self.inner.deliveries(query)).await
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        self.around(StoreCall::Attempts, self.inner.attempts(id)).await
+    }
+
+    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
+        self.around(StoreCall::OpenTracked, self.inner.open_tracked(event, delivery)).await
+    }
+
+    async fn record_tracked(
+        &self,
+        id: DeliveryId,
+        attempt: Attempt,
+        status: DeliveryStatus,
+    ) -> Result<(), StoreError> {
+        self.around(StoreCall::RecordTracked, self.inner.record_tracked(id, attempt, status)).await
+    }
+}

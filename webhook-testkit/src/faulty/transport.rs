@@ -1,0 +1,48 @@
+use async_trait::async_trait;
+use webhook_core::{EndpointUrl, Request, Response, Transport, TransportError, TransportErrorKind};
+
+use super::{Fault, Faults, WHY, around};
+
+/// A transport with faults by script. A fault *after* the effect is the one that tests forget: the
+/// receiver has got the event, the sender does not know.
+///
+/// ```
+/// use webhook_core::TransportErrorKind;
+/// use webhook_testkit::{Fault, FaultyTransport, ScriptedTransport};
+///
+/// let transport = FaultyTransport::new(ScriptedTransport::new());
+/// transport.fails([Fault::After(TransportErrorKind::Other), Fault::None]);
+/// ```
+#[derive(Debug)]
+pub struct FaultyTransport<T> {
+    inner: T,
+    faults: Faults<TransportErrorKind>,
+}
+
+impl<T> FaultyTransport<T> {
+    /// Hands everything on to `inner`, until told otherwise.
+    pub fn new(inner: T) -> Self {
+        Self { inner, faults: Faults::default() }
+    }
+
+    /// Appends to the script of faults: one for each request.
+    pub fn fails(&self, faults: impl IntoIterator<Item = Fault<TransportErrorKind>>) {
+        self.faults.add(faults);
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for FaultyTransport<T> {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        around(self.faults.next(), self.inner.send(request), failed).await
+    }
+
+    fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
+        self.inner.accepts(url)
+    }
+}
+
+fn failed(kind: TransportErrorKind) -> TransportError {
+    TransportError::because(kind, WHY)
+}

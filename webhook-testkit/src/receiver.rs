@@ -1,0 +1,216 @@
+//! A receiver on a real socket, that misbehaves on demand.
+
+mod connection;
+mod reply;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use connection::serve;
+pub use reply::Reply;
+
+/// A receiver on `127.0.0.1`, written without an HTTP library so that it can do what none would.
+///
+/// It answers by script, the last reply again and again, and keeps every request with the raw bytes
+/// of its head. Dropping it closes the port and all connections. Needs a tokio runtime.
+///
+/// ```
+/// use webhook_testkit::{Reply, TestReceiver};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let receiver = TestReceiver::answering([503, 200]).await; // then 200 again and again
+/// let slow = TestReceiver::answering([Reply::never()]).await;
+/// assert!(receiver.url().starts_with("http://127.0.0.1:"));
+/// // ... send something to receiver.url() ...
+/// # use tokio::io::AsyncWriteExt;
+/// # let mut stream = tokio::net::TcpStream::connect(receiver.addr()).await.unwrap();
+/// # stream.write_all(b"POST /hooks HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+/// let requests = receiver.received(1).await;
+/// assert_eq!(requests[0].body, "{}");
+/// # });
+/// ```
+pub struct TestReceiver {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+/// A request as it came in.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ReceivedRequest {
+    /// The bytes of the head as they came, the empty line included.
+    pub head: Bytes,
+    /// The method.
+    pub method: String,
+    /// Path and query, as in the request line.
+    pub target: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// Which connection it came on, from 1.
+    pub connection: usize,
+}
+
+/// What the tasks of a receiver share.
+struct Shared {
+    script: Mutex<VecDeque<Reply>>,
+    seen: watch::Sender<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: usize,
+    requests: Vec<ReceivedRequest>,
+}
+
+/// How long a test waits for requests before it has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl TestReceiver {
+    /// A receiver that answers by this script: statuses such as `503`, or [`Reply`]s. The last one
+    /// is repeated; an empty script always answers 200.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    #[expect(clippy::expect_used, reason = "a test without a socket has failed")]
+    pub async fn answering(script: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = listener.local_addr().expect("a bound socket has an address");
+        let script = Mutex::new(script.into_iter().map(Into::into).collect());
+        let shared = Arc::new(Shared { script, seen: watch::Sender::default() });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Self { addr, shared, accepting }
+    }
+
+    /// Where it listens.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// A URL that it answers, as it answers any.
+    pub fn url(&self) -> String {
+        format!("http://{}/hooks", self.addr)
+    }
+
+    /// The requests so far, in the order they were complete.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.shared.seen.borrow().requests.clone()
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.shared.seen.borrow().connections
+    }
+
+    /// Waits until at least `count` requests are there, and returns all of them.
+    ///
+    /// # Panics
+    ///
+    /// When they do not come within 20 seconds.
+    pub async fn received(&self, count: usize) -> Vec<ReceivedRequest> {
+        self.wait(|seen| seen.requests.len() >= count, count, "requests").await;
+        self.requests()
+    }
+
+    /// Waits until at least `count` connections were made.
+    ///
+    /// # Panics
+    ///
+    /// When they do not come within 20 seconds.
+    pub async fn connected(&self, count: usize) {
+        self.wait(|seen| seen.connections >= count, count, "connections").await;
+    }
+
+    /// Stops listening: whoever connects from now on is refused.
+    pub async fn close(mut self) {
+        self.accepting.abort();
+        // An aborted task has let go of the socket when it has ended.
+        let _ = (&mut self.accepting).await;
+    }
+
+    #[expect(clippy::panic, reason = "what does not come has failed the test")]
+    async fn wait(&self, enough: impl Fn(&Seen) -> bool, count: usize, what: &str) {
+        let mut seen = self.shared.seen.subscribe();
+        let arrived = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| enough(seen))).await;
+        if arrived.is_err() {
+            panic!("waited for {count} {what} in vain; there is {self:?}");
+        }
+    }
+}
+
+impl Drop for TestReceiver {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Shared {
+    /// The next reply of the script; the last one stays.
+    fn next_reply(&self) -> Reply {
+        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        next(&mut script)
+    }
+
+    fn see_connection(&self) -> usize {
+        self.seen.send_modify(|seen| seen.connections += 1);
+        self.seen.borrow().connections
+    }
+
+    fn see_request(&self, request: ReceivedRequest) {
+        self.seen.send_modify(|seen| seen.requests.push(request));
+    }
+}
+
+fn next(script: &mut MutexGuard<'_, VecDeque<Reply>>) -> Reply {
+    let reply = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
+    reply.unwrap_or_else(|| Reply::status(200))
+}
+
+/// Takes connections until it is aborted; they end with it.
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let number = shared.see_connection();
+        connections.spawn(serve(stream, number, Arc::clone(&shared)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+impl fmt::Debug for TestReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.shared.seen.borrow();
+        f.debug_struct("TestReceiver")
+            .field("addr", &self.addr)
+            .field("connections", &seen.connections)
+            .field("requests", &seen.requests.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReceivedRequest {
+    /// Neither header values nor the body: tests print what they need themselves.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedRequest")
+            .field("method", &self.method)
+            .field("head_bytes", &self.head.len())
+            .field("body_bytes", &self.body.len())
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
