@@ -9,6 +9,7 @@ use webhook_testkit::{Reply, TestReceiver};
 const POST: &[u8] = b"POST /hooks?x=1 HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nContent-Length: 2\r\n\r\n{}";
 
 /// What comes back for `bytes` until the receiver closes.
+#[expect(clippy::unwrap_used, reason = "a panic here is the failed assertion")]
 async fn talk(receiver: &TestReceiver, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(receiver.addr()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
