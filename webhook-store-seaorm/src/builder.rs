@@ -75,7 +75,7 @@ impl SeaOrmStoreBuilder {
         }
         let dialect = dialect::of_url(&self.url).ok_or(ConnectError::Scheme)?;
         let pools = self.open().await?;
-        let sql = Sql { dialect, prefix: self.table_prefix };
+        let sql = Sql::new(dialect, self.table_prefix);
         Ok(SeaOrmStore::new(sql, pools, self.unit_limit))
     }
 

@@ -72,9 +72,21 @@ pub(crate) fn repeated(one: &str, count: usize) -> String {
 pub(crate) struct Sql {
     pub(crate) dialect: &'static dyn Dialect,
     pub(crate) prefix: String,
+    /// What was rendered, for looking at the plans of all of it.
+    #[cfg(test)]
+    pub(crate) said: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Sql {
+    pub(crate) fn new(dialect: &'static dyn Dialect, prefix: String) -> Self {
+        Self {
+            dialect,
+            prefix,
+            #[cfg(test)]
+            said: std::sync::Mutex::default(),
+        }
+    }
+
     /// The statement in the database's own words.
     pub(crate) fn render(&self, template: &str) -> String {
         let mut sql = String::with_capacity(template.len() + 64);
@@ -115,7 +127,7 @@ mod tests {
     use super::*;
 
     fn render(url: &str, template: &str) -> String {
-        Sql { dialect: of_url(url).unwrap(), prefix: "p_".to_owned() }.render(template)
+        Sql::new(of_url(url).unwrap(), "p_".to_owned()).render(template)
     }
 
     #[test]

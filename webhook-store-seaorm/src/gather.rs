@@ -180,3 +180,119 @@ impl Error for Shared {
         self.0.source()?.source()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Semaphore;
+
+    /// Doubles each item, once it is let; counts how often it is asked to.
+    struct Doubling {
+        gather: Arc<Gather<u32, u32>>,
+        commits: Arc<AtomicUsize>,
+        gate: Arc<Semaphore>,
+        bad: Option<(u32, StoreErrorKind)>,
+    }
+
+    impl Doubling {
+        fn new(open: usize, bad: Option<(u32, StoreErrorKind)>) -> Self {
+            let gate = Arc::new(Semaphore::new(open));
+            Self { gather: Arc::default(), commits: Arc::default(), gate, bad }
+        }
+
+        async fn submit(&self, items: &[u32]) -> Result<Vec<u32>, StoreError> {
+            let (commits, gate, bad) = (self.commits.clone(), self.gate.clone(), self.bad);
+            let work = move |items: Vec<u32>| {
+                let (commits, gate) = (commits.clone(), gate.clone());
+                async move {
+                    commits.fetch_add(1, Ordering::SeqCst);
+                    gate.acquire().await.unwrap().forget();
+                    match bad {
+                        Some((item, kind)) if items.contains(&item) => {
+                            Err(StoreError::because(kind, "no such luck"))
+                        }
+                        _ => Ok(items.iter().map(|item| item * 2).collect()),
+                    }
+                }
+            };
+            self.gather.submit(items.to_vec(), work).await
+        }
+
+        /// Three calls, the first of which keeps the others waiting until all have come.
+        async fn three(&self) -> [Result<Vec<u32>, StoreError>; 3] {
+            let open = async {
+                tokio::task::yield_now().await;
+                self.gate.add_permits(100);
+            };
+            let first = self.submit(&[1]);
+            let (a, b, c, ()) = tokio::join!(first, self.submit(&[2, 3]), self.submit(&[4]), open);
+            [a, b, c]
+        }
+
+        fn commits(&self) -> usize {
+            self.commits.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_finds_nobody_at_work_goes_at_once() {
+        let doubling = Doubling::new(100, None);
+        assert_eq!(doubling.submit(&[1, 2]).await.unwrap(), [2, 4]);
+        assert_eq!(doubling.submit(&[3]).await.unwrap(), [6]);
+        assert!(doubling.submit(&[]).await.unwrap().is_empty());
+        assert_eq!(doubling.commits(), 2);
+    }
+
+    #[tokio::test]
+    async fn calls_that_meet_share_a_commit_and_each_gets_its_own_answers() {
+        let doubling = Doubling::new(0, None);
+        let answers = doubling.three().await.map(Result::unwrap);
+        assert_eq!(answers, [vec![2], vec![4, 6], vec![8]]);
+        assert!(doubling.commits() <= 2, "{} commits", doubling.commits());
+    }
+
+    #[tokio::test]
+    async fn an_error_of_a_shared_commit_is_told_to_all_its_callers() {
+        let doubling = Doubling::new(0, Some((3, StoreErrorKind::Unknown)));
+        let [.., b, c] = doubling.three().await;
+        for answer in [b, c] {
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Unknown);
+            assert_eq!(error.source().unwrap().to_string(), "no such luck");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_bad_item_fails_its_own_call_alone() {
+        let doubling = Doubling::new(0, Some((3, StoreErrorKind::Other)));
+        let [_, b, c] = doubling.three().await;
+        assert_eq!(b.unwrap_err().kind(), StoreErrorKind::Other);
+        assert_eq!(c.unwrap(), [8]);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_in_the_middle_stops_nobody_else() {
+        let doubling = Doubling::new(0, None);
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let first = runtime();
+        first.block_on(async {
+            let mut call = std::pin::pin!(doubling.submit(&[1]));
+            assert!(poll_once(call.as_mut()).await.is_none());
+        });
+        drop(first);
+        doubling.gate.add_permits(100);
+        assert_eq!(runtime().block_on(doubling.submit(&[2])).unwrap(), [4]);
+    }
+
+    /// Polls once.
+    async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(match future.as_mut().poll(cx) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
+    }
+}

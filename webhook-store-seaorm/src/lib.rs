@@ -44,6 +44,8 @@ mod finish;
 mod gather;
 mod log;
 mod migrate;
+#[cfg(all(test, feature = "sqlite"))]
+mod plans;
 mod route;
 mod row;
 mod rows;

@@ -131,3 +131,49 @@ impl Stage {
         self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing<const WRITES: bool>;
+
+    #[async_trait]
+    impl<const WRITES: bool> Unit for Nothing<WRITES> {
+        type Answer = ();
+        const WRITES: bool = WRITES;
+
+        async fn run(&self, _: &Tx) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn work_given_up_before_the_commit_is_surely_not_written() {
+        let stage = Stage::default();
+        assert_eq!(stage.give_up::<Nothing<true>>("").kind(), StoreErrorKind::Unavailable);
+        assert!(!stage.may_commit(), "the task has to notice");
+    }
+
+    #[test]
+    fn work_given_up_during_the_commit_may_be_written() {
+        let stage = Stage::default();
+        assert!(stage.may_commit());
+        assert_eq!(stage.give_up::<Nothing<true>>("").kind(), StoreErrorKind::Unknown);
+    }
+
+    #[test]
+    fn reading_leaves_nothing_unknown() {
+        let stage = Stage::default();
+        assert!(stage.may_commit());
+        assert_eq!(stage.give_up::<Nothing<false>>("").kind(), StoreErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn pauses_spread_and_stay_short() {
+        let pause = Duration::from_millis(100);
+        for _ in 0..100 {
+            assert!((pause / 2 - Duration::from_millis(1)..=pause).contains(&jittered(pause)));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What survives: other writers, dropped calls, a restart.
+
+#![allow(clippy::unwrap_used, reason = "a panic here is the failed assertion")]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use common::{add_endpoint, connect, endpoint, enqueue, event, folder, open};
+use sea_orm::{
+    ConnectionTrait as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+use webhook_core::{
+    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStore as _, Enqueued, StoreErrorKind,
+};
+use webhook_store_seaorm::SeaOrmStore;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_file_of_ours_is_in_wal_mode() {
+    let (_folder, url) = folder();
+    let _store = open(&url).await;
+    let other = connect(&url).await;
+    let mode = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "PRAGMA journal_mode");
+    let row = other.query_one_raw(mode).await.unwrap().unwrap();
+    assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "wal");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    assert_eq!(store.enqueue(vec![enqueue(1, version)]).await.unwrap(), [Enqueued::Routed(1)]);
+    store.close().await;
+    assert!(store.backlog().await.is_err(), "it was closed");
+    let again = SeaOrmStore::connect(&url).await.unwrap();
+    assert_eq!(again.event(event(1).id).await.unwrap().as_deref(), Some(&event(1)));
+    let claimed = again.claim_due(ClaimDue::new(10, MINUTE)).await.unwrap();
+    assert_eq!(claimed.claims.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_programs_that_write_at_once_lose_nothing_and_claim_nothing_twice() {
+    let (_folder, url) = folder();
+    let stores = [open(&url).await, open(&url).await];
+    let version = add_endpoint(&stores[0]).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for (part, store) in
+        (0..).zip(&stores).flat_map(|(n, store)| [(2 * n, store), (2 * n + 1, store)])
+    {
+        let store = store.clone();
+        writers.spawn(async move {
+            let mut claimed = Vec::new();
+            for number in 0..20 {
+                store.enqueue(vec![enqueue(part * 100 + number, version)]).await.unwrap();
+                let claims = store.claim_due(ClaimDue::new(2, MINUTE)).await.unwrap().claims;
+                claimed.extend(claims.into_iter().map(|claim| claim.lease.delivery));
+            }
+            claimed
+        });
+    }
+    let mut claimed: Vec<DeliveryId> = writers.join_all().await.into_iter().flatten().collect();
+    let rest = stores[1].claim_due(ClaimDue::new(1000, MINUTE)).await.unwrap().claims;
+    claimed.extend(rest.into_iter().map(|claim| claim.lease.delivery));
+    assert_eq!(claimed.len(), 80);
+    assert_eq!(claimed.iter().collect::<BTreeSet<_>>().len(), 80, "a delivery was claimed twice");
+}
+
+/// Polls a future `times` times, letting everything else go on in between, and drops it.
+async fn poll_and_drop<F: Future>(future: F, times: usize) -> bool {
+    let mut future = pin!(future);
+    for _ in 0..times {
+        let done = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await;
+        if done {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transaction_open() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    let other = open(&url).await;
+    for times in 1..60 {
+        let number = times as u128;
+        poll_and_drop(store.enqueue(vec![enqueue(number, version)]), times).await;
+        poll_and_drop(store.claim_due(ClaimDue::new(1, MINUTE)), times).await;
+        // The next call stands in line behind the dropped ones, on the one connection that writes.
+        store.release(vec![]).await.unwrap();
+        let there = store.event(event(number).id).await.unwrap().is_some();
+        let id = DeliveryId::new(event(number).id, endpoint());
+        assert_eq!(store.delivery(id).await.unwrap().is_some(), there, "half of it, after {times}");
+        assert!(there, "the work went on without its caller, after {times}");
+        // Somebody else can write: no transaction was left behind.
+        other.enqueue(vec![enqueue(1000 + number, version)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn work_that_cannot_begin_in_time_is_surely_not_written() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    let hasty = SeaOrmStore::builder(&url).unit_limit(Duration::from_millis(50)).connect().await;
+    let hasty = hasty.unwrap();
+    hasty.backlog().await.unwrap();
+    let blocker = connect(&url).await;
+    let immediate = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let lock = blocker.begin_with_options(immediate).await.unwrap();
+    let error = hasty.enqueue(vec![enqueue(1, version)]).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    lock.rollback().await.unwrap();
+    hasty.enqueue(vec![enqueue(2, version)]).await.unwrap();
+    assert_eq!(store.event(event(1).id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_database_that_may_not_be_written_says_so() {
+    let (_folder, url) = folder();
+    let version = add_endpoint(&open(&url).await).await;
+    let reader = SeaOrmStore::connect(&url.replace("mode=rwc", "mode=ro")).await.unwrap();
+    reader.backlog().await.unwrap();
+    let error = reader.enqueue(vec![enqueue(1, version)]).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Refused, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_fails_alone() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    store.enqueue((1..=3).map(|number| enqueue(number, version)).collect()).await.unwrap();
+    let id = |number| DeliveryId::new(event(number).id, endpoint());
+    let damage = [
+        "UPDATE webhook_events SET event_type = 'not a type' WHERE hex(id) LIKE '%01'",
+        "UPDATE webhook_deliveries SET attempts = -7 WHERE hex(event_id) LIKE '%02'",
+    ];
+    let other = connect(&url).await;
+    for sql in damage {
+        other.execute_unprepared(sql).await.unwrap();
+    }
+    let claimed = store.claim_due(ClaimDue::new(10, MINUTE)).await.unwrap();
+    let ids: Vec<_> = claimed.claims.iter().map(|claim| claim.lease.delivery).collect();
+    assert_eq!(ids, [id(3)]);
+    let failed = store.delivery(id(1)).await.unwrap().unwrap();
+    assert_eq!(failed.last_error.as_deref(), Some("the stored event or delivery cannot be read"));
+    assert_eq!(store.event(event(1).id).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    assert_eq!(store.delivery(id(2)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+}
