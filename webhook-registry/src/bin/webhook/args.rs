@@ -1,0 +1,112 @@
+//! What can be said on the command line. What a word means is checked here, at the door.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use webhook_registry::{InvalidDuration, Timeout, parse_duration};
+
+use crate::{
+    delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
+    output::Output, plan::PlanArgs, publish::PublishArgs, run::RunArgs, send::SendArgs,
+    sign::SignArgs, verify::VerifyArgs,
+};
+
+/// Deliver events to other people's servers, and keep at it.
+#[derive(Debug, Parser)]
+#[command(name = "webhook", version, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong usage, 3 work is left.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The database; the tables of a new SQLite file are created on first use
+    #[arg(long, global = true, env = "WEBHOOK_DB", hide_env_values = true)]
+    #[arg(value_name = "URL", default_value = "sqlite://webhooks.db?mode=rwc")]
+    pub(crate) db: String,
+    /// Print one JSON object per line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Permit plain http and private addresses, for adding endpoints and for sending to them
+    #[arg(long, global = true)]
+    pub(crate) dangerous_allow_private_addresses: bool,
+}
+
+impl Options {
+    /// How results are shown.
+    pub(crate) const fn output(&self) -> Output {
+        Output { json: self.json }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    /// Not the database: its URL may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("json", &self.json).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work: local receivers, a dozen events, retries, a table of what happened
+    Demo(DemoArgs),
+    /// Register endpoints, look at them, pause, resume and test them
+    Endpoint {
+        #[command(subcommand)]
+        command: EndpointCommand,
+    },
+    /// Store an event for delivery, or many
+    Publish(PublishArgs),
+    /// Deliver what is stored, until told to stop
+    Run(RunArgs),
+    /// Look at deliveries and their attempts
+    Delivery {
+        #[command(subcommand)]
+        command: DeliveryCommand,
+    },
+    /// Post one event to a URL now, without a database
+    Send(SendArgs),
+    /// Receive events and show whether their signatures verify, for development
+    Listen(ListenArgs),
+    /// Print the signature headers of a body
+    Sign(SignArgs),
+    /// Check the signature headers of a body
+    Verify(VerifyArgs),
+    /// Show when a retry policy tries again
+    Plan(PlanArgs),
+    /// Create the tables, or bring them up to date
+    Migrate,
+}
+
+/// Reads the deadline of one attempt.
+pub(crate) fn timeout(text: &str) -> Result<Timeout, String> {
+    let duration = parse_duration(text).map_err(|error| error.to_string())?;
+    Timeout::new(duration).map_err(|error| error.to_string())
+}
+
+/// Reads a duration such as `60s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
+    parse_duration(text)
+}
+
+/// Reads a header such as `Name: value`.
+pub(crate) fn header(line: &str) -> Result<(String, String), String> {
+    let (name, value) = line.split_once(':').ok_or("expected 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

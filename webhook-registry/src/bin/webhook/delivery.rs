@@ -1,0 +1,246 @@
+//! `webhook delivery`: deliveries and their attempts.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use webhook_registry::{
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId,
+    TenantId, Webhooks,
+};
+
+use crate::{
+    args::Options,
+    error::{End, Error},
+    output::{Row, View, fields, harmless, or_dash, rfc3339, table},
+    store::open,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveryCommand {
+    /// List deliveries, the newest first
+    List(ListArgs),
+    /// Show a delivery with every attempt
+    Show {
+        /// The delivery
+        #[arg(value_name = "ID")]
+        id: DeliveryId,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// Only those that are pending, in_flight, success, failed or cancelled
+    #[arg(long)]
+    status: Option<DeliveryStatus>,
+    /// Only those of this event
+    #[arg(long, value_name = "ID")]
+    event: Option<EventId>,
+    /// Only those to this endpoint
+    #[arg(long, value_name = "ID")]
+    endpoint: Option<EndpointId>,
+    /// Only those of this tenant
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Go on where an earlier list ended
+    #[arg(long)]
+    cursor: Option<Cursor>,
+}
+
+/// A delivery, as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeliveryView {
+    id: DeliveryId,
+    event: EventId,
+    endpoint: EndpointId,
+    tenant: TenantId,
+    #[serde(rename = "type")]
+    event_type: String,
+    url: String,
+    status: DeliveryStatus,
+    attempts: u32,
+    due_at: Option<String>,
+    last_attempt_at: Option<String>,
+    last_error: Option<String>,
+    created_at: String,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            event: delivery.id.event,
+            endpoint: delivery.id.endpoint,
+            tenant: delivery.tenant,
+            event_type: delivery.event_type.to_string(),
+            // Without its query, which may hold a token.
+            url: delivery.url.to_string(),
+            status: delivery.status,
+            attempts: delivery.attempts,
+            due_at: delivery.due_at.map(rfc3339),
+            last_attempt_at: delivery.last_attempt_at.map(rfc3339),
+            last_error: delivery.last_error,
+            created_at: rfc3339(delivery.created_at),
+        }
+    }
+}
+
+impl Row for DeliveryView {
+    const HEAD: &'static [&'static str] =
+        &["ID", "TYPE", "URL", "STATUS", "ATTEMPTS", "DUE AT", "LAST ERROR"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.event_type.clone(),
+            self.url.clone(),
+            self.status.to_string(),
+            self.attempts.to_string(),
+            or_dash(self.due_at.as_ref()),
+            or_dash(self.last_error.as_deref().map(|error| cut(error, 60))),
+        ]
+    }
+}
+
+/// An attempt, as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct AttemptView {
+    attempt: u32,
+    started_at: String,
+    duration_ms: u128,
+    status: Option<u16>,
+    kind: Option<&'static str>,
+    error: Option<String>,
+    response: String,
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            attempt: attempt.number,
+            started_at: rfc3339(attempt.started_at),
+            duration_ms: attempt.duration.as_millis(),
+            status: attempt.status,
+            kind: attempt.failure.as_ref().map(|failure| failure.kind.as_str()),
+            error: attempt.failure.map(|failure| failure.text),
+            response: String::from_utf8_lossy(&attempt.response_body).into_owned(),
+        }
+    }
+}
+
+impl Row for AttemptView {
+    const HEAD: &'static [&'static str] =
+        &["ATTEMPT", "TIME", "DURATION", "STATUS", "ERROR", "RESPONSE"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.attempt.to_string(),
+            self.started_at.clone(),
+            format!("{} ms", self.duration_ms),
+            or_dash(self.status),
+            or_dash(self.error.as_deref().map(|error| cut(error, 200))),
+            or_dash(Some(cut(&self.response, 1024)).filter(|text| !text.is_empty())),
+        ]
+    }
+}
+
+/// A delivery and all that was tried.
+#[derive(Debug, Serialize)]
+struct WholeDelivery {
+    #[serde(flatten)]
+    delivery: DeliveryView,
+    log: Vec<AttemptView>,
+}
+
+impl View for WholeDelivery {
+    fn text(&self) -> String {
+        let delivery = &self.delivery;
+        let head = fields([
+            ("delivery", delivery.id.to_string()),
+            ("type", delivery.event_type.clone()),
+            ("tenant", delivery.tenant.to_string()),
+            ("url", delivery.url.clone()),
+            ("status", delivery.status.to_string()),
+            ("created", delivery.created_at.clone()),
+            ("due", or_dash(delivery.due_at.as_ref())),
+        ]);
+        format!("{head}\n\n{}", table(&self.log).trim_end())
+    }
+}
+
+/// Where a list that was cut goes on.
+#[derive(Debug, Serialize)]
+struct Next {
+    next: Cursor,
+}
+
+impl View for Next {
+    fn text(&self) -> String {
+        format!("\nmore with --cursor {}", self.next)
+    }
+}
+
+pub(crate) async fn run(options: &Options, command: DeliveryCommand) -> Result<End, Error> {
+    match command {
+        DeliveryCommand::List(args) => list(options, args).await,
+        DeliveryCommand::Show { id } => show(options, id).await,
+    }
+}
+
+async fn list(options: &Options, args: ListArgs) -> Result<End, Error> {
+    let webhooks = open(options).await?;
+    let (rows, next) = fetch(&webhooks, args).await?;
+    options.output().list(&rows)?;
+    if let Some(next) = next {
+        options.output().show(&Next { next })?;
+    }
+    Ok(End::Done)
+}
+
+/// As many as were asked for, a page at a time.
+async fn fetch(
+    webhooks: &Webhooks,
+    args: ListArgs,
+) -> Result<(Vec<DeliveryView>, Option<Cursor>), Error> {
+    let (mut rows, mut next) = (Vec::new(), args.cursor);
+    while rows.len() < args.limit {
+        let mut query = DeliveryQuery::new().limit(args.limit - rows.len());
+        (query.status, query.event, query.endpoint) = (args.status, args.event, args.endpoint);
+        (query.tenant, query.cursor) = (args.tenant.clone(), next);
+        let page = webhooks.operator().deliveries(query).await?;
+        rows.extend(page.items.into_iter().map(DeliveryView::from));
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok((rows, next))
+}
+
+async fn show(options: &Options, id: DeliveryId) -> Result<End, Error> {
+    let webhooks = open(options).await?;
+    let found = webhooks.operator().delivery(id).await?;
+    let delivery = found.ok_or(Error::UnknownDelivery(id))?.into();
+    let log = attempts(&webhooks, id).await?;
+    options.output().show(&WholeDelivery { delivery, log })?;
+    Ok(End::Done)
+}
+
+/// What was tried for a delivery.
+pub(crate) async fn attempts(
+    webhooks: &Webhooks,
+    id: DeliveryId,
+) -> Result<Vec<AttemptView>, Error> {
+    let attempts = webhooks.operator().attempts(id).await?;
+    Ok(attempts.into_iter().map(AttemptView::from).collect())
+}
+
+/// The beginning of a text that may be long.
+fn cut(text: &str, most: usize) -> String {
+    let text = harmless(text);
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

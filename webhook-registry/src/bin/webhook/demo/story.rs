@@ -1,0 +1,104 @@
+//! What the demo tells while it goes on.
+
+use std::{path::Path, time::Instant};
+
+use http::StatusCode;
+use webhook_registry::Deliveries;
+
+use super::{
+    cast::{EVENTS, Role},
+    check::{Check, Record},
+};
+use crate::{
+    error::Error,
+    output::{Output, harmless},
+};
+
+/// Tells the story to people; programs get the records alone.
+#[derive(Clone, Copy)]
+pub(super) struct Story {
+    output: Output,
+    began: Instant,
+}
+
+impl Story {
+    pub(super) fn begin(output: Output) -> Self {
+        Self { output, began: Instant::now() }
+    }
+
+    pub(super) fn opening(self, file: &Path, is_temporary: bool) -> Result<(), Error> {
+        let fate = if is_temporary { "removed at the end; --keep DIR keeps it" } else { "kept" };
+        self.output.say(&format!("A fresh database: {} ({fate}).", file.display()))?;
+        self.output.say("\nFour receivers on this machine, each registered as an endpoint:\n")
+    }
+
+    pub(super) fn enters(self, role: &Role) -> Result<(), Error> {
+        let filters = role.filters.join(", ");
+        self.output.say(&format!("  {:<9}wants {filters:<24}{}", role.name, role.habit))
+    }
+
+    pub(super) fn publishing(self) -> Result<(), Error> {
+        let count = EVENTS.len();
+        self.output.say(&format!(
+            "\n{count} events, stored with a delivery for each endpoint that wants them:\n"
+        ))
+    }
+
+    pub(super) fn published(self, event_type: &str, deliveries: Deliveries) -> Result<(), Error> {
+        let count = match deliveries {
+            Deliveries::Routed(0) => "nobody wants it".to_owned(),
+            Deliveries::Routed(1) => "1 delivery".to_owned(),
+            Deliveries::Routed(count) => format!("{count} deliveries"),
+            Deliveries::Later => "to be routed".to_owned(),
+            Deliveries::AlreadyPublished => "published before".to_owned(),
+        };
+        self.output.say(&format!("  {event_type:<23}{count}"))
+    }
+
+    pub(super) fn delivering(self) -> Result<(), Error> {
+        self.output.say(
+            "\nNow they are sent: 3 attempts each, half a second for an answer, 200 and 400 ms between\n\
+             (in production: 10 attempts over three days). What the receivers see:\n",
+        )
+    }
+
+    /// A request arrived. Told from the receiver's side, where an error has nowhere to go.
+    pub(super) fn arrives(
+        self,
+        role: &Role,
+        event_type: &str,
+        time: u32,
+        status: Option<StatusCode>,
+        verified: bool,
+    ) {
+        let at = self.began.elapsed().as_secs_f32();
+        let answer = status.map_or("no answer".to_owned(), |status| status.as_u16().to_string());
+        let signature = if verified { "signature verified" } else { "SIGNATURE WRONG" };
+        let (name, event_type) = (role.name, harmless(event_type));
+        let _ = self.output.say(&format!(
+            "  {at:5.2} s  {name:<9}{event_type:<23}attempt {time}  {signature}  {answer}"
+        ));
+    }
+
+    pub(super) fn table(self, records: &[Record]) -> Result<(), Error> {
+        self.output.say("\nWhat the database has on record, a line for each delivery:\n")?;
+        self.output.list(records)
+    }
+
+    pub(super) fn checks(self, checks: &[Check]) -> Result<(), Error> {
+        self.output.say("\nIs all of this as it should be?\n")?;
+        for check in checks {
+            let mark = if check.holds { "yes" } else { "NO " };
+            self.output.say(&format!("  {mark}  {}", check.text))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn closing(self, kept: Option<&Path>) -> Result<(), Error> {
+        let seconds = self.began.elapsed().as_secs_f32();
+        self.output.say(&format!("\nDone in {seconds:.1} s."))?;
+        let Some(file) = kept else { return Ok(()) };
+        let file = file.display();
+        self.output.say(&format!("Look around: webhook --db sqlite://{file} delivery list"))
+    }
+}

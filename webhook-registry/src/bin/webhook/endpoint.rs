@@ -1,0 +1,174 @@
+//! `webhook endpoint`: register endpoints, look at them, change their state, test them.
+
+mod view;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use webhook_registry::{
+    DeliveryId, EndpointId, EndpointUrl, Event, EventFilter, EventId, Ids as _, NewEndpoint,
+    Profile, RetryPolicy, Secret, SendError, TenantId, Timeout, Timestamp, UuidV7, Webhooks,
+};
+
+use self::view::{EndpointView, RegisteredView};
+use crate::{
+    args::{Options, header, timeout},
+    delivery::{AttemptView, attempts},
+    error::{End, Error, complain},
+    output::{Output, View},
+    store::open,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EndpointCommand {
+    /// Register an endpoint; prints its id, and its secret this once
+    Add(AddArgs),
+    /// List endpoints
+    List {
+        /// Only those of this tenant
+        #[arg(long)]
+        tenant: Option<TenantId>,
+    },
+    /// Show an endpoint, all but its secret
+    Show(OneEndpoint),
+    /// Keep its deliveries waiting
+    Pause(OneEndpoint),
+    /// Deliver to it again, what waited first
+    Resume(OneEndpoint),
+    /// Remove it and cancel its unfinished deliveries; their records stay
+    Remove(OneEndpoint),
+    /// Send it a signed test event now, once, and show its answer
+    Test(OneEndpoint),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OneEndpoint {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    id: EndpointId,
+}
+
+#[derive(Args)]
+pub(crate) struct AddArgs {
+    /// Where to post to
+    #[arg(value_name = "URL")]
+    url: EndpointUrl,
+    /// Which events it wants, such as invoice.paid or invoice.*; all, when absent
+    #[arg(long, value_name = "FILTER")]
+    events: Vec<EventFilter>,
+    /// Whose it is
+    #[arg(long, default_value_t)]
+    tenant: TenantId,
+    /// What its requests are signed with; a new secret is made when absent
+    #[arg(long, value_name = "whsec_...")]
+    secret: Option<Secret>,
+    /// A header to add to each request
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// The deadline of one attempt, at most 30s
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    timeout: Option<Timeout>,
+    /// When to try again, such as 5s,5m,30m; see `webhook plan`
+    #[arg(long, value_name = "WAITS")]
+    retry: Option<RetryPolicy>,
+    /// How to sign: standard, body-hmac; all that the secret serves, when absent
+    #[arg(long, value_name = "NAME")]
+    profile: Vec<Profile>,
+}
+
+impl std::fmt::Debug for AddArgs {
+    /// Not the values of headers.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AddArgs").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl AddArgs {
+    fn into_endpoint(self) -> NewEndpoint {
+        let mut new = NewEndpoint::new(self.url.as_str())
+            .tenant(self.tenant)
+            .events(self.events.iter().map(ToString::to_string))
+            .profiles(self.profile.iter().map(ToString::to_string));
+        for (name, value) in self.header {
+            new = new.header(name, value);
+        }
+        if let Some(secret) = self.secret {
+            new = new.secret(secret.reveal());
+        }
+        if let Some(timeout) = self.timeout {
+            new = new.timeout(timeout.as_duration());
+        }
+        if let Some(retry) = self.retry {
+            new = new.retry(retry.to_string());
+        }
+        new
+    }
+}
+
+pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<End, Error> {
+    let webhooks = open(options).await?;
+    let (output, operator) = (options.output(), webhooks.operator());
+    let endpoint = match command {
+        EndpointCommand::Add(args) => return add(output, &webhooks, args).await,
+        EndpointCommand::List { tenant } => {
+            let endpoints = operator.endpoints(tenant.as_ref()).await?;
+            let rows: Vec<_> = endpoints.iter().map(|one| EndpointView::of(one)).collect();
+            output.list(&rows)?;
+            return Ok(End::Done);
+        }
+        EndpointCommand::Remove(one) => {
+            operator.remove_endpoint(one.id).await?;
+            output.show(&Removed { removed: one.id })?;
+            return Ok(End::Done);
+        }
+        EndpointCommand::Test(one) => return test(output, &webhooks, one.id).await,
+        EndpointCommand::Show(one) => operator.endpoint(one.id).await?,
+        EndpointCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
+        EndpointCommand::Resume(one) => operator.resume_endpoint(one.id).await?,
+    };
+    output.show(&EndpointView::of(&endpoint))?;
+    Ok(End::Done)
+}
+
+async fn add(output: Output, webhooks: &Webhooks, args: AddArgs) -> Result<End, Error> {
+    let was_given = args.secret.is_some();
+    let registered = webhooks.add_endpoint(args.into_endpoint()).await?;
+    output.show(&RegisteredView::of(&registered, was_given))?;
+    Ok(End::Done)
+}
+
+#[derive(Serialize)]
+struct Removed {
+    removed: EndpointId,
+}
+
+impl View for Removed {
+    fn text(&self) -> String {
+        format!("removed endpoint {}; its unfinished deliveries are cancelled", self.removed)
+    }
+}
+
+/// What a receiver gets as a test.
+const TEST_TYPE: &str = "webhook.test";
+const TEST_BODY: &str =
+    r#"{"message":"A test. Answer with a status from 200 to 299 once the signature verifies."}"#;
+
+async fn test(output: Output, webhooks: &Webhooks, id: EndpointId) -> Result<End, Error> {
+    let endpoint = webhooks.operator().endpoint(id).await?;
+    let event_type = TEST_TYPE.parse().map_err(webhook_registry::InvalidEvent::from)?;
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let event = Event::new(EventId::from_uuid(UuidV7.next_id()), event_type, now, TEST_BODY)
+        .with_tenant(endpoint.tenant.clone());
+    let sent = webhooks.send_now(endpoint).retry(RetryPolicy::none()).publish(&event).await;
+    if let Err(error @ SendError::Tracking(_)) = sent {
+        return Err(error.into());
+    }
+    let log: Vec<AttemptView> = attempts(webhooks, DeliveryId::new(event.id, id)).await?;
+    output.list(&log)?;
+    match sent {
+        Ok(_) => Ok(End::Done),
+        Err(error) => {
+            complain(&crate::error::text(&error));
+            Ok(End::Failed)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! How a command ends: the exit status, and one line that says what broke and what to do.
+
+use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process::ExitCode};
+
+use webhook_http::{BindError, BuildError as TransportBuildError};
+use webhook_registry::{
+    BuildError, DeliveryId, EndpointError, InvalidDispatcherConfig, InvalidEvent, InvalidHeader,
+    PublishError, SendError, SignerError, StoreError, VerifyError,
+};
+use webhook_store_seaorm::ConnectError;
+
+use crate::output::harmless;
+
+/// A command that did what it could.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// All is done.
+    Done,
+    /// Something failed, and was said.
+    Failed,
+    /// Work is left for later.
+    WorkLeft,
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        match end {
+            End::Done => Self::SUCCESS,
+            End::Failed => Self::FAILURE,
+            End::WorkLeft => Self::from(3),
+        }
+    }
+}
+
+/// A command that could not do it. Each text says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the body has more than {limit} bytes; send a link instead, or raise --max-body")]
+    BodyTooLarge { limit: usize },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the demo did not go as it should: {0}")]
+    Demo(String),
+    #[error(transparent)]
+    Dispatcher(#[from] InvalidDispatcherConfig),
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Event(#[from] InvalidEvent),
+    #[error(transparent)]
+    Header(#[from] InvalidHeader),
+    #[error("the data is not JSON: {0}; give JSON, or name another --content-type")]
+    Json(String),
+    #[error("the data is not JSON: it is not UTF-8; give JSON, or name another --content-type")]
+    NotUtf8,
+    #[error("cannot read {what}; check that it is there and readable")]
+    Read { what: String, source: io::Error },
+    #[error("cannot create {}; choose another folder", path.display())]
+    Create { path: PathBuf, source: io::Error },
+    #[error("cannot start; free some memory or threads")]
+    Runtime(#[source] io::Error),
+    #[error("{0}; run `webhook migrate`")]
+    Migrate(&'static str),
+    #[error("{0}")]
+    Schema(&'static str),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("stopped at line {line}; publish from there on again")]
+    Stopped { line: usize, source: PublishError },
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot write to standard output")]
+    Stdout(#[source] io::Error),
+    #[error(transparent)]
+    Transport(#[from] TransportBuildError),
+    #[error("no delivery has the id {0}; list those there are with `webhook delivery list`")]
+    UnknownDelivery(DeliveryId),
+    #[error("not verified: {0}")]
+    Verify(#[from] VerifyError),
+}
+
+impl Error {
+    /// Says it in one line.
+    pub(crate) fn tell(&self) -> ExitCode {
+        complain(&text(self));
+        End::Failed.into()
+    }
+}
+
+/// One line on standard error. Nobody is left to tell when that is closed.
+pub(crate) fn complain(line: &str) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("webhook: {line}\n").as_bytes());
+}
+
+/// What broke and why, in one line, each cause said once.
+pub(crate) fn text(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {next}");
+        }
+        cause = error.source();
+    }
+    harmless(&text)
+}
+
+/// A command line that was not understood. A value that is not valid is told in one line, without
+/// repeating it, as it may be a secret.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    match (error.source(), error.get(clap::error::ContextKind::InvalidArg)) {
+        (Some(cause), Some(name)) => complain(&format!("{name}: {}", text(cause))),
+        // Help and version are errors to clap, too.
+        _ => {
+            let _ = error.print();
+        }
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn each_cause_is_said_once_and_all_in_one_line() {
+        let source = io::Error::new(ErrorKind::NotFound, "no such\nfile");
+        let error = Error::Read { what: "a.json".to_owned(), source };
+        assert_eq!(
+            text(&error),
+            "cannot read a.json; check that it is there and readable: no such\\nfile"
+        );
+    }
+}

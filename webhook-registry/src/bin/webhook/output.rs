@@ -1,0 +1,150 @@
+//! Results on standard output: tables for people, one JSON object per line for programs.
+
+use std::io::{self, ErrorKind, Write as _};
+
+use serde::Serialize;
+use webhook_registry::Timestamp;
+
+use crate::error::Error;
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// As JSON.
+    pub(crate) json: bool,
+}
+
+/// A result by itself.
+pub(crate) trait View: Serialize {
+    /// For people; several lines are welcome.
+    fn text(&self) -> String;
+}
+
+/// A result in a table.
+pub(crate) trait Row: Serialize {
+    /// The titles of the columns.
+    const HEAD: &'static [&'static str];
+
+    /// Its cells, in their order.
+    fn cells(&self) -> Vec<String>;
+}
+
+impl Output {
+    /// Shows one result.
+    pub(crate) fn show(self, view: &impl View) -> Result<(), Error> {
+        if self.json { print_json(view) } else { print(&format!("{}\n", view.text())) }
+    }
+
+    /// Shows a list of results.
+    pub(crate) fn list<R: Row>(self, rows: &[R]) -> Result<(), Error> {
+        if self.json { rows.iter().try_for_each(print_json) } else { print(&table(rows)) }
+    }
+
+    /// Says something to people.
+    pub(crate) fn say(self, line: &str) -> Result<(), Error> {
+        if self.json { Ok(()) } else { print(&format!("{line}\n")) }
+    }
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let line = serde_json::to_string(value).map_err(|error| Error::Stdout(error.into()))?;
+    print(&format!("{line}\n"))
+}
+
+/// Writes at once. A reader that has seen enough (`| head`) is no reason to stop the work.
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Columns as wide as their widest cell.
+pub(crate) fn table<R: Row>(rows: &[R]) -> String {
+    let cells = |row: &R| row.cells().iter().map(|cell| harmless(cell)).collect();
+    let mut lines: Vec<Vec<String>> = vec![R::HEAD.iter().map(ToString::to_string).collect()];
+    lines.extend(rows.iter().map(cells));
+    let mut widths = vec![0; R::HEAD.len()];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    lines.iter().map(|line| aligned(line, &widths)).collect()
+}
+
+fn aligned(line: &[String], widths: &[usize]) -> String {
+    let cells = line.iter().zip(widths);
+    let padded: Vec<_> = cells.map(|(cell, &width)| format!("{cell:width$}")).collect();
+    format!("{}\n", padded.join("  ").trim_end())
+}
+
+/// Lines of a name and what it is.
+pub(crate) fn fields<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let line = |(name, value): (&str, String)| format!("{name:<13}{}", harmless(&value));
+    pairs.into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Text that may come from anybody, such that no terminal acts on it: control characters, and
+/// those that change the direction of writing, are written out.
+pub(crate) fn harmless(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { clean.extend(c.escape_default()) } else { clean.push(c) }
+    }
+    clean
+}
+
+/// A time as RFC 3339 has it, in UTC.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_unix_millis()) {
+        Ok(time) => format!("{time:.3}"),
+        Err(_) => format!("{} ms after 1970", at.as_unix_millis()),
+    }
+}
+
+/// Something that may be missing, in a cell.
+pub(crate) fn or_dash(text: Option<impl ToString>) -> String {
+    text.map_or_else(|| "-".to_owned(), |text| text.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Pair(&'static str, &'static str);
+
+    impl Row for Pair {
+        const HEAD: &'static [&'static str] = &["NAME", "VALUE"];
+
+        fn cells(&self) -> Vec<String> {
+            vec![self.0.to_owned(), self.1.to_owned()]
+        }
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [Pair("a", "1"), Pair("größer", "2\n3")];
+        assert_eq!(table(&rows), "NAME    VALUE\na       1\ngrößer  2\\n3\n");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_gets_through() {
+        assert_eq!(harmless("a\u{1b}[31mb\r\n\u{202e}ü"), "a\\u{1b}[31mb\\r\\n\\u{202e}ü");
+    }
+
+    #[test]
+    fn times_are_in_utc_with_milliseconds() {
+        assert_eq!(
+            rfc3339(Timestamp::from_unix_millis(1_700_000_000_005)),
+            "2023-11-14T22:13:20.005Z"
+        );
+        assert!(rfc3339(Timestamp::from_unix_millis(i64::MAX)).ends_with("ms after 1970"));
+    }
+}

@@ -1,0 +1,110 @@
+//! `webhook publish`: one event, or many from a file.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use clap::Args;
+use serde::Serialize;
+use webhook_registry::{
+    ContentType, Deliveries, EventId, EventKey, EventType, NewEvent, Published, TenantId,
+};
+
+use crate::{
+    args::Options,
+    body::{BodyArgs, MAX_BODY, check_json},
+    error::{End, Error},
+    ndjson,
+    output::{View, fields},
+    store::open_with,
+};
+
+#[derive(Args, Debug)]
+pub(crate) struct PublishArgs {
+    /// What happened, such as invoice.paid
+    #[arg(value_name = "TYPE", required_unless_present = "ndjson")]
+    event_type: Option<EventType>,
+    #[command(flatten)]
+    body: BodyArgs,
+    /// A file of events, one a line: {"type":..,"data":..,"tenant":..,"key":..}; - reads standard
+    /// input
+    #[arg(long, group = "body", value_name = "FILE")]
+    #[arg(conflicts_with_all = ["event_type", "key", "content_type"])]
+    ndjson: Option<PathBuf>,
+    /// Whose event it is
+    #[arg(long, default_value_t)]
+    tenant: TenantId,
+    /// Your own key: a second event of the tenant under it is the first one again
+    #[arg(long)]
+    key: Option<EventKey>,
+    /// What kind of bytes the body is
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    content_type: ContentType,
+    /// The largest body, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_BODY)]
+    max_body: usize,
+}
+
+/// An event that is stored.
+#[derive(Debug, Serialize)]
+pub(crate) struct PublishedView {
+    /// The line it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    event: EventId,
+    deliveries: Deliveries,
+}
+
+impl PublishedView {
+    pub(crate) const fn new(line: Option<usize>, published: Published) -> Self {
+        Self { line, event: published.event, deliveries: published.deliveries }
+    }
+}
+
+impl View for PublishedView {
+    fn text(&self) -> String {
+        let deliveries = match self.deliveries {
+            Deliveries::Routed(count) => count.to_string(),
+            Deliveries::Later => "to be routed by the next `webhook run`".to_owned(),
+            Deliveries::AlreadyPublished => "none new: it was published before".to_owned(),
+        };
+        fields([("event", self.event.to_string()), ("deliveries", deliveries)])
+    }
+}
+
+pub(crate) async fn run(options: &Options, args: PublishArgs) -> Result<End, Error> {
+    let max_body = args.max_body;
+    // What can be wrong with the event is told before a database is opened, or even created.
+    let event = match &args.event_type {
+        Some(event_type) => Some(read_event(event_type, &args)?),
+        None => None,
+    };
+    let source = args.ndjson.as_deref().map(ndjson::Source::open).transpose()?;
+    let webhooks = open_with(options, |builder| builder.max_body(max_body)).await?;
+    if let Some(source) = source {
+        return ndjson::publish(options.output(), &webhooks, source, &args.tenant, max_body).await;
+    }
+    if let Some(event) = event {
+        let published = webhooks.publish(event).await?;
+        options.output().show(&PublishedView::new(None, published))?;
+    }
+    Ok(End::Done)
+}
+
+fn read_event(event_type: &EventType, args: &PublishArgs) -> Result<NewEvent, Error> {
+    let body = args.body.read(args.max_body)?;
+    check_body(&args.content_type, &body)?;
+    let event = NewEvent::new(event_type.as_str(), body)?
+        .tenant(args.tenant.clone())
+        .content_type(args.content_type.as_str())?;
+    Ok(match &args.key {
+        Some(key) => event.key(key.as_str())?,
+        None => event,
+    })
+}
+
+/// A body that says it is JSON has to be; of others nothing is known.
+pub(crate) fn check_body(content_type: &ContentType, body: &Bytes) -> Result<(), Error> {
+    let kind = content_type.as_str().split(';').next().unwrap_or_default().trim();
+    let is_json = kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json");
+    if is_json { check_json(body) } else { Ok(()) }
+}

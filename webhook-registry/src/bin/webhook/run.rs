@@ -1,0 +1,166 @@
+//! `webhook run`: deliver what is stored.
+
+use std::{str::FromStr, time::Duration};
+
+use clap::Args;
+use serde::Serialize;
+use webhook_registry::{
+    Backlog, DispatcherConfig, InvalidDuration, Report, format_duration, parse_duration,
+};
+
+use crate::{
+    args::Options,
+    error::{End, Error},
+    output::{View, fields},
+    signals::shutdown,
+    store::open_with,
+};
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// End when nothing is left to do
+    #[arg(long)]
+    until_idle: bool,
+    /// What counts as left: what is due within this time, or all
+    #[arg(long, value_name = "DURATION|all", default_value = "60s", requires = "until_idle")]
+    horizon: Horizon,
+    /// Attempts in flight at once
+    #[arg(long, value_name = "N", default_value_t = DispatcherConfig::CONCURRENCY)]
+    concurrency: usize,
+}
+
+/// How far ahead work counts; without an end, when nothing is given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Horizon(Option<Duration>);
+
+impl FromStr for Horizon {
+    type Err = InvalidDuration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
+        Ok(Self(if text == "all" { None } else { Some(parse_duration(text)?) }))
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+struct RunView {
+    #[serde(flatten)]
+    report: Report,
+    /// What is left, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Left>,
+}
+
+#[derive(Debug, Serialize)]
+struct Left {
+    unrouted: u64,
+    in_flight: u64,
+    pending: u64,
+    /// Those of paused and disabled endpoints.
+    waiting: u64,
+    next_due_in_ms: Option<u128>,
+}
+
+impl From<Backlog> for Left {
+    fn from(backlog: Backlog) -> Self {
+        Self {
+            unrouted: backlog.unrouted,
+            in_flight: backlog.in_flight,
+            pending: backlog.pending,
+            waiting: backlog.waiting,
+            next_due_in_ms: backlog.next_due.map(|wait| wait.as_millis()),
+        }
+    }
+}
+
+impl Left {
+    const fn is_nothing(&self) -> bool {
+        self.unrouted == 0 && self.in_flight == 0 && self.pending == 0
+    }
+
+    fn text(&self) -> String {
+        let Self { unrouted, in_flight, pending, waiting, next_due_in_ms } = self;
+        let due = next_due_in_ms.map(|millis| {
+            let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+            format!(" (the next one due in {})", format_duration(wait))
+        });
+        let due = due.unwrap_or_default();
+        let mut text =
+            format!("{pending} pending{due}, {in_flight} in flight, {unrouted} unrouted");
+        if *waiting > 0 {
+            text.push_str(&format!("; {waiting} waiting for paused or disabled endpoints"));
+        }
+        text
+    }
+}
+
+impl View for RunView {
+    fn text(&self) -> String {
+        let Report { delivered, retried, failed, routed, released, leases_lost, cut, .. } =
+            self.report;
+        let mut pairs = vec![
+            ("delivered", delivered.to_string()),
+            ("to retry", format!("{retried} failed attempts")),
+            ("failed", failed.to_string()),
+        ];
+        let rare = [
+            ("routed", routed),
+            ("released", released),
+            ("leases lost", leases_lost),
+            ("cut", cut),
+        ];
+        let rare = rare.into_iter().filter(|(_, count)| *count > 0);
+        pairs.extend(rare.map(|(name, count)| (name, count.to_string())));
+        pairs.extend(self.left.as_ref().map(|left| ("left", left.text())));
+        fields(pairs)
+    }
+}
+
+pub(crate) async fn run(options: &Options, args: &RunArgs) -> Result<End, Error> {
+    let config = DispatcherConfig::new().concurrency(args.concurrency);
+    config.validate()?;
+    let shutdown = shutdown()?;
+    let webhooks = open_with(options, |builder| builder.dispatcher(config)).await?;
+    let (report, left) = if args.until_idle {
+        let (report, backlog) = webhooks.run_until_idle(args.horizon.0, shutdown).await?;
+        (report, Some(Left::from(backlog)))
+    } else {
+        (webhooks.run(shutdown).await, None)
+    };
+    let end = end(args.until_idle && report.failed > 0, left.as_ref());
+    options.output().show(&RunView { report, left })?;
+    Ok(end)
+}
+
+/// A delivery that failed is worse than work that is left. Who runs on and on learns of neither.
+const fn end(failed: bool, left: Option<&Left>) -> End {
+    match left {
+        _ if failed => End::Failed,
+        Some(left) if !left.is_nothing() => End::WorkLeft,
+        _ => End::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_decides_how_it_ends() {
+        let left = |backlog| Left::from(backlog);
+        let nothing = left(Backlog::new(0, 0, 0, 7, None));
+        let later = left(Backlog::new(0, 0, 1, 0, Some(Duration::from_secs(90))));
+        assert_eq!(end(false, Some(&nothing)), End::Done);
+        assert_eq!(end(false, Some(&later)), End::WorkLeft);
+        assert_eq!(end(true, Some(&later)), End::Failed);
+        assert_eq!(end(false, None), End::Done);
+        assert_eq!(later.text(), "1 pending (the next one due in 1m30s), 0 in flight, 0 unrouted");
+    }
+
+    #[test]
+    fn a_horizon_may_have_no_end() {
+        assert_eq!("all".parse(), Ok(Horizon(None)));
+        assert_eq!("5m".parse(), Ok(Horizon(Some(Duration::from_secs(300)))));
+        assert!("soon".parse::<Horizon>().is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Opening what the commands work on: the database, and [`Webhooks`] over it.
+
+use webhook_http::HttpTransport;
+use webhook_registry::{SeaOrmStore, Webhooks, WebhooksBuilder};
+use webhook_store_seaorm::SchemaStatus;
+
+use crate::{args::Options, error::Error};
+
+/// Opens the database with tables that fit.
+pub(crate) async fn open(options: &Options) -> Result<Webhooks, Error> {
+    open_with(options, |builder| builder).await
+}
+
+/// The same, with further settings.
+pub(crate) async fn open_with(
+    options: &Options,
+    settings: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder,
+) -> Result<Webhooks, Error> {
+    let store = connect(&options.db).await?;
+    prepare(&store, options.db.starts_with("sqlite:")).await?;
+    let builder = Webhooks::builder().store(store).transport(transport(options)?);
+    Ok(settings(builder).build()?)
+}
+
+/// Opens the database, whatever it holds.
+pub(crate) async fn connect(url: &str) -> Result<SeaOrmStore, Error> {
+    // Boxed: the futures of the database library nest deeper than the compiler likes to measure.
+    Ok(Box::pin(SeaOrmStore::connect(url)).await?)
+}
+
+/// The way out, as safe as the options leave it.
+pub(crate) fn transport(options: &Options) -> Result<HttpTransport, Error> {
+    let builder = HttpTransport::builder();
+    let builder = if options.dangerous_allow_private_addresses {
+        builder.dangerous_allow_private_addresses()
+    } else {
+        builder
+    };
+    Ok(builder.build()?)
+}
+
+/// Creates the tables in a new file; changes no database that holds anything.
+async fn prepare(store: &SeaOrmStore, is_file: bool) -> Result<(), Error> {
+    match store.schema_status().await? {
+        SchemaStatus::Current => Ok(()),
+        SchemaStatus::Empty if is_file => Ok(store.migrate().await?),
+        SchemaStatus::Empty | SchemaStatus::Missing => {
+            Err(Error::Migrate("the database has no webhook tables yet"))
+        }
+        SchemaStatus::Older(_) => {
+            Err(Error::Migrate("the tables were made by an older version of this program"))
+        }
+        SchemaStatus::Newer(_) => {
+            Err(Error::Schema("the tables were made by a newer version; update this program"))
+        }
+        _ => Err(Error::Schema(
+            "the database holds tables of the same names that are not ours; choose another database",
+        )),
+    }
+}
