@@ -1,11 +1,73 @@
 //! Test webhooks without a network.
 //!
-//! **Fakes** that do as they are told: [`ManualClock`] stands still until it is turned,
-//! [`SequenceIds`] makes identifiers you can foresee, [`MemoryStore`] keeps the whole contract of a
-//! store, [`ScriptedTransport`] answers by script, [`PlainSigner`] signs without cryptography.
-//! [`World`] is a dispatcher over all of them.
+//! # A first test
 //!
-//! **Suites** that prove an adapter of your own: [`store_conformance!`].
+//! A [`World`] is a dispatcher over fakes. Script what the receiver answers, publish, let days pass,
+//! and look at what happened:
+//!
+//! ```
+//! use webhook_testkit::{World, expect, sample, status};
+//!
+//! # futures_util::FutureExt::now_or_never(async {
+//! let world = World::with_endpoint("https://billing.example/hooks", "invoice.*").await;
+//! world.transport.answers([status(503)]);
+//!
+//! world.publish(sample::event("invoice.paid")).await;
+//! world.run_to_idle().await;
+//!
+//! world.timeline().assert_eq(expect![[r#"
+//!     00:00:00  attempt 1  503            retry at 00:00:05
+//!     00:00:05  attempt 2  200            success
+//! "#]]);
+//! # }).unwrap();
+//! ```
+//!
+//! # Fakes
+//!
+//! They keep the contract of the real thing, and do as they are told.
+//!
+//! | port | fake |
+//! |---|---|
+//! | [`Clock`](webhook_core::Clock) | [`ManualClock`] stands still until it is turned |
+//! | [`Ids`](webhook_core::Ids) | [`SequenceIds`] can be foreseen |
+//! | [`Store`](webhook_core::Store) | [`MemoryStore`] keeps everything in memory |
+//! | [`Transport`](webhook_core::Transport) | [`ScriptedTransport`] answers by script: [`status`], [`timeout`], [`refused`], [`reset`], [`stale`], [`silence`] |
+//! | [`Signer`](webhook_core::Signer) | [`PlainSigner`] signs without cryptography |
+//!
+//! [`FaultyStore`] and [`FaultyTransport`] put faults around any of them, [`TestReceiver`] listens on
+//! a real socket, and [`mock`] has a mock of every port for those who prefer expectations.
+//!
+//! # Suites
+//!
+//! An adapter of your own is done when it passes its suite: [`store_conformance!`],
+//! [`transport_conformance!`] or [`signer_conformance!`]. Each expands to one test for each sentence
+//! of the port's contract. For a store, say how to get a fresh one and how to turn its clock:
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use webhook_core::Store;
+//! use webhook_testkit::{ManualClock, MemoryStore, StoreHarness};
+//!
+//! struct Memory(MemoryStore, ManualClock);
+//!
+//! impl StoreHarness for Memory {
+//!     async fn fresh() -> Self {
+//!         let clock = ManualClock::new();
+//!         Self(MemoryStore::new(Arc::new(clock.clone())), clock)
+//!     }
+//!
+//!     fn store(&self) -> Arc<dyn Store> {
+//!         Arc::new(self.0.clone())
+//!     }
+//!
+//!     async fn advance(&self, by: Duration) {
+//!         self.1.advance(by);
+//!     }
+//! }
+//!
+//! webhook_testkit::store_conformance!(Memory);
+//! # fn main() {}
+//! ```
 
 mod answer;
 mod clock;

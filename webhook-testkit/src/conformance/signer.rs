@@ -6,10 +6,9 @@ use webhook_core::{Secret, Signer};
 /// of the contract of [`Signer`](webhook_core::Signer).
 ///
 /// ```
-/// # struct RingSigner;
+/// # type YourSigner = webhook_testkit::PlainSigner;
+/// webhook_testkit::signer_conformance!(YourSigner::new());
 /// # fn main() {}
-/// # #[cfg(any())]
-/// webhook_testkit::signer_conformance!(RingSigner);
 /// ```
 #[macro_export]
 macro_rules! signer_conformance {

@@ -9,6 +9,7 @@
 
 pub mod backlog;
 pub mod claims;
+pub mod dropping;
 pub mod endpoints;
 pub mod enqueue;
 pub mod finish;
@@ -43,33 +44,7 @@ pub trait StoreHarness: Sized {
 }
 
 /// Proves a store: expands to one test for each sentence of the contract of
-/// [`Store`](webhook_core::Store).
-///
-/// ```
-/// use std::{sync::Arc, time::Duration};
-/// use webhook_core::Store;
-/// use webhook_testkit::{ManualClock, MemoryStore, StoreHarness};
-///
-/// struct Memory(MemoryStore, ManualClock);
-///
-/// impl StoreHarness for Memory {
-///     async fn fresh() -> Self {
-///         let clock = ManualClock::new();
-///         Self(MemoryStore::new(Arc::new(clock.clone())), clock)
-///     }
-///
-///     fn store(&self) -> Arc<dyn Store> {
-///         Arc::new(self.0.clone())
-///     }
-///
-///     async fn advance(&self, by: Duration) {
-///         self.1.advance(by);
-///     }
-/// }
-///
-/// webhook_testkit::store_conformance!(Memory);
-/// # fn main() {}
-/// ```
+/// [`Store`](webhook_core::Store). Takes a [`StoreHarness`]; the crate's first page has an example.
 #[macro_export]
 macro_rules! store_conformance {
     ($harness:ty) => {
@@ -110,6 +85,7 @@ macro_rules! __store_cases {
                 a_key_used_twice_in_one_batch_counts_once
                 an_id_used_twice_in_one_batch_counts_once
                 events_without_a_key_never_collide
+                publishers_at_once_store_a_key_once
             }
             routing {
                 an_unrouted_event_tells_what_routing_needs
@@ -175,6 +151,11 @@ macro_rules! __store_cases {
                 a_finish_may_disable_the_endpoint
                 a_late_finish_does_not_disable_the_endpoint
                 an_attempt_is_no_edit_of_the_endpoint
+            }
+            dropping {
+                a_dropped_enqueue_stores_all_or_nothing
+                a_dropped_claim_comes_back_after_its_lease
+                a_dropped_finish_writes_all_or_nothing
             }
             release {
                 a_released_claim_is_due_at_once
@@ -266,6 +247,7 @@ mod tests {
             include_str!("store/claims.rs"),
             include_str!("store/leases.rs"),
             include_str!("store/finish.rs"),
+            include_str!("store/dropping.rs"),
             include_str!("store/release.rs"),
             include_str!("store/endpoints.rs"),
             include_str!("store/removal.rs"),

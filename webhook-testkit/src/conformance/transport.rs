@@ -25,6 +25,23 @@ pub trait TransportHarness {
 /// [`Transport`](webhook_core::Transport), against a [`TestReceiver`].
 ///
 /// The cases with a deadline wait for it in real time, a fifth of a second each.
+///
+/// ```
+/// use std::sync::Arc;
+/// use webhook_core::Transport;
+/// # type YourTransport = webhook_testkit::ScriptedTransport;
+///
+/// struct Yours;
+///
+/// impl webhook_testkit::TransportHarness for Yours {
+///     fn transport() -> Arc<dyn Transport> {
+///         Arc::new(YourTransport::new())
+///     }
+/// }
+///
+/// webhook_testkit::transport_conformance!(Yours);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! transport_conformance {
     ($harness:ty) => {

@@ -1,7 +1,9 @@
 //! Events under an id or key that is taken.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use webhook_core::{Enqueue, Enqueued, Event, TenantId};
+use webhook_core::{Enqueue, Enqueued, Event, EventId, TenantId};
 
 use super::{Ground, StoreHarness};
 
@@ -98,4 +100,19 @@ pub async fn events_without_a_key_never_collide<H: StoreHarness>() {
     let batch = vec![Enqueue::unrouted(ground.event()), Enqueue::unrouted(ground.event())];
     let answers = ground.enqueue(batch).await;
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "no key is no key in common");
+}
+
+pub async fn publishers_at_once_store_a_key_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let publisher = || ground.enqueue(vec![Enqueue::unrouted(keyed(ground.event(), "k"))]);
+    let (one, two, three) = tokio::join!(publisher(), publisher(), publisher());
+    let answers = [one, two, three].concat();
+    let stored = answers.iter().filter(|answer| **answer == Enqueued::Later).count();
+    assert_eq!(stored, 1, "one of them has the key: {answers:?}");
+    let same: BTreeSet<_> = answers.iter().filter_map(first_of).collect();
+    assert_eq!(same.len(), 1, "the others are told the same first event: {answers:?}");
+}
+
+fn first_of(answer: &Enqueued) -> Option<EventId> {
+    if let Enqueued::Duplicate(first) = answer { Some(*first) } else { None }
 }
