@@ -75,8 +75,8 @@ impl<'a> Run<'a> {
             let mut woken = pin!(wake.woken().fuse());
             let mut idle = clock.sleep(self.desk.idle_for(now)).fuse();
             select_biased! {
-                () = shutdown => self.desk.drain(now),
-                () = woken => self.desk.wake(now),
+                () = shutdown => self.desk.drain(self.now()),
+                () = woken => self.desk.wake(self.now()),
                 step = self.steps.select_next_some() => self.note_all(step),
                 () = idle => {}
             }

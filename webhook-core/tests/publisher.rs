@@ -1,0 +1,233 @@
+//! Sending within a call, over fakes: no network, and no time passes but by hand.
+
+use std::{
+    future::Future,
+    io,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use webhook_core::{
+    Clock, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event, FailReason, Publisher,
+    RetryPolicy, SendError, Sent, StoreErrorKind,
+};
+use webhook_testkit::{
+    Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
+    StoreCall, refused, reset, sample, status, timeout,
+};
+
+struct Call {
+    clock: ManualClock,
+    transport: ScriptedTransport,
+    store: MemoryStore,
+    ids: SequenceIds,
+}
+
+impl Call {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let transport = ScriptedTransport::with_clock(shared.clone());
+        Self { clock, transport, store: MemoryStore::new(shared), ids: SequenceIds::new() }
+    }
+
+    fn publisher(&self) -> Publisher {
+        let url = "https://billing.example/hooks?token=t0ken".parse().unwrap();
+        let transport = Arc::new(self.transport.clone());
+        let signer = Arc::new(PlainSigner::new());
+        Publisher::new(self.ids.endpoint(), url, transport, signer, Arc::new(self.clock.clone()))
+    }
+
+    fn event(&self) -> Event {
+        sample::event("invoice.paid").into_event(|| self.ids.event(), self.clock.now())
+    }
+
+    /// Runs a future to its end, turning the clock whenever it waits.
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        loop {
+            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => {
+                    self.clock.advance(self.clock.next_deadline().expect("somebody to wait for"))
+                }
+            }
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.now().since(ManualClock::START)
+    }
+}
+
+#[test]
+fn three_attempts_one_and_two_seconds_apart_are_the_default() {
+    let call = Call::new();
+    call.transport.answers([status(503), reset()]);
+    let sent: Sent = call.run(call.publisher().publish(&call.event())).unwrap();
+    assert_eq!(sent.attempts, 3);
+    let times: Vec<_> = call
+        .transport
+        .requests()
+        .iter()
+        .map(|request| request.at.since(ManualClock::START).as_secs())
+        .collect();
+    assert_eq!(times, [0, 1, 3]);
+}
+
+#[test]
+fn giving_up_says_after_how_many_attempts_and_what_went_wrong_last() {
+    let call = Call::new();
+    call.transport.answers([refused(), timeout(), status(503).body("try later")]);
+    let error = call.run(call.publisher().publish(&call.event())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "webhook delivery failed after 3 attempts: status 503: try later"
+    );
+    assert!(matches!(error, SendError::Failed { attempts: 3, reason: FailReason::Exhausted, .. }));
+
+    call.transport.answers([status(410)]);
+    let error = call.run(call.publisher().publish(&call.event())).unwrap_err();
+    assert_eq!(error.to_string(), "webhook delivery failed after 1 attempt: status 410");
+}
+
+#[test]
+fn every_attempt_has_the_same_id_and_a_fresh_timestamp() {
+    let call = Call::new();
+    call.transport.answers([status(500), status(500)]);
+    call.run(call.publisher().publish(&call.event())).unwrap();
+    let requests = call.transport.requests();
+    let header = |name: &str| -> Vec<_> {
+        requests
+            .iter()
+            .map(|sent| sent.request.headers[name].to_str().unwrap().to_owned())
+            .collect()
+    };
+    let ids = header("webhook-id");
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let start = ManualClock::START.as_unix_secs();
+    assert_eq!(header("x-timestamp"), [0, 1, 3].map(|after| (start + after).to_string()));
+}
+
+#[test]
+fn retry_after_delays_but_never_beyond_what_a_caller_waits_for() {
+    let call = Call::new();
+    call.transport
+        .answers([status(429).retry_after_secs(10), status(429).retry_after_secs(86_400)]);
+    call.run(call.publisher().publish(&call.event())).unwrap();
+    assert_eq!(call.elapsed(), Duration::from_secs(10 + 30));
+}
+
+#[test]
+fn giving_up_the_call_stops_the_waiting_at_once() {
+    let call = Call::new();
+    call.transport.answers([status(503)]);
+    {
+        let (publisher, event) = (call.publisher(), call.event());
+        let mut sending = pin!(publisher.publish(&event));
+        let polled = sending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        assert_eq!(call.clock.next_deadline(), Some(Duration::from_secs(1)));
+    }
+    assert_eq!(call.clock.next_deadline(), None, "nobody waits any more");
+    call.clock.advance(Duration::from_secs(60));
+    assert_eq!(call.transport.requests().len(), 1);
+}
+
+#[test]
+fn the_name_is_the_url_without_what_may_be_secret() {
+    assert_eq!(Call::new().publisher().name(), "webhook:https://billing.example/hooks");
+}
+
+#[test]
+fn a_tracked_event_is_on_record_before_its_first_attempt_with_the_true_number_after() {
+    let call = Call::new();
+    call.transport.answers([status(503), status(503), status(500).body("no")]);
+    let (publisher, event) = (call.publisher().tracked(Arc::new(call.store.clone())), call.event());
+    let id = DeliveryId::new(event.id, publisher.endpoint().id);
+    let mut sending = pin!(publisher.publish(&event));
+    assert!(sending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let record = call.run(call.store.delivery(id)).unwrap().unwrap();
+    assert_eq!((record.status, record.attempts), (DeliveryStatus::Pending, 1));
+
+    call.run(sending).unwrap_err();
+    let record = call.run(call.store.delivery(id)).unwrap().unwrap();
+    assert_eq!((record.status, record.attempts), (DeliveryStatus::Failed, 3));
+    assert_eq!(record.last_error.as_deref(), Some("status 500: no"));
+    assert_eq!(record.url, publisher.endpoint().url);
+    assert_eq!(call.run(call.store.attempts(id)).unwrap().len(), 3);
+
+    let failed = DeliveryQuery::new().status(DeliveryStatus::Failed).limit(1);
+    assert_eq!(call.run(call.store.deliveries(failed)).unwrap().items, [record.clone()]);
+    let of_event = DeliveryQuery::new().event(event.id);
+    assert_eq!(call.run(call.store.deliveries(of_event)).unwrap().items, [record]);
+}
+
+#[test]
+fn a_second_call_goes_on_counting_with_a_fresh_budget() {
+    let call = Call::new();
+    call.transport.answers([status(503), status(503), status(503), status(503)]);
+    let (publisher, event) = (call.publisher().tracked(Arc::new(call.store.clone())), call.event());
+    call.run(publisher.publish(&event)).unwrap_err();
+    assert_eq!(call.run(publisher.publish(&event)).unwrap().attempts, 2);
+    let id = DeliveryId::new(event.id, publisher.endpoint().id);
+    let record = call.run(call.store.delivery(id)).unwrap().unwrap();
+    assert_eq!((record.status, record.attempts), (DeliveryStatus::Success, 5));
+}
+
+#[test]
+fn nothing_is_sent_when_its_record_cannot_be_opened() {
+    let call = Call::new();
+    let store = FaultyStore::new(call.store.clone());
+    store.fails(StoreCall::OpenTracked, [Fault::Before(StoreErrorKind::Unavailable)]);
+    let publisher = call.publisher().tracked(Arc::new(store));
+    let error = call.run(publisher.publish(&call.event())).unwrap_err();
+    assert!(matches!(error, SendError::Tracking(_)));
+    assert_eq!(call.transport.requests().len(), 0);
+}
+
+#[test]
+fn each_attempt_is_one_line_in_the_log_and_no_secret_is_in_it() {
+    let call = Call::new();
+    call.transport.answers([status(503)]);
+    let log = Log::default();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let publisher = call.publisher().retry(RetryPolicy::send_now());
+        call.run(publisher.publish(&call.event())).unwrap();
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let fields = "url=https://billing.example/hooks event_type=invoice.paid attempt=";
+    assert!(
+        lines[0].starts_with("WARN") && lines[0].ends_with(&format!("{fields}1 error=status 503")),
+        "{text}"
+    );
+    assert!(lines[1].starts_with("INFO") && lines[1].ends_with(&format!("{fields}2")), "{text}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> tracing_subscriber::fmt::MakeWriter<'w> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}

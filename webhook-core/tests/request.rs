@@ -1,0 +1,95 @@
+//! What a request of ours looks like.
+
+use webhook_core::{
+    CustomHeaders, Endpoint, EndpointId, Event, EventId, Profile, Request, Signing, SigningKey,
+    Timestamp, compose,
+};
+use webhook_testkit::PlainSigner;
+
+const NOW: Timestamp = Timestamp::from_unix_millis(1_614_265_330_999);
+const STANDARD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn event() -> Event {
+    let id = EventId::from_uuid(uuid::Uuid::from_u128(7));
+    Event::new(id, "invoice.paid".parse().unwrap(), NOW, "{}")
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::new(
+        EndpointId::from_uuid(uuid::Uuid::nil()),
+        "https://a.example/hooks".parse().unwrap(),
+    )
+}
+
+fn request(endpoint: &Endpoint) -> Request {
+    compose(&event(), endpoint, &PlainSigner::new(), NOW).unwrap()
+}
+
+fn header<'r>(request: &'r Request, name: &str) -> &'r str {
+    request.headers.get(name).map_or("absent", |value| value.to_str().unwrap())
+}
+
+#[test]
+fn every_request_says_what_it_is() {
+    let request = request(&endpoint());
+    let expected = [
+        ("content-type", "application/json"),
+        ("x-event-type", "invoice.paid"),
+        ("x-timestamp", "1614265330"),
+        ("webhook-id", "00000000000000000000000000000007"),
+        ("webhook-timestamp", "1614265330"),
+        ("user-agent", concat!("webhook-rs/", env!("CARGO_PKG_VERSION"))),
+    ];
+    for (name, value) in expected {
+        assert_eq!(header(&request, name), value, "{name}");
+    }
+    assert_eq!(
+        request.headers.len(),
+        expected.len(),
+        "no secret, no signature headers: {:?}",
+        request.headers
+    );
+    assert_eq!(request.body, "{}");
+}
+
+#[test]
+fn both_default_profiles_sign_every_request() {
+    let request =
+        request(&endpoint().with_signing(Signing::with_secret(STANDARD.parse().unwrap())));
+    assert!(header(&request, "webhook-signature").starts_with("v1,"));
+    let hex = header(&request, "x-signature").to_owned();
+    assert_eq!(hex.len(), 64);
+    assert_eq!(header(&request, "x-signature-256"), format!("sha256={hex}"));
+}
+
+#[test]
+fn a_plain_secret_signs_the_body_alone() {
+    let request =
+        request(&endpoint().with_signing(Signing::with_secret("secret".parse().unwrap())));
+    assert_eq!(header(&request, "webhook-signature"), "absent");
+    assert_eq!(header(&request, "x-signature").len(), 64);
+}
+
+#[test]
+fn every_active_key_signs_in_one_line_and_an_expired_one_does_not() {
+    let key = |secs| {
+        SigningKey::new(STANDARD.parse().unwrap())
+            .with_expiry(Some(Timestamp::from_unix_secs(secs)))
+    };
+    let keys = vec![key(i64::MAX / 1000), key(1_614_265_331), key(1_614_265_330), key(0)];
+    let request =
+        request(&endpoint().with_signing(Signing::new(keys, vec![Profile::Standard]).unwrap()));
+    assert_eq!(request.headers.get_all("webhook-signature").iter().count(), 1);
+    assert_eq!(header(&request, "webhook-signature").split(' ').count(), 2);
+}
+
+#[test]
+fn custom_headers_replace_content_type_and_event_type_but_nothing_that_is_signed() {
+    let lines = ["Content-Type: text/plain", "X-Event-Type: other", "Authorization: Bearer t0ken"];
+    let request = request(&endpoint().with_headers(CustomHeaders::parse(lines).unwrap()));
+    assert_eq!(header(&request, "content-type"), "text/plain");
+    assert_eq!(header(&request, "x-event-type"), "other");
+    assert_eq!(header(&request, "authorization"), "Bearer t0ken");
+    assert_eq!(header(&request, "webhook-id"), "00000000000000000000000000000007");
+    assert!(!format!("{request:?}").contains("t0ken"));
+}

@@ -1,0 +1,167 @@
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use webhook_registry::{
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, EndpointState,
+    Enqueue, Enqueued, Event, Finish, Finished, Lease, NewDelivery, Route, Routed, Settle,
+    StoreError, Timestamp, UnroutedEvent,
+};
+
+use super::{
+    SmallStore,
+    state::{Row, State},
+};
+
+#[async_trait]
+impl DeliveryStore for SmallStore {
+    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        Ok(batch.into_iter().map(|item| state.enqueue(item, now)).collect())
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        let free = state.unrouted.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id);
+        let taken: Vec<_> = free.take(limit).collect();
+        for id in &taken {
+            state.unrouted.insert(*id, now.after(lease));
+        }
+        let as_unrouted = |event: &Arc<Event>| {
+            UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
+        };
+        let events = taken.iter().filter_map(|id| state.events.get(id).map(as_unrouted)).collect();
+        let left = state.unrouted.iter().filter(|(id, _)| !taken.contains(id));
+        Ok(ClaimedUnrouted::new(events, left.map(|(_, at)| at.since(now)).min()))
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        Ok(batch.into_iter().map(|item| state.route(&item, now)).collect())
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
+        let now = self.now();
+        Ok(self.state().claim_due(&claim, now))
+    }
+
+    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        Ok(batch.into_iter().map(|item| state.finish(item, now)).collect())
+    }
+
+    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        Ok(batch.into_iter().map(|lease| state.release(lease, now)).collect())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let now = self.now();
+        Ok(self.state().backlog(now))
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
+        let event = item.event;
+        let by_key = |held: &&Arc<Event>| {
+            event.key.is_some() && held.key == event.key && held.tenant == event.tenant
+        };
+        if let Some(first) =
+            self.events.get(&event.id).or_else(|| self.events.values().find(by_key))
+        {
+            let same = first.body == event.body && first.event_type == event.event_type;
+            return if same { Enqueued::Duplicate(first.id) } else { Enqueued::Conflict(first.id) };
+        }
+        let fan_out = item.fan_out.filter(|fan_out| fan_out.version == self.version(&event.tenant));
+        let answer = match fan_out {
+            Some(fan_out) => {
+                fan_out.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
+                Enqueued::Routed(fan_out.deliveries.len())
+            }
+            None => {
+                self.unrouted.insert(event.id, now);
+                Enqueued::Later
+            }
+        };
+        self.events.insert(event.id, Arc::new(event));
+        answer
+    }
+
+    fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
+        let unrouted = self.unrouted.contains_key(&item.event);
+        let Some(event) = self.events.get(&item.event).filter(|_| unrouted).cloned() else {
+            return Routed::NotUnrouted;
+        };
+        if item.version != self.version(&event.tenant) {
+            return Routed::Stale;
+        }
+        self.unrouted.remove(&item.event);
+        for &endpoint in &item.endpoints {
+            let pending = webhook_registry::FanOut::pending(item.version, [endpoint]);
+            pending.deliveries.iter().for_each(|new: &NewDelivery| self.deliver(&event, *new, now));
+        }
+        Routed::Done
+    }
+
+    /// The delivery that `lease` holds; one cancelled meanwhile still gets its attempt recorded.
+    fn held(&mut self, lease: Lease) -> Option<&mut Row> {
+        let row =
+            self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)?;
+        let held =
+            matches!(row.delivery.status, DeliveryStatus::InFlight | DeliveryStatus::Cancelled);
+        held.then_some(row)
+    }
+
+    fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
+        let Some(row) = self.held(item.lease) else { return Finished::LeaseLost };
+        row.delivery.attempts = item.attempts_made;
+        row.forgiven = item.forgiven;
+        item.attempts.into_iter().for_each(|attempt| row.record(attempt));
+        if row.delivery.status == DeliveryStatus::InFlight {
+            match item.settle {
+                Settle::Success => row.set(DeliveryStatus::Success, None),
+                Settle::Failed => row.set(DeliveryStatus::Failed, None),
+                Settle::Retry(wait) => row.set(DeliveryStatus::Pending, Some(now.after(wait))),
+            }
+        }
+        let endpoint = self.endpoints.get_mut(&item.lease.delivery.endpoint);
+        if let (Some(reason), Some(endpoint)) = (item.disable_endpoint, endpoint) {
+            endpoint.state = EndpointState::Disabled(reason);
+            endpoint.revision = endpoint.revision.next();
+            let tenant = endpoint.tenant.clone();
+            self.raise_version(&tenant);
+        }
+        Finished::Recorded
+    }
+
+    fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
+        let Some(row) = self.held(lease) else { return Finished::LeaseLost };
+        row.delivery.attempts = row.delivery.attempts.saturating_sub(1);
+        if row.delivery.status == DeliveryStatus::InFlight {
+            row.set(DeliveryStatus::Pending, Some(now));
+        }
+        Finished::Recorded
+    }
+
+    fn backlog(&self, now: Timestamp) -> Backlog {
+        let open = || self.deliveries.values().filter(|row| row.claim_at.is_some());
+        let pending = || open().filter(|row| row.delivery.status == DeliveryStatus::Pending);
+        let active = |row: &&Row| {
+            self.endpoints
+                .get(&row.delivery.id.endpoint)
+                .is_some_and(|endpoint| endpoint.state.is_active())
+        };
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Backlog::new(
+            count(self.unrouted.len()),
+            count(open().count() - pending().count()),
+            count(pending().filter(active).count()),
+            count(pending().filter(|row| !active(row)).count()),
+            pending().filter(active).filter_map(|row| Some(row.claim_at?.since(now))).min(),
+        )
+    }
+}

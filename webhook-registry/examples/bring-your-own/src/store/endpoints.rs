@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use webhook_registry::{
+    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Snapshot, StoreError, StoreErrorKind,
+    TenantId, Updated,
+};
+
+use super::SmallStore;
+
+#[async_trait]
+impl EndpointStore for SmallStore {
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.endpoints.contains_key(&endpoint.id) || state.removed.contains_key(&endpoint.id) {
+            return Err(StoreError::new(StoreErrorKind::Exists));
+        }
+        state.raise_version(&endpoint.tenant);
+        state.endpoints.insert(endpoint.id, endpoint);
+        Ok(())
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        let mut state = self.state();
+        let Some(held) =
+            state.endpoints.get_mut(&endpoint.id).filter(|held| held.tenant == endpoint.tenant)
+        else {
+            return Ok(Updated::NotFound);
+        };
+        if held.revision != endpoint.revision {
+            return Ok(Updated::Stale);
+        }
+        let (revision, created_at) = (held.revision.next(), held.created_at);
+        *held = endpoint.with_revision(revision).with_created_at(created_at);
+        let tenant = held.tenant.clone();
+        state.raise_version(&tenant);
+        Ok(Updated::Done(revision))
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if state.endpoints.get(&id).is_none_or(|endpoint| endpoint.tenant != *tenant) {
+            return Ok(false);
+        }
+        if let Some(endpoint) = state.endpoints.remove(&id) {
+            state.removed.insert(id, endpoint.url);
+        }
+        let open = state.deliveries.values_mut().filter(|row| row.delivery.id.endpoint == id);
+        open.filter(|row| row.claim_at.is_some())
+            .for_each(|row| row.set(DeliveryStatus::Cancelled, None));
+        state.raise_version(tenant);
+        Ok(true)
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.endpoints.get(id).cloned()).collect())
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        let state = self.state();
+        let mut endpoints: Vec<_> = state
+            .endpoints
+            .values()
+            .filter(|endpoint| endpoint.tenant == *tenant)
+            .cloned()
+            .map(Arc::new)
+            .collect();
+        endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
+        Ok(Snapshot::new(tenant.clone(), state.version(tenant), endpoints))
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants: Vec<_> =
+            self.state().endpoints.values().map(|endpoint| endpoint.tenant.clone()).collect();
+        tenants.sort();
+        tenants.dedup();
+        Ok(tenants)
+    }
+}

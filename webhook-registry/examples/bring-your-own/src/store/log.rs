@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use webhook_registry::{
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
+    EventId, Page, StoreError,
+};
+
+use super::{SmallStore, state::Row};
+
+#[async_trait]
+impl DeliveryLog for SmallStore {
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        Ok(self.state().events.get(&id).cloned())
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        Ok(self.state().deliveries.get(&id).map(|row| row.delivery.clone()))
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        let state = self.state();
+        let wanted = state
+            .deliveries
+            .values()
+            .map(|row| &row.delivery)
+            .filter(|delivery| matches(&query, delivery));
+        let mut found: Vec<_> = wanted.cloned().collect();
+        found.sort_by_key(|delivery| std::cmp::Reverse(Cursor::after(delivery)));
+        let more = found.len() > query.limit;
+        found.truncate(query.limit);
+        let next = found.last().filter(|_| more).map(Cursor::after);
+        Ok(Page::new(found, next))
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        let state = self.state();
+        Ok(state
+            .deliveries
+            .get(&id)
+            .map(|row| row.attempts.values().cloned().collect())
+            .unwrap_or_default())
+    }
+
+    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
+        let mut state = self.state();
+        state.events.entry(event.id).or_insert_with(|| Arc::new(event.clone()));
+        let row = state.deliveries.entry(delivery.id).or_insert_with(|| Row::new(delivery, None));
+        row.set(DeliveryStatus::Pending, None);
+        Ok(row.delivery.attempts)
+    }
+
+    async fn record_tracked(
+        &self,
+        id: DeliveryId,
+        attempt: Attempt,
+        status: DeliveryStatus,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        if let Some(row) = self.state().deliveries.get_mut(&id) {
+            row.delivery.attempts = attempt.number;
+            row.delivery.last_attempt_at = Some(now);
+            row.record(attempt);
+            row.set(status, None);
+        }
+        Ok(())
+    }
+}
+
+fn matches(query: &DeliveryQuery, delivery: &Delivery) -> bool {
+    query.tenant.as_ref().is_none_or(|tenant| delivery.tenant == *tenant)
+        && query.event.is_none_or(|event| delivery.id.event == event)
+        && query.endpoint.is_none_or(|endpoint| delivery.id.endpoint == endpoint)
+        && query.status.is_none_or(|status| delivery.status == status)
+        && query.cursor.is_none_or(|cursor| Cursor::after(delivery) < cursor)
+}

@@ -1,0 +1,73 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use webhook_registry::{
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointUrl, Event,
+    EventId, LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) versions: BTreeMap<TenantId, TenantVersion>,
+    pub(super) endpoints: BTreeMap<EndpointId, Endpoint>,
+    pub(super) removed: BTreeMap<EndpointId, EndpointUrl>,
+    pub(super) events: BTreeMap<EventId, Arc<Event>>,
+    /// Events that nobody has routed, and from when somebody may.
+    pub(super) unrouted: BTreeMap<EventId, Timestamp>,
+    pub(super) deliveries: BTreeMap<DeliveryId, Row>,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) delivery: Delivery,
+    pub(super) epoch: LeaseEpoch,
+    pub(super) forgiven: u32,
+    /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
+    /// it is finished or tracked.
+    pub(super) claim_at: Option<Timestamp>,
+    pub(super) attempts: BTreeMap<u32, Attempt>,
+}
+
+impl Row {
+    pub(super) const fn new(delivery: Delivery, claim_at: Option<Timestamp>) -> Self {
+        let epoch = LeaseEpoch::from_u64(0);
+        Self { delivery, epoch, forgiven: 0, claim_at, attempts: BTreeMap::new() }
+    }
+
+    pub(super) fn record(&mut self, attempt: Attempt) {
+        self.delivery.last_error = attempt.failure.as_ref().map(ToString::to_string);
+        self.attempts.insert(attempt.number, attempt);
+    }
+
+    pub(super) fn set(&mut self, status: DeliveryStatus, claim_at: Option<Timestamp>) {
+        self.delivery.status = status;
+        self.claim_at = claim_at;
+        self.delivery.due_at = claim_at.filter(|_| status == DeliveryStatus::Pending);
+    }
+}
+
+impl State {
+    pub(super) fn version(&self, tenant: &TenantId) -> TenantVersion {
+        self.versions.get(tenant).copied().unwrap_or_default()
+    }
+
+    pub(super) fn raise_version(&mut self, tenant: &TenantId) {
+        let next = self.version(tenant).next();
+        self.versions.insert(tenant.clone(), next);
+    }
+
+    /// Creates a delivery of `event`, unless there is one.
+    pub(super) fn deliver(&mut self, event: &Event, new: NewDelivery, now: Timestamp) {
+        let id = DeliveryId::new(event.id, new.endpoint);
+        let Some(endpoint) = self.endpoints.get(&new.endpoint) else { return };
+        let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
+        let delivery = Delivery::new(id, tenant, event_type, endpoint.url.clone(), now);
+        let row = self.deliveries.entry(id).or_insert_with(|| Row::new(delivery, None));
+        row.set(DeliveryStatus::Pending, Some(now));
+        if let Some(lease) = new.lease {
+            row.epoch = row.epoch.next();
+            row.delivery.attempts = 1;
+            row.delivery.last_attempt_at = Some(now);
+            row.set(DeliveryStatus::InFlight, Some(now.after(lease)));
+        }
+    }
+}
