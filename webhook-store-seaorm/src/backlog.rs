@@ -10,7 +10,7 @@ pub(crate) struct CountBacklog;
 
 const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at IS NOT NULL";
 
-const IN_FLIGHT: &str = "SELECT 1 FROM {deliveries} WHERE status = 'in_flight'";
+const IN_FLIGHT: &str = "SELECT 1 FROM {deliveries} {by_status} WHERE status = 'in_flight'";
 
 /// Pending deliveries by endpoint; `state` narrows the endpoints down.
 fn pending(state: &str) -> String {

@@ -152,6 +152,7 @@ impl ConnectError {
 }
 
 /// What is left of a URL when user name, password and parameters are cut off.
+#[cfg(any(feature = "sqlite", test))]
 fn without_secrets(url: &str) -> String {
     let url = url.split('?').next().unwrap_or_default();
     match url.split_once("://") {

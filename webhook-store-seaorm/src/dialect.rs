@@ -23,8 +23,15 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// Milliseconds of Unix time by the database's clock, as an expression.
     fn now(&self) -> &'static str;
 
-    /// What a `{word}` stands for, unless it is a table: column types, table options, index hints.
+    /// What a `{word}` stands for, unless it is a table: column types, table options, clauses.
     fn word(&self, word: &str) -> Option<&'static str>;
+
+    /// Says after the name of a table which index to use. `{by_x}` stands for the index `x` of the
+    /// deliveries: the planner, which guesses, may prefer one that holds all the finished rows too.
+    fn by_index(&self, index: &str) -> String {
+        let _ = index;
+        String::new()
+    }
 
     /// `count` pairs of values as the right side of `(a, b) IN`.
     fn pairs(&self, count: usize) -> String {
@@ -111,6 +118,11 @@ impl Sql {
     }
 
     fn push_word(&self, sql: &mut String, word: &str) {
+        if let Some(index) = word.strip_prefix("by_") {
+            let index = format!("{}deliveries_{index}", self.prefix);
+            sql.push_str(&self.dialect.by_index(&index));
+            return;
+        }
         match self.dialect.word(word) {
             // A word of the dialect may itself name a table.
             Some(text) => sql.push_str(&text.replace("{prefix}", &self.prefix)),

@@ -65,6 +65,11 @@ impl Fault {
         matches!(self.class, Class::Passing(_))
     }
 
+    /// Whether a table or a row is not as ours are.
+    pub(crate) const fn is_misfit(&self) -> bool {
+        matches!(self.class, Class::Lasting(StoreErrorKind::Schema | StoreErrorKind::Corrupt))
+    }
+
     /// What the caller gets to see.
     pub(crate) fn into_error(self) -> StoreError {
         let (Class::Passing(kind) | Class::Lasting(kind) | Class::Unclear(kind)) = self.class;

@@ -15,18 +15,15 @@ use tokio::{runtime::Handle, sync::oneshot};
 use webhook_core::{StoreError, StoreErrorKind};
 
 /// Calls of one kind, in line for the next commit.
-#[derive(Debug)]
 pub(crate) struct Gather<I, A> {
     line: Mutex<Line<I, A>>,
 }
 
-#[derive(Debug)]
 struct Line<I, A> {
     calls: Vec<Call<I, A>>,
     busy: bool,
 }
 
-#[derive(Debug)]
 struct Call<I, A> {
     items: Vec<I>,
     tell: oneshot::Sender<Result<Vec<A>, StoreError>>,

@@ -44,7 +44,7 @@ mod finish;
 mod gather;
 mod log;
 mod migrate;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
 mod plans;
 mod route;
 mod row;

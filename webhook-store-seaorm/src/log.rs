@@ -72,7 +72,7 @@ impl Unit for ReadEvent {
 const SELECT_DELIVERIES: &str = "\
     SELECT d.event_id, d.endpoint_id, d.tenant, d.event_type, COALESCE(d.url, e.url) AS url, d.status, \
         d.attempts, d.due_at, d.claimed_at, d.last_error, d.created_at \
-    FROM {deliveries} AS d LEFT JOIN {endpoints} AS e ON e.id = d.endpoint_id";
+    FROM {deliveries} AS d {by} LEFT JOIN {endpoints} AS e ON e.id = d.endpoint_id";
 
 fn delivery(row: &Row) -> Result<Delivery, Fault> {
     let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
@@ -97,6 +97,7 @@ impl Unit for ReadDelivery {
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
         let sql = format!("{SELECT_DELIVERIES} WHERE d.event_id = ? AND d.endpoint_id = ?");
+        let sql = sql.replace("{by}", "");
         let row = tx.one(&sql, pairs(&[self.0])).await?;
         row.map(|row| delivery(&row)).transpose()
     }
@@ -119,33 +120,79 @@ impl Unit for ListDeliveries {
     }
 }
 
-/// The statement for a query: only the conditions it has, so that each kind finds its own index.
+/// The statement for a query.
 fn listing(query: &DeliveryQuery, rows: usize) -> (String, Vec<Value>) {
-    let mut conditions = Vec::new();
-    let mut values = Vec::new();
-    let mut narrow = |condition, value: Option<Value>| {
-        if let Some(value) = value {
-            conditions.push(condition);
-            values.push(value);
-        }
+    let parts = match (query.event, query.status) {
+        (Some(event), _) => vec![of_event(query, event)],
+        (None, Some(status)) => vec![of_status(query, status)],
+        (None, None) => DeliveryStatus::ALL.map(|status| of_status(query, status)).into(),
     };
-    narrow("d.tenant = ?", query.tenant.as_ref().map(ToValue::to_value));
-    narrow("d.event_id = ?", query.event.as_ref().map(ToValue::to_value));
-    narrow("d.endpoint_id = ?", query.endpoint.as_ref().map(ToValue::to_value));
-    narrow("d.status = ?", query.status.as_ref().map(ToValue::to_value));
-    if let Some(Cursor { created_at, id, .. }) = &query.cursor {
-        conditions.push("(d.created_at, d.event_id, d.endpoint_id) < (?, ?, ?)");
-        values.push(created_at.to_value());
-        values.extend(pairs(&[*id]));
+    let (mut sql, mut values) = (Vec::new(), Vec::new());
+    for mut part in parts {
+        if let Some(Cursor { created_at, id, .. }) = query.cursor {
+            part.narrow(
+                "(d.created_at, d.event_id, d.endpoint_id) < (?, ?, ?)",
+                created_at.to_value(),
+            );
+            part.values.extend(pairs(&[id]));
+        }
+        sql.push(
+            format!(
+                "SELECT * FROM ({SELECT_DELIVERIES} WHERE {} \
+             ORDER BY d.created_at DESC, d.event_id DESC, d.endpoint_id DESC LIMIT ?) AS part",
+                part.conditions.join(" AND ")
+            )
+            .replace("{by}", part.by),
+        );
+        values.extend(part.values);
+        values.push(limit(rows));
     }
-    let filter = if conditions.is_empty() { "" } else { " WHERE " };
-    let sql = format!(
-        "{SELECT_DELIVERIES}{filter}{} \
-         ORDER BY d.created_at DESC, d.event_id DESC, d.endpoint_id DESC LIMIT ?",
-        conditions.join(" AND ")
-    );
     values.push(limit(rows));
-    (sql, values)
+    let newest = "ORDER BY created_at DESC, event_id DESC, endpoint_id DESC LIMIT ?";
+    (format!("{} {newest}", sql.join(" UNION ALL ")), values)
+}
+
+/// What one index answers.
+struct Part {
+    by: &'static str,
+    conditions: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl Part {
+    fn narrow(&mut self, condition: &'static str, value: Value) {
+        self.conditions.push(condition);
+        self.values.push(value);
+    }
+
+    fn narrow_if_any(&mut self, condition: &'static str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.narrow(condition, value);
+        }
+    }
+}
+
+/// The deliveries of an event stand together and are few: no other index may be tempting.
+fn of_event(query: &DeliveryQuery, event: EventId) -> Part {
+    let (conditions, values) = (vec!["d.event_id = ?"], vec![event.to_value()]);
+    let mut part = Part { by: "", conditions, values };
+    part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
+    part.narrow_if_any("COALESCE(d.tenant, '') = ?", query.tenant.as_ref().map(ToValue::to_value));
+    part.narrow_if_any("COALESCE(d.status, '') = ?", query.status.map(|status| status.to_value()));
+    part
+}
+
+/// Deliveries in one status, of an endpoint, a tenant or everybody.
+fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> Part {
+    let by = match (&query.endpoint, &query.tenant) {
+        (Some(_), _) => "{by_endpoint}",
+        (None, Some(_)) => "{by_tenant}",
+        (None, None) => "{by_status}",
+    };
+    let mut part = Part { by, conditions: vec!["d.status = ?"], values: vec![status.to_value()] };
+    part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
+    part.narrow_if_any("d.tenant = ?", query.tenant.as_ref().map(ToValue::to_value));
+    part
 }
 
 struct ListAttempts(DeliveryId);

@@ -1,6 +1,12 @@
 //! Every statement of the straight way finds its rows by an index, in an empty database and in one
 //! that is full of finished work.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic here is the failed assertion"
+)]
+
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -94,12 +100,13 @@ fn is_slow(sql: &str, step: &str) -> bool {
     const GROWING: [&str; 4] = ["d", "webhook_deliveries", "webhook_events", "webhook_attempts"];
     let scanned = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
     let grows = scanned.is_some_and(|name| GROWING.contains(&name));
-    // Open work alone is in these two; and a listing of everything reads no more than a page of
-    // what stands at the end of the third.
-    let may_scan = step.contains("_deliveries_open")
-        || step.contains("_events_unrouted")
-        || step.contains("_deliveries_created") && !sql.contains(" WHERE d.");
-    grows && !may_scan || step.contains("USE TEMP B-TREE FOR ORDER BY")
+    // Open work alone is in these two.
+    let open = ["_deliveries_open", "_events_unrouted"].iter().any(|index| step.contains(index));
+    // A page or two may be put in order: what five parts of a listing have found, the deliveries of
+    // one event, the endpoints of one tenant.
+    let few = ["UNION ALL", "d.event_id = ? ", "e.tenant = t.id"].iter().any(|it| sql.contains(it));
+    let sorts = step.contains("USE TEMP B-TREE FOR ORDER BY");
+    grows && !open || sorts && !few
 }
 
 async fn check(store: &SeaOrmStore) {
@@ -107,9 +114,7 @@ async fn check(store: &SeaOrmStore) {
     let mut bad = Vec::new();
     for sql in &said {
         let plan = plan(store, sql).await;
-        // The deliveries of one event and the endpoints of one tenant may be sorted.
-        let few = sql.contains("d.event_id = ? ") || sql.contains("e.tenant = t.id");
-        if !few && plan.iter().any(|step| is_slow(sql, step)) {
+        if plan.iter().any(|step| is_slow(sql, step)) {
             bad.push(format!("{sql}\n  {}", plan.join("\n  ")));
         }
     }

@@ -13,7 +13,6 @@ use crate::fault::Fault;
 ///
 /// Identifiers are stored as the 16 bytes of the UUID: BLOB, uuid and BINARY(16) compare them in the
 /// same order, they take half the room of text in every index, and `hex(id)` shows them.
-#[derive(Debug)]
 pub(crate) struct Row(QueryResult);
 
 impl Row {

@@ -98,7 +98,7 @@ impl Tx {
     fn statement(&self, template: &str, values: impl IntoIterator<Item = Value>) -> Statement {
         let sql = self.sql.render(template);
         #[cfg(test)]
-        self.sql.said.lock().unwrap().insert(sql.clone());
+        self.sql.said.lock().map(|mut said| said.insert(sql.clone())).ok();
         Statement::from_sql_and_values(self.sql.dialect.backend(), sql, values)
     }
 

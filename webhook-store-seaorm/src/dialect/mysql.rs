@@ -28,13 +28,16 @@ impl Dialect for MySql {
             "table" | "clustered" => " ENGINE = InnoDB",
             // No partial indexes: finished rows are those whose due time is NULL, all in one place.
             "where_open" | "where_unrouted" => "",
-            "by_open" => "FORCE INDEX ({prefix}deliveries_open)",
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",
             "or_raise" => "ON DUPLICATE KEY UPDATE version = version + 1",
             "for_update" => "FOR UPDATE",
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",
             _ => return None,
         })
+    }
+
+    fn by_index(&self, index: &str) -> String {
+        format!("FORCE INDEX ({index})")
     }
 
     fn tables(&self) -> &'static str {

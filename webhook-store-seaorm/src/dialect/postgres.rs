@@ -25,7 +25,7 @@ impl Dialect for Postgres {
             // Compared byte by byte, as everywhere else.
             "name" => "TEXT COLLATE \"C\"",
             "text" => "TEXT",
-            "table" | "clustered" | "by_open" => "",
+            "table" | "clustered" => "",
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "keep_first" => "ON CONFLICT DO NOTHING",

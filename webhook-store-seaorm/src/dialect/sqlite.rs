@@ -28,14 +28,16 @@ impl Dialect for Sqlite {
             "clustered" => " STRICT, WITHOUT ROWID",
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
-            // Without statistics the planner may prefer an index that holds finished rows too.
-            "by_open" => "INDEXED BY {prefix}deliveries_open",
             "keep_first" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {prefix}tenants.version + 1",
             // One writer at a time: there is nobody to lock a row against.
             "for_update" | "for_update_skip_locked" => "",
             _ => return None,
         })
+    }
+
+    fn by_index(&self, index: &str) -> String {
+        format!("INDEXED BY {index}")
     }
 
     fn pairs(&self, count: usize) -> String {
