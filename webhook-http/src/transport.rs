@@ -100,7 +100,8 @@ impl HttpTransport {
                 Err(Unanswered::Failed(error)) => return Err(error),
             }
         }
-        let mut connection = self.connect(url, deadline).await?;
+        // Boxed: it is rare and large, and every exchange would carry its room.
+        let mut connection = Box::pin(self.connect(url, deadline)).await?;
         match connection.exchange(message, deadline).await {
             Ok(answer) => Ok((connection, answer)),
             Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => Err(error),

@@ -22,6 +22,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    task::unconstrained,
     time::{Instant, timeout_at},
 };
 use webhook_core::{TransportError, TransportErrorKind};
@@ -36,10 +37,9 @@ pub(super) type Message = http::Request<Full<Bytes>>;
 /// An answer whose head is complete.
 pub(super) type Answer = http::Response<Incoming>;
 
-/// The longest response head, in bytes; also the size of what hyper buffers.
+/// The longest response head, in bytes; also the size of what hyper buffers. It may have 100
+/// headers, which is hyper's default; naming it costs hyper an allocation for each answer.
 const MAX_HEAD: usize = 64 * 1024;
-/// The most headers of an answer.
-const MAX_HEADERS: usize = 100;
 /// How much of an answer's body is read at most, so that the connection can be used again.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -77,7 +77,6 @@ impl Connection {
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&marks)));
         let (sender, connection) = Builder::new()
             .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
             .handshake(wire)
             .await
             .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
@@ -124,9 +123,10 @@ impl Connection {
         ReadBody { kept, complete }
     }
 
-    /// Lets what the receiver has sent since come in, and says whether another request may follow.
-    /// Whatever comes unasked, an end or a stray byte, ends the connection.
-    pub(super) fn is_usable(&mut self) -> bool {
+    /// Ends an exchange, and says whether another may follow. What the receiver says or does
+    /// unasked until then, an end or a stray byte, is seen before the next request is written: the
+    /// driver reads first, and hands the request back.
+    pub(super) fn rest(&mut self) -> bool {
         // Nobody waits for an idle connection; the next exchange brings a waker.
         self.poll_driver(&mut Context::from_waker(Waker::noop()));
         self.reused = true;
@@ -135,10 +135,13 @@ impl Connection {
 
     /// Waits for `step` while the connection reads and writes what it needs.
     async fn drive<T>(&mut self, step: impl Future<Output = T>) -> T {
-        let mut step = pin!(step);
+        // Only the driver can bring the step forward, and it has just been polled. So the step
+        // needs no waker, which would wake this task once more for nothing, and no share of the
+        // task's budget, which it could not be woken for.
+        let mut step = pin!(unconstrained(step));
         poll_fn(|cx| {
             self.poll_driver(cx);
-            step.as_mut().poll(cx)
+            step.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
     }
@@ -183,4 +186,44 @@ async fn collect(incoming: &mut Incoming, keep: usize, kept: &mut Vec<u8>) -> bo
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    fn deadline() -> Instant {
+        Instant::now() + Duration::from_secs(30)
+    }
+
+    #[tokio::test]
+    async fn a_request_that_finds_its_connection_ended_comes_back_whole() {
+        let (ours, theirs) = duplex(1024);
+        let mut connection = Connection::open(ours).await.unwrap();
+        drop(theirs);
+        let message = Message::new(Full::new("body".into()));
+        match connection.exchange(message, deadline()).await {
+            Err(Unanswered::NotWritten(message, _)) => {
+                assert_eq!(message.into_body().collect().await.unwrap().to_bytes(), "body");
+            }
+            _ => panic!("it was taken"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rested_connection_that_speaks_unasked_gets_no_request() {
+        let (ours, mut theirs) = duplex(1024);
+        let mut connection = Connection::open(ours).await.unwrap();
+        assert!(connection.rest());
+        theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        let message = Message::new(Full::new("body".into()));
+        let result = connection.exchange(message, deadline()).await;
+        assert!(matches!(result, Err(Unanswered::NotWritten(..))));
+        drop(connection);
+        let mut written = Vec::new();
+        theirs.read_to_end(&mut written).await.unwrap();
+        assert!(written.is_empty());
+    }
 }

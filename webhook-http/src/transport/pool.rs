@@ -2,7 +2,7 @@
 //!
 //! Deliveries to one receiver come in bursts, and a new TLS connection costs more than the request.
 //! But a kept connection may be closed by the other side at any time, so it is kept only briefly,
-//! looked at before use, and the freshest is taken first.
+//! read from before it is written to, and the freshest is taken first.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -46,11 +46,11 @@ impl Idle {
 }
 
 impl Pool {
-    /// The freshest usable connection to `origin`; those it finds to be dead are closed.
+    /// The freshest connection to `origin`; those kept too long are closed.
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         loop {
-            let mut idle = self.pop(origin)?;
-            if idle.is_fresh() && idle.connection.is_usable() {
+            let idle = self.pop(origin)?;
+            if idle.is_fresh() {
                 return Some(idle.connection);
             }
         }
@@ -58,7 +58,7 @@ impl Pool {
 
     /// Keeps `connection` for the next request to `origin`, if it can take one.
     pub(super) fn put(&self, origin: &str, mut connection: Connection) {
-        if !connection.is_usable() {
+        if !connection.rest() {
             return;
         }
         let idle = Idle { connection, since: Instant::now() };

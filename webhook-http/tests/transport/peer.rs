@@ -1,8 +1,11 @@
 //! A receiver on a real socket that does what the test says, byte by byte.
 
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 use webhook_core::EndpointUrl;
 
@@ -21,8 +24,10 @@ impl Peer {
         format!("http://127.0.0.1:{}{path}", self.port()).parse().unwrap()
     }
 
+    /// Takes the next connection; gives up where none will come, instead of hanging the test.
     pub(crate) async fn accept(&self) -> Caller<TcpStream> {
-        Caller(self.0.accept().await.unwrap().0)
+        let accepted = timeout(Duration::from_secs(60), self.0.accept()).await;
+        Caller(accepted.expect("nobody has connected").unwrap().0)
     }
 
     /// Takes one connection, reads one request, answers, and keeps the connection open.
@@ -35,7 +40,7 @@ impl Peer {
 
     /// Whether nobody is waiting to be accepted.
     pub(crate) async fn is_untouched(&self) -> bool {
-        tokio::time::timeout(std::time::Duration::ZERO, self.0.accept()).await.is_err()
+        timeout(Duration::ZERO, self.0.accept()).await.is_err()
     }
 }
 
@@ -59,7 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
     /// Waits until the other side has closed the connection; an end by reset is one too.
     pub(crate) async fn closed(&mut self) {
         let mut rest = Vec::new();
-        let _ = self.0.read_to_end(&mut rest).await;
+        let end = timeout(Duration::from_secs(60), self.0.read_to_end(&mut rest)).await;
+        let _ = end.expect("the connection stays open");
         assert!(rest.is_empty(), "more than one request was written");
     }
 }
