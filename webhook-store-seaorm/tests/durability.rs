@@ -17,7 +17,8 @@ use sea_orm::{
     ConnectionTrait as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use webhook_core::{
-    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStore as _, Enqueued, StoreErrorKind,
+    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStatus, DeliveryStore as _, Enqueued,
+    StoreErrorKind,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -96,7 +97,6 @@ async fn a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transaction_op
     for times in 1..60 {
         let number = times as u128;
         poll_and_drop(store.enqueue(vec![enqueue(number, version)]), times).await;
-        poll_and_drop(store.claim_due(ClaimDue::new(1, MINUTE)), times).await;
         // The next call stands in line behind the dropped ones, on the one connection that writes.
         store.release(vec![]).await.unwrap();
         let there = store.event(event(number).id).await.unwrap().is_some();
@@ -105,6 +105,23 @@ async fn a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transaction_op
         assert!(there, "the work went on without its caller, after {times}");
         // Somebody else can write: no transaction was left behind.
         other.enqueue(vec![enqueue(1000 + number, version)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_claim_holds_its_lease_as_if_its_caller_had_died() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    for times in 1..40 {
+        let number = times as u128;
+        store.enqueue(vec![enqueue(number, version)]).await.unwrap();
+        poll_and_drop(store.claim_due(ClaimDue::new(10, MINUTE)), times).await;
+        store.release(vec![]).await.unwrap();
+        let id = DeliveryId::new(event(number).id, endpoint());
+        let delivery = store.delivery(id).await.unwrap().unwrap();
+        assert_eq!(delivery.status, DeliveryStatus::InFlight, "after {times}");
+        assert_eq!(delivery.attempts, 1, "after {times}");
     }
 }
 
