@@ -1,5 +1,13 @@
 //! The dispatcher over fakes: stories of deliveries, told by the world's timeline.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is the failed test"
+)]
+
 use std::time::Duration;
 
 use webhook_core::{

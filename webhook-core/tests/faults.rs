@@ -1,5 +1,13 @@
 //! The dispatcher when its store or its transport fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is the failed test"
+)]
+
 use std::{
     future::Future,
     pin::pin,

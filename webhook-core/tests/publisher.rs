@@ -1,5 +1,13 @@
 //! Sending within a call, over fakes: no network, and no time passes but by hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is the failed test"
+)]
+
 use std::{
     future::Future,
     io,

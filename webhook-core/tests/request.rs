@@ -1,5 +1,13 @@
 //! What a request of ours looks like.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is the failed test"
+)]
+
 use webhook_core::{
     CustomHeaders, Endpoint, EndpointId, Event, EventId, Profile, Request, Signing, SigningKey,
     Timestamp, compose,
