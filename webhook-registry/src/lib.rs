@@ -49,3 +49,8 @@ pub use webhook_store_seaorm::SeaOrmStore;
 fn text_of(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
+
+/// The examples of the README, compiled.
+#[cfg(all(doctest, feature = "http", feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
