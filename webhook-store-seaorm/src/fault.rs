@@ -31,7 +31,11 @@ impl Fault {
         kind: StoreErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { class: Class::Lasting(kind), source: source.into() }
+        Self::classed(Class::Lasting(kind), source)
+    }
+
+    pub(crate) fn classed(class: Class, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { class, source: source.into() }
     }
 
     /// A stored row that cannot be read. `what` names the column, never the value.

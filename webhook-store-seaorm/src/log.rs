@@ -121,7 +121,7 @@ impl Unit for ListDeliveries {
 }
 
 /// The statement for a query.
-fn listing(query: &DeliveryQuery, rows: usize) -> (String, Vec<Value>) {
+pub(crate) fn listing(query: &DeliveryQuery, rows: usize) -> (String, Vec<Value>) {
     let parts = match (query.event, query.status) {
         (Some(event), _) => vec![of_event(query, event)],
         (None, Some(status)) => vec![of_status(query, status)],

@@ -147,3 +147,26 @@ async fn every_statement_finds_its_rows_by_an_index() {
     }
     check(&store).await;
 }
+
+#[tokio::test]
+async fn each_listing_reads_the_index_made_for_it() {
+    let store = SeaOrmStore::connect("sqlite::memory:").await.unwrap();
+    store.migrate().await.unwrap();
+    let (tenant, id) = (TenantId::default(), EndpointId::from_uuid(Uuid::nil()));
+    let (all, failed) = (DeliveryQuery::new, DeliveryStatus::Failed);
+    let table = [
+        (all(), "deliveries_status (status=?"),
+        (all().status(failed), "deliveries_status (status=?"),
+        (all().tenant(tenant.clone()), "deliveries_tenant (tenant=? AND status=?"),
+        (all().tenant(tenant.clone()).status(failed), "deliveries_tenant (tenant=? AND status=?"),
+        (all().endpoint(id), "deliveries_endpoint (endpoint_id=? AND status=?"),
+        (all().tenant(tenant).endpoint(id), "deliveries_endpoint (endpoint_id=? AND status=?"),
+        (all().event(EventId::from_uuid(Uuid::nil())).status(failed), "PRIMARY KEY (event_id=?"),
+    ];
+    for (query, index) in table {
+        let (sql, _) = crate::log::listing(&query, 10);
+        let plan = plan(&store, &store.inner.sql.render(&sql)).await;
+        let reads: Vec<_> = plan.iter().filter(|step| step.starts_with("SEARCH d ")).collect();
+        assert!(!reads.is_empty() && reads.iter().all(|step| step.contains(index)), "{plan:#?}");
+    }
+}

@@ -49,9 +49,10 @@ impl Unit for OpenTracked {
 impl OpenTracked {
     async fn add(&self, tx: &Tx) -> Result<(), Fault> {
         let now = tx.now().await?;
-        let sql = "SELECT id FROM {events} WHERE id = ?";
-        if tx.one(sql, [self.event.id.to_value()]).await?.is_none() {
-            insert_events(tx, vec![event_row(&self.event, now, None)], "").await?;
+        let stored = "SELECT id FROM {events} WHERE id = ?";
+        if tx.one(stored, [self.event.id.to_value()]).await?.is_none() {
+            let event = self.without_taken_key(tx).await?;
+            insert_events(tx, vec![event_row(&event, now, None)], "").await?;
         }
         let row = [
             self.delivery.id.event.to_value(),
@@ -67,6 +68,17 @@ impl OpenTracked {
         let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, url, status, epoch, \
                     attempts, created_at)";
         tx.insert(into, vec![row], "").await
+    }
+}
+
+impl OpenTracked {
+    /// A key names the first event under it. It stays that one's, and this one is recorded without.
+    async fn without_taken_key(&self, tx: &Tx) -> Result<Event, Fault> {
+        let event = self.event.clone();
+        let Some(key) = &event.key else { return Ok(event) };
+        let sql = "SELECT id FROM {events} WHERE tenant = ? AND event_key = ?";
+        let taken = tx.one(sql, [event.tenant.to_value(), key.as_str().into()]).await?;
+        Ok(if taken.is_some() { event.with_key(None) } else { event })
     }
 }
 

@@ -169,6 +169,38 @@ mod tests {
         assert_eq!(stage.give_up::<Nothing<false>>("").kind(), StoreErrorKind::Unavailable);
     }
 
+    /// Fails with an error of this code, so many times, and then no more.
+    struct Hindered {
+        code: &'static str,
+        left: AtomicU8,
+    }
+
+    #[async_trait]
+    impl Unit for Hindered {
+        type Answer = ();
+        const WRITES: bool = true;
+
+        async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+            let again = |left: u8| left.checked_sub(1);
+            match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, again) {
+                Ok(_) => Err(Fault::classed(tx.sql().dialect.class(self.code), "hindered")),
+                Err(_) => Ok(()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_tried_again_and_what_lasts_is_told() {
+        let store = crate::SeaOrmStore::connect("sqlite::memory:").await.unwrap();
+        let hindered = |code, times| Hindered { code, left: AtomicU8::new(times) };
+        let (busy, busy_snapshot, duplicate, full) = ("5", "517", "1555", "13");
+        for code in [busy, busy_snapshot, duplicate] {
+            store.inner.perform(hindered(code, 3)).await.unwrap();
+        }
+        let error = store.inner.perform(hindered(full, 1)).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Refused);
+    }
+
     #[test]
     fn pauses_spread_and_stay_short() {
         let pause = Duration::from_millis(100);

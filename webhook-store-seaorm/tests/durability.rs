@@ -17,8 +17,8 @@ use sea_orm::{
     ConnectionTrait as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use webhook_core::{
-    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStatus, DeliveryStore as _, Enqueued,
-    StoreErrorKind,
+    ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryStatus, DeliveryStore as _, Enqueue,
+    Enqueued, StoreErrorKind, Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -178,4 +178,20 @@ async fn a_row_that_cannot_be_read_fails_alone() {
     assert_eq!(failed.last_error.as_deref(), Some("the stored event or delivery cannot be read"));
     assert_eq!(store.event(event(1).id).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
     assert_eq!(store.delivery(id(2)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_tracked_event_under_a_taken_key_is_recorded_without_it() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let keyed = |number| event(number).with_key("order-7".parse().ok());
+    store.enqueue(vec![Enqueue::unrouted(keyed(1))]).await.unwrap();
+    let id = DeliveryId::new(event(2).id, endpoint());
+    let url = "https://a.example/hooks".parse().unwrap();
+    let tracked =
+        Delivery::new(id, keyed(2).tenant, keyed(2).event_type, url, Timestamp::default());
+    assert_eq!(store.open_tracked(&keyed(2), tracked).await.unwrap(), 0);
+    assert_eq!(store.event(event(2).id).await.unwrap().unwrap().key, None);
+    let again = store.enqueue(vec![Enqueue::unrouted(keyed(3))]).await.unwrap();
+    assert_eq!(again, [Enqueued::Duplicate(event(1).id)], "the key stays the first one's");
 }
