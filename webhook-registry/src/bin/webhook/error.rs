@@ -92,7 +92,10 @@ pub(crate) enum Error {
 impl Error {
     /// Says it in one line.
     pub(crate) fn tell(&self) -> ExitCode {
-        complain(&text(self));
+        // The library names its own switch; ours is spelled as an option.
+        let line = text(self)
+            .replace("dangerous_allow_private_addresses()", "--dangerous-allow-private-addresses");
+        complain(&line);
         End::Failed.into()
     }
 }
@@ -121,13 +124,20 @@ pub(crate) fn text(error: &dyn StdError) -> String {
 /// repeating it, as it may be a secret.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     match (error.source(), error.get(clap::error::ContextKind::InvalidArg)) {
-        (Some(cause), Some(name)) => complain(&format!("{name}: {}", text(cause))),
+        (Some(cause), Some(name)) => {
+            complain(&format!("{}: {}", bare(&name.to_string()), text(cause)));
+        }
         // Help and version are errors to clap, too.
         _ => {
             let _ = error.print();
         }
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// `--secret` of `--secret <whsec_...>`, and `URL` of `<URL>`.
+fn bare(name: &str) -> &str {
+    name.split(' ').next().unwrap_or(name).trim_matches(['<', '>', '[', ']'])
 }
 
 #[cfg(test)]

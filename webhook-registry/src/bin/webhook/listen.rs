@@ -20,7 +20,7 @@ use crate::{
 #[derive(Args, Debug)]
 pub(crate) struct ListenArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     addr: SocketAddr,
     /// The secret to verify signatures with
     #[arg(long)]
@@ -28,6 +28,10 @@ pub(crate) struct ListenArgs {
     /// The statuses to answer with, in turn; the last one repeats: 503x2,200 (never: no answer)
     #[arg(long, value_name = "STATUSES", default_value = "200")]
     answer: Script,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:0")
 }
 
 #[derive(Serialize)]

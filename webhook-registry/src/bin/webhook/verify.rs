@@ -25,6 +25,9 @@ pub(crate) struct VerifyArgs {
     /// How old or new the request may be
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     tolerance: Duration,
+    /// Judge as of this time, in Unix seconds; as of now, when absent
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<i64>,
     #[command(flatten)]
     body: BodyArgs,
 }
@@ -52,7 +55,8 @@ impl View for Verified {
 pub(crate) fn run(options: &Options, args: VerifyArgs) -> Result<End, Error> {
     let headers = read_headers(&args.header)?;
     let body = args.body.read(MAX_BODY)?;
-    let now = Timestamp::from(SystemTime::now());
+    let now = || Timestamp::from(SystemTime::now());
+    let now = args.now.map_or_else(now, Timestamp::from_unix_secs);
     let verifier = Verifier::new(args.secret).tolerance(args.tolerance);
     let answer = verifier.verify(&RingSigner, &headers, &body, now);
     let reason = answer.as_ref().err().map(ToString::to_string);

@@ -1,0 +1,8 @@
+//! The command `webhook`, run as a program: what it answers, and how it ends.
+#![cfg(feature = "cli")]
+
+mod bad_input;
+mod crash;
+mod deliver;
+mod shell;
+mod sign;
