@@ -236,7 +236,8 @@ impl Tally {
         if self.bad == 0 {
             return Ok(End::Done);
         }
-        complain(&format!("{} lines were not published; correct them and publish them", self.bad));
+        let lines = if self.bad == 1 { "1 line was" } else { &format!("{} lines were", self.bad) };
+        complain(&format!("{lines} not published; correct and publish what is missing"));
         Ok(End::Failed)
     }
 }
