@@ -5,11 +5,8 @@ use webhook_core::{
 };
 
 use crate::{
-    clock::SystemClock,
-    error::BuildError,
-    ids::UuidV7,
-    registry::Registry,
-    webhooks::{Inner, Webhooks},
+    clock::SystemClock, engine::Engine, error::BuildError, ids::UuidV7, registry::Registry,
+    webhooks::Webhooks,
 };
 
 /// Puts [`Webhooks`] together from a store, a transport, a signer and a clock.
@@ -99,9 +96,9 @@ impl WebhooksBuilder {
         let dispatcher = Dispatcher::new(ports, config)?.with_wake(wake.clone());
         let registry = Registry::new();
         let max_body = self.max_body.unwrap_or(Self::MAX_BODY);
-        let inner =
-            Inner { store, transport, signer, clock, ids, wake, dispatcher, registry, max_body };
-        Ok(Webhooks::from_inner(inner))
+        let engine =
+            Engine { store, transport, signer, clock, ids, wake, dispatcher, registry, max_body };
+        Ok(Webhooks::over(engine))
     }
 }
 

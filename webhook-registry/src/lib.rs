@@ -17,6 +17,7 @@
 
 mod builder;
 mod clock;
+mod engine;
 mod error;
 mod ids;
 mod new_endpoint;

@@ -7,17 +7,17 @@ use webhook_core::{
     Event, EventId, Page, StoreError, TenantId, Updated,
 };
 
-use crate::{error::EndpointError, new_endpoint::InvalidEndpoint, webhooks::Inner};
+use crate::{engine::Engine, error::EndpointError, new_endpoint::InvalidEndpoint};
 
 /// Reads and acts by bare identifiers, across tenants. For operators, never for customers.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator<'a> {
-    inner: &'a Inner,
+    engine: &'a Engine,
 }
 
 impl<'a> Operator<'a> {
-    pub(crate) const fn new(inner: &'a Inner) -> Self {
-        Self { inner }
+    pub(crate) const fn new(engine: &'a Engine) -> Self {
+        Self { engine }
     }
 
     /// The endpoints of one tenant, or of all, oldest first.
@@ -31,11 +31,11 @@ impl<'a> Operator<'a> {
     ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
         let tenants = match tenant {
             Some(tenant) => vec![tenant.clone()],
-            None => self.inner.store.tenants().await?,
+            None => self.engine.store.tenants().await?,
         };
         let mut endpoints = Vec::new();
         for tenant in tenants {
-            endpoints.extend_from_slice(self.inner.store.snapshot(&tenant).await?.endpoints());
+            endpoints.extend_from_slice(self.engine.store.snapshot(&tenant).await?.endpoints());
         }
         Ok(endpoints)
     }
@@ -46,7 +46,7 @@ impl<'a> Operator<'a> {
     ///
     /// [`EndpointError::NotFound`], or the store's.
     pub async fn endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
-        let found = self.inner.store.endpoints(&[id]).await?.pop();
+        let found = self.engine.store.endpoints(&[id]).await?.pop();
         found.ok_or(EndpointError::NotFound(id))
     }
 
@@ -60,11 +60,11 @@ impl<'a> Operator<'a> {
     pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         let refused =
             |error| EndpointError::Invalid(InvalidEndpoint::Refused(crate::text_of(&error)));
-        self.inner.transport.accepts(&endpoint.url).map_err(refused)?;
+        self.engine.transport.accepts(&endpoint.url).map_err(refused)?;
         let id = endpoint.id;
-        let updated = self.inner.store.update_endpoint(endpoint.clone()).await?;
-        self.inner.registry.forget(&endpoint.tenant);
-        self.inner.wake.wake();
+        let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
+        self.engine.registry.forget(&endpoint.tenant);
+        self.engine.wake.wake();
         match updated {
             Updated::Done(revision) => Ok(endpoint.with_revision(revision)),
             Updated::Stale => Err(EndpointError::Stale(id)),
@@ -109,8 +109,8 @@ impl<'a> Operator<'a> {
     /// [`EndpointError::NotFound`], or the store's.
     pub async fn remove_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
         let endpoint = self.endpoint(id).await?;
-        let removed = self.inner.store.remove_endpoint(&endpoint.tenant, id).await?;
-        self.inner.registry.forget(&endpoint.tenant);
+        let removed = self.engine.store.remove_endpoint(&endpoint.tenant, id).await?;
+        self.engine.registry.forget(&endpoint.tenant);
         if removed { Ok(()) } else { Err(EndpointError::NotFound(id)) }
     }
 
@@ -120,7 +120,7 @@ impl<'a> Operator<'a> {
     ///
     /// [`StoreError`] when the store cannot be read.
     pub async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        self.inner.store.event(id).await
+        self.engine.store.event(id).await
     }
 
     /// One delivery.
@@ -129,7 +129,7 @@ impl<'a> Operator<'a> {
     ///
     /// [`StoreError`] when the store cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.inner.store.delivery(id).await
+        self.engine.store.delivery(id).await
     }
 
     /// Deliveries, newest first, a page at a time.
@@ -138,7 +138,7 @@ impl<'a> Operator<'a> {
     ///
     /// [`StoreError`] when the store cannot be read.
     pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
-        self.inner.store.deliveries(query).await
+        self.engine.store.deliveries(query).await
     }
 
     /// The attempts on record of a delivery, the first one first.
@@ -147,7 +147,7 @@ impl<'a> Operator<'a> {
     ///
     /// [`StoreError`] when the store cannot be read.
     pub async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
-        self.inner.store.attempts(id).await
+        self.engine.store.attempts(id).await
     }
 
     /// What is left to do.
@@ -156,6 +156,6 @@ impl<'a> Operator<'a> {
     ///
     /// [`StoreError`] when the store cannot be asked.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.inner.store.backlog().await
+        self.engine.store.backlog().await
     }
 }

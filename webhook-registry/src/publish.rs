@@ -8,7 +8,7 @@ use webhook_core::{
     StoreErrorKind, TenantId, fan_out,
 };
 
-use crate::{error::PublishError, webhooks::Inner};
+use crate::{engine::Engine, error::PublishError};
 
 /// How often the same events are handed over again when the answer to a commit was lost: their ids
 /// make that safe.
@@ -38,19 +38,19 @@ pub enum Deliveries {
 }
 
 pub(crate) async fn publish_many(
-    inner: &Inner,
+    engine: &Engine,
     events: Vec<NewEvent>,
 ) -> Vec<Result<Published, PublishError>> {
-    let now = inner.clock.now();
+    let now = engine.clock.now();
     let read: Vec<Result<Event, InvalidEvent>> = events
         .into_iter()
         .map(|event| {
-            check_size(&event, inner.max_body)?;
-            Ok(event.into_event(|| EventId::from_uuid(inner.ids.next_id()), now))
+            check_size(&event, engine.max_body)?;
+            Ok(event.into_event(|| EventId::from_uuid(engine.ids.next_id()), now))
         })
         .collect();
     let valid: Vec<&Event> = read.iter().flatten().collect();
-    let mut stored = match store(inner, &valid).await {
+    let mut stored = match store(engine, &valid).await {
         Ok(stored) => stored.into_iter().map(Ok).collect(),
         Err(error) => each_failed(error, valid.len()),
     }
@@ -68,26 +68,26 @@ fn check_size(event: &NewEvent, limit: usize) -> Result<(), InvalidEvent> {
     if len > limit { Err(InvalidEvent::TooLarge { len, limit }) } else { Ok(()) }
 }
 
-async fn store(inner: &Inner, events: &[&Event]) -> Result<Vec<Enqueued>, StoreError> {
+async fn store(engine: &Engine, events: &[&Event]) -> Result<Vec<Enqueued>, StoreError> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let batch = route(inner, events).await?;
-    let answers = enqueue(inner, batch).await?;
+    let batch = route(engine, events).await?;
+    let answers = enqueue(engine, batch).await?;
     for (event, answer) in events.iter().zip(&answers) {
         if *answer == Enqueued::Later {
-            inner.registry.forget(&event.tenant);
+            engine.registry.forget(&event.tenant);
         }
     }
-    inner.wake.wake();
+    engine.wake.wake();
     Ok(answers)
 }
 
 /// Hands the batch over, again when nobody knows whether it was stored.
-async fn enqueue(inner: &Inner, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+async fn enqueue(engine: &Engine, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
     let mut tries = 1;
     loop {
-        match inner.store.enqueue(batch.clone()).await {
+        match engine.store.enqueue(batch.clone()).await {
             Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
                 tries += 1;
             }
@@ -96,13 +96,13 @@ async fn enqueue(inner: &Inner, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, St
     }
 }
 
-async fn route(inner: &Inner, events: &[&Event]) -> Result<Vec<Enqueue>, StoreError> {
+async fn route(engine: &Engine, events: &[&Event]) -> Result<Vec<Enqueue>, StoreError> {
     let mut snapshots = BTreeMap::<TenantId, Arc<Snapshot>>::new();
     let mut batch = Vec::with_capacity(events.len());
     for event in events {
         let snapshot = match snapshots.get(&event.tenant) {
             Some(snapshot) => snapshot.clone(),
-            None => snapshot(inner, &event.tenant).await?,
+            None => snapshot(engine, &event.tenant).await?,
         };
         let fan_out = FanOut::pending(snapshot.version(), fan_out(&snapshot, &event.event_type));
         batch.push(Enqueue::routed(Event::clone(event), fan_out));
@@ -112,10 +112,10 @@ async fn route(inner: &Inner, events: &[&Event]) -> Result<Vec<Enqueue>, StoreEr
 }
 
 /// The tenant's endpoints, from memory where they are held.
-async fn snapshot(inner: &Inner, tenant: &TenantId) -> Result<Arc<Snapshot>, StoreError> {
-    match inner.registry.snapshot(tenant) {
+async fn snapshot(engine: &Engine, tenant: &TenantId) -> Result<Arc<Snapshot>, StoreError> {
+    match engine.registry.snapshot(tenant) {
         Some(snapshot) => Ok(snapshot),
-        None => Ok(inner.registry.hold(inner.store.snapshot(tenant).await?)),
+        None => Ok(engine.registry.hold(engine.store.snapshot(tenant).await?)),
     }
 }
 

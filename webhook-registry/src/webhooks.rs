@@ -4,17 +4,17 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use webhook_core::{
-    Backlog, Clock, Dispatcher, Endpoint, EndpointId, Ids, InvalidEvent, NewEvent, Publisher,
-    Report, Secret, Signer, Store, StoreError, Transport, Wake, until_idle,
+    Backlog, Endpoint, EndpointId, InvalidEvent, NewEvent, Publisher, Report, Secret, StoreError,
+    until_idle,
 };
 
 use crate::{
     builder::WebhooksBuilder,
+    engine::Engine,
     error::{EndpointError, PublishError},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
     operator::Operator,
     publish::{Published, publish_many},
-    registry::Registry,
 };
 
 /// Publishes events and delivers them. Cheap to clone; clones share everything.
@@ -23,20 +23,7 @@ use crate::{
 /// [`run`](Self::run) somewhere (in this process, another, or several) delivers them: at least once,
 /// in no particular order, with the same `webhook-id` on every attempt.
 #[derive(Clone, Debug)]
-pub struct Webhooks(Arc<Inner>);
-
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) signer: Arc<dyn Signer>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) wake: Wake,
-    pub(crate) dispatcher: Dispatcher,
-    pub(crate) registry: Registry,
-    pub(crate) max_body: usize,
-}
+pub struct Webhooks(Arc<Engine>);
 
 impl Webhooks {
     /// Begins to put one together.
@@ -44,8 +31,8 @@ impl Webhooks {
         WebhooksBuilder::default()
     }
 
-    pub(crate) fn from_inner(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+    pub(crate) fn over(engine: Engine) -> Self {
+        Self(Arc::new(engine))
     }
 
     /// Stores an event, and its delivery to every endpoint of its tenant that wants it.
@@ -90,16 +77,16 @@ impl Webhooks {
     ///
     /// [`EndpointError`] says what is wrong with it, or with the store.
     pub async fn add_endpoint(&self, new: NewEndpoint) -> Result<Registered, EndpointError> {
-        let inner = &self.0;
-        let id = EndpointId::from_uuid(inner.ids.next_id());
+        let engine = &self.0;
+        let id = EndpointId::from_uuid(engine.ids.next_id());
         let generated =
-            if new.wants_new_secret() { Some(Secret::generate(&*inner.signer)?) } else { None };
-        let endpoint = new.read(id, inner.clock.now(), generated)?;
-        if let Err(error) = inner.transport.accepts(&endpoint.url) {
+            if new.wants_new_secret() { Some(Secret::generate(&*engine.signer)?) } else { None };
+        let endpoint = new.read(id, engine.clock.now(), generated)?;
+        if let Err(error) = engine.transport.accepts(&endpoint.url) {
             return Err(InvalidEndpoint::Refused(crate::text_of(&error)).into());
         }
-        inner.store.add_endpoint(endpoint.clone()).await?;
-        inner.registry.forget(&endpoint.tenant);
+        engine.store.add_endpoint(endpoint.clone()).await?;
+        engine.registry.forget(&endpoint.tenant);
         let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());
         Ok(Registered { endpoint, secret })
     }
@@ -112,10 +99,10 @@ impl Webhooks {
     /// A publisher that posts to one endpoint within the call, with the endpoint's settings and a
     /// record in the store.
     pub fn send_now(&self, endpoint: Endpoint) -> Publisher {
-        let inner = &self.0;
+        let engine = &self.0;
         let (transport, signer, clock) =
-            (inner.transport.clone(), inner.signer.clone(), inner.clock.clone());
-        Publisher::to_endpoint(endpoint, transport, signer, clock).tracked(inner.store.clone())
+            (engine.transport.clone(), engine.signer.clone(), engine.clock.clone());
+        Publisher::to_endpoint(endpoint, transport, signer, clock).tracked(engine.store.clone())
     }
 
     /// Says that there may be work, such as after committing an event that was stored in a

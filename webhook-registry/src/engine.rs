@@ -1,0 +1,19 @@
+use std::sync::Arc;
+
+use webhook_core::{Clock, Dispatcher, Ids, Signer, Store, Transport, Wake};
+
+use crate::registry::Registry;
+
+/// What publishing, delivering and looking up have in common: the ports, and what is built on them.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) wake: Wake,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) registry: Registry,
+    pub(crate) max_body: usize,
+}
