@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use webhook_core::{Phase, Transport, TransportErrorKind};
 
 use crate::{
@@ -34,8 +35,9 @@ async fn a_connection_is_used_again_after_an_answer_was_read_to_its_end() {
     }
 }
 
-#[tokio::test]
-async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed() {
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed_at_once() {
+    let started = Instant::now();
     for answer in [
         "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok".to_owned(),
         "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned(),
@@ -46,6 +48,7 @@ async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed() {
             tokio::join!(transport.send(request(peer.url("/"))), peer.answer(&answer));
         assert_eq!(first.unwrap().status, 200);
         caller.closed().await;
+        assert!(started.elapsed() < Duration::from_secs(1), "it was kept, or waited for");
     }
 }
 
@@ -112,7 +115,7 @@ async fn a_connection_is_closed_after_three_idle_seconds() {
     let (first, (_, mut caller)) =
         tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
     first.unwrap();
-    let idle_since = tokio::time::Instant::now();
+    let idle_since = Instant::now();
     caller.closed().await;
     assert!(idle_since.elapsed() >= Duration::from_secs(3));
     assert!(idle_since.elapsed() <= Duration::from_secs(4));
@@ -129,7 +132,7 @@ async fn a_connection_idle_for_three_seconds_is_not_taken() {
     assert_eq!(second.unwrap().status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn at_most_32_connections_of_an_origin_are_kept() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let callers = async {
@@ -147,6 +150,8 @@ async fn at_most_32_connections_of_an_origin_are_kept() {
     let (answers, mut callers) = tokio::join!(futures_util::future::join_all(sends), callers);
     assert!(answers.iter().all(Result::is_ok));
     // Which one is closed is the pool's choice: the one that became idle first.
+    let started = Instant::now();
     let waits = callers.iter_mut().map(|caller| Box::pin(caller.closed()));
     futures_util::future::select_all(waits).await;
+    assert!(started.elapsed() < Duration::from_secs(1), "all were kept until they expired");
 }
