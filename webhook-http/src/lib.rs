@@ -13,8 +13,7 @@
 //!
 #![cfg_attr(feature = "signer", doc = "```")]
 #![cfg_attr(not(feature = "signer"), doc = "```ignore")]
-//! use webhook_core::{Secret, Verifier};
-//! use webhook_http::verify;
+//! use webhook_http::{Secret, Verifier, verify};
 //!
 //! # let headers = http::HeaderMap::new();
 //! # let body = b"{}";
@@ -22,7 +21,7 @@
 //! if let Err(reason) = verify(&Verifier::new(secret), &headers, body) {
 //!     eprintln!("refused: {reason}"); // answer 401
 //! }
-//! # Ok::<(), webhook_core::InvalidSecret>(())
+//! # Ok::<(), webhook_http::InvalidSecret>(())
 //! ```
 
 #[cfg(feature = "receiver")]
@@ -38,3 +37,7 @@ pub use crate::receiver::{Answer, BindError, Received, Receiver};
 pub use crate::signer::{RingSigner, verify, verify_signature};
 #[cfg(feature = "transport")]
 pub use crate::transport::{BuildError, HttpTransport, HttpTransportBuilder};
+/// What a receiver needs besides, so that this crate is the only one it names.
+#[cfg(feature = "signer")]
+#[doc(no_inline)]
+pub use webhook_core::{InvalidSecret, Secret, Verifier, VerifyError};

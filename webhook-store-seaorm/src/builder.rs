@@ -1,4 +1,6 @@
 use std::{error::Error, time::Duration};
+#[cfg(feature = "sqlite")]
+use std::{future::Future, pin::Pin};
 
 use crate::{
     dialect::{self, Sql},
@@ -84,9 +86,10 @@ impl SeaOrmStoreBuilder {
         if !self.url.starts_with("sqlite:") {
             return Err(ConnectError::NotYet);
         }
-        dialect::open_sqlite::open(&self.url, self.pool_size, self.unit_limit)
-            .await
-            .map_err(|error| ConnectError::open(&self.url, error))
+        // Boxed: the futures of the database library nest deeper than a caller's compiler may like.
+        let opened: Pin<Box<dyn Future<Output = _> + Send + '_>> =
+            Box::pin(dialect::open_sqlite::open(&self.url, self.pool_size, self.unit_limit));
+        opened.await.map_err(|error| ConnectError::open(&self.url, error))
     }
 
     #[cfg(not(feature = "sqlite"))]
@@ -122,7 +125,7 @@ pub enum ConnectError {
     Scheme,
     /// The database is not compiled in, or not supported yet.
     #[error(
-        "this build cannot open that kind of database; turn on the feature sqlite and use sqlite://FILE"
+        "this version cannot open that kind of database yet; use sqlite://FILE, with the feature sqlite"
     )]
     NotYet,
     /// The prefix of the tables is not plain.
@@ -145,7 +148,7 @@ impl ConnectError {
     fn open(url: &str, source: sea_orm::DbErr) -> Self {
         let database = without_secrets(url);
         // The usual mistake, told by an error of one word otherwise.
-        let missing = url.starts_with("sqlite:") && !url.contains("mode=");
+        let missing = !url.contains("mode=") && source.to_string().contains("unable to open");
         let advice = if missing { "; add ?mode=rwc to create a file that is missing" } else { "" };
         Self::Open { database, advice, source: Box::new(source) }
     }

@@ -78,16 +78,28 @@ fn check_roots(roots: &RootCertStore, guard: Guard) -> Result<(), BuildError> {
     if roots.is_empty() && !guard.allow_private { Err(BuildError::NoRoots) } else { Ok(()) }
 }
 
-/// The platform's roots, and with the feature `webpki-roots` those of Mozilla too.
+/// The platform's roots, or with the feature `webpki-roots` those of Mozilla where it has none.
 fn default_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    #[cfg(feature = "webpki-roots")]
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::debug!(%error, "some root certificates of the platform could not be read");
     }
     roots.add_parsable_certificates(found.certs);
+    or_compiled_in(roots)
+}
+
+/// A platform that has roots decides alone whom to trust.
+#[cfg(feature = "webpki-roots")]
+fn or_compiled_in(mut roots: RootCertStore) -> RootCertStore {
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+#[cfg(not(feature = "webpki-roots"))]
+const fn or_compiled_in(roots: RootCertStore) -> RootCertStore {
     roots
 }
 
@@ -119,7 +131,7 @@ fn add(roots: &mut RootCertStore, certificate: CertificateDer<'_>) -> Result<(),
 pub enum BuildError {
     /// No root certificates: no receiver could be trusted.
     #[error(
-        "no root certificates found on this machine; enable the feature `webpki-roots` of webhook-http, install the package ca-certificates, or add roots of your own"
+        "no root certificates found on this machine; enable the feature `webpki-roots`, install the package ca-certificates, or add roots of your own"
     )]
     NoRoots,
     /// A root certificate that was added is none.
@@ -156,7 +168,10 @@ mod tests {
 
     #[cfg(feature = "webpki-roots")]
     #[test]
-    fn the_compiled_in_roots_are_trusted() {
-        assert!(default_roots().len() >= webpki_roots::TLS_SERVER_ROOTS.len());
+    fn the_compiled_in_roots_are_trusted_where_the_platform_has_none() {
+        let all = webpki_roots::TLS_SERVER_ROOTS;
+        assert_eq!(or_compiled_in(RootCertStore::empty()).len(), all.len());
+        let own = RootCertStore { roots: all[..1].to_vec() };
+        assert_eq!(or_compiled_in(own).len(), 1);
     }
 }

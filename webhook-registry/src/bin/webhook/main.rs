@@ -44,7 +44,11 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<End, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Error::Runtime)?;
-    let end = runtime.block_on(run(cli));
+    let end = runtime.block_on(async {
+        let end = run(cli).await;
+        store::close().await;
+        end
+    });
     // A thread that reads standard input may wait for ever.
     runtime.shutdown_background();
     end

@@ -1,5 +1,7 @@
 //! Opening what the commands work on: the database, and [`Webhooks`] over it.
 
+use std::sync::OnceLock;
+
 use webhook_http::HttpTransport;
 use webhook_registry::{SeaOrmStore, Webhooks, WebhooksBuilder};
 use webhook_store_seaorm::SchemaStatus;
@@ -22,10 +24,21 @@ pub(crate) async fn open_with(
     Ok(settings(builder).build()?)
 }
 
+/// The database of this process.
+static OPENED: OnceLock<SeaOrmStore> = OnceLock::new();
+
 /// Opens the database, whatever it holds.
 pub(crate) async fn connect(url: &str) -> Result<SeaOrmStore, Error> {
-    // Boxed: the futures of the database library nest deeper than the compiler likes to measure.
-    Ok(Box::pin(SeaOrmStore::connect(url)).await?)
+    let store = SeaOrmStore::connect(url).await?;
+    Ok(OPENED.get_or_init(|| store).clone())
+}
+
+/// Closes what was opened, so that a SQLite file is whole by itself: without that its latest commits
+/// stand in a second file beside it.
+pub(crate) async fn close() {
+    if let Some(store) = OPENED.get() {
+        store.close().await;
+    }
 }
 
 /// The way out, as safe as the options leave it.
