@@ -18,9 +18,10 @@ pub(crate) const CLIPPY: Step = Step { name: "clippy", run: clippy };
 pub(crate) const FEATURES: Step = Step { name: "features", run: features };
 pub(crate) const DOCS: Step = Step { name: "docs", run: docs };
 pub(crate) const TEST: Step = Step { name: "test", run: test::check };
+pub(crate) const CRASH: Step = Step { name: "crash", run: crash };
 pub(crate) const DEMO: Step = Step { name: "demo", run: demo };
 
-pub(crate) const ALL: &[Step] = &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST, DEMO];
+pub(crate) const ALL: &[Step] = &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST, CRASH, DEMO];
 
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
@@ -52,6 +53,14 @@ fn features() -> Result<Done, Failure> {
         run(cargo(["clippy"]).args(set).args(["--", "-D", "warnings"]))?;
     }
     Ok(Done::saying(format!("{} feature sets", SMALL.len())))
+}
+
+/// Real processes, killed: a minute, as a dead worker's lease has to run out. The same build as the
+/// tests.
+fn crash() -> Result<Done, Failure> {
+    let what = ["test", "--workspace", "--all-features", "--test", "cli"];
+    run(cargo(what).args(["--", "--ignored", "--nocapture"]))?;
+    Ok(Done::default())
 }
 
 fn demo() -> Result<Done, Failure> {

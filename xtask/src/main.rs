@@ -42,6 +42,11 @@ const VERBS: &[Verb] = &[
     },
     Verb { name: "docs", about: "documentation, warnings denied", steps: &[ci::DOCS] },
     Verb { name: "test", about: "all suites that can run on this machine", steps: &[ci::TEST] },
+    Verb {
+        name: "crash",
+        about: "a worker killed half-way: is anything lost? (one minute)",
+        steps: &[ci::CRASH],
+    },
     Verb { name: "demo", about: "the main job, end to end", steps: &[ci::DEMO] },
 ];
 
