@@ -23,12 +23,14 @@ use crate::{
 /// - **At most one lease of a delivery holds at a time.** Each claim raises the epoch; a write that
 ///   names an older epoch changes nothing and answers [`Finished::LeaseLost`].
 /// - **Dropping a call** loses the answer, never half of the work.
+/// - **Every call answers in bounded time**, if need be with an error: a dispatcher waits for it.
 #[async_trait]
 pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// Stores events, each with its deliveries. Answers in the order of `batch`.
     ///
     /// An event whose [`FanOut::version`] is not the tenant's present one is stored unrouted
-    /// instead. An event whose id or key is taken is not stored again.
+    /// instead. An event whose id or key is taken is not stored again: it is the same one when
+    /// tenant, type and body are the same. Ids are unique among all tenants, keys within one.
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
 
     /// Takes up to `limit` unrouted events for `lease`: another worker gets them only after it.
@@ -50,11 +52,13 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes down attempts and what follows from them. Answers in the order of `batch`.
     ///
-    /// The attempts of a delivery that was cancelled meanwhile are recorded; it stays cancelled.
+    /// A lease that has ended, but that nobody has taken over, still holds. The attempts of a delivery
+    /// that was cancelled meanwhile are recorded; it stays cancelled. Said again under the same epoch
+    /// (the first answer may have been lost), it is [`Finished::Recorded`] and changes nothing.
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError>;
 
-    /// Gives back claims that were not started: due at once, their attempt not counted. Answers in
-    /// the order of `batch`.
+    /// Gives back claims that were not started: due at once, their attempt not counted, and the time
+    /// of the claim before restored. Answers in the order of `batch`.
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
 
     /// What is left to do.
@@ -131,9 +135,9 @@ pub enum Enqueued {
     Routed(usize),
     /// Stored; a dispatcher routes it later.
     Later,
-    /// Not stored: this event has the same id or key and the same body. It is the same one.
+    /// Not stored: this event has the same id or key, tenant, type and body. It is the same one.
     Duplicate(EventId),
-    /// Not stored: this event has the same id or key and another body.
+    /// Not stored: this event has the same id or key, and another tenant, type or body.
     Conflict(EventId),
 }
 
@@ -385,7 +389,8 @@ pub enum Finished {
 pub struct Backlog {
     /// Events that no dispatcher has routed yet.
     pub unrouted: u64,
-    /// Deliveries under a lease, anybody's.
+    /// Deliveries under a lease that holds, anybody's. Those whose lease has ended are pending, or
+    /// waiting, and due.
     pub in_flight: u64,
     /// Deliveries pending for active endpoints.
     pub pending: u64,

@@ -32,6 +32,11 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
 
     /// Opens the record of a tracked delivery, as pending, with its event. Answers how many attempts
     /// an earlier call has recorded under the same id; a new record has 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Exists`](crate::StoreErrorKind::Exists) when a dispatcher has to do with this delivery, or
+    /// had: what was published durably is not tracked as well.
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError>;
 
     /// Records an attempt of a tracked delivery and what it has come to.
