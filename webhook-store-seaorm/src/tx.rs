@@ -41,7 +41,7 @@ impl Tx {
     }
 
     pub(crate) async fn rollback(self) {
-        // A rollback that fails leaves a broken connection, which the pool throws away.
+        // It fails when the database has rolled back by itself; the pool sees to such a connection.
         if let Err(error) = self.inner.rollback().await {
             tracing::debug!(%error, "could not roll back");
         }

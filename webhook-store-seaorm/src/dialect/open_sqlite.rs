@@ -1,10 +1,16 @@
 //! Opening a SQLite database: one connection that writes, several that read.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::SqliteSynchronous,
+    sqlx::{
+        ConnectOptions as _, Connection as _, Error, SqliteConnection,
+        sqlite::{SqliteConnectOptions, SqliteSynchronous},
+    },
 };
 
 use crate::store::Pools;
@@ -22,6 +28,7 @@ pub(crate) async fn open(url: &str, readers: u32, limit: Duration) -> Result<Poo
 }
 
 async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnection, DbErr> {
+    let chosen = Arc::new(OnceLock::<SqliteConnectOptions>::new());
     let mut options = ConnectOptions::new(url);
     options
         .min_connections(1)
@@ -32,20 +39,52 @@ async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnectio
         .max_lifetime(None::<Duration>)
         .test_before_acquire(false)
         .sqlx_logging(false)
-        // Below the limit of a unit, so that a locked database is told as such.
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(limit.min(Duration::from_secs(5)))
+        .map_sqlx_sqlite_opts({
+            let chosen = Arc::clone(&chosen);
+            move |sqlite| {
+                let sqlite = sqlite
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    // Below the limit of a unit, so that a locked database is told as such.
+                    .busy_timeout(limit.min(Duration::from_secs(5)));
+                chosen.get_or_init(|| sqlite).clone()
+            }
+        })
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            let chosen = Arc::clone(&chosen);
+            pool.after_release(move |it, _| Box::pin(check_in(it, chosen.get().cloned())))
         });
     Database::connect(options).await
+}
+
+/// Sees to it that a connection which comes back is outside of any transaction, in its own eyes too.
+///
+/// SQLite rolls back by itself when the disk is full or fails. The driver then cannot roll back any
+/// more and takes the connection for one inside a transaction for ever: it would begin each later
+/// transaction as a part of that one, and commit it to nowhere. Such a connection is replaced on the
+/// spot, the new one before the old one goes: a database in memory goes with its last connection.
+async fn check_in(
+    connection: &mut SqliteConnection,
+    options: Option<SqliteConnectOptions>,
+) -> Result<bool, Error> {
+    // Behind a rollback that is still under way.
+    connection.ping().await?;
+    if connection.is_in_transaction() {
+        let Some(options) = options else { return Ok(false) };
+        *connection = options.connect().await?;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use sea_orm::{DbBackend, Statement};
+    use webhook_core::{
+        DeliveryLog as _, DeliveryStore as _, Enqueue, Event, EventId, StoreErrorKind, Timestamp,
+    };
+
+    use crate::SeaOrmStore;
 
     async fn pragma(pool: &DatabaseConnection, name: &str) -> i64 {
         let sql = format!("SELECT * FROM pragma_{name}");
@@ -63,5 +102,47 @@ mod tests {
             assert_eq!(pragma(pool, "foreign_keys").await, 1);
             assert_eq!(pragma(pool, "busy_timeout").await, 1000);
         }
+    }
+
+    fn event(number: u128, body: Vec<u8>) -> Enqueue {
+        let id = EventId::from_uuid(uuid::Uuid::from_u128(number));
+        Enqueue::unrouted(Event::new(id, "a.b".parse().unwrap(), Timestamp::default(), body))
+    }
+
+    /// Lets a store run into the end of the disk, once.
+    async fn fill(store: &SeaOrmStore) -> StoreErrorKind {
+        let writer = &store.inner.pools.writer;
+        writer.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+        let error = store.enqueue(vec![event(1, vec![7; 300_000])]).await.unwrap_err();
+        writer.execute_unprepared("PRAGMA max_page_count = 1000000").await.unwrap();
+        error.kind()
+    }
+
+    #[tokio::test]
+    async fn after_a_full_disk_nothing_is_acknowledged_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/a.db?mode=rwc", folder.path().display());
+        let store = SeaOrmStore::connect(&url).await.unwrap();
+        store.migrate().await.unwrap();
+        let other = SeaOrmStore::builder(&url).unit_limit(Duration::from_millis(500));
+        let other = other.connect().await.unwrap();
+        assert_eq!(fill(&store).await, StoreErrorKind::Refused);
+        let (first, second) = (event(2, Vec::new()), event(3, Vec::new()));
+        store.enqueue(vec![first.clone()]).await.unwrap();
+        assert!(other.event(first.event.id).await.unwrap().is_some(), "lost");
+        other.enqueue(vec![second]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_in_memory_survives_being_full() {
+        let store = SeaOrmStore::connect("sqlite::memory:").await.unwrap();
+        store.migrate().await.unwrap();
+        let before = event(2, Vec::new());
+        store.enqueue(vec![before.clone()]).await.unwrap();
+        assert_eq!(fill(&store).await, StoreErrorKind::Refused);
+        assert!(store.event(before.event.id).await.unwrap().is_some(), "lost");
+        store.enqueue(vec![event(3, Vec::new())]).await.unwrap();
+        let undone = store.inner.pools.writer.execute_unprepared("ROLLBACK").await;
+        assert!(undone.is_err(), "what was acknowledged was still inside a transaction");
     }
 }
