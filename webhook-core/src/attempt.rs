@@ -25,7 +25,7 @@ pub enum Outcome {
 }
 
 /// The record of one attempt, kept until its retention ends.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Eq, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// Counted from 1, without gaps.
@@ -68,6 +68,20 @@ impl Attempt {
         response_body: Bytes,
     ) -> Self {
         Self { number, started_at, duration, status, failure, response_body }
+    }
+}
+
+impl fmt::Debug for Attempt {
+    /// Not the answer's body: it is the receiver's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("number", &self.number)
+            .field("started_at", &self.started_at)
+            .field("duration", &self.duration)
+            .field("status", &self.status)
+            .field("failure", &self.failure)
+            .field("response_bytes", &self.response_body.len())
+            .finish()
     }
 }
 
@@ -119,10 +133,7 @@ impl fmt::Display for Failure {
 /// `status 503: <text>`, the text cut and its control characters made harmless.
 fn status_text(response: &Response) -> String {
     let body = response.body.get(..Failure::MAX_RESPONSE_TEXT).unwrap_or(&response.body);
-    let clean: String = String::from_utf8_lossy(body)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean = harmless(&String::from_utf8_lossy(body));
     match clean.trim() {
         "" => format!("status {}", response.status.as_u16()),
         text => format!("status {}: {text}", response.status.as_u16()),
@@ -138,7 +149,12 @@ fn error_text(error: &dyn Error) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    text
+    harmless(&text)
+}
+
+/// The text without control characters: it is shown on terminals, and parts of it come from others.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The class of a failure.

@@ -106,7 +106,9 @@ pub fn decide(
         Verdict::Gone => Decision::Fail(FailReason::Gone),
         Verdict::Refused => Decision::Fail(FailReason::Refused),
         Verdict::OwnFault if progress.forgiven < MAX_FORGIVEN => {
-            Decision::Retry { wait: own_fault_wait(progress.forgiven), counts: false }
+            let wait = own_fault_wait(progress.forgiven);
+            let wait = RetryPolicy::spread(wait, progress.attempt, delivery);
+            Decision::Retry { wait, counts: false }
         }
         Verdict::TryAgainSoon => retry(delivery, progress, policy, |_| policy.first_wait(delivery)),
         Verdict::OwnFault => retry(delivery, progress, policy, |wait| wait),
@@ -192,14 +194,12 @@ mod tests {
             let progress = Progress::of_attempt(attempt).with_forgiven(forgiven);
             decide(delivery(), progress, Verdict::OwnFault, &policy())
         };
-        assert_eq!(
-            own_fault(1, 0),
-            Decision::Retry { wait: Duration::from_secs(5), counts: false }
-        );
-        assert_eq!(
-            own_fault(12, 11),
-            Decision::Retry { wait: Duration::from_secs(3600), counts: false }
-        );
+        let waits = |decision, secs: u64| match decision {
+            Decision::Retry { wait, counts: false } => wait.as_secs().abs_diff(secs) <= secs / 5,
+            _ => false,
+        };
+        assert!(waits(own_fault(1, 0), 5), "{:?}", own_fault(1, 0));
+        assert!(waits(own_fault(12, 11), 3600), "{:?}", own_fault(12, 11));
         assert_eq!(own_fault(101, 100), again(5));
         assert_eq!(own_fault(104, 100), Decision::Fail(FailReason::Exhausted));
     }

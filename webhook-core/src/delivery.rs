@@ -78,7 +78,8 @@ pub struct Delivery {
     pub tenant: TenantId,
     /// The event's type.
     pub event_type: EventType,
-    /// Where it goes, or went.
+    /// Where it goes, or went. Serialized without its query, which may hold a token.
+    #[serde(serialize_with = "shown")]
     pub url: EndpointUrl,
     /// How far it has come.
     pub status: DeliveryStatus,
@@ -92,6 +93,10 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// When the obligation came about, by the store's clock.
     pub created_at: Timestamp,
+}
+
+fn shown<S: serde::Serializer>(url: &EndpointUrl, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(url)
 }
 
 impl Delivery {

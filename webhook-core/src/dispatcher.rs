@@ -5,6 +5,7 @@
 //! claim) and waits for whatever happens first.
 
 mod attempt;
+mod batch;
 mod config;
 mod desk;
 mod routing;

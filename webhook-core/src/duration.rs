@@ -30,7 +30,10 @@ pub struct InvalidDuration;
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let mut rest = text.trim();
     let mut millis = 0u64;
-    while !rest.is_empty() || millis == 0 && text.trim().is_empty() {
+    if rest.is_empty() {
+        return Err(InvalidDuration);
+    }
+    while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or(InvalidDuration)?;
         let (number, tail) = rest.split_at(digits);
         let unit_len = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());

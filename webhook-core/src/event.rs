@@ -149,7 +149,7 @@ pub struct InvalidContentType;
 ///
 /// The body is bytes, and stored = signed = sent: nothing between the publisher and the receiver
 /// reorders a key or normalises a character.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Event {
     /// The receiver's idempotency key, equal on every attempt.
@@ -209,6 +209,21 @@ impl Event {
     }
 }
 
+impl fmt::Debug for Event {
+    /// Not the body: it is the customer's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("id", &self.id)
+            .field("event_type", &self.event_type)
+            .field("tenant", &self.tenant)
+            .field("occurred_at", &self.occurred_at)
+            .field("content_type", &self.content_type)
+            .field("body_bytes", &self.body.len())
+            .field("key", &self.key)
+            .finish()
+    }
+}
+
 /// An event before it has an identifier: what a publisher hands over.
 ///
 /// ```
@@ -218,7 +233,7 @@ impl Event {
 /// assert_eq!(event.body(), br#"{"invoice":42}"#);
 /// # Ok::<(), webhook_core::InvalidEvent>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewEvent {
     id: Option<EventId>,
     event_type: EventType,
@@ -318,6 +333,17 @@ impl NewEvent {
             body: self.body,
             key: self.key,
         }
+    }
+}
+
+impl fmt::Debug for NewEvent {
+    /// Not the body: it is the customer's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEvent")
+            .field("event_type", &self.event_type)
+            .field("tenant", &self.tenant)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::port::{Clock, Store, StoreError, store::deliveries::Backlog};
+use crate::port::{Clock, Store, StoreError, StoreErrorKind, store::deliveries::Backlog};
 
 /// How often to look.
 const LOOK: Duration = Duration::from_millis(100);
@@ -13,19 +13,25 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// [`StoreError`] when the store cannot be asked.
+/// [`StoreError`] when the store cannot be asked for a reason that does not pass by itself. One that
+/// is not available for a while is asked again.
 pub async fn until_idle(
     store: &dyn Store,
     clock: &dyn Clock,
     horizon: Option<Duration>,
 ) -> Result<Backlog, StoreError> {
     loop {
-        let backlog = store.backlog().await?;
-        if is_idle(&backlog, horizon) {
-            return Ok(backlog);
+        match store.backlog().await {
+            Ok(backlog) if is_idle(&backlog, horizon) => return Ok(backlog),
+            Err(error) if !passes(&error) => return Err(error),
+            _ => {}
         }
         clock.sleep(LOOK).await;
     }
+}
+
+fn passes(error: &StoreError) -> bool {
+    matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Unknown)
 }
 
 fn is_idle(backlog: &Backlog, horizon: Option<Duration>) -> bool {

@@ -14,8 +14,8 @@ use crate::{
 
 /// How often to try, and how long to wait in between.
 ///
-/// As text: the waits, and the jitter where it is not the default, such as `5s,5m,30m` or
-/// `5s,5m jitter 0%`; `none` for a single attempt.
+/// As text: the waits, then jitter and longest `Retry-After` where they are not the default, such as
+/// `5s,5m,30m` or `5s,5m jitter 0% retry-after 1h`; `none` for a single attempt.
 ///
 /// ```
 /// use std::time::Duration;
@@ -104,8 +104,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest wait that a receiver can ask for with `Retry-After`. Not part of the text
-    /// form.
+    /// Sets the longest wait that a receiver can ask for with `Retry-After`.
     #[must_use]
     pub fn with_max_retry_after(mut self, longest: Duration) -> Self {
         self.max_retry_after = longest.min(Self::MAX_WAIT);
@@ -127,6 +126,11 @@ impl RetryPolicy {
     pub fn wait_after(&self, failures: u32, delivery: DeliveryId) -> Option<Duration> {
         let wait = *self.waits.get(failures.checked_sub(1)? as usize)?;
         Some(jittered(wait, self.jitter_percent, seed(delivery, failures)))
+    }
+
+    /// A wait that is no policy's, spread by as much as a policy's.
+    pub(crate) fn spread(wait: Duration, failures: u32, delivery: DeliveryId) -> Duration {
+        jittered(wait, Self::JITTER_PERCENT, seed(delivery, failures))
     }
 
     /// The wait after the first failure, for failures that say nothing about the receiver.
@@ -154,11 +158,13 @@ impl fmt::Display for RetryPolicy {
         let waits: Vec<_> = self.waits.iter().map(|&wait| format_duration(wait)).collect();
         f.write_str(if waits.is_empty() { "none" } else { "" })?;
         f.write_str(&waits.join(","))?;
-        if self.jitter_percent == Self::JITTER_PERCENT {
-            Ok(())
-        } else {
-            write!(f, " jitter {}%", self.jitter_percent)
+        if self.jitter_percent != Self::JITTER_PERCENT {
+            write!(f, " jitter {}%", self.jitter_percent)?;
         }
+        if self.max_retry_after != Self::MAX_RETRY_AFTER {
+            write!(f, " retry-after {}", format_duration(self.max_retry_after))?;
+        }
+        Ok(())
     }
 }
 
@@ -166,10 +172,10 @@ impl FromStr for RetryPolicy {
     type Err = InvalidRetryPolicy;
 
     fn from_str(text: &str) -> Result<Self, InvalidRetryPolicy> {
-        let (waits, jitter) = match text.split_once("jitter") {
-            Some((waits, percent)) => (waits, parse_percent(percent)?),
-            None => (text, Self::JITTER_PERCENT),
-        };
+        let (text, longest) = cut(text, "retry-after");
+        let (waits, jitter) = cut(text, "jitter");
+        let longest = longest.map_or(Ok(Self::MAX_RETRY_AFTER), parse_duration);
+        let jitter = jitter.map_or(Ok(Self::JITTER_PERCENT), parse_percent)?;
         let policy = match waits.trim() {
             "none" => Self::none(),
             waits => {
@@ -177,11 +183,17 @@ impl FromStr for RetryPolicy {
                 Self::list(waits.map_err(|_| InvalidRetryPolicy)?)?
             }
         };
-        Ok(policy.with_jitter_percent(jitter))
+        let longest = longest.map_err(|_| InvalidRetryPolicy)?;
+        Ok(policy.with_jitter_percent(jitter).with_max_retry_after(longest))
     }
 }
 
 serde_as_text!(RetryPolicy);
+
+/// What stands before `word`, and what after it.
+fn cut<'t>(text: &'t str, word: &str) -> (&'t str, Option<&'t str>) {
+    text.split_once(word).map_or((text, None), |(before, after)| (before, Some(after)))
+}
 
 fn parse_percent(text: &str) -> Result<u8, InvalidRetryPolicy> {
     let number = text.trim().strip_suffix('%').ok_or(InvalidRetryPolicy)?;
@@ -227,7 +239,7 @@ pub struct PlannedAttempt {
 /// Spreads `wait` over plus or minus `percent`, by `seed`.
 fn jittered(wait: Duration, percent: u8, seed: u64) -> Duration {
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    let spread = millis / 100 * u64::from(percent) + millis % 100 * u64::from(percent) / 100;
+    let spread = millis.saturating_mul(u64::from(percent)) / 100;
     let offset = if spread == 0 { 0 } else { seed % (2 * spread + 1) };
     Duration::from_millis(millis - spread + offset)
 }
@@ -289,10 +301,30 @@ mod tests {
 
     #[test]
     fn policies_are_read_and_written_as_text() {
-        for text in ["none", "5s", "5s,5m,30m", "500ms,1m30s", "5s jitter 0%", "none jitter 50%"] {
+        for text in [
+            "none",
+            "5s",
+            "5s,5m,30m",
+            "500ms,1m30s",
+            "5s jitter 0%",
+            "none jitter 50%",
+            "5s retry-after 30s",
+            "5s,5m jitter 0% retry-after 1h",
+        ] {
             assert_eq!(text.parse::<RetryPolicy>().unwrap().to_string(), text);
         }
-        for bad in ["", ",", "5s,", "5", "5s jitter", "5s jitter 101%", "31d", &"1s,".repeat(60)] {
+        for bad in [
+            "",
+            ",",
+            "5s,",
+            "5",
+            "5s jitter",
+            "5s jitter 101%",
+            "5s retry-after",
+            "5s retry-after x jitter 1%",
+            "31d",
+            &"1s,".repeat(60),
+        ] {
             assert_eq!(bad.parse::<RetryPolicy>(), Err(InvalidRetryPolicy), "{bad:?}");
         }
     }

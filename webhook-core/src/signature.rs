@@ -14,7 +14,6 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    id::EventId,
     port::{Signer, SignerError},
     secret::Secret,
     text::serde_as_text,
@@ -134,6 +133,9 @@ impl Signing {
         if keys.is_empty() && !profiles.is_empty() {
             return Err(InvalidSigning::NoSecret);
         }
+        if profiles.is_empty() && !keys.is_empty() {
+            return Err(InvalidSigning::NoProfile);
+        }
         let served =
             |key: &SigningKey| profiles.iter().all(|&profile| serves(&key.secret, profile));
         if keys.iter().all(served) {
@@ -157,19 +159,20 @@ impl Signing {
     ///
     /// # Errors
     ///
-    /// [`SignerError`] when the signer cannot sign; nothing is sent unsigned then.
+    /// [`SignerError`] when the signer cannot sign, or every key has expired; nothing is sent
+    /// unsigned then.
     pub fn sign(
         &self,
         signer: &dyn Signer,
         message: &Message<'_>,
         headers: &mut HeaderMap,
     ) -> Result<(), SignerError> {
+        let is_active = |key: &SigningKey| key.is_active(message.timestamp);
+        if !self.keys.is_empty() && !self.keys.iter().any(is_active) {
+            return Err(SignerError::new("every signing key of this endpoint has expired"));
+        }
         for profile in &self.profiles {
-            let active = self
-                .keys
-                .iter()
-                .filter(|key| key.is_active(message.timestamp))
-                .map(|key| &key.secret);
+            let active = self.keys.iter().filter(|key| is_active(key)).map(|key| &key.secret);
             match profile {
                 Profile::Standard => sign_standard(signer, active, message, headers)?,
                 Profile::BodyHmac => sign_body(signer, active, message.body, headers)?,
@@ -187,7 +190,7 @@ fn serves(secret: &Secret, profile: Profile) -> bool {
 }
 
 /// What a signature is made over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Message<'a> {
     /// The value of `webhook-id`.
@@ -203,10 +206,16 @@ impl<'a> Message<'a> {
     pub const fn new(id: &'a str, timestamp: Timestamp, body: &'a [u8]) -> Self {
         Self { id, timestamp, body }
     }
+}
 
-    /// The event's id as it stands in `webhook-id`.
-    pub fn id_text(id: EventId) -> String {
-        id.to_string()
+impl fmt::Debug for Message<'_> {
+    /// Not the body: it is the customer's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("timestamp", &self.timestamp)
+            .field("body_bytes", &self.body.len())
+            .finish()
     }
 }
 
@@ -299,6 +308,11 @@ pub enum InvalidSigning {
     /// Profiles without a secret.
     #[error("a signing profile needs a secret")]
     NoSecret,
+    /// A secret without a profile to sign with.
+    #[error(
+        "a secret needs a signing profile; name standard or body-hmac, or leave out the secret"
+    )]
+    NoProfile,
     /// No profile has this name.
     #[error("unknown signing profile; expected standard or body-hmac")]
     UnknownProfile,

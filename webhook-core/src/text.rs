@@ -8,9 +8,8 @@ pub(crate) fn is_segment(text: &str) -> bool {
 
 /// A token that is safe in a header, a log line and a query: the characters of a segment, and `.`.
 pub(crate) fn is_token(text: &str, max_len: usize) -> bool {
-    text.len() <= max_len
-        && !text.is_empty()
-        && text.split('.').all(|part| part.is_empty() || is_segment(part))
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=max_len).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 /// Cuts `text` to at most `max` bytes without splitting a character.

@@ -8,8 +8,6 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use url::{Host, Url};
 
-use crate::text::serde_as_text;
-
 /// An absolute `https` or `http` URL without user name, password and fragment.
 ///
 /// `Display` and `Debug` leave out the query, which often holds a token;
@@ -101,8 +99,6 @@ impl FromStr for EndpointUrl {
     }
 }
 
-serde_as_text!(EndpointUrl);
-
 /// What a lenient parser would quietly repair is refused before it sees it.
 fn check_spelling(text: &str) -> Result<(), InvalidUrl> {
     if text.len() > EndpointUrl::MAX_LEN {
@@ -116,6 +112,9 @@ fn check_spelling(text: &str) -> Result<(), InvalidUrl> {
         return Err(InvalidUrl::Scheme);
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.is_empty() {
+        return Err(InvalidUrl::Host);
+    }
     if authority.contains('@') { Err(InvalidUrl::Credentials) } else { Ok(()) }
 }
 
@@ -185,6 +184,7 @@ mod tests {
             ("https://x.example:0/", InvalidUrl::Port),
             ("https://example..com/", InvalidUrl::Host),
             ("https://.example.com/", InvalidUrl::Host),
+            ("https:///x.example/", InvalidUrl::Host),
         ];
         for (text, expected) in table {
             assert_eq!(text.parse::<EndpointUrl>().unwrap_err(), expected, "{text:?}");

@@ -87,7 +87,7 @@ impl Engine {
             match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(output) => return output,
                 Poll::Pending => {
-                    self.clock.advance(self.clock.next_deadline().expect("somebody to wait for"))
+                    self.clock.advance(self.clock.next_deadline().expect("somebody to wait for"));
                 }
             }
         }
@@ -149,6 +149,58 @@ async fn claims_whose_endpoints_cannot_be_loaded_are_given_back() {
     let delivery = engine.memory.deliveries(DeliveryQuery::new()).await.unwrap().items.remove(0);
     assert_eq!(delivery.attempts, 1, "an attempt that was not made does not count");
     assert!(engine.elapsed() < Duration::from_secs(5), "without waiting for the lease");
+}
+
+#[tokio::test]
+async fn a_claim_is_given_back_although_the_store_fails_twice() {
+    let engine = Engine::new(1, 1).await;
+    engine.store.fails(StoreCall::Endpoints, [Fault::Before(StoreErrorKind::Unavailable)]);
+    engine.store.fails(StoreCall::Release, [Fault::Before(StoreErrorKind::Unavailable)]);
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    assert_eq!(engine.run_until_idle(&dispatcher).delivered, 1);
+    let delivery = engine.memory.deliveries(DeliveryQuery::new()).await.unwrap().items.remove(0);
+    assert_eq!(delivery.attempts, 1, "an outage of the store costs no attempt");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_read_stops_nobody_else() {
+    let engine = Engine::new(2, 1).await;
+    let unreadable = || Fault::Before(StoreErrorKind::Corrupt);
+    engine.store.fails(StoreCall::Endpoints, [unreadable(), unreadable()]);
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    let stop = engine.clock.sleep(Duration::from_secs(1));
+    let report = engine.drive(dispatcher.run(stop));
+    assert_eq!((report.delivered, report.retried), (1, 1), "{report:?}");
+    let waits = engine
+        .memory
+        .deliveries(DeliveryQuery::new().status(DeliveryStatus::Pending))
+        .await
+        .unwrap();
+    assert_eq!(waits.items[0].attempts, 0, "and costs no attempt");
+}
+
+#[tokio::test]
+async fn an_outcome_that_can_never_be_recorded_stops_nobody_else() {
+    let engine = Engine::new(2, 1).await;
+    let poison = || Fault::Before(StoreErrorKind::Other);
+    engine.store.fails(StoreCall::Finish, [poison(), poison()]);
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    let stop = engine.clock.sleep(Duration::from_secs(1));
+    assert_eq!(engine.drive(dispatcher.run(stop)).delivered, 1);
+}
+
+#[tokio::test]
+async fn what_was_delivered_before_a_long_outage_of_the_store_is_not_sent_again() {
+    let engine = Engine::new(1, 1).await;
+    let outage = std::iter::repeat_n(Fault::Before(StoreErrorKind::Unavailable), 40);
+    engine.store.fails(StoreCall::Finish, outage);
+    let down = std::iter::repeat_n(Fault::Before(StoreErrorKind::Unavailable), 60);
+    engine.store.fails(StoreCall::ClaimDue, [Fault::None].into_iter().chain(down));
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    engine.run_until_idle(&dispatcher);
+    assert!(engine.elapsed() > DispatcherConfig::LEASE, "{:?}", engine.elapsed());
+    assert_eq!(engine.statuses().await, [DeliveryStatus::Success]);
+    assert_eq!(engine.transport.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -244,9 +296,9 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
 #[tokio::test]
 async fn settings_that_do_not_fit_together_are_refused() {
     let refused = |config: DispatcherConfig| config.validate().unwrap_err();
-    let needed = Duration::from_secs(40);
+    let needed = Duration::from_secs(45);
     assert_eq!(
-        refused(config().lease(Duration::from_secs(39))),
+        refused(config().lease(Duration::from_secs(44))),
         InvalidDispatcherConfig::Lease { needed }
     );
     assert_eq!(refused(config().concurrency(0)), InvalidDispatcherConfig::Concurrency);

@@ -59,7 +59,7 @@ impl Call {
             match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(output) => return output,
                 Poll::Pending => {
-                    self.clock.advance(self.clock.next_deadline().expect("somebody to wait for"))
+                    self.clock.advance(self.clock.next_deadline().expect("somebody to wait for"));
                 }
             }
         }
@@ -168,7 +168,10 @@ fn a_tracked_event_is_on_record_before_its_first_attempt_with_the_true_number_af
     assert_eq!(call.run(call.store.attempts(id)).unwrap().len(), 3);
 
     let failed = DeliveryQuery::new().status(DeliveryStatus::Failed).limit(1);
-    assert_eq!(call.run(call.store.deliveries(failed)).unwrap().items, [record.clone()]);
+    assert_eq!(
+        call.run(call.store.deliveries(failed)).unwrap().items,
+        std::slice::from_ref(&record)
+    );
     let of_event = DeliveryQuery::new().event(event.id);
     assert_eq!(call.run(call.store.deliveries(of_event)).unwrap().items, [record]);
 }

@@ -8,9 +8,12 @@
     reason = "a panic is the failed test"
 )]
 
+use std::time::Duration;
+
+use http::StatusCode;
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointId, Event, EventId, Profile, Request, Signing, SigningKey,
-    Timestamp, compose,
+    Attempt, CustomHeaders, Endpoint, EndpointId, Event, EventId, InvalidSigning, NewEvent,
+    Outcome, Profile, Request, Response, Signing, SigningKey, Timestamp, compose,
 };
 use webhook_testkit::PlainSigner;
 
@@ -89,6 +92,38 @@ fn every_active_key_signs_in_one_line_and_an_expired_one_does_not() {
         request(&endpoint().with_signing(Signing::new(keys, vec![Profile::Standard]).unwrap()));
     assert_eq!(request.headers.get_all("webhook-signature").iter().count(), 1);
     assert_eq!(header(&request, "webhook-signature").split(' ').count(), 2);
+}
+
+#[test]
+fn nothing_is_sent_unsigned_because_every_key_has_expired() {
+    let key = SigningKey::new(STANDARD.parse().unwrap()).with_expiry(Some(NOW));
+    let endpoint =
+        endpoint().with_signing(Signing::new(vec![key], vec![Profile::Standard]).unwrap());
+    assert!(compose(&event(), &endpoint, &PlainSigner::new(), NOW).is_err());
+}
+
+#[test]
+fn keys_and_profiles_come_together() {
+    let keys = || vec![SigningKey::new(STANDARD.parse().unwrap())];
+    assert_eq!(Signing::new(keys(), vec![]).unwrap_err(), InvalidSigning::NoProfile);
+    assert_eq!(
+        Signing::new(vec![], vec![Profile::Standard]).unwrap_err(),
+        InvalidSigning::NoSecret
+    );
+    assert!(Signing::new(vec![], vec![]).is_ok());
+}
+
+#[test]
+fn no_payload_shows_in_debug() {
+    let event =
+        Event::new(EventId::from_uuid(uuid::Uuid::nil()), "a".parse().unwrap(), NOW, "canary");
+    let new = NewEvent::new("a", "canary").unwrap();
+    let response = Response::new(StatusCode::OK).with_body("canary");
+    let outcome = Outcome::Answered(response.clone());
+    let attempt = Attempt::record(1, NOW, Duration::ZERO, &outcome);
+    let request = compose(&event, &endpoint(), &PlainSigner::new(), NOW).unwrap();
+    let shown = format!("{event:?} {new:?} {response:?} {outcome:?} {attempt:?} {request:?}");
+    assert!(!shown.contains("canary"), "{shown}");
 }
 
 #[test]

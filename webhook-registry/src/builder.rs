@@ -36,10 +36,24 @@ impl WebhooksBuilder {
         self
     }
 
+    /// Sets where events, endpoints and deliveries are kept, when that was chosen at run time.
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Sets what sends.
     #[must_use]
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Sets what sends, when that was chosen at run time.
+    #[must_use]
+    pub fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
         self
     }
 

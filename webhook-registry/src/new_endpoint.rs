@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use webhook_core::{
     CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidEventFilter, InvalidHeader,
-    InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Profile,
-    RetryPolicy, Secret, Signing, SigningKey, TenantId, Timeout, Timestamp,
+    InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Profile, Secret,
+    Signing, SigningKey, TenantId, Timeout, Timestamp,
 };
 
 /// An endpoint to register.
@@ -27,7 +27,7 @@ use webhook_core::{
 pub struct NewEndpoint {
     url: String,
     tenant: TenantId,
-    filters: Vec<String>,
+    filters: Option<Vec<String>>,
     secret: SecretChoice,
     profiles: Vec<String>,
     headers: Vec<(String, Hidden)>,
@@ -67,10 +67,10 @@ impl NewEndpoint {
         self
     }
 
-    /// Sets the event filters, such as `invoice.paid` or `invoice.*`.
+    /// Sets the event filters, such as `invoice.paid` or `invoice.*`; at least one.
     #[must_use]
     pub fn events<F: Into<String>>(mut self, filters: impl IntoIterator<Item = F>) -> Self {
-        self.filters = filters.into_iter().map(Into::into).collect();
+        self.filters = Some(filters.into_iter().map(Into::into).collect());
         self
     }
 
@@ -143,23 +143,23 @@ impl NewEndpoint {
             .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
             .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
             .with_created_at(now);
-        let retry = self.retry.as_deref().map(str::parse::<RetryPolicy>).transpose()?;
-        Ok(retry.map_or(endpoint.clone(), |retry| endpoint.with_retry(retry)))
+        match &self.retry {
+            Some(text) => Ok(endpoint.with_retry(text.parse()?)),
+            None => Ok(endpoint),
+        }
     }
 
     fn read_filters(&self) -> Result<Vec<EventFilter>, InvalidEndpoint> {
-        let mut filters = Vec::with_capacity(self.filters.len().max(1));
-        for text in &self.filters {
+        let Some(texts) = &self.filters else { return Ok(vec![EventFilter::any()]) };
+        let mut filters = Vec::with_capacity(texts.len());
+        for text in texts {
             let filter =
                 text.parse().map_err(|error| InvalidEndpoint::Filter(text.clone(), error))?;
             if !filters.contains(&filter) {
                 filters.push(filter);
             }
         }
-        if filters.is_empty() {
-            filters.push(EventFilter::any());
-        }
-        Ok(filters)
+        if filters.is_empty() { Err(InvalidEndpoint::NoFilter) } else { Ok(filters) }
     }
 
     fn read_signing(&self, generated: Option<Secret>) -> Result<Signing, InvalidEndpoint> {
@@ -195,6 +195,9 @@ pub enum InvalidEndpoint {
     /// An event filter is not valid.
     #[error("{0}: {1}")]
     Filter(String, InvalidEventFilter),
+    /// An empty list of event filters.
+    #[error("the endpoint wants no events; name at least one filter, or ** for all")]
+    NoFilter,
     /// The secret is not valid.
     #[error(transparent)]
     Secret(#[from] InvalidSecret),
@@ -231,6 +234,7 @@ mod tests {
         assert!(read(&good()).is_ok());
         assert!(matches!(read(&at("a.example")), Err(InvalidEndpoint::Url(_))));
         assert!(matches!(read(&good().events(["a..b"])), Err(InvalidEndpoint::Filter(..))));
+        assert_eq!(read(&good().events([""; 0])).unwrap_err(), InvalidEndpoint::NoFilter);
         assert!(matches!(read(&good().secret("whsec_%")), Err(InvalidEndpoint::Secret(_))));
         assert!(matches!(read(&good().profiles(["v9"])), Err(InvalidEndpoint::Signing(_))));
         assert!(matches!(read(&good().profiles(["standard"])), Err(InvalidEndpoint::Signing(_))));

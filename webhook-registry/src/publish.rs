@@ -31,7 +31,8 @@ pub struct Published {
 pub enum Deliveries {
     /// So many are stored with it.
     Routed(usize),
-    /// Endpoints were edited meanwhile: a dispatcher routes it.
+    /// How many is not known yet: endpoints were edited meanwhile and a dispatcher routes it, or the
+    /// answer to the commit was lost.
     Later,
     /// The event was published before, under the same id or key.
     AlreadyPublished,
@@ -50,17 +51,18 @@ pub(crate) async fn publish_many(
         })
         .collect();
     let valid: Vec<&Event> = read.iter().flatten().collect();
-    let mut stored = match store(engine, &valid).await {
-        Ok(stored) => stored.into_iter().map(Ok).collect(),
-        Err(error) => each_failed(error, valid.len()),
-    }
-    .into_iter();
-    let answer = |event: Result<Event, InvalidEvent>| {
-        let event = event?;
-        let enqueued = stored.next().unwrap_or_else(|| Err(missing_answer()))?;
-        published(event.id, enqueued)
+    let stored = store(engine, &valid).await;
+    let mut stored = answers(&valid, stored).into_iter();
+    let answer = |event: Result<Event, InvalidEvent>| match event {
+        Ok(_) => stored.next().unwrap_or_else(|| Err(missing_answer())),
+        Err(error) => Err(error.into()),
     };
     read.into_iter().map(answer).collect()
+}
+
+/// One event.
+pub(crate) async fn publish(engine: &Engine, event: NewEvent) -> Result<Published, PublishError> {
+    publish_many(engine, vec![event]).await.pop().unwrap_or_else(|| Err(missing_answer()))
 }
 
 fn check_size(event: &NewEvent, limit: usize) -> Result<(), InvalidEvent> {
@@ -68,47 +70,81 @@ fn check_size(event: &NewEvent, limit: usize) -> Result<(), InvalidEvent> {
     if len > limit { Err(InvalidEvent::TooLarge { len, limit }) } else { Ok(()) }
 }
 
-async fn store(engine: &Engine, events: &[&Event]) -> Result<Vec<Enqueued>, StoreError> {
+/// What a batch came to, and whether it had to be handed over more than once.
+struct Stored {
+    answers: Vec<Enqueued>,
+    repeated: bool,
+}
+
+async fn store(engine: &Engine, events: &[&Event]) -> Result<Stored, StoreError> {
     if events.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Stored { answers: Vec::new(), repeated: false });
     }
     let batch = route(engine, events).await?;
-    let answers = enqueue(engine, batch).await?;
-    for (event, answer) in events.iter().zip(&answers) {
+    let stored = enqueue(engine, batch).await?;
+    for (event, answer) in events.iter().zip(&stored.answers) {
         if *answer == Enqueued::Later {
             engine.registry.forget(&event.tenant);
         }
     }
     engine.wake.wake();
-    Ok(answers)
+    Ok(stored)
 }
 
 /// Hands the batch over, again when nobody knows whether it was stored.
-async fn enqueue(engine: &Engine, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+async fn enqueue(engine: &Engine, batch: Vec<Enqueue>) -> Result<Stored, StoreError> {
     let mut tries = 1;
     loop {
         match engine.store.enqueue(batch.clone()).await {
+            Ok(answers) => return Ok(Stored { answers, repeated: tries > 1 }),
             Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
                 tries += 1;
             }
-            answer => return answer,
+            Err(error) => return Err(error),
         }
     }
 }
 
 async fn route(engine: &Engine, events: &[&Event]) -> Result<Vec<Enqueue>, StoreError> {
-    let mut snapshots = BTreeMap::<TenantId, Arc<Snapshot>>::new();
+    let mut snapshots = BTreeMap::<TenantId, Option<Arc<Snapshot>>>::new();
     let mut batch = Vec::with_capacity(events.len());
     for event in events {
         let snapshot = match snapshots.get(&event.tenant) {
             Some(snapshot) => snapshot.clone(),
-            None => snapshot(engine, &event.tenant).await?,
+            None => readable(snapshot(engine, &event.tenant).await)?,
         };
-        let fan_out = FanOut::pending(snapshot.version(), fan_out(&snapshot, &event.event_type));
-        batch.push(Enqueue::routed(Event::clone(event), fan_out));
+        batch.push(enqueued(Event::clone(event), snapshot.as_deref()));
         snapshots.insert(event.tenant.clone(), snapshot);
     }
     Ok(batch)
+}
+
+/// A tenant whose endpoints cannot be read does not keep others from publishing: its events are
+/// stored, and routed when they can be read.
+fn readable(
+    answer: Result<Arc<Snapshot>, StoreError>,
+) -> Result<Option<Arc<Snapshot>>, StoreError> {
+    match answer {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(error) if error.kind().may_concern_one_item() => {
+            tracing::error!(
+                error = crate::text_of(&error),
+                "endpoints cannot be read; events are routed later"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn enqueued(event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
+    match snapshot {
+        Some(snapshot) => {
+            let endpoints = fan_out(snapshot, &event.event_type);
+            Enqueue::routed(event, FanOut::pending(snapshot.version(), endpoints))
+        }
+        None => Enqueue::unrouted(event),
+    }
 }
 
 /// The tenant's endpoints, from memory where they are held.
@@ -119,25 +155,43 @@ async fn snapshot(engine: &Engine, tenant: &TenantId) -> Result<Arc<Snapshot>, S
     }
 }
 
-fn published(event: EventId, enqueued: Enqueued) -> Result<Published, PublishError> {
-    Ok(match enqueued {
+/// The answers to `events`, in their order. One failed transaction answers them all: the first gets
+/// the reason whole, the others its text.
+fn answers(
+    events: &[&Event],
+    stored: Result<Stored, StoreError>,
+) -> Vec<Result<Published, PublishError>> {
+    match stored {
+        Ok(Stored { answers, repeated }) => {
+            let ids = events.iter().map(|event| event.id);
+            ids.zip(answers).map(|(id, answer)| published(id, answer, repeated)).collect()
+        }
+        Err(error) => {
+            let (kind, text) = (error.kind(), cause_of(&error));
+            let others = events.iter().skip(1).map(|_| StoreError::because(kind, text.clone()));
+            let others: Vec<_> = others.collect();
+            std::iter::once(error).chain(others).map(|error| Err(error.into())).collect()
+        }
+    }
+}
+
+fn published(event: EventId, answer: Enqueued, repeated: bool) -> Result<Published, PublishError> {
+    Ok(match answer {
         Enqueued::Routed(count) => Published { event, deliveries: Deliveries::Routed(count) },
+        Enqueued::Conflict(first) => return Err(PublishError::Conflict(first)),
+        // Our own, stored by an earlier try whose answer was lost.
+        Enqueued::Duplicate(first) if first == event && repeated => {
+            Published { event, deliveries: Deliveries::Later }
+        }
         Enqueued::Duplicate(first) => {
             Published { event: first, deliveries: Deliveries::AlreadyPublished }
         }
-        Enqueued::Conflict(first) => return Err(PublishError::Conflict(first)),
         _ => Published { event, deliveries: Deliveries::Later },
     })
 }
 
-/// One failed transaction answers all its events: the first gets the reason whole, the others its
-/// text.
-fn each_failed(error: StoreError, count: usize) -> Vec<Result<Enqueued, PublishError>> {
-    let kind = error.kind();
-    let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    let mut first = Some(error);
-    let mut next = || first.take().unwrap_or_else(|| StoreError::because(kind, text.clone()));
-    (0..count).map(|_| Err(next().into())).collect()
+fn cause_of(error: &StoreError) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
 fn missing_answer() -> PublishError {

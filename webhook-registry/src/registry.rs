@@ -73,6 +73,9 @@ impl Registry {
         let concerned =
             |endpoint: &Endpoint| endpoint.url == *url && endpoint.filters.contains(&filter);
         let mut changed = 0;
+        if self.snapshot(tenant).is_none() {
+            return changed;
+        }
         self.edit(tenant, |endpoints| {
             changed = endpoints.iter().filter(|endpoint| concerned(endpoint)).count();
             let without = |endpoint: &Arc<Endpoint>| {

@@ -4,8 +4,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use webhook_core::{
-    Backlog, Endpoint, EndpointId, InvalidEvent, NewEvent, Publisher, Report, Secret, StoreError,
-    until_idle,
+    Backlog, Endpoint, EndpointId, NewEvent, Publisher, Report, RetryPolicy, Secret, StoreError,
+    StoreErrorKind, until_idle,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     error::{EndpointError, PublishError},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
     operator::Operator,
-    publish::{Published, publish_many},
+    publish::{Published, publish, publish_many},
 };
 
 /// Publishes events and delivers them. Cheap to clone; clones share everything.
@@ -24,6 +24,9 @@ use crate::{
 /// in no particular order, with the same `webhook-id` on every attempt.
 #[derive(Clone, Debug)]
 pub struct Webhooks(Arc<Engine>);
+
+/// How often something is said again when the answer to its commit was lost.
+const MAX_TRIES: usize = 2;
 
 impl Webhooks {
     /// Begins to put one together.
@@ -41,10 +44,7 @@ impl Webhooks {
     ///
     /// [`PublishError`] says whether the event is stored, and what to do.
     pub async fn publish(&self, event: NewEvent) -> Result<Published, PublishError> {
-        match self.publish_many(vec![event]).await.pop() {
-            Some(answer) => answer,
-            None => Err(PublishError::Invalid(InvalidEvent::Json("no event".to_owned()))),
-        }
+        publish(&self.0, event).await
     }
 
     /// Publishes `data` as JSON, under this type and for the default tenant.
@@ -85,7 +85,7 @@ impl Webhooks {
         if let Err(error) = engine.transport.accepts(&endpoint.url) {
             return Err(InvalidEndpoint::Refused(crate::text_of(&error)).into());
         }
-        engine.store.add_endpoint(endpoint.clone()).await?;
+        add(engine, &endpoint).await?;
         engine.registry.forget(&endpoint.tenant);
         let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());
         Ok(Registered { endpoint, secret })
@@ -97,12 +97,15 @@ impl Webhooks {
     }
 
     /// A publisher that posts to one endpoint within the call, with the endpoint's settings and a
-    /// record in the store.
+    /// record in the store. Somebody waits for it, so it tries three times within seconds, not as the
+    /// endpoint's retry policy says; [`Publisher::retry`] sets another policy.
     pub fn send_now(&self, endpoint: Endpoint) -> Publisher {
         let engine = &self.0;
         let (transport, signer, clock) =
             (engine.transport.clone(), engine.signer.clone(), engine.clock.clone());
-        Publisher::to_endpoint(endpoint, transport, signer, clock).tracked(engine.store.clone())
+        Publisher::to_endpoint(endpoint, transport, signer, clock)
+            .retry(RetryPolicy::send_now())
+            .tracked(engine.store.clone())
     }
 
     /// Says that there may be work, such as after committing an event that was stored in a
@@ -129,15 +132,30 @@ impl Webhooks {
         horizon: Option<Duration>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(Report, Backlog), StoreError> {
+        let mut failed = None;
         let idle = async {
             let watched = until_idle(&*self.0.store, &*self.0.clock, horizon);
-            if let Err(error) = watched.await {
-                tracing::error!(%error, "stopped, because the store did not say what is left");
-            }
+            failed = watched.await.err();
         };
         let report = self.run(first_of(idle, shutdown)).await;
-        Ok((report, self.0.store.backlog().await?))
+        match failed {
+            Some(error) => Err(error),
+            None => Ok((report, self.0.store.backlog().await?)),
+        }
     }
+}
+
+/// Adds an endpoint, again when nobody knows whether it was stored: its id makes that safe.
+async fn add(engine: &Engine, endpoint: &Endpoint) -> Result<(), StoreError> {
+    let mut unknown = false;
+    for _ in 0..MAX_TRIES {
+        match engine.store.add_endpoint(endpoint.clone()).await {
+            Err(error) if error.kind() == StoreErrorKind::Unknown => unknown = true,
+            Err(error) if error.kind() == StoreErrorKind::Exists && unknown => return Ok(()),
+            answer => return answer,
+        }
+    }
+    engine.store.add_endpoint(endpoint.clone()).await
 }
 
 /// Ends with whichever of the two ends first.

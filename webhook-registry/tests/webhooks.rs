@@ -145,11 +145,48 @@ async fn a_lost_commit_answer_does_not_double_an_event() {
     store.fails(StoreCall::Enqueue, [Fault::After(StoreErrorKind::Unknown)]);
     let webhooks = fakes.over(store);
     add(&webhooks, URL, &["**"]).await;
-    let event = webhooks.publish_json("a", "x").await.unwrap().event;
+    let published = webhooks.publish_json("a", "x").await.unwrap();
+    let event = published.event;
+    assert_eq!(published.deliveries, Deliveries::Later, "stored, by the try whose answer was lost");
     fakes.deliver(&webhooks).await;
     let deliveries = webhooks.operator().deliveries(DeliveryQuery::new()).await.unwrap().items;
     assert_eq!(deliveries.len(), 1);
     assert_eq!((deliveries[0].id.event, deliveries[0].status), (event, DeliveryStatus::Success));
+}
+
+#[tokio::test]
+async fn a_lost_commit_answer_does_not_double_an_endpoint() {
+    let fakes = Fakes::new();
+    let store = FaultyStore::new(fakes.store.clone());
+    store.fails(StoreCall::AddEndpoint, [Fault::After(StoreErrorKind::Unknown)]);
+    let webhooks = fakes.over(store);
+    let id = add(&webhooks, URL, &["**"]).await.id;
+    let endpoints = webhooks.operator().endpoints(None).await.unwrap();
+    assert_eq!(endpoints.iter().map(|endpoint| endpoint.id).collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
+async fn a_tenant_whose_endpoints_cannot_be_read_keeps_nobody_from_publishing() {
+    let fakes = Fakes::new();
+    let store = FaultyStore::new(fakes.store.clone());
+    store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Corrupt)]);
+    let webhooks = fakes.over(store);
+    let event = |tenant: &str| NewEvent::new("a", "{}").unwrap().tenant(tenant.parse().unwrap());
+    let answers = webhooks.publish_many(vec![event("bad"), event("good")]).await;
+    let deliveries: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().deliveries).collect();
+    assert_eq!(deliveries, [Deliveries::Later, Deliveries::Routed(0)]);
+}
+
+#[tokio::test]
+async fn running_until_idle_outlasts_a_store_that_is_away_for_a_moment() {
+    let fakes = Fakes::new();
+    let store = FaultyStore::new(fakes.store.clone());
+    store.fails(StoreCall::Backlog, [Fault::Before(StoreErrorKind::Unavailable)]);
+    let webhooks = fakes.over(store);
+    add(&webhooks, URL, &["**"]).await;
+    webhooks.publish_json("a", "x").await.unwrap();
+    fakes.deliver(&webhooks).await;
+    assert_eq!(fakes.sent_to(), [URL]);
 }
 
 #[tokio::test]

@@ -11,6 +11,10 @@ use crate::{
     port::store::deliveries::{Claim, Finish, Lease, Settle},
 };
 
+/// How long a delivery waits whose endpoint cannot be read: a newer version may have written it, and
+/// be running soon.
+const UNREADABLE_WAIT: Duration = Duration::from_secs(300);
+
 /// Lost attempts recorded at once; more can only stand in a damaged row.
 const MAX_LOST: u32 = 1000;
 
@@ -32,6 +36,10 @@ pub(super) async fn work(
     start_by: Duration,
 ) -> Worked {
     let Some(endpoint) = endpoint else { return Worked::Finished(endpoint_gone(&claim)) };
+    // Paused or disabled since the claim.
+    if !endpoint.state.is_active() {
+        return Worked::NotStarted(claim.lease);
+    }
     if !claim.progress.is_allowed(&endpoint.retry) {
         return Worked::Finished(exhausted_by_loss(&claim));
     }
@@ -72,6 +80,11 @@ fn endpoint_gone(claim: &Claim) -> Finish {
     not_made(claim, Settle::Failed)
 }
 
+/// The endpoint's settings cannot be read: nobody's fault but ours, so nothing is counted.
+pub(super) fn endpoint_unreadable(claim: &Claim) -> Finish {
+    not_made(claim, Settle::Retry(UNREADABLE_WAIT))
+}
+
 fn not_made(claim: &Claim, settle: Settle) -> Finish {
     let made = claim.progress.attempt.saturating_sub(1);
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
@@ -108,10 +121,14 @@ mod tests {
     use crate::{
         attempt::FailureKind,
         decide::Progress,
+        endpoint::EndpointState,
         event::Event,
         id::{DeliveryId, EndpointId, EventId, LeaseEpoch, Revision},
+        port::{Clock, Request, Response, Signer, SignerError, Transport, TransportError},
         time::Timestamp,
     };
+    use async_trait::async_trait;
+    use futures_util::FutureExt;
     use uuid::Uuid;
 
     fn claim(attempt: u32, recorded: u32) -> Claim {
@@ -122,6 +139,71 @@ mod tests {
         Claim::new(lease, Arc::new(event), Revision::default())
             .with_progress(Progress::of_attempt(attempt), recorded)
             .with_previous_claim_at(Some(Timestamp::from_unix_secs(7)))
+    }
+
+    /// Ports that must not be used, but for the time.
+    #[derive(Debug)]
+    struct Untouched;
+
+    #[async_trait]
+    impl Transport for Untouched {
+        async fn send(&self, _: Request) -> Result<Response, TransportError> {
+            panic!("nothing is to be sent")
+        }
+    }
+
+    impl Signer for Untouched {
+        fn hmac_sha256(&self, _: &[u8], _: &[&[u8]]) -> Result<[u8; 32], SignerError> {
+            panic!("nothing is to be signed")
+        }
+
+        fn verify_hmac_sha256(&self, _: &[u8], _: &[&[u8]], _: &[u8]) -> bool {
+            false
+        }
+
+        fn fill_random(&self, _: &mut [u8]) -> Result<(), SignerError> {
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl Clock for Untouched {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(7)
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    fn worked(state: EndpointState, start_by: Duration) -> Worked {
+        let (transport, signer, clock) =
+            (Arc::new(Untouched), Arc::new(Untouched), Arc::new(Untouched));
+        let id = EndpointId::from_uuid(Uuid::from_u128(2));
+        let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap()).with_state(state);
+        let work = work(
+            Wire { transport, signer, clock },
+            claim(1, 0),
+            Some(Arc::new(endpoint)),
+            start_by,
+        );
+        work.now_or_never().unwrap()
+    }
+
+    #[test]
+    fn nothing_is_sent_to_an_endpoint_that_was_paused_or_disabled_since_the_claim() {
+        for state in [EndpointState::Paused, EndpointState::Disabled(DisabledReason::ByHand)] {
+            assert!(matches!(worked(state, Duration::MAX), Worked::NotStarted(_)), "{state}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_when_the_lease_might_end_first() {
+        let too_late = Duration::from_millis(6_999);
+        assert!(matches!(worked(EndpointState::Active, too_late), Worked::NotStarted(_)));
     }
 
     fn numbers(finish: &Finish) -> Vec<u32> {

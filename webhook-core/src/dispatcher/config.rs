@@ -37,6 +37,9 @@ impl DispatcherConfig {
     /// What a lease must leave for writing down an attempt that took its whole time.
     pub const RECORDING_BUDGET: Duration = Duration::from_secs(10);
 
+    /// What a lease must leave for the claim itself, and for loading what it needs.
+    pub const CLAIM_BUDGET: Duration = Duration::from_secs(5);
+
     /// Deliveries claimed or recorded in one transaction.
     const BATCH: usize = 100;
 
@@ -73,7 +76,8 @@ impl DispatcherConfig {
         self
     }
 
-    /// Sets how long a shutdown waits for attempts in flight.
+    /// Sets how long a shutdown waits for attempts in flight. Recording what has ended by then may
+    /// take up to [`RECORDING_BUDGET`](Self::RECORDING_BUDGET) more.
     #[must_use]
     pub const fn drain(mut self, drain: Duration) -> Self {
         self.drain = drain;
@@ -101,7 +105,7 @@ impl DispatcherConfig {
             return Err(InvalidDispatcherConfig::Poll);
         }
         // A lease that ends while its attempt is still allowed to run lets a second worker send too.
-        let needed = Timeout::MAX.as_duration() + Self::RECORDING_BUDGET;
+        let needed = Timeout::MAX.as_duration() + Self::RECORDING_BUDGET + Self::CLAIM_BUDGET;
         if self.lease < needed { Err(InvalidDispatcherConfig::Lease { needed }) } else { Ok(()) }
     }
 }
@@ -124,7 +128,7 @@ pub enum InvalidDispatcherConfig {
     Poll,
     /// The lease could end before an attempt does.
     #[error(
-        "the lease must last at least {needed:?}: the longest attempt, and the time to record it"
+        "the lease must last at least {needed:?}: the longest attempt, and the time to claim and record it"
     )]
     Lease {
         /// The shortest lease that does.

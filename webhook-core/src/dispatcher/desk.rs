@@ -1,6 +1,7 @@
 //! The dispatcher's desk: what it holds, what waits to be written down, and when to look again.
 //!
-//! Bookkeeping only. Every method takes the time as an argument; nothing here does I/O.
+//! Bookkeeping only. Every method takes the time as an argument; nothing here does I/O. Each kind of
+//! store call runs once at a time: while it does, the next batch gathers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,6 +16,9 @@ use super::{config::DispatcherConfig, routing::Routing};
 /// come back.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
+/// Not before something happens.
+const NEVER: Duration = Duration::MAX;
+
 /// All times are on the monotonic clock.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -27,8 +31,13 @@ pub(super) struct Desk {
     resume_at: Option<EndpointId>,
     /// Due work was left in the store for want of a slot.
     left_behind: bool,
+    /// When to claim, and to route; never, while that is under way.
     claim_at: Duration,
     route_at: Duration,
+    claiming: bool,
+    routing: bool,
+    recording: bool,
+    releasing: bool,
     /// Nothing is asked of the store before.
     store_at: Duration,
     failures: u32,
@@ -48,6 +57,10 @@ impl Desk {
             left_behind: false,
             claim_at: Duration::ZERO,
             route_at: Duration::ZERO,
+            claiming: false,
+            routing: false,
+            recording: false,
+            releasing: false,
             store_at: Duration::ZERO,
             failures: 0,
             polls: 0,
@@ -55,7 +68,7 @@ impl Desk {
         }
     }
 
-    /// There may be work: look at once.
+    /// There may be work: look at once, or once more when the look under way is over.
     pub(super) fn wake(&mut self, now: Duration) {
         self.claim_at = self.claim_at.min(now);
         self.route_at = self.route_at.min(now);
@@ -77,31 +90,54 @@ impl Desk {
 
     /// Whether the drain is over: nothing is held, or its time is up and all that has ended is
     /// written down, or the store does not answer either.
-    pub(super) fn is_done(&self, now: Duration, store_busy: bool) -> bool {
+    pub(super) fn is_done(&self, now: Duration) -> bool {
         let Some(until) = self.drain_until else { return false };
+        let store_busy = self.claiming || self.routing || self.recording || self.releasing;
         let unwritten = store_busy || !self.finishes.is_empty() || !self.releases.is_empty();
         let last = until.saturating_add(DispatcherConfig::RECORDING_BUDGET);
         now >= last || !unwritten && (self.held.is_empty() || now >= until)
     }
 
-    /// The next claim, if it is time and there are free slots.
-    pub(super) fn next_claim(&self, now: Duration) -> Option<ClaimDue> {
-        let free = self.config.concurrency.saturating_sub(self.held.len());
+    /// Begins a claim, if it is time and there are free slots.
+    pub(super) fn begin_claim(&mut self, now: Duration) -> Option<ClaimDue> {
+        let free = self.free_slots();
         let due = !self.is_draining() && now >= self.claim_at.max(self.store_at);
-        (due && free > 0).then(|| {
-            ClaimDue::new(free.min(self.config.batch), self.config.lease)
-                .in_flight(self.in_flight.clone())
-                .resume_at(self.resume_at)
-        })
+        if self.claiming || !due || free == 0 {
+            return None;
+        }
+        (self.claiming, self.claim_at) = (true, NEVER);
+        let claim = ClaimDue::new(free.min(self.config.batch), self.config.lease);
+        Some(claim.in_flight(self.in_flight.clone()).resume_at(self.resume_at))
     }
 
-    /// Whether it is time to route.
-    pub(super) fn is_routing_due(&self, now: Duration) -> bool {
-        !self.is_draining() && now >= self.route_at.max(self.store_at)
+    /// Begins to route, if it is time.
+    pub(super) fn begin_routing(&mut self, now: Duration) -> bool {
+        let due = !self.is_draining() && now >= self.route_at.max(self.store_at);
+        if self.routing || !due {
+            return false;
+        }
+        (self.routing, self.route_at) = (true, NEVER);
+        true
+    }
+
+    /// Begins to write down a batch, if the store may be asked.
+    pub(super) fn begin_recording(&mut self, now: Duration) -> Option<Vec<Finish>> {
+        let may = !self.recording && now >= self.store_at;
+        let batch = batch(&mut self.finishes, self.config.batch, may);
+        self.recording |= batch.is_some();
+        batch
+    }
+
+    /// Begins to give claims back, if the store may be asked.
+    pub(super) fn begin_releasing(&mut self, now: Duration) -> Option<Vec<Lease>> {
+        let may = !self.releasing && now >= self.store_at;
+        let batch = batch(&mut self.releases, self.config.batch, may);
+        self.releasing |= batch.is_some();
+        batch
     }
 
     /// Takes claims that were asked for at `asked_at`, and notes when to ask again.
-    pub(super) fn take(
+    pub(super) fn claimed(
         &mut self,
         claims: &[Claim],
         resume_at: Option<EndpointId>,
@@ -109,6 +145,7 @@ impl Desk {
         asked_at: Duration,
         now: Duration,
     ) {
+        self.claiming = false;
         self.failures = 0;
         self.resume_at = resume_at;
         for claim in claims {
@@ -116,22 +153,37 @@ impl Desk {
             *self.in_flight.entry(claim.lease.delivery.endpoint).or_default() += 1;
         }
         self.left_behind = next_due == Some(Duration::ZERO);
-        self.claim_at = match next_due {
-            Some(Duration::ZERO) if claims.is_empty() => now.saturating_add(self.next_poll()),
-            Some(due) => now.saturating_add(due.min(self.next_poll())),
-            None => now.saturating_add(self.next_poll()),
-        };
+        // An empty answer that says "at once" is not believed: it would be asked for in a loop.
+        let next_due = next_due.filter(|due| !due.is_zero() || !claims.is_empty());
+        let poll = self.next_poll();
+        let next = now.saturating_add(next_due.map_or(poll, |due| due.min(poll)));
+        self.claim_at = self.claim_at.min(next);
     }
 
     /// Notes what a round of routing came to.
     pub(super) fn routed(&mut self, routing: Routing, now: Duration) {
+        self.routing = false;
         self.failures = 0;
         let wait = if routing.more { Some(Duration::ZERO) } else { routing.next_due };
+        let wait = wait.filter(|wait| !wait.is_zero() || routing.routed > 0);
         let poll = self.next_poll();
-        self.route_at = now.saturating_add(wait.map_or(poll, |wait| wait.min(poll)));
+        let next = now.saturating_add(wait.map_or(poll, |wait| wait.min(poll)));
+        self.route_at = self.route_at.min(next);
         if routing.routed > 0 {
-            self.claim_at = now;
+            self.claim_at = self.claim_at.min(now);
         }
+    }
+
+    /// A claim has failed.
+    pub(super) fn claim_failed(&mut self, now: Duration) {
+        (self.claiming, self.claim_at) = (false, now);
+        self.store_failed(now);
+    }
+
+    /// A round of routing has failed.
+    pub(super) fn routing_failed(&mut self, now: Duration) {
+        (self.routing, self.route_at) = (false, now);
+        self.store_failed(now);
     }
 
     /// By when an attempt under a lease asked for at `asked_at` must have begun, so that it can end
@@ -141,35 +193,17 @@ impl Desk {
         ends.saturating_sub(timeout).saturating_sub(DispatcherConfig::RECORDING_BUDGET)
     }
 
+    /// Puts an outcome among those to be written down. However long that takes: the fence makes a
+    /// late one safe, and what is known is worth more than an attempt recorded as unknown.
     pub(super) fn finish_later(&mut self, finish: Finish) {
         self.finishes.push(finish);
     }
 
-    pub(super) fn release_later(&mut self, lease: Lease) {
-        self.releases.push(lease);
-    }
-
-    /// The next batch to write down, if the store may be asked.
-    pub(super) fn next_finishes(&mut self, now: Duration) -> Option<Vec<Finish>> {
-        self.drop_expired(now);
-        batch(&mut self.finishes, self.config.batch, now >= self.store_at)
-    }
-
-    /// The next claims to give back, if the store may be asked.
-    pub(super) fn next_releases(&mut self, now: Duration) -> Option<Vec<Lease>> {
-        batch(&mut self.releases, self.config.batch, now >= self.store_at)
-    }
-
-    /// What the store did not take for so long that the leases have ended is nobody's any more: the
-    /// next claim records those attempts as unknown.
-    fn drop_expired(&mut self, now: Duration) {
-        let held = &self.held;
-        let ended = |lease: &Lease| held.get(lease).is_none_or(|ends| now >= *ends);
-        let expired: Vec<_> =
-            self.finishes.iter().map(|finish| finish.lease).filter(ended).collect();
-        self.finishes.retain(|finish| !expired.contains(&finish.lease));
-        for lease in expired {
-            tracing::warn!(delivery = %lease.delivery, "the lease ended before the attempt could be recorded");
+    /// Puts a claim among those to be given back, unless it has come back by itself.
+    pub(super) fn release_later(&mut self, lease: Lease, now: Duration) {
+        if self.held.get(&lease).is_some_and(|ends| now < *ends) {
+            self.releases.push(lease);
+        } else {
             self.let_go(lease);
         }
     }
@@ -193,11 +227,17 @@ impl Desk {
         self.in_flight.get(&endpoint).copied().unwrap_or_default()
     }
 
-    /// A batch is written down: slots are free, and a retry may be due before the next poll. An
-    /// endpoint that `was_full` may have more.
-    pub(super) fn recorded(&mut self, finishes: &[Finish], was_full: bool, now: Duration) {
-        self.failures = 0;
+    /// A batch has been handed over. These are written down: slots are free, and a retry may be due
+    /// before the next poll. An endpoint that `was_full` may have more.
+    pub(super) fn recorded<'f>(
+        &mut self,
+        finishes: impl IntoIterator<Item = &'f Finish>,
+        was_full: bool,
+        now: Duration,
+    ) {
+        self.recording = false;
         for finish in finishes {
+            self.failures = 0;
             self.let_go(finish.lease);
             if let Settle::Retry(wait) = finish.settle {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
@@ -206,6 +246,11 @@ impl Desk {
         if self.left_behind || was_full {
             self.claim_at = self.claim_at.min(now);
         }
+    }
+
+    /// Claims have been given back, or could not be.
+    pub(super) const fn released(&mut self) {
+        self.releasing = false;
     }
 
     /// The store has failed: leave it alone for a while, longer each time.
@@ -217,17 +262,24 @@ impl Desk {
 
     /// How long nothing needs doing, unless something happens.
     pub(super) fn idle_for(&self, now: Duration) -> Duration {
-        let look = self.claim_at.min(self.route_at).max(self.store_at);
-        let write =
-            (!self.finishes.is_empty() || !self.releases.is_empty()).then_some(self.store_at);
-        let next = match self.drain_until {
-            Some(until) if now >= until => until.saturating_add(DispatcherConfig::RECORDING_BUDGET),
-            Some(until) => until,
-            None => look,
-        };
-        let next = write.map_or(next, |write| next.min(write));
-        // Never zero: what is due already is under way, and its end wakes the loop.
-        next.saturating_sub(now).max(Duration::from_millis(1))
+        let draining = self.is_draining();
+        let claim = !draining && self.free_slots() > 0;
+        let write = !self.finishes.is_empty() && !self.recording;
+        let give_back = !self.releases.is_empty() && !self.releasing;
+        let times = [
+            claim.then(|| self.claim_at.max(self.store_at)),
+            (!draining).then(|| self.route_at.max(self.store_at)),
+            (write || give_back).then_some(self.store_at),
+            self.drain_until.map(|until| {
+                let last = until.saturating_add(DispatcherConfig::RECORDING_BUDGET);
+                if now >= until { last } else { until }
+            }),
+        ];
+        times.into_iter().flatten().min().unwrap_or(NEVER).saturating_sub(now)
+    }
+
+    fn free_slots(&self) -> usize {
+        self.config.concurrency.saturating_sub(self.held.len())
     }
 
     /// The poll interval, a tenth shorter or longer, so that workers do not poll in step.
@@ -256,6 +308,7 @@ mod tests {
     use uuid::Uuid;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
     fn claim(number: u128) -> Claim {
         let id = EventId::from_uuid(Uuid::from_u128(number));
@@ -274,66 +327,92 @@ mod tests {
         Finish::new(claim.lease, Vec::new(), 1, settle)
     }
 
-    /// A desk with room for four.
-    fn desk() -> Desk {
-        Desk::new(DispatcherConfig::new().concurrency(4))
+    /// A desk with room for four that holds so many claims, made at one second, and has just routed.
+    fn holding(count: u128, next_due: Option<Duration>) -> (Desk, Vec<Claim>) {
+        let mut desk = Desk::new(DispatcherConfig::new().concurrency(4));
+        assert_eq!(limit(&mut desk, SECOND), Some(4));
+        assert!(desk.begin_routing(SECOND));
+        desk.routed(Routing { routed: 0, more: false, next_due: None }, SECOND);
+        let held = claims(count);
+        desk.claimed(&held, None, next_due, SECOND, SECOND);
+        (desk, held)
+    }
+
+    /// The limit of the claim that begins now.
+    fn limit(desk: &mut Desk, now: Duration) -> Option<usize> {
+        desk.begin_claim(now).map(|claim| claim.limit)
+    }
+
+    fn record(desk: &mut Desk, claim: &Claim, settle: Settle, was_full: bool) {
+        desk.recorded(&[finish(claim, settle)], was_full, SECOND);
     }
 
     #[test]
     fn no_more_is_claimed_than_there_are_slots() {
-        let mut desk = desk();
-        assert_eq!(desk.next_claim(SECOND).unwrap().limit, 4);
-        desk.take(&claims(3), None, Some(Duration::ZERO), SECOND, SECOND);
-        let next = desk.next_claim(SECOND).unwrap();
+        let (mut desk, _) = holding(3, AT_ONCE);
+        let next = desk.begin_claim(SECOND).unwrap();
         assert_eq!(next.limit, 1);
         assert_eq!(next.in_flight.values().copied().collect::<Vec<_>>(), [2, 1]);
-        desk.take(&[claim(3)], None, Some(Duration::ZERO), SECOND, SECOND);
-        assert!(desk.next_claim(SECOND).is_none());
+        desk.claimed(&[claim(3)], None, AT_ONCE, SECOND, SECOND);
+        assert_eq!(limit(&mut desk, SECOND), None);
+        assert!(desk.idle_for(SECOND) > SECOND / 2, "and nothing is looked for meanwhile");
     }
 
     #[test]
     fn a_slot_is_free_again_when_its_attempt_is_recorded() {
-        let mut desk = desk();
-        let held = claims(4);
-        desk.take(&held, None, Some(Duration::ZERO), SECOND, SECOND);
-        desk.recorded(&[finish(&held[0], Settle::Success)], false, SECOND);
-        assert_eq!(desk.next_claim(SECOND).unwrap().limit, 1);
+        let (mut desk, held) = holding(4, AT_ONCE);
+        record(&mut desk, &held[0], Settle::Success, false);
+        assert_eq!(limit(&mut desk, SECOND), Some(1));
         assert_eq!(desk.held(), 3);
     }
 
     #[test]
+    fn one_claim_is_under_way_at_a_time() {
+        let mut desk = Desk::new(DispatcherConfig::new());
+        assert!(desk.begin_claim(SECOND).is_some());
+        desk.wake(SECOND);
+        assert!(desk.begin_claim(SECOND).is_none());
+    }
+
+    #[test]
+    fn a_hint_that_comes_during_a_claim_or_a_routing_is_not_lost() {
+        let mut desk = Desk::new(DispatcherConfig::new());
+        assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
+        desk.wake(SECOND);
+        desk.claimed(&[], None, None, SECOND, SECOND * 2);
+        let none = Routing { routed: 0, more: false, next_due: None };
+        desk.routed(none, SECOND * 2);
+        assert!(desk.begin_claim(SECOND * 2).is_some() && desk.begin_routing(SECOND * 2));
+    }
+
+    #[test]
     fn work_left_for_want_of_slots_is_looked_for_when_one_is_free_and_not_in_a_loop() {
-        let mut desk = desk();
-        let held = claims(1);
-        desk.take(&held, None, Some(Duration::ZERO), SECOND, SECOND);
-        desk.take(&[], None, Some(Duration::ZERO), SECOND, SECOND);
-        assert!(desk.next_claim(SECOND).is_none(), "an empty claim is not repeated at once");
-        desk.recorded(&[finish(&held[0], Settle::Success)], false, SECOND);
-        assert!(desk.next_claim(SECOND).is_some());
+        let (mut desk, held) = holding(1, AT_ONCE);
+        assert_eq!(limit(&mut desk, SECOND), Some(3));
+        desk.claimed(&[], None, AT_ONCE, SECOND, SECOND);
+        assert_eq!(limit(&mut desk, SECOND), None, "an empty claim is not repeated at once");
+        record(&mut desk, &held[0], Settle::Success, false);
+        assert_eq!(limit(&mut desk, SECOND), Some(4));
     }
 
     #[test]
     fn an_endpoint_that_was_full_may_have_more() {
-        let mut desk = desk();
-        let held = claims(1);
-        desk.take(&held, None, None, SECOND, SECOND);
-        desk.recorded(&[finish(&held[0], Settle::Success)], true, SECOND);
-        assert!(desk.next_claim(SECOND).is_some());
+        let (mut desk, held) = holding(1, None);
+        record(&mut desk, &held[0], Settle::Success, true);
+        assert_eq!(limit(&mut desk, SECOND), Some(4));
     }
 
     #[test]
     fn a_retry_is_claimed_when_it_is_due_not_at_the_next_poll() {
-        let mut desk = desk();
-        let held = claims(1);
-        desk.take(&held, None, None, SECOND, SECOND);
-        desk.recorded(&[finish(&held[0], Settle::Retry(SECOND / 10))], false, SECOND);
-        assert!(desk.next_claim(SECOND + SECOND / 11).is_none());
-        assert!(desk.next_claim(SECOND + SECOND / 10).is_some());
+        let (mut desk, held) = holding(1, None);
+        record(&mut desk, &held[0], Settle::Retry(SECOND / 10), false);
+        assert_eq!(limit(&mut desk, SECOND + SECOND / 11), None);
+        assert_eq!(limit(&mut desk, SECOND + SECOND / 10), Some(4));
     }
 
     #[test]
     fn polls_are_spread_by_a_tenth() {
-        let mut desk = desk();
+        let mut desk = Desk::new(DispatcherConfig::new());
         let polls: Vec<_> = (0..1000).map(|_| desk.next_poll()).collect();
         let (least, most) = (polls.iter().min().unwrap(), polls.iter().max().unwrap());
         assert!(*least >= Duration::from_millis(900) && *least < Duration::from_millis(910));
@@ -342,60 +421,67 @@ mod tests {
 
     #[test]
     fn a_failing_store_is_left_alone_longer_each_time_and_never_for_long() {
-        let mut desk = desk();
-        desk.finish_later(finish(&claim(0), Settle::Success));
-        desk.take(&claims(1), None, None, SECOND, SECOND);
+        let (mut desk, held) = holding(1, AT_ONCE);
+        desk.finish_later(finish(&held[0], Settle::Success));
         for pause in [1, 2, 4, 5, 5, 5] {
             desk.store_failed(SECOND);
             let until = SECOND + Duration::from_secs(pause);
-            assert!(desk.next_finishes(until - Duration::from_millis(1)).is_none());
-            assert!(desk.next_claim(until - Duration::from_millis(1)).is_none());
+            let before = until - Duration::from_millis(1);
+            assert!(desk.begin_recording(before).is_none());
+            assert!(desk.begin_claim(before).is_none() && !desk.begin_routing(before));
             assert_eq!(desk.idle_for(SECOND), Duration::from_secs(pause));
         }
-        assert!(desk.next_finishes(Duration::from_secs(6)).is_some());
+        assert!(desk.begin_recording(Duration::from_secs(6)).is_some());
     }
 
     #[test]
-    fn what_could_not_be_recorded_before_its_lease_ended_is_let_go() {
-        let mut desk = desk();
-        desk.take(&claims(2), None, None, SECOND, SECOND);
-        desk.finish_later(finish(&claim(0), Settle::Success));
-        let ended = SECOND + DispatcherConfig::LEASE;
-        assert!(desk.next_finishes(ended).is_none());
-        assert_eq!(desk.held(), 1);
+    fn what_is_known_is_recorded_however_late() {
+        let (mut desk, held) = holding(2, None);
+        desk.finish_later(finish(&held[0], Settle::Success));
+        let ended = SECOND + DispatcherConfig::LEASE * 2;
+        assert_eq!(desk.begin_recording(ended).map(|batch| batch.len()), Some(1));
+    }
+
+    #[test]
+    fn a_claim_is_given_back_until_it_comes_back_by_itself() {
+        let (mut desk, held) = holding(2, None);
+        desk.release_later(held[0].lease, SECOND);
+        assert_eq!(desk.begin_releasing(SECOND), Some(vec![held[0].lease]));
+        desk.released();
+        desk.release_later(held[0].lease, SECOND + DispatcherConfig::LEASE);
+        assert_eq!(desk.begin_releasing(SECOND + DispatcherConfig::LEASE), None);
+        assert_eq!(desk.held(), 1, "its slot is free");
     }
 
     #[test]
     fn an_attempt_begins_only_if_it_can_end_and_be_recorded_under_its_lease() {
-        let start_by = desk().start_by(SECOND, Duration::from_secs(30));
-        assert_eq!(start_by, Duration::from_secs(1 + 45 - 30 - 10));
+        let (desk, _) = holding(0, None);
+        let start_by = desk.start_by(SECOND, Duration::from_secs(30));
+        assert_eq!(start_by, SECOND + DispatcherConfig::CLAIM_BUDGET);
     }
 
     #[test]
     fn a_drain_takes_nothing_more_and_ends_when_all_is_written_down() {
-        let mut desk = desk();
-        desk.take(&claims(1), None, Some(Duration::ZERO), SECOND, SECOND);
+        let (mut desk, held) = holding(1, AT_ONCE);
         desk.drain(SECOND);
-        assert!(desk.next_claim(SECOND).is_none() && !desk.is_routing_due(SECOND));
-        assert!(!desk.is_done(SECOND, false), "an attempt is in flight");
-        desk.recorded(&[finish(&claim(0), Settle::Success)], false, SECOND);
-        assert!(!desk.is_done(SECOND, true), "the store is still writing");
-        assert!(desk.is_done(SECOND, false));
+        assert!(desk.begin_claim(SECOND).is_none() && !desk.begin_routing(SECOND * 9));
+        assert!(!desk.is_done(SECOND), "an attempt is in flight");
+        desk.finish_later(finish(&held[0], Settle::Success));
+        assert!(desk.begin_recording(SECOND).is_some());
+        assert!(!desk.is_done(SECOND), "the store is still writing");
+        record(&mut desk, &held[0], Settle::Success, false);
+        assert!(desk.is_done(SECOND));
     }
 
     #[test]
     fn a_drain_cuts_what_takes_too_long_but_not_what_waits_to_be_written_down() {
-        let mut desk = desk();
-        desk.take(&claims(2), None, None, SECOND, SECOND);
+        let (mut desk, held) = holding(2, None);
         desk.drain(SECOND);
         let until = SECOND + DispatcherConfig::DRAIN;
-        assert!(!desk.is_done(until - Duration::from_millis(1), false));
-        assert!(desk.is_done(until, false));
-        desk.finish_later(finish(&claim(0), Settle::Success));
-        assert!(!desk.is_done(until, false), "an outcome waits for the store");
-        assert!(
-            desk.is_done(until + DispatcherConfig::RECORDING_BUDGET, false),
-            "but not for ever"
-        );
+        assert!(!desk.is_done(until - Duration::from_millis(1)));
+        assert!(desk.is_done(until));
+        desk.finish_later(finish(&held[0], Settle::Success));
+        assert!(!desk.is_done(until), "an outcome waits for the store");
+        assert!(desk.is_done(until + DispatcherConfig::RECORDING_BUDGET), "but not for ever");
     }
 }

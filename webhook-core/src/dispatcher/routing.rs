@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::run::cause_of;
 use crate::{
     fan_out::{Snapshot, fan_out},
     id::TenantId,
@@ -55,6 +56,9 @@ async fn route_once(
     events: Vec<UnroutedEvent>,
 ) -> Result<(usize, Vec<UnroutedEvent>), StoreError> {
     let snapshots = load_snapshots(store, &events).await?;
+    // Events of a tenant whose endpoints cannot be read keep their lease, and come back after it.
+    let events: Vec<_> =
+        events.into_iter().filter(|event| snapshots.contains_key(&event.tenant)).collect();
     let routes = events
         .iter()
         .filter_map(|event| Some(route(event, snapshots.get(&event.tenant)?)))
@@ -74,8 +78,16 @@ async fn load_snapshots(
 ) -> Result<BTreeMap<TenantId, Snapshot>, StoreError> {
     let mut snapshots = BTreeMap::new();
     for event in events {
-        if !snapshots.contains_key(&event.tenant) {
-            snapshots.insert(event.tenant.clone(), store.snapshot(&event.tenant).await?);
+        if snapshots.contains_key(&event.tenant) {
+            continue;
+        }
+        match store.snapshot(&event.tenant).await {
+            Ok(snapshot) => drop(snapshots.insert(event.tenant.clone(), snapshot)),
+            Err(error) if error.kind().may_concern_one_item() => {
+                let cause = cause_of(&error);
+                tracing::error!(tenant = %event.tenant, %error, cause, "events cannot be routed");
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(snapshots)

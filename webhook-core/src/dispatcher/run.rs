@@ -10,14 +10,15 @@ use crate::{
     endpoint::{Endpoint, Timeout},
     id::EndpointId,
     port::{
-        StoreError,
+        Store, StoreError,
         store::deliveries::{Claim, Claimed, Finish, Finished, Lease, Settle},
     },
 };
 
 use super::{
     Dispatcher, Report,
-    attempt::{Worked, work},
+    attempt::{Worked, endpoint_unreadable, work},
+    batch::{Loaded, Recorded, load, record},
     desk::Desk,
     routing::{Routing, route_unrouted},
 };
@@ -25,10 +26,10 @@ use super::{
 /// Something that has happened.
 enum Step {
     Claimed { answer: Result<Claimed, StoreError>, asked_at: Duration },
-    Loaded { claims: Vec<Claim>, answer: Result<Vec<Endpoint>, StoreError>, asked_at: Duration },
+    Loaded { claims: Vec<Claim>, loaded: Loaded, asked_at: Duration },
     Routed(Result<Routing, StoreError>),
     Worked(Worked),
-    Recorded { finishes: Vec<Finish>, answer: Result<Vec<Finished>, StoreError> },
+    Recorded(Recorded),
     Released { leases: Vec<Lease>, answer: Result<Vec<Finished>, StoreError> },
 }
 
@@ -40,11 +41,6 @@ pub(super) struct Run<'a> {
     desk: Desk,
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
     endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
-    /// One of each at a time: while it runs, the next batch gathers.
-    claiming: bool,
-    routing: bool,
-    recording: bool,
-    releasing: bool,
     report: Report,
 }
 
@@ -55,10 +51,6 @@ impl<'a> Run<'a> {
             desk: Desk::new(dispatcher.config.clone()),
             steps: FuturesUnordered::new(),
             endpoints: BTreeMap::new(),
-            claiming: false,
-            routing: false,
-            recording: false,
-            releasing: false,
             report: Report::default(),
         }
     }
@@ -69,7 +61,7 @@ impl<'a> Run<'a> {
         loop {
             self.start_what_is_due();
             let now = self.now();
-            if self.desk.is_done(now, self.is_store_busy()) {
+            if self.desk.is_done(now) {
                 break;
             }
             let mut woken = pin!(wake.woken().fuse());
@@ -89,67 +81,32 @@ impl<'a> Run<'a> {
         self.dispatcher.wire.clock.monotonic()
     }
 
-    const fn is_store_busy(&self) -> bool {
-        self.claiming || self.recording || self.releasing
-    }
-
     fn start_what_is_due(&mut self) {
         let now = self.now();
-        if !self.recording
-            && let Some(finishes) = self.desk.next_finishes(now)
-        {
-            self.start_recording(finishes);
+        if let Some(finishes) = self.desk.begin_recording(now) {
+            self.start(|store| async move { Step::Recorded(record(&*store, finishes).await) });
         }
-        if !self.releasing
-            && let Some(leases) = self.desk.next_releases(now)
-        {
-            self.start_releasing(leases);
-        }
-        if !self.routing && self.desk.is_routing_due(now) {
-            self.start_routing();
-        }
-        if !self.claiming {
-            self.start_claiming(now);
-        }
-    }
-
-    fn start_claiming(&mut self, asked_at: Duration) {
-        let Some(claim) = self.desk.next_claim(asked_at) else { return };
-        let store = self.dispatcher.store.clone();
-        self.claiming = true;
-        self.steps.push(
-            async move { Step::Claimed { answer: store.claim_due(claim).await, asked_at } }.boxed(),
-        );
-    }
-
-    fn start_routing(&mut self) {
-        let store = self.dispatcher.store.clone();
-        self.routing = true;
-        self.steps.push(async move { Step::Routed(route_unrouted(&*store).await) }.boxed());
-    }
-
-    fn start_recording(&mut self, finishes: Vec<Finish>) {
-        let store = self.dispatcher.store.clone();
-        self.recording = true;
-        self.steps.push(
-            async move {
-                let answer = store.finish(finishes.clone()).await;
-                Step::Recorded { finishes, answer }
-            }
-            .boxed(),
-        );
-    }
-
-    fn start_releasing(&mut self, leases: Vec<Lease>) {
-        let store = self.dispatcher.store.clone();
-        self.releasing = true;
-        self.steps.push(
-            async move {
+        if let Some(leases) = self.desk.begin_releasing(now) {
+            self.start(|store| async move {
                 let answer = store.release(leases.clone()).await;
                 Step::Released { leases, answer }
-            }
-            .boxed(),
-        );
+            });
+        }
+        if self.desk.begin_routing(now) {
+            self.start(|store| async move { Step::Routed(route_unrouted(&*store).await) });
+        }
+        if let Some(claim) = self.desk.begin_claim(now) {
+            self.start(move |store| async move {
+                Step::Claimed { answer: store.claim_due(claim).await, asked_at: now }
+            });
+        }
+    }
+
+    fn start<F>(&self, call: impl FnOnce(Arc<dyn Store>) -> F)
+    where
+        F: Future<Output = Step> + Send + 'static,
+    {
+        self.steps.push(call(self.dispatcher.store.clone()).boxed());
     }
 
     /// Notes `step`, and whatever else has happened by now: what ends together is recorded together.
@@ -162,34 +119,28 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, step: Step) {
         match step {
-            Step::Claimed { answer, asked_at } => {
-                self.claiming = false;
-                self.take_claims(answer, asked_at);
+            Step::Claimed { answer, asked_at } => self.take_claims(answer, asked_at),
+            Step::Loaded { claims, loaded, asked_at } => {
+                self.take_endpoints(claims, loaded, asked_at);
             }
-            Step::Loaded { claims, answer, asked_at } => {
-                self.take_endpoints(claims, answer, asked_at);
-            }
-            Step::Routed(answer) => {
-                self.routing = false;
-                self.take_routing(answer);
-            }
+            Step::Routed(answer) => self.take_routing(answer),
             Step::Worked(Worked::Finished(finish)) => self.desk.finish_later(finish),
-            Step::Worked(Worked::NotStarted(lease)) => self.desk.release_later(lease),
-            Step::Recorded { finishes, answer } => {
-                self.recording = false;
-                self.take_recorded(finishes, answer);
-            }
-            Step::Released { leases, answer } => {
-                self.releasing = false;
-                self.take_released(leases, answer);
-            }
+            Step::Worked(Worked::NotStarted(lease)) => self.desk.release_later(lease, self.now()),
+            Step::Recorded(recorded) => self.take_recorded(recorded),
+            Step::Released { leases, answer } => self.take_released(leases, answer),
         }
     }
 
     fn take_claims(&mut self, answer: Result<Claimed, StoreError>, asked_at: Duration) {
         let now = self.now();
-        let Some(claimed) = self.answered(answer, "claim", now) else { return };
-        self.desk.take(&claimed.claims, claimed.resume_at, claimed.next_due, asked_at, now);
+        let claimed = match answer {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                say_failed("claim", &error);
+                return self.desk.claim_failed(now);
+            }
+        };
+        self.desk.claimed(&claimed.claims, claimed.resume_at, claimed.next_due, asked_at, now);
         let (known, unknown) =
             claimed.claims.into_iter().partition::<Vec<_>, _>(|claim| self.holds(claim));
         self.start_or_release(known, asked_at);
@@ -204,55 +155,67 @@ impl<'a> Run<'a> {
         held.is_some_and(|endpoint| endpoint.revision >= claim.endpoint_revision)
     }
 
-    fn start_loading(&mut self, claims: Vec<Claim>, asked_at: Duration) {
-        let store = self.dispatcher.store.clone();
+    fn start_loading(&self, claims: Vec<Claim>, asked_at: Duration) {
         let mut ids: Vec<_> = claims.iter().map(|claim| claim.lease.delivery.endpoint).collect();
         ids.sort_unstable();
         ids.dedup();
-        self.steps.push(
-            async move { Step::Loaded { answer: store.endpoints(&ids).await, claims, asked_at } }
-                .boxed(),
-        );
+        self.start(move |store| async move {
+            Step::Loaded { loaded: load(&*store, &ids).await, claims, asked_at }
+        });
     }
 
-    fn take_endpoints(
-        &mut self,
-        claims: Vec<Claim>,
-        answer: Result<Vec<Endpoint>, StoreError>,
-        asked_at: Duration,
-    ) {
+    fn take_endpoints(&mut self, claims: Vec<Claim>, loaded: Loaded, asked_at: Duration) {
         let now = self.now();
-        let Some(endpoints) = self.answered(answer, "endpoints", now) else {
-            claims.iter().for_each(|claim| self.desk.release_later(claim.lease));
-            return;
-        };
-        if self.endpoints.len() + endpoints.len() > MAX_ENDPOINTS {
-            self.endpoints.clear();
-        }
         for claim in &claims {
             self.endpoints.remove(&claim.lease.delivery.endpoint);
         }
+        self.keep(loaded.endpoints);
+        if let Some(error) = &loaded.failure {
+            say_failed("endpoints", error);
+            self.desk.store_failed(now);
+            claims.iter().for_each(|claim| self.desk.release_later(claim.lease, now));
+            return;
+        }
+        let unreadable: BTreeMap<_, _> = loaded.unreadable.into_iter().collect();
+        for (endpoint, error) in &unreadable {
+            tracing::error!(%endpoint, error = cause_of(error), "an endpoint cannot be read; its deliveries wait");
+        }
+        let (wait, start) = claims.into_iter().partition::<Vec<_>, _>(|claim| {
+            unreadable.contains_key(&claim.lease.delivery.endpoint)
+        });
+        wait.iter().for_each(|claim| self.desk.finish_later(endpoint_unreadable(claim)));
+        self.start_or_release(start, asked_at);
+    }
+
+    fn keep(&mut self, endpoints: Vec<Endpoint>) {
+        if self.endpoints.len() + endpoints.len() > MAX_ENDPOINTS {
+            self.endpoints.clear();
+        }
         for endpoint in endpoints {
             if endpoint.signing.keys().is_empty() {
-                tracing::info!(endpoint = %endpoint.id, url = %endpoint.url, "endpoint has no secret: its webhooks are not signed");
+                tracing::info!(
+                    endpoint = %endpoint.id,
+                    url = %endpoint.url,
+                    "endpoint has no secret: its webhooks are not signed"
+                );
             }
             self.endpoints.insert(endpoint.id, Arc::new(endpoint));
         }
-        self.start_or_release(claims, asked_at);
     }
 
     /// A shutdown may have begun since these were claimed.
     fn start_or_release(&mut self, claims: Vec<Claim>, asked_at: Duration) {
+        let now = self.now();
         for claim in claims {
             if self.desk.is_draining() {
-                self.desk.release_later(claim.lease);
+                self.desk.release_later(claim.lease, now);
             } else {
                 self.start_attempt(claim, asked_at);
             }
         }
     }
 
-    fn start_attempt(&mut self, claim: Claim, asked_at: Duration) {
+    fn start_attempt(&self, claim: Claim, asked_at: Duration) {
         let endpoint = self.endpoints.get(&claim.lease.delivery.endpoint).cloned();
         let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
         let start_by = self.desk.start_by(asked_at, timeout.as_duration());
@@ -262,61 +225,68 @@ impl<'a> Run<'a> {
 
     fn take_routing(&mut self, answer: Result<Routing, StoreError>) {
         let now = self.now();
-        if let Some(routing) = self.answered(answer, "route", now) {
-            self.report.routed += routing.routed;
-            self.desk.routed(routing, now);
+        match answer {
+            Ok(routing) => {
+                self.report.routed += routing.routed;
+                self.desk.routed(routing, now);
+            }
+            Err(error) => {
+                say_failed("route", &error);
+                self.desk.routing_failed(now);
+            }
         }
     }
 
     /// A batch that the store did not take is written again: the fence makes that safe.
-    fn take_recorded(&mut self, finishes: Vec<Finish>, answer: Result<Vec<Finished>, StoreError>) {
+    fn take_recorded(&mut self, recorded: Recorded) {
         let now = self.now();
-        match self.answered(answer, "finish", now) {
-            Some(answers) => {
-                finishes
-                    .iter()
-                    .zip(answers)
-                    .for_each(|(finish, answer)| self.report.count(finish, answer));
-                let was_full =
-                    finishes.iter().any(|finish| self.is_full(finish.lease.delivery.endpoint));
-                self.desk.recorded(&finishes, was_full, now);
-            }
-            None => finishes.into_iter().for_each(|finish| self.desk.finish_later(finish)),
+        recorded.answered.iter().for_each(|(finish, answer)| self.report.count(finish, *answer));
+        let done = recorded.answered.iter().map(|(finish, _)| finish);
+        let was_full = done.clone().any(|finish| self.is_full(finish.lease.delivery.endpoint));
+        self.desk.recorded(done, was_full, now);
+        for (finish, error) in recorded.refused {
+            let delivery = finish.lease.delivery;
+            tracing::error!(%delivery, error = cause_of(&error), "an attempt cannot be recorded");
+            self.desk.let_go(finish.lease);
         }
+        if let Some(error) = recorded.failure {
+            say_failed("finish", &error);
+            self.desk.store_failed(now);
+        }
+        recorded.again.into_iter().for_each(|finish| self.desk.finish_later(finish));
     }
 
     /// Whether an endpoint has all the attempts in flight that it may have.
     fn is_full(&self, id: EndpointId) -> bool {
-        self.endpoints
-            .get(&id)
-            .is_some_and(|endpoint| self.desk.in_flight(id) >= endpoint.max_in_flight)
+        let held = self.endpoints.get(&id);
+        held.is_some_and(|endpoint| self.desk.in_flight(id) >= endpoint.max_in_flight)
     }
 
-    /// What cannot be given back comes back by itself when its lease ends.
     fn take_released(&mut self, leases: Vec<Lease>, answer: Result<Vec<Finished>, StoreError>) {
         let now = self.now();
-        if let Some(answers) = self.answered(answer, "release", now) {
-            self.report.released +=
-                answers.iter().filter(|answer| **answer == Finished::Recorded).count();
+        self.desk.released();
+        match answer {
+            Ok(answers) => {
+                let given_back = answers.iter().filter(|answer| **answer == Finished::Recorded);
+                self.report.released += given_back.count();
+                leases.into_iter().for_each(|lease| self.desk.let_go(lease));
+            }
+            Err(error) => {
+                say_failed("release", &error);
+                self.desk.store_failed(now);
+                leases.into_iter().for_each(|lease| self.desk.release_later(lease, now));
+            }
         }
-        leases.into_iter().for_each(|lease| self.desk.let_go(lease));
     }
+}
 
-    fn answered<T>(
-        &mut self,
-        answer: Result<T, StoreError>,
-        call: &str,
-        now: Duration,
-    ) -> Option<T> {
-        let error = match answer {
-            Ok(answer) => return Some(answer),
-            Err(error) => error,
-        };
-        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(call, %error, cause, "the store failed; trying again");
-        self.desk.store_failed(now);
-        None
-    }
+fn say_failed(call: &str, error: &StoreError) {
+    tracing::warn!(call, %error, cause = cause_of(error), "the store failed; trying again");
+}
+
+/// Why a store failed, as text.
+pub(super) fn cause_of(error: &StoreError) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
 impl Report {

@@ -54,3 +54,11 @@ pub enum StoreErrorKind {
     #[error("the store failed")]
     Other,
 }
+
+impl StoreErrorKind {
+    /// Whether the cause may lie in a single item of a batch, so that asking again one by one lets
+    /// the others pass. The rest concerns the store as a whole.
+    pub const fn may_concern_one_item(self) -> bool {
+        matches!(self, Self::Corrupt | Self::Exists | Self::Other)
+    }
+}

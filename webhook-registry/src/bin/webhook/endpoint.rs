@@ -86,8 +86,10 @@ impl AddArgs {
     fn into_endpoint(self) -> NewEndpoint {
         let mut new = NewEndpoint::new(self.url.as_str())
             .tenant(self.tenant)
-            .events(self.events.iter().map(ToString::to_string))
             .profiles(self.profile.iter().map(ToString::to_string));
+        if !self.events.is_empty() {
+            new = new.events(self.events.iter().map(ToString::to_string));
+        }
         for (name, value) in self.header {
             new = new.header(name, value);
         }

@@ -1,8 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Claim, ClaimDue, Claimed, DeliveryId, DeliveryStatus, EndpointId, Event, Lease, Progress,
-    Revision, Timestamp,
+    Claim, ClaimDue, Claimed, DeliveryId, EndpointId, Event, Lease, Progress, Revision, Timestamp,
 };
 
 use super::state::{Row, State};
@@ -52,12 +51,8 @@ impl State {
         let event = self.events.get(&id.event)?.clone();
         let revision = self.endpoints.get(&id.endpoint)?.revision;
         let row = self.deliveries.get_mut(&id)?;
-        row.epoch = row.epoch.next();
-        row.delivery.attempts += 1;
-        row.set(DeliveryStatus::InFlight, Some(now.after(lease)));
-        let claim = row.as_claim(event, revision);
-        row.delivery.last_attempt_at = Some(now);
-        Some(claim)
+        row.claim(lease, now);
+        Some(row.as_claim(event, revision))
     }
 
     /// Endpoints without a free slot do not count: the caller knows when they have one again.
@@ -87,6 +82,6 @@ impl Row {
         let progress = Progress::of_attempt(self.delivery.attempts).with_forgiven(self.forgiven);
         Claim::new(lease, event, revision)
             .with_progress(progress, recorded)
-            .with_previous_claim_at(self.delivery.last_attempt_at)
+            .with_previous_claim_at(self.claimed_before)
     }
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
@@ -73,7 +73,9 @@ impl State {
         if let Some(first) =
             self.events.get(&event.id).or_else(|| self.events.values().find(by_key))
         {
-            let same = first.body == event.body && first.event_type == event.event_type;
+            let same = first.tenant == event.tenant
+                && first.event_type == event.event_type
+                && first.body == event.body;
             return if same { Enqueued::Duplicate(first.id) } else { Enqueued::Conflict(first.id) };
         }
         let fan_out = item.fan_out.filter(|fan_out| fan_out.version == self.version(&event.tenant));
@@ -107,18 +109,17 @@ impl State {
         Routed::Done
     }
 
-    /// The delivery that `lease` holds; one cancelled meanwhile still gets its attempt recorded.
-    fn held(&mut self, lease: Lease) -> Option<&mut Row> {
-        let row =
-            self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)?;
-        let held =
-            matches!(row.delivery.status, DeliveryStatus::InFlight | DeliveryStatus::Cancelled);
-        held.then_some(row)
+    /// The delivery, if nobody has claimed it since; one cancelled meanwhile is held all the same.
+    fn last_leased(&mut self, lease: Lease) -> Option<&mut Row> {
+        self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }
 
     fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
-        let Some(row) = self.held(item.lease) else { return Finished::LeaseLost };
-        row.delivery.attempts = item.attempts_made;
+        let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
+        if !mem::take(&mut row.held) {
+            return Finished::Recorded;
+        }
+        row.count_attempts(item.attempts_made);
         row.forgiven = item.forgiven;
         item.attempts.into_iter().for_each(|attempt| row.record(attempt));
         if row.delivery.status == DeliveryStatus::InFlight {
@@ -139,8 +140,11 @@ impl State {
     }
 
     fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
-        let Some(row) = self.held(lease) else { return Finished::LeaseLost };
-        row.delivery.attempts = row.delivery.attempts.saturating_sub(1);
+        let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
+            return Finished::LeaseLost;
+        };
+        row.held = false;
+        row.count_attempts(row.delivery.attempts.saturating_sub(1));
         if row.delivery.status == DeliveryStatus::InFlight {
             row.set(DeliveryStatus::Pending, Some(now));
         }
@@ -149,7 +153,7 @@ impl State {
 
     fn backlog(&self, now: Timestamp) -> Backlog {
         let open = || self.deliveries.values().filter(|row| row.claim_at.is_some());
-        let pending = || open().filter(|row| row.delivery.status == DeliveryStatus::Pending);
+        let free = || open().filter(|row| !row.is_leased(now));
         let active = |row: &&Row| {
             self.endpoints
                 .get(&row.delivery.id.endpoint)
@@ -158,10 +162,10 @@ impl State {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Backlog::new(
             count(self.unrouted.len()),
-            count(open().count() - pending().count()),
-            count(pending().filter(active).count()),
-            count(pending().filter(|row| !active(row)).count()),
-            pending().filter(active).filter_map(|row| Some(row.claim_at?.since(now))).min(),
+            count(open().count() - free().count()),
+            count(free().filter(active).count()),
+            count(free().filter(|row| !active(row)).count()),
+            free().filter(active).filter_map(|row| Some(row.claim_at?.since(now))).min(),
         )
     }
 }

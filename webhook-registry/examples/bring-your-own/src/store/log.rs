@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use webhook_registry::{
     Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
-    EventId, Page, StoreError,
+    EventId, Page, StoreError, StoreErrorKind,
 };
 
 use super::{SmallStore, state::Row};
@@ -44,8 +44,12 @@ impl DeliveryLog for SmallStore {
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         let mut state = self.state();
+        if state.deliveries.get(&delivery.id).is_some_and(|row| !row.tracked) {
+            return Err(StoreError::new(StoreErrorKind::Exists));
+        }
         state.events.entry(event.id).or_insert_with(|| Arc::new(event.clone()));
-        let row = state.deliveries.entry(delivery.id).or_insert_with(|| Row::new(delivery, None));
+        let row = state.deliveries.entry(delivery.id).or_insert_with(|| Row::new(delivery));
+        row.tracked = true;
         row.set(DeliveryStatus::Pending, None);
         Ok(row.delivery.attempts)
     }
@@ -56,13 +60,13 @@ impl DeliveryLog for SmallStore {
         attempt: Attempt,
         status: DeliveryStatus,
     ) -> Result<(), StoreError> {
-        let now = self.now();
-        if let Some(row) = self.state().deliveries.get_mut(&id) {
-            row.delivery.attempts = attempt.number;
-            row.delivery.last_attempt_at = Some(now);
-            row.record(attempt);
-            row.set(status, None);
-        }
+        let (mut state, now) = (self.state(), self.now());
+        let tracked = state.deliveries.get_mut(&id).filter(|row| row.tracked);
+        let row = tracked.ok_or_else(|| StoreError::new(StoreErrorKind::Other))?;
+        row.delivery.attempts = attempt.number;
+        row.delivery.last_attempt_at = Some(now);
+        row.record(attempt);
+        row.set(status, None);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointUrl, Event,
@@ -20,6 +20,11 @@ pub(super) struct State {
 pub(super) struct Row {
     pub(super) delivery: Delivery,
     pub(super) epoch: LeaseEpoch,
+    /// Whether the claim of this epoch is neither finished nor given back.
+    pub(super) held: bool,
+    pub(super) claimed_before: Option<Timestamp>,
+    /// Recorded by whoever sends it within a call; never claimed.
+    pub(super) tracked: bool,
     pub(super) forgiven: u32,
     /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
     /// it is finished or tracked.
@@ -28,9 +33,37 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) const fn new(delivery: Delivery, claim_at: Option<Timestamp>) -> Self {
-        let epoch = LeaseEpoch::from_u64(0);
-        Self { delivery, epoch, forgiven: 0, claim_at, attempts: BTreeMap::new() }
+    pub(super) const fn new(delivery: Delivery) -> Self {
+        Self {
+            delivery,
+            epoch: LeaseEpoch::from_u64(0),
+            held: false,
+            claimed_before: None,
+            tracked: false,
+            forgiven: 0,
+            claim_at: None,
+            attempts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn claim(&mut self, lease: Duration, now: Timestamp) {
+        self.epoch = self.epoch.next();
+        self.held = true;
+        self.delivery.attempts += 1;
+        self.claimed_before = self.delivery.last_attempt_at.replace(now);
+        self.set(DeliveryStatus::InFlight, Some(now.after(lease)));
+    }
+
+    /// Corrects the number of attempts; the time of a claim that led to none is forgotten.
+    pub(super) fn count_attempts(&mut self, made: u32) {
+        if made < self.delivery.attempts {
+            self.delivery.last_attempt_at = self.claimed_before;
+        }
+        self.delivery.attempts = made;
+    }
+
+    pub(super) fn is_leased(&self, now: Timestamp) -> bool {
+        self.delivery.status == DeliveryStatus::InFlight && self.claim_at.is_some_and(|at| at > now)
     }
 
     pub(super) fn record(&mut self, attempt: Attempt) {
@@ -61,13 +94,13 @@ impl State {
         let Some(endpoint) = self.endpoints.get(&new.endpoint) else { return };
         let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
         let delivery = Delivery::new(id, tenant, event_type, endpoint.url.clone(), now);
-        let row = self.deliveries.entry(id).or_insert_with(|| Row::new(delivery, None));
-        row.set(DeliveryStatus::Pending, Some(now));
-        if let Some(lease) = new.lease {
-            row.epoch = row.epoch.next();
-            row.delivery.attempts = 1;
-            row.delivery.last_attempt_at = Some(now);
-            row.set(DeliveryStatus::InFlight, Some(now.after(lease)));
-        }
+        self.deliveries.entry(id).or_insert_with(|| {
+            let mut row = Row::new(delivery);
+            match new.lease {
+                Some(lease) => row.claim(lease, now),
+                None => row.set(DeliveryStatus::Pending, Some(now)),
+            }
+            row
+        });
     }
 }
