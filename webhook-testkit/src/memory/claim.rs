@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Claim, ClaimDue, Claimed, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Lease, Progress,
-    Revision, Timestamp,
+    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Lease, Progress, Revision,
+    Timestamp,
 };
 
 use super::{State, row::DeliveryRow};
@@ -70,12 +70,8 @@ impl State {
         now: Timestamp,
     ) -> Option<Claim> {
         let row = self.deliveries.get_mut(&id)?;
-        let previous_claim_at = row.claimed_at.replace(now);
-        row.status = DeliveryStatus::InFlight;
-        row.epoch = row.epoch.next();
-        row.attempts += 1;
-        row.due_at = now.after(lease);
-        Some(claim_of(id, row, revision).with_previous_claim_at(previous_claim_at))
+        row.claim(lease, now);
+        Some(claim_of(id, row, revision))
     }
 
     /// How long until the earliest work left may be claimed. Endpoints without a free slot after
@@ -114,4 +110,5 @@ fn claim_of(id: DeliveryId, row: &DeliveryRow, revision: Revision) -> Claim {
     let progress = Progress::of_attempt(row.attempts).with_forgiven(row.forgiven);
     Claim::new(Lease { delivery: id, epoch: row.epoch }, Arc::clone(&row.event), revision)
         .with_progress(progress, recorded)
+        .with_previous_claim_at(row.claimed_before)
 }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, Enqueue, Enqueued,
-    Finish, Finished, Lease, Route, Routed, StoreError, Timestamp,
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Finish,
+    Finished, Lease, Route, Routed, StoreError, Timestamp,
 };
 
 use super::{MemoryStore, State};
@@ -56,10 +56,10 @@ impl State {
         let mut left = Backlog::default();
         left.unrouted = capped(self.events.values().filter(|row| row.unrouted_from.is_some()));
         let open = || self.deliveries.iter().filter(|(_, row)| row.is_open());
-        left.in_flight = capped(open().filter(|(_, row)| row.status == DeliveryStatus::InFlight));
-        let pending = || open().filter(|(_, row)| row.status == DeliveryStatus::Pending);
+        left.in_flight = capped(open().filter(|(_, row)| row.is_leased(now)));
+        let free = open().filter(|(_, row)| !row.is_leased(now));
         let (active, waiting): (Vec<_>, Vec<_>) =
-            pending().partition(|(id, _)| self.is_active(id.endpoint));
+            free.partition(|(id, _)| self.is_active(id.endpoint));
         left.waiting = capped(waiting.iter());
         left.pending = capped(active.iter());
         left.next_due = active.iter().map(|(_, row)| row.due_at.since(now)).min();

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    ClaimedUnrouted, DeliveryId, DeliveryStatus, Enqueue, Enqueued, Event, EventId, LeaseEpoch,
-    NewDelivery, Route, Routed, TenantId, TenantVersion, Timestamp, UnroutedEvent,
+    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, NewDelivery, Route, Routed,
+    TenantId, TenantVersion, Timestamp, UnroutedEvent,
 };
 
 use super::{
@@ -111,11 +111,7 @@ impl State {
 fn new_row(event: &Arc<Event>, new: NewDelivery, now: Timestamp) -> DeliveryRow {
     let mut row = DeliveryRow::new(Arc::clone(event), now);
     if let Some(lease) = new.lease {
-        row.status = DeliveryStatus::InFlight;
-        row.epoch = LeaseEpoch::default().next();
-        row.attempts = 1;
-        row.claimed_at = Some(now);
-        row.due_at = now.after(lease);
+        row.claim(lease, now);
     }
     row
 }

@@ -1,5 +1,7 @@
 //! Writing down what followed from an attempt, fenced by the lease epoch.
 
+use std::{mem, time::Duration};
+
 use webhook_core::{
     DeliveryStatus, DisabledReason, EndpointId, EndpointState, Finish, Finished, Lease, Settle,
     Timestamp,
@@ -9,8 +11,12 @@ use super::{State, row::DeliveryRow};
 
 impl State {
     pub(super) fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
-        let Some(row) = self.held(item.lease) else { return Finished::LeaseLost };
-        row.attempts = item.attempts_made;
+        let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
+        if !mem::take(&mut row.held) {
+            // It is said again: the first answer was lost.
+            return Finished::Recorded;
+        }
+        row.count_attempts(item.attempts_made);
         row.forgiven = item.forgiven;
         item.attempts.into_iter().for_each(|attempt| row.record(attempt));
         if row.status == DeliveryStatus::InFlight {
@@ -23,20 +29,21 @@ impl State {
     }
 
     pub(super) fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
-        let Some(row) = self.held(lease) else { return Finished::LeaseLost };
-        row.attempts = row.attempts.saturating_sub(1);
+        let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
+            return Finished::LeaseLost;
+        };
+        row.held = false;
+        row.count_attempts(row.attempts.saturating_sub(1));
         if row.status == DeliveryStatus::InFlight {
-            settle(row, Settle::Retry(std::time::Duration::ZERO), now);
+            settle(row, Settle::Retry(Duration::ZERO), now);
         }
         Finished::Recorded
     }
 
-    /// The delivery that this lease holds. A cancelled one is held by the last lease given out for
-    /// it, so that its attempt in flight gets recorded.
-    fn held(&mut self, lease: Lease) -> Option<&mut DeliveryRow> {
-        let row = self.deliveries.get_mut(&lease.delivery)?;
-        let open = matches!(row.status, DeliveryStatus::InFlight | DeliveryStatus::Cancelled);
-        (open && row.epoch == lease.epoch).then_some(row)
+    /// The delivery, if nobody has claimed it since. One that was cancelled meanwhile is still held,
+    /// so that its attempt in flight gets recorded.
+    fn last_leased(&mut self, lease: Lease) -> Option<&mut DeliveryRow> {
+        self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }
 
     fn disable(&mut self, endpoint: EndpointId, reason: DisabledReason) {

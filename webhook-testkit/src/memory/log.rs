@@ -30,7 +30,7 @@ impl DeliveryLog for MemoryStore {
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
-        Ok(self.state().open_tracked(event, delivery))
+        self.state().open_tracked(event, delivery)
     }
 
     async fn record_tracked(
@@ -65,7 +65,13 @@ impl State {
         Page::new(found, next)
     }
 
-    fn open_tracked(&mut self, event: &Event, delivery: Delivery) -> u32 {
+    fn open_tracked(&mut self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
+        if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
+            return Err(StoreError::because(
+                StoreErrorKind::Exists,
+                "the delivery of this id is not a tracked one",
+            ));
+        }
         if !self.events.contains_key(&event.id) {
             self.keep(&Arc::new(event.clone()), None);
         }
@@ -75,7 +81,7 @@ impl State {
             row
         });
         row.status = DeliveryStatus::Pending;
-        row.attempts
+        Ok(row.attempts)
     }
 
     fn record_tracked(

@@ -1,6 +1,6 @@
 //! What is kept of endpoints, events and deliveries.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
@@ -27,12 +27,16 @@ pub(super) struct DeliveryRow {
     pub(super) tracked_url: Option<EndpointUrl>,
     pub(super) status: DeliveryStatus,
     pub(super) epoch: LeaseEpoch,
+    /// Whether the claim of this epoch is out: neither finished nor given back.
+    pub(super) held: bool,
     /// Attempts claimed.
     pub(super) attempts: u32,
     pub(super) forgiven: u32,
     /// When it may be claimed: due while pending, the end of the lease while in flight.
     pub(super) due_at: Timestamp,
     pub(super) claimed_at: Option<Timestamp>,
+    /// The claim before that one, should it lead to no attempt.
+    pub(super) claimed_before: Option<Timestamp>,
     pub(super) last_error: Option<String>,
     pub(super) created_at: Timestamp,
     pub(super) records: BTreeMap<u32, Attempt>,
@@ -46,10 +50,12 @@ impl DeliveryRow {
             tracked_url: None,
             status: DeliveryStatus::Pending,
             epoch: LeaseEpoch::default(),
+            held: false,
             attempts: 0,
             forgiven: 0,
             due_at: now,
             claimed_at: None,
+            claimed_before: None,
             last_error: None,
             created_at: now,
             records: BTreeMap::new(),
@@ -59,6 +65,29 @@ impl DeliveryRow {
     /// Whether a dispatcher still has to do with it.
     pub(super) fn is_open(&self) -> bool {
         self.tracked_url.is_none() && !self.status.is_final()
+    }
+
+    /// Whether somebody has a lease that holds.
+    pub(super) fn is_leased(&self, now: Timestamp) -> bool {
+        self.status == DeliveryStatus::InFlight && self.due_at > now
+    }
+
+    /// Leases it for its next attempt, under the next epoch.
+    pub(super) fn claim(&mut self, lease: Duration, now: Timestamp) {
+        self.claimed_before = self.claimed_at.replace(now);
+        self.status = DeliveryStatus::InFlight;
+        self.epoch = self.epoch.next();
+        self.held = true;
+        self.attempts += 1;
+        self.due_at = now.after(lease);
+    }
+
+    /// Corrects the number of attempts. The time of a claim that led to none is forgotten.
+    pub(super) fn count_attempts(&mut self, made: u32) {
+        if made < self.attempts {
+            self.claimed_at = self.claimed_before;
+        }
+        self.attempts = made;
     }
 
     /// Keeps an attempt and what went wrong in it.
@@ -84,7 +113,9 @@ impl DeliveryRow {
 
 /// Whether a second event under a taken id or key is the first one again.
 pub(super) fn is_same(first: &Event, second: &Event) -> bool {
-    first.event_type == second.event_type && first.body == second.body
+    first.tenant == second.tenant
+        && first.event_type == second.event_type
+        && first.body == second.body
 }
 
 impl EventRow {
