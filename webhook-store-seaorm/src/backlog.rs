@@ -1,7 +1,7 @@
 //! What is left to do, counted up to a limit.
 
 use async_trait::async_trait;
-use webhook_core::Backlog;
+use webhook_core::{Backlog, Timestamp};
 
 use crate::{fault::Fault, row::ToValue, tx::Tx, unit::Unit};
 
@@ -10,20 +10,23 @@ pub(crate) struct CountBacklog;
 
 const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at IS NOT NULL";
 
-const IN_FLIGHT: &str = "SELECT 1 FROM {deliveries} {by_status} WHERE status = 'in_flight'";
+const IN_FLIGHT: &str =
+    "SELECT 1 FROM {deliveries} {by_status} WHERE status = 'in_flight' AND due_at > ?";
 
-/// Pending deliveries by endpoint; `state` narrows the endpoints down.
-fn pending(state: &str) -> String {
+/// Deliveries that nobody holds, by endpoint: those pending, and those whose lease has ended. `state`
+/// narrows the endpoints down.
+fn free(state: &str) -> String {
     format!(
         "SELECT 1 FROM {{endpoints}} AS e JOIN {{deliveries}} AS d {{by_open}} \
-         ON d.endpoint_id = e.id AND d.due_at IS NOT NULL AND d.status = 'pending' \
+         ON d.endpoint_id = e.id AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= ?) \
          WHERE e.removed_at IS NULL AND {state}"
     )
 }
 
 const NEXT_DUE: &str = "\
     SELECT MIN(h.due_at) AS due_at FROM (SELECT (SELECT d.due_at FROM {deliveries} AS d {by_open} \
-        WHERE d.endpoint_id = e.id AND d.due_at IS NOT NULL AND d.status = 'pending' \
+        WHERE d.endpoint_id = e.id AND d.due_at IS NOT NULL \
+        AND (d.status = 'pending' OR d.due_at <= ?) \
         ORDER BY d.due_at LIMIT 1) AS due_at \
     FROM {endpoints} AS e WHERE e.state = 'active' AND e.removed_at IS NULL) AS h";
 
@@ -34,21 +37,22 @@ impl Unit for CountBacklog {
 
     async fn run(&self, tx: &Tx) -> Result<Backlog, Fault> {
         let now = tx.now().await?;
-        let next_due = tx.one(NEXT_DUE, []).await?;
+        let next_due = tx.one(NEXT_DUE, [now.to_value()]).await?;
         let next_due = next_due.map(|row| row.time_if_any("due_at")).transpose()?.flatten();
         Ok(Backlog::new(
-            count(tx, UNROUTED).await?,
-            count(tx, IN_FLIGHT).await?,
-            count(tx, &pending("e.state = 'active'")).await?,
-            count(tx, &pending("e.state <> 'active'")).await?,
+            count(tx, UNROUTED, None).await?,
+            count(tx, IN_FLIGHT, Some(now)).await?,
+            count(tx, &free("e.state = 'active'"), Some(now)).await?,
+            count(tx, &free("e.state <> 'active'"), Some(now)).await?,
             next_due.map(|due_at| due_at.since(now)),
         ))
     }
 }
 
-async fn count(tx: &Tx, rows: &str) -> Result<u64, Fault> {
+async fn count(tx: &Tx, rows: &str, now: Option<Timestamp>) -> Result<u64, Fault> {
     let sql = format!("SELECT COUNT(*) AS number FROM ({rows} LIMIT ?) AS counted");
     let cap = u32::try_from(Backlog::CAP).unwrap_or(u32::MAX);
-    let row = tx.one(&sql, [cap.to_value()]).await?;
+    let row =
+        tx.one(&sql, now.map(|now| now.to_value()).into_iter().chain([cap.to_value()])).await?;
     row.map_or(Ok(0), |row| row.number("number"))
 }

@@ -58,9 +58,21 @@ struct Taken {
 }
 
 /// What a second event under the same id or key is compared with.
+#[derive(Eq, PartialEq)]
 struct First {
+    tenant: TenantId,
     event_type: EventType,
     body: Bytes,
+}
+
+impl First {
+    fn of(event: &Event) -> Self {
+        Self {
+            tenant: event.tenant.clone(),
+            event_type: event.event_type.clone(),
+            body: event.body.clone(),
+        }
+    }
 }
 
 impl Taken {
@@ -97,11 +109,15 @@ impl Taken {
 
     fn add_row(&mut self, row: &Row) -> Result<(), Fault> {
         let id = row.event("id")?;
+        let first = First {
+            tenant: row.parse("tenant")?,
+            event_type: row.parse("event_type")?,
+            body: row.get::<Vec<u8>>("body")?.into(),
+        };
         if let Some(key) = row.parse_if_any("event_key")? {
-            self.by_key.insert((row.parse("tenant")?, key), id);
+            self.by_key.insert((first.tenant.clone(), key), id);
         }
-        let body = row.get::<Vec<u8>>("body")?.into();
-        self.by_id.insert(id, First { event_type: row.parse("event_type")?, body });
+        self.by_id.insert(id, first);
         Ok(())
     }
 
@@ -109,8 +125,7 @@ impl Taken {
         if let Some(key) = &event.key {
             self.by_key.insert((event.tenant.clone(), key.clone()), event.id);
         }
-        let first = First { event_type: event.event_type.clone(), body: event.body.clone() };
-        self.by_id.insert(event.id, first);
+        self.by_id.insert(event.id, First::of(event));
     }
 
     /// What to answer for an event whose id or key is taken.
@@ -121,8 +136,11 @@ impl Taken {
         };
         let id = if self.by_id.contains_key(&event.id) { event.id } else { by_key()? };
         let first = self.by_id.get(&id)?;
-        let same = first.event_type == event.event_type && first.body == event.body;
-        Some(if same { Enqueued::Duplicate(id) } else { Enqueued::Conflict(id) })
+        Some(if *first == First::of(event) {
+            Enqueued::Duplicate(id)
+        } else {
+            Enqueued::Conflict(id)
+        })
     }
 }
 

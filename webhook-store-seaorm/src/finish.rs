@@ -33,16 +33,17 @@ impl Unit for FinishDeliveries {
         let mut attempts = Vec::new();
         let mut answers = Vec::new();
         for item in &self.0 {
-            let Some(state) = held.take(item.lease) else {
-                answers.push(Finished::LeaseLost);
-                continue;
-            };
+            let taken = held.take(item.lease);
+            answers.push(match taken {
+                Taken::Now(_) | Taken::Before => Finished::Recorded,
+                Taken::ByAnother => Finished::LeaseLost,
+            });
+            let Taken::Now(state) = taken else { continue };
             changes.add(item.lease.delivery, Change::finish(&state, item, now));
             attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
             if let Some(reason) = item.disable_endpoint {
                 disable(tx, item.lease.delivery.endpoint, EndpointState::Disabled(reason)).await?;
             }
-            answers.push(Finished::Recorded);
         }
         insert_attempts(tx, attempts).await?;
         changes.write(tx).await?;
@@ -63,11 +64,11 @@ impl Unit for ReleaseDeliveries {
         let mut held = Held::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
         let mut changes = Changes::default();
         let release = |lease: &Lease| match held.take(*lease) {
-            Some(state) => {
+            Taken::Now(state) => {
                 changes.add(lease.delivery, Change::release(&state, now));
                 Finished::Recorded
             }
-            None => Finished::LeaseLost,
+            Taken::Before | Taken::ByAnother => Finished::LeaseLost,
         };
         let answers = self.0.iter().map(release).collect();
         changes.write(tx).await?;
@@ -78,7 +79,10 @@ impl Unit for ReleaseDeliveries {
 /// The deliveries of a batch as they are stored.
 struct Held(BTreeMap<DeliveryId, State>);
 
+#[derive(Clone, Copy)]
 struct State {
+    /// Whether the claim of this epoch is out: neither finished nor given back.
+    held: bool,
     status: DeliveryStatus,
     epoch: LeaseEpoch,
     attempts: u32,
@@ -103,23 +107,48 @@ impl Held {
         Ok(Self(held))
     }
 
-    /// The delivery that this lease holds, once. A cancelled one is held by the last lease given out
-    /// for it, so that its attempt in flight gets recorded.
-    fn take(&mut self, lease: Lease) -> Option<State> {
-        let state = self.0.get(&lease.delivery)?;
-        let open = matches!(state.status, DeliveryStatus::InFlight | DeliveryStatus::Cancelled);
-        if open && state.epoch == lease.epoch { self.0.remove(&lease.delivery) } else { None }
+    /// Takes the delivery that this lease holds, once: the same may be said again in one batch.
+    fn take(&mut self, lease: Lease) -> Taken {
+        match self.0.get_mut(&lease.delivery).filter(|state| state.epoch == lease.epoch) {
+            None => Taken::ByAnother,
+            Some(state) if !state.held => Taken::Before,
+            Some(state) => {
+                state.held = false;
+                Taken::Now(*state)
+            }
+        }
+    }
+}
+
+/// By whom a delivery was taken off its lease.
+enum Taken {
+    Now(State),
+    /// By the same lease, when it was finished or given back.
+    Before,
+    ByAnother,
+}
+
+/// Whether the last claim of a delivery is out. One cancelled meanwhile is still held, so that its
+/// attempt in flight gets recorded, until all attempts counted are.
+const fn is_held(status: DeliveryStatus, attempts: u32, recorded: u32) -> bool {
+    match status {
+        DeliveryStatus::InFlight => true,
+        DeliveryStatus::Cancelled => recorded < attempts,
+        _ => false,
     }
 }
 
 fn state(row: &Row) -> Option<(DeliveryId, State)> {
     let read = || {
         let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
+        let (status, attempts) = (row.parse("status")?, row.number("attempts")?);
+        let recorded = row.number("recorded")?;
         let state = State {
-            status: row.parse("status")?,
+            held: is_held(status, attempts, recorded),
+            status,
             epoch: LeaseEpoch::from_u64(row.number("epoch")?),
-            attempts: row.number("attempts")?,
-            recorded: row.number("recorded")?,
+            attempts,
+            recorded,
             forgiven: row.number("forgiven")?,
         };
         Ok::<_, Fault>((id, state))
@@ -172,9 +201,11 @@ impl Change {
         change.settled(Settle::Retry(Duration::ZERO), now)
     }
 
-    /// What is cancelled stays cancelled.
+    /// What is cancelled stays cancelled. It is never claimed again, so that nobody asks for attempts
+    /// lost before; that none is left to record tells that its last lease is over.
     fn settled(mut self, settle: Settle, now: Timestamp) -> Self {
         if self.status == DeliveryStatus::Cancelled {
+            self.recorded = self.attempts;
             return self;
         }
         (self.status, self.due_at) = match settle {
