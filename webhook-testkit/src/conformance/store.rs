@@ -78,8 +78,11 @@ macro_rules! __store_cases {
             keys {
                 the_same_id_and_body_is_the_same_event
                 the_same_id_with_another_body_is_a_conflict
+                the_same_id_of_another_type_is_a_conflict
+                the_same_id_of_another_tenant_is_a_conflict
                 the_same_key_and_body_names_the_first_event
                 the_same_key_with_another_body_is_a_conflict_naming_the_first
+                the_same_key_of_another_type_is_a_conflict_naming_the_first
                 a_key_belongs_to_its_tenant
                 keys_differ_by_case
                 a_key_used_twice_in_one_batch_counts_once
@@ -144,9 +147,13 @@ macro_rules! __store_cases {
                 every_kind_of_failure_comes_back
                 large_response_bodies_and_errors_fit
                 an_attempt_that_was_not_made_is_not_counted
+                an_attempt_that_was_not_made_leaves_the_time_of_the_one_before
                 forgiven_attempts_are_kept_for_the_next_claim
                 each_finish_of_a_batch_gets_its_own_answer
                 a_finish_said_twice_is_written_once
+                what_is_written_is_not_written_over
+                a_finish_said_twice_in_one_batch_is_written_once
+                a_finish_said_twice_under_an_older_epoch_is_late
                 finishing_one_delivery_leaves_the_others_alone
                 a_finish_may_disable_the_endpoint
                 a_late_finish_does_not_disable_the_endpoint
@@ -163,9 +170,11 @@ macro_rules! __store_cases {
                 a_released_claim_can_no_longer_be_finished
                 a_release_keeps_what_was_lost_before
                 each_release_of_a_batch_gets_its_own_answer
+                a_release_restores_the_time_of_the_claim_before
             }
             endpoints {
                 an_endpoint_comes_back_as_it_was_added
+                a_retry_policy_comes_back_whole
                 a_taken_endpoint_id_exists_already
                 endpoints_that_do_not_exist_are_left_out
                 an_edit_replaces_the_settings_and_raises_the_revision
@@ -186,6 +195,8 @@ macro_rules! __store_cases {
                 removing_leaves_other_endpoints_alone
                 an_attempt_in_flight_at_the_removal_is_recorded
                 releasing_after_the_removal_leaves_it_cancelled
+                a_finish_said_twice_after_the_removal_is_written_once
+                a_claim_is_given_back_once_after_the_removal
             }
             log {
                 what_does_not_exist_is_not_found
@@ -208,6 +219,9 @@ macro_rules! __store_cases {
                 tracked_and_stored_deliveries_are_listed_together
                 an_event_on_record_is_not_enqueued_again
                 one_event_may_be_tracked_to_many_receivers
+                what_was_published_durably_is_not_tracked
+                an_attempt_is_recorded_of_tracked_deliveries_alone
+                routing_leaves_a_tracked_delivery_to_its_sender
             }
             backlog {
                 an_empty_store_has_no_backlog
@@ -216,6 +230,8 @@ macro_rules! __store_cases {
                 a_backlog_says_when_its_earliest_is_due
                 a_backlog_of_inactive_endpoints_is_never_due
                 a_removed_endpoint_leaves_no_backlog
+                a_lease_that_has_ended_is_not_in_flight
+                an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest
             }
         }
     };

@@ -6,7 +6,7 @@ use webhook_core::{Backlog, DisabledReason, EndpointState, Enqueue};
 
 use super::{
     Ground, StoreHarness,
-    ground::{SECOND, WAIT, failure, retry, success},
+    ground::{LEASE, SECOND, WAIT, failure, retry, success},
 };
 
 impl<H: StoreHarness> Ground<H> {
@@ -77,4 +77,34 @@ pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
     ground.pendings(endpoint, 2).await;
     ground.remove(endpoint).await;
     assert_eq!(ground.backlog().await, Backlog::default(), "its work is cancelled");
+}
+
+pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    ground.pendings(endpoint, 2).await;
+    ground.claim().await;
+    ground.advance(LEASE - SECOND / 1000).await;
+    assert_eq!(ground.backlog().await, Backlog::new(0, 2, 0, 0, None), "both leases still hold");
+    ground.advance(SECOND / 1000).await;
+    let lost = Backlog::new(0, 0, 2, 0, Some(Duration::ZERO));
+    assert_eq!(ground.backlog().await, lost, "whoever comes first may take them");
+    ground.advance(SECOND).await;
+    assert_eq!(ground.backlog().await, lost, "and they stay due");
+    ground.claim().await;
+    assert_eq!(ground.backlog().await, Backlog::new(0, 2, 0, 0, None), "somebody has them again");
+}
+
+pub async fn an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (paused, disabled) = (ground.endpoint().await, ground.endpoint().await);
+    ground.pending(paused).await;
+    ground.pending(disabled).await;
+    ground.claim().await;
+    ground.set_state(paused, EndpointState::Paused).await;
+    ground.set_state(disabled, EndpointState::Disabled(DisabledReason::ByHand)).await;
+    assert_eq!(ground.backlog().await, Backlog::new(0, 2, 0, 0, None), "their leases still hold");
+    ground.advance(LEASE).await;
+    let expected = Backlog::new(0, 0, 0, 2, None);
+    assert_eq!(ground.backlog().await, expected, "they wait until their endpoint is resumed");
 }

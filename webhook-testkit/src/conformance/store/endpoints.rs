@@ -46,6 +46,19 @@ pub async fn an_endpoint_comes_back_as_it_was_added<H: StoreHarness>() {
     }
 }
 
+pub async fn a_retry_policy_comes_back_whole<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let seconds = Duration::from_secs;
+    for policy in [
+        RetryPolicy::send_now(),
+        RetryPolicy::durable().with_max_retry_after(Duration::ZERO),
+        RetryPolicy::none().with_jitter_percent(7).with_max_retry_after(seconds(90)),
+    ] {
+        let id = ground.add(ground.new_endpoint().with_retry(policy.clone())).await;
+        assert_eq!(ground.stored(id).await.retry, policy, "waits, jitter, longest Retry-After");
+    }
+}
+
 pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let first = full(&ground);

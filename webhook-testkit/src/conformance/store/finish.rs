@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Failure, FailureKind,
-    Finish, Finished, Lease, LeaseEpoch, Settle,
+    Attempt, Claim, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Failure,
+    FailureKind, Finish, Finished, Lease, LeaseEpoch, Settle,
 };
 
 use super::{
@@ -141,6 +141,19 @@ pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
     assert_eq!(next.lease.epoch, claim.lease.epoch.next(), "the epoch is not given back");
 }
 
+pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let first = ground.claim_one().await;
+    ground.finish(retry(&first, WAIT)).await;
+    let before = ground.delivery(id).await.last_attempt_at;
+    ground.advance(WAIT).await;
+    let second = ground.claim_one().await;
+    ground.finish(Finish::new(second.lease, vec![], 1, Settle::Retry(Duration::ZERO))).await;
+    assert_eq!(ground.delivery(id).await.last_attempt_at, before, "there was no attempt since");
+    assert_eq!(ground.claim_one().await.previous_claim_at, before, "the next claim is told so");
+}
+
 pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -179,15 +192,53 @@ pub async fn each_finish_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
 }
 
 pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
+    for finish in [success, failure, |claim: &Claim| retry(claim, WAIT)] {
+        let ground = Ground::<H>::fresh().await;
+        let id = ground.pending(ground.endpoint().await).await;
+        let claim = ground.claim_one().await;
+        ground.finish(finish(&claim)).await;
+        let before = ground.delivery(id).await;
+        ground.advance(SECOND).await;
+        let again = ground.finish(finish(&claim)).await;
+        assert_eq!(again, Finished::Recorded, "the first answer may have been lost");
+        assert_eq!(ground.delivery(id).await, before, "the second time changes nothing");
+        assert_eq!(ground.attempt_numbers(id).await, [1], "the attempt is recorded once");
+    }
+}
+
+pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.pending(endpoint).await;
+    let claim = ground.claim_one().await;
+    ground.finish(success(&claim)).await;
+    let (before, version) = (ground.delivery(id).await, ground.version().await);
+    let other = failure(&claim).disabling(Some(DisabledReason::Gone));
+    assert_eq!(ground.finish(other).await, Finished::Recorded, "this epoch is written already");
+    assert_eq!(ground.delivery(id).await, before, "the delivery stays as it is");
+    assert_eq!(ground.attempts(id).await, [accepted(1)], "so does the attempt");
+    assert_eq!(ground.version().await, version, "and so does the endpoint");
+}
+
+pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
     let claim = ground.claim_one().await;
-    ground.finish(retry(&claim, WAIT)).await;
-    let before = ground.delivery(id).await;
-    ground.advance(SECOND).await;
-    ground.finish(retry(&claim, WAIT)).await;
-    assert_eq!(ground.delivery(id).await, before, "the second time changes nothing");
-    assert_eq!(ground.attempt_numbers(id).await, [1], "the attempt is recorded once");
+    let batch = vec![success(&claim), failure(&claim)];
+    let answers = ground.store.finish(batch).await.unwrap();
+    assert_eq!(answers, [Finished::Recorded; 2], "each is answered");
+    assert_eq!(ground.status(id).await, DeliveryStatus::Success, "the first of them counts");
+    assert_eq!(ground.attempts(id).await, [accepted(1)], "the attempt is recorded once");
+}
+
+pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(retry(&claim, Duration::ZERO)).await;
+    ground.claim_one().await;
+    let again = ground.finish(retry(&claim, Duration::ZERO)).await;
+    assert_eq!(again, Finished::LeaseLost, "somebody else has claimed it since");
 }
 
 pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {

@@ -16,6 +16,11 @@ fn other_body(mut event: Event) -> Event {
     event
 }
 
+fn other_type(mut event: Event) -> Event {
+    event.event_type = "invoice.voided".parse().unwrap();
+    event
+}
+
 pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -36,6 +41,26 @@ pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
+pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let event = ground.event();
+    ground.publish(event.clone(), &[]).await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(other_type(event.clone()))]).await;
+    assert_eq!(answers, [Enqueued::Conflict(event.id)], "something else has happened");
+    assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
+}
+
+pub async fn the_same_id_of_another_tenant_is_a_conflict<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (ours, new) = (ground.event(), ground.event());
+    ground.publish(ours.clone(), &[]).await;
+    let of_acme = |event: &Event| event.clone().with_tenant("acme".parse().unwrap());
+    let batch = [of_acme(&ours), new.clone(), of_acme(&new)].map(Enqueue::unrouted);
+    let expected = [Enqueued::Conflict(ours.id), Enqueued::Later, Enqueued::Conflict(new.id)];
+    assert_eq!(ground.enqueue(batch.into()).await, expected, "ids are unique among all tenants");
+    assert_eq!(*ground.stored_event(ours.id).await, ours, "the first one stays as it is");
+}
+
 pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let first = keyed(ground.event(), "invoice-42");
@@ -54,6 +79,15 @@ pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: St
     let answers = ground.enqueue(vec![Enqueue::unrouted(second.clone())]).await;
     assert_eq!(answers, [Enqueued::Conflict(first.id)], "the key stands for another body");
     assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
+}
+
+pub async fn the_same_key_of_another_type_is_a_conflict_naming_the_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let first = keyed(ground.event(), "invoice-42");
+    let second = other_type(keyed(ground.event(), "invoice-42"));
+    ground.publish(first.clone(), &[]).await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(second)]).await;
+    assert_eq!(answers, [Enqueued::Conflict(first.id)], "the key stands for another type");
 }
 
 pub async fn a_key_belongs_to_its_tenant<H: StoreHarness>() {

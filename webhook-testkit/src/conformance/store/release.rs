@@ -67,3 +67,22 @@ pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     let held = ground.status(claims[0].lease.delivery).await;
     assert_eq!(held, DeliveryStatus::InFlight, "a stale epoch gives nothing back");
 }
+
+pub async fn a_release_restores_the_time_of_the_claim_before<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let first = ground.claim_one().await;
+    ground.release(first.lease).await;
+    assert_eq!(ground.delivery(id).await.last_attempt_at, None, "there was no claim before");
+    let first = ground.claim_one().await;
+    assert_eq!(first.previous_claim_at, None, "a released claim was no attempt");
+    let claimed_at = ground.delivery(id).await.last_attempt_at;
+    ground.finish(retry(&first, WAIT)).await;
+    for _ in 0..2 {
+        ground.advance(WAIT).await;
+        let claim = ground.claim_one().await;
+        assert_eq!(claim.previous_claim_at, claimed_at, "the first one is the one before");
+        ground.release(claim.lease).await;
+        assert_eq!(ground.delivery(id).await.last_attempt_at, claimed_at, "and is so again");
+    }
+}

@@ -4,7 +4,7 @@ use webhook_core::{DeliveryStatus, Finished, TenantId, Updated};
 
 use super::{
     Ground, StoreHarness,
-    ground::{LEASE, WAIT, retry, success},
+    ground::{LEASE, WAIT, accepted, failure, retry, success},
 };
 
 pub async fn a_removed_endpoint_is_never_given_out_again<H: StoreHarness>() {
@@ -103,4 +103,31 @@ pub async fn releasing_after_the_removal_leaves_it_cancelled<H: StoreHarness>() 
     ground.release(claim.lease).await;
     assert_eq!(ground.status(id).await, DeliveryStatus::Cancelled, "a final status stays final");
     ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
+}
+
+pub async fn a_finish_said_twice_after_the_removal_is_written_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.pending(endpoint).await;
+    let claim = ground.claim_one().await;
+    ground.remove(endpoint).await;
+    ground.finish(success(&claim)).await;
+    let before = ground.delivery(id).await;
+    assert_eq!(ground.finish(failure(&claim)).await, Finished::Recorded, "it is written already");
+    assert_eq!(ground.delivery(id).await, before, "the second time changes nothing");
+    assert_eq!(ground.attempts(id).await, [accepted(1)], "the attempt is recorded once");
+}
+
+pub async fn a_claim_is_given_back_once_after_the_removal<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.pending(endpoint).await;
+    // Attempt 1 is lost.
+    ground.claim_one().await;
+    ground.advance(LEASE).await;
+    let claim = ground.claim_one().await;
+    ground.remove(endpoint).await;
+    ground.release(claim.lease).await;
+    ground.release(claim.lease).await;
+    assert_eq!(ground.delivery(id).await.attempts, 1, "attempt 2 alone was not made");
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Event,
+    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Event, Route,
+    Routed, StoreErrorKind,
 };
 
 use super::{
     Ground, StoreHarness,
-    ground::{LEASE, SECOND, accepted, refused, some_time},
+    ground::{LEASE, SECOND, accepted, refused, some_time, success},
 };
 
 impl<H: StoreHarness> Ground<H> {
@@ -24,6 +25,15 @@ impl<H: StoreHarness> Ground<H> {
     async fn open(&self, (event, delivery): &(Event, Delivery)) -> u32 {
         let opened = self.store.open_tracked(event, delivery.clone()).await;
         opened.expect("a record can be opened")
+    }
+
+    /// A record of this durable delivery cannot be opened, and trying changes nothing.
+    async fn assert_not_tracked(&self, id: DeliveryId, why: &str) {
+        let before = self.delivery(id).await;
+        let event = self.stored_event(id.event).await;
+        let opened = self.store.open_tracked(&event, before.clone()).await;
+        assert_eq!(opened.expect_err(why).kind(), StoreErrorKind::Exists, "{why}");
+        assert_eq!(self.delivery(id).await, before, "it stays as it is: {why}");
     }
 
     async fn record(&self, id: DeliveryId, number: u32, status: DeliveryStatus) {
@@ -133,4 +143,46 @@ pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
     ground.record(first.1.id, 1, DeliveryStatus::Success).await;
     assert_eq!(ground.open(&second).await, 0, "the second record is new");
     assert!(ground.attempts(second.1.id).await.is_empty(), "each has its own attempts");
+}
+
+pub async fn what_was_published_durably_is_not_tracked<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.pending(endpoint).await;
+    ground.assert_not_tracked(id, "a dispatcher shall send it").await;
+    let claim = ground.claim_one().await;
+    ground.assert_not_tracked(id, "a dispatcher has it").await;
+    ground.finish(success(&claim)).await;
+    ground.assert_not_tracked(id, "a dispatcher has sent it").await;
+    let cancelled = ground.pending(endpoint).await;
+    ground.remove(endpoint).await;
+    ground.assert_not_tracked(cancelled, "a dispatcher should have sent it").await;
+}
+
+pub async fn an_attempt_is_recorded_of_tracked_deliveries_alone<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let before = ground.delivery(id).await;
+    for id in [id, ground.new_tracked().1.id] {
+        let recorded = ground.store.record_tracked(id, accepted(1), DeliveryStatus::Success).await;
+        assert!(recorded.is_err(), "nobody has opened its record");
+        assert!(ground.attempts(id).await.is_empty(), "nothing is recorded");
+    }
+    assert_eq!(ground.delivery(id).await, before, "what a dispatcher has to do stays as it is");
+}
+
+pub async fn routing_leaves_a_tracked_delivery_to_its_sender<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let event = ground.event();
+    ground.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
+    let (_, mut delivery) = ground.new_tracked();
+    delivery.id = DeliveryId::new(event.id, endpoint);
+    ground.open(&(event.clone(), delivery.clone())).await;
+    ground.record(delivery.id, 1, DeliveryStatus::Success).await;
+    let before = ground.delivery(delivery.id).await;
+    let route = Route::new(event.id, ground.version().await, vec![endpoint]);
+    assert_eq!(ground.store.route(vec![route]).await.unwrap(), [Routed::Done], "it is routed");
+    assert_eq!(ground.delivery(delivery.id).await, before, "its record stays as it is");
+    ground.assert_nothing_to_claim("there is one delivery, and its sender has it").await;
 }
