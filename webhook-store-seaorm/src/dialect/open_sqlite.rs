@@ -81,7 +81,8 @@ mod tests {
     use super::*;
     use sea_orm::{DbBackend, Statement};
     use webhook_core::{
-        DeliveryLog as _, DeliveryStore as _, Enqueue, Event, EventId, StoreErrorKind, Timestamp,
+        DeliveryLog as _, DeliveryStore as _, Endpoint, EndpointId, EndpointStore as _, Enqueue,
+        Event, EventId, StoreErrorKind, Timestamp,
     };
 
     use crate::SeaOrmStore;
@@ -109,12 +110,17 @@ mod tests {
         Enqueue::unrouted(Event::new(id, "a.b".parse().unwrap(), Timestamp::default(), body))
     }
 
-    /// Lets a store run into the end of the disk, once.
+    /// Lets a store run into the end of the disk, once, and rolls back once more after it.
     async fn fill(store: &SeaOrmStore) -> StoreErrorKind {
         let writer = &store.inner.pools.writer;
+        let id = EndpointId::from_uuid(uuid::Uuid::nil());
+        let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap());
+        store.add_endpoint(endpoint.clone()).await.unwrap();
         writer.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
         let error = store.enqueue(vec![event(1, vec![7; 300_000])]).await.unwrap_err();
         writer.execute_unprepared("PRAGMA max_page_count = 1000000").await.unwrap();
+        let exists = store.add_endpoint(endpoint).await.unwrap_err();
+        assert_eq!(exists.kind(), StoreErrorKind::Exists);
         error.kind()
     }
 
