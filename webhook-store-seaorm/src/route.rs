@@ -7,17 +7,16 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    ClaimedUnrouted, EndpointId, EventId, FanOut, NewDelivery, Route, Routed, TenantId,
+    ClaimedUnrouted, EndpointId, EventId, FanOut, NewDelivery, Route, Routed, TenantId, Timestamp,
     UnroutedEvent,
 };
 
 use crate::{
-    dialect::repeated,
     endpoints::versions,
     enqueue::{delivery_row, insert_deliveries},
     fault::Fault,
-    row::{Row, ToValue, limit},
-    tx::{ROWS, Tx},
+    row::{Key, Row, ToValue, limit},
+    tx::Tx,
     unit::Unit,
 };
 
@@ -39,38 +38,46 @@ impl Unit for ClaimEvents {
                    {for_update_skip_locked}";
         // One more than asked for says when to look again.
         let rows = tx.all(due, [limit(self.limit.saturating_add(1))]).await?;
-        let mut events = Vec::new();
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
         let mut next_due = None;
         for row in &rows {
             let due_at = row.time("route_due_at")?;
-            if due_at <= now && events.len() < self.limit {
-                events.extend(unrouted(row));
-            } else {
+            if due_at > now || events.len() == self.limit {
                 next_due = Some(due_at.since(now));
                 break;
             }
+            match unrouted(row) {
+                Ok(event) => events.push(event),
+                Err(_) => unreadable.push(row.key("id")?),
+            }
         }
-        let until = now.after(self.lease);
-        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
-        for ids in ids.chunks(ROWS) {
-            let sql = format!(
-                "UPDATE {{events}} SET route_due_at = ? WHERE id IN ({})",
-                repeated("?", ids.len())
-            );
-            let values = ids.iter().map(ToValue::to_value);
-            tx.run(&sql, [until.to_value()].into_iter().chain(values)).await?;
+        if !unreadable.is_empty() {
+            put_off(tx, &unreadable, now.after(A_DAY)).await?;
+            // There may be others behind them.
+            next_due = Some(Duration::ZERO);
         }
+        let ids = events.iter().map(|event| event.id.to_value());
+        tx.run_of(LEASE, now.after(self.lease).to_value(), ids).await?;
         Ok(ClaimedUnrouted::new(events, next_due))
     }
 }
 
-/// One that cannot be read is left where it is: nobody can route it, and the others go on.
-fn unrouted(row: &Row) -> Option<UnroutedEvent> {
-    let read = || {
-        let (id, tenant) = (row.event("id")?, row.parse("tenant")?);
-        Ok::<_, Fault>(UnroutedEvent::new(id, tenant, row.parse("event_type")?))
-    };
-    read().inspect_err(|_| tracing::error!("an unrouted event cannot be read")).ok()
+const LEASE: &str = "UPDATE {events} SET route_due_at = ? WHERE id IN ({list})";
+
+/// How long an event that cannot be read stands aside.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn unrouted(row: &Row) -> Result<UnroutedEvent, Fault> {
+    let (id, tenant) = (row.event("id")?, row.parse("tenant")?);
+    Ok(UnroutedEvent::new(id, tenant, row.parse("event_type")?))
+}
+
+/// Nobody can route these, until somebody repairs them. They must not stand in the way of the others.
+async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault> {
+    for id in events {
+        tracing::error!(event = %id, "an unrouted event cannot be read; looking again in a day");
+    }
+    tx.run_of(LEASE, until.to_value(), events.iter().map(ToValue::to_value)).await
 }
 
 /// Writes down where unrouted events go.
@@ -110,17 +117,12 @@ impl Unit for RouteEvents {
 }
 
 async fn read_open(tx: &Tx, batch: &[Route]) -> Result<BTreeMap<EventId, UnroutedEvent>, Fault> {
-    let mut open = BTreeMap::new();
-    for routes in batch.chunks(ROWS) {
-        let sql = format!(
-            "SELECT id, tenant, event_type FROM {{events}} WHERE route_due_at IS NOT NULL AND id IN ({}) {{for_update}}",
-            repeated("?", routes.len())
-        );
-        for row in tx.all(&sql, routes.iter().map(|route| route.event.to_value())).await? {
-            open.extend(unrouted(&row).map(|event| (event.id, event)));
-        }
-    }
-    Ok(open)
+    let sql = "SELECT id, tenant, event_type FROM {events} \
+               WHERE route_due_at IS NOT NULL AND id IN ({list}) {for_update}";
+    let rows = tx.all_of(sql, batch.iter().map(|route| route.event.to_value())).await?;
+    // One that cannot be read is nobody's to route; the next claim puts it off.
+    let readable = rows.iter().filter_map(|row| unrouted(row).ok());
+    Ok(readable.map(|event| (event.id, event)).collect())
 }
 
 /// An endpoint named twice still gets one delivery.
@@ -130,12 +132,6 @@ fn each_once(route: &Route) -> impl Iterator<Item = NewDelivery> {
 }
 
 async fn mark_routed(tx: &Tx, events: &[EventId]) -> Result<(), Fault> {
-    for ids in events.chunks(ROWS) {
-        let sql = format!(
-            "UPDATE {{events}} SET route_due_at = NULL WHERE id IN ({})",
-            repeated("?", ids.len())
-        );
-        tx.run(&sql, ids.iter().map(ToValue::to_value)).await?;
-    }
-    Ok(())
+    let never = None::<Timestamp>.to_value();
+    tx.run_of(LEASE, never, events.iter().map(ToValue::to_value)).await
 }

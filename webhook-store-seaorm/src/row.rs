@@ -1,7 +1,7 @@
 //! Stored values, read back. A database may hold anything, so every reading can fail, and says which
 //! column it was; never the value, which may be a secret or a payload.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use sea_orm::{QueryResult, TryGetable, Value};
 use uuid::Uuid;
@@ -53,8 +53,28 @@ impl Row {
         self.get::<Uuid>(column).map(EventId::from_uuid)
     }
 
+    /// An identifier, whether or not it is one.
+    pub(crate) fn key(&self, column: &str) -> Result<Key, Fault> {
+        let readable = self.get::<Uuid>(column).map(|id| id.as_bytes().to_vec());
+        readable.or_else(|_| self.get(column)).map(Key)
+    }
+
     pub(crate) fn endpoint(&self, column: &str) -> Result<EndpointId, Fault> {
         self.get::<Uuid>(column).map(EndpointId::from_uuid)
+    }
+}
+
+/// What stands where an identifier should: a name for a row that cannot be read otherwise.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Key(Vec<u8>);
+
+impl fmt::Display for Key {
+    /// As `hex(id)` shows it, with the hyphens of a UUID if it is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Uuid::from_slice(&self.0) {
+            Ok(id) => fmt::Display::fmt(&id, f),
+            Err(_) => self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+        }
     }
 }
 
@@ -96,6 +116,10 @@ to_value! {
     u32: |number| i64::from(*number);
     str: |text| text;
     bytes::Bytes: |bytes| bytes.to_vec();
+    Key: |key| match Uuid::from_slice(&key.0) {
+        Ok(id) => Value::from(id),
+        Err(_) => Value::from(key.0.clone()),
+    };
 }
 
 /// A counter as the databases keep it. No counter of ours ever gets near the end.

@@ -8,7 +8,11 @@ use sea_orm::{
 };
 use webhook_core::Timestamp;
 
-use crate::{dialect::Sql, fault::Fault, row::Row};
+use crate::{
+    dialect::{Sql, repeated},
+    fault::Fault,
+    row::Row,
+};
 
 /// Rows in one statement: few enough for every database's limit of values.
 pub(crate) const ROWS: usize = 250;
@@ -65,6 +69,34 @@ impl Tx {
         Ok(self.told(rows)?.into_iter().map(Row::new).collect())
     }
 
+    /// The rows of a query about many values, which stand for `{list}`, some of them at a time.
+    pub(crate) async fn all_of(
+        &self,
+        template: &str,
+        many: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        let mut found = Vec::new();
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            found.extend(self.all(&listing(template, some), some.iter().cloned()).await?);
+        }
+        Ok(found)
+    }
+
+    /// Runs a statement about many values, which stand for `{list}`, some of them at a time; `first`
+    /// stands before them each time.
+    pub(crate) async fn run_of(
+        &self,
+        template: &str,
+        first: Value,
+        many: impl IntoIterator<Item = Value>,
+    ) -> Result<(), Fault> {
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let values = [first.clone()].into_iter().chain(some.iter().cloned());
+            self.run(&listing(template, some), values).await?;
+        }
+        Ok(())
+    }
+
     /// The first row of a query.
     pub(crate) async fn one(
         &self,
@@ -105,4 +137,8 @@ impl Tx {
     fn told<T>(&self, result: Result<T, DbErr>) -> Result<T, Fault> {
         result.map_err(|error| Fault::of(self.sql.dialect, error))
     }
+}
+
+fn listing(template: &str, values: &[Value]) -> String {
+    template.replace("{list}", &repeated("?", values.len()))
 }
