@@ -8,19 +8,20 @@ mod heads;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 use webhook_core::{
-    Claim, ClaimDue, Claimed, DeliveryId, Event, EventId, Lease, LeaseEpoch, Progress, Timestamp,
+    Claim, ClaimDue, Claimed, DeliveryId, EndpointId, Event, EventId, Lease, LeaseEpoch, Progress,
+    Timestamp,
 };
 
 use crate::{
-    dialect::repeated,
+    endpoints::readable,
     enqueue::event,
     fault::Fault,
-    row::{Row, ToValue, limit},
+    row::{Key, Row, ToValue, limit, unreadable},
     rows::pairs,
     tx::{ROWS, Tx},
     unit::Unit,
@@ -31,7 +32,10 @@ use heads::{Head, Round};
 const ENDPOINTS: usize = 32;
 
 /// Takes deliveries that are due.
-pub(crate) struct ClaimDeliveries(pub(crate) ClaimDue);
+pub(crate) struct ClaimDeliveries {
+    pub(crate) ask: ClaimDue,
+    pub(crate) unreadable: Arc<Unreadable>,
+}
 
 #[async_trait]
 impl Unit for ClaimDeliveries {
@@ -40,20 +44,42 @@ impl Unit for ClaimDeliveries {
 
     async fn run(&self, tx: &Tx) -> Result<Claimed, Fault> {
         let now = tx.now().await?;
-        let mut round = Round::new(&self.0, Head::read(tx).await?, now);
+        let mut round = Round::new(&self.ask, Head::read(tx).await?, now);
         let mut found = Vec::new();
         while let Some(heads) = round.next_heads(ENDPOINTS) {
+            let ids: Vec<_> = heads.iter().map(|(head, _)| head.id).collect();
+            let readable = readable(tx, &ids).await?;
+            self.unreadable.note(&ids, &readable);
+            let heads = round.keep(heads, &readable);
             let candidates = read_candidates(tx, &heads).await?;
             found.extend(round.take(&heads, candidates));
         }
-        let claims = claim(tx, &self.0, found, now).await?;
+        let claims = claim(tx, &self.ask, found, now).await?;
         Ok(Claimed::new(claims, round.resume_at(), round.next_due()))
+    }
+}
+
+/// Endpoints that have work and cannot be read: told once, not at every look.
+#[derive(Debug, Default)]
+pub(crate) struct Unreadable(Mutex<BTreeSet<EndpointId>>);
+
+impl Unreadable {
+    fn note(&self, seen: &[EndpointId], readable: &BTreeSet<EndpointId>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in seen {
+            if readable.contains(id) {
+                known.remove(id);
+            } else if known.insert(*id) {
+                tracing::error!(endpoint = %id, "the stored endpoint cannot be read; its deliveries wait");
+            }
+        }
     }
 }
 
 /// An open delivery, of an endpoint that is asked for.
 struct Candidate {
-    id: DeliveryId,
+    event: Key,
+    endpoint: EndpointId,
     due_at: Timestamp,
     row: Row,
 }
@@ -61,6 +87,9 @@ struct Candidate {
 /// For each endpoint its longest due deliveries, one more than it has room for: that one says when to
 /// look again.
 async fn read_candidates(tx: &Tx, heads: &[(Head, usize)]) -> Result<Vec<Candidate>, Fault> {
+    if heads.is_empty() {
+        return Ok(Vec::new());
+    }
     let one = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
                forgiven, due_at, claimed_at FROM {deliveries} {by_open} WHERE endpoint_id = ? \
                AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT ? {for_update_skip_locked}) AS c";
@@ -71,8 +100,8 @@ async fn read_candidates(tx: &Tx, heads: &[(Head, usize)]) -> Result<Vec<Candida
 }
 
 fn candidate(row: Row) -> Result<Candidate, Fault> {
-    let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
-    Ok(Candidate { id, due_at: row.time("due_at")?, row })
+    let (event, endpoint) = (row.key("event_id")?, row.endpoint("endpoint_id")?);
+    Ok(Candidate { event, endpoint, due_at: row.time("due_at")?, row })
 }
 
 /// Takes what was found. What cannot be read is failed, each for itself: it must neither stop the
@@ -83,14 +112,12 @@ async fn claim(
     found: Vec<(Head, Candidate)>,
     now: Timestamp,
 ) -> Result<Vec<Claim>, Fault> {
-    let events = read_events(tx, found.iter().map(|(_, candidate)| candidate.id.event)).await?;
+    let events = read_events(tx, &found).await?;
     let (mut claims, mut unreadable) = (Vec::new(), Vec::new());
     for (head, candidate) in &found {
-        let event = events.get(&candidate.id.event).map(Arc::clone);
-        let event = event.ok_or_else(|| Fault::corrupt("cannot read the event"));
-        match event.and_then(|event| claim_of(head, candidate, event)) {
+        match claim_of(head, candidate, &events) {
             Ok(claim) => claims.push(claim),
-            Err(_) => unreadable.push(candidate.id),
+            Err(_) => unreadable.push(candidate),
         }
     }
     let ids: Vec<_> = claims.iter().map(|claim| claim.lease.delivery).collect();
@@ -99,35 +126,38 @@ async fn claim(
     Ok(claims)
 }
 
-fn claim_of(head: &Head, candidate: &Candidate, event: Arc<Event>) -> Result<Claim, Fault> {
+fn claim_of(
+    head: &Head,
+    candidate: &Candidate,
+    events: &BTreeMap<EventId, Arc<Event>>,
+) -> Result<Claim, Fault> {
     let row = &candidate.row;
-    let epoch = LeaseEpoch::from_u64(row.number("epoch")?).next();
-    let progress = Progress::of_attempt(row.number::<u32>("attempts")?.saturating_add(1))
+    let delivery = DeliveryId::new(row.event("event_id")?, candidate.endpoint);
+    let event = events.get(&delivery.event).ok_or_else(|| unreadable("event"))?;
+    // One more must still fit into the columns.
+    let epoch = row.number::<u64>("epoch")?;
+    let epoch = if epoch < i64::MAX.unsigned_abs() { epoch } else { return Err(unreadable("epoch")) };
+    let attempt = row.number::<u32>("attempts")?.checked_add(1);
+    let progress = Progress::of_attempt(attempt.ok_or_else(|| unreadable("attempts"))?)
         .with_budget_from(row.number("budget_from")?)
         .with_forgiven(row.number("forgiven")?);
-    Ok(Claim::new(Lease { delivery: candidate.id, epoch }, event, head.revision)
+    let lease = Lease { delivery, epoch: LeaseEpoch::from_u64(epoch).next() };
+    Ok(Claim::new(lease, Arc::clone(event), head.revision)
         .with_progress(progress, row.number("recorded")?)
         .with_previous_claim_at(row.time_if_any("claimed_at")?))
 }
 
-/// The events of these ids, each once; those that cannot be read are left out.
+/// The events of these deliveries, each once; those that cannot be read are left out.
 async fn read_events(
     tx: &Tx,
-    ids: impl Iterator<Item = EventId>,
+    found: &[(Head, Candidate)],
 ) -> Result<BTreeMap<EventId, Arc<Event>>, Fault> {
-    let ids: Vec<_> = ids.collect::<BTreeSet<_>>().into_iter().collect();
-    let mut events = BTreeMap::new();
-    for ids in ids.chunks(ROWS) {
-        let sql = format!(
-            "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key \
-             FROM {{events}} WHERE id IN ({})",
-            repeated("?", ids.len())
-        );
-        let rows = tx.all(&sql, ids.iter().map(ToValue::to_value)).await?;
-        let readable = rows.iter().filter_map(|row| event(row).ok());
-        events.extend(readable.map(|event| (event.id, Arc::new(event))));
-    }
-    Ok(events)
+    let ids: BTreeSet<_> = found.iter().map(|(_, candidate)| &candidate.event).collect();
+    let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key \
+               FROM {events} WHERE id IN ({list})";
+    let rows = tx.all_of(sql, ids.into_iter().map(ToValue::to_value)).await?;
+    let readable = rows.iter().filter_map(|row| event(row).ok());
+    Ok(readable.map(|event| (event.id, Arc::new(event))).collect())
 }
 
 async fn mark_claimed(
@@ -148,13 +178,13 @@ async fn mark_claimed(
     Ok(())
 }
 
-async fn mark_unreadable(tx: &Tx, ids: &[DeliveryId], now: Timestamp) -> Result<(), Fault> {
-    for id in ids {
-        tracing::error!(delivery = %id, "the stored delivery cannot be read; it is failed");
+async fn mark_unreadable(tx: &Tx, bad: &[&Candidate], now: Timestamp) -> Result<(), Fault> {
+    for Candidate { event, endpoint, .. } in bad {
+        tracing::error!(%event, %endpoint, "the stored delivery cannot be read; it is failed");
         let sql = "UPDATE {deliveries} SET status = 'failed', due_at = NULL, finished_at = ?, \
                    last_error = 'the stored event or delivery cannot be read' \
                    WHERE event_id = ? AND endpoint_id = ?";
-        tx.run(sql, [now.to_value()].into_iter().chain(pairs(&[*id]))).await?;
+        tx.run(sql, [now.to_value(), event.to_value(), endpoint.to_value()]).await?;
     }
     Ok(())
 }

@@ -1,6 +1,11 @@
 //! Endpoints. Every edit raises the tenant's version in its own transaction.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sea_orm::Value;
@@ -12,11 +17,10 @@ use webhook_core::{
 };
 
 use crate::{
-    dialect::repeated,
     fault::Fault,
     row::{Row, ToValue, unreadable},
     store::SeaOrmStore,
-    tx::{ROWS, Tx},
+    tx::Tx,
     unit::Unit,
 };
 
@@ -145,18 +149,21 @@ impl Unit for Load {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
-        let mut found = Vec::new();
-        for ids in self.0.chunks(ROWS) {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM {{endpoints}} WHERE removed_at IS NULL AND id IN ({})",
-                repeated("?", ids.len())
-            );
-            for row in tx.all(&sql, ids.iter().map(ToValue::to_value)).await? {
-                found.push(endpoint(&row)?);
-            }
-        }
-        Ok(found)
+        load(tx, &self.0).await?.iter().map(endpoint).collect()
     }
+}
+
+async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {{endpoints}} WHERE removed_at IS NULL AND id IN ({{list}})"
+    );
+    tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await
+}
+
+/// Which of these endpoints can be read whole, so that there is something to send by.
+pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<BTreeSet<EndpointId>, Fault> {
+    let rows = load(tx, ids).await?;
+    Ok(rows.iter().filter_map(|row| endpoint(row).ok()).map(|endpoint| endpoint.id).collect())
 }
 
 struct LoadSnapshot(TenantId);
@@ -201,22 +208,23 @@ impl Unit for ListTenants {
     }
 }
 
-/// The versions of these tenants; one that nobody has heard of is missing, and at 0.
+/// The versions of these tenants; one that nobody has heard of is missing, and at 0. One that cannot
+/// be read is told as a version that nobody has a snapshot of.
 pub(crate) async fn versions(
     tx: &Tx,
     tenants: &[&TenantId],
 ) -> Result<BTreeMap<TenantId, TenantVersion>, Fault> {
-    let mut versions = BTreeMap::new();
-    for tenants in tenants.chunks(ROWS) {
-        let sql = format!(
-            "SELECT id, version FROM {{tenants}} WHERE id IN ({})",
-            repeated("?", tenants.len())
-        );
-        for row in tx.all(&sql, tenants.iter().map(|tenant| tenant.to_value())).await? {
-            versions.insert(row.parse("id")?, TenantVersion::from_u64(row.number("version")?));
-        }
-    }
-    Ok(versions)
+    let sql = "SELECT id, version FROM {tenants} WHERE id IN ({list})";
+    let rows = tx.all_of(sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
+    let version = |row: &Row| {
+        let tenant: TenantId = row.parse("id")?;
+        let version = row.number("version").unwrap_or_else(|_| {
+            tracing::error!(%tenant, "the stored version of the tenant cannot be read");
+            u64::MAX
+        });
+        Ok((tenant, TenantVersion::from_u64(version)))
+    };
+    rows.iter().map(version).collect()
 }
 
 /// Raises the tenant's version, from 0 when it is new.

@@ -17,7 +17,7 @@ use webhook_core::{
 use crate::{
     backlog::CountBacklog,
     builder::{ConnectError, SeaOrmStoreBuilder},
-    claim::ClaimDeliveries,
+    claim::{ClaimDeliveries, Unreadable},
     dialect::Sql,
     enqueue::EnqueueEvents,
     finish::{FinishDeliveries, ReleaseDeliveries},
@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     ready: AtomicBool,
     enqueues: Arc<Gather<Enqueue, Enqueued>>,
     finishes: Arc<Gather<Finish, Finished>>,
+    unreadable: Arc<Unreadable>,
     #[cfg(feature = "test-clock")]
     fixed_now: std::sync::Mutex<Option<Timestamp>>,
 }
@@ -85,6 +86,7 @@ impl SeaOrmStore {
                 ready: AtomicBool::new(false),
                 enqueues: Arc::default(),
                 finishes: Arc::default(),
+                unreadable: Arc::default(),
                 #[cfg(feature = "test-clock")]
                 fixed_now: std::sync::Mutex::default(),
             }),
@@ -164,7 +166,8 @@ impl DeliveryStore for SeaOrmStore {
     }
 
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
-        self.perform(ClaimDeliveries(claim)).await
+        let unreadable = Arc::clone(&self.inner.unreadable);
+        self.perform(ClaimDeliveries { ask: claim, unreadable }).await
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {

@@ -1,7 +1,7 @@
 //! The endpoints that have work, and the walk through them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -59,6 +59,8 @@ pub(super) struct Round {
     now: Timestamp,
     /// How many deliveries may still be taken.
     left: usize,
+    /// How many deliveries the next statement may read.
+    reads: usize,
     /// Endpoints not visited yet, with their free slots.
     ahead: VecDeque<(Head, usize)>,
     first: Option<EndpointId>,
@@ -79,7 +81,7 @@ impl Round {
             .partition(|(head, _)| ask.resume_at.is_none_or(|resume_at| head.id >= resume_at));
         let ahead: VecDeque<_> = after.into_iter().chain(before).collect();
         let first = ahead.front().map(|(head, _)| head.id);
-        Self { now, left: ask.limit, ahead, first, next_due }
+        Self { now, left: ask.limit, reads: ask.limit, ahead, first, next_due }
     }
 
     /// The next endpoints to look at, each with how many deliveries to read of it.
@@ -87,10 +89,33 @@ impl Round {
         if self.left == 0 || self.ahead.is_empty() {
             return None;
         }
-        // Each has at least one due delivery, so that no more of them than this can be needed.
-        let count = most.min(self.left).min(self.ahead.len());
-        let left = self.left;
-        Some(self.ahead.iter().take(count).map(|(head, room)| (*head, (*room).min(left))).collect())
+        let (left, mut rows) = (self.left, 0);
+        let asked = self.ahead.iter().take(most).map(|(head, room)| (*head, (*room).min(left)));
+        // These may have all that is wanted. Where they turn out to have little, more are asked next.
+        let heads = asked.take_while(|(_, room)| {
+            let wanted = rows < self.reads;
+            rows += room;
+            wanted
+        });
+        let heads = heads.collect();
+        self.reads = self.reads.saturating_mul(2);
+        Some(heads)
+    }
+
+    /// Passes over those of the next endpoints that are not among `readable`.
+    pub(super) fn keep(
+        &mut self,
+        mut heads: Vec<(Head, usize)>,
+        readable: &BTreeSet<EndpointId>,
+    ) -> Vec<(Head, usize)> {
+        let asked = heads.len();
+        let mut next = 0;
+        self.ahead.retain(|(head, _)| {
+            next += 1;
+            next > asked || readable.contains(&head.id)
+        });
+        heads.retain(|(head, _)| readable.contains(&head.id));
+        heads
     }
 
     /// Takes what is due of these endpoints, in their order, as long as there is something left to
@@ -102,7 +127,7 @@ impl Round {
     ) -> Vec<(Head, Candidate)> {
         let mut by_endpoint = BTreeMap::<EndpointId, Vec<Candidate>>::new();
         for candidate in candidates {
-            by_endpoint.entry(candidate.id.endpoint).or_default().push(candidate);
+            by_endpoint.entry(candidate.endpoint).or_default().push(candidate);
         }
         let mut taken = Vec::new();
         for (head, _) in heads {
@@ -122,7 +147,7 @@ impl Round {
         free: usize,
         mut open: Vec<Candidate>,
     ) -> Vec<(Head, Candidate)> {
-        open.sort_by_key(|candidate| (candidate.due_at, candidate.id));
+        open.sort_by(|a, b| (a.due_at, &a.event).cmp(&(b.due_at, &b.event)));
         let room = free.min(self.left);
         let due = open.iter().take(room).take_while(|it| it.due_at <= self.now).count();
         let behind = open.get(due).filter(|_| due < free).map(|it| it.due_at);
