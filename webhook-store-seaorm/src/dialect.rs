@@ -52,6 +52,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         &[]
     }
 
+    /// Asks for `journal_mode`, where there is a choice.
+    fn journal_mode(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How a transaction begins.
     fn transaction(&self, writes: bool) -> TransactionOptions;
 

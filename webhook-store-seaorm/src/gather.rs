@@ -9,6 +9,7 @@ use std::{
     future::Future,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime::Handle, sync::oneshot};
@@ -17,6 +18,8 @@ use webhook_core::{StoreError, StoreErrorKind};
 /// Calls of one kind, in line for the next commit.
 pub(crate) struct Gather<I, A> {
     line: Mutex<Line<I, A>>,
+    /// How long a call may stand in line.
+    limit: Duration,
 }
 
 struct Line<I, A> {
@@ -26,15 +29,24 @@ struct Line<I, A> {
 
 struct Call<I, A> {
     items: Vec<I>,
+    arrived: Instant,
     tell: oneshot::Sender<Result<Vec<A>, StoreError>>,
 }
 
 /// Items in one commit, unless a single call brings more.
 const MOST: usize = 1000;
 
-impl<I, A> Default for Gather<I, A> {
-    fn default() -> Self {
-        Self { line: Mutex::new(Line { calls: Vec::new(), busy: false }) }
+impl<I, A> Call<I, A> {
+    /// Tells the caller that nothing was written: the work has not begun.
+    fn turn_away(self, why: &'static str) {
+        let _ = self.tell.send(Err(StoreError::because(StoreErrorKind::Unavailable, why)));
+    }
+}
+
+impl<I, A> Gather<I, A> {
+    /// Nobody in line yet, and nobody to stand in it for longer than `limit`.
+    pub(crate) const fn new(limit: Duration) -> Self {
+        Self { line: Mutex::new(Line { calls: Vec::new(), busy: false }), limit }
     }
 }
 
@@ -57,7 +69,7 @@ impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
             StoreError::because(StoreErrorKind::Other, "the store needs a running tokio runtime")
         })?;
         let (tell, answer) = oneshot::channel();
-        if self.stand_in_line(Call { items, tell }) {
+        if self.stand_in_line(Call { items, arrived: Instant::now(), tell }) {
             let mut shift = Shift { gather: Arc::clone(self), ended: false };
             runtime.spawn(async move {
                 while let Some(calls) = shift.next_calls() {
@@ -80,6 +92,12 @@ impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
     /// The calls of the next commit; none, when the line is empty and the shift ends.
     fn next_calls(&self) -> Option<Vec<Call<I, A>>> {
         let mut line = self.line();
+        // The oldest stand first.
+        let late = line.calls.iter().take_while(|call| call.arrived.elapsed() >= self.limit);
+        let late = late.count();
+        for call in line.calls.drain(..late) {
+            call.turn_away("too much work stood in line before it");
+        }
         let mut items = 0;
         let fits = |call: &Call<I, A>| {
             let first = items == 0;
@@ -118,7 +136,9 @@ impl<I, A> Drop for Shift<I, A> {
         if !self.ended {
             let mut line = self.gather.line();
             line.busy = false;
-            line.calls.clear();
+            for call in line.calls.drain(..) {
+                call.turn_away("the runtime that worked for it has ended");
+            }
         }
     }
 }
@@ -195,7 +215,8 @@ mod tests {
     impl Doubling {
         fn new(open: usize, bad: Option<(u32, StoreErrorKind)>) -> Self {
             let gate = Arc::new(Semaphore::new(open));
-            Self { gather: Arc::default(), commits: Arc::default(), gate, bad }
+            let gather = Arc::new(Gather::new(Duration::from_secs(3600)));
+            Self { gather, commits: Arc::default(), gate, bad }
         }
 
         async fn submit(&self, items: &[u32]) -> Result<Vec<u32>, StoreError> {
@@ -268,16 +289,32 @@ mod tests {
         assert_eq!(c.unwrap(), [8]);
     }
 
+    #[tokio::test]
+    async fn a_call_that_stood_in_line_too_long_is_turned_away_unwritten() {
+        let mut doubling = Doubling::new(100, None);
+        doubling.gather = Arc::new(Gather::new(Duration::ZERO));
+        let error = doubling.submit(&[1]).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert_eq!(doubling.commits(), 0);
+        assert!(doubling.submit(&[2]).await.is_err(), "and somebody looked after the next one");
+    }
+
     #[test]
     fn a_runtime_that_ends_in_the_middle_stops_nobody_else() {
         let doubling = Doubling::new(0, None);
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let first = runtime();
+        let mut begun = std::pin::pin!(doubling.submit(&[1]));
+        let mut in_line = std::pin::pin!(doubling.submit(&[3]));
         first.block_on(async {
-            let mut call = std::pin::pin!(doubling.submit(&[1]));
-            assert!(poll_once(call.as_mut()).await.is_none());
+            assert!(poll_once(begun.as_mut()).await.is_none());
+            tokio::task::yield_now().await;
+            assert!(poll_once(in_line.as_mut()).await.is_none());
         });
         drop(first);
+        let kind = |answer: Result<_, StoreError>| answer.unwrap_err().kind();
+        assert_eq!(kind(runtime().block_on(begun)), StoreErrorKind::Unknown);
+        assert_eq!(kind(runtime().block_on(in_line)), StoreErrorKind::Unavailable);
         doubling.gate.add_permits(100);
         assert_eq!(runtime().block_on(doubling.submit(&[2])).unwrap(), [4]);
     }

@@ -141,7 +141,7 @@ impl SeaOrmStore {
         self.inner.perform(CheckMigratable).await?;
         self.inner.prepare().await?;
         while self.inner.perform(TakeStep).await? {}
-        Ok(())
+        self.check_journal().await
     }
 
     /// How the tables compare with those this version needs. Changes nothing.
@@ -153,11 +153,38 @@ impl SeaOrmStore {
         self.inner.perform(ReadStatus).await
     }
 
+    /// Warns when the database does not keep its journal as it should. It works, at a price.
+    pub(crate) async fn check_journal(&self) -> Result<(), StoreError> {
+        if let Some(mode) = self.inner.perform(ReadUnfitJournal).await? {
+            tracing::warn!(%mode, "the database is not in WAL mode: reading and writing hold each other up");
+        }
+        Ok(())
+    }
+
     pub(crate) async fn check_schema(&self) -> Result<(), StoreError> {
         match self.schema_status().await? {
             SchemaStatus::Current => Ok(()),
             status => Err(status.into_fault().into_error()),
         }
+    }
+}
+
+/// The journal mode, if it is another than was asked for.
+struct ReadUnfitJournal;
+
+#[async_trait]
+impl Unit for ReadUnfitJournal {
+    type Answer = Option<String>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Option<String>, Fault> {
+        let Some(sql) = tx.sql().dialect.journal_mode() else { return Ok(None) };
+        // A connection only knows the mode once it has looked into the file.
+        tx.one(tx.sql().dialect.tables(), []).await?;
+        let row = tx.one(sql, []).await?;
+        let mode = row.map(|row| row.get::<String>("journal_mode")).transpose()?;
+        // A database in memory has no other choice.
+        Ok(mode.filter(|mode| !matches!(mode.as_str(), "wal" | "memory")))
     }
 }
 
@@ -273,5 +300,28 @@ impl crate::store::Inner {
         let gone = |error| StoreError::because(StoreErrorKind::Unavailable, error);
         let dialect = self.sql.dialect;
         done.await.map_err(gone)?.map_err(|error| Fault::of(dialect, error).into_error())
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+    use sea_orm::ConnectionTrait as _;
+
+    #[tokio::test]
+    async fn a_journal_mode_other_than_wal_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/a.db?mode=rwc", folder.path().display());
+        for url in [url.as_str(), "sqlite::memory:"] {
+            let store = SeaOrmStore::connect(url).await.unwrap();
+            store.migrate().await.unwrap();
+            assert_eq!(store.inner.perform(ReadUnfitJournal).await.unwrap(), None, "{url}");
+            store.close().await;
+        }
+        let other = sea_orm::Database::connect(&url).await.unwrap();
+        other.execute_unprepared("PRAGMA journal_mode = DELETE").await.unwrap();
+        let store = SeaOrmStore::connect(&url).await.unwrap();
+        let found = store.inner.perform(ReadUnfitJournal).await.unwrap();
+        assert_eq!(found.as_deref(), Some("delete"));
     }
 }

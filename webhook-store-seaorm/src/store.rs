@@ -84,8 +84,8 @@ impl SeaOrmStore {
                 pools,
                 limit,
                 ready: AtomicBool::new(false),
-                enqueues: Arc::default(),
-                finishes: Arc::default(),
+                enqueues: Arc::new(Gather::new(limit)),
+                finishes: Arc::new(Gather::new(limit)),
                 unreadable: Arc::default(),
                 #[cfg(feature = "test-clock")]
                 fixed_now: std::sync::Mutex::default(),
@@ -113,6 +113,7 @@ impl SeaOrmStore {
     pub(crate) async fn perform<U: Unit>(&self, unit: U) -> Result<U::Answer, StoreError> {
         if !self.inner.ready.load(Ordering::Acquire) {
             self.check_schema().await?;
+            self.check_journal().await?;
             self.inner.ready.store(true, Ordering::Release);
         }
         self.inner.perform(unit).await

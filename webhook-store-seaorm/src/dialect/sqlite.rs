@@ -53,6 +53,10 @@ impl Dialect for Sqlite {
         &["PRAGMA journal_mode = WAL"]
     }
 
+    fn journal_mode(&self) -> Option<&'static str> {
+        Some("PRAGMA journal_mode")
+    }
+
     fn transaction(&self, writes: bool) -> TransactionOptions {
         // A writer takes the lock at once: one that began as a reader is refused when another has
         // written meanwhile, and no waiting helps it.
