@@ -38,7 +38,15 @@ impl EndpointStore for SeaOrmStore {
     }
 
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
-        self.perform(Remove { tenant: tenant.clone(), id }).await
+        let Some(hidden) = self.perform(Hide { tenant: tenant.clone(), id }).await? else {
+            return Ok(false);
+        };
+        let mut cancelled = false;
+        // Nothing more is claimed of it, so there is time to cancel all that is open, bit by bit.
+        while self.perform(CancelSome(id)).await? {
+            cancelled = true;
+        }
+        Ok(hidden || cancelled)
     }
 
     async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
@@ -116,28 +124,49 @@ impl Unit for Update {
     }
 }
 
-struct Remove {
+/// Takes an endpoint out of sight. Answers whether it was in sight; nothing, when there is none.
+struct Hide {
     tenant: TenantId,
     id: EndpointId,
 }
 
 #[async_trait]
-impl Unit for Remove {
-    type Answer = bool;
+impl Unit for Hide {
+    type Answer = Option<bool>;
     const WRITES: bool = true;
 
-    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        let Some(stored) = revision(tx, &self.tenant, self.id).await? else { return Ok(false) };
+    async fn run(&self, tx: &Tx) -> Result<Option<bool>, Fault> {
+        let Some(stored) = revision(tx, &self.tenant, self.id).await? else {
+            let sql = "SELECT id FROM {endpoints} WHERE id = ? AND tenant = ?";
+            let row = tx.one(sql, [self.id.to_value(), self.tenant.to_value()]).await?;
+            return Ok(row.map(|_| false));
+        };
         raise_version(tx, &self.tenant).await?;
         let now = tx.now().await?;
         // The row stays for the log's sake; what could do harm goes.
         let hide = "UPDATE {endpoints} SET removed_at = ?, revision = ?, signing_keys = '[]', \
                     profiles = '[]', headers = '[]' WHERE id = ?";
         tx.run(hide, [now.to_value(), stored.next().to_value(), self.id.to_value()]).await?;
-        let cancel = "UPDATE {deliveries} SET status = 'cancelled', due_at = NULL, finished_at = ? \
-                      WHERE endpoint_id = ? AND due_at IS NOT NULL";
-        tx.run(cancel, [now.to_value(), self.id.to_value()]).await?;
-        Ok(true)
+        Ok(Some(true))
+    }
+}
+
+/// Cancels some of the open deliveries of a removed endpoint: few enough to be done within the limit
+/// of a unit. Answers whether there were any.
+struct CancelSome(EndpointId);
+
+#[async_trait]
+impl Unit for CancelSome {
+    type Answer = bool;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let sql = "UPDATE {deliveries} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+                   WHERE (event_id, endpoint_id) IN (SELECT * FROM ( \
+                       SELECT event_id, endpoint_id FROM {deliveries} {by_open} \
+                       WHERE endpoint_id = ? AND due_at IS NOT NULL ORDER BY due_at LIMIT 5000) AS few)";
+        let now = tx.now().await?;
+        Ok(tx.run(sql, [now.to_value(), self.0.to_value()]).await? > 0)
     }
 }
 

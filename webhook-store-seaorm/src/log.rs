@@ -111,12 +111,29 @@ impl Unit for ListDeliveries {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        if self.is_of_another_tenant(tx).await? {
+            return Ok(Page::new(Vec::new(), None));
+        }
         let most = self.0.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
         let (sql, values) = listing(&self.0, most + 1);
         let rows = tx.all(&sql, values).await?;
         let items: Vec<_> = rows.iter().take(most).map(delivery).collect::<Result<_, _>>()?;
         let next = items.last().filter(|_| rows.len() > most).map(Cursor::after);
         Ok(Page::new(items, next))
+    }
+}
+
+impl ListDeliveries {
+    /// Whether the endpoint is another tenant's: its deliveries would all be read for nothing. One
+    /// that does not exist may still have tracked deliveries.
+    async fn is_of_another_tenant(&self, tx: &Tx) -> Result<bool, Fault> {
+        let (Some(endpoint), Some(tenant)) = (self.0.endpoint, &self.0.tenant) else {
+            return Ok(false);
+        };
+        let sql = "SELECT tenant FROM {endpoints} WHERE id = ?";
+        let row = tx.one(sql, [endpoint.to_value()]).await?;
+        let owner = row.map(|row| row.get::<String>("tenant")).transpose()?;
+        Ok(owner.is_some_and(|owner| owner != tenant.as_str()))
     }
 }
 

@@ -17,8 +17,8 @@ use sea_orm::{
     ConnectionTrait as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use webhook_core::{
-    ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryStatus, DeliveryStore as _, Enqueue,
-    Enqueued, StoreErrorKind, Timestamp,
+    ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
+    DeliveryStore as _, EndpointStore as _, Enqueue, Enqueued, StoreErrorKind, TenantId, Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -154,6 +154,54 @@ async fn a_database_that_may_not_be_written_says_so() {
     reader.backlog().await.unwrap();
     let error = reader.enqueue(vec![enqueue(1, version)]).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused, "{error:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_removed_half_way_is_removed_wholly_by_a_second_call() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    let (tenant, id) = (TenantId::default(), DeliveryId::new(event(1).id, endpoint()));
+    store.enqueue(vec![enqueue(1, version)]).await.unwrap();
+    let hide = "UPDATE webhook_endpoints SET removed_at = 1";
+    connect(&url).await.execute_unprepared(hide).await.unwrap();
+    assert!(store.claim_due(ClaimDue::new(10, MINUTE)).await.unwrap().claims.is_empty());
+    assert!(store.remove_endpoint(&tenant, endpoint()).await.unwrap());
+    let delivery = store.delivery(id).await.unwrap().unwrap();
+    assert_eq!(delivery.status, DeliveryStatus::Cancelled);
+    assert!(!store.remove_endpoint(&tenant, endpoint()).await.unwrap(), "nothing was left");
+}
+
+#[tokio::test]
+async fn an_endpoint_with_more_deliveries_than_one_unit_may_change_is_removed_wholly() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    add_endpoint(&store).await;
+    let many = "INSERT INTO webhook_deliveries (event_id, endpoint_id, tenant, event_type, status, \
+                epoch, attempts, due_at, created_at) \
+                WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5001) \
+                SELECT randomblob(16), id, 'default', 'a.b', 'pending', 0, 0, n, n \
+                FROM n, webhook_endpoints";
+    connect(&url).await.execute_unprepared(many).await.unwrap();
+    assert!(store.remove_endpoint(&TenantId::default(), endpoint()).await.unwrap());
+    let pending = DeliveryQuery::new().status(DeliveryStatus::Pending);
+    assert!(store.deliveries(pending).await.unwrap().items.is_empty());
+}
+
+#[tokio::test]
+async fn a_foreign_endpoint_has_no_deliveries_to_list() {
+    let (_folder, url) = folder();
+    let store = open(&url).await;
+    let version = add_endpoint(&store).await;
+    store.enqueue(vec![enqueue(1, version)]).await.unwrap();
+    let of =
+        |tenant: &str| DeliveryQuery::new().tenant(tenant.parse().unwrap()).endpoint(endpoint());
+    let (own, other) = (of(TenantId::default().as_str()), of("other"));
+    assert_eq!(store.deliveries(own).await.unwrap().items.len(), 1);
+    // Nothing is asked of its deliveries: this one would match.
+    let hide = "UPDATE webhook_deliveries SET tenant = 'other'";
+    connect(&url).await.execute_unprepared(hide).await.unwrap();
+    assert!(store.deliveries(other).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]
