@@ -55,8 +55,10 @@ impl SeaOrmStoreBuilder {
     /// Sets how long a unit of work may take, by default 10 s. Past it the caller gets
     /// [`Unavailable`](webhook_core::StoreErrorKind::Unavailable), or
     /// [`Unknown`](webhook_core::StoreErrorKind::Unknown) when it may have been written.
-    pub const fn unit_limit(mut self, limit: Duration) -> Self {
-        self.unit_limit = limit;
+    ///
+    /// At least 1 ms and at most an hour: what lies outside is moved to the nearer end.
+    pub fn unit_limit(mut self, limit: Duration) -> Self {
+        self.unit_limit = limit.clamp(Duration::from_millis(1), Duration::from_secs(60 * 60));
         self
     }
 

@@ -128,3 +128,12 @@ async fn a_store_shows_nothing_of_its_url() {
     let shown = format!("{:?} {:?}", SeaOrmStore::builder(&url), open(&url).await);
     assert!(!shown.contains("webhooks.db"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_limit_out_of_reach_is_moved_into_it() {
+    use std::time::Duration;
+    for limit in [Duration::ZERO, Duration::MAX] {
+        let opened = SeaOrmStore::builder("sqlite::memory:").unit_limit(limit).connect().await;
+        opened.unwrap();
+    }
+}
