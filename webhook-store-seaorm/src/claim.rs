@@ -136,7 +136,8 @@ fn claim_of(
     let event = events.get(&delivery.event).ok_or_else(|| unreadable("event"))?;
     // One more must still fit into the columns.
     let epoch = row.number::<u64>("epoch")?;
-    let epoch = if epoch < i64::MAX.unsigned_abs() { epoch } else { return Err(unreadable("epoch")) };
+    let epoch =
+        if epoch < i64::MAX.unsigned_abs() { epoch } else { return Err(unreadable("epoch")) };
     let attempt = row.number::<u32>("attempts")?.checked_add(1);
     let progress = Progress::of_attempt(attempt.ok_or_else(|| unreadable("attempts"))?)
         .with_budget_from(row.number("budget_from")?)

@@ -167,3 +167,42 @@ impl Round {
         self.next_due.into_iter().chain(ahead).min().map(|due_at| due_at.since(self.now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(heads: u128, room: usize, limit: usize) -> Round {
+        let head = |number| Head {
+            id: EndpointId::from_uuid(uuid::Uuid::from_u128(number)),
+            revision: Revision::default(),
+            max_in_flight: room,
+            due_at: Timestamp::default(),
+        };
+        let ask = ClaimDue::new(limit, Duration::from_secs(1));
+        Round::new(&ask, (0..heads).map(head).collect(), Timestamp::default())
+    }
+
+    /// How many deliveries each statement of a walk asks for, when nothing is found.
+    fn asked(mut round: Round) -> Vec<usize> {
+        let mut asked = Vec::new();
+        while let Some(heads) = round.next_heads(4) {
+            asked.push(heads.iter().map(|(_, room)| room).sum());
+            round.take(&heads, Vec::new());
+        }
+        asked
+    }
+
+    #[test]
+    fn no_more_is_read_than_may_be_needed_and_more_only_where_little_is_found() {
+        let table = [
+            ((10, 100, 50), vec![50, 100, 200, 150]),
+            ((10, 100, 1), vec![1, 2, 4, 3]),
+            ((3, 5, 100), vec![15]),
+            ((0, 5, 100), vec![]),
+        ];
+        for ((heads, room, limit), expected) in table {
+            assert_eq!(asked(round(heads, room, limit)), expected, "{heads} {room} {limit}");
+        }
+    }
+}
