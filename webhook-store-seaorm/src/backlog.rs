@@ -1,5 +1,7 @@
 //! What is left to do, counted up to a limit.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use webhook_core::{Backlog, Timestamp};
 
@@ -8,7 +10,11 @@ use crate::{fault::Fault, row::ToValue, tx::Tx, unit::Unit};
 /// Counts what is left to do.
 pub(crate) struct CountBacklog;
 
-const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at IS NOT NULL";
+/// Without those that cannot be read and were put off for a day: nobody waits for them.
+const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at <= ?";
+
+/// Longer than any lease, shorter than what cannot be read is put off.
+const SOON: Duration = Duration::from_secs(12 * 60 * 60);
 
 const IN_FLIGHT: &str =
     "SELECT 1 FROM {deliveries} {by_status} WHERE status = 'in_flight' AND due_at > ?";
@@ -40,19 +46,18 @@ impl Unit for CountBacklog {
         let next_due = tx.one(NEXT_DUE, [now.to_value()]).await?;
         let next_due = next_due.map(|row| row.time_if_any("due_at")).transpose()?.flatten();
         Ok(Backlog::new(
-            count(tx, UNROUTED, None).await?,
-            count(tx, IN_FLIGHT, Some(now)).await?,
-            count(tx, &free("e.state = 'active'"), Some(now)).await?,
-            count(tx, &free("e.state <> 'active'"), Some(now)).await?,
+            count(tx, UNROUTED, now.after(SOON)).await?,
+            count(tx, IN_FLIGHT, now).await?,
+            count(tx, &free("e.state = 'active'"), now).await?,
+            count(tx, &free("e.state <> 'active'"), now).await?,
             next_due.map(|due_at| due_at.since(now)),
         ))
     }
 }
 
-async fn count(tx: &Tx, rows: &str, now: Option<Timestamp>) -> Result<u64, Fault> {
+async fn count(tx: &Tx, rows: &str, now: Timestamp) -> Result<u64, Fault> {
     let sql = format!("SELECT COUNT(*) AS number FROM ({rows} LIMIT ?) AS counted");
     let cap = u32::try_from(Backlog::CAP).unwrap_or(u32::MAX);
-    let row =
-        tx.one(&sql, now.map(|now| now.to_value()).into_iter().chain([cap.to_value()])).await?;
+    let row = tx.one(&sql, [now.to_value(), cap.to_value()]).await?;
     row.map_or(Ok(0), |row| row.number("number"))
 }

@@ -118,6 +118,7 @@ async fn events_that_cannot_be_routed_stand_aside_for_a_day() {
     let mut routable: Vec<_> = first.events.iter().map(|event| event.id).collect();
     routable.extend(hurt.unrouted().await);
     assert_eq!(routable, [event(4).id]);
+    assert_eq!(hurt.store.backlog().await.unwrap().unrouted, 1, "nobody waits for the others");
     hurt.sql("UPDATE webhook_events SET event_type = 'invoice.paid'").await;
     hurt.store.set_clock(now.after(23 * 60 * MINUTE));
     assert_eq!(hurt.unrouted().await, [event(4).id], "its lease has ended, and no more");
