@@ -10,16 +10,15 @@
 
 use std::{
     future::Future,
-    io,
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use webhook_core::{
     Clock, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event, FailReason, Publisher,
-    RetryPolicy, SendError, Sent, StoreErrorKind,
+    SendError, Sent, StoreErrorKind,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -197,48 +196,4 @@ fn nothing_is_sent_when_its_record_cannot_be_opened() {
     let error = call.run(publisher.publish(&call.event())).unwrap_err();
     assert!(matches!(error, SendError::Tracking(_)));
     assert_eq!(call.transport.requests().len(), 0);
-}
-
-#[test]
-fn each_attempt_is_one_line_in_the_log_and_no_secret_is_in_it() {
-    let call = Call::new();
-    call.transport.answers([status(503)]);
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let publisher = call.publisher().retry(RetryPolicy::send_now());
-        call.run(publisher.publish(&call.event())).unwrap();
-    });
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    let fields = "url=https://billing.example/hooks event_type=invoice.paid attempt=";
-    assert!(
-        lines[0].starts_with("WARN") && lines[0].ends_with(&format!("{fields}1 error=status 503")),
-        "{text}"
-    );
-    assert!(lines[1].starts_with("INFO") && lines[1].ends_with(&format!("{fields}2")), "{text}");
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> tracing_subscriber::fmt::MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
 }
