@@ -22,7 +22,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use http::{
-    HeaderValue, Method, Uri,
+    HeaderMap, HeaderValue, Method, Uri,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body_util::Full;
@@ -104,6 +104,7 @@ impl HttpTransport {
         let mut connection = Box::pin(self.connect(url, deadline)).await?;
         match connection.exchange(message, deadline).await {
             Ok(answer) => Ok((connection, answer)),
+            Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
             Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => Err(error),
         }
     }
@@ -149,7 +150,7 @@ impl Transport for HttpTransport {
         let (mut connection, answer) = self.exchange(&url, compose(request)?, deadline).await?;
         let (head, mut incoming) = answer.into_parts();
         let body = connection.read_body(&mut incoming, keep, deadline).await;
-        if body.complete {
+        if body.complete && !is_framed_twice(&head.headers) {
             self.pool.put(origin(&url), connection);
         }
         Ok(Response::new(head.status).with_headers(head.headers).with_body(body.kept))
@@ -182,6 +183,16 @@ fn compose(request: Request) -> Result<Message, TransportError> {
     Ok(message)
 }
 
+/// Two lengths may mean two answers: the connection ends (RFC 9112, section 6.3).
+fn is_framed_twice(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING)
+}
+
+fn spoke_first() -> TransportError {
+    let reason = "the receiver spoke before it was asked; is this an HTTP port?";
+    TransportError::because(TransportErrorKind::Protocol, reason)
+}
+
 /// Path and query in origin form (RFC 9112, section 3.2.1).
 fn target(url: &EndpointUrl) -> Result<Uri, TransportError> {
     Uri::try_from(url.path_and_query())
@@ -202,7 +213,6 @@ fn deadline(timeout: Duration) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderMap;
     use std::{net::IpAddr, sync::Mutex};
     use tokio::net::TcpListener;
     use webhook_core::TlsFailure;

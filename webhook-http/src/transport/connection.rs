@@ -123,9 +123,14 @@ impl Connection {
         ReadBody { kept, complete }
     }
 
+    /// Whether the receiver has said anything in this exchange.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.marks.answered()
+    }
+
     /// Ends an exchange, and says whether another may follow. What the receiver says or does
-    /// unasked until then, an end or a stray byte, is seen before the next request is written: the
-    /// driver reads first, and hands the request back.
+    /// unasked until then, an end or a stray byte, is seen before the next request is written, as
+    /// soon as the runtime has noticed it: the driver reads first, and hands the request back.
     pub(super) fn rest(&mut self) -> bool {
         // Nobody waits for an idle connection; the next exchange brings a waker.
         self.poll_driver(&mut Context::from_waker(Waker::noop()));
@@ -137,7 +142,8 @@ impl Connection {
     async fn drive<T>(&mut self, step: impl Future<Output = T>) -> T {
         // Only the driver can bring the step forward, and it has just been polled. So the step
         // needs no waker, which would wake this task once more for nothing, and no share of the
-        // task's budget, which it could not be woken for.
+        // task's budget, which it could not be woken for. The driver does share the budget of the
+        // caller's task: `Wire` bounds what one receiver can use of it.
         let mut step = pin!(unconstrained(step));
         poll_fn(|cx| {
             self.poll_driver(cx);

@@ -6,6 +6,8 @@ use rustls::{AlertDescription, CertificateError};
 use tokio::time::{Instant, timeout_at};
 use webhook_core::{Phase, TlsFailure, TransportError, TransportErrorKind};
 
+use super::wire::TooMuch;
+
 /// Lets `step` run until `deadline`; past it, the time ran out in `phase`.
 pub(super) async fn within<T>(
     deadline: Instant,
@@ -52,6 +54,9 @@ fn exchange_error_kind(error: &hyper::Error, progress: Progress) -> TransportErr
     // In TLS 1.3 a receiver refuses our (absent) certificate only after the handshake.
     if let Some(reason) = find::<rustls::Error>(error) {
         return TransportErrorKind::Tls(tls_failure(reason));
+    }
+    if find::<TooMuch>(error).is_some() {
+        return TransportErrorKind::Protocol;
     }
     if find::<io::Error>(error).is_some_and(is_exhaustion) {
         TransportErrorKind::Local

@@ -6,12 +6,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    runtime::{Handle, Id},
+    time::{Instant, sleep},
+};
 
 use super::connection::Connection;
 
@@ -19,6 +21,8 @@ use super::connection::Connection;
 const KEEP: Duration = Duration::from_secs(3);
 /// How many are kept for one origin.
 const MAX_PER_ORIGIN: usize = 32;
+/// How many are kept in all: a fraction of the file descriptors a process may have.
+const MAX_KEPT: usize = 256;
 /// How often connections that nobody took are closed.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -31,17 +35,24 @@ struct Shelf {
     /// By scheme, host and port, the freshest last. An identity of ours, once there is one, belongs
     /// into this key: two customers must not share a connection that speaks for one of them.
     idle: HashMap<Box<str>, VecDeque<Idle>>,
+    kept: usize,
     swept: bool,
 }
 
 struct Idle {
     connection: Connection,
     since: Instant,
+    /// Its socket is watched by this runtime, and serves no other.
+    runtime: Id,
 }
 
 impl Idle {
     fn is_fresh(&self) -> bool {
         self.since.elapsed() < KEEP
+    }
+
+    fn is_at_home(&self) -> bool {
+        self.runtime == Handle::current().id()
     }
 }
 
@@ -50,7 +61,7 @@ impl Pool {
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         loop {
             let idle = self.pop(origin)?;
-            if idle.is_fresh() {
+            if idle.is_fresh() && idle.is_at_home() {
                 return Some(idle.connection);
             }
         }
@@ -61,31 +72,42 @@ impl Pool {
         if !connection.rest() {
             return;
         }
-        let idle = Idle { connection, since: Instant::now() };
+        let idle = Idle { connection, since: Instant::now(), runtime: Handle::current().id() };
         let mut shelf = lock(&self.0);
         let overflow = shelf.push(origin, idle);
         let sweep = !std::mem::replace(&mut shelf.swept, true);
         drop(shelf);
         drop(overflow);
         if sweep {
-            tokio::spawn(sweep_while_filled(Arc::downgrade(&self.0)));
+            tokio::spawn(sweep_while_filled(Sweeper(Arc::downgrade(&self.0))));
         }
     }
 
     fn pop(&self, origin: &str) -> Option<Idle> {
-        lock(&self.0).idle.get_mut(origin)?.pop_back()
+        let mut shelf = lock(&self.0);
+        let idle = shelf.idle.get_mut(origin)?.pop_back()?;
+        shelf.kept = shelf.kept.saturating_sub(1);
+        Some(idle)
     }
 }
 
 impl Shelf {
-    /// Adds a connection and hands out the stalest one of a full origin.
+    /// Adds a connection and hands out the stalest one of a full origin; a full shelf takes none.
     fn push(&mut self, origin: &str, idle: Idle) -> Option<Idle> {
+        if self.kept >= MAX_KEPT {
+            return Some(idle);
+        }
+        self.kept += 1;
         let Some(kept) = self.idle.get_mut(origin) else {
             self.idle.insert(origin.into(), VecDeque::from([idle]));
             return None;
         };
         kept.push_back(idle);
-        if kept.len() > MAX_PER_ORIGIN { kept.pop_front() } else { None }
+        if kept.len() <= MAX_PER_ORIGIN {
+            return None;
+        }
+        self.kept = self.kept.saturating_sub(1);
+        kept.pop_front()
     }
 
     /// Takes out all that have been kept too long.
@@ -96,15 +118,27 @@ impl Shelf {
             expired.extend(kept.drain(..stale));
             !kept.is_empty()
         });
+        self.kept = self.kept.saturating_sub(expired.len());
         expired
     }
 }
 
+/// Says that nobody sweeps any more, also when its runtime ends under it.
+struct Sweeper(Weak<Mutex<Shelf>>);
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if let Some(shelf) = self.0.upgrade() {
+            lock(&shelf).swept = false;
+        }
+    }
+}
+
 /// Closes what nobody takes, and ends once nothing is left or the pool is gone.
-async fn sweep_while_filled(shelf: Weak<Mutex<Shelf>>) {
+async fn sweep_while_filled(sweeper: Sweeper) {
     loop {
         sleep(SWEEP).await;
-        let Some(shelf) = shelf.upgrade() else { return };
+        let Some(shelf) = sweeper.0.upgrade() else { return };
         let mut guard = lock(&shelf);
         let expired = guard.expire();
         guard.swept = !guard.idle.is_empty();
@@ -120,10 +154,4 @@ async fn sweep_while_filled(shelf: Weak<Mutex<Shelf>>) {
 /// A panic elsewhere leaves the shelf as it was: every change to it is one step.
 fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").finish_non_exhaustive()
-    }
 }

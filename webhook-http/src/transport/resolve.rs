@@ -34,7 +34,8 @@ pub(super) struct SystemResolver {
 }
 
 impl SystemResolver {
-    const MAX_RUNNING: usize = 64;
+    /// A look-up holds no thread, so that names whose servers hang need not keep others waiting.
+    const MAX_RUNNING: usize = 1024;
 
     pub(super) fn new() -> Self {
         Self { resolver: OnceLock::new(), running: Semaphore::new(Self::MAX_RUNNING) }
@@ -56,6 +57,7 @@ fn adjust(options: &mut ResolverOpts) {
     const REMEMBER: Option<Duration> = Some(Duration::from_secs(1));
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.cache_size = 256;
+    options.timeout = Duration::from_secs(2);
     options.positive_max_ttl = REMEMBER;
     options.negative_max_ttl = REMEMBER;
 }

@@ -1,11 +1,12 @@
-//! The bytes of a connection, watched: was the request written, did an answer begin?
+//! The bytes of a connection, watched: was the request written, did an answer begin, and is it
+//! becoming too much?
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -13,13 +14,24 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use webhook_core::Phase;
 
-/// How far the exchange on a connection has come. It only serves to name an error, so that the
+/// Bytes read in one exchange, interim answers included: heads, the part of the body that is read,
+/// and a buffer's worth that comes along with it. hyper counts no interim answers, and would read
+/// them for as long as they come.
+pub(super) const MAX_READ: usize = 64 * 1024 + 64 * 1024 + 16 * 1024;
+
+/// The receiver has sent more than [`MAX_READ`].
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has more than {MAX_READ} bytes before its end, interim answers included")]
+pub(super) struct TooMuch;
+
+/// How far the exchange on a connection has come. The flags only serve to name an error, so that the
 /// order of these flags among threads does not matter.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     written: AtomicBool,
     flushed: AtomicBool,
     answered: AtomicBool,
+    read: AtomicUsize,
 }
 
 impl Marks {
@@ -28,6 +40,7 @@ impl Marks {
         for mark in [&self.written, &self.flushed, &self.answered] {
             mark.store(false, Relaxed);
         }
+        self.read.store(0, Relaxed);
     }
 
     /// Whether a byte of the answer has arrived.
@@ -62,10 +75,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
+        let read = buffer.filled().len().saturating_sub(before);
+        if read > 0 {
             self.marks.answered.store(true, Relaxed);
         }
-        Poll::Ready(Ok(()))
+        let earlier = self.marks.read.fetch_add(read, Relaxed);
+        let bounded = earlier.saturating_add(read) <= MAX_READ;
+        Poll::Ready(if bounded { Ok(()) } else { Err(io::Error::other(TooMuch)) })
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::AsyncWriteExt as _;
 use webhook_core::{
     EndpointUrl, Phase, Request, Response, Transport, TransportError, TransportErrorKind,
 };
@@ -129,6 +130,31 @@ async fn interim_answers_are_passed_over() {
         format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n{OK}");
     let response = exchange(answer).await.unwrap();
     assert_eq!((response.status.as_u16(), &response.body[..]), (200, &b"ok"[..]));
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_are_cut_off() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let flood = async {
+        let mut caller = peer.accept().await;
+        caller.request().await;
+        // Until the other side has had enough.
+        while caller.0.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_ok() {}
+    };
+    let (result, ()) = tokio::join!(transport.send(request(peer.url("/"))), flood);
+    assert_eq!(result.unwrap_err().kind(), TransportErrorKind::Protocol);
+}
+
+#[tokio::test]
+async fn a_receiver_that_speaks_first_is_told_from_one_that_is_gone() {
+    let (transport, peer) = (transport(), Peer::bind().await);
+    let greet = async {
+        let mut caller = peer.accept().await;
+        caller.write("220 mail.example ESMTP\r\n").await;
+        caller
+    };
+    let (result, _caller) = tokio::join!(transport.send(request(peer.url("/"))), greet);
+    assert_eq!(result.unwrap_err().kind(), TransportErrorKind::Protocol);
 }
 
 #[tokio::test]

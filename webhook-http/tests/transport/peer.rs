@@ -9,7 +9,7 @@ use tokio::{
 };
 use webhook_core::EndpointUrl;
 
-pub(crate) struct Peer(TcpListener);
+pub(crate) struct Peer(pub(crate) TcpListener);
 
 impl Peer {
     pub(crate) async fn bind() -> Self {

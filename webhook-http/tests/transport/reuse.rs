@@ -41,6 +41,8 @@ async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed_at_once() {
     for answer in [
         "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok".to_owned(),
         "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned(),
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+            .to_owned(),
         format!("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{}", "x".repeat(80_000)),
     ] {
         let (transport, peer) = (transport(), Peer::bind().await);
@@ -50,6 +52,39 @@ async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed_at_once() {
         caller.closed().await;
         assert!(started.elapsed() < Duration::from_secs(1), "it was kept, or waited for");
     }
+}
+
+#[test]
+fn a_connection_of_another_runtime_is_not_used_and_none_outlives_its_time() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true);
+    let (here, there) = (runtime.build().unwrap(), runtime.build().unwrap());
+    let transport = transport();
+    let send = |url| transport.send(request(url));
+
+    let peer = here.block_on(Peer::bind());
+    let url = peer.url("/");
+    let (first, _kept) = here.block_on(async { tokio::join!(send(url.clone()), peer.answer(OK)) });
+    first.unwrap();
+
+    let listener = peer.0.into_std().unwrap();
+    let mut caller = there.block_on(async {
+        let peer = Peer(tokio::net::TcpListener::from_std(listener).unwrap());
+        let (second, (_, caller)) = tokio::join!(send(url.clone()), peer.answer(OK));
+        second.unwrap();
+        caller
+    });
+
+    // Takes the task along that was closing idle connections.
+    drop(here);
+    there.block_on(async {
+        let answer = async {
+            caller.request().await;
+            caller.write(OK).await;
+        };
+        tokio::join!(send(url), answer).0.unwrap();
+        caller.closed().await;
+    });
 }
 
 #[tokio::test]
