@@ -9,7 +9,8 @@
 //! |---|---|---|
 //! | `http` | `HttpTransport` (hyper and rustls) and `RingSigner` | yes |
 //! | `webpki-roots` | root certificates compiled in, for containers without any | no |
-//! | `sqlite`, `postgres`, `mysql` | `SeaOrmStore` on that database | no |
+//! | `sqlite` | `SeaOrmStore` on SQLite | no |
+//! | `postgres`, `mysql` | the drivers of these databases; `SeaOrmStore` does not open them yet | no |
 //! | `cli` | the command `webhook` | no |
 //!
 //! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
@@ -41,10 +42,10 @@ pub use crate::{
 pub use webhook_core::*;
 #[cfg(feature = "http")]
 #[doc(no_inline)]
-pub use webhook_http::{HttpTransport, RingSigner};
+pub use webhook_http::{HttpTransport, HttpTransportBuilder, RingSigner, verify, verify_signature};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
-pub use webhook_store_seaorm::SeaOrmStore;
+pub use webhook_store_seaorm::{ConnectError, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder};
 
 /// An error and its cause, each said once.
 fn text_of(error: &dyn std::error::Error) -> String {

@@ -51,16 +51,22 @@ impl<'a> Operator<'a> {
     }
 
     /// Changes an endpoint's settings; attempts that begin after this use them. `endpoint` carries
-    /// the revision it was read at.
+    /// the revision it was read at. A new URL is judged as when an endpoint is added.
     ///
     /// # Errors
     ///
     /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`] when it
     /// is gone.
     pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
-        let refused =
-            |error| EndpointError::Invalid(InvalidEndpoint::Refused(crate::text_of(&error)));
-        self.engine.transport.accepts(&endpoint.url).map_err(refused)?;
+        if self.endpoint(endpoint.id).await?.url != endpoint.url {
+            let refused =
+                |error| EndpointError::Invalid(InvalidEndpoint::Refused(crate::text_of(&error)));
+            self.engine.transport.accepts(&endpoint.url).map_err(refused)?;
+        }
+        self.store(endpoint).await
+    }
+
+    async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         let id = endpoint.id;
         let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
         self.engine.registry.forget(&endpoint.tenant);
@@ -99,7 +105,7 @@ impl<'a> Operator<'a> {
         if endpoint.state == state {
             return Ok(endpoint);
         }
-        self.update_endpoint(endpoint.with_state(state)).await
+        self.store(endpoint.with_state(state)).await
     }
 
     /// Removes an endpoint and cancels its unfinished deliveries; their records stay.

@@ -4,8 +4,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use webhook_core::{
-    Backlog, Endpoint, EndpointId, NewEvent, Publisher, Report, RetryPolicy, Secret, StoreError,
-    StoreErrorKind, until_idle,
+    Backlog, Endpoint, EndpointId, EventId, NewEvent, Publisher, Report, RetryPolicy, Secret,
+    SendError, Sent, StoreError, StoreErrorKind, until_idle,
 };
 
 use crate::{
@@ -106,6 +106,17 @@ impl Webhooks {
         Publisher::to_endpoint(endpoint, transport, signer, clock)
             .retry(RetryPolicy::send_now())
             .tracked(engine.store.clone())
+    }
+
+    /// Posts one event to one endpoint within the call, as [`send_now`](Self::send_now) does.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] after the last attempt, or when the record could not be opened.
+    pub async fn send(&self, endpoint: Endpoint, event: NewEvent) -> Result<Sent, SendError> {
+        let new_id = || EventId::from_uuid(self.0.ids.next_id());
+        let event = event.into_event(new_id, self.0.clock.now());
+        self.send_now(endpoint).publish(&event).await
     }
 
     /// Says that there may be work, such as after committing an event that was stored in a

@@ -6,8 +6,9 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use webhook_registry::{
     Clock, Deliveries, DeliveryQuery, DeliveryStatus, Endpoint, EndpointError, EndpointId,
-    EndpointState, EventId, InvalidEndpoint, InvalidEvent, NewEndpoint, NewEvent, PublishError,
-    StoreErrorKind, TenantId, Webhooks,
+    EndpointState, EndpointUrl, EventId, InvalidEndpoint, InvalidEvent, NewEndpoint, NewEvent,
+    PublishError, Request, Response, StoreErrorKind, TenantId, Transport, TransportError,
+    TransportErrorKind, Webhooks,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -261,6 +262,40 @@ async fn operators_are_told_what_is_wrong_with_an_endpoint() {
     assert!(matches!(stale, EndpointError::Stale(_)));
 }
 
+/// Refuses every URL.
+#[derive(Debug)]
+struct Strict;
+
+#[async_trait::async_trait]
+impl Transport for Strict {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        Err(TransportError::new(TransportErrorKind::BlockedLiteral))
+    }
+
+    fn accepts(&self, _: &EndpointUrl) -> Result<(), TransportError> {
+        Err(TransportError::because(TransportErrorKind::BlockedLiteral, "nothing is"))
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_no_longer_trusted_can_still_be_paused_but_not_moved() {
+    let fakes = Fakes::new();
+    let endpoint = add(&fakes.process(), URL, &["**"]).await;
+    let store = fakes.store.clone();
+    let strict = Webhooks::builder()
+        .store(store)
+        .transport(Strict)
+        .signer(PlainSigner::new())
+        .build()
+        .unwrap();
+    let refused = strict.add_endpoint(NewEndpoint::new(URL)).await.unwrap_err();
+    assert_eq!(refused.to_string(), "address not allowed: nothing is");
+    let mut paused = strict.operator().pause_endpoint(endpoint.id).await.unwrap();
+    assert_eq!(paused.state, EndpointState::Paused);
+    paused.url = "https://elsewhere.example/".parse().unwrap();
+    assert!(strict.operator().update_endpoint(paused).await.is_err());
+}
+
 #[tokio::test]
 async fn tenants_never_get_each_others_events() {
     let fakes = Fakes::new();
@@ -284,9 +319,8 @@ async fn sending_now_leaves_a_record_and_keeps_out_of_the_dispatchers_way() {
     let webhooks = fakes.process();
     let endpoint = add(&webhooks, URL, &["nothing"]).await;
     fakes.transport.answers([status(204)]);
-    let event =
-        NewEvent::json("ping", "x").unwrap().into_event(|| fakes.ids.event(), fakes.clock.now());
-    let sent = webhooks.send_now(endpoint).publish(&event).await.unwrap();
+    let event = NewEvent::json("ping", "x").unwrap();
+    let sent = webhooks.send(endpoint, event).await.unwrap();
     let record = webhooks.operator().delivery(sent.delivery).await.unwrap().unwrap();
     assert_eq!((record.status, record.attempts), (DeliveryStatus::Success, 1));
     assert_eq!(webhooks.operator().attempts(sent.delivery).await.unwrap()[0].status, Some(204));

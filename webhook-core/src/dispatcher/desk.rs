@@ -243,7 +243,8 @@ impl Desk {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
             }
         }
-        if self.left_behind || was_full {
+        // A claim that is under way saw these slots taken.
+        if self.left_behind || was_full || self.claiming {
             self.claim_at = self.claim_at.min(now);
         }
     }
@@ -400,6 +401,15 @@ mod tests {
         let (mut desk, held) = holding(1, None);
         record(&mut desk, &held[0], Settle::Success, true);
         assert_eq!(limit(&mut desk, SECOND), Some(4));
+    }
+
+    #[test]
+    fn slots_that_come_free_during_a_claim_are_filled_by_the_next() {
+        let (mut desk, held) = holding(2, AT_ONCE);
+        assert_eq!(limit(&mut desk, SECOND), Some(2));
+        record(&mut desk, &held[0], Settle::Success, false);
+        desk.claimed(&[], None, None, SECOND, SECOND);
+        assert_eq!(limit(&mut desk, SECOND), Some(3));
     }
 
     #[test]

@@ -5,17 +5,18 @@ mod view;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    DeliveryId, EndpointId, EndpointUrl, Event, EventFilter, EventId, Ids as _, NewEndpoint,
-    Profile, RetryPolicy, Secret, SendError, TenantId, Timeout, Timestamp, UuidV7, Webhooks,
+    DeliveryId, EndpointError, EndpointId, EndpointUrl, Event, EventFilter, EventId, Ids as _,
+    InvalidEndpoint, NewEndpoint, Profile, RetryPolicy, Secret, SendError, TenantId, Timeout,
+    Timestamp, Transport as _, UuidV7, Webhooks,
 };
 
 use self::view::{EndpointView, RegisteredView};
 use crate::{
     args::{Options, header, timeout},
     delivery::{AttemptView, attempts},
-    error::{End, Error, complain},
+    error::{End, Error, complain, text},
     output::{Output, View},
-    store::open,
+    store::{open, transport},
 };
 
 #[derive(Debug, Subcommand)]
@@ -83,6 +84,11 @@ impl std::fmt::Debug for AddArgs {
 }
 
 impl AddArgs {
+    fn judge(&self, options: &Options) -> Result<(), Error> {
+        let refused = |error| EndpointError::from(InvalidEndpoint::Refused(text(&error)));
+        Ok(transport(options)?.accepts(&self.url).map_err(refused)?)
+    }
+
     fn into_endpoint(self) -> NewEndpoint {
         let mut new = NewEndpoint::new(self.url.as_str())
             .tenant(self.tenant)
@@ -107,6 +113,10 @@ impl AddArgs {
 }
 
 pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<End, Error> {
+    if let EndpointCommand::Add(args) = &command {
+        // Before the database is opened: a refusal leaves nothing behind.
+        args.judge(options)?;
+    }
     let webhooks = open(options).await?;
     let (output, operator) = (options.output(), webhooks.operator());
     let endpoint = match command {
