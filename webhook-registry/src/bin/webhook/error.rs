@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process::ExitCode};
 
+use clap::error::{ContextKind, ErrorKind};
 use webhook_http::{BindError, BuildError as TransportBuildError};
 use webhook_registry::{
     BuildError, DeliveryId, EndpointError, InvalidDispatcherConfig, InvalidEvent, InvalidHeader,
@@ -123,16 +124,26 @@ pub(crate) fn text(error: &dyn StdError) -> String {
 /// A command line that was not understood. A value that is not valid is told in one line, without
 /// repeating it, as it may be a secret.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    match (error.source(), error.get(clap::error::ContextKind::InvalidArg)) {
+    match (error.source(), error.get(ContextKind::InvalidArg)) {
         (Some(cause), Some(name)) => {
             complain(&format!("{}: {}", bare(&name.to_string()), text(cause)));
         }
-        // Help and version are errors to clap, too.
-        _ => {
+        // Help and version are errors to clap, too; so is a command without a word.
+        _ if !error.use_stderr() || error.kind() == NO_WORD => {
             let _ = error.print();
         }
+        _ => complain(&one_line(&error.to_string())),
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+const NO_WORD: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
+/// The first paragraph of what clap says; the rest is advice that `--help` gives better.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let line = lines.collect::<Vec<_>>().join(" ");
+    format!("{}; see `webhook --help`", line.trim_start_matches("error: "))
 }
 
 /// `--secret` of `--secret <whsec_...>`, and `URL` of `<URL>`.
@@ -143,11 +154,20 @@ fn bare(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::ErrorKind;
+
+    #[test]
+    fn a_usage_error_is_one_line_too() {
+        let text =
+            "error: the following required arguments were not provided:\n  <URL>\n\nUsage: x";
+        assert_eq!(
+            one_line(text),
+            "the following required arguments were not provided: <URL>; see `webhook --help`"
+        );
+    }
 
     #[test]
     fn each_cause_is_said_once_and_all_in_one_line() {
-        let source = io::Error::new(ErrorKind::NotFound, "no such\nfile");
+        let source = io::Error::new(io::ErrorKind::NotFound, "no such\nfile");
         let error = Error::Read { what: "a.json".to_owned(), source };
         assert_eq!(
             text(&error),
