@@ -13,7 +13,9 @@
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
 mod error;
+mod intake;
 pub(crate) mod log;
+mod work;
 
 pub use deliveries::DeliveryStore;
 pub use endpoints::EndpointStore;

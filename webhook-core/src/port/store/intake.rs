@@ -1,0 +1,150 @@
+//! What goes into a store, and where it goes from there: enqueue and route.
+
+use std::time::Duration;
+
+use crate::{
+    event::{Event, EventType},
+    id::{EndpointId, EventId, TenantId, TenantVersion},
+};
+
+/// An event to store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Enqueue {
+    /// The event.
+    pub event: Event,
+    /// Where it goes; absent for an event that a dispatcher shall route later.
+    pub fan_out: Option<FanOut>,
+}
+
+impl Enqueue {
+    /// An event and where it goes.
+    pub const fn routed(event: Event, fan_out: FanOut) -> Self {
+        Self { event, fan_out: Some(fan_out) }
+    }
+
+    /// An event for a dispatcher to route.
+    pub const fn unrouted(event: Event) -> Self {
+        Self { event, fan_out: None }
+    }
+}
+
+/// Where an event goes, by a snapshot of the tenant's endpoints.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FanOut {
+    /// The version of that snapshot.
+    pub version: TenantVersion,
+    /// The deliveries to create.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+impl FanOut {
+    /// Deliveries to these endpoints, all pending and due at once.
+    pub fn pending(
+        version: TenantVersion,
+        endpoints: impl IntoIterator<Item = EndpointId>,
+    ) -> Self {
+        let deliveries =
+            endpoints.into_iter().map(|endpoint| NewDelivery { endpoint, lease: None }).collect();
+        Self { version, deliveries }
+    }
+}
+
+/// A delivery to create.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NewDelivery {
+    /// To which endpoint.
+    pub endpoint: EndpointId,
+    /// Absent: pending, and due at once. Present: already claimed by the caller for this long, with
+    /// attempt 1 under epoch 1.
+    pub lease: Option<Duration>,
+}
+
+impl NewDelivery {
+    /// A delivery that the caller has claimed already.
+    pub const fn leased(endpoint: EndpointId, lease: Duration) -> Self {
+        Self { endpoint, lease: Some(lease) }
+    }
+}
+
+/// What became of an event to store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Enqueued {
+    /// Stored, with this many deliveries.
+    Routed(usize),
+    /// Stored; a dispatcher routes it later.
+    Later,
+    /// Not stored: this event has the same id or key, tenant, type and body. It is the same one.
+    Duplicate(EventId),
+    /// Not stored: this event has the same id or key, and another tenant, type or body.
+    Conflict(EventId),
+}
+
+/// Unrouted events, claimed.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ClaimedUnrouted {
+    /// The events.
+    pub events: Vec<UnroutedEvent>,
+    /// How long until the lease of another's unrouted event runs out, if there is one.
+    pub next_due: Option<Duration>,
+}
+
+impl ClaimedUnrouted {
+    /// These events, and when to look again.
+    pub const fn new(events: Vec<UnroutedEvent>, next_due: Option<Duration>) -> Self {
+        Self { events, next_due }
+    }
+}
+
+/// What routing needs to know of an event.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct UnroutedEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its type.
+    pub event_type: EventType,
+}
+
+impl UnroutedEvent {
+    /// An unrouted event.
+    pub const fn new(id: EventId, tenant: TenantId, event_type: EventType) -> Self {
+        Self { id, tenant, event_type }
+    }
+}
+
+/// Where an unrouted event goes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Route {
+    /// The event.
+    pub event: EventId,
+    /// The version of the snapshot it was routed by.
+    pub version: TenantVersion,
+    /// The endpoints; none, when nobody wants it.
+    pub endpoints: Vec<EndpointId>,
+}
+
+impl Route {
+    /// `event` goes to `endpoints`, by the tenant's `version`.
+    pub const fn new(event: EventId, version: TenantVersion, endpoints: Vec<EndpointId>) -> Self {
+        Self { event, version, endpoints }
+    }
+}
+
+/// What became of a route.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Routed {
+    /// Its deliveries are stored.
+    Done,
+    /// The tenant's endpoints were edited meanwhile: route again, by a new snapshot.
+    Stale,
+    /// It was routed already, or there is no such event.
+    NotUnrouted,
+}

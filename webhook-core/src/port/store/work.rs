@@ -1,0 +1,221 @@
+//! Work under a lease: claim, finish, release, and what is left.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    attempt::Attempt,
+    decide::Progress,
+    endpoint::DisabledReason,
+    event::Event,
+    id::{DeliveryId, EndpointId, LeaseEpoch, Revision},
+    time::Timestamp,
+};
+
+/// A request for work.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClaimDue {
+    /// At most this many.
+    pub limit: usize,
+    /// For how long.
+    pub lease: Duration,
+    /// Attempts this process has in flight, by endpoint. A store gives out at most
+    /// [`Endpoint::max_in_flight`](crate::Endpoint::max_in_flight) less these.
+    pub in_flight: BTreeMap<EndpointId, u32>,
+    /// The endpoint to begin with; the first one, when absent.
+    pub resume_at: Option<EndpointId>,
+}
+
+impl ClaimDue {
+    /// A request by a process that has nothing in flight.
+    pub const fn new(limit: usize, lease: Duration) -> Self {
+        Self { limit, lease, in_flight: BTreeMap::new(), resume_at: None }
+    }
+
+    /// Sets what the process has in flight.
+    #[must_use]
+    pub fn in_flight(mut self, in_flight: BTreeMap<EndpointId, u32>) -> Self {
+        self.in_flight = in_flight;
+        self
+    }
+
+    /// Sets the endpoint to begin with.
+    #[must_use]
+    pub const fn resume_at(mut self, endpoint: Option<EndpointId>) -> Self {
+        self.resume_at = endpoint;
+        self
+    }
+}
+
+/// Work, claimed.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Claimed {
+    /// The claims.
+    pub claims: Vec<Claim>,
+    /// Where the next claim should begin.
+    pub resume_at: Option<EndpointId>,
+    /// How long until the earliest work left of an active endpoint is due, or its lease runs out.
+    /// Zero when something due was left behind; absent when nothing is left. Endpoints that have no
+    /// free slot after this claim do not count: the caller knows when they have one again.
+    pub next_due: Option<Duration>,
+}
+
+impl Claimed {
+    /// These claims, where to go on, and when.
+    pub const fn new(
+        claims: Vec<Claim>,
+        resume_at: Option<EndpointId>,
+        next_due: Option<Duration>,
+    ) -> Self {
+        Self { claims, resume_at, next_due }
+    }
+}
+
+/// The right to make one attempt.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Claim {
+    /// What every later write has to name.
+    pub lease: Lease,
+    /// What to send.
+    pub event: Arc<Event>,
+    /// The endpoint's revision at the claim: an older copy of it must be loaded anew.
+    pub endpoint_revision: Revision,
+    /// The number of this attempt, and how far the delivery is through its policy.
+    pub progress: Progress,
+    /// Attempts on record. Those between this number and the present one were lost with their
+    /// workers: whoever finishes this claim records them as unknown, so that numbers have no gaps.
+    pub recorded: u32,
+    /// When the attempt before this one was claimed, by the store's clock, if there was one.
+    pub previous_claim_at: Option<Timestamp>,
+}
+
+impl Claim {
+    /// A claim of a first attempt.
+    pub const fn new(lease: Lease, event: Arc<Event>, endpoint_revision: Revision) -> Self {
+        let progress = Progress::of_attempt(1);
+        Self { lease, event, endpoint_revision, progress, recorded: 0, previous_claim_at: None }
+    }
+
+    /// Sets how far the delivery is.
+    #[must_use]
+    pub const fn with_progress(mut self, progress: Progress, recorded: u32) -> Self {
+        self.progress = progress;
+        self.recorded = recorded;
+        self
+    }
+
+    /// Sets when the attempt before was claimed.
+    #[must_use]
+    pub const fn with_previous_claim_at(mut self, at: Option<Timestamp>) -> Self {
+        self.previous_claim_at = at;
+        self
+    }
+}
+
+/// A delivery, and the epoch it was claimed under.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Lease {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The epoch.
+    pub epoch: LeaseEpoch,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finish {
+    /// Under which lease.
+    pub lease: Lease,
+    /// Attempts to record: lost ones first, then this one, if it was made.
+    pub attempts: Vec<Attempt>,
+    /// Attempts of the delivery from now on. One less than claimed, when this one was not made.
+    pub attempts_made: u32,
+    /// Attempts that do not count against the policy.
+    pub forgiven: u32,
+    /// What becomes of the delivery.
+    pub settle: Settle,
+    /// Disables the endpoint as well, for this reason.
+    pub disable_endpoint: Option<DisabledReason>,
+}
+
+impl Finish {
+    /// Under `lease`, after `attempts_made` attempts, the delivery becomes `settle`.
+    pub const fn new(
+        lease: Lease,
+        attempts: Vec<Attempt>,
+        attempts_made: u32,
+        settle: Settle,
+    ) -> Self {
+        Self { lease, attempts, attempts_made, forgiven: 0, settle, disable_endpoint: None }
+    }
+
+    /// Sets how many attempts do not count.
+    #[must_use]
+    pub const fn with_forgiven(mut self, forgiven: u32) -> Self {
+        self.forgiven = forgiven;
+        self
+    }
+
+    /// Disables the endpoint as well.
+    #[must_use]
+    pub const fn disabling(mut self, reason: Option<DisabledReason>) -> Self {
+        self.disable_endpoint = reason;
+        self
+    }
+}
+
+/// What becomes of a delivery after an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Settle {
+    /// Delivered.
+    Success,
+    /// Pending, and due after this wait, by the store's clock.
+    Retry(Duration),
+    /// Given up.
+    Failed,
+}
+
+/// What became of a write under a lease.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Finished {
+    /// It is written.
+    Recorded,
+    /// Somebody else has claimed the delivery since; nothing is written.
+    LeaseLost,
+}
+
+/// What is left to do. Numbers are counted up to [`CAP`](Self::CAP) and no further.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// Events that no dispatcher has routed yet.
+    pub unrouted: u64,
+    /// Deliveries under a lease that holds, anybody's. Those whose lease has ended are pending, or
+    /// waiting, and due.
+    pub in_flight: u64,
+    /// Deliveries pending for active endpoints.
+    pub pending: u64,
+    /// Deliveries pending for endpoints that are paused or disabled.
+    pub waiting: u64,
+    /// How long until the earliest pending one of an active endpoint is due.
+    pub next_due: Option<Duration>,
+}
+
+impl Backlog {
+    /// Where counting stops.
+    pub const CAP: u64 = 100_000;
+
+    /// These numbers.
+    pub const fn new(
+        unrouted: u64,
+        in_flight: u64,
+        pending: u64,
+        waiting: u64,
+        next_due: Option<Duration>,
+    ) -> Self {
+        Self { unrouted, in_flight, pending, waiting, next_due }
+    }
+}
