@@ -25,8 +25,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Webhooks(Arc<Engine>);
 
-/// How often something is said again when the answer to its commit was lost.
-const MAX_TRIES: usize = 2;
+/// How often something is said when the answer to its commit is lost each time.
+const MAX_TRIES: usize = 3;
 
 impl Webhooks {
     /// Begins to put one together.
@@ -158,15 +158,17 @@ impl Webhooks {
 
 /// Adds an endpoint, again when nobody knows whether it was stored: its id makes that safe.
 async fn add(engine: &Engine, endpoint: &Endpoint) -> Result<(), StoreError> {
-    let mut unknown = false;
-    for _ in 0..MAX_TRIES {
+    let mut tries = 1;
+    loop {
         match engine.store.add_endpoint(endpoint.clone()).await {
-            Err(error) if error.kind() == StoreErrorKind::Unknown => unknown = true,
-            Err(error) if error.kind() == StoreErrorKind::Exists && unknown => return Ok(()),
+            // Our own, stored by an earlier try whose answer was lost.
+            Err(error) if error.kind() == StoreErrorKind::Exists && tries > 1 => return Ok(()),
+            Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
+                tries += 1;
+            }
             answer => return answer,
         }
     }
-    engine.store.add_endpoint(endpoint.clone()).await
 }
 
 /// Ends with whichever of the two ends first.

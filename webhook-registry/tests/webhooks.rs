@@ -159,7 +159,8 @@ async fn a_lost_commit_answer_does_not_double_an_event() {
 async fn a_lost_commit_answer_does_not_double_an_endpoint() {
     let fakes = Fakes::new();
     let store = FaultyStore::new(fakes.store.clone());
-    store.fails(StoreCall::AddEndpoint, [Fault::After(StoreErrorKind::Unknown)]);
+    let unknown = StoreErrorKind::Unknown;
+    store.fails(StoreCall::AddEndpoint, [Fault::After(unknown), Fault::Before(unknown)]);
     let webhooks = fakes.over(store);
     let id = add(&webhooks, URL, &["**"]).await.id;
     let endpoints = webhooks.operator().endpoints(None).await.unwrap();
