@@ -11,17 +11,20 @@ use crate::{
     test,
 };
 
-pub(crate) const FMT: Step = Step { name: "fmt", run: fmt };
-pub(crate) const LAYERS: Step = Step { name: "layers", run: layers::check };
-pub(crate) const DENY: Step = Step { name: "deny", run: deny::check };
-pub(crate) const CLIPPY: Step = Step { name: "clippy", run: clippy };
-pub(crate) const FEATURES: Step = Step { name: "features", run: features };
-pub(crate) const DOCS: Step = Step { name: "docs", run: docs };
-pub(crate) const TEST: Step = Step { name: "test", run: test::check };
-pub(crate) const CRASH: Step = Step { name: "crash", run: crash };
-pub(crate) const DEMO: Step = Step { name: "demo", run: demo };
+pub(crate) const FMT: Step = Step::new("fmt", |_| fmt());
+pub(crate) const LAYERS: Step = Step::new("layers", |_| layers::check());
+pub(crate) const DENY: Step = Step::new("deny", |_| deny::check());
+pub(crate) const CLIPPY: Step = Step::new("clippy", |_| clippy());
+pub(crate) const FEATURES: Step = Step::new("features", |_| features());
+pub(crate) const DOCS: Step = Step::new("docs", |_| docs());
+pub(crate) const TEST: Step = Step::new("test", test::check);
+pub(crate) const CRASH: Step = Step::new("crash", |_| crash());
+pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 
-pub(crate) const ALL: &[Step] = &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST, CRASH, DEMO];
+/// Nothing may be missing here.
+const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
+
+pub(crate) const ALL: &[Step] = &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, CRASH, DEMO];
 
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;

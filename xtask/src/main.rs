@@ -21,40 +21,61 @@ use step::Step;
 /// Something to ask for on the command line.
 struct Verb {
     name: &'static str,
+    /// What may stand behind it; the step reads it.
+    takes: &'static str,
     about: &'static str,
     steps: &'static [Step],
 }
 
 const VERBS: &[Verb] = &[
-    Verb { name: "ci", about: "everything below, in the order of its cost", steps: ci::ALL },
-    Verb { name: "fmt", about: "is the code formatted?", steps: &[ci::FMT] },
-    Verb { name: "layers", about: "do crates keep to their walls?", steps: &[ci::LAYERS] },
+    Verb {
+        name: "ci",
+        takes: "",
+        about: "everything below, in the order of its cost",
+        steps: ci::ALL,
+    },
+    Verb { name: "fmt", takes: "", about: "is the code formatted?", steps: &[ci::FMT] },
+    Verb {
+        name: "layers",
+        takes: "",
+        about: "do crates keep to their walls?",
+        steps: &[ci::LAYERS],
+    },
     Verb {
         name: "deny",
+        takes: "",
         about: "licences, banned and vulnerable dependencies (needs cargo-deny)",
         steps: &[ci::DENY],
     },
-    Verb { name: "clippy", about: "lints, warnings denied", steps: &[ci::CLIPPY] },
+    Verb { name: "clippy", takes: "", about: "lints, warnings denied", steps: &[ci::CLIPPY] },
     Verb {
         name: "features",
+        takes: "",
         about: "does each small feature set compile?",
         steps: &[ci::FEATURES],
     },
-    Verb { name: "docs", about: "documentation, warnings denied", steps: &[ci::DOCS] },
-    Verb { name: "test", about: "all suites that can run on this machine", steps: &[ci::TEST] },
+    Verb { name: "docs", takes: "", about: "documentation, warnings denied", steps: &[ci::DOCS] },
+    Verb {
+        name: "test",
+        takes: "[--require-all]",
+        about: "all suites that can run on this machine",
+        steps: &[ci::TEST],
+    },
     Verb {
         name: "crash",
+        takes: "",
         about: "a worker killed half-way: is anything lost? (one minute)",
         steps: &[ci::CRASH],
     },
-    Verb { name: "demo", about: "the main job, end to end", steps: &[ci::DEMO] },
+    Verb { name: "demo", takes: "", about: "the main job, end to end", steps: &[ci::DEMO] },
 ];
 
 /// 0: done. 1: a step failed. 2: asked for something that does not exist.
 fn main() -> ExitCode {
     let asked: Vec<String> = env::args().skip(1).collect();
-    let Some(verb) = find(&asked) else {
-        let wants_help = matches!(asked.as_slice(), [word] if word == "--help" || word == "-h");
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let Some((verb, rest)) = find(&asked) else {
+        let wants_help = matches!(asked.as_slice(), ["--help" | "-h"]);
         if wants_help {
             print!("{}", usage());
             return ExitCode::SUCCESS;
@@ -66,12 +87,14 @@ fn main() -> ExitCode {
         eprintln!("xtask: cannot enter the workspace's folder: {error}");
         return ExitCode::FAILURE;
     }
-    if step::run_all(verb.steps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if step::run_all(verb.steps, rest) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn find(asked: &[String]) -> Option<&'static Verb> {
-    let [name] = asked else { return None };
-    VERBS.iter().find(|verb| verb.name == name)
+/// The verb, and what stands behind it.
+fn find<'a>(asked: &'a [&'a str]) -> Option<(&'static Verb, &'a [&'a str])> {
+    let (name, rest) = asked.split_first()?;
+    let verb = VERBS.iter().find(|verb| verb.name == *name)?;
+    (rest.is_empty() || !verb.takes.is_empty()).then_some((verb, rest))
 }
 
 /// Steps name files from the root, wherever they are started.
@@ -87,9 +110,11 @@ fn enter_workspace() -> std::io::Result<()> {
 }
 
 fn usage() -> String {
-    let lines: String =
-        VERBS.iter().map(|verb| format!("  {:<10}{}\n", verb.name, verb.about)).collect();
-    format!("usage: cargo xtask <verb>\n\n{lines}")
+    let line = |verb: &Verb| {
+        let asked = format!("{} {}", verb.name, verb.takes);
+        format!("  {asked:<22}{}\n", verb.about)
+    };
+    format!("usage: cargo xtask <verb>\n\n{}", VERBS.iter().map(line).collect::<String>())
 }
 
 #[cfg(test)]
@@ -97,13 +122,13 @@ mod tests {
     use super::*;
 
     fn asked(words: &[&str]) -> Option<&'static str> {
-        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        find(&words).map(|verb| verb.name)
+        find(words).map(|(verb, _)| verb.name)
     }
 
     #[test]
     fn exactly_one_known_verb_is_asked_for() {
         assert_eq!(asked(&["layers"]), Some("layers"));
+        assert_eq!(asked(&["test", "--require-all"]), Some("test"));
         for wrong in [&[][..], &["layer"], &["layers", "fmt"], &["--layers"], &[""]] {
             assert_eq!(asked(wrong), None, "{wrong:?}");
         }

@@ -8,7 +8,21 @@ use crate::run::Failure;
 #[derive(Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    pub(crate) run: fn() -> Result<Done, Failure>,
+    /// What it is asked for with; before what stands on the command line.
+    pub(crate) args: &'static [&'static str],
+    pub(crate) run: fn(&[&str]) -> Result<Done, Failure>,
+}
+
+impl Step {
+    /// A step that is asked for by its name alone.
+    pub(crate) const fn new(name: &'static str, run: fn(&[&str]) -> Result<Done, Failure>) -> Self {
+        Self { name, args: &[], run }
+    }
+
+    /// The same, asked for with `args`.
+    pub(crate) const fn with(self, args: &'static [&'static str]) -> Self {
+        Self { args, ..self }
+    }
 }
 
 /// What a step that passed has to say.
@@ -34,18 +48,18 @@ struct Ran {
 }
 
 /// Runs every step, also after one has failed, so that one run names everything that is wrong.
-/// Answers whether all passed.
-pub(crate) fn run_all(steps: &[Step]) -> bool {
+/// Answers whether all passed. `asked` stands on the command line.
+pub(crate) fn run_all(steps: &[Step], asked: &[&str]) -> bool {
     let begin = Instant::now();
-    let ran: Vec<Ran> = steps.iter().map(run_one).collect();
+    let ran: Vec<Ran> = steps.iter().map(|step| run_one(step, asked)).collect();
     print!("\n{}", report(&ran, begin.elapsed()));
     ran.iter().all(|step| step.result.is_ok())
 }
 
-fn run_one(step: &Step) -> Ran {
+fn run_one(step: &Step, asked: &[&str]) -> Ran {
     println!("\n== {}", step.name);
     let begin = Instant::now();
-    let result = (step.run)();
+    let result = (step.run)(&[step.args, asked].concat());
     let time = begin.elapsed();
     if let Err(failure) = &result {
         println!("{failure}");

@@ -1,48 +1,81 @@
 //! The whole test suite, and a plain word on what came of it.
 
-use std::env;
+use serde_json::Value;
+use xtask_servers::{Database, find};
 
 use crate::{
-    run::{Failure, cargo, watch},
+    run::{Failure, cargo, read, watch},
     step::Done,
 };
 
-/// A suite that needs a server, and the variable that says where it is.
-struct NeedsServer {
-    suite: &'static str,
-    variable: &'static str,
-    how: &'static str,
+/// A database that is nowhere is a failure, not a word at the end.
+pub(crate) const REQUIRE_ALL: &str = "--require-all";
+
+/// What is the same for every call: all crates, all features, and on after a suite has failed.
+const TEST: [&str; 4] = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+
+pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
+    let require_all = requires_all(args)?;
+    let mut seen = Seen::default();
+    let mut ended = Vec::new();
+    // `--all-targets` leaves documentation out.
+    for what in ["--all-targets", "--doc"] {
+        ended.push(watch(cargo(TEST).arg(what), |line| seen.take(line)));
+    }
+    let mut left_out = Vec::new();
+    for database in with_suites(&Database::ALL)? {
+        match run_suites_of(database, &mut seen) {
+            Ok(end) => ended.push(end),
+            Err(missing) => left_out.push(missing),
+        }
+    }
+    let command = ended.into_iter().find_map(Result::err);
+    if command.is_some() || seen.suites_failed > 0 || seen.suites_passed == 0 {
+        return Err(Failure::Found(seen.and_why(command)));
+    }
+    if require_all && !left_out.is_empty() {
+        return Err(Failure::Found(format!("left out: {}", left_out.join("; "))));
+    }
+    Ok(Done { summary: seen.to_string(), left_out })
 }
 
-/// Suites that pass over their cases when their server is not there.
-const NEED_SERVER: &[NeedsServer] = &[];
-
-pub(crate) fn check() -> Result<Done, Failure> {
-    let mut seen = Seen::default();
-    // `--all-targets` leaves documentation out. Both calls go on after a suite has failed.
-    let all = ["test", "--workspace", "--all-features", "--no-fail-fast", "--all-targets"];
-    let docs = ["test", "--workspace", "--all-features", "--no-fail-fast", "--doc"];
-    let all = watch(&mut cargo(all), |line| seen.take(line));
-    let docs = watch(&mut cargo(docs), |line| seen.take(line));
-    match (all, docs) {
-        (Ok(()), Ok(())) if seen.suites_failed == 0 && seen.suites_passed > 0 => {
-            Ok(Done { summary: seen.to_string(), left_out: left_out(NEED_SERVER, is_set) })
+fn requires_all(args: &[&str]) -> Result<bool, Failure> {
+    match args.iter().find(|arg| **arg != REQUIRE_ALL) {
+        None => Ok(!args.is_empty()),
+        Some(unknown) => {
+            Err(Failure::Found(format!("`{unknown}` is unknown; `test` takes {REQUIRE_ALL}")))
         }
-        (all, docs) => Err(Failure::Found(seen.and_why(all.err().or(docs.err())))),
     }
 }
 
-fn is_set(variable: &str) -> bool {
-    env::var_os(variable).is_some_and(|value| !value.is_empty())
+/// The databases that some crate has a suite for.
+fn with_suites(databases: &[Database]) -> Result<Vec<Database>, Failure> {
+    let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let json: Value = serde_json::from_str(&json).unwrap_or_default();
+    let list = |json: &Value, key: &str| {
+        json.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let targets: Vec<Value> =
+        list(&json, "packages").iter().flat_map(|package| list(package, "targets")).collect();
+    let is_there = |suite: &str| {
+        targets.iter().any(|target| {
+            target.get("name").and_then(Value::as_str) == Some(suite)
+                && list(target, "kind").iter().any(|kind| kind == "test")
+        })
+    };
+    Ok(databases.iter().copied().filter(|database| is_there(database.suite())).collect())
 }
 
-/// Which suites did not run, and how to run them.
-fn left_out(suites: &[NeedsServer], is_set: impl Fn(&str) -> bool) -> Vec<String> {
-    suites
-        .iter()
-        .filter(|needs| !is_set(needs.variable))
-        .map(|needs| format!("{} ({} is not set): {}", needs.suite, needs.variable, needs.how))
-        .collect()
+/// Runs the tests that wait for this server, ignored so far; or says that there is none.
+fn run_suites_of(database: Database, seen: &mut Seen) -> Result<Result<(), Failure>, String> {
+    let server = find(database).map_err(|missing| missing.to_string())?;
+    println!("{database}: {server}");
+    let before = seen.tests();
+    let mut suites = cargo(TEST);
+    suites.args(["--test", database.suite(), "--", "--ignored"]);
+    let end = watch(suites.env(database.variable(), server.url()), |line| seen.take(line));
+    seen.ignored = seen.ignored.saturating_sub(seen.tests() - before);
+    Ok(end)
 }
 
 /// What the test harness has reported so far.
@@ -82,6 +115,11 @@ impl Seen {
             "ok" => self.suites_passed += 1,
             _ => self.suites_failed += 1,
         }
+    }
+
+    /// Those that have run.
+    const fn tests(&self) -> u32 {
+        self.passed + self.failed
     }
 
     /// A suite that does not compile, or is killed, reports nothing: then the command tells.
@@ -127,14 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn a_suite_without_its_server_is_named_with_the_way_to_run_it() {
-        let suites = [
-            NeedsServer { suite: "PostgreSQL", variable: "PG", how: "start one and set PG" },
-            NeedsServer { suite: "MariaDB", variable: "MARIA", how: "start one and set MARIA" },
-        ];
-        assert_eq!(
-            left_out(&suites, |variable| variable == "MARIA"),
-            ["PostgreSQL (PG is not set): start one and set PG"]
-        );
+    fn what_nobody_understands_is_refused() {
+        assert!(!requires_all(&[]).unwrap());
+        assert!(requires_all(&[REQUIRE_ALL]).unwrap());
+        let failure = requires_all(&["--require"]).unwrap_err();
+        assert_eq!(failure.headline(), "`--require` is unknown; `test` takes --require-all");
     }
 }

@@ -3,14 +3,14 @@
 use super::{
     Broken,
     metadata::{Dependency, Kind, Package},
-    rules::{ALLOWED, ARROWS, Allowed, Arrows, OWNED, Owned, TESTKIT},
+    rules::{ALLOWED, Allowed, Arrows, OWNED, Owned, TESTKIT, arrows, is_ours},
 };
 
 pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
     let mut broken = Vec::new();
     for package in packages {
         for dependency in &package.dependencies {
-            let rules = ARROWS.iter().filter(|rule| rule.package == package.name);
+            let rules = arrows().filter(|rule| rule.package == package.name);
             broken.extend(rules.filter_map(|rule| arrow(rule, package, dependency)));
             let rules = ALLOWED.iter().filter(|rule| rule.package == package.name);
             broken.extend(rules.filter_map(|rule| allowed(rule, package, dependency)));
@@ -26,18 +26,16 @@ fn arrow(rule: &Arrows, package: &Package, dependency: &Dependency) -> Option<Br
         let why = "a version here would make a release wait for itself: name it by path alone";
         return dependency.has_version.then(|| told(package, dependency, why));
     }
-    let is_ours = ARROWS.iter().any(|known| known.package == name);
     let in_tests = dependency.kind == Kind::Dev;
     let is_known = rule.ours.contains(&name)
         || (rule.optional.contains(&name) && (dependency.optional || in_tests))
         || (rule.package == name && in_tests);
-    (is_ours && !is_known).then(|| told(package, dependency, rule.why))
+    (is_ours(name) && !is_known).then(|| told(package, dependency, rule.why))
 }
 
 fn allowed(rule: &Allowed, package: &Package, dependency: &Dependency) -> Option<Broken> {
     let name = dependency.name.as_str();
-    let is_ours = ARROWS.iter().any(|known| known.package == name);
-    if dependency.kind == Kind::Dev || is_ours {
+    if dependency.kind == Kind::Dev || is_ours(name) {
         return None;
     }
     if !rule.dependencies.contains(&name) {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Broken, metadata::Package, rules::ARROWS};
+use super::{Broken, metadata::Package, rules::is_ours};
 use crate::run::Failure;
 
 const DOCUMENT: &str = "ARCHITECTURE.md";
@@ -15,7 +15,6 @@ pub(super) fn look() -> Result<String, Failure> {
 /// Every foreign crate has a reason, and every reason a crate.
 pub(super) fn check(packages: &[Package], document: &str) -> Vec<Broken> {
     let reasons: Vec<_> = reasons(document).collect();
-    let is_ours = |name: &str| ARROWS.iter().any(|known| known.package == name);
     let mut named: Vec<&str> = packages
         .iter()
         .flat_map(|package| &package.dependencies)

@@ -15,8 +15,9 @@ const HTTP: &str = "webhook-http";
 const STORE: &str = "webhook-store-seaorm";
 const REGISTRY: &str = "webhook-registry";
 pub(super) const TESTKIT: &str = "webhook-testkit";
+const SERVERS: &str = "xtask-servers";
 
-/// Every crate of the workspace, and no other at the top level. As a development dependency each may
+/// Every crate at the top level. As a development dependency each may
 /// also name [`TESTKIT`], by path alone, and itself, to be tested with more features.
 pub(super) const ARROWS: &[Arrows] = &[
     Arrows { package: CORE, ours: &[], optional: &[], why: "the core knows nobody" },
@@ -46,11 +47,28 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         package: "xtask",
-        ours: &[],
+        ours: &[SERVERS],
         optional: &[],
         why: "the checks are built before everything they check",
     },
 ];
+
+/// Crates in the folder of another one, for no user to see.
+pub(super) const INSIDE: &[Arrows] = &[Arrows {
+    package: SERVERS,
+    ours: &[],
+    optional: &[],
+    why: "it is built with xtask, before everything else, and serves whatever needs a server",
+}];
+
+/// The rule of every crate of ours.
+pub(super) fn arrows() -> impl Iterator<Item = &'static Arrows> {
+    ARROWS.iter().chain(INSIDE)
+}
+
+pub(super) fn is_ours(name: &str) -> bool {
+    arrows().any(|known| known.package == name)
+}
 
 /// A crate that depends on nothing but these, with the features they may have.
 pub(super) struct Allowed {
