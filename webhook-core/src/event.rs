@@ -245,6 +245,10 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
+    /// Bytes of a body unless told otherwise: far above what the Standard Webhooks advise (20 kB),
+    /// far below what hurts a receiver.
+    pub const MAX_BODY: usize = 256 * 1024;
+
     /// An event whose body is `data` as JSON.
     ///
     /// # Errors
@@ -320,6 +324,16 @@ impl NewEvent {
     /// The body, byte for byte.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Checks the length of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent::TooLarge`] when it has more bytes than `limit`.
+    pub fn check_size(&self, limit: usize) -> Result<(), InvalidEvent> {
+        let len = self.body.len();
+        if len > limit { Err(InvalidEvent::TooLarge { len, limit }) } else { Ok(()) }
     }
 
     /// Gives it the identifier and the time it lacks.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Clock, Dispatcher, DispatcherConfig, Ids, Ports, Signer, Store, Transport, Wake,
+    Clock, Dispatcher, DispatcherConfig, Ids, NewEvent, Ports, Signer, Store, Transport, Wake,
 };
 
 use crate::{
@@ -25,10 +25,6 @@ pub struct WebhooksBuilder {
 }
 
 impl WebhooksBuilder {
-    /// Bytes of a body unless told otherwise: far above what the Standard Webhooks advise (20 kB),
-    /// far below what hurts a receiver.
-    pub const MAX_BODY: usize = 256 * 1024;
-
     /// Sets where events, endpoints and deliveries are kept.
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
@@ -85,7 +81,7 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Sets the largest body, in bytes; by default 256 KiB.
+    /// Sets the largest body, in bytes; by default [`NewEvent::MAX_BODY`].
     #[must_use]
     pub const fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = Some(bytes);
@@ -109,7 +105,7 @@ impl WebhooksBuilder {
         let ports = Ports::new(store.clone(), transport.clone(), signer.clone(), clock.clone());
         let dispatcher = Dispatcher::new(ports, config)?.with_wake(wake.clone());
         let registry = Registry::new();
-        let max_body = self.max_body.unwrap_or(Self::MAX_BODY);
+        let max_body = self.max_body.unwrap_or(NewEvent::MAX_BODY);
         let engine =
             Engine { store, transport, signer, clock, ids, wake, dispatcher, registry, max_body };
         Ok(Webhooks::over(engine))

@@ -11,6 +11,7 @@
 //! | `webpki-roots` | root certificates compiled in, for containers without any | no |
 //! | `sqlite` | `SeaOrmStore` on SQLite | no |
 //! | `postgres`, `mysql` | the drivers of these databases; `SeaOrmStore` does not open them yet | no |
+//! | `sqlx` | `SeaOrmStore::publish_in` for transactions of sqlx, besides those of SeaORM | no |
 //! | `cli` | the command `webhook` | no |
 //!
 //! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
@@ -45,7 +46,10 @@ pub use webhook_core::*;
 pub use webhook_http::{HttpTransport, HttpTransportBuilder, RingSigner, verify, verify_signature};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
-pub use webhook_store_seaorm::{ConnectError, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder};
+pub use webhook_store_seaorm::{
+    CallersTransaction, ConnectError, PublishInError, SchemaStatus, SeaOrmStore,
+    SeaOrmStoreBuilder, sea_orm,
+};
 
 /// An error and its cause, each said once.
 fn text_of(error: &dyn std::error::Error) -> String {

@@ -46,7 +46,7 @@ pub(crate) async fn publish_many(
     let read: Vec<Result<Event, InvalidEvent>> = events
         .into_iter()
         .map(|event| {
-            check_size(&event, engine.max_body)?;
+            event.check_size(engine.max_body)?;
             Ok(event.into_event(|| EventId::from_uuid(engine.ids.next_id()), now))
         })
         .collect();
@@ -63,11 +63,6 @@ pub(crate) async fn publish_many(
 /// One event.
 pub(crate) async fn publish(engine: &Engine, event: NewEvent) -> Result<Published, PublishError> {
     publish_many(engine, vec![event]).await.pop().unwrap_or_else(|| Err(missing_answer()))
-}
-
-fn check_size(event: &NewEvent, limit: usize) -> Result<(), InvalidEvent> {
-    let len = event.body().len();
-    if len > limit { Err(InvalidEvent::TooLarge { len, limit }) } else { Ok(()) }
 }
 
 /// What a batch came to, and whether it had to be handed over more than once.

@@ -2,6 +2,8 @@ use std::{error::Error, time::Duration};
 #[cfg(feature = "sqlite")]
 use std::{future::Future, pin::Pin};
 
+use webhook_core::NewEvent;
+
 use crate::{
     dialect::{self, Sql},
     store::{Pools, SeaOrmStore},
@@ -33,6 +35,7 @@ pub struct SeaOrmStoreBuilder {
     pool_size: u32,
     unit_limit: Duration,
     table_prefix: String,
+    max_body: usize,
 }
 
 impl SeaOrmStoreBuilder {
@@ -42,6 +45,7 @@ impl SeaOrmStoreBuilder {
             pool_size: 4,
             unit_limit: Duration::from_secs(10),
             table_prefix: "webhook_".to_owned(),
+            max_body: NewEvent::MAX_BODY,
         }
     }
 
@@ -68,6 +72,13 @@ impl SeaOrmStoreBuilder {
         self
     }
 
+    /// Sets how many bytes the body of an event may have that is published inside a caller's
+    /// transaction, by default [`NewEvent::MAX_BODY`].
+    pub const fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
     /// Opens the database.
     ///
     /// # Errors
@@ -80,7 +91,7 @@ impl SeaOrmStoreBuilder {
         let dialect = dialect::of_url(&self.url).ok_or(ConnectError::Scheme)?;
         let pools = self.open().await?;
         let sql = Sql::new(dialect, self.table_prefix);
-        Ok(SeaOrmStore::new(sql, pools, self.unit_limit))
+        Ok(SeaOrmStore::new(sql, pools, self.unit_limit, self.max_body))
     }
 
     #[cfg(feature = "sqlite")]

@@ -59,14 +59,22 @@ struct Taken {
 
 /// What a second event under the same id or key is compared with.
 #[derive(Eq, PartialEq)]
-struct First {
+pub(crate) struct First {
     tenant: TenantId,
     event_type: EventType,
     body: Bytes,
 }
 
 impl First {
-    fn of(event: &Event) -> Self {
+    pub(crate) fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            tenant: row.parse("tenant")?,
+            event_type: row.parse("event_type")?,
+            body: row.get::<Vec<u8>>("body")?.into(),
+        })
+    }
+
+    pub(crate) fn of(event: &Event) -> Self {
         Self {
             tenant: event.tenant.clone(),
             event_type: event.event_type.clone(),
@@ -109,11 +117,7 @@ impl Taken {
 
     fn add_row(&mut self, row: &Row) -> Result<(), Fault> {
         let id = row.event("id")?;
-        let first = First {
-            tenant: row.parse("tenant")?,
-            event_type: row.parse("event_type")?,
-            body: row.get::<Vec<u8>>("body")?.into(),
-        };
+        let first = First::read(row)?;
         if let Some(key) = row.parse_if_any("event_key")? {
             self.by_key.insert((first.tenant.clone(), key), id);
         }

@@ -46,6 +46,7 @@ mod log;
 mod migrate;
 #[cfg(test)]
 mod plans;
+mod publish_in;
 mod route;
 mod row;
 mod rows;
@@ -56,4 +57,6 @@ mod unit;
 
 pub use builder::{ConnectError, SeaOrmStoreBuilder};
 pub use migrate::SchemaStatus;
+pub use publish_in::{CallersTransaction, PublishInError};
+pub use sea_orm;
 pub use store::SeaOrmStore;

@@ -5,6 +5,9 @@
 //! while in flight. Finished and tracked ones have none, and so are in no index that a claim reads,
 //! however many millions there are.
 //!
+//! The events table has a default for everything but id, type and body: other programs publish by a
+//! plain `INSERT` of these three, and an event is unrouted and due unless its row says otherwise.
+//!
 //! The log reads three more indexes of deliveries, each with the status in the middle. A listing of
 //! every status asks for each by itself: five short reads, instead of an index more to write.
 
@@ -40,14 +43,14 @@ const STEPS: [&[&str]; 1] = [&[
     "CREATE INDEX {endpoints}_tenant ON {endpoints} (tenant, created_at, id)",
     "CREATE TABLE {events} (
         id {uuid} NOT NULL PRIMARY KEY,
-        tenant {name} NOT NULL,
+        tenant {name} NOT NULL DEFAULT 'default',
         event_type {name} NOT NULL,
-        occurred_at {int} NOT NULL,
-        content_type {name} NOT NULL,
+        occurred_at {int} NOT NULL DEFAULT {at_insert},
+        content_type {name} NOT NULL DEFAULT 'application/json',
         body {bytes} NOT NULL,
         event_key {name},
-        created_at {int} NOT NULL,
-        route_due_at {int}
+        created_at {int} NOT NULL DEFAULT {at_insert},
+        route_due_at {int} DEFAULT {at_insert}
     ){table}",
     "CREATE UNIQUE INDEX {events}_key ON {events} (tenant, event_key)",
     "CREATE INDEX {events}_unrouted ON {events} (route_due_at, id){where_unrouted}",

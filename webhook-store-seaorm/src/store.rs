@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) pools: Pools,
     /// How long a unit of work may take.
     pub(crate) limit: Duration,
+    /// Bytes that the body of an event may have when a caller's transaction brings it.
+    pub(crate) max_body: usize,
     /// Whether the tables were found to fit. They do not stop to.
     ready: AtomicBool,
     enqueues: Arc<Gather<Enqueue, Enqueued>>,
@@ -77,12 +79,13 @@ impl SeaOrmStore {
         SeaOrmStoreBuilder::new(url.into())
     }
 
-    pub(crate) fn new(sql: Sql, pools: Pools, limit: Duration) -> Self {
+    pub(crate) fn new(sql: Sql, pools: Pools, limit: Duration, max_body: usize) -> Self {
         Self {
             inner: Arc::new(Inner {
                 sql: Arc::new(sql),
                 pools,
                 limit,
+                max_body,
                 ready: AtomicBool::new(false),
                 enqueues: Arc::new(Gather::new(limit)),
                 finishes: Arc::new(Gather::new(limit)),
@@ -121,6 +124,12 @@ impl SeaOrmStore {
 }
 
 impl Inner {
+    /// The time by the database's clock, as an expression.
+    pub(crate) fn now(&self) -> String {
+        let fixed = self.fixed_now().map(|now| now.as_unix_millis().to_string());
+        fixed.unwrap_or_else(|| self.sql.dialect.now().to_owned())
+    }
+
     #[cfg(feature = "test-clock")]
     pub(crate) fn fixed_now(&self) -> Option<Timestamp> {
         *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

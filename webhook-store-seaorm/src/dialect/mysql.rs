@@ -28,7 +28,10 @@ impl Dialect for MySql {
             "table" | "clustered" => " ENGINE = InnoDB",
             // No partial indexes: finished rows are those whose due time is NULL, all in one place.
             "where_open" | "where_unrouted" => "",
+            // A default may not say SYSDATE.
+            "at_insert" => "(CAST(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED))",
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",
+            "keep_first_event" => "ON DUPLICATE KEY UPDATE id = id",
             "or_raise" => "ON DUPLICATE KEY UPDATE version = version + 1",
             "for_update" => "FOR UPDATE",
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",

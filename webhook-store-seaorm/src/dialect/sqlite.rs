@@ -28,7 +28,8 @@ impl Dialect for Sqlite {
             "clustered" => " STRICT, WITHOUT ROWID",
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
-            "keep_first" => "ON CONFLICT DO NOTHING",
+            "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",
+            "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {prefix}tenants.version + 1",
             // One writer at a time: there is nobody to lock a row against.
             "for_update" | "for_update_skip_locked" => "",

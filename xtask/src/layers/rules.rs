@@ -157,13 +157,13 @@ pub(super) const FEATURES: &[Features] = &[
     },
     Features {
         package: STORE,
-        exist: &["mysql", "postgres", "sqlite"],
+        exist: &["mysql", "postgres", "sqlite", "sqlx"],
         default: &[],
         why: "no database library enters a build uninvited",
     },
     Features {
         package: REGISTRY,
-        exist: &["cli", "http", "mysql", "postgres", "sqlite"],
+        exist: &["cli", "http", "mysql", "postgres", "sqlite", "sqlx"],
         default: &["http"],
         why: "one crate to add sends over HTTP; databases and the command line are asked for",
     },

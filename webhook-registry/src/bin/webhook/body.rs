@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use clap::Args;
 use serde::de::IgnoredAny;
-use webhook_registry::WebhooksBuilder;
+use webhook_registry::NewEvent;
 
 use crate::error::Error;
 
@@ -35,7 +35,7 @@ impl std::fmt::Debug for BodyArgs {
 }
 
 /// The largest body, in bytes, unless told otherwise.
-pub(crate) const MAX_BODY: usize = WebhooksBuilder::MAX_BODY;
+pub(crate) const MAX_BODY: usize = NewEvent::MAX_BODY;
 
 impl BodyArgs {
     /// Reads at most `limit` bytes.

@@ -1,0 +1,131 @@
+//! Publishing inside a caller's transaction, on whatever database: a store, and the URL by which
+//! another program opens the same database.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test uses some of it, and a panic here is the failed assertion"
+)]
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use uuid::Uuid;
+use webhook_core::{
+    DeliveryLog as _, DeliveryStore as _, EventId, InvalidEvent, NewEvent, Route, Routed, TenantId,
+    TenantVersion,
+};
+use webhook_store_seaorm::{PublishInError, SeaOrmStore};
+
+use crate::common::{connect, endpoint};
+
+pub fn event(body: &str) -> NewEvent {
+    NewEvent::new("invoice.paid", body.to_owned()).unwrap()
+}
+
+/// The events that a worker finds to route.
+pub async fn unrouted(store: &SeaOrmStore) -> Vec<EventId> {
+    let claimed = store.claim_unrouted(100, Duration::from_secs(60)).await.unwrap();
+    claimed.events.iter().map(|event| event.id).collect()
+}
+
+pub async fn a_committed_event_is_found_and_a_rolled_back_one_is_not(
+    store: &SeaOrmStore,
+    url: &str,
+) {
+    let database = connect(url).await;
+    let transaction = database.begin().await.unwrap();
+    let lost = store.publish_in(&transaction, event("1")).await.unwrap();
+    transaction.rollback().await.unwrap();
+    let transaction = database.begin().await.unwrap();
+    let kept = store.publish_in(&transaction, event("2")).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(unrouted(store).await, [kept]);
+    assert!(store.event(lost).await.unwrap().is_none());
+    let stored = store.event(kept).await.unwrap().unwrap();
+    assert_eq!((stored.body.as_ref(), &stored.tenant), (&b"2"[..], &TenantId::default()));
+    database.close().await.unwrap();
+}
+
+pub async fn an_uncommitted_event_is_seen_by_nobody(store: &SeaOrmStore, url: &str) {
+    let database = connect(url).await;
+    let transaction = database.begin().await.unwrap();
+    let id = store.publish_in(&transaction, event("1")).await.unwrap();
+    assert!(store.event(id).await.unwrap().is_none());
+    transaction.commit().await.unwrap();
+    assert_eq!(unrouted(store).await, [id]);
+    database.close().await.unwrap();
+}
+
+pub async fn the_same_key_names_the_first_event_or_is_a_conflict(store: &SeaOrmStore, url: &str) {
+    let database = connect(url).await;
+    let keyed = |body| event(body).key("invoice-42").unwrap();
+    let transaction = database.begin().await.unwrap();
+    let first = store.publish_in(&transaction, keyed("1")).await.unwrap();
+    assert_eq!(store.publish_in(&transaction, keyed("1")).await.unwrap(), first);
+    transaction.commit().await.unwrap();
+
+    let transaction = database.begin().await.unwrap();
+    let error = store.publish_in(&transaction, keyed("2")).await.unwrap_err();
+    assert!(matches!(error, PublishInError::Conflict(id) if id == first), "{error}");
+    let other_tenant = keyed("2").tenant("other".parse().unwrap());
+    let other = store.publish_in(&transaction, other_tenant).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_ne!(other, first, "a key belongs to its tenant");
+    assert_eq!(unrouted(store).await.len(), 2, "the transaction goes on after a conflict");
+    database.close().await.unwrap();
+}
+
+pub async fn the_same_id_is_the_same_event_or_a_conflict(store: &SeaOrmStore, url: &str) {
+    let database = connect(url).await;
+    let id = EventId::from_uuid(Uuid::from_u128(7));
+    let transaction = database.begin().await.unwrap();
+    assert_eq!(store.publish_in(&transaction, event("1").id(id)).await.unwrap(), id);
+    assert_eq!(store.publish_in(&transaction, event("1").id(id)).await.unwrap(), id);
+    let error = store.publish_in(&transaction, event("2").id(id)).await.unwrap_err();
+    assert!(matches!(error, PublishInError::Conflict(first) if first == id), "{error}");
+    transaction.commit().await.unwrap();
+    assert_eq!(unrouted(store).await, [id]);
+    database.close().await.unwrap();
+}
+
+pub async fn a_body_that_is_too_large_is_refused_and_the_transaction_goes_on(
+    store: &SeaOrmStore,
+    url: &str,
+) {
+    let database = connect(url).await;
+    let transaction = database.begin().await.unwrap();
+    let large = event(&"x".repeat(NewEvent::MAX_BODY + 1));
+    let error = store.publish_in(&transaction, large).await.unwrap_err();
+    assert!(matches!(error, PublishInError::Invalid(InvalidEvent::TooLarge { .. })), "{error}");
+    let id = store.publish_in(&transaction, event("1")).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(unrouted(store).await, [id]);
+    database.close().await.unwrap();
+}
+
+/// The contract of plain SQL: `insert` has to insert one event of type `invoice.paid` and body `{}`.
+pub async fn a_plain_insert_of_three_columns_publishes(
+    store: &SeaOrmStore,
+    url: &str,
+    insert: &str,
+) {
+    let database = connect(url).await;
+    database.execute_unprepared(insert).await.unwrap();
+    database.close().await.unwrap();
+    assert_a_plain_insert_was_published(store).await;
+}
+
+/// What three columns make: an event as publishing makes it, unrouted, and delivered like any other.
+pub async fn assert_a_plain_insert_was_published(store: &SeaOrmStore) {
+    let ids = unrouted(store).await;
+    let [id] = ids[..] else { panic!("{ids:?}") };
+    let event = store.event(id).await.unwrap().unwrap();
+    assert_eq!(event.event_type.as_str(), "invoice.paid");
+    assert_eq!((event.body.as_ref(), event.tenant.as_str()), (&b"{}"[..], "default"));
+    assert_eq!(event.content_type.as_str(), "application/json");
+    let age = webhook_core::Timestamp::from(std::time::SystemTime::now()).since(event.occurred_at);
+    assert!(age < Duration::from_secs(60), "{age:?}");
+    let route = Route::new(id, TenantVersion::default(), vec![endpoint()]);
+    assert_eq!(store.route(vec![route]).await.unwrap(), [Routed::Done]);
+}
