@@ -3,6 +3,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "each test uses some of it, and a panic here is the failed assertion"
 )]
@@ -119,7 +120,8 @@ pub async fn a_plain_insert_of_three_columns_publishes(
 /// What three columns make: an event as publishing makes it, unrouted, and delivered like any other.
 pub async fn assert_a_plain_insert_was_published(store: &SeaOrmStore) {
     let ids = unrouted(store).await;
-    let [id] = ids[..] else { panic!("{ids:?}") };
+    assert_eq!(ids.len(), 1);
+    let id = ids[0];
     let event = store.event(id).await.unwrap().unwrap();
     assert_eq!(event.event_type.as_str(), "invoice.paid");
     assert_eq!((event.body.as_ref(), event.tenant.as_str()), (&b"{}"[..], "default"));
