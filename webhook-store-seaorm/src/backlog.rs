@@ -24,14 +24,14 @@ const IN_FLIGHT: &str =
 fn free(state: &str) -> String {
     format!(
         "SELECT 1 FROM {{endpoints}} AS e JOIN {{deliveries}} AS d {{by_open}} \
-         ON d.endpoint_id = e.id AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= ?) \
+         ON d.{{open_endpoint}} = e.id AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= ?) \
          WHERE e.removed_at IS NULL AND {state}"
     )
 }
 
 const NEXT_DUE: &str = "\
     SELECT MIN(h.due_at) AS due_at FROM (SELECT (SELECT d.due_at FROM {deliveries} AS d {by_open} \
-        WHERE d.endpoint_id = e.id AND d.due_at IS NOT NULL \
+        WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL \
         AND (d.status = 'pending' OR d.due_at <= ?) \
         ORDER BY d.due_at LIMIT 1) AS due_at \
     FROM {endpoints} AS e WHERE e.state = 'active' AND e.removed_at IS NULL) AS h";

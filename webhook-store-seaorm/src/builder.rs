@@ -1,12 +1,14 @@
-use std::{error::Error, time::Duration};
-#[cfg(feature = "sqlite")]
-use std::{future::Future, pin::Pin};
+use std::time::Duration;
 
 use webhook_core::NewEvent;
 
 use crate::{
-    dialect::{self, Sql},
-    store::{Pools, SeaOrmStore},
+    connect_error::{ConnectError, without_secrets},
+    dialect::{
+        self, Sql,
+        open::{Opened, open},
+    },
+    store::SeaOrmStore,
 };
 
 /// Settings for opening a [`SeaOrmStore`].
@@ -36,6 +38,7 @@ pub struct SeaOrmStoreBuilder {
     unit_limit: Duration,
     table_prefix: String,
     max_body: usize,
+    schema: Option<String>,
 }
 
 impl SeaOrmStoreBuilder {
@@ -46,6 +49,7 @@ impl SeaOrmStoreBuilder {
             unit_limit: Duration::from_secs(10),
             table_prefix: "webhook_".to_owned(),
             max_body: NewEvent::MAX_BODY,
+            schema: None,
         }
     }
 
@@ -79,35 +83,39 @@ impl SeaOrmStoreBuilder {
         self
     }
 
+    /// Sets the schema in which the tables live, on PostgreSQL; migrating creates it when it is
+    /// missing. By default they live in the first schema of the user's search path.
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = Some(schema.into());
+        self
+    }
+
     /// Opens the database.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] when it cannot be opened.
+    /// [`ConnectError`] when it cannot be opened: for want of an answer within the limit of a unit,
+    /// too.
     pub async fn connect(self) -> Result<SeaOrmStore, ConnectError> {
-        if !is_prefix(&self.table_prefix) {
+        if !is_plain(&self.table_prefix) {
             return Err(ConnectError::Prefix);
         }
-        let dialect = dialect::of_url(&self.url).ok_or(ConnectError::Scheme)?;
-        let pools = self.open().await?;
-        let sql = Sql::new(dialect, self.table_prefix);
-        Ok(SeaOrmStore::new(sql, pools, self.unit_limit, self.max_body))
-    }
-
-    #[cfg(feature = "sqlite")]
-    async fn open(&self) -> Result<Pools, ConnectError> {
-        if !self.url.starts_with("sqlite:") {
-            return Err(ConnectError::NotYet);
+        if !self.schema.as_deref().is_none_or(is_plain) {
+            return Err(ConnectError::Schema);
         }
-        // Boxed: the futures of the database library nest deeper than a caller's compiler may like.
-        let opened: Pin<Box<dyn Future<Output = _> + Send + '_>> =
-            Box::pin(dialect::open_sqlite::open(&self.url, self.pool_size, self.unit_limit));
-        opened.await.map_err(|error| ConnectError::open(&self.url, error))
-    }
-
-    #[cfg(not(feature = "sqlite"))]
-    async fn open(&self) -> Result<Pools, ConnectError> {
-        Err(ConnectError::NotYet)
+        let dialect = dialect::of_url(&self.url).ok_or(ConnectError::Scheme)?;
+        if self.schema.is_some() && !dialect.has_schemas() {
+            return Err(ConnectError::NoSchemas);
+        }
+        let opened = open(dialect, &self.url, self.pool_size, self.unit_limit)?.await;
+        let Opened { pools, schema } =
+            opened.map_err(|error| ConnectError::of(dialect, &self.url, error))?;
+        let schema = self.schema.or(schema);
+        if dialect.has_schemas() && schema.is_none() {
+            return Err(ConnectError::NoSearchPath { database: without_secrets(&self.url) });
+        }
+        let sql = Sql::new(dialect, schema, self.table_prefix);
+        Ok(SeaOrmStore::new(sql, pools, self.unit_limit, self.max_body))
     }
 }
 
@@ -118,66 +126,16 @@ impl std::fmt::Debug for SeaOrmStoreBuilder {
             .field("pool_size", &self.pool_size)
             .field("unit_limit", &self.unit_limit)
             .field("table_prefix", &self.table_prefix)
+            .field("schema", &self.schema)
             .finish_non_exhaustive()
     }
 }
 
 /// It ends up in statements as it is.
-fn is_prefix(text: &str) -> bool {
+fn is_plain(text: &str) -> bool {
     text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-}
-
-/// The database cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The URL names no database this crate knows.
-    #[error("not a database URL; expected sqlite://FILE, postgres://... or mysql://...")]
-    Scheme,
-    /// The database is not compiled in, or not supported yet.
-    #[error(
-        "this version cannot open that kind of database yet; use sqlite://FILE, with the feature sqlite"
-    )]
-    NotYet,
-    /// The prefix of the tables is not plain.
-    #[error("not a valid table prefix; expected at most 32 of a-z 0-9 _, the first one a letter")]
-    Prefix,
-    /// The database is there, or not, but does not open.
-    #[error("cannot open the database {database}{advice}")]
-    Open {
-        /// Which one, without user name, password and parameters.
-        database: String,
-        /// What may help.
-        advice: &'static str,
-        /// Why.
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl ConnectError {
-    #[cfg(feature = "sqlite")]
-    fn open(url: &str, source: sea_orm::DbErr) -> Self {
-        let database = without_secrets(url);
-        // The usual mistake, told by an error of one word otherwise.
-        let missing = !url.contains("mode=") && source.to_string().contains("unable to open");
-        let advice = if missing { "; add ?mode=rwc to create a file that is missing" } else { "" };
-        Self::Open { database, advice, source: Box::new(source) }
-    }
-}
-
-/// What is left of a URL when user name, password and parameters are cut off.
-#[cfg(any(feature = "sqlite", test))]
-fn without_secrets(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) if scheme != "sqlite" => {
-            let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-            format!("{scheme}://{host}")
-        }
-        _ => url.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -185,24 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_shown_without_what_nobody_may_see() {
-        let table = [
-            ("sqlite://a@/b.db?mode=rwc", "sqlite://a@/b.db"),
-            ("sqlite::memory:", "sqlite::memory:"),
-            ("postgres://user:p@ss@host:5432/db?sslmode=off", "postgres://host:5432/db"),
-        ];
-        for (url, shown) in table {
-            assert_eq!(without_secrets(url), shown);
-        }
-    }
-
-    #[test]
-    fn a_prefix_is_a_plain_word() {
+    fn a_prefix_or_schema_is_a_plain_word() {
         for good in ["webhook_", "a", "app1_hooks_"] {
-            assert!(is_prefix(good), "{good}");
+            assert!(is_plain(good), "{good}");
         }
         for bad in ["", "1a", "A_", "a-b", "a;b", "a b", "_a", &"a".repeat(33)] {
-            assert!(!is_prefix(bad), "{bad:?}");
+            assert!(!is_plain(bad), "{bad:?}");
         }
     }
 }

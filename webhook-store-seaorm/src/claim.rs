@@ -91,7 +91,7 @@ async fn read_candidates(tx: &Tx, heads: &[(Head, usize)]) -> Result<Vec<Candida
         return Ok(Vec::new());
     }
     let one = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
-               forgiven, due_at, claimed_at FROM {deliveries} {by_open} WHERE endpoint_id = ? \
+               forgiven, due_at, claimed_at FROM {deliveries} {by_open} WHERE {open_endpoint} = ? \
                AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT ? {for_update_skip_locked}) AS c";
     let sql = vec![one; heads.len()].join(" UNION ALL ");
     let values = heads.iter().flat_map(|(head, room)| [head.id.to_value(), limit(room + 1)]);

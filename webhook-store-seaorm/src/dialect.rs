@@ -4,8 +4,13 @@
 //! dialect or the table prefix fills in. [`Sql::render`] turns that into one database's own SQL.
 
 mod mysql;
+pub(crate) mod open;
+#[cfg(feature = "mysql")]
+mod open_mysql;
+#[cfg(feature = "postgres")]
+mod open_postgres;
 #[cfg(feature = "sqlite")]
-pub(crate) mod open_sqlite;
+mod open_sqlite;
 mod postgres;
 mod sqlite;
 
@@ -13,17 +18,23 @@ use std::fmt;
 
 use sea_orm::{DbBackend, TransactionOptions};
 
-use crate::fault::Class;
+use crate::{connect_error::Refusal, fault::Class};
 
 /// One kind of database.
 pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// SeaORM's name for it.
     fn backend(&self) -> DbBackend;
 
+    /// Whether a database has schemas in which tables are kept apart.
+    fn has_schemas(&self) -> bool {
+        false
+    }
+
     /// Milliseconds of Unix time by the database's clock, as an expression.
     fn now(&self) -> &'static str;
 
-    /// What a `{word}` stands for, unless it is a table: column types, table options, clauses.
+    /// What a `{word}` stands for, unless it is a table: column types, table options, clauses. It may
+    /// have words in it.
     fn word(&self, word: &str) -> Option<&'static str>;
 
     /// Says after the name of a table which index to use. `{by_x}` stands for the index `x` of the
@@ -44,8 +55,21 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         "?".to_owned()
     }
 
-    /// The names of the tables in the database, as a query with the one column `name`.
+    /// The names of the tables beside which ours live, as a query with the one column `name`.
     fn tables(&self) -> &'static str;
+
+    /// Makes other processes that migrate wait, as a query that answers `locked` = 1; and the statement that
+    /// ends the wait, unless the end of the transaction does.
+    fn migration_lock(&self) -> Option<(&'static str, Option<&'static str>)> {
+        None
+    }
+
+    /// Whether an error only says that a part of a step is there already. Where each statement of a
+    /// step is committed by itself, a step that was cut off is completed by taking it again.
+    fn is_there_already(&self, code: &str) -> bool {
+        let _ = code;
+        false
+    }
 
     /// Run once before the tables are created, outside of any transaction.
     fn prepare(&self) -> &'static [&'static str] {
@@ -62,6 +86,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// What an error of this code means.
     fn class(&self, code: &str) -> Class;
+
+    /// Whom a server lets in with such an error: nobody, for this reason.
+    fn refusal(&self, code: &str) -> Option<Refusal> {
+        let _ = code;
+        None
+    }
 }
 
 /// The dialect for a URL, by its scheme.
@@ -74,6 +104,18 @@ pub(crate) fn of_url(url: &str) -> Option<&'static dyn Dialect> {
     }
 }
 
+/// Steps through the index of open deliveries from endpoint to endpoint, instead of through all the
+/// endpoints there are or all the deliveries that are open.
+const STEP_THROUGH_ENDPOINTS: &str = "\
+    WITH RECURSIVE open_endpoints (id) AS ( \
+        SELECT * FROM (SELECT d.endpoint_id FROM {deliveries} AS d {by_open} \
+            WHERE d.due_at IS NOT NULL ORDER BY d.endpoint_id LIMIT 1) AS first_one \
+        UNION ALL \
+        SELECT (SELECT d.endpoint_id FROM {deliveries} AS d {by_open} \
+            WHERE d.due_at IS NOT NULL AND d.endpoint_id > o.id ORDER BY d.endpoint_id LIMIT 1) \
+        FROM open_endpoints AS o WHERE o.id IS NOT NULL \
+    )";
+
 /// `one, one, one`.
 pub(crate) fn repeated(one: &str, count: usize) -> String {
     vec![one; count].join(", ")
@@ -83,6 +125,9 @@ pub(crate) fn repeated(one: &str, count: usize) -> String {
 #[derive(Debug)]
 pub(crate) struct Sql {
     pub(crate) dialect: &'static dyn Dialect,
+    /// Where the tables live, on PostgreSQL: named with each of them, so that nobody's search path
+    /// matters.
+    pub(crate) schema: Option<String>,
     pub(crate) prefix: String,
     /// What was rendered, for looking at the plans of all of it.
     #[cfg(test)]
@@ -90,9 +135,14 @@ pub(crate) struct Sql {
 }
 
 impl Sql {
-    pub(crate) fn new(dialect: &'static dyn Dialect, prefix: String) -> Self {
+    pub(crate) fn new(
+        dialect: &'static dyn Dialect,
+        schema: Option<String>,
+        prefix: String,
+    ) -> Self {
         Self {
             dialect,
+            schema,
             prefix,
             #[cfg(test)]
             said: std::sync::Mutex::default(),
@@ -126,17 +176,30 @@ impl Sql {
         if let Some(index) = word.strip_prefix("by_") {
             let index = format!("{}deliveries_{index}", self.prefix);
             sql.push_str(&self.dialect.by_index(&index));
-            return;
-        }
-        match self.dialect.word(word) {
-            // A word of the dialect may itself name a table.
-            Some(text) => sql.push_str(&text.replace("{prefix}", &self.prefix)),
-            None => {
-                sql.push_str(&self.prefix);
-                sql.push_str(word);
+        } else if let Some(name) = word.strip_prefix("bare ") {
+            sql.push_str(&self.prefix);
+            sql.push_str(name);
+        } else if word == "schema_name" {
+            sql.push_str(&quoted(self.schema.as_deref().unwrap_or_default(), '"'));
+        } else if word == "in_schema" {
+            sql.push_str(&quoted(self.schema.as_deref().unwrap_or_default(), '\''));
+        } else if let Some(text) = self.dialect.word(word) {
+            sql.push_str(&self.render(text));
+        } else {
+            if let Some(schema) = &self.schema {
+                sql.push_str(&quoted(schema, '"'));
+                sql.push('.');
             }
+            sql.push_str(&self.prefix);
+            sql.push_str(word);
         }
     }
+}
+
+/// As SQL writes a name, or a text.
+fn quoted(text: &str, mark: char) -> String {
+    let twice = format!("{mark}{mark}");
+    format!("{mark}{}{mark}", text.replace(mark, &twice))
 }
 
 #[cfg(test)]
@@ -144,7 +207,25 @@ mod tests {
     use super::*;
 
     fn render(url: &str, template: &str) -> String {
-        Sql::new(of_url(url).unwrap(), "p_".to_owned()).render(template)
+        Sql::new(of_url(url).unwrap(), None, "p_".to_owned()).render(template)
+    }
+
+    #[test]
+    fn a_schema_stands_before_each_table_and_before_nothing_else() {
+        let postgres = of_url("postgres://x").unwrap();
+        let sql = Sql::new(postgres, Some("my\"hooks".to_owned()), "p_".to_owned());
+        let table = [
+            ("SELECT id FROM {events} {by_open}", r#"SELECT id FROM "my""hooks".p_events "#),
+            (
+                "CREATE INDEX {bare events_a} ON {events}",
+                r#"CREATE INDEX p_events_a ON "my""hooks".p_events"#,
+            ),
+            ("{or_raise}", "ON CONFLICT (id) DO UPDATE SET version = p_tenants.version + 1"),
+            ("{in_schema}", "'my\"hooks'"),
+        ];
+        for (template, expected) in table {
+            assert_eq!(sql.render(template), expected);
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@
 mod backlog;
 mod builder;
 mod claim;
+mod connect_error;
 mod dialect;
 mod endpoints;
 mod enqueue;
@@ -55,7 +56,8 @@ mod tracked;
 mod tx;
 mod unit;
 
-pub use builder::{ConnectError, SeaOrmStoreBuilder};
+pub use builder::SeaOrmStoreBuilder;
+pub use connect_error::ConnectError;
 pub use migrate::SchemaStatus;
 pub use publish_in::{CallersTransaction, PublishInError};
 pub use sea_orm;

@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use sea_orm::Value;
 use webhook_core::{StoreError, StoreErrorKind};
 
 use crate::{fault::Fault, row::ToValue, store::SeaOrmStore, tx::Tx, unit::Unit};
@@ -40,7 +41,7 @@ const STEPS: [&[&str]; 1] = [&[
         created_at {int} NOT NULL,
         removed_at {int}
     ){table}",
-    "CREATE INDEX {endpoints}_tenant ON {endpoints} (tenant, created_at, id)",
+    "CREATE INDEX {bare endpoints_tenant} ON {endpoints} (tenant, created_at, id)",
     "CREATE TABLE {events} (
         id {uuid} NOT NULL PRIMARY KEY,
         tenant {name} NOT NULL DEFAULT 'default',
@@ -52,8 +53,8 @@ const STEPS: [&[&str]; 1] = [&[
         created_at {int} NOT NULL DEFAULT {at_insert},
         route_due_at {int} DEFAULT {at_insert}
     ){table}",
-    "CREATE UNIQUE INDEX {events}_key ON {events} (tenant, event_key)",
-    "CREATE INDEX {events}_unrouted ON {events} (route_due_at, id){where_unrouted}",
+    "CREATE UNIQUE INDEX {bare events_key} ON {events} (tenant, event_key)",
+    "CREATE INDEX {bare events_unrouted} ON {events} (route_due_at, id){where_unrouted}",
     "CREATE TABLE {deliveries} (
         event_id {uuid} NOT NULL,
         endpoint_id {uuid} NOT NULL,
@@ -72,12 +73,13 @@ const STEPS: [&[&str]; 1] = [&[
         last_error {text},
         created_at {int} NOT NULL,
         finished_at {int},
+        {open_column}
         PRIMARY KEY (event_id, endpoint_id)
     ){clustered}",
-    "CREATE INDEX {deliveries}_open ON {deliveries} (endpoint_id, due_at, event_id, status){where_open}",
-    "CREATE INDEX {deliveries}_status ON {deliveries} (status, created_at, event_id, endpoint_id)",
-    "CREATE INDEX {deliveries}_tenant ON {deliveries} (tenant, status, created_at, event_id, endpoint_id)",
-    "CREATE INDEX {deliveries}_endpoint ON {deliveries} (endpoint_id, status, created_at, event_id)",
+    "CREATE INDEX {bare deliveries_open} ON {deliveries} ({open_endpoint}, due_at, event_id, status){where_open}",
+    "CREATE INDEX {bare deliveries_status} ON {deliveries} (status, created_at, event_id, endpoint_id)",
+    "CREATE INDEX {bare deliveries_tenant} ON {deliveries} (tenant, status, created_at, event_id, endpoint_id)",
+    "CREATE INDEX {bare deliveries_endpoint} ON {deliveries} (endpoint_id, status, created_at, event_id)",
     "CREATE TABLE {attempts} (
         event_id {uuid} NOT NULL,
         endpoint_id {uuid} NOT NULL,
@@ -101,7 +103,7 @@ pub enum SchemaStatus {
     Empty,
     /// It holds tables, but none of ours.
     Missing,
-    /// Ours, from an earlier version, at this step.
+    /// Ours, from an earlier version, at this step; 0 when creating them began and did not end.
     Older(u32),
     /// As this version needs them.
     Current,
@@ -118,6 +120,9 @@ impl SchemaStatus {
             Self::Current => return None,
             Self::Empty | Self::Missing => {
                 "the tables do not exist yet; run `webhook migrate`, or call SeaOrmStore::migrate"
+            }
+            Self::Older(0) => {
+                "creating the tables began and did not end; run `webhook migrate`, or call SeaOrmStore::migrate"
             }
             Self::Older(_) => {
                 "the tables are of an older version; run `webhook migrate`, or call SeaOrmStore::migrate"
@@ -229,26 +234,63 @@ impl Unit for TakeStep {
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        let done = match status(tx).await? {
-            SchemaStatus::Current => return Ok(false),
-            SchemaStatus::Empty | SchemaStatus::Missing => 0,
-            SchemaStatus::Older(done) => done,
-            status => return Err(status.into_fault()),
+        let Some((lock, unlock)) = tx.sql().dialect.migration_lock() else {
+            return take_step(tx).await;
         };
-        let step = STEPS.get(done as usize).copied().unwrap_or_default();
-        if done == 0 {
-            tx.run_plain(
-                "CREATE TABLE {schema} (version {int} NOT NULL PRIMARY KEY, applied_at {int} NOT NULL){table}",
-            )
-            .await?;
+        let name = || [Value::from(tx.sql().render("{schema}"))];
+        let locked = tx.one(lock, name()).await?.and_then(|row| row.number("locked").ok());
+        if locked != Some(1u8) {
+            return Err(Fault::new(StoreErrorKind::Unavailable, "another process migrates"));
         }
-        for statement in step {
-            tx.run_plain(statement).await?;
+        let taken = take_step(tx).await;
+        let Some(unlock) = unlock else { return taken };
+        // It outlives the transaction, and would be handed on with the connection.
+        let unlocked = tx.run(unlock, name()).await;
+        taken.and_then(|taken| unlocked.map(|_| taken))
+    }
+}
+
+async fn take_step(tx: &Tx) -> Result<bool, Fault> {
+    let done = match status(tx).await? {
+        SchemaStatus::Current => return Ok(false),
+        SchemaStatus::Empty | SchemaStatus::Missing => 0,
+        SchemaStatus::Older(done) => done,
+        status => return Err(status.into_fault()),
+    };
+    let step = STEPS.get(done as usize).copied().unwrap_or_default();
+    if done == 0 {
+        create_schema(tx).await?;
+        create(tx, "CREATE TABLE {schema} (version {int} NOT NULL PRIMARY KEY, applied_at {int} NOT NULL){table}").await?;
+    }
+    for statement in step {
+        create(tx, statement).await?;
+    }
+    let now = tx.now().await?;
+    let values = [(done + 1).to_value(), now.to_value()];
+    tx.run("INSERT INTO {schema} (version, applied_at) VALUES (?, ?)", values).await?;
+    Ok(true)
+}
+
+/// Takes a part of a step, if a process that was cut off has not done so before.
+async fn create(tx: &Tx, statement: &str) -> Result<(), Fault> {
+    match tx.run_plain(statement).await {
+        Err(fault) if fault.code().is_some_and(|code| tx.sql().dialect.is_there_already(code)) => {
+            Ok(())
         }
-        let now = tx.now().await?;
-        let values = [(done + 1).to_value(), now.to_value()];
-        tx.run("INSERT INTO {schema} (version, applied_at) VALUES (?, ?)", values).await?;
-        Ok(true)
+        done => done,
+    }
+}
+
+/// The schema of the tables, where there is one and it is missing. A user who may not create one need
+/// not, when it is there.
+async fn create_schema(tx: &Tx) -> Result<(), Fault> {
+    if !tx.sql().dialect.has_schemas() {
+        return Ok(());
+    }
+    let there = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {in_schema}";
+    match tx.one(there, []).await? {
+        Some(_) => Ok(()),
+        None => tx.run_plain("CREATE SCHEMA {schema_name}").await,
     }
 }
 
@@ -257,8 +299,9 @@ async fn status(tx: &Tx) -> Result<SchemaStatus, Fault> {
     let tables: BTreeSet<String> =
         rows.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?;
     let has = |name: &str| tables.contains(&tx.sql().render(name));
-    if !has("{schema}") {
-        let taken = ["{tenants}", "{endpoints}", "{events}", "{deliveries}", "{attempts}"];
+    if !has("{bare schema}") {
+        let taken = ["tenants", "endpoints", "events", "deliveries", "attempts"]
+            .map(|name| format!("{{bare {name}}}"));
         return Ok(match tables.is_empty() {
             true => SchemaStatus::Empty,
             false if taken.iter().any(|name| has(name)) => SchemaStatus::Foreign,
@@ -274,7 +317,7 @@ async fn status(tx: &Tx) -> Result<SchemaStatus, Fault> {
 
 /// The last step that was taken; an error when the table that should say so is another's.
 async fn found(tx: &Tx) -> Result<u32, Fault> {
-    let row = tx.one("SELECT MAX(version) AS version FROM {schema}", []).await?;
+    let row = tx.one("SELECT COALESCE(MAX(version), 0) AS version FROM {schema}", []).await?;
     row.ok_or_else(|| Fault::corrupt("no version"))?.number("version")
 }
 

@@ -16,8 +16,9 @@ use webhook_core::{
 
 use crate::{
     backlog::CountBacklog,
-    builder::{ConnectError, SeaOrmStoreBuilder},
+    builder::SeaOrmStoreBuilder,
     claim::{ClaimDeliveries, Unreadable},
+    connect_error::ConnectError,
     dialect::Sql,
     enqueue::EnqueueEvents,
     finish::{FinishDeliveries, ReleaseDeliveries},
@@ -147,6 +148,7 @@ impl fmt::Debug for SeaOrmStore {
         let sql = &self.inner.sql;
         f.debug_struct("SeaOrmStore")
             .field("dialect", &sql.dialect)
+            .field("schema", &sql.schema)
             .field("table_prefix", &sql.prefix)
             .finish_non_exhaustive()
     }

@@ -2,37 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic here is the failed assertion")]
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod common;
 
+use std::{sync::Arc, time::Duration};
+
+use common::fixed::Fixed;
 use tempfile::TempDir;
-use webhook_core::{Store, Timestamp};
+use webhook_core::Store;
 use webhook_store_seaorm::SeaOrmStore;
 use webhook_testkit::StoreHarness;
 
-/// A store with a stopped clock, and the folder it lives in.
-struct Fixed {
-    store: SeaOrmStore,
-    now: Mutex<Timestamp>,
-    _folder: Option<TempDir>,
-}
-
-impl Fixed {
-    async fn open(url: &str, folder: Option<TempDir>) -> Self {
-        let store = SeaOrmStore::connect(url).await.unwrap();
-        store.migrate().await.unwrap();
-        let now = Timestamp::from_unix_secs(1_767_225_600);
-        store.set_clock(now);
-        Self { store, now: Mutex::new(now), _folder: folder }
-    }
-
-    fn advance(&self, by: Duration) {
-        let mut now = self.now.lock().unwrap();
-        *now = now.after(by);
-        self.store.set_clock(*now);
-    }
+async fn open(url: &str, folder: Option<TempDir>) -> Fixed<Option<TempDir>> {
+    Fixed::new(SeaOrmStore::connect(url).await.unwrap(), folder).await
 }
 
 macro_rules! prove {
@@ -40,7 +21,7 @@ macro_rules! prove {
         mod $module {
             use super::*;
 
-            struct Harness(Fixed);
+            struct Harness(Fixed<Option<TempDir>>);
 
             impl StoreHarness for Harness {
                 async fn fresh() -> Self {
@@ -64,7 +45,7 @@ macro_rules! prove {
 prove!(on_a_file, async {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/webhooks.db?mode=rwc", folder.path().display());
-    Fixed::open(&url, Some(folder)).await
+    open(&url, Some(folder)).await
 });
 
-prove!(in_memory, Fixed::open("sqlite::memory:", None));
+prove!(in_memory, open("sqlite::memory:", None));

@@ -115,9 +115,6 @@ async fn what_does_not_open_is_named_with_the_reason() {
 async fn a_url_of_another_kind_says_what_is_expected() {
     let error = SeaOrmStore::connect("oracle://user:secret@host/db").await.unwrap_err();
     assert!(matches!(error, ConnectError::Scheme), "{error:?}");
-    let error = SeaOrmStore::connect("postgres://user:secret@host/db").await.unwrap_err();
-    assert!(matches!(error, ConnectError::NotYet), "{error:?}");
-    assert!(!format!("{error:?} {error}").contains("secret"));
     let error = SeaOrmStore::builder("sqlite::memory:").table_prefix("a; --").connect().await;
     assert!(matches!(error.unwrap_err(), ConnectError::Prefix));
 }

@@ -20,19 +20,11 @@ pub(super) struct Head {
     due_at: Timestamp,
 }
 
-/// Steps through the index of open deliveries from endpoint to endpoint, instead of through all the
-/// endpoints there are or all the deliveries that are open.
-pub(crate) const READ_HEADS: &str = "\
-    WITH RECURSIVE open_endpoints (id) AS ( \
-        SELECT * FROM (SELECT d.endpoint_id FROM {deliveries} AS d {by_open} \
-            WHERE d.due_at IS NOT NULL ORDER BY d.endpoint_id LIMIT 1) AS first_one \
-        UNION ALL \
-        SELECT (SELECT d.endpoint_id FROM {deliveries} AS d {by_open} \
-            WHERE d.due_at IS NOT NULL AND d.endpoint_id > o.id ORDER BY d.endpoint_id LIMIT 1) \
-        FROM open_endpoints AS o WHERE o.id IS NOT NULL \
-    ) \
+/// The active endpoints with open deliveries, and when the first of each is due.
+const READ_HEADS: &str = "\
+    {with_open_endpoints} \
     SELECT e.id, e.revision, e.max_in_flight, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
-        WHERE d.endpoint_id = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1) AS due_at \
+        WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1) AS due_at \
     FROM open_endpoints AS o JOIN {endpoints} AS e ON e.id = o.id \
     WHERE e.state = 'active' AND e.removed_at IS NULL ORDER BY e.id";
 

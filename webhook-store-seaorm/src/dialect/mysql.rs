@@ -1,10 +1,10 @@
-use sea_orm::{DbBackend, IsolationLevel, TransactionOptions};
+use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::Dialect;
-use crate::fault::Class;
+use crate::{connect_error::Refusal, fault::Class};
 
-/// MySQL and MariaDB.
+/// MySQL from 8.0 on, and MariaDB from 10.6 on.
 #[derive(Debug)]
 pub(crate) struct MySql;
 
@@ -14,6 +14,7 @@ impl Dialect for MySql {
     }
 
     fn now(&self) -> &'static str {
+        // The pool opens its connections in UTC.
         "CAST(FLOOR(UNIX_TIMESTAMP(SYSDATE(3)) * 1000) AS SIGNED)"
     }
 
@@ -24,9 +25,22 @@ impl Dialect for MySql {
             "int" => "BIGINT",
             // An index needs a length, and case must count.
             "name" => "VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin",
-            "text" => "LONGTEXT CHARACTER SET utf8mb4",
+            "text" => "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
             "table" | "clustered" => " ENGINE = InnoDB",
-            // No partial indexes: finished rows are those whose due time is NULL, all in one place.
+            // There are no partial indexes. This column is the endpoint of open deliveries alone, so
+            // that finished ones stand together at one end of the index, as NULL.
+            "open_column" => {
+                "open_endpoint BINARY(16) GENERATED ALWAYS AS \
+                 (CASE WHEN due_at IS NOT NULL THEN endpoint_id END) STORED,"
+            }
+            "open_endpoint" => "open_endpoint",
+            // The planner steps from one value to the next by itself, and only when it is asked for
+            // nothing but the values. It takes no range of an outer query's value.
+            "with_open_endpoints" => {
+                "WITH open_endpoints (id) AS ( \
+                    SELECT DISTINCT d.open_endpoint FROM {deliveries} AS d {by_open} \
+                )"
+            }
             "where_open" | "where_unrouted" => "",
             // A default may not say SYSDATE.
             "at_insert" => "(CAST(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED))",
@@ -47,17 +61,51 @@ impl Dialect for MySql {
         "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()"
     }
 
-    fn transaction(&self, _writes: bool) -> TransactionOptions {
-        let level = Some(IsolationLevel::ReadCommitted);
-        TransactionOptions { isolation_level: level, ..TransactionOptions::default() }
+    fn migration_lock(&self) -> Option<(&'static str, Option<&'static str>)> {
+        // The name holds for the whole server.
+        Some((
+            "SELECT GET_LOCK(SHA1(CONCAT(DATABASE(), '.', ?)), 8) AS locked",
+            Some("DO RELEASE_LOCK(SHA1(CONCAT(DATABASE(), '.', ?)))"),
+        ))
     }
 
+    fn is_there_already(&self, code: &str) -> bool {
+        // A table, a column, an index.
+        matches!(code, "1050" | "1060" | "1061")
+    }
+
+    fn transaction(&self, _writes: bool) -> TransactionOptions {
+        // The pool opens its connections at READ COMMITTED: saying so each time is a round trip.
+        TransactionOptions::default()
+    }
+
+    /// By error number, see <https://mariadb.com/kb/en/mariadb-error-code-reference/>: one SQLSTATE
+    /// stands for too many of them.
     fn class(&self, code: &str) -> Class {
         match code {
-            "23000" => Class::Passing(StoreErrorKind::Other),
-            "40001" => Class::Passing(StoreErrorKind::Unavailable),
-            "42S02" | "42S22" => Class::Lasting(StoreErrorKind::Schema),
+            // A row appeared between look and insert: look again.
+            "1062" => Class::Passing(StoreErrorKind::Other),
+            // Conflicts of two transactions, a lock held for long, too many connections.
+            "1020" | "1205" | "1213" | "3572" | "1040" | "1203" => {
+                Class::Passing(StoreErrorKind::Unavailable)
+            }
+            // The server goes down, or the connection was cut or killed.
+            "1053" | "1077" | "1079" | "1152" | "1158" | "1159" | "1160" | "1161" | "1184"
+            | "1317" | "1927" | "2006" | "2013" | "4031" => Class::Lost,
+            "1969" | "3024" => Class::Lasting(StoreErrorKind::Unavailable),
+            // Read-only, no room, no right.
+            "1290" | "1792" | "1836" | "1021" | "1026" | "1030" | "1114" | "1044" | "1045"
+            | "1142" | "1143" | "1698" => Class::Lasting(StoreErrorKind::Refused),
+            "1049" | "1054" | "1146" => Class::Lasting(StoreErrorKind::Schema),
             _ => Class::Unclear(StoreErrorKind::Other),
+        }
+    }
+
+    fn refusal(&self, code: &str) -> Option<Refusal> {
+        match code {
+            "1044" | "1045" | "1698" => Some(Refusal::User),
+            "1049" => Some(Refusal::Database),
+            _ => None,
         }
     }
 }

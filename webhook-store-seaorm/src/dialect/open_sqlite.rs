@@ -13,18 +13,19 @@ use sea_orm::{
     },
 };
 
+use super::open::Opened;
 use crate::store::Pools;
 
 /// SQLite lets one connection write at a time. A pool of one makes the others of this process wait
 /// in line instead of polling for the lock.
-pub(crate) async fn open(url: &str, readers: u32, limit: Duration) -> Result<Pools, DbErr> {
+pub(super) async fn open(url: &str, readers: u32, limit: Duration) -> Result<Opened, DbErr> {
     let writer = pool(url, 1, limit).await?;
     // SQLite opens anything, and looks into the file at the first question only.
     writer.execute_unprepared("SELECT COUNT(*) FROM sqlite_master").await?;
     // A database in memory belongs to its connection, so there is only that one.
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let readers = if in_memory { writer.clone() } else { pool(url, readers, limit).await? };
-    Ok(Pools { writer, readers })
+    Ok(Opened { pools: Pools { writer, readers }, schema: None })
 }
 
 async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnection, DbErr> {
@@ -97,7 +98,7 @@ mod tests {
     async fn every_connection_flushes_at_commit_and_waits_for_a_lock() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/a.db?mode=rwc", folder.path().display());
-        let pools = open(&url, 2, Duration::from_secs(1)).await.unwrap();
+        let Opened { pools, .. } = open(&url, 2, Duration::from_secs(1)).await.unwrap();
         for pool in [&pools.writer, &pools.readers] {
             assert_eq!(pragma(pool, "synchronous").await, 2, "FULL");
             assert_eq!(pragma(pool, "foreign_keys").await, 1);

@@ -1,8 +1,8 @@
-use sea_orm::{DbBackend, IsolationLevel, TransactionOptions};
+use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
-use super::Dialect;
-use crate::fault::Class;
+use super::{Dialect, STEP_THROUGH_ENDPOINTS};
+use crate::{connect_error::Refusal, fault::Class};
 
 /// PostgreSQL.
 #[derive(Debug)]
@@ -11,6 +11,10 @@ pub(crate) struct Postgres;
 impl Dialect for Postgres {
     fn backend(&self) -> DbBackend {
         DbBackend::Postgres
+    }
+
+    fn has_schemas(&self) -> bool {
+        true
     }
 
     fn now(&self) -> &'static str {
@@ -25,12 +29,14 @@ impl Dialect for Postgres {
             // Compared byte by byte, as everywhere else.
             "name" => "TEXT COLLATE \"C\"",
             "text" => "TEXT",
-            "table" | "clustered" => "",
+            "table" | "clustered" | "open_column" => "",
+            "open_endpoint" => "endpoint_id",
+            "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
-            "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {prefix}tenants.version + 1",
+            "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             "for_update" => "FOR UPDATE",
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",
             _ => return None,
@@ -42,21 +48,48 @@ impl Dialect for Postgres {
     }
 
     fn tables(&self) -> &'static str {
-        "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables WHERE table_schema = current_schema()"
+        "SELECT CAST(c.relname AS TEXT) AS name FROM pg_catalog.pg_class AS c \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {in_schema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+    }
+
+    fn migration_lock(&self) -> Option<(&'static str, Option<&'static str>)> {
+        Some((
+            "SELECT CAST(1 AS BIGINT) AS locked FROM pg_advisory_xact_lock(hashtextextended(?, 0))",
+            None,
+        ))
     }
 
     fn transaction(&self, _writes: bool) -> TransactionOptions {
-        let level = Some(IsolationLevel::ReadCommitted);
-        TransactionOptions { isolation_level: level, ..TransactionOptions::default() }
+        // The pool opens its connections at READ COMMITTED: saying so each time is a round trip.
+        TransactionOptions::default()
     }
 
+    /// By SQLSTATE, see <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn class(&self, code: &str) -> Class {
         match code {
+            // A row appeared between look and insert: look again.
             "23505" => Class::Passing(StoreErrorKind::Other),
-            "40001" | "40P01" | "55P03" => Class::Passing(StoreErrorKind::Unavailable),
-            "25006" | "53100" => Class::Lasting(StoreErrorKind::Refused),
-            "42P01" | "42703" | "3F000" => Class::Lasting(StoreErrorKind::Schema),
+            // Conflicts of two transactions, a lock held for long, too many connections.
+            "40001" | "40P01" | "55P03" | "53300" => Class::Passing(StoreErrorKind::Unavailable),
+            // The server goes down, comes up, or ended the session.
+            "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Class::Lost,
+            _ if code.starts_with("08") => Class::Lost,
+            "57014" => Class::Lasting(StoreErrorKind::Unavailable),
+            // Read-only, no room, no right.
+            "25006" | "53100" | "42501" | "28000" | "28P01" => {
+                Class::Lasting(StoreErrorKind::Refused)
+            }
+            "42P01" | "42703" | "3F000" | "3D000" => Class::Lasting(StoreErrorKind::Schema),
             _ => Class::Unclear(StoreErrorKind::Other),
+        }
+    }
+
+    fn refusal(&self, code: &str) -> Option<Refusal> {
+        match code {
+            "28000" | "28P01" | "42501" => Some(Refusal::User),
+            "3D000" => Some(Refusal::Database),
+            _ => None,
         }
     }
 }

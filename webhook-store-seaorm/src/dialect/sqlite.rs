@@ -1,7 +1,7 @@
 use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
-use super::{Dialect, repeated};
+use super::{Dialect, STEP_THROUGH_ENDPOINTS, repeated};
 use crate::fault::Class;
 
 /// SQLite, from 3.42 on.
@@ -26,11 +26,14 @@ impl Dialect for Sqlite {
             "table" => " STRICT",
             // A row lives in its primary key, so that each index ends in that key.
             "clustered" => " STRICT, WITHOUT ROWID",
+            "open_column" => "",
+            "open_endpoint" => "endpoint_id",
+            "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
-            "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {prefix}tenants.version + 1",
+            "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             // One writer at a time: there is nobody to lock a row against.
             "for_update" | "for_update_skip_locked" => "",
             _ => return None,

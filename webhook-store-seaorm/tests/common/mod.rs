@@ -6,6 +6,9 @@
     reason = "each test uses some of it, and a panic here is the failed assertion"
 )]
 
+pub mod fixed;
+pub mod place;
+
 use tempfile::TempDir;
 use uuid::Uuid;
 use webhook_core::{

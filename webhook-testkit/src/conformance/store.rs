@@ -45,10 +45,13 @@ pub trait StoreHarness: Sized {
 
 /// Proves a store: expands to one test for each sentence of the contract of
 /// [`Store`](webhook_core::Store). Takes a [`StoreHarness`]; the crate's first page has an example.
+///
+/// Attributes for each of the tests may follow, as for those that need a server:
+/// `store_conformance!(Harness, #[ignore = "needs a server"])`.
 #[macro_export]
 macro_rules! store_conformance {
-    ($harness:ty) => {
-        $crate::__store_cases! { $harness }
+    ($harness:ty $(, $(#[$attribute:meta])+)?) => {
+        $crate::__store_cases! { $harness; [$($(#[$attribute])+)?] }
     };
 }
 
@@ -56,8 +59,8 @@ macro_rules! store_conformance {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_cases {
-    ($harness:ty) => {
-        $crate::__store_tests! { $harness;
+    ($harness:ty; $attributes:tt) => {
+        $crate::__store_tests! { $harness; $attributes;
             enqueue {
                 an_enqueued_event_is_stored_as_it_was_given
                 optional_fields_may_be_empty_in_one_row_and_set_in_another
@@ -240,13 +243,22 @@ macro_rules! __store_cases {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_tests {
-    ($harness:ty; $($file:ident { $($case:ident)* })*) => {
+    ($harness:ty; $attributes:tt; $($file:ident { $($case:ident)* })*) => {
         $($(
-            #[test]
-            fn $case() {
-                $crate::conformance::run($crate::conformance::store::$file::$case::<$harness>());
-            }
+            $crate::__store_test! { $harness; $attributes; $file $case }
         )*)*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_test {
+    ($harness:ty; [$(#[$attribute:meta])*]; $file:ident $case:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $case() {
+            $crate::conformance::run($crate::conformance::store::$file::$case::<$harness>());
+        }
     };
 }
 

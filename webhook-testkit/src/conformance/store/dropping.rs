@@ -48,9 +48,10 @@ pub async fn a_dropped_claim_comes_back_after_its_lease<H: StoreHarness>() {
 }
 
 /// Turns the clock until the delivery can be claimed: a claim that was given up may still be under
-/// way, and take its lease after the first turn.
+/// way. It takes its lease after the first turn, or keeps the row to itself until it is written to
+/// the disk, which lasts as long as many looks at a row that is passed over.
 async fn comes_back<H: StoreHarness>(ground: &Ground<H>) -> Option<Claim> {
-    for _ in 0..5 {
+    for _ in 0..1000 {
         ground.advance(LEASE * 2).await;
         if let Some(claim) = ground.claim().await.pop() {
             return Some(claim);

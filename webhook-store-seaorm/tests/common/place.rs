@@ -1,0 +1,82 @@
+//! A place of its own for a test: a file, a schema of PostgreSQL, a database of MySQL. It goes when
+//! the test is over, whichever way.
+
+use std::{
+    env, process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sea_orm::{ConnectionTrait as _, Database};
+
+/// Where a test keeps its tables.
+pub struct Place {
+    /// Opens it: on PostgreSQL by the search path.
+    pub url: String,
+    /// What it is called on its server.
+    pub name: String,
+    /// Opens the server, beside the place.
+    pub server: String,
+    leave: Vec<String>,
+}
+
+impl Place {
+    /// A schema on the server of `WEBHOOK_TEST_POSTGRES`, not created yet.
+    pub fn on_postgres() -> Self {
+        let (server, name) = (variable("WEBHOOK_TEST_POSTGRES"), name());
+        let mark = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{mark}application_name={name}&options[search_path]={name}");
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name =";
+        let leave =
+            vec![format!("{end} '{name}'"), format!("DROP SCHEMA IF EXISTS {name} CASCADE")];
+        Self { url, name, server, leave }
+    }
+
+    /// A database on the server of `WEBHOOK_TEST_MYSQL`, not created yet.
+    pub fn on_mysql() -> Self {
+        let (server, name) = (variable("WEBHOOK_TEST_MYSQL"), name());
+        let (base, parameters) = server.split_once('?').unwrap_or((&server, ""));
+        let host = base.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let url = format!("{host}/{name}?{parameters}");
+        let leave = vec![format!("DROP DATABASE IF EXISTS {name}")];
+        Self { url, name, server, leave }
+    }
+
+    /// Runs a statement on the server, beside the place.
+    pub async fn beside(&self, sql: &str) {
+        run_all(&self.server, &[sql.to_owned()]).await;
+    }
+}
+
+impl Drop for Place {
+    /// On a thread of its own: the test's runtime stands still in here.
+    fn drop(&mut self) {
+        let (server, leave) = (self.server.clone(), self.leave.clone());
+        let gone = std::thread::spawn(move || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().build().unwrap().block_on(run_all(&server, &leave));
+        });
+        if gone.join().is_err() {
+            eprintln!("{} is left over", self.name);
+        }
+    }
+}
+
+async fn run_all(server: &str, statements: &[String]) {
+    let mut options = sea_orm::ConnectOptions::new(server);
+    options.sqlx_logging(false).max_connections(1);
+    let connection = Database::connect(options).await.unwrap();
+    for sql in statements {
+        connection.execute_unprepared(sql).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} names no server; cargo xtask test finds one"))
+}
+
+/// Not taken by another test, nor by another run.
+fn name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("webhook_test_{}_{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
