@@ -10,7 +10,7 @@
 //! | `http` | `HttpTransport` (hyper and rustls) and `RingSigner` | yes |
 //! | `webpki-roots` | root certificates compiled in, for containers without any | no |
 //! | `sqlite` | `SeaOrmStore` on SQLite | no |
-//! | `postgres`, `mysql` | the drivers of these databases; `SeaOrmStore` does not open them yet | no |
+//! | `postgres`, `mysql` | `SeaOrmStore` on PostgreSQL, on MySQL or MariaDB | no |
 //! | `sqlx` | `SeaOrmStore::publish_in` for transactions of sqlx, besides those of SeaORM | no |
 //! | `cli` | the command `webhook` | no |
 //!
