@@ -13,6 +13,7 @@ pub(super) fn workspace() -> Vec<Package> {
     for database in ["sqlite", "postgres", "mysql"] {
         feature(&mut store, database, &[]);
     }
+    feature(&mut store, "sqlx", &[]);
 
     let adapters = [optional("webhook-http"), optional("webhook-store-seaorm"), optional("clap")];
     let mut registry = package("webhook-registry", &adapters);
@@ -22,6 +23,7 @@ pub(super) fn workspace() -> Vec<Package> {
     for database in ["sqlite", "postgres", "mysql"] {
         feature(&mut registry, database, &["dep:webhook-store-seaorm"]);
     }
+    feature(&mut registry, "sqlx", &["webhook-store-seaorm?/sqlx"]);
     feature(&mut registry, "cli", &["dep:clap", "http", "sqlite", "postgres", "mysql"]);
     registry.programs.push(("webhook".into(), vec!["cli".into()]));
 
