@@ -5,7 +5,7 @@
 //! `layers` builds nothing, `features` checks small ones.
 
 use crate::{
-    deny, layers,
+    conformance, deny, layers,
     run::{Failure, cargo, run},
     step::{Done, Step},
     test,
@@ -18,13 +18,18 @@ pub(crate) const CLIPPY: Step = Step::new("clippy", |_| clippy());
 pub(crate) const FEATURES: Step = Step::new("features", |_| features());
 pub(crate) const DOCS: Step = Step::new("docs", |_| docs());
 pub(crate) const TEST: Step = Step::new("test", test::check);
+pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check);
 pub(crate) const CRASH: Step = Step::new("crash", |_| crash());
 pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 
 /// Nothing may be missing here.
 const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 
-pub(crate) const ALL: &[Step] = &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, CRASH, DEMO];
+/// The tests have run the suite itself.
+const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
+
+pub(crate) const ALL: &[Step] =
+    &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, SABOTAGE, CRASH, DEMO];
 
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;

@@ -4,6 +4,7 @@
 //! not claim.
 
 mod ci;
+mod conformance;
 mod deny;
 mod layers;
 mod run;
@@ -62,6 +63,12 @@ const VERBS: &[Verb] = &[
         steps: &[ci::TEST],
     },
     Verb {
+        name: "conformance",
+        takes: "[--sabotage]",
+        about: "the suite for stores; with stores broken on purpose, is each noticed?",
+        steps: &[ci::CONFORMANCE],
+    },
+    Verb {
         name: "crash",
         takes: "",
         about: "a worker killed half-way: is anything lost? (one minute)",
@@ -112,7 +119,7 @@ fn enter_workspace() -> std::io::Result<()> {
 fn usage() -> String {
     let line = |verb: &Verb| {
         let asked = format!("{} {}", verb.name, verb.takes);
-        format!("  {asked:<22}{}\n", verb.about)
+        format!("  {asked:<25}{}\n", verb.about)
     };
     format!("usage: cargo xtask <verb>\n\n{}", VERBS.iter().map(line).collect::<String>())
 }

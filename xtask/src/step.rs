@@ -90,7 +90,7 @@ fn line(step: &Ran) -> String {
         Ok(done) => ("ok", done.summary.clone()),
         Err(failure) => ("FAILED", failure.headline()),
     };
-    let line = format!("{word:<6} {:>8}  {:<9} {summary}", seconds(step.time), step.name);
+    let line = format!("{word:<6} {:>8}  {:<11} {summary}", seconds(step.time), step.name);
     line.trim_end().to_owned()
 }
 
@@ -111,7 +111,7 @@ mod tests {
         let done = Done { summary: "3 suites passed".into(), left_out: vec!["PostgreSQL".into()] };
         assert_eq!(
             report(&[ran("test", Ok(done))], Duration::ZERO),
-            "left out: PostgreSQL\nok        1.5 s  test      3 suites passed\n"
+            "left out: PostgreSQL\nok        1.5 s  test        3 suites passed\n"
         );
     }
 
@@ -120,7 +120,7 @@ mod tests {
         let found = Failure::Found("1 wall broken\n  here".into());
         let steps = [ran("fmt", Ok(Done::default())), ran("layers", Err(found))];
         let report = report(&steps, Duration::from_secs(3));
-        assert!(report.contains("FAILED    1.5 s  layers    1 wall broken\n"), "{report}");
+        assert!(report.contains("FAILED    1.5 s  layers      1 wall broken\n"), "{report}");
         assert!(report.ends_with("\n1 of 2 steps failed: layers\n"), "{report}");
     }
 }

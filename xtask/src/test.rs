@@ -16,11 +16,21 @@ const TEST: [&str; 4] = ["test", "--workspace", "--all-features", "--no-fail-fas
 
 pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
     let require_all = requires_all(args)?;
+    // `--all-targets` leaves documentation out.
+    run_all(&[&["--all-targets"], &["--doc"]], require_all)
+}
+
+/// The suite for stores alone, on every store that can run on this machine.
+pub(crate) fn conformance() -> Result<Done, Failure> {
+    run_all(&[&["--test", "memory", "--test", "conformance", "--test", "store"]], false)
+}
+
+/// Runs these tests, then those that wait for a server.
+fn run_all(calls: &[&[&str]], require_all: bool) -> Result<Done, Failure> {
     let mut seen = Seen::default();
     let mut ended = Vec::new();
-    // `--all-targets` leaves documentation out.
-    for what in ["--all-targets", "--doc"] {
-        ended.push(watch(cargo(TEST).arg(what), |line| seen.take(line)));
+    for what in calls {
+        ended.push(watch(cargo(TEST).args(*what), |line| seen.take(line)));
     }
     let mut left_out = Vec::new();
     for database in with_suites(&Database::ALL)? {

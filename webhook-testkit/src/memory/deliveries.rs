@@ -11,9 +11,7 @@ use super::{MemoryStore, State};
 #[async_trait]
 impl DeliveryStore for MemoryStore {
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        let now = self.now();
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|item| state.enqueue(item, now)).collect())
+        Ok(self.each(batch, State::enqueue))
     }
 
     async fn claim_unrouted(
@@ -25,9 +23,7 @@ impl DeliveryStore for MemoryStore {
     }
 
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
-        let now = self.now();
-        let mut state = self.state();
-        Ok(batch.iter().map(|item| state.route(item, now)).collect())
+        Ok(self.each(batch, State::route))
     }
 
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
@@ -35,19 +31,24 @@ impl DeliveryStore for MemoryStore {
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        let now = self.now();
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|item| state.finish(item, now)).collect())
+        Ok(self.each(batch, State::finish))
     }
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
-        let now = self.now();
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|lease| state.release(lease, now)).collect())
+        Ok(self.each(batch, State::release))
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         Ok(self.state().backlog(self.now()))
+    }
+}
+
+impl MemoryStore {
+    /// Does the same for each item of a batch, and answers in its order.
+    fn each<T, A>(&self, batch: Vec<T>, one: impl Fn(&mut State, T, Timestamp) -> A) -> Vec<A> {
+        let now = self.now();
+        let mut state = self.state();
+        batch.into_iter().map(|item| one(&mut state, item, now)).collect()
     }
 }
 

@@ -56,7 +56,7 @@ impl State {
         ClaimedUnrouted::new(taken, next_due)
     }
 
-    pub(super) fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
+    pub(super) fn route(&mut self, item: Route, now: Timestamp) -> Routed {
         let unrouted = self.events.get(&item.event).filter(|row| row.unrouted_from.is_some());
         let Some(event) = unrouted.map(|row| Arc::clone(&row.event)) else {
             return Routed::NotUnrouted;
@@ -64,7 +64,7 @@ impl State {
         if !self.is_current(&event.tenant, item.version) {
             return Routed::Stale;
         }
-        let pending = webhook_core::FanOut::pending(item.version, item.endpoints.iter().copied());
+        let pending = webhook_core::FanOut::pending(item.version, item.endpoints);
         self.keep(&event, None);
         self.deliver(&event, pending.deliveries, now);
         Routed::Done

@@ -15,11 +15,16 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
+// Catches in memory/deliveries.rs:
+// - row.due_at.since(now)).min();
+// + row.due_at.since(now)).min().or(Some(Duration::ZERO));
 pub async fn an_empty_store_has_no_backlog<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     assert_eq!(ground.backlog().await, Backlog::default(), "there is nothing to do");
 }
 
+// Catches in memory/deliveries.rs:
+// - left.waiting = capped(waiting.iter());
 pub async fn a_backlog_counts_what_is_left<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (active, paused) = (ground.endpoint().await, ground.endpoint().await);
@@ -40,6 +45,9 @@ pub async fn a_backlog_counts_what_is_left<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, expected, "what is finished does not count");
 }
 
+// Catches in memory/deliveries.rs:
+// - row.unrouted_from.is_some()
+// + row.unrouted_from.is_some_and(|from| from <= now)
 pub async fn a_claimed_unrouted_event_is_still_unrouted<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.enqueue(vec![Enqueue::unrouted(ground.event())]).await;
@@ -47,6 +55,9 @@ pub async fn a_claimed_unrouted_event_is_still_unrouted<H: StoreHarness>() {
     assert_eq!(ground.backlog().await.unrouted, 1, "it is not routed yet");
 }
 
+// Catches in memory/deliveries.rs:
+// - row.due_at.since(now)).min();
+// + row.due_at.since(now)).max();
 pub async fn a_backlog_says_when_its_earliest_is_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -62,6 +73,9 @@ pub async fn a_backlog_says_when_its_earliest_is_due<H: StoreHarness>() {
     assert_eq!(overdue, Some(Duration::ZERO), "what is overdue is due now");
 }
 
+// Catches in memory/deliveries.rs:
+// - left.next_due = active.iter()
+// + left.next_due = open()
 pub async fn a_backlog_of_inactive_endpoints_is_never_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -71,6 +85,9 @@ pub async fn a_backlog_of_inactive_endpoints_is_never_due<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, expected, "it waits until it is resumed");
 }
 
+// Catches in memory/deliveries.rs:
+// - .filter(|(_, row)| row.is_open());
+// + .filter(|(_, row)| row.tracked_url.is_none());
 pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -79,6 +96,9 @@ pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, Backlog::default(), "its work is cancelled");
 }
 
+// Catches in memory/row.rs:
+// - self.status == DeliveryStatus::InFlight && self.due_at > now
+// + self.status == DeliveryStatus::InFlight
 pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -95,6 +115,9 @@ pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, Backlog::new(0, 2, 0, 0, None), "somebody has them again");
 }
 
+// Catches in memory/deliveries.rs:
+// - free.partition(|(id, _)| self.is_active(id.endpoint));
+// + free.partition(|(id, row)| row.held || self.is_active(id.endpoint));
 pub async fn an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (paused, disabled) = (ground.endpoint().await, ground.endpoint().await);

@@ -12,6 +12,9 @@ use super::{
     ground::{LEASE, SECOND, WAIT, deliveries, retry, sorted},
 };
 
+// Catches in memory/row.rs:
+// - epoch: LeaseEpoch::default(),
+// + epoch: LeaseEpoch::default().next(),
 pub async fn a_first_claim_carries_what_an_attempt_needs<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -27,6 +30,8 @@ pub async fn a_first_claim_carries_what_an_attempt_needs<H: StoreHarness>() {
     assert_eq!(claim.endpoint_revision, revision, "the endpoint's revision is told");
 }
 
+// Catches in memory/row.rs:
+// - self.status = DeliveryStatus::InFlight;
 pub async fn a_claimed_delivery_is_in_flight<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -40,6 +45,9 @@ pub async fn a_claimed_delivery_is_in_flight<H: StoreHarness>() {
     assert_eq!(delivery.last_attempt_at, Some(claimed_at), "the store's clock dates the claim");
 }
 
+// Catches in memory/claim.rs:
+// - free_slots(endpoint, ask).min(ask.limit - claims.len());
+// + free_slots(endpoint, ask);
 pub async fn a_claim_stops_at_its_limit<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -52,6 +60,9 @@ pub async fn a_claim_stops_at_its_limit<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/finish.rs:
+// - row.due_at = now.after(wait);
+// + row.due_at = now;
 pub async fn what_is_not_due_is_not_claimed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -63,6 +74,8 @@ pub async fn what_is_not_due_is_not_claimed<H: StoreHarness>() {
     assert_eq!(ground.claim_one().await.lease.delivery, claim.lease.delivery, "then it is due");
 }
 
+// Catches in memory/claim.rs:
+// - open.values_mut().for_each(|ids| ids.sort_unstable());
 pub async fn the_longest_due_goes_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -80,6 +93,9 @@ pub async fn the_longest_due_goes_first<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/claim.rs:
+// - round.get(visited).or(round.first())
+// + round.first()
 pub async fn a_busy_endpoint_keeps_no_other_waiting<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let mut waiting = BTreeSet::new();
@@ -100,6 +116,9 @@ pub async fn a_busy_endpoint_keeps_no_other_waiting<H: StoreHarness>() {
     assert!(waiting.is_empty(), "after as many claims as endpoints, each had its turn");
 }
 
+// Catches in memory/claim.rs:
+// - endpoint.id >= first
+// + endpoint.id > first
 pub async fn a_claim_begins_where_it_is_told<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoints = [ground.endpoint().await, ground.endpoint().await, ground.endpoint().await];
@@ -114,6 +133,8 @@ pub async fn a_claim_begins_where_it_is_told<H: StoreHarness>() {
     assert_eq!(claims.len(), 5, "it goes on with the first endpoint after the last");
 }
 
+// Catches in memory/claim.rs:
+// - round.extend(before);
 pub async fn a_claim_may_begin_at_an_endpoint_that_is_gone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (gone, other) = (ground.endpoint().await, ground.endpoint().await);
@@ -126,6 +147,9 @@ pub async fn a_claim_may_begin_at_an_endpoint_that_is_gone<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/claim.rs:
+// - endpoint.max_in_flight.saturating_sub(used) as usize
+// + if used < endpoint.max_in_flight { endpoint.max_in_flight as usize } else { 0 }
 pub async fn an_endpoint_gets_no_more_than_its_free_slots<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let small = ground.add(ground.new_endpoint().with_max_in_flight(3)).await;
@@ -139,6 +163,9 @@ pub async fn an_endpoint_gets_no_more_than_its_free_slots<H: StoreHarness>() {
     assert_eq!(of(other), 5, "another endpoint is not affected");
 }
 
+// Catches in memory/claim.rs:
+// - saturating_sub(used)
+// + wrapping_sub(used)
 pub async fn a_full_endpoint_is_passed_over<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let full = ground.add(ground.new_endpoint().with_max_in_flight(2)).await;
@@ -153,6 +180,10 @@ pub async fn a_full_endpoint_is_passed_over<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/claim.rs:
+// - let room = free_slots(endpoint, ask)
+// + let held = self.deliveries.values().filter(|row| row.held).count();
+// + let room = free_slots(endpoint, ask).saturating_sub(held)
 pub async fn slots_are_counted_by_the_caller_alone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.add(ground.new_endpoint().with_max_in_flight(2)).await;
@@ -161,6 +192,9 @@ pub async fn slots_are_counted_by_the_caller_alone<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 2, "and so does another one");
 }
 
+// Catches in memory/claim.rs:
+// - endpoint.state.is_active()
+// + endpoint.state.is_routed()
 pub async fn a_paused_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -173,6 +207,9 @@ pub async fn a_paused_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarnes
     assert_eq!(ground.claim().await.len(), 2, "a resumed endpoint gets all that has waited");
 }
 
+// Catches in memory/claim.rs:
+// - endpoint.state.is_active()
+// + endpoint.state != webhook_core::EndpointState::Paused
 pub async fn a_disabled_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -185,6 +222,9 @@ pub async fn a_disabled_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarn
     assert_eq!(ground.claim().await.len(), 1, "a resumed endpoint gets what has waited");
 }
 
+// Catches in memory/claim.rs:
+// - self.claim(id, endpoint.revision, ask.lease, now)
+// + self.claim(id, Revision::default(), ask.lease, now)
 pub async fn a_claim_tells_the_present_revision<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -195,6 +235,9 @@ pub async fn a_claim_tells_the_present_revision<H: StoreHarness>() {
     assert_eq!(claim.endpoint_revision, before.next(), "an edit shows in the next claim");
 }
 
+// Catches in memory/claim.rs:
+// - round.iter().take_while(|_| ask.limit > 0)
+// + round.iter().take(1)
 pub async fn one_event_for_many_endpoints_is_claimed_for_each<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoints = [ground.endpoint().await, ground.endpoint().await];
@@ -206,6 +249,9 @@ pub async fn one_event_for_many_endpoints_is_claimed_for_each<H: StoreHarness>()
     assert!(claims.iter().all(|claim| *claim.event == event), "each claim carries the event");
 }
 
+// Catches in memory/claim.rs:
+// - self.next_due(&open, ask, &claims, now);
+// + None;
 pub async fn a_claim_says_when_more_is_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -219,6 +265,9 @@ pub async fn a_claim_says_when_more_is_due<H: StoreHarness>() {
     assert_eq!(claimed.next_due, Some(WAIT - SECOND), "the retry is due then");
 }
 
+// Catches in memory/claim.rs:
+// - .filter(|(_, row)| row.is_open())
+// + .filter(|(_, row)| row.is_open() && !row.held)
 pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -228,6 +277,9 @@ pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
     assert_eq!(claimed.next_due, Some(LEASE - SECOND), "the other lease has this long to go");
 }
 
+// Catches in memory/claim.rs:
+// - ids.first()).map(|(due, _)| due.since(now))
+// + ids.iter().find(|(due, _)| *due > now)).map(|(due, _)| due.since(now))
 pub async fn a_claim_that_leaves_due_work_says_so<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pendings(ground.endpoint().await, 3).await;
@@ -236,6 +288,9 @@ pub async fn a_claim_that_leaves_due_work_says_so<H: StoreHarness>() {
     assert_eq!(claimed.next_due, Some(Duration::ZERO), "due work was left because of the limit");
 }
 
+// Catches in memory/claim.rs:
+// - free_slots(endpoint, ask) > claimed
+// + free_slots(endpoint, ask) > 0
 pub async fn what_waits_for_a_full_endpoint_is_never_next<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.add(ground.new_endpoint().with_max_in_flight(2)).await;
@@ -249,6 +304,9 @@ pub async fn what_waits_for_a_full_endpoint_is_never_next<H: StoreHarness>() {
     assert_eq!(claimed.next_due, None, "this claim has filled the endpoint");
 }
 
+// Catches in memory/claim.rs:
+// - self.next_due(&open, ask, &claims, now);
+// + self.deliveries.values().map(|row| row.due_at.since(now)).min();
 pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -258,6 +316,11 @@ pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>(
     assert_eq!(claimed.next_due, None, "nobody needs to wake up for a paused endpoint");
 }
 
+// Catches in memory/deliveries.rs:
+// - Ok(self.state().claim_due(&claim, self.now()))
+// + let mut claim = claim;
+// + claim.limit = claim.limit.max(1);
+// + Ok(self.state().claim_due(&claim, self.now()))
 pub async fn a_claim_of_none_takes_none<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -266,6 +329,8 @@ pub async fn a_claim_of_none_takes_none<H: StoreHarness>() {
     assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "nothing was taken");
 }
 
+// Catches in memory/claim.rs:
+// - row.claim(lease, now);
 pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.add(ground.new_endpoint().with_max_in_flight(100)).await;

@@ -21,6 +21,13 @@ async fn give_up<T>(call: impl Future<Output = T>, polls: usize) {
     }
 }
 
+// Catches in memory/deliveries.rs:
+// - Ok(self.each(batch, State::enqueue))
+// + let events: Vec<_> = batch.iter().map(|item| item.event.clone().into()).collect();
+// + events.iter().for_each(|event| self.state().keep(event, None));
+// + tokio::task::yield_now().await;
+// + events.iter().for_each(|event| _ = self.state().events.remove(&event.id));
+// + Ok(self.each(batch, State::enqueue))
 pub async fn a_dropped_enqueue_stores_all_or_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -36,6 +43,9 @@ pub async fn a_dropped_enqueue_stores_all_or_nothing<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/row.rs:
+// - now.after(lease);
+// + now.after(lease * 100);
 pub async fn a_dropped_claim_comes_back_after_its_lease<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -60,6 +70,12 @@ async fn comes_back<H: StoreHarness>(ground: &Ground<H>) -> Option<Claim> {
     None
 }
 
+// Catches in memory/deliveries.rs:
+// - Ok(self.each(batch, State::finish))
+// + let rows = std::mem::take(&mut self.state().deliveries);
+// + tokio::task::yield_now().await;
+// + self.state().deliveries = rows;
+// + Ok(self.each(batch, State::finish))
 pub async fn a_dropped_finish_writes_all_or_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

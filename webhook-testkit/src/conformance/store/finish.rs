@@ -13,6 +13,9 @@ use super::{
     ground::{LEASE, SECOND, WAIT, accepted, failure, refused, retry, some_time, success},
 };
 
+// Catches in memory/finish.rs:
+// - Settle::Success => DeliveryStatus::Success,
+// + Settle::Success => DeliveryStatus::Pending,
 pub async fn a_success_is_final<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -25,6 +28,9 @@ pub async fn a_success_is_final<H: StoreHarness>() {
     ground.assert_nothing_to_claim("a success is never claimed again").await;
 }
 
+// Catches in memory/finish.rs:
+// - Settle::Failed => DeliveryStatus::Failed,
+// + Settle::Failed => DeliveryStatus::Pending,
 pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -37,6 +43,9 @@ pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
     ground.assert_nothing_to_claim("a failure is never claimed again").await;
 }
 
+// Catches in memory/finish.rs:
+// - row.due_at = now.after(wait);
+// + row.due_at = row.claimed_at.unwrap_or(now).after(wait);
 pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -50,6 +59,9 @@ pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHar
     assert_eq!(delivery.last_error.as_deref(), Some("could not connect"), "the record says why");
 }
 
+// Catches in memory/finish.rs:
+// - now.after(wait);
+// + now.after(wait.max(Duration::from_millis(1)));
 pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -61,6 +73,9 @@ pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
     assert_eq!(next.recorded, 1, "the first attempt is on record");
 }
 
+// Catches in memory/finish.rs:
+// - now.after(wait);
+// + now.after(wait.min(Duration::from_millis(i32::MAX as u64)));
 pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -71,6 +86,9 @@ pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
     assert_eq!(delivery.due_at, Some(delivery.created_at.after(wait)), "30 days fit");
 }
 
+// Catches in memory/log.rs:
+// - row.records.values().cloned()
+// + row.records.values().rev().cloned()
 pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -88,6 +106,12 @@ pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
     assert_eq!(ground.attempts(id).await, expected, "every field comes back, the first one first");
 }
 
+// Catches in memory/row.rs:
+// - self.records.insert(attempt.number, attempt);
+// + let mut attempt = attempt;
+// + let other = |_| webhook_core::Failure::new(webhook_core::FailureKind::Other, "why");
+// + attempt.failure = attempt.failure.map(other);
+// + self.records.insert(attempt.number, attempt);
 pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
     use FailureKind as Kind;
     let kinds = [
@@ -115,6 +139,11 @@ pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
     assert_eq!(ground.attempts(id).await, expected, "every kind has a name in the record");
 }
 
+// Catches in memory/row.rs:
+// - self.records.insert(attempt.number, attempt);
+// + let mut attempt = attempt;
+// + attempt.response_body.truncate(8 * 1024);
+// + self.records.insert(attempt.number, attempt);
 pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -129,6 +158,9 @@ pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
     assert_eq!(ground.delivery(id).await.last_error, Some(text), "2 KiB of an error fit");
 }
 
+// Catches in memory/row.rs:
+// - self.attempts = made;
+// + self.attempts = self.attempts.max(made);
 pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -141,6 +173,8 @@ pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
     assert_eq!(next.lease.epoch, claim.lease.epoch.next(), "the epoch is not given back");
 }
 
+// Catches in memory/row.rs:
+// - self.claimed_at = self.claimed_before;
 pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -154,6 +188,8 @@ pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: S
     assert_eq!(ground.claim_one().await.previous_claim_at, before, "the next claim is told so");
 }
 
+// Catches in memory/finish.rs:
+// - row.forgiven = item.forgiven;
 pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -165,6 +201,11 @@ pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/deliveries.rs:
+// - Ok(self.each(batch, State::finish))
+// + let mut answers = self.each(batch, State::finish);
+// + answers.sort_by_key(|answer| *answer == Finished::Recorded);
+// + Ok(answers)
 pub async fn each_finish_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -191,6 +232,9 @@ pub async fn each_finish_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(ground.attempts(nobody).await.is_empty(), "nothing is recorded for nobody");
 }
 
+// Catches in memory/finish.rs:
+// - return Finished::Recorded;
+// + return Finished::LeaseLost;
 pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
     for finish in [success, failure, |claim: &Claim| retry(claim, WAIT)] {
         let ground = Ground::<H>::fresh().await;
@@ -206,6 +250,9 @@ pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/finish.rs:
+// - if !mem::take(&mut row.held) {
+// + if false {
 pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -220,6 +267,9 @@ pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
     assert_eq!(ground.version().await, version, "and so does the endpoint");
 }
 
+// Catches in memory/deliveries.rs:
+// - self.each(batch, State::finish)
+// + self.each(batch.into_iter().rev().collect(), State::finish)
 pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -231,6 +281,9 @@ pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>()
     assert_eq!(ground.attempts(id).await, [accepted(1)], "the attempt is recorded once");
 }
 
+// Catches in memory/finish.rs:
+// - row.epoch == lease.epoch
+// + row.epoch >= lease.epoch
 pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -241,6 +294,10 @@ pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>()
     assert_eq!(again, Finished::LeaseLost, "somebody else has claimed it since");
 }
 
+// Catches in memory/finish.rs:
+// - self.deliveries.get_mut(&lease.delivery).filter
+// + let event = lease.delivery.event;
+// + self.deliveries.values_mut().rfind(|row| row.event.id == event).filter
 pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoints = [ground.endpoint().await, ground.endpoint().await];
@@ -253,6 +310,8 @@ pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
     assert!(ground.attempts(other).await.is_empty(), "each delivery has its own attempts");
 }
 
+// Catches in memory/finish.rs:
+// - self.disable(item.lease.delivery.endpoint, reason);
 pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -271,6 +330,12 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     assert_eq!(claim.lease.delivery, waiting, "the longest due was claimed");
 }
 
+// Catches in memory/finish.rs:
+// - let Some(row) = self.last_leased(item.lease) else
+// + if let Some(reason) = item.disable_endpoint {
+// + self.disable(item.lease.delivery.endpoint, reason);
+// + }
+// + let Some(row) = self.last_leased(item.lease) else
 pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -285,6 +350,11 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
     assert_eq!(ground.version().await, version, "not even the tenant's version");
 }
 
+// Catches in memory/finish.rs:
+// - if let Some(reason) = item.disable_endpoint {
+// + let tenant = row.event.tenant.clone();
+// + self.raise_version(&tenant);
+// + if let Some(reason) = item.disable_endpoint {
 pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

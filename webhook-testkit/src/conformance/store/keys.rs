@@ -21,6 +21,9 @@ fn other_type(mut event: Event) -> Event {
     event
 }
 
+// Catches in memory/enqueue.rs:
+// - Enqueued::Duplicate(first.id())
+// + Enqueued::Conflict(first.id())
 pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -32,6 +35,8 @@ pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "it is not delivered a second time");
 }
 
+// Catches in memory/row.rs:
+// - && first.body == second.body
 pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let event = ground.event();
@@ -41,6 +46,8 @@ pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
+// Catches in memory/row.rs:
+// - && first.event_type == second.event_type
 pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let event = ground.event();
@@ -50,6 +57,9 @@ pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
+// Catches in memory/row.rs:
+// - first.tenant == second.tenant
+// + true
 pub async fn the_same_id_of_another_tenant_is_a_conflict<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (ours, new) = (ground.event(), ground.event());
@@ -61,6 +71,8 @@ pub async fn the_same_id_of_another_tenant_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(ours.id).await, ours, "the first one stays as it is");
 }
 
+// Catches in memory/enqueue.rs:
+// - .or_else(|| by_key().and_then(by_id))
 pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let first = keyed(ground.event(), "invoice-42");
@@ -71,6 +83,9 @@ pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
     assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
 }
 
+// Catches in memory/enqueue.rs:
+// - Enqueued::Conflict(first.id())
+// + Enqueued::Conflict(item.event.id)
 pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let first = keyed(ground.event(), "invoice-42");
@@ -81,6 +96,9 @@ pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: St
     assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
 }
 
+// Catches in memory/enqueue.rs:
+// - is_same(&first.event, &item.event);
+// + first.event.body == item.event.body;
 pub async fn the_same_key_of_another_type_is_a_conflict_naming_the_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let first = keyed(ground.event(), "invoice-42");
@@ -90,6 +108,9 @@ pub async fn the_same_key_of_another_type_is_a_conflict_naming_the_first<H: Stor
     assert_eq!(answers, [Enqueued::Conflict(first.id)], "the key stands for another type");
 }
 
+// Catches in memory/enqueue.rs:
+// - self.keys.get(&(event.tenant.clone(), key.clone())).copied()
+// + self.keys.iter().find(|((_, taken), _)| taken == key).map(|(_, id)| *id)
 pub async fn a_key_belongs_to_its_tenant<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let acme: TenantId = "acme".parse().unwrap();
@@ -100,6 +121,10 @@ pub async fn a_key_belongs_to_its_tenant<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "tenants do not share keys");
 }
 
+// Catches in memory/enqueue.rs:
+// - self.keys.get(&(event.tenant.clone(), key.clone())).copied()
+// + let same = |one: &str| one.eq_ignore_ascii_case(key.as_str());
+// + self.keys.iter().find(|((_, taken), _)| same(taken.as_str())).map(|(_, id)| *id)
 pub async fn keys_differ_by_case<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let batch = ["Invoice-42", "invoice-42"]
@@ -108,6 +133,8 @@ pub async fn keys_differ_by_case<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "a key is compared byte for byte");
 }
 
+// Catches in memory/enqueue.rs:
+// - self.keys.entry((event.tenant.clone(), key.clone())).or_insert(event.id);
 pub async fn a_key_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let first = keyed(ground.event(), "invoice-42");
@@ -118,6 +145,9 @@ pub async fn a_key_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     assert_eq!(ground.enqueue(batch.into()).await, expected, "the first of the batch has the key");
 }
 
+// Catches in memory/enqueue.rs:
+// - by_id(event.id).or_else(|| by_key().and_then(by_id))
+// + by_key().and_then(by_id)
 pub async fn an_id_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -129,6 +159,11 @@ pub async fn an_id_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "there is one delivery");
 }
 
+// Catches in memory/enqueue.rs:
+// - let key = event.key.as_ref()?;
+// + let Some(key) = event.key.as_ref() else {
+// + return self.events.values().find(|row| row.event.key.is_none()).map(EventRow::id);
+// + };
 pub async fn events_without_a_key_never_collide<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let batch = vec![Enqueue::unrouted(ground.event()), Enqueue::unrouted(ground.event())];
@@ -136,6 +171,12 @@ pub async fn events_without_a_key_never_collide<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "no key is no key in common");
 }
 
+// Catches in memory/deliveries.rs:
+// - Ok(self.each(batch, State::enqueue))
+// + let keys = self.state().keys.clone();
+// + tokio::task::yield_now().await;
+// + self.state().keys = keys;
+// + Ok(self.each(batch, State::enqueue))
 pub async fn publishers_at_once_store_a_key_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let publisher = || ground.enqueue(vec![Enqueue::unrouted(keyed(ground.event(), "k"))]);

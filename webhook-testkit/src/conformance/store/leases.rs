@@ -7,6 +7,9 @@ use super::{
     ground::{LEASE, SECOND, WAIT, failure, refused, retry, success},
 };
 
+// Catches in memory/row.rs:
+// - self.due_at = now.after(lease);
+// + self.due_at = now.after(lease - Duration::from_millis(1));
 pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -15,6 +18,11 @@ pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
     ground.assert_nothing_to_claim("at most one lease of a delivery holds at a time").await;
 }
 
+// Catches in memory/row.rs:
+// - self.epoch = self.epoch.next();
+// + if !self.held {
+// + self.epoch = self.epoch.next();
+// + }
 pub async fn an_expired_lease_is_taken_over_under_the_next_epoch<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -28,6 +36,9 @@ pub async fn an_expired_lease_is_taken_over_under_the_next_epoch<H: StoreHarness
     assert_eq!(taken.previous_claim_at, lost_at, "it is told when the lost one was claimed");
 }
 
+// Catches in memory/claim.rs:
+// - u32::try_from(row.records.len()).unwrap_or(u32::MAX);
+// + row.attempts - 1;
 pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
@@ -42,6 +53,9 @@ pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHa
     }
 }
 
+// Catches in memory/finish.rs:
+// - item.attempts.into_iter().for_each
+// + item.attempts.into_iter().last().into_iter().for_each
 pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -57,6 +71,8 @@ pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarnes
     assert_eq!((next.recorded, next.progress.attempt), (2, 3), "both are on record");
 }
 
+// Catches in memory/finish.rs:
+// - .filter(|row| row.epoch == lease.epoch)
 pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -74,6 +90,9 @@ pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
     assert_eq!(written, Finished::Recorded, "the present holder is not disturbed");
 }
 
+// Catches in memory/finish.rs:
+// - self.last_leased(item.lease) else
+// + self.last_leased(item.lease).filter(|row| row.due_at > now) else
 pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -83,6 +102,9 @@ pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: S
     assert_eq!(ground.status(id).await, DeliveryStatus::Success, "it is written");
 }
 
+// Catches in memory/finish.rs:
+// - row.epoch == lease.epoch
+// + row.epoch <= lease.epoch
 pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -92,6 +114,10 @@ pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
     assert_eq!(ground.status(id).await, DeliveryStatus::InFlight, "nothing is written");
 }
 
+// Catches in memory/enqueue.rs:
+// - row.claim(lease, now);
+// + row.claim(lease, now);
+// + row.epoch = Default::default();
 pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let lease = ground.leased(ground.endpoint().await, LEASE).await;
@@ -103,6 +129,9 @@ pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHa
     assert_eq!((claim.progress.attempt, claim.recorded), (2, 1), "and attempt 2");
 }
 
+// Catches in memory/enqueue.rs:
+// - row.claim(lease, now);
+// + row.claim(Duration::from_secs(60), now);
 pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let lease = ground.leased(ground.endpoint().await, WAIT).await;
@@ -115,6 +144,8 @@ pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: Sto
     assert!(claim.previous_claim_at.is_some(), "it is told when that was claimed");
 }
 
+// Catches in memory/claim.rs:
+// - open.retain(|&endpoint, _| self.is_active(endpoint));
 pub async fn an_expired_lease_of_a_paused_endpoint_waits<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId, Page, TenantId,
+    ClaimDue, Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId, Page,
+    TenantId,
 };
 
 use super::{
@@ -21,6 +22,10 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
+// Catches in memory/log.rs:
+// - Ok(state.deliveries.get(&id).and_then(|row| state.show(id, row)))
+// + let row = state.deliveries.get(&id).ok_or(StoreError::new(StoreErrorKind::Other))?;
+// + Ok(state.show(id, row))
 pub async fn what_does_not_exist_is_not_found<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = DeliveryId::new(ground.ids.event(), ground.ids.endpoint());
@@ -30,6 +35,9 @@ pub async fn what_does_not_exist_is_not_found<H: StoreHarness>() {
     assert_eq!(ground.page(DeliveryQuery::new()).await, Page::new(vec![], None), "an empty page");
 }
 
+// Catches in memory/log.rs:
+// - std::cmp::Reverse(Cursor::after(delivery))
+// + Cursor::after(delivery)
 pub async fn deliveries_are_listed_newest_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -41,6 +49,9 @@ pub async fn deliveries_are_listed_newest_first<H: StoreHarness>() {
     assert_eq!(ground.listed(DeliveryQuery::new()).await, expected, "by time of creation");
 }
 
+// Catches in memory/log.rs:
+// - std::cmp::Reverse(Cursor::after(delivery))
+// + std::cmp::Reverse(delivery.created_at)
 pub async fn deliveries_of_one_moment_are_listed_by_id<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -49,6 +60,10 @@ pub async fn deliveries_of_one_moment_are_listed_by_id<H: StoreHarness>() {
     assert_eq!(ground.listed(DeliveryQuery::new()).await, expected, "the highest id first");
 }
 
+// Catches in memory/log.rs:
+// - found.truncate(limit);
+// + found.truncate(limit);
+// + found.iter_mut().for_each(|delivery| delivery.last_error = None);
 pub async fn a_listed_delivery_is_the_one_that_is_read_by_id<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -58,6 +73,9 @@ pub async fn a_listed_delivery_is_the_one_that_is_read_by_id<H: StoreHarness>() 
     assert_eq!(page.items, [ground.delivery(id).await], "both tell the same");
 }
 
+// Catches in memory/log.rs:
+// - query.tenant.as_ref().is_none_or(|tenant| *tenant == row.event.tenant)
+// + true
 pub async fn deliveries_are_listed_by_what_is_asked_for<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let acme: TenantId = "acme".parse().unwrap();
@@ -79,6 +97,8 @@ pub async fn deliveries_are_listed_by_what_is_asked_for<H: StoreHarness>() {
     assert_eq!(ground.listed(exact).await, [id(ours.id, two)], "all conditions hold at once");
 }
 
+// Catches in memory/log.rs:
+// - && query.status.is_none_or(|status| status == row.status)
 pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (endpoint, gone) = (ground.endpoint().await, ground.endpoint().await);
@@ -103,6 +123,9 @@ pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/log.rs:
+// - place < (cursor.created_at, cursor.id)
+// + place.0 < cursor.created_at
 pub async fn pages_follow_each_other_without_gaps_or_repeats<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -128,6 +151,9 @@ pub async fn pages_follow_each_other_without_gaps_or_repeats<H: StoreHarness>() 
     }
 }
 
+// Catches in memory/log.rs:
+// - found.len() > limit
+// + found.len() >= limit
 pub async fn the_last_page_names_no_next_one<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pendings(ground.endpoint().await, 2).await;
@@ -138,6 +164,8 @@ pub async fn the_last_page_names_no_next_one<H: StoreHarness>() {
     assert_eq!(page.next, next, "the next page begins just after the last item");
 }
 
+// Catches in memory/log.rs:
+// - && query.cursor.is_none_or(|cursor| place < (cursor.created_at, cursor.id))
 pub async fn a_listing_goes_on_while_new_deliveries_arrive<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -150,11 +178,18 @@ pub async fn a_listing_goes_on_while_new_deliveries_arrive<H: StoreHarness>() {
     assert_eq!(seen, old, "what is new does not shift the pages behind");
 }
 
+// Catches in memory/log.rs:
+// - std::cmp::Reverse(Cursor::after(delivery))
+// + std::cmp::Reverse((delivery.last_attempt_at, delivery.id))
 pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pendings(ground.endpoint().await, 3).await;
     let before = ground.listed(DeliveryQuery::new()).await;
-    ground.advance(LEASE).await;
+    ground.advance(SECOND).await;
+    let claimed = ground.claim_due(ClaimDue::new(1, LEASE)).await;
+    ground.finish(success(&claimed.claims[0])).await;
+    assert_eq!(ground.listed(DeliveryQuery::new()).await, before, "creation gives the order");
+    ground.advance(SECOND).await;
     for claim in ground.claim().await.iter().rev() {
         ground.finish(success(claim)).await;
     }

@@ -1,0 +1,80 @@
+//! Does the suite for stores prove anything?
+//!
+//! Each of its cases names a line of `MemoryStore` to break, and has to fail when that is done. All the
+//! broken stores are compiled at once, as modules of one crate in the target folder.
+
+mod cases;
+mod stage;
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    run::{Failure, cargo, read, watch},
+    step::Done,
+    test,
+};
+
+pub(crate) const SABOTAGE: &str = "--sabotage";
+
+pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
+    match args {
+        [] => test::conformance(),
+        [SABOTAGE] => sabotage(),
+        _ => Err(Failure::Found(format!(
+            "`{}` is unknown; `conformance` takes {SABOTAGE}",
+            args.join(" ")
+        ))),
+    }
+}
+
+/// Runs each case on the store that it names, broken, and then on the one that is whole.
+fn sabotage() -> Result<Done, Failure> {
+    let testkit = Path::new("webhook-testkit/src");
+    let cases = cases::look(&testkit.join("conformance/store"))?;
+    let memory = stage::look(testkit)?;
+    let sources = stage::build(&cases, &memory).map_err(found)?;
+    let target = target_folder()?;
+    let folder = target.join("sabotage");
+    stage::write(&folder, &sources).map_err(|error| unwritten(&folder, &error))?;
+
+    let mut last = String::new();
+    let mut command = cargo(["run", "--quiet", "--manifest-path"]);
+    command.arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
+    watch(&mut command, |line| line.clone_into(&mut last))?;
+    Ok(Done::saying(last))
+}
+
+/// Where cargo builds.
+fn target_folder() -> Result<std::path::PathBuf, Failure> {
+    let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let json: Value = serde_json::from_str(&json).unwrap_or_default();
+    let folder = json.get("target_directory").and_then(Value::as_str);
+    folder.map(Into::into).ok_or_else(|| Failure::Found("cargo names no target folder".to_owned()))
+}
+
+fn found(wrong: Vec<String>) -> Failure {
+    Failure::Found(format!("{} cases cannot be checked\n  {}", wrong.len(), wrong.join("\n  ")))
+}
+
+fn unwritten(place: &Path, error: &std::io::Error) -> Failure {
+    Failure::Found(format!("cannot write {}: {error}", place.display()))
+}
+
+/// The Rust files of a folder, by name, in order.
+fn rust_files(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let unread = |error: std::io::Error| {
+        Failure::Found(format!("cannot read {}: {error}", folder.display()))
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.ends_with(".rs") {
+            files.push((name.to_owned(), fs::read_to_string(&path).map_err(unread)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
