@@ -37,6 +37,9 @@ mod backlog;
 mod builder;
 mod claim;
 mod connect_error;
+#[cfg(feature = "crash-points")]
+#[doc(hidden)]
+pub mod crash_points;
 mod dialect;
 mod endpoints;
 mod enqueue;

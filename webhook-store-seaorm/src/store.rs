@@ -113,6 +113,16 @@ impl SeaOrmStore {
         *self.inner.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
     }
 
+    /// What the database finds wrong with its own file: nothing, when it says `ok`. SQLite alone.
+    #[cfg(feature = "crash-points")]
+    #[doc(hidden)]
+    pub async fn check_integrity(&self) -> Result<String, sea_orm::DbErr> {
+        use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+        let ask = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
+        let row = self.inner.pools.readers.query_one_raw(ask).await?;
+        row.map_or_else(|| Ok("no answer".to_owned()), |row| row.try_get_by_index(0))
+    }
+
     /// Runs a unit of work on tables that are known to fit.
     pub(crate) async fn perform<U: Unit>(&self, unit: U) -> Result<U::Answer, StoreError> {
         if !self.inner.ready.load(Ordering::Acquire) {

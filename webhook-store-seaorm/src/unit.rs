@@ -18,6 +18,8 @@ use async_trait::async_trait;
 use tokio::{runtime::Handle, sync::oneshot, time};
 use webhook_core::{StoreError, StoreErrorKind};
 
+#[cfg(feature = "crash-points")]
+use crate::crash_points;
 use crate::{fault::Fault, store::Inner, tx::Tx};
 
 /// Work that one transaction does whole. It may be run again from the start, so it changes nothing
@@ -86,7 +88,11 @@ impl Inner {
                 return Err(fault);
             }
         };
+        #[cfg(feature = "crash-points")]
+        crash_points::reach(crash_points::Moment::BeforeCommit, &answer);
         tx.commit().await.inspect_err(|fault| stage.commit_failed(fault))?;
+        #[cfg(feature = "crash-points")]
+        crash_points::reach(crash_points::Moment::AfterCommit, &answer);
         Ok(answer)
     }
 }

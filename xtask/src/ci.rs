@@ -6,7 +6,7 @@
 
 use crate::{
     conformance, deny, layers,
-    run::{Failure, cargo, run},
+    run::{Failure, cargo, run, watch},
     step::{Done, Step},
     test,
 };
@@ -19,7 +19,7 @@ pub(crate) const FEATURES: Step = Step::new("features", |_| features());
 pub(crate) const DOCS: Step = Step::new("docs", |_| docs());
 pub(crate) const TEST: Step = Step::new("test", test::check);
 pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check);
-pub(crate) const CRASH: Step = Step::new("crash", |_| crash());
+pub(crate) const CRASH: Step = Step::new("crash", crash);
 pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 
 /// Nothing may be missing here.
@@ -28,8 +28,11 @@ const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 /// The tests have run the suite itself.
 const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 
+/// Everything once or twice, within minutes.
+const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2"]);
+
 pub(crate) const ALL: &[Step] =
-    &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, SABOTAGE, CRASH, DEMO];
+    &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, SABOTAGE, CRASH_SHORT, DEMO];
 
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
@@ -63,12 +66,16 @@ fn features() -> Result<Done, Failure> {
     Ok(Done::saying(format!("{} feature sets", SMALL.len())))
 }
 
-/// Real processes, killed: a minute, as a dead worker's lease has to run out. The same build as the
-/// tests.
-fn crash() -> Result<Done, Failure> {
-    let what = ["test", "--workspace", "--all-features", "--test", "cli"];
-    run(cargo(what).args(["--", "--ignored", "--nocapture"]))?;
-    Ok(Done::default())
+/// Real processes, killed. A test target, so that it is the same build as the tests.
+fn crash(args: &[&str]) -> Result<Done, Failure> {
+    let what = ["test", "--workspace", "--all-features", "--test", "crash", "--"];
+    let mut summary = String::new();
+    watch(cargo(what).args(args), |line| {
+        if let Some(text) = line.strip_prefix("crash: ") {
+            text.clone_into(&mut summary);
+        }
+    })?;
+    Ok(Done::saying(summary))
 }
 
 fn demo() -> Result<Done, Failure> {

@@ -70,8 +70,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "crash",
-        takes: "",
-        about: "a worker killed half-way: is anything lost? (one minute)",
+        takes: "[...]",
+        about: "whatever dies at the worst moment: is anything lost? `crash --help` names the rest",
         steps: &[ci::CRASH],
     },
     Verb { name: "demo", takes: "", about: "the main job, end to end", steps: &[ci::DEMO] },

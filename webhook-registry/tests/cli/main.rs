@@ -2,7 +2,6 @@
 #![cfg(feature = "cli")]
 
 mod bad_input;
-mod crash;
 mod deliver;
 mod shell;
 mod sign;

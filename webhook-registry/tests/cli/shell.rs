@@ -75,7 +75,7 @@ impl Shell {
     }
 
     /// Starts `webhook` with these arguments.
-    pub(crate) fn spawn(&self, args: &[&str]) -> Running {
+    fn spawn(&self, args: &[&str]) -> Running {
         Running(self.command(args).stderr(Stdio::null()).spawn().unwrap())
     }
 
@@ -108,20 +108,7 @@ impl Shell {
 }
 
 /// A program that is running; killed in the end.
-pub(crate) struct Running(Child);
-
-impl Running {
-    /// Kills it, as `kill -9` does.
-    pub(crate) fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Waits for its end; its exit status.
-    pub(crate) fn end(mut self) -> Option<i32> {
-        self.0.wait().unwrap().code()
-    }
-}
+struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -54,12 +54,26 @@ pub(super) const ARROWS: &[Arrows] = &[
 ];
 
 /// Crates in the folder of another one, for no user to see.
-pub(super) const INSIDE: &[Arrows] = &[Arrows {
-    package: SERVERS,
-    ours: &[],
-    optional: &[],
-    why: "it is built with xtask, before everything else, and serves whatever needs a server",
-}];
+pub(super) const INSIDE: &[Arrows] = &[
+    Arrows {
+        package: SERVERS,
+        ours: &[],
+        optional: &[],
+        why: "it is built with xtask, before everything else, and serves whatever needs a server",
+    },
+    Arrows {
+        package: "xtask-bench",
+        ours: &[REGISTRY],
+        optional: &[],
+        why: "it measures what users get",
+    },
+    Arrows {
+        package: "xtask-crash",
+        ours: &[REGISTRY, STORE, SERVERS],
+        optional: &[],
+        why: "its processes are programs as users write them, and a store that says when it commits",
+    },
+];
 
 /// The rule of every crate of ours.
 pub(super) fn arrows() -> impl Iterator<Item = &'static Arrows> {

@@ -1,0 +1,103 @@
+//! What stands on the command line.
+
+use std::fmt;
+
+use crate::{Outcome, scenario::Scenario};
+
+/// A kind of database.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Db {
+    Sqlite,
+    Postgres,
+    MySql,
+}
+
+impl Db {
+    const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::MySql];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+        }
+    }
+}
+
+impl fmt::Display for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which databases are hurt how, and how often.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) rounds: usize,
+    pub(crate) dbs: Vec<Db>,
+    pub(crate) scenarios: Vec<Scenario>,
+    /// Small numbers, for a check that everybody waits for.
+    pub(crate) short: bool,
+}
+
+pub(crate) const USAGE: &str =
+    "crash [--rounds N] [--db sqlite|postgres|mysql|all] [--scenario NAME] [--short]";
+
+impl Asked {
+    pub(crate) fn parse(args: &[String]) -> Outcome<Self> {
+        let mut asked = Self {
+            rounds: 20,
+            dbs: Db::ALL.to_vec(),
+            scenarios: Scenario::ALL.to_vec(),
+            short: false,
+        };
+        let mut args = args.iter().map(String::as_str);
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} has no value; {USAGE}"));
+            match arg {
+                "--rounds" => asked.rounds = value()?.parse()?,
+                "--db" => asked.dbs = one_or_all(value()?, &Db::ALL, Db::name)?,
+                "--scenario" => {
+                    asked.scenarios = one_or_all(value()?, &Scenario::ALL, Scenario::name)?;
+                }
+                "--short" => asked.short = true,
+                "--help" | "-h" => return Err(USAGE.into()),
+                _ => return Err(format!("`{arg}` is unknown; {USAGE}").into()),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+fn one_or_all<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Outcome<Vec<T>> {
+    let found: Vec<_> =
+        all.iter().copied().filter(|one| text == "all" || name(*one) == text).collect();
+    let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
+    let unknown = || format!("`{text}` is unknown; expected all, {}", names.join(", ")).into();
+    if found.is_empty() { Err(unknown()) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Outcome<Asked> {
+        Asked::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn everything_is_asked_for_unless_something_is() {
+        let all = parse("").unwrap();
+        assert_eq!((all.rounds, all.dbs.len(), all.short), (20, 3, false));
+        let some = parse("--rounds 3 --db mysql --scenario points --short").unwrap();
+        assert_eq!((some.rounds, some.dbs, some.short), (3, vec![Db::MySql], true));
+        assert_eq!(some.scenarios, [Scenario::Points]);
+    }
+
+    #[test]
+    fn what_nobody_understands_is_refused() {
+        for wrong in ["--rounds", "--rounds x", "--db oracle", "--scenario none", "points"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

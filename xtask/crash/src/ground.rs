@@ -1,0 +1,179 @@
+//! Where a scenario happens: a database, a receiver, one endpoint, and the ledgers of all who take part.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+use webhook_registry::{NewEndpoint, SeaOrmStore, Webhooks};
+use xtask_servers::{Database, Throwaway};
+
+use crate::{
+    Outcome,
+    asked::Db,
+    child::Child,
+    ledger, publisher, receiver,
+    verdict::{Evidence, Fault},
+    worker,
+};
+
+/// A database that belongs to this run.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) db: Db,
+    server: Option<Arc<Mutex<Throwaway>>>,
+}
+
+impl Site {
+    pub(crate) async fn start(db: Db) -> Outcome<Self> {
+        let database = match db {
+            Db::Sqlite => return Ok(Self { db, server: None }),
+            Db::Postgres => Database::Postgres,
+            Db::MySql => Database::MySql,
+        };
+        let server = spawn_blocking(move || Throwaway::start(database)).await?;
+        let server = server.map_err(|why| format!("{database}: {why}"))?;
+        Ok(Self { db, server: Some(Arc::new(Mutex::new(server))) })
+    }
+
+    /// Ends the server without a chance to tidy up, and returns when it is back.
+    pub(crate) async fn crash(&self) -> Outcome {
+        let server = self.server.clone().ok_or("SQLite is no server")?;
+        let crash = move || server.lock().unwrap_or_else(PoisonError::into_inner).crash();
+        Ok(spawn_blocking(crash).await??)
+    }
+
+    fn url(&self, folder: &TempDir) -> String {
+        match &self.server {
+            None => format!("sqlite://{}/webhooks.db?mode=rwc", folder.path().display()),
+            Some(server) => server.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Ground {
+    folder: TempDir,
+    url: String,
+    prefix: String,
+    receiver: Child,
+    store: SeaOrmStore,
+    children: AtomicUsize,
+    faults: Mutex<Vec<Fault>>,
+}
+
+/// How long the rest of the deliveries may take: some leases, and the work itself.
+const DRAIN: Duration = Duration::from_secs(4 * worker::LEASE.as_secs() + 60);
+
+impl Ground {
+    /// Tables of its own on the site, a receiver that takes everything, and an endpoint for it.
+    pub(crate) async fn on(site: &Site, name: &str) -> Outcome<Self> {
+        let folder = tempfile::Builder::new().prefix("webhook-crash-").tempdir()?;
+        let (url, prefix) = (site.url(&folder), format!("{name}_"));
+        let store = SeaOrmStore::builder(&url).table_prefix(&prefix).connect().await?;
+        store.migrate().await?;
+        let path = |kind: &str| folder.path().join(format!("receiver.{kind}"));
+        let ledger = ["--ledger".to_owned(), path("ledger").display().to_string()];
+        let mut receiver = Child::start("receiver", receiver::ROLE, &ledger, &path("log"))?;
+        let port = receiver.hear().await?;
+        let transport =
+            webhook_registry::HttpTransport::builder().dangerous_allow_private_addresses();
+        let webhooks =
+            Webhooks::builder().store(store.clone()).transport(transport.build()?).build()?;
+        let endpoint = NewEndpoint::new(format!("http://127.0.0.1:{port}/"))
+            .unsigned()
+            .retry(["1s"; 50].join(","))
+            .timeout(Duration::from_secs(1))
+            .max_in_flight(64);
+        webhooks.add_endpoint(endpoint).await?;
+        let (children, faults) = (AtomicUsize::default(), Mutex::default());
+        Ok(Self { folder, url, prefix, receiver, store, children, faults })
+    }
+
+    pub(crate) const fn receiver(&mut self) -> &mut Child {
+        &mut self.receiver
+    }
+
+    pub(crate) const fn store(&self) -> &SeaOrmStore {
+        &self.store
+    }
+
+    /// A name for one more child, and for its ledger.
+    pub(crate) fn new_name(&self, role: &str) -> String {
+        format!("{role}-{}", self.children.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A worker that waits for its word to begin.
+    pub(crate) async fn worker(&self, flags: &[(&str, &str)]) -> Outcome<Child> {
+        let name = self.new_name(worker::ROLE);
+        let mut worker = self.start(&name, worker::ROLE, flags)?;
+        worker.hear().await?;
+        Ok(worker)
+    }
+
+    /// A worker at work.
+    pub(crate) async fn working(&self, flags: &[(&str, &str)]) -> Outcome<Child> {
+        let mut worker = self.worker(flags).await?;
+        worker.say("go").await?;
+        Ok(worker)
+    }
+
+    /// A publisher of that name; under the same name it goes on where the last one ended.
+    pub(crate) fn publisher(&self, name: &str, flags: &[(&str, &str)]) -> Outcome<Child> {
+        self.start(name, publisher::ROLE, flags)
+    }
+
+    fn start(&self, name: &str, role: &str, flags: &[(&str, &str)]) -> Outcome<Child> {
+        let path = |kind: &str| self.folder.path().join(format!("{name}.{kind}"));
+        let ledger = path("ledger").display().to_string();
+        let always =
+            [("url", self.url.as_str()), ("prefix", &self.prefix), ("ledger", ledger.as_str())];
+        // Of a flag given twice the later one counts.
+        let args: Vec<_> = always
+            .iter()
+            .chain(flags)
+            .flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()])
+            .collect();
+        Child::start(name, role, &args, &path("log"))
+    }
+
+    /// Notes what was done on purpose, and may make events come again.
+    pub(crate) fn note(&self, cause: &str, from: u64, until: u64) {
+        let fault = Fault { cause: cause.to_owned(), event: None, from, until };
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// Lets the rest be delivered.
+    pub(crate) async fn drain(&self) -> Outcome {
+        self.working(&[("until-idle", "yes")]).await?.ends_well(DRAIN).await
+    }
+
+    /// The ledger of one who takes part.
+    pub(crate) fn ledger(&self, name: &str) -> Outcome<Vec<ledger::Line>> {
+        Ok(ledger::read(&self.folder.path().join(format!("{name}.ledger")))?)
+    }
+
+    /// All that was written down.
+    pub(crate) fn evidence(&self) -> Outcome<Evidence> {
+        let mut evidence = Evidence::default();
+        for entry in self.folder.path().read_dir()? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "ledger") {
+                evidence.read(&ledger::read(&path)?);
+            }
+        }
+        evidence.faults(self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        Ok(evidence)
+    }
+
+    /// Keeps the folder for those who want to know why, and says where it is.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+}

@@ -1,0 +1,106 @@
+//! The child that publishes, until it knows that each of its events is stored.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use tokio::time::sleep;
+use webhook_registry::{EventId, Ids as _, NewEvent, UuidV7, Webhooks};
+
+use crate::{
+    Outcome,
+    crash::{handles, plan},
+    flags::Flags,
+    ledger::{self, Ledger, word},
+    worker::open_store,
+};
+
+pub(crate) const ROLE: &str = "publisher";
+
+/// What it publishes, and how fast.
+struct Pace {
+    count: usize,
+    batch: usize,
+    pause: Duration,
+    body: usize,
+}
+
+pub(crate) async fn run(flags: &Flags) -> Outcome {
+    crate::worker::log();
+    let path = flags.path("ledger")?;
+    let pace = Pace {
+        count: flags.number("count", 0)?,
+        batch: flags.number("batch", 1)?,
+        pause: Duration::from_millis(flags.number("pause-ms", 0)?),
+        body: flags.number("body", 100)?,
+    };
+    let left_open = if path.exists() { open_events(&path)? } else { Vec::new() };
+    let ledger = Ledger::open(&path)?;
+    if let Some(point) = flags.get("crash") {
+        plan(point.parse()?, Ledger::open(&path)?);
+    }
+    let webhooks = Webhooks::builder().store(open_store(flags).await?).build()?;
+    // What a life before this one has begun is said again, under the same id.
+    publish(&webhooks, &ledger, left_open, pace.body).await?;
+    let done = if path.exists() { count(&path)? } else { 0 };
+    let mut left = pace.count.saturating_sub(done);
+    while left > 0 {
+        let some = left.min(pace.batch);
+        let ids: Vec<_> = (0..some).map(|_| EventId::from_uuid(UuidV7.next_id())).collect();
+        let names: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        ledger.note_all(names.iter().map(|name| (word::TRYING, name.as_str())))?;
+        publish(&webhooks, &ledger, ids, pace.body).await?;
+        left -= some;
+        sleep(pace.pause).await;
+    }
+    Ok(())
+}
+
+/// Publishes until each event is known to be stored: the same id makes saying it again safe.
+async fn publish(
+    webhooks: &Webhooks,
+    ledger: &Ledger,
+    mut ids: Vec<EventId>,
+    body: usize,
+) -> Outcome {
+    while let Some(first) = ids.first() {
+        handles(&first.to_string());
+        let events: Vec<_> = ids.iter().map(|id| event(*id, body)).collect::<Outcome<_>>()?;
+        let answers = webhooks.publish_many(events).await;
+        let (mut stored, mut again) = (Vec::new(), Vec::new());
+        for (id, answer) in ids.into_iter().zip(answers) {
+            match answer {
+                Ok(_) => stored.push(id.to_string()),
+                Err(error) => {
+                    eprintln!("{id}: {error}");
+                    again.push(id);
+                }
+            }
+        }
+        ledger.note_all(stored.iter().map(|id| (word::ACCEPTED, id.as_str())))?;
+        if !again.is_empty() {
+            sleep(Duration::from_millis(100)).await;
+        }
+        ids = again;
+    }
+    Ok(())
+}
+
+/// The same bytes for the same id.
+fn event(id: EventId, body: usize) -> Outcome<NewEvent> {
+    let body = format!("{{\"id\":\"{id}\",\"fill\":\"{}\"}}", "x".repeat(body));
+    Ok(NewEvent::new("crash.test", body)?.id(id))
+}
+
+/// Events begun and not known to be stored.
+fn open_events(path: &Path) -> Outcome<Vec<EventId>> {
+    let lines = ledger::read(path)?;
+    let of = |word: &str| -> BTreeSet<&str> {
+        lines.iter().filter(|line| line.word == word).map(|line| line.subject.as_str()).collect()
+    };
+    let open = &of(word::TRYING) - &of(word::ACCEPTED);
+    open.iter().map(|id| id.parse().map_err(|_| format!("`{id}` is no event").into())).collect()
+}
+
+/// Events known to be stored.
+fn count(path: &Path) -> Outcome<usize> {
+    Ok(ledger::read(path)?.iter().filter(|line| line.word == word::ACCEPTED).count())
+}

@@ -1,0 +1,37 @@
+//! A worker stands still for longer than its lease, and wakes up in the belief that nothing happened.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::SOON;
+use crate::{Outcome, ground::Ground, ledger::now, verdict::Verdict, worker::LEASE};
+
+const EVENTS: &str = "40";
+
+pub(super) async fn play(ground: &mut Ground) -> Outcome<Verdict> {
+    // Longer than it takes to stop somebody, shorter than an attempt may take.
+    ground.receiver().order("delay 500").await?;
+    let name = ground.new_name("publisher");
+    ground.publisher(&name, &[("count", EVENTS), ("batch", EVENTS)])?.ends_well(SOON).await?;
+    let mut stalled = ground.working(&[("concurrency", "8")]).await?;
+    sleep(Duration::from_millis(300)).await;
+    let begin = now();
+    stalled.signal("STOP")?;
+    ground.receiver().order("delay 0").await?;
+    let mut other = ground.working(&[]).await?;
+    sleep(LEASE + Duration::from_secs(2)).await;
+    stalled.signal("CONT")?;
+    ground.note("stall", begin, now());
+    for worker in [&mut stalled, &mut other] {
+        sleep(Duration::from_secs(1)).await;
+        worker.signal("TERM")?;
+        worker.ends_well(SOON).await?;
+    }
+    ground.drain().await?;
+    let lost = super::leases_lost(ground, stalled.name())?;
+    let mut verdict = ground.evidence()?.judge();
+    verdict.remark(format!("{lost} stale writes refused"));
+    verdict.demand(lost > 0, || "the stalled worker had nothing in its hand".to_owned());
+    Ok(verdict)
+}

@@ -1,0 +1,110 @@
+//! The child that delivers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, stdin},
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+use webhook_registry::{
+    DispatcherConfig, EndpointUrl, HttpTransport, Report, Request, Response, SeaOrmStore,
+    Transport, TransportError, Webhooks,
+};
+
+use crate::{
+    Outcome,
+    crash::{handles, plan, reach},
+    flags::Flags,
+    ledger::{Ledger, word},
+    point::Point,
+};
+
+pub(crate) const ROLE: &str = "worker";
+
+/// How long a claim is a worker's own.
+pub(crate) const LEASE: Duration = DispatcherConfig::LEASE;
+
+/// How often it looks for work.
+pub(crate) const POLL: Duration = Duration::from_millis(250);
+
+/// Delivers until SIGTERM, or until nothing is left with `--until-idle`. Begins when its input says
+/// so, so that whoever wants to kill it is ready.
+pub(crate) async fn run(flags: &Flags) -> Outcome {
+    log();
+    let path = flags.path("ledger")?;
+    let ledger = Ledger::open(&path)?;
+    if let Some(point) = flags.get("crash") {
+        plan(point.parse()?, Ledger::open(&path)?);
+    }
+    let config = DispatcherConfig::new()
+        .concurrency(flags.number("concurrency", 16)?)
+        .lease(LEASE)
+        .poll(POLL);
+    let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
+    let webhooks = Webhooks::builder()
+        .store(open_store(flags).await?)
+        .transport(Told { inner })
+        .dispatcher(config)
+        .build()?;
+    let mut asked_to_end = signal(SignalKind::terminate())?;
+    println!("ready");
+    BufReader::new(stdin()).read_line(&mut String::new()).await?;
+    let shutdown = async {
+        asked_to_end.recv().await;
+    };
+    let report = if flags.has("until-idle") {
+        webhooks.run_until_idle(None, shutdown).await?.0
+    } else {
+        webhooks.run(shutdown).await
+    };
+    ledger.note(word::REPORT, &text(&report)?)?;
+    Ok(())
+}
+
+fn text(report: &Report) -> Outcome<String> {
+    Ok(serde_json::to_string(report)?)
+}
+
+/// The store that the flags name. A database that is just coming back is waited for.
+pub(crate) async fn open_store(flags: &Flags) -> Outcome<SeaOrmStore> {
+    let limit = Duration::from_millis(flags.number("unit-limit-ms", 10_000)?);
+    loop {
+        let builder = SeaOrmStore::builder(flags.text("url")?).unit_limit(limit);
+        match builder.table_prefix(flags.text("prefix")?).connect().await {
+            Ok(store) => return Ok(store),
+            Err(error) => eprintln!("not yet: {error}: {:?}", std::error::Error::source(&error)),
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The log of a child goes to a file of its own.
+pub(crate) fn log() {
+    let filter = tracing_subscriber::EnvFilter::new("warn,webhook_core=debug");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// A transport that says what it has at hand, and may end the process with the answer in its hand.
+#[derive(Debug)]
+struct Told {
+    inner: HttpTransport,
+}
+
+#[async_trait]
+impl Transport for Told {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let event = request.headers.get("webhook-id").and_then(|id| id.to_str().ok());
+        handles(event.unwrap_or("-"));
+        let response = self.inner.send(request).await?;
+        if response.status.is_success() {
+            reach(Point::Answered);
+        }
+        Ok(response)
+    }
+
+    fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
+        self.inner.accepts(url)
+    }
+}
