@@ -5,8 +5,13 @@ mod transport;
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+
+use tokio::sync::Notify;
 
 pub use store::{FaultyStore, StoreCall};
 pub use transport::FaultyTransport;
@@ -20,42 +25,66 @@ pub enum Fault<K> {
     Before(K),
     /// The call has its effect, and then its answer is lost behind an error of this kind.
     After(K),
+    /// The call has its effect, and its answer is held back until the test lets it go: other things
+    /// may happen in between.
+    Held,
 }
 
-/// Faults still to come; none, when it is empty.
+/// The script of one call.
 #[derive(Debug)]
-struct Faults<K>(Mutex<VecDeque<Fault<K>>>);
+struct Faults<K> {
+    /// Faults still to come; none, when it is empty.
+    script: Mutex<VecDeque<Fault<K>>>,
+    calls: AtomicUsize,
+    let_go: Notify,
+}
 
 impl<K> Faults<K> {
     fn add(&self, faults: impl IntoIterator<Item = Fault<K>>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+        self.script().extend(faults);
     }
 
-    fn next(&self) -> Fault<K> {
-        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.pop_front().unwrap_or(Fault::None)
+    /// How often the call was made.
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Lets the answers go that are held back now.
+    fn let_go(&self) {
+        self.let_go.notify_waiters();
+    }
+
+    /// Makes a call, with what goes wrong in it.
+    async fn around<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+        failed: impl FnOnce(K) -> E,
+    ) -> Result<T, E> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let fault = self.script().pop_front().unwrap_or(Fault::None);
+        match fault {
+            Fault::None => call.await,
+            Fault::Before(kind) => Err(failed(kind)),
+            Fault::After(kind) => {
+                call.await?;
+                Err(failed(kind))
+            }
+            Fault::Held => {
+                let answer = call.await;
+                self.let_go.notified().await;
+                answer
+            }
+        }
+    }
+
+    fn script(&self) -> MutexGuard<'_, VecDeque<Fault<K>>> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K> Default for Faults<K> {
     fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-/// Makes a call, with what goes wrong in it.
-async fn around<K, T, E>(
-    fault: Fault<K>,
-    call: impl Future<Output = Result<T, E>>,
-    failed: impl FnOnce(K) -> E,
-) -> Result<T, E> {
-    match fault {
-        Fault::None => call.await,
-        Fault::Before(kind) => Err(failed(kind)),
-        Fault::After(kind) => {
-            call.await?;
-            Err(failed(kind))
-        }
+        Self { script: Mutex::default(), calls: AtomicUsize::new(0), let_go: Notify::new() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Faults by script happen before a call has its effect, or after it.
 
+use futures_util::FutureExt as _;
 use webhook_core::{
     EndpointStore, Request, StoreErrorKind, TenantId, Transport, TransportErrorKind,
 };
@@ -36,4 +37,17 @@ async fn a_transport_fails_before_or_after_its_effect() {
         sent.push((answer.is_ok(), inner.requests().len()));
     }
     assert_eq!(sent, [(false, 0), (false, 1), (true, 2)]);
+}
+
+#[tokio::test]
+async fn a_store_whose_answer_is_held_back_has_done_its_work() {
+    let (memory, world) = (MemoryStore::default(), World::new());
+    let store = FaultyStore::new(memory.clone());
+    store.fails(StoreCall::AddEndpoint, [Fault::Held]);
+    let mut add = store.add_endpoint(world.endpoint("https://a.example/"));
+    assert!((&mut add).now_or_never().is_none());
+    assert_eq!(memory.snapshot(&TenantId::default()).await.unwrap().endpoints().len(), 1);
+    store.let_go(StoreCall::AddEndpoint);
+    assert!(add.await.is_ok());
+    assert_eq!(store.calls(StoreCall::AddEndpoint), 1);
 }

@@ -12,7 +12,7 @@ use webhook_core::{
     StoreErrorKind, TenantId, Updated,
 };
 
-use super::{Fault, Faults, WHY, around};
+use super::{Fault, Faults, WHY};
 
 /// A store with faults by script, each for one call of one method.
 ///
@@ -87,6 +87,16 @@ impl<S> FaultyStore<S> {
         self.faults(call).add(faults);
     }
 
+    /// How often a method was called.
+    pub fn calls(&self, call: StoreCall) -> usize {
+        self.faults(call).calls()
+    }
+
+    /// Lets the answers of a method go that are [held](Fault::Held) back.
+    pub fn let_go(&self, call: StoreCall) {
+        self.faults(call).let_go();
+    }
+
     fn faults(&self, call: StoreCall) -> Arc<Faults<StoreErrorKind>> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(faults.entry(call).or_default())
@@ -98,7 +108,7 @@ impl<S> FaultyStore<S> {
         inner: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let failed = |kind| StoreError::because(kind, WHY);
-        around(self.faults(call).next(), inner, failed).await
+        self.faults(call).around(inner, failed).await
     }
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use webhook_core::{EndpointUrl, Request, Response, Transport, TransportError, TransportErrorKind};
 
-use super::{Fault, Faults, WHY, around};
+use super::{Fault, Faults, WHY};
 
 /// A transport with faults by script. A fault *after* the effect is the one that tests forget: the
 /// receiver has got the event, the sender does not know.
@@ -29,13 +29,18 @@ impl<T> FaultyTransport<T> {
     pub fn fails(&self, faults: impl IntoIterator<Item = Fault<TransportErrorKind>>) {
         self.faults.add(faults);
     }
+
+    /// Lets the answers go that are [held](Fault::Held) back.
+    pub fn let_go(&self) {
+        self.faults.let_go();
+    }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for FaultyTransport<T> {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        around(self.faults.next(), self.inner.send(request), failed).await
+        self.faults.around(self.inner.send(request), failed).await
     }
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
