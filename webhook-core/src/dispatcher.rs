@@ -6,14 +6,18 @@
 
 mod attempt;
 mod batch;
+mod behind;
 mod config;
 mod desk;
+mod lane;
 mod routing;
 mod run;
+mod slots;
 
 use std::{future::Future, sync::Arc};
 
 pub use config::{DispatcherConfig, InvalidDispatcherConfig};
+pub use lane::{FastLane, Reservation, Settled};
 
 use crate::{
     exchange::Wire,
@@ -56,6 +60,7 @@ pub struct Dispatcher {
     store: Arc<dyn Store>,
     wire: Wire,
     wake: Wake,
+    lane: FastLane,
     config: DispatcherConfig,
 }
 
@@ -67,8 +72,14 @@ impl Dispatcher {
     /// [`InvalidDispatcherConfig`] when the settings do not fit together.
     pub fn new(ports: Ports, config: DispatcherConfig) -> Result<Self, InvalidDispatcherConfig> {
         config.validate()?;
-        let wire = Wire { transport: ports.transport, signer: ports.signer, clock: ports.clock };
-        Ok(Self { store: ports.store, wire, wake: Wake::default(), config })
+        let wire = Wire {
+            transport: ports.transport,
+            signer: ports.signer,
+            clock: ports.clock,
+            max_timeout: config.max_timeout,
+        };
+        let (wake, lane) = (Wake::default(), FastLane::default());
+        Ok(Self { store: ports.store, wire, wake, lane, config })
     }
 
     /// Shares a hint with others, such as the publishers of this process.
@@ -78,8 +89,16 @@ impl Dispatcher {
         self
     }
 
+    /// Where the publishers of this process hand over what they have stored.
+    pub fn fast_lane(&self) -> FastLane {
+        self.lane.clone()
+    }
+
     /// Works until `shutdown` completes, then drains: claims nothing more, lets attempts in flight
     /// end and records them, gives back what was not started.
+    ///
+    /// One run at a time has the [`fast_lane`](Self::fast_lane), and its limits are its own: run one
+    /// for each process.
     ///
     /// Dropping the future is safe at any point, and rude: attempts in flight are recorded as
     /// unknown when their leases have ended.
@@ -109,6 +128,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Attempts that ended and are on record: delivered, to be repeated, or given up.
+    pub const fn finished(&self) -> usize {
+        self.delivered + self.retried + self.failed
+    }
+
     /// Adds what another dispatcher did.
     #[must_use]
     pub const fn and(mut self, other: Self) -> Self {

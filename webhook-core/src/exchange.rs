@@ -22,6 +22,8 @@ pub(crate) struct Wire {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// No attempt is given more time than this, whatever its endpoint asks for.
+    pub(crate) max_timeout: Duration,
 }
 
 /// What happened on the wire, and when.
@@ -55,7 +57,10 @@ impl Wire {
 
     async fn sign_and_send(&self, event: &Event, endpoint: &Endpoint, now: Timestamp) -> Outcome {
         match compose(event, endpoint, &*self.signer, now) {
-            Ok(request) => self.send(request).await,
+            Ok(request) => {
+                let timeout = request.timeout.min(self.max_timeout);
+                self.send(request.with_timeout(timeout)).await
+            }
             Err(error) => Outcome::NotSigned(error),
         }
     }

@@ -68,6 +68,16 @@ impl Snapshot {
             .filter_map(|&at| self.endpoints.get(at))
             .chain(by_pattern.filter(|endpoint| endpoint.wants(event_type)))
     }
+
+    /// The endpoints that get an event of this type: those that want it, unless they are disabled.
+    /// Each once, in the order of their ids, so that two processes write rows in the same order.
+    pub fn routed(&self, event_type: &EventType) -> Vec<&Arc<Endpoint>> {
+        let wanting = self.wanting(event_type);
+        let mut routed: Vec<_> = wanting.filter(|endpoint| endpoint.state.is_routed()).collect();
+        routed.sort_unstable_by_key(|endpoint| endpoint.id);
+        routed.dedup_by_key(|endpoint| endpoint.id);
+        routed
+    }
 }
 
 /// The types an endpoint names, each once; `None` when one of its filters is a pattern.
@@ -79,14 +89,9 @@ fn exact_types(endpoint: &Endpoint) -> Option<Vec<EventType>> {
     Some(types)
 }
 
-/// The endpoints that get an event of this type: those that want it, unless they are disabled.
-/// Each once, in the order of their ids, so that two processes write rows in the same order.
+/// The ids of the endpoints that get an event of this type: those of [`Snapshot::routed`].
 pub fn fan_out(snapshot: &Snapshot, event_type: &EventType) -> Vec<EndpointId> {
-    let routed = snapshot.wanting(event_type).filter(|endpoint| endpoint.state.is_routed());
-    let mut ids: Vec<_> = routed.map(|endpoint| endpoint.id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    snapshot.routed(event_type).into_iter().map(|endpoint| endpoint.id).collect()
 }
 
 #[cfg(test)]

@@ -54,7 +54,10 @@ pub use crate::{
     delivery::{
         Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus, Page,
     },
-    dispatcher::{Dispatcher, DispatcherConfig, InvalidDispatcherConfig, Ports, Report},
+    dispatcher::{
+        Dispatcher, DispatcherConfig, FastLane, InvalidDispatcherConfig, Ports, Report,
+        Reservation, Settled,
+    },
     duration::{InvalidDuration, format_duration, parse_duration},
     endpoint::{
         DisabledReason, Endpoint, EndpointState, InvalidEndpointState, InvalidTimeout, Timeout,

@@ -1,6 +1,6 @@
 //! Send now: post an event to one endpoint inside the call, retrying within it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     attempt::{Attempt, Failure},
@@ -56,7 +56,7 @@ impl Publisher {
         signer: Arc<dyn Signer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let wire = Wire { transport, signer, clock };
+        let wire = Wire { transport, signer, clock, max_timeout: Duration::MAX };
         Self { endpoint: Arc::new(endpoint), wire, log: None }
     }
 

@@ -185,7 +185,7 @@ mod tests {
         let id = EndpointId::from_uuid(Uuid::from_u128(2));
         let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap()).with_state(state);
         let work = work(
-            Wire { transport, signer, clock },
+            Wire { transport, signer, clock, max_timeout: Duration::MAX },
             claim(1, 0),
             Some(Arc::new(endpoint)),
             start_by,

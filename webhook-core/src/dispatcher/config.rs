@@ -17,6 +17,9 @@ pub struct DispatcherConfig {
     pub(super) lease: Duration,
     pub(super) poll: Duration,
     pub(super) drain: Duration,
+    pub(super) max_timeout: Duration,
+    pub(super) recording_budget: Duration,
+    pub(super) claim_budget: Duration,
     pub(super) seed: u64,
 }
 
@@ -34,7 +37,11 @@ impl DispatcherConfig {
     /// How long a shutdown waits for attempts in flight: as long as the longest may take.
     pub const DRAIN: Duration = Duration::from_secs(30);
 
-    /// What a lease must leave for writing down an attempt that took its whole time.
+    /// The longest attempt: as long as any endpoint may ask for.
+    pub const MAX_TIMEOUT: Duration = Timeout::MAX.as_duration();
+
+    /// What a lease must leave for writing down an attempt that took its whole time: as long as a
+    /// store may take to answer.
     pub const RECORDING_BUDGET: Duration = Duration::from_secs(10);
 
     /// What a lease must leave for the claim itself, and for loading what it needs.
@@ -51,18 +58,23 @@ impl DispatcherConfig {
             lease: Self::LEASE,
             poll: Self::POLL,
             drain: Self::DRAIN,
+            max_timeout: Self::MAX_TIMEOUT,
+            recording_budget: Self::RECORDING_BUDGET,
+            claim_budget: Self::CLAIM_BUDGET,
             seed: 0,
         }
     }
 
-    /// Sets how many attempts are in flight at once.
+    /// Sets how many attempts are in flight at once. A quarter of them is kept for claims: what this
+    /// process sends as soon as it is published never takes more than the other three.
     #[must_use]
     pub const fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
 
-    /// Sets the lease of a claim.
+    /// Sets the lease of a claim: at least the longest attempt, and the budgets for its claim and its
+    /// record. Work of a worker that died lies still for so long.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
@@ -77,10 +89,33 @@ impl DispatcherConfig {
     }
 
     /// Sets how long a shutdown waits for attempts in flight. Recording what has ended by then may
-    /// take up to [`RECORDING_BUDGET`](Self::RECORDING_BUDGET) more.
+    /// take up to the [`recording_budget`](Self::recording_budget) more.
     #[must_use]
     pub const fn drain(mut self, drain: Duration) -> Self {
         self.drain = drain;
+        self
+    }
+
+    /// Sets the longest attempt of this worker: endpoints that ask for a longer timeout get this one.
+    /// A shorter one permits a shorter lease.
+    #[must_use]
+    pub const fn max_timeout(mut self, timeout: Duration) -> Self {
+        self.max_timeout = timeout;
+        self
+    }
+
+    /// Sets how long before the end of its lease an attempt must be over, so that it can be recorded;
+    /// best no shorter than the store may take to answer.
+    #[must_use]
+    pub const fn recording_budget(mut self, budget: Duration) -> Self {
+        self.recording_budget = budget;
+        self
+    }
+
+    /// Sets what a lease must leave for the claim itself, and for loading what it needs.
+    #[must_use]
+    pub const fn claim_budget(mut self, budget: Duration) -> Self {
+        self.claim_budget = budget;
         self
     }
 
@@ -104,9 +139,17 @@ impl DispatcherConfig {
         if self.poll.is_zero() {
             return Err(InvalidDispatcherConfig::Poll);
         }
+        if self.max_timeout.is_zero() {
+            return Err(InvalidDispatcherConfig::MaxTimeout);
+        }
         // A lease that ends while its attempt is still allowed to run lets a second worker send too.
-        let needed = Timeout::MAX.as_duration() + Self::RECORDING_BUDGET + Self::CLAIM_BUDGET;
+        let needed = self.shortest_lease();
         if self.lease < needed { Err(InvalidDispatcherConfig::Lease { needed }) } else { Ok(()) }
+    }
+
+    fn shortest_lease(&self) -> Duration {
+        let longest = self.max_timeout.min(Self::MAX_TIMEOUT);
+        longest.saturating_add(self.recording_budget).saturating_add(self.claim_budget)
     }
 }
 
@@ -126,9 +169,12 @@ pub enum InvalidDispatcherConfig {
     /// The store would be asked without a pause.
     #[error("the poll interval must be longer than zero")]
     Poll,
+    /// No attempt could ever succeed.
+    #[error("the longest attempt must take more than no time")]
+    MaxTimeout,
     /// The lease could end before an attempt does.
     #[error(
-        "the lease must last at least {needed:?}: the longest attempt, and the time to claim and record it"
+        "the lease must last at least {needed:?}: the longest attempt, and the time to claim and record it; a shorter longest attempt permits a shorter lease"
     )]
     Lease {
         /// The shortest lease that does.

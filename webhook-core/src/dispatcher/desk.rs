@@ -3,14 +3,14 @@
 //! Bookkeeping only. Every method takes the time as an argument; nothing here does I/O. Each kind of
 //! store call runs once at a time: while it does, the next batch gathers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     id::EndpointId,
     port::store::deliveries::{Claim, ClaimDue, Finish, Lease, Settle},
 };
 
-use super::{config::DispatcherConfig, routing::Routing};
+use super::{config::DispatcherConfig, lane::Bay, routing::Routing, slots::Look};
 
 /// The longest pause after the store has failed, and so the longest until work goes on after it has
 /// come back.
@@ -23,9 +23,8 @@ const NEVER: Duration = Duration::MAX;
 #[derive(Debug)]
 pub(super) struct Desk {
     config: DispatcherConfig,
-    /// Claims held, and when their leases end.
-    held: BTreeMap<Lease, Duration>,
-    in_flight: BTreeMap<EndpointId, u32>,
+    /// Its slots, shared with the publishers of this process.
+    bay: Arc<Bay>,
     finishes: Vec<Finish>,
     releases: Vec<Lease>,
     resume_at: Option<EndpointId>,
@@ -46,11 +45,10 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(config: DispatcherConfig) -> Self {
+    pub(super) fn new(config: DispatcherConfig, bay: Arc<Bay>) -> Self {
         Self {
             config,
-            held: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
+            bay,
             finishes: Vec::new(),
             releases: Vec::new(),
             resume_at: None,
@@ -76,6 +74,7 @@ impl Desk {
 
     /// No new work from now on.
     pub(super) fn drain(&mut self, now: Duration) {
+        self.bay.close();
         self.drain_until.get_or_insert(now.saturating_add(self.config.drain));
     }
 
@@ -85,29 +84,34 @@ impl Desk {
 
     /// Claims held: being sent, or waiting to be written down.
     pub(super) fn held(&self) -> usize {
-        self.held.len()
+        self.bay.slots(|slots| slots.held())
     }
 
-    /// Whether the drain is over: nothing is held, or its time is up and all that has ended is
-    /// written down, or the store does not answer either.
+    /// Whether the drain is over: nothing is held or about to be handed over, or its time is up and
+    /// all that has ended is written down, or the store does not answer either.
     pub(super) fn is_done(&self, now: Duration) -> bool {
         let Some(until) = self.drain_until else { return false };
         let store_busy = self.claiming || self.routing || self.recording || self.releasing;
         let unwritten = store_busy || !self.finishes.is_empty() || !self.releases.is_empty();
-        let last = until.saturating_add(DispatcherConfig::RECORDING_BUDGET);
-        now >= last || !unwritten && (self.held.is_empty() || now >= until)
+        let in_use = self.bay.slots(|slots| slots.held() + slots.reserved());
+        now >= self.last_moment(until) || !unwritten && (in_use == 0 || now >= until)
+    }
+
+    /// What has ended by then is written down by this moment, or not by this process.
+    const fn last_moment(&self, drained: Duration) -> Duration {
+        drained.saturating_add(self.config.recording_budget)
     }
 
     /// Begins a claim, if it is time and there are free slots.
     pub(super) fn begin_claim(&mut self, now: Duration) -> Option<ClaimDue> {
-        let free = self.free_slots();
         let due = !self.is_draining() && now >= self.claim_at.max(self.store_at);
-        if self.claiming || !due || free == 0 {
+        if self.claiming || !due {
             return None;
         }
+        let (limit, in_flight) = self.bay.slots(|slots| slots.ask(self.config.batch))?;
         (self.claiming, self.claim_at) = (true, NEVER);
-        let claim = ClaimDue::new(free.min(self.config.batch), self.config.lease);
-        Some(claim.in_flight(self.in_flight.clone()).resume_at(self.resume_at))
+        let claim = ClaimDue::new(limit, self.config.lease);
+        Some(claim.in_flight(in_flight).resume_at(self.resume_at))
     }
 
     /// Begins to route, if it is time.
@@ -144,20 +148,24 @@ impl Desk {
         next_due: Option<Duration>,
         asked_at: Duration,
         now: Duration,
-    ) {
+    ) -> Look {
         self.claiming = false;
         self.failures = 0;
         self.resume_at = resume_at;
-        for claim in claims {
-            self.held.insert(claim.lease, asked_at.saturating_add(self.config.lease));
-            *self.in_flight.entry(claim.lease.delivery.endpoint).or_default() += 1;
-        }
         self.left_behind = next_due == Some(Duration::ZERO);
+        let ends = asked_at.saturating_add(self.config.lease);
+        let look = self.bay.slots(|slots| slots.claimed(claims, ends, self.left_behind));
         // An empty answer that says "at once" is not believed: it would be asked for in a loop.
         let next_due = next_due.filter(|due| !due.is_zero() || !claims.is_empty());
         let poll = self.next_poll();
         let next = now.saturating_add(next_due.map_or(poll, |due| due.min(poll)));
         self.claim_at = self.claim_at.min(next);
+        look
+    }
+
+    /// There is due work, and a slot for it: claim at once.
+    pub(super) fn claim_again(&mut self, now: Duration) {
+        self.claim_at = self.claim_at.min(now);
     }
 
     /// Notes what a round of routing came to.
@@ -170,13 +178,14 @@ impl Desk {
         let next = now.saturating_add(wait.map_or(poll, |wait| wait.min(poll)));
         self.route_at = self.route_at.min(next);
         if routing.routed > 0 {
-            self.claim_at = self.claim_at.min(now);
+            self.claim_again(now);
         }
     }
 
     /// A claim has failed.
     pub(super) fn claim_failed(&mut self, now: Duration) {
         (self.claiming, self.claim_at) = (false, now);
+        self.bay.slots(|slots| slots.claim_failed());
         self.store_failed(now);
     }
 
@@ -190,7 +199,8 @@ impl Desk {
     /// and be recorded before the lease does.
     pub(super) fn start_by(&self, asked_at: Duration, timeout: Duration) -> Duration {
         let ends = asked_at.saturating_add(self.config.lease);
-        ends.saturating_sub(timeout).saturating_sub(DispatcherConfig::RECORDING_BUDGET)
+        let longest = timeout.min(self.config.max_timeout);
+        ends.saturating_sub(longest).saturating_sub(self.config.recording_budget)
     }
 
     /// Puts an outcome among those to be written down. However long that takes: the fence makes a
@@ -201,34 +211,18 @@ impl Desk {
 
     /// Puts a claim among those to be given back, unless it has come back by itself.
     pub(super) fn release_later(&mut self, lease: Lease, now: Duration) {
-        if self.held.get(&lease).is_some_and(|ends| now < *ends) {
+        if self.bay.slots(|slots| slots.put_aside(lease, now)) {
             self.releases.push(lease);
-        } else {
-            self.let_go(lease);
         }
     }
 
     /// Frees the slot of a claim that is written down or given back.
     pub(super) fn let_go(&mut self, lease: Lease) {
-        if self.held.remove(&lease).is_none() {
-            return;
-        }
-        let endpoint = lease.delivery.endpoint;
-        let left = self.in_flight(endpoint).saturating_sub(1);
-        if left == 0 {
-            self.in_flight.remove(&endpoint);
-        } else {
-            self.in_flight.insert(endpoint, left);
-        }
-    }
-
-    /// Attempts in flight at an endpoint.
-    pub(super) fn in_flight(&self, endpoint: EndpointId) -> u32 {
-        self.in_flight.get(&endpoint).copied().unwrap_or_default()
+        self.bay.slots(|slots| slots.let_go(lease));
     }
 
     /// A batch has been handed over. These are written down: slots are free, and a retry may be due
-    /// before the next poll. An endpoint that `was_full` may have more.
+    /// before the next poll. An endpoint that `was_full`, or is behind, may have more.
     pub(super) fn recorded<'f>(
         &mut self,
         finishes: impl IntoIterator<Item = &'f Finish>,
@@ -236,16 +230,18 @@ impl Desk {
         now: Duration,
     ) {
         self.recording = false;
+        let mut may_have_more = self.left_behind || was_full;
         for finish in finishes {
             self.failures = 0;
             self.let_go(finish.lease);
+            let endpoint = finish.lease.delivery.endpoint;
+            may_have_more |= self.bay.slots(|slots| slots.is_behind(endpoint));
             if let Settle::Retry(wait) = finish.settle {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
             }
         }
-        // A claim that is under way saw these slots taken.
-        if self.left_behind || was_full || self.claiming {
-            self.claim_at = self.claim_at.min(now);
+        if may_have_more {
+            self.claim_again(now);
         }
     }
 
@@ -264,23 +260,20 @@ impl Desk {
     /// How long nothing needs doing, unless something happens.
     pub(super) fn idle_for(&self, now: Duration) -> Duration {
         let draining = self.is_draining();
-        let claim = !draining && self.free_slots() > 0;
+        let claim = !draining && !self.claiming && self.bay.slots(|slots| slots.free()) > 0;
         let write = !self.finishes.is_empty() && !self.recording;
         let give_back = !self.releases.is_empty() && !self.releasing;
         let times = [
             claim.then(|| self.claim_at.max(self.store_at)),
-            (!draining).then(|| self.route_at.max(self.store_at)),
+            (!draining && !self.routing).then(|| self.route_at.max(self.store_at)),
             (write || give_back).then_some(self.store_at),
-            self.drain_until.map(|until| {
-                let last = until.saturating_add(DispatcherConfig::RECORDING_BUDGET);
-                if now >= until { last } else { until }
-            }),
+            self.drain_until.map(
+                |until| {
+                    if now >= until { self.last_moment(until) } else { until }
+                },
+            ),
         ];
         times.into_iter().flatten().min().unwrap_or(NEVER).saturating_sub(now)
-    }
-
-    fn free_slots(&self) -> usize {
-        self.config.concurrency.saturating_sub(self.held.len())
     }
 
     /// The poll interval, a tenth shorter or longer, so that workers do not poll in step.
@@ -301,8 +294,10 @@ fn batch<T>(items: &mut Vec<T>, most: usize, may: bool) -> Option<Vec<T>> {
 mod tests {
     use super::*;
     use crate::{
+        endpoint::Endpoint,
         event::Event,
         id::{DeliveryId, EventId, LeaseEpoch, Revision},
+        port::Clock,
         time::Timestamp,
     };
     use std::sync::Arc;
@@ -328,9 +323,31 @@ mod tests {
         Finish::new(claim.lease, Vec::new(), 1, settle)
     }
 
+    fn desk(config: DispatcherConfig) -> Desk {
+        let bay = Bay::new(Arc::new(Stopped), config.concurrency, config.lease);
+        Desk::new(config, Arc::new(bay))
+    }
+
+    /// A clock that nobody asks.
+    #[derive(Debug)]
+    struct Stopped;
+
+    #[async_trait::async_trait]
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        fn monotonic(&self) -> Duration {
+            SECOND
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
     /// A desk with room for four that holds so many claims, made at one second, and has just routed.
     fn holding(count: u128, next_due: Option<Duration>) -> (Desk, Vec<Claim>) {
-        let mut desk = Desk::new(DispatcherConfig::new().concurrency(4));
+        let mut desk = desk(DispatcherConfig::new().concurrency(4));
         assert_eq!(limit(&mut desk, SECOND), Some(4));
         assert!(desk.begin_routing(SECOND));
         desk.routed(Routing { routed: 0, more: false, next_due: None }, SECOND);
@@ -369,7 +386,7 @@ mod tests {
 
     #[test]
     fn one_claim_is_under_way_at_a_time() {
-        let mut desk = Desk::new(DispatcherConfig::new());
+        let mut desk = desk(DispatcherConfig::new());
         assert!(desk.begin_claim(SECOND).is_some());
         desk.wake(SECOND);
         assert!(desk.begin_claim(SECOND).is_none());
@@ -377,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_hint_that_comes_during_a_claim_or_a_routing_is_not_lost() {
-        let mut desk = Desk::new(DispatcherConfig::new());
+        let mut desk = desk(DispatcherConfig::new());
         assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
         desk.wake(SECOND);
         desk.claimed(&[], None, None, SECOND, SECOND * 2);
@@ -404,12 +421,23 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_come_free_during_a_claim_are_filled_by_the_next() {
-        let (mut desk, held) = holding(2, AT_ONCE);
-        assert_eq!(limit(&mut desk, SECOND), Some(2));
+    fn slots_of_an_endpoint_that_is_behind_are_filled_as_soon_as_they_come_free() {
+        let (mut desk, held) = holding(2, None);
+        let endpoint = held[0].lease.delivery.endpoint;
+        let url = "https://a.example/".parse().unwrap();
+        desk.bay.slots(|slots| slots.note_behind(&Endpoint::new(endpoint, url)));
+        record(&mut desk, &held[1], Settle::Success, false);
+        assert_eq!(limit(&mut desk, SECOND), None, "another endpoint's slot");
         record(&mut desk, &held[0], Settle::Success, false);
-        desk.claimed(&[], None, None, SECOND, SECOND);
-        assert_eq!(limit(&mut desk, SECOND), Some(3));
+        assert_eq!(limit(&mut desk, SECOND), Some(4));
+    }
+
+    #[test]
+    fn a_hint_during_a_claim_or_a_routing_is_no_reason_to_go_round_in_circles() {
+        let mut desk = desk(DispatcherConfig::new());
+        assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
+        desk.wake(SECOND);
+        assert_eq!(desk.idle_for(SECOND), NEVER - SECOND);
     }
 
     #[test]
@@ -422,7 +450,7 @@ mod tests {
 
     #[test]
     fn polls_are_spread_by_a_tenth() {
-        let mut desk = Desk::new(DispatcherConfig::new());
+        let mut desk = desk(DispatcherConfig::new());
         let polls: Vec<_> = (0..1000).map(|_| desk.next_poll()).collect();
         let (least, most) = (polls.iter().min().unwrap(), polls.iter().max().unwrap());
         assert!(*least >= Duration::from_millis(900) && *least < Duration::from_millis(910));

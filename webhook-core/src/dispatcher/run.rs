@@ -20,13 +20,15 @@ use super::{
     attempt::{Worked, endpoint_unreadable, work},
     batch::{Loaded, Recorded, load, record},
     desk::Desk,
+    lane::{Bay, Delivering},
     routing::{Routing, route_unrouted},
+    slots::Look,
 };
 
 /// Something that has happened.
 enum Step {
     Claimed { answer: Result<Claimed, StoreError>, asked_at: Duration },
-    Loaded { claims: Vec<Claim>, loaded: Loaded, asked_at: Duration },
+    Loaded { claims: Vec<Claim>, loaded: Loaded, look: Look, asked_at: Duration },
     Routed(Result<Routing, StoreError>),
     Worked(Worked),
     Recorded(Recorded),
@@ -38,6 +40,7 @@ const MAX_ENDPOINTS: usize = 10_000;
 
 pub(super) struct Run<'a> {
     dispatcher: &'a Dispatcher,
+    bay: Arc<Bay>,
     desk: Desk,
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
     endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
@@ -46,9 +49,13 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(super) fn new(dispatcher: &'a Dispatcher) -> Self {
+        let Dispatcher { config, wire, lane, .. } = dispatcher;
+        let bay = Arc::new(Bay::new(wire.clock.clone(), config.concurrency, config.lease));
+        lane.open(&bay);
         Self {
             dispatcher,
-            desk: Desk::new(dispatcher.config.clone()),
+            desk: Desk::new(config.clone(), Arc::clone(&bay)),
+            bay,
             steps: FuturesUnordered::new(),
             endpoints: BTreeMap::new(),
             report: Report::default(),
@@ -58,23 +65,43 @@ impl<'a> Run<'a> {
     pub(super) async fn until(mut self, shutdown: impl Future<Output = ()>) -> Report {
         let mut shutdown = pin!(shutdown.fuse());
         let (wake, clock) = (&self.dispatcher.wake, self.dispatcher.wire.clock.clone());
+        let bay = Arc::clone(&self.bay);
         loop {
+            self.take_over();
             self.start_what_is_due();
             let now = self.now();
-            if self.desk.is_done(now) {
+            if self.desk.is_done(now) && bay.end() {
                 break;
             }
+            let mut news = pin!(bay.news().fuse());
             let mut woken = pin!(wake.woken().fuse());
             let mut idle = clock.sleep(self.desk.idle_for(now)).fuse();
             select_biased! {
                 () = shutdown => self.desk.drain(self.now()),
                 () = woken => self.desk.wake(self.now()),
                 step = self.steps.select_next_some() => self.note_all(step),
+                // What was handed over is taken at every turn, whatever has begun it.
+                () = news => {}
                 () = idle => {}
             }
         }
         self.report.cut = self.desk.held();
         self.report
+    }
+
+    /// Takes what publishers have handed over.
+    fn take_over(&mut self) {
+        let now = self.now();
+        for Delivering { claim, endpoint, asked_at } in self.bay.handed_over() {
+            if self.desk.is_draining() {
+                self.desk.release_later(claim.lease, now);
+                continue;
+            }
+            if !self.holds(&claim) {
+                self.keep(vec![endpoint]);
+            }
+            self.start_attempt(claim, asked_at);
+        }
     }
 
     fn now(&self) -> Duration {
@@ -120,8 +147,8 @@ impl<'a> Run<'a> {
     fn note(&mut self, step: Step) {
         match step {
             Step::Claimed { answer, asked_at } => self.take_claims(answer, asked_at),
-            Step::Loaded { claims, loaded, asked_at } => {
-                self.take_endpoints(claims, loaded, asked_at);
+            Step::Loaded { claims, loaded, look, asked_at } => {
+                self.take_endpoints(claims, loaded, &look, asked_at);
             }
             Step::Routed(answer) => self.take_routing(answer),
             Step::Worked(Worked::Finished(finish)) => self.desk.finish_later(finish),
@@ -140,12 +167,12 @@ impl<'a> Run<'a> {
                 return self.desk.claim_failed(now);
             }
         };
-        self.desk.claimed(&claimed.claims, claimed.resume_at, claimed.next_due, asked_at, now);
-        let (known, unknown) =
-            claimed.claims.into_iter().partition::<Vec<_>, _>(|claim| self.holds(claim));
-        self.start_or_release(known, asked_at);
+        let Claimed { claims, resume_at, next_due } = claimed;
+        let look = self.desk.claimed(&claims, resume_at, next_due, asked_at, now);
+        let (known, unknown) = claims.into_iter().partition::<Vec<_>, _>(|claim| self.holds(claim));
+        self.start_or_release(known, &look, asked_at);
         if !unknown.is_empty() {
-            self.start_loading(unknown, asked_at);
+            self.start_loading(unknown, look, asked_at);
         }
     }
 
@@ -155,21 +182,27 @@ impl<'a> Run<'a> {
         held.is_some_and(|endpoint| endpoint.revision >= claim.endpoint_revision)
     }
 
-    fn start_loading(&self, claims: Vec<Claim>, asked_at: Duration) {
+    fn start_loading(&self, claims: Vec<Claim>, look: Look, asked_at: Duration) {
         let mut ids: Vec<_> = claims.iter().map(|claim| claim.lease.delivery.endpoint).collect();
         ids.sort_unstable();
         ids.dedup();
         self.start(move |store| async move {
-            Step::Loaded { loaded: load(&*store, &ids).await, claims, asked_at }
+            Step::Loaded { loaded: load(&*store, &ids).await, claims, look, asked_at }
         });
     }
 
-    fn take_endpoints(&mut self, claims: Vec<Claim>, loaded: Loaded, asked_at: Duration) {
+    fn take_endpoints(
+        &mut self,
+        claims: Vec<Claim>,
+        loaded: Loaded,
+        look: &Look,
+        asked_at: Duration,
+    ) {
         let now = self.now();
         for claim in &claims {
             self.endpoints.remove(&claim.lease.delivery.endpoint);
         }
-        self.keep(loaded.endpoints);
+        self.keep(loaded.endpoints.into_iter().map(Arc::new).collect());
         if let Some(error) = &loaded.failure {
             say_failed("endpoints", error);
             self.desk.store_failed(now);
@@ -184,10 +217,11 @@ impl<'a> Run<'a> {
             unreadable.contains_key(&claim.lease.delivery.endpoint)
         });
         wait.iter().for_each(|claim| self.desk.finish_later(endpoint_unreadable(claim)));
-        self.start_or_release(start, asked_at);
+        self.start_or_release(start, look, asked_at);
     }
 
-    fn keep(&mut self, endpoints: Vec<Endpoint>) {
+    /// Keeps these, if need be in place of all the others.
+    fn keep(&mut self, endpoints: Vec<Arc<Endpoint>>) {
         if self.endpoints.len() + endpoints.len() > MAX_ENDPOINTS {
             self.endpoints.clear();
         }
@@ -199,20 +233,42 @@ impl<'a> Run<'a> {
                     "endpoint has no secret: its webhooks are not signed"
                 );
             }
-            self.endpoints.insert(endpoint.id, Arc::new(endpoint));
+            self.endpoints.insert(endpoint.id, endpoint);
         }
     }
 
-    /// A shutdown may have begun since these were claimed.
-    fn start_or_release(&mut self, claims: Vec<Claim>, asked_at: Duration) {
-        let now = self.now();
-        for claim in claims {
-            if self.desk.is_draining() {
-                self.desk.release_later(claim.lease, now);
+    /// A shutdown may have begun since these were claimed, and publishers may have taken slots.
+    fn start_or_release(&mut self, claims: Vec<Claim>, look: &Look, asked_at: Duration) {
+        let mut start = Vec::with_capacity(claims.len());
+        // Where there are too many, the youngest go back.
+        for claim in claims.into_iter().rev() {
+            if self.desk.is_draining() || !self.has_room_for(&claim, look) {
+                self.desk.release_later(claim.lease, self.now());
             } else {
-                self.start_attempt(claim, asked_at);
+                start.push(claim);
             }
         }
+        start.into_iter().rev().for_each(|claim| self.start_attempt(claim, asked_at));
+    }
+
+    /// Whether a claim fits into its endpoint's limit; and notes what the look at the store says
+    /// about more work of that endpoint.
+    fn has_room_for(&mut self, claim: &Claim, look: &Look) -> bool {
+        let Some(endpoint) = self.endpoints.get(&claim.lease.delivery.endpoint) else {
+            return true;
+        };
+        let left_work = look.left_work_of(endpoint);
+        let (over, full) = self.bay.slots(|slots| {
+            if left_work {
+                slots.note_behind(endpoint);
+            }
+            (slots.is_over(endpoint), slots.is_full(endpoint))
+        });
+        if left_work && !full {
+            // Slots have come free since the look.
+            self.desk.claim_again(self.now());
+        }
+        !over
     }
 
     fn start_attempt(&self, claim: Claim, asked_at: Duration) {
@@ -259,7 +315,7 @@ impl<'a> Run<'a> {
     /// Whether an endpoint has all the attempts in flight that it may have.
     fn is_full(&self, id: EndpointId) -> bool {
         let held = self.endpoints.get(&id);
-        held.is_some_and(|endpoint| self.desk.in_flight(id) >= endpoint.max_in_flight)
+        held.is_some_and(|endpoint| self.bay.slots(|slots| slots.is_full(endpoint)))
     }
 
     fn take_released(&mut self, leases: Vec<Lease>, answer: Result<Vec<Finished>, StoreError>) {
@@ -277,6 +333,14 @@ impl<'a> Run<'a> {
                 leases.into_iter().for_each(|lease| self.desk.release_later(lease, now));
             }
         }
+    }
+}
+
+impl Drop for Run<'_> {
+    /// Whether it has come to its end, or was dropped in the middle.
+    fn drop(&mut self) {
+        self.dispatcher.lane.close(&self.bay);
+        self.bay.abandon();
     }
 }
 

@@ -23,6 +23,15 @@ impl Enqueue {
         Self { event, fan_out: Some(fan_out) }
     }
 
+    /// The same with every delivery pending: leased by nobody.
+    #[must_use]
+    pub fn without_leases(mut self) -> Self {
+        for delivery in self.fan_out.iter_mut().flat_map(|fan_out| &mut fan_out.deliveries) {
+            delivery.lease = None;
+        }
+        self
+    }
+
     /// An event for a dispatcher to route.
     pub const fn unrouted(event: Event) -> Self {
         Self { event, fan_out: None }
@@ -45,9 +54,7 @@ impl FanOut {
         version: TenantVersion,
         endpoints: impl IntoIterator<Item = EndpointId>,
     ) -> Self {
-        let deliveries =
-            endpoints.into_iter().map(|endpoint| NewDelivery { endpoint, lease: None }).collect();
-        Self { version, deliveries }
+        Self { version, deliveries: endpoints.into_iter().map(NewDelivery::pending).collect() }
     }
 }
 
@@ -63,6 +70,11 @@ pub struct NewDelivery {
 }
 
 impl NewDelivery {
+    /// A delivery that is due at once, for whoever claims it.
+    pub const fn pending(endpoint: EndpointId) -> Self {
+        Self { endpoint, lease: None }
+    }
+
     /// A delivery that the caller has claimed already.
     pub const fn leased(endpoint: EndpointId, lease: Duration) -> Self {
         Self { endpoint, lease: Some(lease) }

@@ -1,0 +1,296 @@
+//! The fast lane: what a process publishes, and also delivers, is sent from memory.
+//!
+//! A publisher takes slots before it stores an event, stores those deliveries already leased, and
+//! hands them over once they are stored: no claim, no second look at the store. What finds no slot is
+//! stored pending, and claimed in its turn. Nothing depends on the lane: should the process die, or
+//! the publisher give up, the lease runs out and somebody claims the delivery.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    endpoint::Endpoint,
+    event::Event,
+    fan_out::Snapshot,
+    id::{DeliveryId, LeaseEpoch},
+    port::{
+        Clock,
+        store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
+    },
+    wake::Wake,
+};
+
+use super::slots::Slots;
+
+/// Where publishers hand over what they have stored to a dispatcher of the same process.
+///
+/// Open while the dispatcher runs, until it is told to stop. Clones are the same lane; the default one
+/// is never open.
+///
+/// ```no_run
+/// # async fn publish(dispatcher: &webhook_core::Dispatcher, store: &dyn webhook_core::Store,
+/// #     event: webhook_core::Event, snapshot: &webhook_core::Snapshot,
+/// # ) -> Result<(), webhook_core::StoreError> {
+/// let lane = dispatcher.fast_lane();
+/// // For each batch of events:
+/// let mut reservation = lane.reserve();
+/// let batch = vec![reservation.route(event, Some(snapshot))];
+/// let answers = store.enqueue(batch).await?;
+/// let settled = reservation.settle(&answers);
+/// // Wake the dispatchers if `settled.left_waiting`, give `settled.unsent` back to the store.
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FastLane(Arc<Mutex<Option<Arc<Bay>>>>);
+
+impl FastLane {
+    /// Begins a batch. Best called when there is nothing left to wait for but the store's commit: the
+    /// leases are reckoned from here.
+    pub fn reserve(&self) -> Reservation {
+        let bay = self.door().clone();
+        let asked_at = bay.as_ref().map(|bay| bay.clock.monotonic()).unwrap_or_default();
+        Reservation { bay, asked_at, events: Vec::new() }
+    }
+
+    /// Opens the lane into `bay`, unless it leads elsewhere.
+    pub(super) fn open(&self, bay: &Arc<Bay>) {
+        self.door().get_or_insert_with(|| Arc::clone(bay));
+    }
+
+    /// Closes the lane, if it leads into `bay`.
+    pub(super) fn close(&self, bay: &Arc<Bay>) {
+        self.door().take_if(|open| Arc::ptr_eq(open, bay));
+    }
+
+    fn door(&self) -> MutexGuard<'_, Option<Arc<Bay>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Slots taken for a batch of events that is being stored. Dropped, it gives them back.
+#[derive(Debug)]
+#[must_use = "the slots are given back when it is dropped"]
+pub struct Reservation {
+    bay: Option<Arc<Bay>>,
+    asked_at: Duration,
+    events: Vec<Reserved>,
+}
+
+/// What was reserved for one event.
+#[derive(Debug, Default)]
+struct Reserved {
+    claims: Vec<Delivering>,
+    /// Whether a delivery waits in the store for somebody to claim it.
+    left_waiting: bool,
+    /// Those of endpoints that had no slot free.
+    refused: Vec<Arc<Endpoint>>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Settled {
+    /// Whether something was stored that a dispatcher has to look for.
+    pub left_waiting: bool,
+    /// Leases that nobody is going to use, since the dispatcher has ended meanwhile: best given back
+    /// to the store.
+    pub unsent: Vec<Lease>,
+}
+
+impl Reservation {
+    /// The event as a store takes it, the next one of the batch: routed by `snapshot`, its deliveries
+    /// leased as far as there are slots; to be routed later, when there is none.
+    pub fn route(&mut self, event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
+        let mut reserved = Reserved::default();
+        let item = match snapshot {
+            None => Enqueue::unrouted(event),
+            Some(snapshot) => {
+                let deliveries = self.deliveries(&event, snapshot, &mut reserved);
+                Enqueue::routed(event, FanOut { version: snapshot.version(), deliveries })
+            }
+        };
+        self.events.push(reserved);
+        item
+    }
+
+    fn deliveries(
+        &self,
+        event: &Event,
+        snapshot: &Snapshot,
+        reserved: &mut Reserved,
+    ) -> Vec<NewDelivery> {
+        let endpoints = snapshot.routed(&event.event_type);
+        let Some(bay) = self.bay.as_deref().filter(|_| !endpoints.is_empty()) else {
+            reserved.left_waiting = endpoints.iter().any(|endpoint| endpoint.state.is_active());
+            return endpoints.iter().map(|endpoint| NewDelivery::pending(endpoint.id)).collect();
+        };
+        // The body is shared, however many endpoints get it.
+        let (mut state, event) = (bay.state(), Arc::new(event.clone()));
+        let new = |endpoint: &Arc<Endpoint>| {
+            if !endpoint.state.is_active() {
+                return NewDelivery::pending(endpoint.id);
+            }
+            if state.open && state.slots.reserve(endpoint) {
+                reserved.claims.push(self.delivering(&event, endpoint));
+                return NewDelivery::leased(endpoint.id, bay.lease);
+            }
+            reserved.left_waiting = true;
+            reserved.refused.push(Arc::clone(endpoint));
+            NewDelivery::pending(endpoint.id)
+        };
+        endpoints.into_iter().map(new).collect()
+    }
+
+    fn delivering(&self, event: &Arc<Event>, endpoint: &Arc<Endpoint>) -> Delivering {
+        let delivery = DeliveryId::new(event.id, endpoint.id);
+        let lease = Lease { delivery, epoch: LeaseEpoch::default().next() };
+        let claim = Claim::new(lease, Arc::clone(event), endpoint.revision);
+        Delivering { claim, endpoint: Arc::clone(endpoint), asked_at: self.asked_at }
+    }
+
+    /// Hands over what is stored, by the store's `answers` to the batch, and gives the slots of the
+    /// rest back.
+    ///
+    /// Only for a store that has answered: of a batch that may be stored or not, nothing is sent from
+    /// memory, and dropping the reservation is all there is to do.
+    pub fn settle(mut self, answers: &[Enqueued]) -> Settled {
+        let mut settled = Settled::default();
+        let events = std::mem::take(&mut self.events);
+        for (at, reserved) in events.into_iter().enumerate() {
+            match answers.get(at) {
+                Some(Enqueued::Routed(_)) => {
+                    settled.left_waiting |= reserved.left_waiting;
+                    settled.unsent.extend(self.hand_over(reserved));
+                }
+                Some(Enqueued::Later) | None => {
+                    settled.left_waiting = true;
+                    self.give_back(&reserved);
+                }
+                Some(Enqueued::Duplicate(_) | Enqueued::Conflict(_)) => self.give_back(&reserved),
+            }
+        }
+        settled
+    }
+
+    /// Answers the leases that nobody takes any more.
+    fn hand_over(&self, reserved: Reserved) -> Vec<Lease> {
+        let Some(bay) = &self.bay else { return Vec::new() };
+        let mut state = bay.state();
+        // Once more: only from now on a claim can see what is theirs.
+        reserved.refused.iter().for_each(|endpoint| state.slots.note_behind(endpoint));
+        if state.ended {
+            return reserved.claims.iter().map(|handed| handed.claim.lease).collect();
+        }
+        let ends = self.asked_at.saturating_add(bay.lease);
+        for handed in &reserved.claims {
+            state.slots.hand_over(handed.claim.lease, ends);
+        }
+        let news = !reserved.claims.is_empty();
+        state.handed_over.extend(reserved.claims);
+        drop(state);
+        if news {
+            bay.news.wake();
+        }
+        Vec::new()
+    }
+
+    fn give_back(&self, reserved: &Reserved) {
+        let Some(bay) = self.bay.as_ref().filter(|_| !reserved.claims.is_empty()) else { return };
+        let mut state = bay.state();
+        for handed in &reserved.claims {
+            state.slots.give_back(handed.endpoint.id);
+        }
+        drop(state);
+        // A dispatcher that is ending waits for these slots.
+        bay.news.wake();
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.events.iter().for_each(|reserved| self.give_back(reserved));
+    }
+}
+
+/// A claim, with the endpoint as its publisher knew it.
+#[derive(Debug)]
+pub(super) struct Delivering {
+    pub(super) claim: Claim,
+    pub(super) endpoint: Arc<Endpoint>,
+    /// When its lease was asked for, on the monotonic clock.
+    pub(super) asked_at: Duration,
+}
+
+/// What the publishers of a process share with one run of its dispatcher.
+pub(super) struct Bay {
+    clock: Arc<dyn Clock>,
+    lease: Duration,
+    state: Mutex<State>,
+    news: Wake,
+}
+
+#[derive(Debug)]
+struct State {
+    slots: Slots,
+    handed_over: Vec<Delivering>,
+    /// Whether publishers may take slots.
+    open: bool,
+    /// Whether nobody takes anything over any more.
+    ended: bool,
+}
+
+impl Bay {
+    pub(super) fn new(clock: Arc<dyn Clock>, slots: usize, lease: Duration) -> Self {
+        let state =
+            State { slots: Slots::new(slots), handed_over: Vec::new(), open: true, ended: false };
+        Self { clock, lease, state: Mutex::new(state), news: Wake::default() }
+    }
+
+    /// Does something with the slots.
+    pub(super) fn slots<T>(&self, act: impl FnOnce(&mut Slots) -> T) -> T {
+        act(&mut self.state().slots)
+    }
+
+    /// What was handed over since.
+    pub(super) fn handed_over(&self) -> Vec<Delivering> {
+        std::mem::take(&mut self.state().handed_over)
+    }
+
+    /// Waits until something is handed over, or given back.
+    pub(super) async fn news(&self) {
+        self.news.woken().await;
+    }
+
+    /// Lets publishers take no more slots.
+    pub(super) fn close(&self) {
+        self.state().open = false;
+    }
+
+    /// Ends it, unless something was handed over since.
+    pub(super) fn end(&self) -> bool {
+        let mut state = self.state();
+        state.ended = state.handed_over.is_empty();
+        state.ended
+    }
+
+    /// Ends it, whatever was handed over.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state();
+        (state.open, state.ended) = (false, true);
+        state.handed_over.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bay").field("state", &self.state).finish_non_exhaustive()
+    }
+}

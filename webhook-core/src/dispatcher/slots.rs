@@ -1,0 +1,504 @@
+//! Slots: how many attempts may be in flight, in all and at each endpoint, and what takes them.
+//!
+//! The dispatcher and the publishers of its process draw on the same ones. Bookkeeping only: whoever
+//! holds it decides what to do about it.
+//!
+//! Laws, checked by property tests at the bottom of this file:
+//!
+//! - slots in use, those set aside for a claim under way included, are never more than there are;
+//! - publishers never use more than three quarters, so that steady publishing starves no retry;
+//! - an endpoint never has more attempts in flight than it may have;
+//! - what is taken is given back once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    endpoint::Endpoint,
+    id::EndpointId,
+    port::store::deliveries::{Claim, Lease},
+};
+
+use super::behind::Behind;
+
+/// All times are on the monotonic clock.
+#[derive(Debug)]
+pub(super) struct Slots {
+    total: usize,
+    /// The claims held: being sent, or waiting to be written down.
+    held: BTreeMap<Lease, Holding>,
+    /// Attempts in flight, or about to be, by endpoint.
+    in_flight: BTreeMap<EndpointId, u32>,
+    /// Taken by publishers whose events are being stored.
+    reserved: usize,
+    /// Taken by publishers, whether their events are being stored or sent.
+    published: usize,
+    /// Set aside for the claim under way, and what was in flight when it began.
+    asked: Option<(usize, BTreeMap<EndpointId, u32>)>,
+    behind: Behind,
+}
+
+/// What a claim saw of the store.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Look {
+    /// Attempts in flight at each endpoint as it saw them, those it took included.
+    in_flight: BTreeMap<EndpointId, u32>,
+    /// Whether it left due work behind, nobody knows whose.
+    more: bool,
+}
+
+impl Look {
+    /// Whether it may have left due work of this endpoint, of which it took some.
+    pub(super) fn left_work_of(&self, endpoint: &Endpoint) -> bool {
+        let in_flight = self.in_flight.get(&endpoint.id).copied().unwrap_or_default();
+        self.more || in_flight >= endpoint.max_in_flight
+    }
+}
+
+/// A claim held.
+#[derive(Clone, Copy, Debug)]
+struct Holding {
+    /// When its lease ends.
+    ends: Duration,
+    /// Whether its publisher handed it over.
+    published: bool,
+    /// Whether it counts among the attempts in flight: not, when it waits to be given back.
+    in_flight: bool,
+}
+
+impl Slots {
+    pub(super) const fn new(total: usize) -> Self {
+        Self {
+            total,
+            held: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            reserved: 0,
+            published: 0,
+            asked: None,
+            behind: Behind::new(),
+        }
+    }
+
+    /// How many more attempts there may be.
+    pub(super) fn free(&self) -> usize {
+        let asked = self.asked.as_ref().map_or(0, |(asked, _)| *asked);
+        self.total.saturating_sub(self.held.len() + self.reserved + asked)
+    }
+
+    /// Claims held.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Slots taken by publishers whose events are being stored.
+    pub(super) const fn reserved(&self) -> usize {
+        self.reserved
+    }
+
+    /// Attempts in flight at an endpoint.
+    pub(super) fn in_flight(&self, endpoint: EndpointId) -> u32 {
+        self.in_flight.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// Whether due work of an endpoint waits in the store, or may.
+    pub(super) fn is_behind(&self, endpoint: EndpointId) -> bool {
+        self.behind.has(endpoint)
+    }
+
+    /// Notes that due work of an endpoint waits in the store, or may.
+    pub(super) fn note_behind(&mut self, endpoint: &Endpoint) {
+        self.behind.note(endpoint.id, endpoint.max_in_flight);
+    }
+
+    /// Takes a slot for a publisher, by the same rules as a claim. Answers whether there was one; when
+    /// not, the delivery is going to wait in the store.
+    pub(super) fn reserve(&mut self, endpoint: &Endpoint) -> bool {
+        let full = self.in_flight(endpoint.id) >= endpoint.max_in_flight;
+        let quarter = self.total.div_ceil(4);
+        let none = self.free() == 0 || self.published >= self.total - quarter;
+        if full || none || self.is_behind(endpoint.id) {
+            self.note_behind(endpoint);
+            return false;
+        }
+        self.reserved += 1;
+        self.published += 1;
+        self.count(endpoint.id);
+        true
+    }
+
+    /// Gives a publisher's slot back: nothing is sent.
+    pub(super) fn give_back(&mut self, endpoint: EndpointId) {
+        self.reserved = self.reserved.saturating_sub(1);
+        self.published = self.published.saturating_sub(1);
+        self.discount(endpoint);
+    }
+
+    /// Turns a publisher's slot into a claim held: its event is stored, and is going to be sent.
+    pub(super) fn hand_over(&mut self, lease: Lease, ends: Duration) {
+        self.reserved = self.reserved.saturating_sub(1);
+        self.held.insert(lease, Holding { ends, published: true, in_flight: true });
+    }
+
+    /// Sets up to `most` free slots aside for a claim. Answers how many, and what is in flight;
+    /// nothing, when none is free.
+    pub(super) fn ask(&mut self, most: usize) -> Option<(usize, BTreeMap<EndpointId, u32>)> {
+        let asked = self.free().min(most);
+        if asked == 0 {
+            return None;
+        }
+        self.behind.begin_claim();
+        self.asked = Some((asked, self.in_flight.clone()));
+        self.asked.clone()
+    }
+
+    /// Takes the claims that were asked for. `ends` is when their leases do, `more` whether the store
+    /// said that it has more due work than it gave.
+    pub(super) fn claimed(&mut self, claims: &[Claim], ends: Duration, more: bool) -> Look {
+        let (asked, mut in_flight) = self.asked.take().unwrap_or_default();
+        let more = more || claims.len() >= asked;
+        for claim in claims {
+            let endpoint = claim.lease.delivery.endpoint;
+            self.held.insert(claim.lease, Holding { ends, published: false, in_flight: true });
+            self.count(endpoint);
+            *in_flight.entry(endpoint).or_default() += 1;
+        }
+        if !more {
+            self.behind.looked(&in_flight);
+        }
+        Look { in_flight, more }
+    }
+
+    /// The claim that was under way has failed.
+    pub(super) fn claim_failed(&mut self) {
+        self.asked = None;
+    }
+
+    /// Whether the endpoint has more in flight than it may: publishers took slots while a claim was
+    /// under way.
+    pub(super) fn is_over(&self, endpoint: &Endpoint) -> bool {
+        self.in_flight(endpoint.id) > endpoint.max_in_flight
+    }
+
+    /// Whether the endpoint has all the attempts in flight that it may have.
+    pub(super) fn is_full(&self, endpoint: &Endpoint) -> bool {
+        self.in_flight(endpoint.id) >= endpoint.max_in_flight
+    }
+
+    /// A claim is going to be given back instead of being sent. Answers whether its lease still holds
+    /// by then: if not, it has come back by itself, and is let go.
+    pub(super) fn put_aside(&mut self, lease: Lease, now: Duration) -> bool {
+        let Some(holding) = self.held.get_mut(&lease) else { return false };
+        let holds = now < holding.ends;
+        if std::mem::take(&mut holding.in_flight) {
+            self.discount(lease.delivery.endpoint);
+        }
+        if !holds {
+            self.let_go(lease);
+        }
+        holds
+    }
+
+    /// Frees the slot of a claim that is written down or given back.
+    pub(super) fn let_go(&mut self, lease: Lease) {
+        let Some(holding) = self.held.remove(&lease) else { return };
+        if holding.published {
+            self.published = self.published.saturating_sub(1);
+        }
+        if holding.in_flight {
+            self.discount(lease.delivery.endpoint);
+        }
+    }
+
+    fn count(&mut self, endpoint: EndpointId) {
+        *self.in_flight.entry(endpoint).or_default() += 1;
+    }
+
+    fn discount(&mut self, endpoint: EndpointId) {
+        let left = self.in_flight(endpoint).saturating_sub(1);
+        if left == 0 {
+            self.in_flight.remove(&endpoint);
+        } else {
+            self.in_flight.insert(endpoint, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Event,
+        id::{DeliveryId, EventId, LeaseEpoch, Revision},
+        time::Timestamp,
+    };
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const ENDS: Duration = Duration::from_secs(45);
+
+    fn endpoint(number: u128, max: u32) -> Endpoint {
+        let id = EndpointId::from_uuid(Uuid::from_u128(number));
+        Endpoint::new(id, "https://a.example/".parse().unwrap()).with_max_in_flight(max)
+    }
+
+    fn claim(event: u128, endpoint: &Endpoint) -> Claim {
+        let id = EventId::from_uuid(Uuid::from_u128(event));
+        let event = Event::new(id, "a".parse().unwrap(), Timestamp::default(), "{}");
+        let delivery = DeliveryId::new(id, endpoint.id);
+        let lease = Lease { delivery, epoch: LeaseEpoch::default().next() };
+        Claim::new(lease, Arc::new(event), Revision::default())
+    }
+
+    /// How many slots a publisher gets for `endpoint`, when it asks for ten.
+    fn reserved(slots: &mut Slots, endpoint: &Endpoint) -> usize {
+        (0..10).filter(|_| slots.reserve(endpoint)).count()
+    }
+
+    #[test]
+    fn a_publisher_gets_what_the_endpoint_and_three_quarters_of_all_slots_allow() {
+        let table =
+            [(16, 4, 4), (16, 20, 10), (8, 20, 6), (4, 20, 3), (3, 20, 2), (2, 20, 1), (1, 20, 0)];
+        for (total, max, expected) in table {
+            let mut slots = Slots::new(total);
+            assert_eq!(reserved(&mut slots, &endpoint(1, max)), expected, "{total} slots, {max}");
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_free_for_claims_however_much_is_published() {
+        let mut slots = Slots::new(8);
+        assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 6);
+        assert_eq!(slots.ask(100).unwrap().0, 2);
+    }
+
+    #[test]
+    fn a_claim_under_way_has_its_slots_set_aside() {
+        let mut slots = Slots::new(8);
+        assert_eq!(slots.ask(5).unwrap().0, 5);
+        assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 3);
+        let _ = slots.claimed(&[], ENDS, false);
+        assert_eq!(reserved(&mut slots, &endpoint(2, 20)), 3, "they are free again");
+    }
+
+    #[test]
+    fn who_was_refused_stands_in_line_until_a_claim_finds_nothing_more() {
+        let (mut slots, a) = (Slots::new(16), endpoint(1, 2));
+        assert_eq!(reserved(&mut slots, &a), 2);
+        slots.give_back(a.id);
+        assert!(!slots.reserve(&a), "a slot is free, but older work waits for it");
+        assert!(slots.reserve(&endpoint(2, 2)), "of this endpoint");
+        assert!(slots.ask(4).is_some());
+        let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
+        assert!(slots.is_behind(a.id), "the claim found it full in the end");
+        slots.let_go(claim(1, &a).lease);
+        assert!(slots.ask(4).is_some());
+        let _ = slots.claimed(&[], ENDS, false);
+        assert!(slots.reserve(&a));
+    }
+
+    #[test]
+    fn a_claim_that_was_cut_by_its_limit_says_nothing_about_those_it_left() {
+        let (mut slots, a, b) = (Slots::new(16), endpoint(1, 8), endpoint(2, 8));
+        slots.note_behind(&b);
+        assert!(slots.ask(1).is_some());
+        let look = slots.claimed(&[claim(1, &a)], ENDS, false);
+        assert!(slots.is_behind(b.id) && look.left_work_of(&a));
+    }
+
+    #[test]
+    fn a_claim_knows_what_it_may_have_left_of_those_it_took_from() {
+        for (max, left) in [(2, true), (3, false)] {
+            let (mut slots, a) = (Slots::new(16), endpoint(1, max));
+            assert!(slots.reserve(&a) && slots.ask(4).is_some());
+            slots.give_back(a.id);
+            let look = slots.claimed(&[claim(1, &a)], ENDS, false);
+            assert_eq!(look.left_work_of(&a), left, "one in flight then, one taken, {max} allowed");
+        }
+    }
+
+    #[test]
+    fn what_waits_to_be_given_back_is_not_in_flight_but_held() {
+        let (mut slots, a) = (Slots::new(16), endpoint(1, 8));
+        let lease = claim(1, &a).lease;
+        assert!(slots.ask(1).is_some());
+        let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
+        assert!(slots.put_aside(lease, SECOND) && slots.put_aside(lease, SECOND));
+        assert_eq!((slots.held(), slots.in_flight(a.id)), (1, 0));
+        assert!(!slots.put_aside(lease, ENDS), "it has come back by itself");
+        assert_eq!(slots.held(), 0);
+    }
+
+    /// What may happen to slots. Numbers choose among what there is.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Reserve(usize),
+        GiveBack(usize),
+        HandOver(usize),
+        Ask(usize),
+        Claimed(Vec<usize>, bool),
+        ClaimFailed,
+        PutAside(usize),
+        LetGo(usize),
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let act = prop_oneof![
+            4 => (0usize..3).prop_map(Act::Reserve),
+            1 => any::<usize>().prop_map(Act::GiveBack),
+            2 => any::<usize>().prop_map(Act::HandOver),
+            2 => (1usize..9).prop_map(Act::Ask),
+            2 => (prop::collection::vec(0usize..3, 0..9), any::<bool>())
+                .prop_map(|(of, more)| Act::Claimed(of, more)),
+            1 => Just(Act::ClaimFailed),
+            1 => any::<usize>().prop_map(Act::PutAside),
+            3 => any::<usize>().prop_map(Act::LetGo),
+        ];
+        prop::collection::vec(act, 0..200)
+    }
+
+    /// Slots, and what a publisher, a dispatcher and a store that keep the rules have of them.
+    struct Game {
+        slots: Slots,
+        total: usize,
+        endpoints: Vec<Endpoint>,
+        reserved: Vec<usize>,
+        /// Lease, endpoint, whether it was published, whether it is in flight.
+        held: Vec<(Lease, usize, bool, bool)>,
+        asked: Option<(usize, BTreeMap<EndpointId, u32>)>,
+        events: u128,
+    }
+
+    impl Game {
+        fn new(total: usize) -> Self {
+            let endpoints = vec![endpoint(0, 1), endpoint(1, 3), endpoint(2, 20)];
+            let (reserved, held) = (Vec::new(), Vec::new());
+            Self {
+                slots: Slots::new(total),
+                total,
+                endpoints,
+                reserved,
+                held,
+                asked: None,
+                events: 0,
+            }
+        }
+
+        fn play(&mut self, act: Act) {
+            match act {
+                Act::Reserve(of) => {
+                    if self.slots.reserve(&self.endpoints[of]) {
+                        self.reserved.push(of);
+                    }
+                }
+                Act::GiveBack(which) => {
+                    if let Some(of) = take(&mut self.reserved, which) {
+                        self.slots.give_back(self.endpoints[of].id);
+                    }
+                }
+                Act::HandOver(which) => {
+                    if let Some(of) = take(&mut self.reserved, which) {
+                        let lease = self.claim(of).lease;
+                        self.slots.hand_over(lease, ENDS);
+                        self.held.push((lease, of, true, true));
+                    }
+                }
+                Act::Ask(most) if self.asked.is_none() => self.asked = self.slots.ask(most),
+                Act::Ask(_) => {}
+                Act::Claimed(of, more) => self.claimed(&of, more),
+                Act::ClaimFailed => {
+                    self.asked = None;
+                    self.slots.claim_failed();
+                }
+                Act::PutAside(which) => {
+                    let at = which.checked_rem(self.held.len());
+                    if let Some(held) = at.map(|at| &mut self.held[at]) {
+                        held.3 = false;
+                        assert!(self.slots.put_aside(held.0, SECOND));
+                    }
+                }
+                Act::LetGo(which) => {
+                    if let Some((lease, ..)) = take(&mut self.held, which) {
+                        self.slots.let_go(lease);
+                    }
+                }
+            }
+        }
+
+        fn claim(&mut self, of: usize) -> Claim {
+            self.events += 1;
+            claim(self.events, &self.endpoints[of])
+        }
+
+        /// The store gives what it was asked for and no more; where publishers were faster, the
+        /// dispatcher gives back.
+        fn claimed(&mut self, of: &[usize], more: bool) {
+            let Some((limit, mut in_flight)) = self.asked.take() else { return };
+            let mut claims = Vec::new();
+            for &of in of {
+                let (id, max) = (self.endpoints[of].id, self.endpoints[of].max_in_flight);
+                let used = in_flight.entry(id).or_default();
+                if claims.len() < limit && *used < max {
+                    *used += 1;
+                    claims.push((of, self.claim(of)));
+                }
+            }
+            let just: Vec<_> = claims.iter().map(|(_, claim)| claim.clone()).collect();
+            let _ = self.slots.claimed(&just, ENDS, more);
+            for (of, claim) in claims {
+                let over = self.slots.is_over(&self.endpoints[of]);
+                if over {
+                    assert!(self.slots.put_aside(claim.lease, SECOND));
+                }
+                self.held.push((claim.lease, of, false, !over));
+            }
+        }
+
+        fn check(&self) {
+            let asked = self.asked.as_ref().map_or(0, |(asked, _)| *asked);
+            let used = self.held.len() + self.reserved.len() + asked;
+            assert!(used <= self.total, "{used} of {} slots", self.total);
+            assert_eq!(self.slots.free(), self.total - used);
+            assert_eq!(self.slots.reserved(), self.reserved.len());
+            let published = self.held.iter().filter(|(_, _, published, _)| *published).count();
+            assert!(self.reserved.len() + published <= self.total - self.total.div_ceil(4));
+            for (at, endpoint) in self.endpoints.iter().enumerate() {
+                let of = |of: &usize| *of == at;
+                let reserved = self.reserved.iter().filter(|reserved| of(reserved)).count();
+                let sent = self.held.iter().filter(|(_, of_, _, flies)| of(of_) && *flies).count();
+                assert_eq!(self.slots.in_flight(endpoint.id) as usize, reserved + sent);
+                assert!(reserved + sent <= endpoint.max_in_flight as usize);
+            }
+        }
+
+        fn give_all_back(mut self) {
+            while let Some(of) = self.reserved.pop() {
+                self.slots.give_back(self.endpoints[of].id);
+            }
+            while let Some((lease, ..)) = self.held.pop() {
+                self.slots.let_go(lease);
+            }
+            self.slots.claim_failed();
+            let Slots { held, in_flight, reserved, published, .. } = &self.slots;
+            assert!(held.is_empty() && in_flight.is_empty() && *reserved == 0 && *published == 0);
+            assert_eq!(self.slots.free(), self.total);
+        }
+    }
+
+    fn take<T>(items: &mut Vec<T>, which: usize) -> Option<T> {
+        let at = which.checked_rem(items.len())?;
+        Some(items.swap_remove(at))
+    }
+
+    proptest! {
+        #[test]
+        fn limits_hold_at_every_step_and_all_slots_come_back(total in 1usize..20, acts in acts()) {
+            let mut game = Game::new(total);
+            for act in acts {
+                game.play(act);
+                game.check();
+            }
+            game.give_all_back();
+        }
+    }
+}

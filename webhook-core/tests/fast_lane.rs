@@ -1,0 +1,414 @@
+//! The fast lane: what a process publishes while it also works is sent without a claim.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is the failed test"
+)]
+
+use std::{
+    future::{Future, pending},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use webhook_core::{
+    Clock, Delivery, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Dispatcher,
+    DispatcherConfig, Endpoint, EndpointState, EndpointStore, Enqueue, Enqueued, FastLane,
+    Finished, Ports, Report, Reservation, Snapshot, StoreErrorKind, TenantId, Timeout,
+};
+use webhook_testkit::{
+    Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
+    StoreCall, sample, silence, status,
+};
+
+/// A process that publishes and works, by hand.
+struct Process {
+    clock: ManualClock,
+    memory: MemoryStore,
+    store: Arc<FaultyStore<MemoryStore>>,
+    transport: ScriptedTransport,
+    ids: SequenceIds,
+    dispatcher: Arc<Dispatcher>,
+    lane: FastLane,
+}
+
+type Run = Pin<Box<dyn Future<Output = Report>>>;
+
+impl Process {
+    fn new(config: DispatcherConfig) -> Self {
+        let clock = ManualClock::new();
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let memory = MemoryStore::new(shared.clone());
+        let store = Arc::new(FaultyStore::new(memory.clone()));
+        let transport = ScriptedTransport::with_clock(shared.clone());
+        let signer = Arc::new(PlainSigner::new());
+        let ports = Ports::new(store.clone(), Arc::new(transport.clone()), signer, shared);
+        let dispatcher = Arc::new(Dispatcher::new(ports, config).unwrap());
+        let lane = dispatcher.fast_lane();
+        Self { clock, memory, store, transport, ids: SequenceIds::new(), dispatcher, lane }
+    }
+
+    /// A process at work, with one endpoint.
+    async fn at_work(max_in_flight: u32) -> (Self, Run) {
+        let process = Self::new(DispatcherConfig::new());
+        process.add_endpoint(max_in_flight).await;
+        let run = process.run();
+        (process, run)
+    }
+
+    async fn add_endpoint(&self, max_in_flight: u32) -> Endpoint {
+        let url = "https://a.example/".parse().unwrap();
+        let endpoint = Endpoint::new(self.ids.endpoint(), url).with_max_in_flight(max_in_flight);
+        self.memory.add_endpoint(endpoint.clone()).await.unwrap();
+        endpoint
+    }
+
+    /// Runs the dispatcher, until it waits for something.
+    fn run(&self) -> Run {
+        self.run_until(pending())
+    }
+
+    /// The same, with a shutdown after a while.
+    fn run_for(&self, time: Duration) -> Run {
+        let clock = self.clock.clone();
+        self.run_until(async move { clock.sleep(time).await })
+    }
+
+    fn run_until(&self, stop: impl Future<Output = ()> + 'static) -> Run {
+        let dispatcher = self.dispatcher.clone();
+        let mut run: Run = Box::pin(async move { dispatcher.run(stop).await });
+        work(&mut run);
+        run
+    }
+
+    /// Lets the next poll come.
+    fn look(&self, run: &mut Run) {
+        self.clock.advance(DispatcherConfig::POLL * 2);
+        work(run);
+    }
+
+    async fn snapshot(&self) -> Snapshot {
+        self.memory.snapshot(&TenantId::default()).await.unwrap()
+    }
+
+    /// Reserves for so many events, routed by the endpoints as they are now.
+    async fn reserve(&self, events: usize) -> (Reservation, Vec<Enqueue>) {
+        self.reserve_in(&self.lane, events).await
+    }
+
+    async fn reserve_in(&self, lane: &FastLane, events: usize) -> (Reservation, Vec<Enqueue>) {
+        let snapshot = self.snapshot().await;
+        let mut reservation = lane.reserve();
+        let batch = (0..events).map(|_| {
+            let event = sample::event("a").into_event(|| self.ids.event(), self.clock.now());
+            reservation.route(event, Some(&snapshot))
+        });
+        let batch = batch.collect();
+        (reservation, batch)
+    }
+
+    /// Publishes so many events; answers how many of their deliveries were leased at once.
+    async fn publish(&self, events: usize) -> usize {
+        let (reservation, batch) = self.reserve(events).await;
+        let leased = leased(&batch);
+        let answers = self.store.enqueue(batch).await.unwrap();
+        assert!(reservation.settle(&answers).unsent.is_empty());
+        leased
+    }
+
+    /// The same, by a process that does not work.
+    async fn publish_elsewhere(&self, events: usize) {
+        let (_, batch) = self.reserve_in(&FastLane::default(), events).await;
+        self.memory.enqueue(batch).await.unwrap();
+    }
+
+    async fn deliveries(&self) -> Vec<Delivery> {
+        self.memory.deliveries(DeliveryQuery::new().limit(1000)).await.unwrap().items
+    }
+
+    async fn statuses(&self) -> Vec<DeliveryStatus> {
+        self.deliveries().await.iter().map(|delivery| delivery.status).collect()
+    }
+
+    fn claims(&self) -> usize {
+        self.store.calls(StoreCall::ClaimDue)
+    }
+
+    fn sent(&self) -> usize {
+        self.transport.requests().len()
+    }
+}
+
+/// Lets a dispatcher do all it can without turning the clock.
+fn work(run: &mut Run) {
+    for _ in 0..20 {
+        assert!(poll(run).is_pending(), "nobody has told it to stop");
+    }
+}
+
+fn poll(run: &mut Run) -> Poll<Report> {
+    run.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn leased(batch: &[Enqueue]) -> usize {
+    let deliveries = batch.iter().flat_map(|item| &item.fan_out).flat_map(|to| &to.deliveries);
+    deliveries.filter(|delivery| delivery.lease.is_some()).count()
+}
+
+#[tokio::test]
+async fn what_is_published_at_work_is_sent_without_a_claim_or_a_look_at_the_endpoints() {
+    let (process, mut run) = Process::at_work(16).await;
+    let claims = process.claims();
+    for _ in 0..10 {
+        assert_eq!(process.publish(1).await, 1);
+        work(&mut run);
+    }
+    assert_eq!(process.statuses().await, [DeliveryStatus::Success; 10]);
+    assert_eq!(process.claims(), claims);
+    assert_eq!(process.store.calls(StoreCall::Endpoints), 0);
+    let attempts = process.deliveries().await.iter().map(|delivery| delivery.attempts).max();
+    assert_eq!(attempts, Some(1));
+}
+
+#[tokio::test]
+async fn the_lane_is_open_only_while_somebody_works() {
+    let process = Process::new(DispatcherConfig::new());
+    process.add_endpoint(16).await;
+    assert_eq!(process.publish(1).await, 0, "before");
+    let mut run = process.run_for(Duration::from_secs(9));
+    assert_eq!(process.publish(1).await, 1, "meanwhile");
+    work(&mut run);
+    process.transport.answers([status(200).after(Duration::from_secs(20))]);
+    assert_eq!(process.publish(1).await, 1);
+    work(&mut run);
+    process.clock.advance(Duration::from_secs(9));
+    work(&mut run);
+    assert_eq!(process.publish(1).await, 0, "while it drains");
+    drop(run);
+    assert_eq!(process.publish(1).await, 0, "after");
+    let _run = process.run();
+    assert_eq!(process.publish(1).await, 1, "when the next one works");
+}
+
+#[tokio::test]
+async fn without_a_free_slot_a_delivery_waits_in_the_store_and_newer_ones_behind_it() {
+    let (process, mut run) = Process::at_work(4).await;
+    process.transport.otherwise(status(200).after(Duration::from_secs(1)));
+    assert_eq!(process.publish(6).await, 4);
+    work(&mut run);
+    assert_eq!(process.sent(), 4);
+    process.clock.advance(Duration::from_secs(1));
+    assert_eq!(process.publish(1).await, 0, "it does not overtake");
+    work(&mut run);
+    assert_eq!(process.sent(), 7, "as soon as slots came free, without waiting for a poll");
+    process.clock.advance(Duration::from_secs(1));
+    work(&mut run);
+    assert_eq!(process.publish(1).await, 1, "nothing waits any more");
+}
+
+#[tokio::test]
+async fn a_paused_endpoint_gets_no_slot() {
+    let (process, mut run) = Process::at_work(4).await;
+    let endpoint = process.snapshot().await.endpoints()[0].as_ref().clone();
+    let paused = endpoint.with_state(EndpointState::Paused);
+    process.memory.update_endpoint(paused).await.unwrap();
+    assert_eq!(process.publish(1).await, 0);
+    work(&mut run);
+    assert_eq!(process.sent(), 0);
+}
+
+#[tokio::test]
+async fn what_is_not_stored_as_routed_is_not_sent_and_gives_its_slots_back() {
+    let (process, mut run) = Process::at_work(1).await;
+    let id = process.ids.event();
+    for answer in [Enqueued::Later, Enqueued::Duplicate(id), Enqueued::Conflict(id)] {
+        let (reservation, batch) = process.reserve(1).await;
+        assert_eq!(leased(&batch), 1, "before {answer:?}");
+        let settled = reservation.settle(&[answer]);
+        assert_eq!(settled.left_waiting, answer == Enqueued::Later);
+        work(&mut run);
+    }
+    assert_eq!(process.sent(), 0);
+    assert_eq!(process.publish(1).await, 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_may_be_stored_or_not_is_not_sent_before_its_lease_ends() {
+    let (process, mut run) = Process::at_work(1).await;
+    process.store.fails(StoreCall::Enqueue, [Fault::After(StoreErrorKind::Unknown)]);
+    let (reservation, batch) = process.reserve(1).await;
+    assert!(process.store.enqueue(batch).await.is_err());
+    drop(reservation);
+    process.clock.advance(DispatcherConfig::LEASE - Duration::from_millis(1));
+    work(&mut run);
+    assert_eq!(process.sent(), 0);
+    assert_eq!(process.publish(1).await, 1, "its slot is free");
+    work(&mut run);
+    process.look(&mut run);
+    let deliveries = process.deliveries().await;
+    let attempts: Vec<_> = deliveries.iter().map(|delivery| delivery.attempts).collect();
+    assert_eq!((process.sent(), attempts), (2, vec![1, 2]), "taken over, the lost attempt counted");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_for_the_lease_starts_nothing() {
+    let (process, mut run) = Process::at_work(1).await;
+    let (reservation, batch) = process.reserve(1).await;
+    let answers = process.store.enqueue(batch).await.unwrap();
+    process.clock.advance(DispatcherConfig::CLAIM_BUDGET + Duration::from_millis(1));
+    assert!(reservation.settle(&answers).unsent.is_empty());
+    work(&mut run);
+    assert_eq!((process.sent(), process.store.calls(StoreCall::Release)), (0, 1));
+    process.look(&mut run);
+    assert_eq!(process.statuses().await, [DeliveryStatus::Success]);
+    assert_eq!(process.deliveries().await[0].attempts, 1, "what was not made does not count");
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_is_being_stored_and_gives_it_back() {
+    let process = Process::new(DispatcherConfig::new());
+    process.add_endpoint(4).await;
+    let mut run = process.run_for(Duration::from_secs(1));
+    let (reservation, batch) = process.reserve(2).await;
+    process.clock.advance(Duration::from_secs(1));
+    work(&mut run);
+    let answers = process.store.enqueue(batch).await.unwrap();
+    assert!(reservation.settle(&answers).unsent.is_empty());
+    let Poll::Ready(report) = (0..20).map(|_| poll(&mut run)).find(Poll::is_ready).unwrap() else {
+        unreachable!()
+    };
+    assert_eq!((report.released, report.cut, process.sent()), (2, 0, 0), "{report:?}");
+    assert_eq!(process.statuses().await, [DeliveryStatus::Pending; 2]);
+    assert_eq!(process.deliveries().await[0].attempts, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_takes_over_any_more_is_for_the_publisher_to_give_back() {
+    let (process, run) = Process::at_work(4).await;
+    let (reservation, batch) = process.reserve(2).await;
+    drop(run);
+    let answers = process.store.enqueue(batch).await.unwrap();
+    let unsent = reservation.settle(&answers).unsent;
+    assert_eq!(unsent.len(), 2);
+    assert_eq!(process.store.release(unsent).await.unwrap(), [Finished::Recorded; 2]);
+    assert_eq!(process.statuses().await, [DeliveryStatus::Pending; 2]);
+}
+
+#[tokio::test]
+async fn slots_of_a_run_that_is_gone_do_not_count_in_the_next() {
+    let (process, run) = Process::at_work(4).await;
+    let (reservation, _) = process.reserve(4).await;
+    drop(run);
+    let mut run = process.run();
+    assert_eq!(process.publish(3).await, 3);
+    drop(reservation);
+    assert_eq!(process.publish(2).await, 1);
+    work(&mut run);
+    assert_eq!(process.sent(), 5);
+}
+
+#[tokio::test]
+async fn where_publishers_were_faster_than_a_claim_the_claim_is_given_back() {
+    let (process, mut run) = Process::at_work(2).await;
+    process.transport.otherwise(silence());
+    process.publish_elsewhere(2).await;
+    // The claim has taken both when a publisher takes a slot.
+    process.store.fails(StoreCall::ClaimDue, [Fault::Held]);
+    process.clock.advance(DispatcherConfig::POLL * 2);
+    work(&mut run);
+    assert_eq!(process.publish(1).await, 1);
+    process.store.let_go(StoreCall::ClaimDue);
+    work(&mut run);
+    assert_eq!(process.sent(), 2, "as many as the endpoint may have");
+    let statuses = process.statuses().await;
+    let waiting = statuses.iter().filter(|status| **status == DeliveryStatus::Pending).count();
+    assert_eq!(waiting, 1, "{statuses:?}");
+    assert_eq!(process.publish(1).await, 0, "and nothing overtakes it");
+}
+
+#[tokio::test]
+async fn slots_that_come_free_while_a_claim_is_under_way_are_filled_by_the_next() {
+    let (process, mut run) = Process::at_work(2).await;
+    process
+        .transport
+        .answers([1_000, 1_500].map(|ms| status(200).after(Duration::from_millis(ms))));
+    process.transport.otherwise(silence());
+    assert_eq!(process.publish(2).await, 2);
+    process.publish_elsewhere(2).await;
+    work(&mut run);
+    process.store.fails(StoreCall::ClaimDue, [Fault::Held]);
+    process.clock.advance(Duration::from_secs(1));
+    work(&mut run);
+    process.clock.advance(Duration::from_millis(500));
+    work(&mut run);
+    assert_eq!(process.sent(), 2, "the claim under way has seen one free slot, now there are two");
+    process.store.let_go(StoreCall::ClaimDue);
+    work(&mut run);
+    assert_eq!(process.sent(), 4);
+}
+
+#[tokio::test]
+async fn steady_publishing_starves_no_retry() {
+    let process = Process::new(DispatcherConfig::new().concurrency(8));
+    let busy = process.add_endpoint(100).await;
+    let mut run = process.run();
+    process.transport.answers([status(503)]);
+    process.transport.otherwise(status(200).after(Duration::from_secs(1)));
+    process.publish(1).await;
+    work(&mut run);
+    // As much as there are slots for: whenever some come free, a publisher is there first.
+    for _ in 0..20 {
+        process.publish(4).await;
+        process.clock.advance(Duration::from_millis(500));
+        work(&mut run);
+    }
+    let deliveries = process.deliveries().await;
+    let first = deliveries.last().unwrap();
+    assert_eq!((first.id.endpoint, first.status), (busy.id, DeliveryStatus::Success));
+    assert_eq!(first.attempts, 2);
+}
+
+#[tokio::test]
+async fn the_newer_settings_of_an_endpoint_win() {
+    let (process, mut run) = Process::at_work(4).await;
+    process.publish(1).await;
+    work(&mut run);
+    let (reservation, batch) = process.reserve(1).await;
+    let answers = process.store.enqueue(batch).await.unwrap();
+    let mut edited = process.snapshot().await.endpoints()[0].as_ref().clone();
+    edited.url = "https://b.example/".parse().unwrap();
+    process.memory.update_endpoint(edited).await.unwrap();
+    // A claim makes the dispatcher know them before the publisher hands over.
+    process.publish_elsewhere(1).await;
+    process.look(&mut run);
+    let _ = reservation.settle(&answers);
+    work(&mut run);
+    let urls: Vec<_> =
+        process.transport.requests().iter().map(|sent| sent.request.url.to_string()).collect();
+    assert_eq!(urls, ["https://a.example/", "https://b.example/", "https://b.example/"]);
+}
+
+#[tokio::test]
+async fn a_worker_with_a_short_lease_gives_no_attempt_more_time_than_fits_in_it() {
+    let config = DispatcherConfig::new()
+        .max_timeout(Duration::from_secs(2))
+        .recording_budget(Duration::from_secs(1))
+        .claim_budget(Duration::from_secs(1))
+        .lease(Duration::from_secs(4));
+    let process = Process::new(config);
+    let endpoint = process.add_endpoint(1).await;
+    assert_eq!(endpoint.timeout, Timeout::MAX);
+    let mut run = process.run();
+    process.transport.answers([silence()]);
+    process.publish(1).await;
+    work(&mut run);
+    assert_eq!(process.transport.requests()[0].request.timeout, Duration::from_secs(2));
+    process.clock.advance(Duration::from_millis(2_250));
+    work(&mut run);
+    assert_eq!(process.statuses().await, [DeliveryStatus::Pending], "cut off, to be repeated");
+}
