@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Clock, Dispatcher, DispatcherConfig, Ids, NewEvent, Ports, Signer, Store, Transport, Wake,
+    Clock, Dispatcher, DispatcherConfig, FastLane, Ids, NewEvent, Ports, Signer, Store, Transport,
+    Wake,
 };
 
 use crate::{
-    clock::SystemClock, engine::Engine, error::BuildError, ids::UuidV7, registry::Registry,
-    webhooks::Webhooks,
+    clock::SystemClock, engine::Engine, error::BuildError, ids::UuidV7, mode::Mode,
+    registry::Registry, webhooks::Webhooks,
 };
 
 /// Puts [`Webhooks`] together from a store, a transport, a signer and a clock.
@@ -20,6 +21,7 @@ pub struct WebhooksBuilder {
     signer: Option<Arc<dyn Signer>>,
     clock: Option<Arc<dyn Clock>>,
     ids: Option<Arc<dyn Ids>>,
+    mode: Mode,
     dispatcher: DispatcherConfig,
     max_body: Option<usize>,
 }
@@ -74,6 +76,13 @@ impl WebhooksBuilder {
         self
     }
 
+    /// Sets what this process does; by default [`Mode::Both`].
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
     /// Sets how this process delivers.
     #[must_use]
     pub fn dispatcher(mut self, config: DispatcherConfig) -> Self {
@@ -104,11 +113,21 @@ impl WebhooksBuilder {
         let config = self.dispatcher.seed(ids.next_id().as_u64_pair().1);
         let ports = Ports::new(store.clone(), transport.clone(), signer.clone(), clock.clone());
         let dispatcher = Dispatcher::new(ports, config)?.with_wake(wake.clone());
-        let registry = Registry::new();
-        let max_body = self.max_body.unwrap_or(NewEvent::MAX_BODY);
-        let engine =
-            Engine { store, transport, signer, clock, ids, wake, dispatcher, registry, max_body };
-        Ok(Webhooks::over(engine))
+        let mode = self.mode;
+        let lane = if mode == Mode::Both { dispatcher.fast_lane() } else { FastLane::default() };
+        Ok(Webhooks::over(Engine {
+            store,
+            transport,
+            signer,
+            clock,
+            ids,
+            wake,
+            mode,
+            lane,
+            dispatcher,
+            registry: Registry::new(),
+            max_body: self.max_body.unwrap_or(NewEvent::MAX_BODY),
+        }))
     }
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use webhook_core::{Clock, Dispatcher, Ids, Signer, Store, Transport, Wake};
+use webhook_core::{Clock, Dispatcher, FastLane, Ids, Signer, Store, Transport, Wake};
 
-use crate::registry::Registry;
+use crate::{mode::Mode, registry::Registry};
 
 /// What publishing, delivering and looking up have in common: the ports, and what is built on them.
 #[derive(Debug)]
@@ -13,6 +13,9 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) wake: Wake,
+    pub(crate) mode: Mode,
+    /// To the dispatcher, where this process also publishes.
+    pub(crate) lane: FastLane,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) registry: Registry,
     pub(crate) max_body: usize,

@@ -22,6 +22,7 @@ mod clock;
 mod engine;
 mod error;
 mod ids;
+mod mode;
 mod new_endpoint;
 mod operator;
 mod publish;
@@ -33,6 +34,7 @@ pub use crate::{
     clock::SystemClock,
     error::{BuildError, EndpointError, PublishError},
     ids::UuidV7,
+    mode::{InvalidMode, Mode},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
     operator::Operator,
     publish::{Deliveries, Published},

@@ -1,11 +1,12 @@
-//! Publishing: route by the tenant's snapshot, store event and deliveries together.
+//! Publishing: route by the tenant's snapshot, store event and deliveries together; what this process
+//! can send itself is stored leased, and handed over once it is stored.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use webhook_core::{
-    Enqueue, Enqueued, Event, EventId, FanOut, InvalidEvent, NewEvent, Snapshot, StoreError,
-    StoreErrorKind, TenantId, fan_out,
+    Enqueue, Enqueued, Event, EventId, InvalidEvent, Lease, NewEvent, Reservation, Snapshot,
+    StoreError, StoreErrorKind, TenantId,
 };
 
 use crate::{engine::Engine, error::PublishError};
@@ -75,23 +76,55 @@ async fn store(engine: &Engine, events: &[&Event]) -> Result<Stored, StoreError>
     if events.is_empty() {
         return Ok(Stored { answers: Vec::new(), repeated: false });
     }
-    let batch = route(engine, events).await?;
-    let stored = enqueue(engine, batch).await?;
+    let snapshots = snapshots(engine, events).await?;
+    let mut reservation = engine.lane.reserve();
+    let route = |event: &&Event| {
+        let snapshot = snapshots.get(&event.tenant).and_then(Option::as_deref);
+        reservation.route(Event::clone(event), snapshot)
+    };
+    let batch = events.iter().map(route).collect();
+    let stored = enqueue(engine, batch, reservation).await?;
     for (event, answer) in events.iter().zip(&stored.answers) {
         if *answer == Enqueued::Later {
             engine.registry.forget(&event.tenant);
         }
     }
-    engine.wake.wake();
     Ok(stored)
 }
 
-/// Hands the batch over, again when nobody knows whether it was stored.
-async fn enqueue(engine: &Engine, batch: Vec<Enqueue>) -> Result<Stored, StoreError> {
-    let mut tries = 1;
+/// Hands the batch over. When nobody knows whether it was stored, it is handed over again, and sent
+/// by whoever claims it: should the first time have counted, its leases run out.
+async fn enqueue(
+    engine: &Engine,
+    batch: Vec<Enqueue>,
+    reservation: Reservation,
+) -> Result<Stored, StoreError> {
+    match engine.store.enqueue(batch.clone()).await {
+        Ok(answers) => {
+            let settled = reservation.settle(&answers);
+            if settled.left_waiting {
+                engine.wake.wake();
+            }
+            give_back(engine, settled.unsent).await;
+            Ok(Stored { answers, repeated: false })
+        }
+        Err(error) if error.kind() == StoreErrorKind::Unknown => {
+            drop(reservation);
+            let batch = batch.into_iter().map(Enqueue::without_leases).collect();
+            enqueue_again(engine, batch).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn enqueue_again(engine: &Engine, batch: Vec<Enqueue>) -> Result<Stored, StoreError> {
+    let mut tries = 2;
     loop {
         match engine.store.enqueue(batch.clone()).await {
-            Ok(answers) => return Ok(Stored { answers, repeated: tries > 1 }),
+            Ok(answers) => {
+                engine.wake.wake();
+                return Ok(Stored { answers, repeated: true });
+            }
             Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
                 tries += 1;
             }
@@ -100,18 +133,33 @@ async fn enqueue(engine: &Engine, batch: Vec<Enqueue>) -> Result<Stored, StoreEr
     }
 }
 
-async fn route(engine: &Engine, events: &[&Event]) -> Result<Vec<Enqueue>, StoreError> {
-    let mut snapshots = BTreeMap::<TenantId, Option<Arc<Snapshot>>>::new();
-    let mut batch = Vec::with_capacity(events.len());
-    for event in events {
-        let snapshot = match snapshots.get(&event.tenant) {
-            Some(snapshot) => snapshot.clone(),
-            None => readable(snapshot(engine, &event.tenant).await)?,
-        };
-        batch.push(enqueued(Event::clone(event), snapshot.as_deref()));
-        snapshots.insert(event.tenant.clone(), snapshot);
+/// Gives back what was to be sent by a dispatcher that has ended meanwhile. Where that fails, the
+/// leases run out.
+async fn give_back(engine: &Engine, unsent: Vec<Lease>) {
+    if unsent.is_empty() {
+        return;
     }
-    Ok(batch)
+    if let Err(error) = engine.store.release(unsent).await {
+        tracing::warn!(
+            error = crate::text_of(&error),
+            "deliveries that were not begun could not be given back; they wait for their leases to end"
+        );
+    }
+}
+
+/// The endpoints of these events' tenants; none, where they cannot be read.
+async fn snapshots(
+    engine: &Engine,
+    events: &[&Event],
+) -> Result<BTreeMap<TenantId, Option<Arc<Snapshot>>>, StoreError> {
+    let mut snapshots = BTreeMap::new();
+    for event in events {
+        if !snapshots.contains_key(&event.tenant) {
+            let snapshot = readable(snapshot(engine, &event.tenant).await)?;
+            snapshots.insert(event.tenant.clone(), snapshot);
+        }
+    }
+    Ok(snapshots)
 }
 
 /// A tenant whose endpoints cannot be read does not keep others from publishing: its events are
@@ -129,16 +177,6 @@ fn readable(
             Ok(None)
         }
         Err(error) => Err(error),
-    }
-}
-
-fn enqueued(event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
-    match snapshot {
-        Some(snapshot) => {
-            let endpoints = fan_out(snapshot, &event.event_type);
-            Enqueue::routed(event, FanOut::pending(snapshot.version(), endpoints))
-        }
-        None => Enqueue::unrouted(event),
     }
 }
 

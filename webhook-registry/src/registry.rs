@@ -32,6 +32,7 @@ type Tenants = BTreeMap<TenantId, Arc<Snapshot>>;
 pub struct Registry {
     tenants: ArcSwap<Tenants>,
     max_tenants: usize,
+    max_endpoints: usize,
 }
 
 impl Registry {
@@ -39,9 +40,16 @@ impl Registry {
     /// again when they publish.
     pub const MAX_TENANTS: usize = 10_000;
 
+    /// Endpoints it keeps in memory, of all tenants together; a tenant that has more is kept alone.
+    pub const MAX_ENDPOINTS: usize = 100_000;
+
     /// An empty registry.
     pub fn new() -> Self {
-        Self { tenants: ArcSwap::default(), max_tenants: Self::MAX_TENANTS }
+        Self {
+            tenants: ArcSwap::default(),
+            max_tenants: Self::MAX_TENANTS,
+            max_endpoints: Self::MAX_ENDPOINTS,
+        }
     }
 
     /// Adds an endpoint, or replaces the one with its id.
@@ -104,7 +112,8 @@ impl Registry {
                 .get(snapshot.tenant())
                 .is_some_and(|held| held.version() > snapshot.version());
             if !newer {
-                make_room(&mut tenants, snapshot.tenant(), self.max_tenants);
+                tenants.remove(snapshot.tenant());
+                self.make_room(&mut tenants, &snapshot);
                 tenants.insert(snapshot.tenant().clone(), snapshot.clone());
             }
             tenants
@@ -119,6 +128,16 @@ impl Registry {
             tenants.remove(tenant);
             tenants
         });
+    }
+
+    /// Drops other tenants while there are too many: whoever publishes next reads anew.
+    fn make_room(&self, tenants: &mut Tenants, newcomer: &Snapshot) {
+        let count = |snapshot: &Arc<Snapshot>| snapshot.endpoints().len();
+        let mut endpoints = newcomer.endpoints().len() + tenants.values().map(count).sum::<usize>();
+        while tenants.len() >= self.max_tenants || endpoints > self.max_endpoints {
+            let Some((_, dropped)) = tenants.pop_first() else { return };
+            endpoints -= dropped.endpoints().len();
+        }
     }
 
     fn edit(
@@ -144,15 +163,6 @@ impl Registry {
 impl Default for Registry {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Drops some other tenant when there are too many: whoever publishes next reads anew.
-fn make_room(tenants: &mut Tenants, newcomer: &TenantId, max: usize) {
-    while tenants.len() >= max && !tenants.contains_key(newcomer) {
-        if tenants.pop_first().is_none() {
-            return;
-        }
     }
 }
 
@@ -230,6 +240,20 @@ mod tests {
         }
         assert_eq!(registry.tenants.load().len(), 3);
         assert!(registry.snapshot(&"t9".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn tenants_with_many_endpoints_take_the_room_of_many_tenants() {
+        let registry = Registry { max_endpoints: 5, ..Registry::new() };
+        for (tenant, endpoints) in [("a", 2), ("b", 3), ("c", 2), ("d", 9), ("e", 1)] {
+            let tenant: TenantId = tenant.parse().unwrap();
+            let endpoints = (0..endpoints).map(|n| Arc::new(endpoint(n, "https://a.example/", &["a"])));
+            registry.hold(Snapshot::new(tenant, TenantVersion::default(), endpoints));
+            let held = registry.tenants.load();
+            let count: usize = held.values().map(|snapshot| snapshot.endpoints().len()).sum();
+            assert!(count <= 5 || held.len() == 1, "{count} endpoints of {} tenants", held.len());
+        }
+        assert_eq!(registry.tenants.load().len(), 1, "the last one, without the one that was too large");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::{
     builder::WebhooksBuilder,
     engine::Engine,
     error::{EndpointError, PublishError},
+    mode::Mode,
     new_endpoint::{InvalidEndpoint, NewEndpoint},
     operator::Operator,
     publish::{Published, publish, publish_many},
@@ -125,9 +126,22 @@ impl Webhooks {
         self.0.wake.wake();
     }
 
+    /// What this process does with webhooks.
+    pub fn mode(&self) -> Mode {
+        self.0.mode
+    }
+
     /// Delivers until `shutdown` completes, then lets attempts in flight end, records them and
-    /// answers with a report.
+    /// answers with a report. One run at a time is enough for a process, and its limits are its own.
+    ///
+    /// In [`Mode::PublishOnly`] it says once in the log that nothing is delivered here, and waits for
+    /// `shutdown`: a program may be deployed in all modes without a line of it being different.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) -> Report {
+        if !self.0.mode.delivers() {
+            tracing::info!(mode = %self.0.mode, "this process delivers nothing; others have to");
+            shutdown.await;
+            return Report::default();
+        }
         self.0.dispatcher.run(shutdown).await
     }
 
