@@ -1,7 +1,7 @@
 //! What can go wrong, by what the caller does next.
 
 use webhook_core::{
-    EndpointId, EventId, InvalidDispatcherConfig, InvalidEvent, SignerError, StoreError,
+    EndpointId, EventId, EventKey, InvalidDispatcherConfig, InvalidEvent, SignerError, StoreError,
     StoreErrorKind,
 };
 
@@ -14,9 +14,15 @@ pub enum PublishError {
     /// It is no event: correct it.
     #[error(transparent)]
     Invalid(#[from] InvalidEvent),
-    /// Another event has its id or key, and another body: this one is stored.
-    #[error("another event has this id or key and a different body: event {0}")]
-    Conflict(EventId),
+    /// Another event has its id or key, and another tenant, type or body. That one is stored, this
+    /// one is not.
+    #[error("another event has {taken} and a different body, type or tenant: event {first}")]
+    Conflict {
+        /// What the two have in common.
+        taken: Taken,
+        /// The event that is stored.
+        first: EventId,
+    },
     /// Nothing was stored; try again.
     #[error("the event was not stored, try again")]
     Unavailable(#[source] StoreError),
@@ -36,6 +42,17 @@ impl From<StoreError> for PublishError {
             _ => Self::Store(error),
         }
     }
+}
+
+/// What another event has already.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Taken {
+    /// Its id: ids are unique among all tenants.
+    #[error("the id {0}")]
+    Id(EventId),
+    /// Its key: keys are unique within a tenant.
+    #[error("the key {0}")]
+    Key(EventKey),
 }
 
 /// An endpoint was not added or changed.

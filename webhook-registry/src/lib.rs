@@ -32,7 +32,7 @@ mod webhooks;
 pub use crate::{
     builder::WebhooksBuilder,
     clock::SystemClock,
-    error::{BuildError, EndpointError, PublishError},
+    error::{BuildError, EndpointError, PublishError, Taken},
     ids::UuidV7,
     mode::{InvalidMode, Mode},
     new_endpoint::{InvalidEndpoint, NewEndpoint},

@@ -9,7 +9,7 @@ use webhook_core::{
     StoreError, StoreErrorKind, TenantId,
 };
 
-use crate::{engine::Engine, error::PublishError};
+use crate::{engine::Engine, error::{PublishError, Taken}};
 
 /// How often the same events are handed over again when the answer to a commit was lost: their ids
 /// make that safe.
@@ -196,8 +196,8 @@ fn answers(
 ) -> Vec<Result<Published, PublishError>> {
     match stored {
         Ok(Stored { answers, repeated }) => {
-            let ids = events.iter().map(|event| event.id);
-            ids.zip(answers).map(|(id, answer)| published(id, answer, repeated)).collect()
+            let answers = events.iter().zip(answers);
+            answers.map(|(event, answer)| published(event, answer, repeated)).collect()
         }
         Err(error) => {
             let (kind, text) = (error.kind(), cause_of(&error));
@@ -208,10 +208,17 @@ fn answers(
     }
 }
 
-fn published(event: EventId, answer: Enqueued, repeated: bool) -> Result<Published, PublishError> {
+fn published(event: &Event, answer: Enqueued, repeated: bool) -> Result<Published, PublishError> {
+    let taken = |first| match &event.key {
+        Some(key) if first != event.id => Taken::Key(key.clone()),
+        _ => Taken::Id(event.id),
+    };
+    let event = event.id;
     Ok(match answer {
         Enqueued::Routed(count) => Published { event, deliveries: Deliveries::Routed(count) },
-        Enqueued::Conflict(first) => return Err(PublishError::Conflict(first)),
+        Enqueued::Conflict(first) => {
+            return Err(PublishError::Conflict { taken: taken(first), first });
+        }
         // Our own, stored by an earlier try whose answer was lost.
         Enqueued::Duplicate(first) if first == event && repeated => {
             Published { event, deliveries: Deliveries::Later }

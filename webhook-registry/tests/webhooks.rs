@@ -118,9 +118,51 @@ async fn a_key_makes_the_second_event_the_first_one_again() {
     let second = webhooks.publish(event("{}")).await.unwrap();
     assert_eq!((second.event, second.deliveries), (first.event, Deliveries::AlreadyPublished));
     let other = webhooks.publish(event("[]")).await.unwrap_err();
-    assert!(matches!(other, PublishError::Conflict(id) if id == first.event), "{other}");
+    let text = "another event has the key order-7 and a different body, type or tenant: event ";
+    assert_eq!(other.to_string(), format!("{text}{}", first.event), "it names both");
     let elsewhere = event("[]").tenant("acme".parse().unwrap());
     assert!(webhooks.publish(elsewhere).await.is_ok(), "keys are the tenant's own");
+}
+
+#[tokio::test]
+async fn an_id_makes_the_second_event_the_first_one_again() {
+    let fakes = Fakes::new();
+    let webhooks = fakes.process();
+    add(&webhooks, URL, &["**"]).await;
+    let id = EventId::from_uuid(uuid::Uuid::from_u128(7));
+    let event = |body: &'static str| NewEvent::new("a", body).unwrap().id(id);
+    assert_eq!(webhooks.publish(event("{}")).await.unwrap().deliveries, Deliveries::Routed(1));
+    let second = webhooks.publish(event("{}")).await.unwrap();
+    assert_eq!((second.event, second.deliveries), (id, Deliveries::AlreadyPublished));
+    let of_acme = event("{}").tenant("acme".parse().unwrap());
+    for other in [event("[]"), of_acme] {
+        let other = webhooks.publish(other).await.unwrap_err();
+        let text = "another event has the id {id} and a different body, type or tenant: event {id}";
+        assert_eq!(other.to_string(), text.replace("{id}", &id.to_string()));
+    }
+    fakes.deliver(&webhooks).await;
+    assert_eq!(fakes.sent_to(), [URL], "it is sent once");
+}
+
+#[tokio::test]
+async fn an_event_whose_answers_are_all_lost_is_published_again_under_its_id_or_key() {
+    let fakes = Fakes::new();
+    let store = FaultyStore::new(fakes.store.clone());
+    let lost = std::iter::repeat_n(Fault::After(StoreErrorKind::Unknown), 3);
+    store.fails(StoreCall::Enqueue, lost.clone().chain([Fault::None]).chain(lost));
+    let webhooks = fakes.over(store);
+    add(&webhooks, URL, &["**"]).await;
+    let id = EventId::from_uuid(uuid::Uuid::from_u128(7));
+    let by_id = || NewEvent::new("a", "{}").unwrap().id(id);
+    let by_key = || NewEvent::new("a", "{}").unwrap().key("order-7").unwrap();
+    assert!(matches!(webhooks.publish(by_id()).await, Err(PublishError::Unknown(_))));
+    let again = webhooks.publish(by_id()).await.unwrap();
+    assert_eq!((again.event, again.deliveries), (id, Deliveries::AlreadyPublished));
+    assert!(matches!(webhooks.publish(by_key()).await, Err(PublishError::Unknown(_))));
+    let again = webhooks.publish(by_key()).await.unwrap();
+    assert_eq!(again.deliveries, Deliveries::AlreadyPublished);
+    fakes.deliver(&webhooks).await;
+    assert_eq!(fakes.sent_to().len(), 2, "each is sent once");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ fn a_bad_line_is_told_by_its_number_and_the_rest_goes_on() {
         format!(
             "webhook: line 2: not a valid event type; expected segments of A-Z a-z 0-9 _ - joined by dots, such as invoice.paid, at most 128 bytes at column 14\n\
              webhook: line 4: expected value at column 20\n\
-             webhook: line 5: another event has this id or key and a different body: event {first}\n\
+             webhook: line 5: another event has the key k1 and a different body, type or tenant: event {first}\n\
              webhook: 3 lines were not published; correct and publish what is missing\n"
         )
     );

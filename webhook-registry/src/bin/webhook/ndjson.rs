@@ -216,7 +216,7 @@ impl Tally {
                 }
                 Ok(())
             }
-            Err(error @ (PublishError::Invalid(_) | PublishError::Conflict(_))) => {
+            Err(error @ (PublishError::Invalid(_) | PublishError::Conflict { .. })) => {
                 self.complain(line, &error);
                 Ok(())
             }
