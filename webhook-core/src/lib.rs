@@ -76,13 +76,14 @@ pub use crate::{
     port::{
         Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, Signer,
         SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport, TransportError,
-        TransportErrorKind,
+        TransportErrorKind, Upkeep,
         store::{
             deliveries::{
                 Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,
                 Finish, Finished, Lease, NewDelivery, Route, Routed, Settle, UnroutedEvent,
             },
             endpoints::Updated,
+            upkeep::{Cancelled, Redeliver, Redelivered},
         },
     },
     publisher::{Publisher, SendError, Sent},

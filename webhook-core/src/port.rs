@@ -12,7 +12,9 @@ mod transport;
 pub use clock::Clock;
 pub use ids::Ids;
 pub use signer::{Signer, SignerError};
-pub use store::{DeliveryLog, DeliveryStore, EndpointStore, Store, StoreError, StoreErrorKind};
+pub use store::{
+    DeliveryLog, DeliveryStore, EndpointStore, Store, StoreError, StoreErrorKind, Upkeep,
+};
 pub use transport::{
     Phase, Request, Response, TlsFailure, Transport, TransportError, TransportErrorKind,
 };

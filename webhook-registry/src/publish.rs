@@ -9,7 +9,10 @@ use webhook_core::{
     StoreError, StoreErrorKind, TenantId,
 };
 
-use crate::{engine::Engine, error::{PublishError, Taken}};
+use crate::{
+    engine::Engine,
+    error::{PublishError, Taken},
+};
 
 /// How often the same events are handed over again when the answer to a commit was lost: their ids
 /// make that safe.

@@ -58,6 +58,7 @@ mod store;
 mod tracked;
 mod tx;
 mod unit;
+mod upkeep;
 
 pub use builder::SeaOrmStoreBuilder;
 pub use connect_error::ConnectError;

@@ -7,6 +7,7 @@ mod enqueue;
 mod finish;
 mod log;
 mod row;
+mod upkeep;
 
 use std::{
     collections::BTreeMap,

@@ -18,11 +18,11 @@ use async_trait::async_trait;
 use mockall::mock;
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, Backlog, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId, DeliveryLog,
-    DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore, EndpointUrl,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Page, Request, Response,
-    Route, Routed, Signer, SignerError, Snapshot, StoreError, TenantId, Timestamp, Transport,
-    TransportError, Updated,
+    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
+    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Page, Redeliver,
+    Redelivered, Request, Response, Route, Routed, Signer, SignerError, Snapshot, StoreError,
+    TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
 };
 
 mock! {
@@ -118,5 +118,17 @@ mock! {
         async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
         async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError>;
         async fn record_tracked(&self, id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> Result<(), StoreError>;
+    }
+}
+
+mock! {
+    /// A mock of [`Upkeep`].
+    #[derive(Debug)]
+    pub Upkeep {}
+
+    #[async_trait]
+    impl Upkeep for Upkeep {
+        async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
+        async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
     }
 }

@@ -1,7 +1,8 @@
 //! Where endpoints, events, deliveries and attempts are kept.
 //!
 //! One store, split by who reads it: [`EndpointStore`] for those who register, [`DeliveryStore`] for
-//! the engine, [`DeliveryLog`] for those who look things up. [`Store`] is the three together.
+//! the engine, [`DeliveryLog`] for those who look things up, [`Upkeep`] for operators. [`Store`] is
+//! the four together.
 //!
 //! Three laws hold for all of them:
 //!
@@ -15,14 +16,16 @@ pub(crate) mod endpoints;
 mod error;
 mod intake;
 pub(crate) mod log;
+pub(crate) mod upkeep;
 mod work;
 
 pub use deliveries::DeliveryStore;
 pub use endpoints::EndpointStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use log::DeliveryLog;
+pub use upkeep::Upkeep;
 
-/// A whole store. Implemented by itself for everything that implements the three parts.
-pub trait Store: EndpointStore + DeliveryStore + DeliveryLog {}
+/// A whole store. Implemented by itself for everything that implements the four parts.
+pub trait Store: EndpointStore + DeliveryStore + DeliveryLog + Upkeep {}
 
-impl<S: EndpointStore + DeliveryStore + DeliveryLog> Store for S {}
+impl<S: EndpointStore + DeliveryStore + DeliveryLog + Upkeep> Store for S {}

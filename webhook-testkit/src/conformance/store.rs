@@ -11,6 +11,7 @@
 )]
 
 pub mod backlog;
+pub mod cancel;
 pub mod claims;
 pub mod dropping;
 pub mod endpoints;
@@ -20,6 +21,7 @@ mod ground;
 pub mod keys;
 pub mod leases;
 pub mod log;
+pub mod redeliver;
 pub mod release;
 pub mod removal;
 pub mod routing;
@@ -229,6 +231,28 @@ macro_rules! __store_cases {
                 an_attempt_is_recorded_of_tracked_deliveries_alone
                 routing_leaves_a_tracked_delivery_to_its_sender
             }
+            redeliver {
+                a_failed_delivery_is_made_due_again
+                a_redelivered_delivery_has_a_fresh_budget_and_goes_on_counting
+                whatever_is_final_can_be_redelivered
+                what_is_not_final_is_not_redelivered
+                redelivering_twice_is_redelivering_once
+                a_redelivery_may_name_the_status_it_is_meant_for
+                a_delivery_whose_endpoint_is_gone_is_not_redelivered
+                a_redelivery_to_a_paused_endpoint_waits_for_it
+                each_redelivery_of_a_batch_gets_its_own_answer
+                an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery
+                a_redelivery_tells_what_was_lost_before_the_cancelling
+            }
+            cancel {
+                a_cancelled_delivery_is_never_claimed
+                an_attempt_in_flight_at_the_cancelling_is_recorded
+                a_cancelled_delivery_is_not_tried_again_after_its_lease
+                a_claim_given_back_after_the_cancelling_stays_cancelled
+                what_is_final_is_not_cancelled
+                each_cancelling_of_a_batch_gets_its_own_answer
+                cancelling_leaves_other_deliveries_of_the_event_alone
+            }
             backlog {
                 an_empty_store_has_no_backlog
                 a_backlog_counts_what_is_left
@@ -284,6 +308,8 @@ mod tests {
             include_str!("store/removal.rs"),
             include_str!("store/log.rs"),
             include_str!("store/tracked.rs"),
+            include_str!("store/redeliver.rs"),
+            include_str!("store/cancel.rs"),
             include_str!("store/backlog.rs"),
         ];
         let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));

@@ -6,10 +6,10 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Backlog, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId, DeliveryLog,
-    DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore, Enqueue,
-    Enqueued, Event, EventId, Finish, Finished, Lease, Page, Route, Routed, Snapshot, StoreError,
-    StoreErrorKind, TenantId, Updated,
+    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Redeliver, Redelivered,
+    Route, Routed, Snapshot, StoreError, StoreErrorKind, TenantId, Updated, Upkeep,
 };
 
 use super::{Fault, Faults, WHY};
@@ -74,6 +74,10 @@ pub enum StoreCall {
     OpenTracked,
     /// [`DeliveryLog::record_tracked`].
     RecordTracked,
+    /// [`Upkeep::redeliver`].
+    Redeliver,
+    /// [`Upkeep::cancel`].
+    Cancel,
 }
 
 impl<S> FaultyStore<S> {
@@ -206,5 +210,17 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
         status: DeliveryStatus,
     ) -> Result<(), StoreError> {
         self.around(StoreCall::RecordTracked, self.inner.record_tracked(id, attempt, status)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Upkeep> Upkeep for FaultyStore<S> {
+    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
+        self.around(StoreCall::Redeliver, self.inner.redeliver(batch)).await
+    }
+
+    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
+        self.around(StoreCall::Cancel, self.inner.cancel(batch)).await
     }
 }

@@ -107,7 +107,9 @@ fn take_due(open: &mut Open, endpoint: EndpointId, room: usize, now: Timestamp) 
 
 fn claim_of(id: DeliveryId, row: &DeliveryRow, revision: Revision) -> Claim {
     let recorded = u32::try_from(row.records.len()).unwrap_or(u32::MAX);
-    let progress = Progress::of_attempt(row.attempts).with_forgiven(row.forgiven);
+    let progress = Progress::of_attempt(row.attempts)
+        .with_budget_from(row.budget_from)
+        .with_forgiven(row.forgiven);
     Claim::new(Lease { delivery: id, epoch: row.epoch }, Arc::clone(&row.event), revision)
         .with_progress(progress, recorded)
         .with_previous_claim_at(row.claimed_before)

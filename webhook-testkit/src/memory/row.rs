@@ -31,6 +31,8 @@ pub(super) struct DeliveryRow {
     pub(super) held: bool,
     /// Attempts claimed.
     pub(super) attempts: u32,
+    /// Attempts made before the present budget began.
+    pub(super) budget_from: u32,
     pub(super) forgiven: u32,
     /// When it may be claimed: due while pending, the end of the lease while in flight.
     pub(super) due_at: Timestamp,
@@ -52,6 +54,7 @@ impl DeliveryRow {
             epoch: LeaseEpoch::default(),
             held: false,
             attempts: 0,
+            budget_from: 0,
             forgiven: 0,
             due_at: now,
             claimed_at: None,

@@ -7,10 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Backlog, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId, DeliveryLog,
-    DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore, Enqueue,
-    Enqueued, Event, EventId, Finish, Finished, Lease, Page, Route, Routed, Snapshot, StoreError,
-    TenantId, Timestamp, Updated,
+    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Redeliver, Redelivered,
+    Route, Routed, Snapshot, StoreError, TenantId, Timestamp, Updated, Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};
@@ -152,5 +152,17 @@ impl DeliveryLog for Witness {
         status: DeliveryStatus,
     ) -> Result<(), StoreError> {
         self.store.record_tracked(id, attempt, status).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Upkeep for Witness {
+    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
+        self.store.redeliver(batch).await
+    }
+
+    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
+        self.store.cancel(batch).await
     }
 }

@@ -5,6 +5,7 @@ mod deliveries;
 mod endpoints;
 mod log;
 mod state;
+mod upkeep;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

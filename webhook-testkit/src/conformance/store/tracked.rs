@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Event, Route,
-    Routed, StoreErrorKind,
+    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Event,
+    EventId, Route, Routed, StoreErrorKind,
 };
 
 use super::{
@@ -25,6 +25,13 @@ impl<H: StoreHarness> Ground<H> {
     async fn open(&self, (event, delivery): &(Event, Delivery)) -> u32 {
         let opened = self.store.open_tracked(event, delivery.clone()).await;
         opened.expect("a record can be opened")
+    }
+
+    /// Opens the record of sending a new event; its id, and that of its event.
+    pub(super) async fn tracked_record(&self) -> (DeliveryId, EventId) {
+        let tracked = self.new_tracked();
+        self.open(&tracked).await;
+        (tracked.1.id, tracked.0.id)
     }
 
     /// A record of this durable delivery cannot be opened, and trying changes nothing.

@@ -79,7 +79,9 @@ impl Row {
     fn as_claim(&self, event: Arc<Event>, revision: Revision) -> Claim {
         let lease = Lease { delivery: self.delivery.id, epoch: self.epoch };
         let recorded = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        let progress = Progress::of_attempt(self.delivery.attempts).with_forgiven(self.forgiven);
+        let progress = Progress::of_attempt(self.delivery.attempts)
+            .with_budget_from(self.budget_from)
+            .with_forgiven(self.forgiven);
         Claim::new(lease, event, revision)
             .with_progress(progress, recorded)
             .with_previous_claim_at(self.claimed_before)

@@ -25,6 +25,7 @@ pub(super) struct Row {
     pub(super) claimed_before: Option<Timestamp>,
     /// Recorded by whoever sends it within a call; never claimed.
     pub(super) tracked: bool,
+    pub(super) budget_from: u32,
     pub(super) forgiven: u32,
     /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
     /// it is finished or tracked.
@@ -40,6 +41,7 @@ impl Row {
             held: false,
             claimed_before: None,
             tracked: false,
+            budget_from: 0,
             forgiven: 0,
             claim_at: None,
             attempts: BTreeMap::new(),

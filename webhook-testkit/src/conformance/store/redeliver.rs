@@ -1,0 +1,185 @@
+//! Final deliveries that are tried again by hand.
+
+use webhook_core::{
+    DeliveryId, DeliveryStatus, EndpointState, Finished, Redeliver, Redelivered, Timestamp,
+};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, WAIT, failure, retry, success},
+};
+
+impl<H: StoreHarness> Ground<H> {
+    pub(super) async fn redeliver_all(&self, batch: Vec<Redeliver>) -> Vec<Redelivered> {
+        let asked = batch.len();
+        let answers = self.store.redeliver(batch).await.expect("deliveries can be redelivered");
+        assert_eq!(answers.len(), asked, "there is one answer for each delivery of a batch");
+        answers
+    }
+
+    pub(super) async fn redeliver(&self, id: DeliveryId) -> Redelivered {
+        self.redeliver_all(vec![Redeliver::new(id)]).await[0]
+    }
+
+    /// A delivery that was given up after one attempt.
+    pub(super) async fn failed(&self) -> DeliveryId {
+        let id = self.pending(self.endpoint().await).await;
+        let claim = self.claim_one().await;
+        self.finish(failure(&claim)).await;
+        id
+    }
+}
+
+pub async fn a_failed_delivery_is_made_due_again<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.failed().await;
+    let before = ground.delivery(id).await;
+    ground.advance(SECOND).await;
+    assert_eq!(ground.redeliver(id).await, Redelivered::Done, "it is to be tried again");
+    let after = ground.delivery(id).await;
+    assert_eq!(after.status, DeliveryStatus::Pending, "it is pending");
+    let due_at = after.due_at.expect("it is due");
+    assert_eq!(due_at, before.created_at.after(SECOND), "it is due at once");
+    assert_eq!((after.created_at, after.attempts), (before.created_at, 1), "the rest stays");
+    assert_eq!(after.last_error, before.last_error, "and so does what went wrong last");
+    assert_eq!(ground.claim_one().await.lease.delivery, id, "it can be claimed");
+}
+
+pub async fn a_redelivered_delivery_has_a_fresh_budget_and_goes_on_counting<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(retry(&claim, WAIT).with_forgiven(1)).await;
+    ground.advance(WAIT).await;
+    let claim = ground.claim_one().await;
+    ground.finish(failure(&claim).with_forgiven(1)).await;
+    ground.redeliver(id).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.progress.attempt, 3, "numbers go on");
+    assert_eq!((claim.progress.budget_from, claim.progress.forgiven), (2, 0), "a fresh budget");
+    assert_eq!(claim.progress.tries(), 1, "this is its first try");
+    assert_eq!(claim.recorded, 2, "both attempts before are on record");
+    ground.finish(success(&claim)).await;
+    assert_eq!(ground.attempt_numbers(id).await, [1, 2, 3], "all attempts stay in the log");
+}
+
+pub async fn whatever_is_final_can_be_redelivered<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let ids = ground.pendings(ground.endpoint().await, 3).await;
+    ground.cancel(ids[0]).await;
+    let claims = ground.claim().await;
+    ground.finish(success(&claims[0])).await;
+    ground.finish(failure(&claims[1])).await;
+    let batch = ids.iter().map(|id| Redeliver::new(*id)).collect();
+    let expected = [Redelivered::Done; 3];
+    assert_eq!(ground.redeliver_all(batch).await, expected, "cancelled, delivered, given up");
+    assert_eq!(ground.claim().await.len(), 3, "each is due again");
+}
+
+pub async fn what_is_not_final_is_not_redelivered<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let pending = Redelivered::Unchanged(DeliveryStatus::Pending);
+    assert_eq!(ground.redeliver(id).await, pending, "it is tried anyway");
+    let claim = ground.claim_one().await;
+    let in_flight = Redelivered::Unchanged(DeliveryStatus::InFlight);
+    assert_eq!(ground.redeliver(id).await, in_flight, "it is under way");
+    let answer = ground.finish(retry(&claim, WAIT)).await;
+    assert_eq!(answer, Finished::Recorded, "its lease still holds");
+    ground.redeliver(id).await;
+    ground.assert_nothing_to_claim("what waits goes on waiting").await;
+}
+
+pub async fn redelivering_twice_is_redelivering_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.failed().await;
+    let twice = ground.redeliver_all(vec![Redeliver::new(id); 2]).await;
+    let unchanged = Redelivered::Unchanged(DeliveryStatus::Pending);
+    assert_eq!(twice, [Redelivered::Done, unchanged], "in one batch");
+    assert_eq!(ground.redeliver(id).await, unchanged, "and in the next");
+    let claim = ground.claim_one().await;
+    assert_eq!((claim.progress.attempt, claim.progress.budget_from), (2, 1), "one budget began");
+}
+
+pub async fn a_redelivery_may_name_the_status_it_is_meant_for<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.failed().await;
+    let of = |status| vec![Redeliver::new(id).only(status)];
+    let answers = ground.redeliver_all(of(DeliveryStatus::Success)).await;
+    assert_eq!(answers, [Redelivered::Unchanged(DeliveryStatus::Failed)], "it is another");
+    let answers = ground.redeliver_all(of(DeliveryStatus::Failed)).await;
+    assert_eq!(answers, [Redelivered::Done], "it is that one");
+    let claim = ground.claim_one().await;
+    ground.finish(success(&claim)).await;
+    let answers = ground.redeliver_all(of(DeliveryStatus::Failed)).await;
+    let delivered = [Redelivered::Unchanged(DeliveryStatus::Success)];
+    assert_eq!(answers, delivered, "it was delivered meanwhile");
+}
+
+pub async fn a_delivery_whose_endpoint_is_gone_is_not_redelivered<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.failed().await;
+    ground.remove(id.endpoint).await;
+    assert_eq!(ground.redeliver(id).await, Redelivered::EndpointGone, "there is no way to go");
+    assert_eq!(ground.status(id).await, DeliveryStatus::Failed, "it stays as it is");
+}
+
+pub async fn a_redelivery_to_a_paused_endpoint_waits_for_it<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.failed().await;
+    ground.set_state(id.endpoint, EndpointState::Paused).await;
+    assert_eq!(ground.redeliver(id).await, Redelivered::Done, "it is pending");
+    ground.assert_nothing_to_claim("its endpoint is paused").await;
+    ground.set_state(id.endpoint, EndpointState::Active).await;
+    assert_eq!(ground.claim_one().await.lease.delivery, id, "it waited");
+}
+
+pub async fn each_redelivery_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let failed = ground.failed().await;
+    let (tracked, event) = ground.tracked_record().await;
+    let unknown = DeliveryId::new(event, failed.endpoint);
+    let pending = ground.pending(failed.endpoint).await;
+    let batch = [unknown, tracked, pending, failed].map(Redeliver::new);
+    let expected = [
+        Redelivered::NotFound,
+        Redelivered::Tracked,
+        Redelivered::Unchanged(DeliveryStatus::Pending),
+        Redelivered::Done,
+    ];
+    assert_eq!(ground.redeliver_all(batch.into()).await, expected, "in the order of the batch");
+    assert_eq!(ground.claim().await.len(), 2, "a tracked delivery is never claimed");
+    assert!(ground.redeliver_all(vec![]).await.is_empty(), "nothing is answered with nothing");
+}
+
+pub async fn an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let late = ground.claim_one().await;
+    ground.cancel(id).await;
+    ground.redeliver(id).await;
+    assert_eq!(ground.finish(success(&late)).await, Finished::LeaseLost, "somebody began anew");
+    assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "what is new stays");
+    let claim = ground.claim_one().await;
+    assert!(claim.lease.epoch > late.lease.epoch, "under an epoch of its own");
+    assert_eq!(ground.release(late.lease).await, Finished::LeaseLost, "late for ever");
+    assert_eq!((claim.progress.attempt, claim.recorded), (2, 0), "attempt 1 was lost");
+    assert!(
+        claim.previous_claim_at > Some(Timestamp::default()),
+        "and when it was claimed is told"
+    );
+}
+
+pub async fn a_redelivery_tells_what_was_lost_before_the_cancelling<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    // Attempt 1 is lost, attempt 2 is not made.
+    ground.claim_one().await;
+    ground.advance(LEASE).await;
+    let claim = ground.claim_one().await;
+    ground.cancel(id).await;
+    ground.release(claim.lease).await;
+    ground.redeliver(id).await;
+    let claim = ground.claim_one().await;
+    assert_eq!((claim.progress.attempt, claim.recorded), (2, 0), "attempt 1 is not on record");
+}
