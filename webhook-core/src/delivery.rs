@@ -135,6 +135,10 @@ pub struct DeliveryQuery {
     pub endpoint: Option<EndpointId>,
     /// Only those with this status.
     pub status: Option<DeliveryStatus>,
+    /// Only those that came about then or later.
+    pub since: Option<Timestamp>,
+    /// Only those that came about before.
+    pub until: Option<Timestamp>,
     /// Only those after this point of an earlier listing.
     pub cursor: Option<Cursor>,
     /// At most this many; at most [`MAX_LIMIT`](Self::MAX_LIMIT).
@@ -147,7 +151,16 @@ impl DeliveryQuery {
 
     /// The newest 50 deliveries, of whatever kind.
     pub const fn new() -> Self {
-        Self { tenant: None, event: None, endpoint: None, status: None, cursor: None, limit: 50 }
+        Self {
+            tenant: None,
+            event: None,
+            endpoint: None,
+            status: None,
+            since: None,
+            until: None,
+            cursor: None,
+            limit: 50,
+        }
     }
 
     /// Only this tenant's.
@@ -175,6 +188,20 @@ impl DeliveryQuery {
     #[must_use]
     pub const fn status(mut self, status: DeliveryStatus) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// Only those that came about then or later, by the store's clock.
+    #[must_use]
+    pub const fn since(mut self, at: Timestamp) -> Self {
+        self.since = Some(at);
+        self
+    }
+
+    /// Only those that came about before, by the store's clock.
+    #[must_use]
+    pub const fn until(mut self, at: Timestamp) -> Self {
+        self.until = Some(at);
         self
     }
 

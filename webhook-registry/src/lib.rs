@@ -36,7 +36,7 @@ pub use crate::{
     ids::UuidV7,
     mode::{InvalidMode, Mode},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
-    operator::Operator,
+    operator::{Operator, RedeliveredPage},
     publish::{Deliveries, Published},
     registry::Registry,
     webhooks::{Registered, Webhooks},

@@ -1,13 +1,15 @@
 //! What operators may see and do, whoever's it is.
 
+mod endpoints;
+
 use std::sync::Arc;
 
 use webhook_core::{
-    Attempt, Backlog, Delivery, DeliveryId, DeliveryQuery, Endpoint, EndpointId, EndpointState,
-    Event, EventId, Page, StoreError, TenantId, Updated,
+    Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
+    Event, EventId, Page, Redeliver, Redelivered, StoreError,
 };
 
-use crate::{engine::Engine, error::EndpointError, new_endpoint::InvalidEndpoint};
+use crate::engine::Engine;
 
 /// Reads and acts by bare identifiers, across tenants. For operators, never for customers.
 #[derive(Clone, Copy, Debug)]
@@ -18,106 +20,6 @@ pub struct Operator<'a> {
 impl<'a> Operator<'a> {
     pub(crate) const fn new(engine: &'a Engine) -> Self {
         Self { engine }
-    }
-
-    /// The endpoints of one tenant, or of all, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the store cannot be read.
-    pub async fn endpoints(
-        &self,
-        tenant: Option<&TenantId>,
-    ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
-        let tenants = match tenant {
-            Some(tenant) => vec![tenant.clone()],
-            None => self.engine.store.tenants().await?,
-        };
-        let mut endpoints = Vec::new();
-        for tenant in tenants {
-            endpoints.extend_from_slice(self.engine.store.snapshot(&tenant).await?.endpoints());
-        }
-        Ok(endpoints)
-    }
-
-    /// One endpoint.
-    ///
-    /// # Errors
-    ///
-    /// [`EndpointError::NotFound`], or the store's.
-    pub async fn endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
-        let found = self.engine.store.endpoints(&[id]).await?.pop();
-        found.ok_or(EndpointError::NotFound(id))
-    }
-
-    /// Changes an endpoint's settings; attempts that begin after this use them. `endpoint` carries
-    /// the revision it was read at. A new URL is judged as when an endpoint is added.
-    ///
-    /// # Errors
-    ///
-    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`] when it
-    /// is gone.
-    pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
-        if self.endpoint(endpoint.id).await?.url != endpoint.url {
-            let refused =
-                |error| EndpointError::Invalid(InvalidEndpoint::Refused(crate::text_of(&error)));
-            self.engine.transport.accepts(&endpoint.url).map_err(refused)?;
-        }
-        self.store(endpoint).await
-    }
-
-    async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
-        let id = endpoint.id;
-        let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
-        self.engine.registry.forget(&endpoint.tenant);
-        self.engine.wake.wake();
-        match updated {
-            Updated::Done(revision) => Ok(endpoint.with_revision(revision)),
-            Updated::Stale => Err(EndpointError::Stale(id)),
-            Updated::NotFound => Err(EndpointError::NotFound(id)),
-        }
-    }
-
-    /// Keeps an endpoint's deliveries waiting from now on.
-    ///
-    /// # Errors
-    ///
-    /// As [`update_endpoint`](Self::update_endpoint).
-    pub async fn pause_endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
-        self.set_state(id, EndpointState::Paused).await
-    }
-
-    /// Lets a paused or disabled endpoint get its deliveries again, those that waited first.
-    ///
-    /// # Errors
-    ///
-    /// As [`update_endpoint`](Self::update_endpoint).
-    pub async fn resume_endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
-        self.set_state(id, EndpointState::Active).await
-    }
-
-    async fn set_state(
-        &self,
-        id: EndpointId,
-        state: EndpointState,
-    ) -> Result<Endpoint, EndpointError> {
-        let endpoint = self.endpoint(id).await?;
-        if endpoint.state == state {
-            return Ok(endpoint);
-        }
-        self.store(endpoint.with_state(state)).await
-    }
-
-    /// Removes an endpoint and cancels its unfinished deliveries; their records stay.
-    ///
-    /// # Errors
-    ///
-    /// [`EndpointError::NotFound`], or the store's.
-    pub async fn remove_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
-        let endpoint = self.endpoint(id).await?;
-        let removed = self.engine.store.remove_endpoint(&endpoint.tenant, id).await?;
-        self.engine.registry.forget(&endpoint.tenant);
-        if removed { Ok(()) } else { Err(EndpointError::NotFound(id)) }
     }
 
     /// One event.
@@ -156,6 +58,50 @@ impl<'a> Operator<'a> {
         self.engine.store.attempts(id).await
     }
 
+    /// Makes final deliveries due again, with a fresh budget of attempts; their numbers go on. Answers
+    /// each, in their order. What is pending already is left as it is, so it is safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn redeliver(&self, ids: &[DeliveryId]) -> Result<Vec<Redelivered>, StoreError> {
+        let batch = ids.iter().copied().map(Redeliver::new).collect();
+        let answers = self.engine.store.redeliver(batch).await;
+        self.engine.wake.wake();
+        answers
+    }
+
+    /// The same for one page of what `query` finds, of its status; of those that failed, when it
+    /// names none. Call it again with [`after`](DeliveryQuery::after) the page's
+    /// [`next`](RedeliveredPage::next) to go on, or from the start: those that are due already are
+    /// not found again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn redeliver_page(
+        &self,
+        mut query: DeliveryQuery,
+    ) -> Result<RedeliveredPage, StoreError> {
+        let status = *query.status.get_or_insert(DeliveryStatus::Failed);
+        let page = self.engine.store.deliveries(query).await?;
+        let ids: Vec<_> = page.items.iter().map(|delivery| delivery.id).collect();
+        let batch = ids.iter().map(|id| Redeliver::new(*id).only(status)).collect();
+        let answers = self.engine.store.redeliver(batch).await?;
+        self.engine.wake.wake();
+        Ok(RedeliveredPage { answers: ids.into_iter().zip(answers).collect(), next: page.next })
+    }
+
+    /// Cancels deliveries that are not final: no attempt of theirs begins that was not claimed before
+    /// this. One in flight may still arrive. Answers each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn cancel(&self, ids: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        self.engine.store.cancel(ids.to_vec()).await
+    }
+
     /// What is left to do.
     ///
     /// # Errors
@@ -164,4 +110,14 @@ impl<'a> Operator<'a> {
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.engine.store.backlog().await
     }
+}
+
+/// What became of a page of deliveries to try again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedeliveredPage {
+    /// Each delivery of the page.
+    pub answers: Vec<(DeliveryId, Redelivered)>,
+    /// Where the next page begins; absent when this was the last.
+    pub next: Option<Cursor>,
 }

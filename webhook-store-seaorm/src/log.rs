@@ -146,6 +146,8 @@ pub(crate) fn listing(query: &DeliveryQuery, rows: usize) -> (String, Vec<Value>
     };
     let (mut sql, mut values) = (Vec::new(), Vec::new());
     for mut part in parts {
+        part.narrow_if_any("d.created_at >= ?", query.since.map(|since| since.to_value()));
+        part.narrow_if_any("d.created_at < ?", query.until.map(|until| until.to_value()));
         if let Some(Cursor { created_at, id, .. }) = query.cursor {
             part.narrow(
                 "(d.created_at, d.event_id, d.endpoint_id) < (?, ?, ?)",

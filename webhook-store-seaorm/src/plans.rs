@@ -14,7 +14,7 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
     DeliveryStore as _, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event, EventId, FanOut,
-    Finish, Outcome, Settle, TenantId, Timestamp,
+    Finish, Outcome, Redeliver, Settle, TenantId, Timestamp, Upkeep as _,
 };
 
 use crate::SeaOrmStore;
@@ -51,6 +51,9 @@ async fn walk(store: &SeaOrmStore) {
     store.finish(finishes).await.unwrap();
     read(store, leases[1].delivery, endpoint).await;
     track(store).await;
+    store.cancel(vec![leases[0].delivery]).await.unwrap();
+    let again = leases.iter().map(|lease| Redeliver::new(lease.delivery));
+    store.redeliver(again.collect()).await.unwrap();
     store.update_endpoint(Endpoint::new(endpoint, url.parse().unwrap())).await.unwrap();
     store.remove_endpoint(&TenantId::default(), endpoint).await.unwrap();
 }
@@ -71,6 +74,7 @@ async fn read(store: &SeaOrmStore, id: webhook_core::DeliveryId, endpoint: Endpo
         all().endpoint(endpoint),
         all().status(DeliveryStatus::Failed),
         all().tenant(TenantId::default()).status(DeliveryStatus::Failed),
+        all().endpoint(endpoint).since(Timestamp::default()).until(Timestamp::default()),
     ] {
         store.deliveries(query.clone()).await.unwrap();
         store.deliveries(query.after(cursor)).await.unwrap();

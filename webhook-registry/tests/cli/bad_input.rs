@@ -54,6 +54,14 @@ fn a_word_that_is_not_valid_is_refused_before_anything_is_opened() {
             "--status: not a valid delivery status; expected pending, in_flight, success, failed or cancelled",
         ),
         (
+            &["delivery", "redeliver", "--status", "pending"],
+            "--status: expected failed, cancelled or success",
+        ),
+        (
+            &["delivery", "list", "--since", "yesterday"],
+            "--since: expected a time such as 2026-11-24T08:00:00Z, or how long ago, such as 2h",
+        ),
+        (
             &["run", "--until-idle", "--horizon", "soon"],
             "--horizon: not a valid duration; expected a number with a unit, such as 500ms, 30s, 5m, 2h or 1d, at most 365d",
         ),

@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod deliver;
+mod operate;
 mod shell;
 mod sign;

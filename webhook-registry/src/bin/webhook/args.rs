@@ -1,9 +1,9 @@
 //! What can be said on the command line. What a word means is checked here, at the door.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
-use webhook_registry::{InvalidDuration, Timeout, parse_duration};
+use webhook_registry::{InvalidDuration, Timeout, Timestamp, parse_duration};
 
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Options {
 pub(crate) enum Command {
     /// See it work: local receivers, a dozen events, retries, a table of what happened
     Demo(DemoArgs),
-    /// Register endpoints, look at them, pause, resume and test them
+    /// Register endpoints, look at them, pause, disable and test them
     Endpoint {
         #[command(subcommand)]
         command: EndpointCommand,
@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Deliver what is stored, until told to stop
     Run(RunArgs),
-    /// Look at deliveries and their attempts
+    /// Look at deliveries and their attempts, try them again, call them off
     Delivery {
         #[command(subcommand)]
         command: DeliveryCommand,
@@ -92,6 +92,18 @@ pub(crate) fn timeout(text: &str) -> Result<Timeout, String> {
 /// Reads a duration such as `60s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     parse_duration(text)
+}
+
+/// Reads a point in time such as `2026-11-24T08:00:00Z`, or how long ago it is, such as `2h`.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(ago) = parse_duration(text) {
+        let then = SystemTime::now().checked_sub(ago);
+        return then.map(Timestamp::from).ok_or_else(|| "before all time".to_owned());
+    }
+    let at = text.parse::<jiff::Timestamp>();
+    let at = at
+        .map_err(|_| "expected a time such as 2026-11-24T08:00:00Z, or how long ago, such as 2h")?;
+    Ok(Timestamp::from_unix_millis(at.as_millisecond()))
 }
 
 /// Reads a header such as `Name: value`.

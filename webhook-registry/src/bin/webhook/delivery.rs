@@ -1,16 +1,20 @@
 //! `webhook delivery`: deliveries and their attempts.
 
+mod cancel;
+mod redeliver;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
     Attempt, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId,
-    TenantId, Webhooks,
+    TenantId, Timestamp, Webhooks,
 };
 
+use self::redeliver::RedeliverArgs;
 use crate::{
-    args::Options,
+    args::{Options, moment},
     error::{End, Error},
-    output::{Row, View, fields, harmless, or_dash, rfc3339, table},
+    output::{Output, Row, View, fields, harmless, or_dash, rfc3339, table},
     store::open,
 };
 
@@ -23,6 +27,14 @@ pub(crate) enum DeliveryCommand {
         /// The delivery
         #[arg(value_name = "ID")]
         id: DeliveryId,
+    },
+    /// Try final deliveries again, with a fresh budget of attempts
+    Redeliver(RedeliverArgs),
+    /// Call deliveries off that are not final
+    Cancel {
+        /// The deliveries
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<DeliveryId>,
     },
 }
 
@@ -40,6 +52,12 @@ pub(crate) struct ListArgs {
     /// Only those of this tenant
     #[arg(long)]
     tenant: Option<TenantId>,
+    /// Only those that came about since then: 2026-11-24T08:00:00Z, or 2h ago
+    #[arg(long, value_name = "TIME|DURATION", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Only those that came about before
+    #[arg(long, value_name = "TIME|DURATION", value_parser = moment)]
+    until: Option<Timestamp>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
@@ -185,7 +203,59 @@ pub(crate) async fn run(options: &Options, command: DeliveryCommand) -> Result<E
     match command {
         DeliveryCommand::List(args) => list(options, args).await,
         DeliveryCommand::Show { id } => show(options, id).await,
+        DeliveryCommand::Redeliver(args) => redeliver::run(options, args).await,
+        DeliveryCommand::Cancel { ids } => cancel::run(options, &ids).await,
     }
+}
+
+/// What became of a delivery that was asked for by its id.
+trait Outcome {
+    /// For programs.
+    fn name(&self) -> &'static str;
+
+    /// For people.
+    fn text(&self) -> String;
+
+    /// Its status, where that is the reason.
+    fn status(&self) -> Option<DeliveryStatus>;
+
+    /// Whether it is now what was asked for.
+    fn is_as_wanted(&self) -> bool;
+}
+
+#[derive(Serialize)]
+struct OutcomeView {
+    delivery: DeliveryId,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<DeliveryStatus>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Row for OutcomeView {
+    const HEAD: &'static [&'static str] = &["ID", "RESULT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.delivery.to_string(), self.text.clone()]
+    }
+}
+
+/// Shows each, and fails when one of them is not as it was asked for.
+fn show_outcomes(
+    output: Output,
+    ids: &[DeliveryId],
+    outcomes: &[impl Outcome],
+) -> Result<End, Error> {
+    let view = |(id, outcome): (&DeliveryId, &_)| view(*id, outcome);
+    output.list(&ids.iter().zip(outcomes).map(view).collect::<Vec<_>>())?;
+    let all = outcomes.iter().all(Outcome::is_as_wanted);
+    Ok(if all { End::Done } else { End::Failed })
+}
+
+fn view(delivery: DeliveryId, outcome: &impl Outcome) -> OutcomeView {
+    let (result, status) = (outcome.name(), outcome.status());
+    OutcomeView { delivery, result, status, text: outcome.text() }
 }
 
 async fn list(options: &Options, args: ListArgs) -> Result<End, Error> {
@@ -208,6 +278,7 @@ async fn fetch(
         let mut query = DeliveryQuery::new().limit(args.limit - rows.len());
         (query.status, query.event, query.endpoint) = (args.status, args.event, args.endpoint);
         (query.tenant, query.cursor) = (args.tenant.clone(), next);
+        (query.since, query.until) = (args.since, args.until);
         let page = webhooks.operator().deliveries(query).await?;
         rows.extend(page.items.into_iter().map(DeliveryView::from));
         next = page.next;

@@ -35,6 +35,10 @@ pub(crate) enum EndpointCommand {
     Pause(OneEndpoint),
     /// Deliver to it again, what waited first
     Resume(OneEndpoint),
+    /// Route no more events to it, and keep its deliveries waiting
+    Disable(OneEndpoint),
+    /// Let a disabled one get events and deliveries again
+    Enable(OneEndpoint),
     /// Remove it and cancel its unfinished deliveries; their records stay
     Remove(OneEndpoint),
     /// Send it a signed test event now, once, and show its answer
@@ -136,6 +140,8 @@ pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<E
         EndpointCommand::Show(one) => operator.endpoint(one.id).await?,
         EndpointCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
         EndpointCommand::Resume(one) => operator.resume_endpoint(one.id).await?,
+        EndpointCommand::Disable(one) => operator.disable_endpoint(one.id).await?,
+        EndpointCommand::Enable(one) => operator.enable_endpoint(one.id).await?,
     };
     output.show(&EndpointView::of(&endpoint))?;
     Ok(End::Done)

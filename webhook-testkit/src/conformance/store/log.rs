@@ -123,6 +123,24 @@ pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     }
 }
 
+pub async fn deliveries_are_listed_by_when_they_came_about<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.insert(0, ground.pending(endpoint).await);
+        ground.advance(SECOND).await;
+    }
+    let at = |id| ground.delivery(id);
+    let (second, fourth) = (at(ids[2]).await.created_at, at(ids[0]).await.created_at);
+    for ask in [DeliveryQuery::new(), DeliveryQuery::new().endpoint(endpoint)] {
+        let since = ask.clone().since(second);
+        assert_eq!(ground.listed(since.clone()).await, ids[..3], "from then on");
+        assert_eq!(ground.listed(since.until(fourth)).await, ids[1..3], "and before then");
+        assert_eq!(ground.listed(ask.until(second)).await, ids[3..], "whatever came before");
+    }
+}
+
 // Catches in memory/log.rs:
 // - place < (cursor.created_at, cursor.id)
 // + place.0 < cursor.created_at

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use webhook_core::{
+    DisabledReason, Endpoint, EndpointId, EndpointState, StoreError, TenantId, Updated,
+};
+
+use super::Operator;
+use crate::{error::EndpointError, new_endpoint::InvalidEndpoint};
+
+/// Endpoints.
+impl Operator<'_> {
+    /// The endpoints of one tenant, or of all, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn endpoints(
+        &self,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
+        let tenants = match tenant {
+            Some(tenant) => vec![tenant.clone()],
+            None => self.engine.store.tenants().await?,
+        };
+        let mut endpoints = Vec::new();
+        for tenant in tenants {
+            endpoints.extend_from_slice(self.engine.store.snapshot(&tenant).await?.endpoints());
+        }
+        Ok(endpoints)
+    }
+
+    /// One endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        let found = self.engine.store.endpoints(&[id]).await?.pop();
+        found.ok_or(EndpointError::NotFound(id))
+    }
+
+    /// Changes an endpoint's settings; attempts that begin after this use them. `endpoint` carries
+    /// the revision it was read at. A new URL is judged as when an endpoint is added.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`] when it
+    /// is gone.
+    pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
+        if self.endpoint(endpoint.id).await?.url != endpoint.url {
+            let refused =
+                |error| EndpointError::Invalid(InvalidEndpoint::Refused(crate::text_of(&error)));
+            self.engine.transport.accepts(&endpoint.url).map_err(refused)?;
+        }
+        self.store(endpoint).await
+    }
+
+    async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
+        let id = endpoint.id;
+        let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
+        self.engine.registry.forget(&endpoint.tenant);
+        self.engine.wake.wake();
+        match updated {
+            Updated::Done(revision) => Ok(endpoint.with_revision(revision)),
+            Updated::Stale => Err(EndpointError::Stale(id)),
+            Updated::NotFound => Err(EndpointError::NotFound(id)),
+        }
+    }
+
+    /// Keeps an endpoint's deliveries waiting from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`update_endpoint`](Self::update_endpoint).
+    pub async fn pause_endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        self.set_state(id, EndpointState::Paused).await
+    }
+
+    /// Routes nothing more to an endpoint from now on, and keeps the deliveries it has waiting. One
+    /// that is disabled stays as it is, with its reason.
+    ///
+    /// # Errors
+    ///
+    /// As [`update_endpoint`](Self::update_endpoint).
+    pub async fn disable_endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        let endpoint = self.endpoint(id).await?;
+        let disabled = EndpointState::Disabled(DisabledReason::ByHand);
+        if endpoint.state.is_routed() {
+            self.store(endpoint.with_state(disabled)).await
+        } else {
+            Ok(endpoint)
+        }
+    }
+
+    /// Lets a disabled endpoint get events and deliveries again, those that waited first. One that is
+    /// not disabled stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`update_endpoint`](Self::update_endpoint).
+    pub async fn enable_endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        let endpoint = self.endpoint(id).await?;
+        let active = EndpointState::Active;
+        if endpoint.state.is_routed() {
+            Ok(endpoint)
+        } else {
+            self.store(endpoint.with_state(active)).await
+        }
+    }
+
+    /// Lets a paused or disabled endpoint get its deliveries again, those that waited first.
+    ///
+    /// # Errors
+    ///
+    /// As [`update_endpoint`](Self::update_endpoint).
+    pub async fn resume_endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        self.set_state(id, EndpointState::Active).await
+    }
+
+    async fn set_state(
+        &self,
+        id: EndpointId,
+        state: EndpointState,
+    ) -> Result<Endpoint, EndpointError> {
+        let endpoint = self.endpoint(id).await?;
+        if endpoint.state == state {
+            return Ok(endpoint);
+        }
+        self.store(endpoint.with_state(state)).await
+    }
+
+    /// Removes an endpoint and cancels its unfinished deliveries; their records stay.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn remove_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
+        let endpoint = self.endpoint(id).await?;
+        let removed = self.engine.store.remove_endpoint(&endpoint.tenant, id).await?;
+        self.engine.registry.forget(&endpoint.tenant);
+        if removed { Ok(()) } else { Err(EndpointError::NotFound(id)) }
+    }
+}
