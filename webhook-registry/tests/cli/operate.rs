@@ -1,5 +1,7 @@
 //! What operators do from a shell.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failed test")]
+
 use crate::shell::{LOCAL, Shell};
 
 /// Publishes an event that is given up at once; the id of its delivery.

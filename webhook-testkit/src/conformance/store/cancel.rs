@@ -20,6 +20,8 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
+// Catches in memory/upkeep.rs:
+// - row.status = DeliveryStatus::Cancelled;
 pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -35,6 +37,10 @@ pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
     assert_eq!(ground.attempt_numbers(ids[0]).await, [1], "its attempts stay on record");
 }
 
+// Catches in memory/upkeep.rs:
+// - row.status = DeliveryStatus::Cancelled;
+// + row.status = DeliveryStatus::Cancelled;
+// + row.held = false;
 pub async fn an_attempt_in_flight_at_the_cancelling_is_recorded<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -48,6 +54,9 @@ pub async fn an_attempt_in_flight_at_the_cancelling_is_recorded<H: StoreHarness>
     ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
+// Catches in memory/upkeep.rs:
+// - row.status = DeliveryStatus::Cancelled;
+// + if !in_flight { row.status = DeliveryStatus::Cancelled; }
 pub async fn a_cancelled_delivery_is_not_tried_again_after_its_lease<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -57,6 +66,10 @@ pub async fn a_cancelled_delivery_is_not_tried_again_after_its_lease<H: StoreHar
     ground.assert_nothing_to_claim("its worker may be dead, but nobody takes over").await;
 }
 
+// Catches in memory/finish.rs:
+// - settle(row, Settle::Retry(Duration::ZERO), now);
+// + row.due_at = now; } {
+// + row.status = DeliveryStatus::Pending;
 pub async fn a_claim_given_back_after_the_cancelling_stays_cancelled<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
@@ -68,6 +81,9 @@ pub async fn a_claim_given_back_after_the_cancelling_stays_cancelled<H: StoreHar
     ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
+// Catches in memory/upkeep.rs:
+// - if row.status.is_final() {
+// + if row.status == DeliveryStatus::Cancelled {
 pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let ids = ground.pendings(ground.endpoint().await, 2).await;
@@ -82,6 +98,9 @@ pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/upkeep.rs:
+// - Ok(batch.into_iter().map(|id| state.cancel(id)).collect())
+// + Ok(batch.into_iter().rev().map(|id| state.cancel(id)).collect())
 pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -103,6 +122,11 @@ pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(ground.cancel_all(vec![]).await.is_empty(), "nothing is answered with nothing");
 }
 
+// Catches in memory/upkeep.rs:
+// - let in_flight = row.status == DeliveryStatus::InFlight;
+// + let in_flight = row.status == DeliveryStatus::InFlight;
+// + self.deliveries.values_mut().for_each(|row| row.status = DeliveryStatus::Cancelled);
+// + let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
 pub async fn cancelling_leaves_other_deliveries_of_the_event_alone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (one, other) = (ground.endpoint().await, ground.endpoint().await);

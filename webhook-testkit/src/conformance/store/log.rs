@@ -123,6 +123,9 @@ pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     }
 }
 
+// Catches in memory/log.rs:
+// - row.created_at < until
+// + row.created_at <= until
 pub async fn deliveries_are_listed_by_when_they_came_about<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
