@@ -7,7 +7,7 @@ use webhook_core::{
 
 use crate::{
     clock::SystemClock, engine::Engine, error::BuildError, ids::UuidV7, mode::Mode,
-    registry::Registry, webhooks::Webhooks,
+    registry::Registry, settings::Settings, webhooks::Webhooks,
 };
 
 /// Puts [`Webhooks`] together from a store, a transport, a signer and a clock.
@@ -80,6 +80,16 @@ impl WebhooksBuilder {
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Takes what these settings say: mode, delivering and the largest body. The store is opened by
+    /// `Settings::store`.
+    #[must_use]
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.mode = settings.mode();
+        self.dispatcher = settings.dispatcher().clone();
+        self.max_body = settings.max_body().or(self.max_body);
         self
     }
 

@@ -27,6 +27,7 @@ mod new_endpoint;
 mod operator;
 mod publish;
 mod registry;
+mod settings;
 mod webhooks;
 
 pub use crate::{
@@ -39,6 +40,7 @@ pub use crate::{
     operator::{Operator, RedeliveredPage},
     publish::{Deliveries, Published},
     registry::Registry,
+    settings::{InvalidSetting, Settings},
     webhooks::{Registered, Webhooks},
 };
 #[doc(no_inline)]

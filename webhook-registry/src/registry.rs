@@ -247,13 +247,18 @@ mod tests {
         let registry = Registry { max_endpoints: 5, ..Registry::new() };
         for (tenant, endpoints) in [("a", 2), ("b", 3), ("c", 2), ("d", 9), ("e", 1)] {
             let tenant: TenantId = tenant.parse().unwrap();
-            let endpoints = (0..endpoints).map(|n| Arc::new(endpoint(n, "https://a.example/", &["a"])));
+            let endpoints =
+                (0..endpoints).map(|n| Arc::new(endpoint(n, "https://a.example/", &["a"])));
             registry.hold(Snapshot::new(tenant, TenantVersion::default(), endpoints));
             let held = registry.tenants.load();
             let count: usize = held.values().map(|snapshot| snapshot.endpoints().len()).sum();
             assert!(count <= 5 || held.len() == 1, "{count} endpoints of {} tenants", held.len());
         }
-        assert_eq!(registry.tenants.load().len(), 1, "the last one, without the one that was too large");
+        assert_eq!(
+            registry.tenants.load().len(),
+            1,
+            "the last one, without the one that was too large"
+        );
     }
 
     #[test]

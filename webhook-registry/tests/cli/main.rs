@@ -4,5 +4,6 @@
 mod bad_input;
 mod deliver;
 mod operate;
+mod settings;
 mod shell;
 mod sign;

@@ -15,6 +15,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use webhook_registry::Settings;
 
 /// A secret that requests are signed and verified with.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -22,8 +23,8 @@ pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// Permits receivers on this machine.
 pub(crate) const LOCAL: &str = "--dangerous-allow-private-addresses";
 
-/// An empty folder where the program runs.
-pub(crate) struct Shell(TempDir);
+/// An empty folder where the program runs, and the variables it finds there.
+pub(crate) struct Shell(TempDir, Vec<(&'static str, &'static str)>);
 
 /// What a run came to.
 #[derive(Debug)]
@@ -42,7 +43,11 @@ impl Ran {
 
 impl Shell {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self::with_variables(&[])
+    }
+
+    pub(crate) fn with_variables(variables: &[(&'static str, &'static str)]) -> Self {
+        Self(tempfile::tempdir().unwrap(), variables.to_vec())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -82,7 +87,10 @@ impl Shell {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_webhook"));
         command.args(args).current_dir(self.0.path());
-        command.env_remove("WEBHOOK_DB").env("RUST_LOG", "off");
+        for variable in Settings::VARIABLES {
+            command.env_remove(variable);
+        }
+        command.envs(self.1.iter().copied()).env("RUST_LOG", "off");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
-use webhook_registry::{InvalidDuration, Timeout, Timestamp, parse_duration};
+use webhook_registry::{
+    InvalidDuration, InvalidSetting, Settings, Timeout, Timestamp, parse_duration,
+};
 
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
@@ -38,6 +40,22 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The settings: what `flags` say, by the variables they stand for, then the environment.
+    pub(crate) fn settings(
+        &self,
+        flags: &[(&str, Option<String>)],
+    ) -> Result<Settings, InvalidSetting> {
+        Settings::from_lookup(|variable| {
+            // It has a default, and may come from the environment itself.
+            if variable == "WEBHOOK_DB" {
+                return Some(self.db.clone().into());
+            }
+            let flag = flags.iter().find(|(name, _)| *name == variable);
+            let value = flag.and_then(|(_, value)| value.clone());
+            value.map_or_else(|| std::env::var_os(variable), |value| Some(value.into()))
+        })
+    }
+
     /// How results are shown.
     pub(crate) const fn output(&self) -> Output {
         Output { json: self.json }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use webhook_http::{HttpTransport, Receiver};
 use webhook_registry::{
-    Backlog, DeliveryQuery, EndpointId, NewEndpoint, NewEvent, Report, Webhooks,
+    Backlog, DeliveryQuery, EndpointId, NewEndpoint, NewEvent, Report, SeaOrmStore, Webhooks,
 };
 
 use self::{
@@ -53,7 +53,8 @@ struct Actor {
 pub(crate) async fn run(options: &Options, args: DemoArgs) -> Result<End, Error> {
     let story = Story::begin(options.output());
     let (folder, file) = database(args.keep)?;
-    let store = connect(&format!("sqlite://{}?mode=rwc", file.display())).await?;
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let store = connect(SeaOrmStore::builder(url)).await?;
     store.migrate().await?;
     let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
     let webhooks = Webhooks::builder().store(store).transport(transport).build()?;

@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process:
 use clap::error::{ContextKind, ErrorKind};
 use webhook_http::{BindError, BuildError as TransportBuildError};
 use webhook_registry::{
-    BuildError, DeliveryId, EndpointError, InvalidDispatcherConfig, InvalidEvent, InvalidHeader,
+    BuildError, DeliveryId, EndpointError, InvalidEvent, InvalidHeader, InvalidSetting, Mode,
     PublishError, SendError, SignerError, StoreError, VerifyError,
 };
 use webhook_store_seaorm::ConnectError;
@@ -47,8 +47,6 @@ pub(crate) enum Error {
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
     #[error(transparent)]
-    Dispatcher(#[from] InvalidDispatcherConfig),
-    #[error(transparent)]
     Endpoint(#[from] EndpointError),
     #[error(transparent)]
     Event(#[from] InvalidEvent),
@@ -64,6 +62,8 @@ pub(crate) enum Error {
     Create { path: PathBuf, source: io::Error },
     #[error("cannot start; free some memory or threads")]
     Runtime(#[source] io::Error),
+    #[error("WEBHOOK_MODE is {0}: nothing is to be delivered here; set worker or both")]
+    Mode(Mode),
     #[error("{0}; run `webhook migrate`")]
     Migrate(&'static str),
     #[error("{0}")]
@@ -74,6 +74,8 @@ pub(crate) enum Error {
     Stopped { line: usize, source: PublishError },
     #[error(transparent)]
     Send(#[from] SendError),
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     #[error(transparent)]
     Signer(#[from] SignerError),
     #[error("cannot wait for signals")]
@@ -97,7 +99,11 @@ impl Error {
         let line = text(self)
             .replace("dangerous_allow_private_addresses()", "--dangerous-allow-private-addresses");
         complain(&line);
-        End::Failed.into()
+        match self {
+            // As wrong as an option that is.
+            Self::Setting(_) | Self::Mode(_) => ExitCode::from(2),
+            _ => End::Failed.into(),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl View for Migrated {
 }
 
 pub(crate) async fn run(options: &Options) -> Result<End, Error> {
-    connect(&options.db).await?.migrate().await?;
+    connect(options.settings(&[])?.store()?).await?.migrate().await?;
     options.output().show(&Migrated { migrated: true })?;
     Ok(End::Done)
 }

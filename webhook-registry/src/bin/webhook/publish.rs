@@ -39,9 +39,9 @@ pub(crate) struct PublishArgs {
     /// What kind of bytes the body is
     #[arg(long, value_name = "TYPE", default_value_t)]
     content_type: ContentType,
-    /// The largest body, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = MAX_BODY)]
-    max_body: usize,
+    /// The largest body, in bytes [default: 262144]
+    #[arg(long, value_name = "BYTES")]
+    max_body: Option<u32>,
 }
 
 /// An event that is stored.
@@ -72,14 +72,16 @@ impl View for PublishedView {
 }
 
 pub(crate) async fn run(options: &Options, args: PublishArgs) -> Result<End, Error> {
-    let max_body = args.max_body;
+    let flags = [("WEBHOOK_MAX_BODY", args.max_body.map(|bytes| bytes.to_string()))];
+    let settings = options.settings(&flags)?;
+    let max_body = settings.max_body().unwrap_or(MAX_BODY);
     // What can be wrong with the event is told before a database is opened, or even created.
     let event = match &args.event_type {
-        Some(event_type) => Some(read_event(event_type, &args)?),
+        Some(event_type) => Some(read_event(event_type, &args, max_body)?),
         None => None,
     };
     let source = args.ndjson.as_deref().map(ndjson::Source::open).transpose()?;
-    let webhooks = open_with(options, |builder| builder.max_body(max_body)).await?;
+    let webhooks = open_with(options, &settings).await?;
     if let Some(source) = source {
         return ndjson::publish(options.output(), &webhooks, source, &args.tenant, max_body).await;
     }
@@ -90,8 +92,12 @@ pub(crate) async fn run(options: &Options, args: PublishArgs) -> Result<End, Err
     Ok(End::Done)
 }
 
-fn read_event(event_type: &EventType, args: &PublishArgs) -> Result<NewEvent, Error> {
-    let body = args.body.read(args.max_body)?;
+fn read_event(
+    event_type: &EventType,
+    args: &PublishArgs,
+    max_body: usize,
+) -> Result<NewEvent, Error> {
+    let body = args.body.read(max_body)?;
     check_body(&args.content_type, &body)?;
     let event = NewEvent::new(event_type.as_str(), body)?
         .tenant(args.tenant.clone())

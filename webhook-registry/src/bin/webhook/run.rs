@@ -4,12 +4,10 @@ use std::{str::FromStr, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
-use webhook_registry::{
-    Backlog, DispatcherConfig, InvalidDuration, Report, format_duration, parse_duration,
-};
+use webhook_registry::{Backlog, InvalidDuration, Report, format_duration, parse_duration};
 
 use crate::{
-    args::Options,
+    args::{Options, duration},
     error::{End, Error},
     output::{View, fields},
     signals::shutdown,
@@ -24,9 +22,34 @@ pub(crate) struct RunArgs {
     /// What counts as left: what is due within this time, or all
     #[arg(long, value_name = "DURATION|all", default_value = "60s", requires = "until_idle")]
     horizon: Horizon,
-    /// Attempts in flight at once
-    #[arg(long, value_name = "N", default_value_t = DispatcherConfig::CONCURRENCY)]
-    concurrency: usize,
+    /// Attempts in flight at once [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Option<u32>,
+    /// How long a claim is ours [default: 45s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    lease: Option<Duration>,
+    /// The longest attempt; a shorter one permits a shorter lease [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_timeout: Option<Duration>,
+    /// The longest wait between two looks at the database [default: 1s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    poll: Option<Duration>,
+    /// How long a shutdown waits for attempts in flight [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    drain: Option<Duration>,
+}
+
+impl RunArgs {
+    /// What the options say, by the variables they stand for.
+    fn flags(&self) -> [(&'static str, Option<String>); 5] {
+        [
+            ("WEBHOOK_CONCURRENCY", self.concurrency.map(|number| number.to_string())),
+            ("WEBHOOK_LEASE", self.lease.map(format_duration)),
+            ("WEBHOOK_MAX_TIMEOUT", self.max_timeout.map(format_duration)),
+            ("WEBHOOK_POLL", self.poll.map(format_duration)),
+            ("WEBHOOK_DRAIN", self.drain.map(format_duration)),
+        ]
+    }
 }
 
 /// How far ahead work counts; without an end, when nothing is given.
@@ -117,10 +140,12 @@ impl View for RunView {
 }
 
 pub(crate) async fn run(options: &Options, args: &RunArgs) -> Result<End, Error> {
-    let config = DispatcherConfig::new().concurrency(args.concurrency);
-    config.validate()?;
+    let settings = options.settings(&args.flags())?;
+    if !settings.mode().delivers() {
+        return Err(Error::Mode(settings.mode()));
+    }
     let shutdown = shutdown()?;
-    let webhooks = open_with(options, |builder| builder.dispatcher(config)).await?;
+    let webhooks = open_with(options, &settings).await?;
     let (report, left) = if args.until_idle {
         let (report, backlog) = webhooks.run_until_idle(args.horizon.0, shutdown).await?;
         (report, Some(Left::from(backlog)))

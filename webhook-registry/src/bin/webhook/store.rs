@@ -3,33 +3,30 @@
 use std::sync::OnceLock;
 
 use webhook_http::HttpTransport;
-use webhook_registry::{SeaOrmStore, Webhooks, WebhooksBuilder};
+use webhook_registry::{SeaOrmStore, SeaOrmStoreBuilder, Settings, Webhooks};
 use webhook_store_seaorm::SchemaStatus;
 
 use crate::{args::Options, error::Error};
 
 /// Opens the database with tables that fit.
 pub(crate) async fn open(options: &Options) -> Result<Webhooks, Error> {
-    open_with(options, |builder| builder).await
+    open_with(options, &options.settings(&[])?).await
 }
 
-/// The same, with further settings.
-pub(crate) async fn open_with(
-    options: &Options,
-    settings: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder,
-) -> Result<Webhooks, Error> {
-    let store = connect(&options.db).await?;
+/// The same, with settings of the command's own.
+pub(crate) async fn open_with(options: &Options, settings: &Settings) -> Result<Webhooks, Error> {
+    let store = connect(settings.store()?).await?;
     prepare(&store, options.db.starts_with("sqlite:")).await?;
     let builder = Webhooks::builder().store(store).transport(transport(options)?);
-    Ok(settings(builder).build()?)
+    Ok(builder.settings(settings).build()?)
 }
 
 /// The database of this process.
 static OPENED: OnceLock<SeaOrmStore> = OnceLock::new();
 
 /// Opens the database, whatever it holds.
-pub(crate) async fn connect(url: &str) -> Result<SeaOrmStore, Error> {
-    let store = SeaOrmStore::connect(url).await?;
+pub(crate) async fn connect(builder: SeaOrmStoreBuilder) -> Result<SeaOrmStore, Error> {
+    let store = builder.connect().await?;
     Ok(OPENED.get_or_init(|| store).clone())
 }
 

@@ -1,0 +1,366 @@
+//! Settings as a deployment gives them: by variables of the environment.
+
+mod invalid;
+mod reading;
+
+use std::{ffi::OsString, fmt, time::Duration};
+
+use webhook_core::{DispatcherConfig, InvalidDispatcherConfig, format_duration};
+
+pub use invalid::InvalidSetting;
+use reading::Reading;
+
+use crate::mode::Mode;
+
+/// Settings as a deployment gives them: the command `webhook` and programs that embed the library
+/// read the same variables of the environment.
+///
+/// | variable | says | by default |
+/// |---|---|---|
+/// | `WEBHOOK_DB` | the URL of the database | none |
+/// | `WEBHOOK_POOL_SIZE` | connections at most | 4 |
+/// | `WEBHOOK_UNIT_LIMIT` | how long a unit of work in the database may take | `10s` |
+/// | `WEBHOOK_SCHEMA` | the schema of the tables, on PostgreSQL | that of the search path |
+/// | `WEBHOOK_TABLE_PREFIX` | what the names of the tables begin with | `webhook_` |
+/// | `WEBHOOK_MAX_BODY` | bytes of a body at most | 262144 |
+/// | `WEBHOOK_MODE` | `publish-only`, `worker` or `both` | `both` |
+/// | `WEBHOOK_CONCURRENCY` | attempts in flight at once | 256 |
+/// | `WEBHOOK_LEASE` | how long a claim is ours | `45s` |
+/// | `WEBHOOK_MAX_TIMEOUT` | the longest attempt; a shorter one permits a shorter lease | `30s` |
+/// | `WEBHOOK_RECORDING_BUDGET` | what a lease leaves for the record of an attempt | `10s` |
+/// | `WEBHOOK_CLAIM_BUDGET` | what a lease leaves for the claim itself | `5s` |
+/// | `WEBHOOK_POLL` | the longest wait between two looks at the database | `1s` |
+/// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
+///
+/// An empty variable counts as none.
+///
+/// ```
+/// use webhook_registry::{Mode, Settings};
+///
+/// let settings = Settings::from_lookup(|name| (name == "WEBHOOK_MODE").then(|| "worker".into()))?;
+/// assert_eq!(settings.mode(), Mode::Worker);
+///
+/// let wrong = Settings::from_lookup(|name| (name == "WEBHOOK_LEASE").then(|| "40".into()));
+/// assert_eq!(
+///     wrong.unwrap_err().to_string(),
+///     r#"WEBHOOK_LEASE is "40"; expected a duration such as 30s, longer than none"#
+/// );
+/// # Ok::<(), webhook_registry::InvalidSetting>(())
+/// ```
+#[derive(Clone)]
+pub struct Settings {
+    db: Option<String>,
+    pool_size: Option<u32>,
+    unit_limit: Option<Duration>,
+    schema: Option<String>,
+    table_prefix: Option<String>,
+    max_body: Option<usize>,
+    mode: Mode,
+    dispatcher: DispatcherConfig,
+}
+
+impl Settings {
+    /// The variables that are read.
+    pub const VARIABLES: [&str; 14] = [
+        "WEBHOOK_DB",
+        "WEBHOOK_POOL_SIZE",
+        "WEBHOOK_UNIT_LIMIT",
+        "WEBHOOK_SCHEMA",
+        "WEBHOOK_TABLE_PREFIX",
+        "WEBHOOK_MAX_BODY",
+        "WEBHOOK_MODE",
+        "WEBHOOK_CONCURRENCY",
+        "WEBHOOK_LEASE",
+        "WEBHOOK_MAX_TIMEOUT",
+        "WEBHOOK_RECORDING_BUDGET",
+        "WEBHOOK_CLAIM_BUDGET",
+        "WEBHOOK_POLL",
+        "WEBHOOK_DRAIN",
+    ];
+
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names the variable that is wrong, what it is and what is expected.
+    pub fn from_env() -> Result<Self, InvalidSetting> {
+        Self::from_lookup(|name| std::env::var_os(name))
+    }
+
+    /// Reads from wherever `lookup` finds the value of a variable.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, InvalidSetting> {
+        let reading = Reading::new(&lookup);
+        Ok(Self {
+            db: reading.text("WEBHOOK_DB")?,
+            pool_size: reading.count("WEBHOOK_POOL_SIZE")?,
+            unit_limit: reading.time("WEBHOOK_UNIT_LIMIT")?,
+            schema: reading.text("WEBHOOK_SCHEMA")?,
+            table_prefix: reading.text("WEBHOOK_TABLE_PREFIX")?,
+            max_body: reading.count("WEBHOOK_MAX_BODY")?.map(whole),
+            mode: reading.parsed("WEBHOOK_MODE", Mode::NAMES)?.unwrap_or_default(),
+            dispatcher: dispatcher(&reading)?,
+        })
+    }
+
+    /// The URL of the database, where there is one. It may hold a password.
+    pub fn db(&self) -> Option<&str> {
+        self.db.as_deref()
+    }
+
+    /// The URL of the database.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] when there is none.
+    pub fn required_db(&self) -> Result<&str, InvalidSetting> {
+        let expected = "the URL of a database, such as sqlite://FILE";
+        self.db().ok_or_else(|| InvalidSetting::missing("WEBHOOK_DB", expected))
+    }
+
+    /// Connections to the database at most, where that is set.
+    pub const fn pool_size(&self) -> Option<u32> {
+        self.pool_size
+    }
+
+    /// How long a unit of work in the database may take, where that is set.
+    pub const fn unit_limit(&self) -> Option<Duration> {
+        self.unit_limit
+    }
+
+    /// The schema of the tables, where that is set.
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// What the names of the tables begin with, where that is set.
+    pub fn table_prefix(&self) -> Option<&str> {
+        self.table_prefix.as_deref()
+    }
+
+    /// Bytes of a body at most, where that is set.
+    pub const fn max_body(&self) -> Option<usize> {
+        self.max_body
+    }
+
+    /// What this process does.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How it delivers.
+    pub const fn dispatcher(&self) -> &DispatcherConfig {
+        &self.dispatcher
+    }
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+impl Settings {
+    /// The store at `WEBHOOK_DB`, ready to be opened.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] when that variable is missing.
+    pub fn store(&self) -> Result<webhook_store_seaorm::SeaOrmStoreBuilder, InvalidSetting> {
+        let mut builder = webhook_store_seaorm::SeaOrmStore::builder(self.required_db()?);
+        if let Some(size) = self.pool_size {
+            builder = builder.pool_size(size);
+        }
+        if let Some(limit) = self.unit_limit {
+            builder = builder.unit_limit(limit);
+        }
+        if let Some(schema) = &self.schema {
+            builder = builder.schema(schema);
+        }
+        if let Some(prefix) = &self.table_prefix {
+            builder = builder.table_prefix(prefix);
+        }
+        if let Some(bytes) = self.max_body {
+            builder = builder.max_body(bytes);
+        }
+        Ok(builder)
+    }
+}
+
+/// How this process delivers. What concerns several settings is checked against the others, and told
+/// by the name of the one to change.
+fn dispatcher(reading: &Reading<'_>) -> Result<DispatcherConfig, InvalidSetting> {
+    let mut config = DispatcherConfig::new();
+    if let Some(concurrency) = reading.count("WEBHOOK_CONCURRENCY")? {
+        config = config.concurrency(whole(concurrency));
+    }
+    if let Some(timeout) = reading.time("WEBHOOK_MAX_TIMEOUT")? {
+        config = config.max_timeout(timeout);
+    }
+    if let Some(budget) = reading.duration("WEBHOOK_RECORDING_BUDGET")? {
+        config = config.recording_budget(budget);
+    }
+    if let Some(budget) = reading.duration("WEBHOOK_CLAIM_BUDGET")? {
+        config = config.claim_budget(budget);
+    }
+    if let Some(poll) = reading.time("WEBHOOK_POLL")? {
+        config = config.poll(poll);
+    }
+    if let Some(drain) = reading.duration("WEBHOOK_DRAIN")? {
+        config = config.drain(drain);
+    }
+    let lease = reading.time("WEBHOOK_LEASE")?.unwrap_or(DispatcherConfig::LEASE);
+    config = config.lease(lease);
+    config.validate().map_err(|error| misfit(error, lease))?;
+    Ok(config)
+}
+
+/// Settings that are right by themselves and do not fit together. That is about the lease: each of
+/// the others was checked when it was read.
+fn misfit(error: InvalidDispatcherConfig, lease: Duration) -> InvalidSetting {
+    let expected = match error {
+        InvalidDispatcherConfig::Lease { needed } => format!(
+            "at least {}: the longest attempt, and the budgets for its claim and its record; a shorter WEBHOOK_MAX_TIMEOUT permits a shorter lease",
+            format_duration(needed)
+        ),
+        other => other.to_string(),
+    };
+    InvalidSetting::new("WEBHOOK_LEASE", format_duration(lease), expected)
+}
+
+fn whole(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+impl fmt::Debug for Settings {
+    /// Not the database: its URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("pool_size", &self.pool_size)
+            .field("unit_limit", &self.unit_limit)
+            .field("schema", &self.schema)
+            .field("table_prefix", &self.table_prefix)
+            .field("max_body", &self.max_body)
+            .field("mode", &self.mode)
+            .field("dispatcher", &self.dispatcher)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
+        Settings::from_lookup(|name| {
+            let set = values.iter().find(|(variable, _)| *variable == name);
+            set.map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn nothing_has_to_be_set() {
+        for nothing in [&[][..], &[("WEBHOOK_MODE", ""), ("WEBHOOK_LEASE", "")]] {
+            let settings = read(nothing).unwrap();
+            assert_eq!((settings.mode(), settings.db()), (Mode::Both, None));
+            assert_eq!(
+                format!("{:?}", settings.dispatcher()),
+                format!("{:?}", DispatcherConfig::new())
+            );
+        }
+    }
+
+    #[test]
+    fn each_variable_sets_what_it_says() {
+        let settings = read(&[
+            ("WEBHOOK_DB", "sqlite://a.db"),
+            ("WEBHOOK_POOL_SIZE", "7"),
+            ("WEBHOOK_UNIT_LIMIT", "3s"),
+            ("WEBHOOK_SCHEMA", "hooks"),
+            ("WEBHOOK_TABLE_PREFIX", "h_"),
+            ("WEBHOOK_MAX_BODY", "1000"),
+            ("WEBHOOK_MODE", "worker"),
+            ("WEBHOOK_CONCURRENCY", " 9 "),
+            ("WEBHOOK_LEASE", "6s"),
+            ("WEBHOOK_MAX_TIMEOUT", "4s"),
+            ("WEBHOOK_RECORDING_BUDGET", "1s"),
+            ("WEBHOOK_CLAIM_BUDGET", "500ms"),
+            ("WEBHOOK_POLL", "250ms"),
+            ("WEBHOOK_DRAIN", "0s"),
+        ])
+        .unwrap();
+        let config = DispatcherConfig::new()
+            .concurrency(9)
+            .lease(Duration::from_secs(6))
+            .max_timeout(Duration::from_secs(4))
+            .recording_budget(Duration::from_secs(1))
+            .claim_budget(Duration::from_millis(500))
+            .poll(Duration::from_millis(250))
+            .drain(Duration::ZERO);
+        assert_eq!(format!("{:?}", settings.dispatcher()), format!("{config:?}"));
+        assert_eq!((settings.db(), settings.mode()), (Some("sqlite://a.db"), Mode::Worker));
+        assert_eq!((settings.pool_size(), settings.max_body()), (Some(7), Some(1000)));
+        assert_eq!(settings.unit_limit(), Some(Duration::from_secs(3)));
+        assert_eq!((settings.schema(), settings.table_prefix()), (Some("hooks"), Some("h_")));
+    }
+
+    #[test]
+    fn an_error_names_the_variable_what_it_is_and_what_is_expected() {
+        let table = [
+            (("WEBHOOK_MODE", "publisher"), "publish-only, worker or both"),
+            (("WEBHOOK_CONCURRENCY", "0"), "a whole number, at least 1"),
+            (("WEBHOOK_POOL_SIZE", "many"), "a whole number, at least 1"),
+            (("WEBHOOK_POLL", "0s"), "a duration such as 30s, longer than none"),
+            (("WEBHOOK_MAX_TIMEOUT", "0s"), "a duration such as 30s, longer than none"),
+            (("WEBHOOK_DRAIN", "90"), "a duration such as 30s"),
+        ];
+        for ((variable, value), expected) in table {
+            let error = read(&[(variable, value)]).unwrap_err();
+            let said = (error.variable(), error.found(), error.expected());
+            assert_eq!(said, (variable, Some(value), expected));
+        }
+        assert_eq!(
+            read(&[("WEBHOOK_LEASE", "44s")]).unwrap_err().to_string(),
+            "WEBHOOK_LEASE is \"44s\"; expected at least 45s: the longest attempt, and the budgets for \
+             its claim and its record; a shorter WEBHOOK_MAX_TIMEOUT permits a shorter lease"
+        );
+    }
+
+    #[test]
+    fn a_database_may_be_asked_for() {
+        assert_eq!(
+            read(&[]).unwrap().required_db().unwrap_err().to_string(),
+            "WEBHOOK_DB is not set; expected the URL of a database, such as sqlite://FILE"
+        );
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let settings = read(&[("WEBHOOK_DB", "postgres://me:hunter2@host/db")]).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_text_is_refused_without_showing_it() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let binary = |name: &str| {
+            (name == "WEBHOOK_DB").then(|| OsString::from_vec(b"postgres://me:hunter2@\xff".into()))
+        };
+        let error = Settings::from_lookup(binary).unwrap_err();
+        assert_eq!(error.to_string(), "WEBHOOK_DB cannot be used; expected text in UTF-8");
+    }
+
+    #[test]
+    fn each_variable_is_read_and_in_the_readme() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let note = |name: &str| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        };
+        assert!(Settings::from_lookup(note).is_ok());
+        assert_eq!(asked.into_inner(), Settings::VARIABLES.map(str::to_owned).into());
+        let readme = include_str!("../../README.md");
+        for variable in Settings::VARIABLES {
+            assert!(readme.contains(&format!("`{variable}`")), "{variable} is not in the README");
+        }
+    }
+}
