@@ -18,7 +18,7 @@ use webhook_core::{
 };
 
 use crate::{
-    endpoints::readable,
+    endpoints::{cancel_some, readable},
     enqueue::event,
     fault::Fault,
     row::{Key, Row, ToValue, limit, unreadable},
@@ -44,7 +44,11 @@ impl Unit for ClaimDeliveries {
 
     async fn run(&self, tx: &Tx) -> Result<Claimed, Fault> {
         let now = tx.now().await?;
-        let mut round = Round::new(&self.ask, Head::read(tx).await?, now);
+        let (heads, removed) = Head::read(tx).await?;
+        for id in removed {
+            cancel_some(tx, id, now).await?;
+        }
+        let mut round = Round::new(&self.ask, heads, now);
         let mut found = Vec::new();
         while let Some(heads) = round.next_heads(ENDPOINTS) {
             let ids: Vec<_> = heads.iter().map(|(head, _)| head.id).collect();

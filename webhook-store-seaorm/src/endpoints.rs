@@ -20,7 +20,7 @@ use crate::{
     fault::Fault,
     row::{Row, ToValue, unreadable},
     store::SeaOrmStore,
-    tx::Tx,
+    tx::{ROWS, Tx},
     unit::Unit,
 };
 
@@ -106,6 +106,7 @@ impl Unit for Update {
 
     async fn run(&self, tx: &Tx) -> Result<Updated, Fault> {
         let endpoint = &self.0;
+        lock_tenants(tx, [endpoint.tenant.to_value()]).await?;
         let Some(stored) = revision(tx, &endpoint.tenant, endpoint.id).await? else {
             return Ok(Updated::NotFound);
         };
@@ -136,6 +137,7 @@ impl Unit for Hide {
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Option<bool>, Fault> {
+        lock_tenants(tx, [self.tenant.to_value()]).await?;
         let Some(stored) = revision(tx, &self.tenant, self.id).await? else {
             let sql = "SELECT id FROM {endpoints} WHERE id = ? AND tenant = ?";
             let row = tx.one(sql, [self.id.to_value(), self.tenant.to_value()]).await?;
@@ -161,13 +163,28 @@ impl Unit for CancelSome {
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        let sql = "UPDATE {deliveries} SET status = 'cancelled', due_at = NULL, finished_at = ? \
-                   WHERE (event_id, endpoint_id) IN (SELECT * FROM ( \
-                       SELECT event_id, endpoint_id FROM {deliveries} {by_open} \
-                       WHERE endpoint_id = ? AND due_at IS NOT NULL ORDER BY due_at LIMIT 5000) AS few)";
         let now = tx.now().await?;
-        Ok(tx.run(sql, [now.to_value(), self.0.to_value()]).await? > 0)
+        cancel_some(tx, self.0, now).await
     }
+}
+
+/// Cancels some of the open deliveries of an endpoint, and says whether there were any. Locks them
+/// first: what was finished meanwhile stays so.
+pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<bool, Fault> {
+    let open = "SELECT event_id FROM {deliveries} {by_open} WHERE {open_endpoint} = ? \
+                AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT 1000 {for_update}";
+    let rows = tx.all(open, [id.to_value()]).await?;
+    let events: Vec<_> = rows.iter().map(|row| row.key("event_id")).collect::<Result<_, _>>()?;
+    for events in events.chunks(ROWS) {
+        let sql = format!(
+            "UPDATE {{deliveries}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+             WHERE (event_id, endpoint_id) IN {}",
+            tx.sql().dialect.pairs(events.len())
+        );
+        let pairs = events.iter().flat_map(|event| [event.to_value(), id.to_value()]);
+        tx.run(&sql, [now.to_value()].into_iter().chain(pairs)).await?;
+    }
+    Ok(!rows.is_empty())
 }
 
 struct Load(Vec<EndpointId>);
@@ -262,10 +279,30 @@ pub(crate) async fn raise_version(tx: &Tx, tenant: &TenantId) -> Result<(), Faul
     tx.run(sql, [tenant.to_value()]).await.map(|_| ())
 }
 
-/// Disables an endpoint that is not disabled yet.
+/// Locks these endpoints and their tenants. Everybody locks tenants first, endpoints then, and
+/// deliveries last, and of each kind the lowest first: so nobody waits in a circle.
+pub(crate) async fn lock(tx: &Tx, ids: &BTreeSet<EndpointId>) -> Result<(), Fault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let owners = "SELECT tenant FROM {endpoints} WHERE id IN ({list})";
+    let rows = tx.all_of(owners, ids.iter().map(ToValue::to_value)).await?;
+    let tenants = rows.iter().map(|row| row.get::<String>("tenant"));
+    let tenants = tenants.collect::<Result<BTreeSet<_>, _>>()?;
+    lock_tenants(tx, tenants.into_iter().map(Value::from)).await?;
+    let lock = "SELECT id FROM {endpoints} WHERE id IN ({list}) ORDER BY id {for_update}";
+    tx.all_of(lock, ids.iter().map(ToValue::to_value)).await.map(|_| ())
+}
+
+async fn lock_tenants(tx: &Tx, ids: impl IntoIterator<Item = Value>) -> Result<(), Fault> {
+    let lock = "SELECT id FROM {tenants} WHERE id IN ({list}) ORDER BY id {for_update}";
+    tx.all_of(lock, ids).await.map(|_| ())
+}
+
+/// Disables an endpoint that is not disabled yet. It is [locked](lock) already.
 pub(crate) async fn disable(tx: &Tx, id: EndpointId, state: EndpointState) -> Result<(), Fault> {
     let sql = "SELECT tenant, revision FROM {endpoints} WHERE id = ? AND removed_at IS NULL \
-               AND state IN ('active', 'paused') {for_update}";
+               AND state IN ('active', 'paused')";
     let Some(row) = tx.one(sql, [id.to_value()]).await? else { return Ok(()) };
     let next = Revision::from_u64(row.number("revision")?).next();
     raise_version(tx, &row.parse("tenant")?).await?;

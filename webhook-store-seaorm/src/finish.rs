@@ -1,6 +1,9 @@
 //! Writing down what followed from attempts, fenced by the lease epoch.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sea_orm::Value;
@@ -10,7 +13,7 @@ use webhook_core::{
 };
 
 use crate::{
-    endpoints::disable,
+    endpoints::{disable, lock},
     fault::Fault,
     row::{Row, ToValue},
     rows::pairs,
@@ -28,6 +31,8 @@ impl Unit for FinishDeliveries {
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
         let now = tx.now().await?;
+        let disabling = self.0.iter().filter(|item| item.disable_endpoint.is_some());
+        lock(tx, &disabling.map(|item| item.lease.delivery.endpoint).collect()).await?;
         let mut held = Held::read(tx, self.0.iter().map(|item| item.lease.delivery)).await?;
         let mut changes = Changes::default();
         let mut attempts = Vec::new();
@@ -93,10 +98,12 @@ struct State {
 impl Held {
     async fn read(tx: &Tx, ids: impl Iterator<Item = DeliveryId>) -> Result<Self, Fault> {
         let mut held = BTreeMap::new();
-        for ids in ids.collect::<Vec<_>>().chunks(ROWS) {
+        let ids: BTreeSet<_> = ids.collect();
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven \
-                 FROM {{deliveries}} WHERE (event_id, endpoint_id) IN {} {{for_update}}",
+                 FROM {{deliveries}} WHERE (event_id, endpoint_id) IN {} \
+                 ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
             );
             for row in tx.all(&sql, pairs(ids)).await? {

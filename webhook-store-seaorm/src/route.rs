@@ -42,9 +42,11 @@ impl Unit for ClaimEvents {
         let mut next_due = None;
         for row in &rows {
             let due_at = row.time("route_due_at")?;
+            // Another worker may have taken it between the look and the lock.
             if due_at > now || events.len() == self.limit {
-                next_due = Some(due_at.since(now));
-                break;
+                let due_in = due_at.since(now);
+                next_due = Some(next_due.map_or(due_in, |next: Duration| next.min(due_in)));
+                continue;
             }
             match unrouted(row) {
                 Ok(event) => events.push(event),

@@ -19,16 +19,38 @@ impl Tx {
         or: &str,
     ) -> Result<(), Fault> {
         let row = format!("({})", repeated("?", N));
-        let mut rows = rows.into_iter();
-        loop {
-            let values: Vec<_> = rows.by_ref().take(ROWS).flatten().collect();
-            if values.is_empty() {
-                return Ok(());
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let mut bytes = 0;
+            let mut values = Vec::new();
+            while let Some(next) =
+                rows.next_if(|next| values.is_empty() || fits(next, bytes, values.len() / N))
+            {
+                bytes += size(&next);
+                values.extend(next);
             }
             let many = repeated(&row, values.len() / N);
             self.run(&format!("INSERT INTO {into} VALUES {many} {or}"), values).await?;
         }
+        Ok(())
     }
+}
+
+/// Bytes in one statement, unless a single row has more: every server takes that much at once.
+const BYTES: usize = 2 * 1024 * 1024;
+
+/// Whether a row has room in a statement of so many bytes and rows.
+fn fits(row: &[Value], bytes: usize, rows: usize) -> bool {
+    rows < ROWS && bytes + size(row) <= BYTES
+}
+
+fn size(row: &[Value]) -> usize {
+    let one = |value: &Value| match value {
+        Value::Bytes(Some(bytes)) => bytes.len(),
+        Value::String(Some(text)) => text.len(),
+        _ => 16,
+    };
+    row.iter().map(one).sum()
 }
 
 /// Deliveries as values, pair by pair.

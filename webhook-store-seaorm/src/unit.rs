@@ -22,6 +22,9 @@ use webhook_core::{StoreError, StoreErrorKind};
 use crate::crash_points;
 use crate::{fault::Fault, store::Inner, tx::Tx};
 
+/// Between two tries, so that a database which is down is not asked in a tight loop.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Work that one transaction does whole. It may be run again from the start, so it changes nothing
 /// but the database.
 #[async_trait]
@@ -67,7 +70,7 @@ impl Inner {
             match self.run_once(unit, stage).await {
                 Err(fault) if fault.is_passing() && began.elapsed() + pause < self.limit => {
                     time::sleep(jittered(pause)).await;
-                    pause = (pause * 2).min(Duration::from_millis(200));
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 end => return end.map_err(Fault::into_error),
             }
@@ -90,7 +93,14 @@ impl Inner {
         };
         #[cfg(feature = "crash-points")]
         crash_points::reach(crash_points::Moment::BeforeCommit, &answer);
-        tx.commit().await.inspect_err(|fault| stage.commit_failed(fault))?;
+        match tx.commit().await {
+            // What was read is known, however its transaction ended.
+            Err(fault) if U::WRITES => {
+                stage.commit_failed(&fault);
+                return Err(fault);
+            }
+            _ => {}
+        }
         #[cfg(feature = "crash-points")]
         crash_points::reach(crash_points::Moment::AfterCommit, &answer);
         Ok(answer)

@@ -3,6 +3,7 @@
 #![cfg(feature = "mysql")]
 #![allow(clippy::unwrap_used, reason = "a panic here is the failed assertion")]
 
+mod cases;
 mod common;
 
 use std::{sync::Arc, time::Duration};
@@ -16,8 +17,7 @@ struct Harness(Fixed<Place>);
 
 impl StoreHarness for Harness {
     async fn fresh() -> Self {
-        let place = Place::on_mysql();
-        place.beside(&format!("CREATE DATABASE {}", place.name)).await;
+        let place = Place::on_mysql().await;
         let store = SeaOrmStore::connect(&place.url).await.unwrap();
         Self(Fixed::new(store, place).await)
     }
@@ -33,5 +33,10 @@ impl StoreHarness for Harness {
 
 webhook_testkit::store_conformance!(
     Harness,
+    #[ignore = "needs a MySQL or MariaDB server: cargo xtask test finds one"]
+);
+
+cases::on!(
+    Place::on_mysql(),
     #[ignore = "needs a MySQL or MariaDB server: cargo xtask test finds one"]
 );

@@ -3,6 +3,7 @@
 #![cfg(feature = "postgres")]
 #![allow(clippy::unwrap_used, reason = "a panic here is the failed assertion")]
 
+mod cases;
 mod common;
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +17,7 @@ struct Harness(Fixed<Place>);
 
 impl StoreHarness for Harness {
     async fn fresh() -> Self {
-        let place = Place::on_postgres();
+        let place = Place::on_postgres().await;
         let store = SeaOrmStore::builder(&place.url).schema(&place.name).connect().await.unwrap();
         Self(Fixed::new(store, place).await)
     }
@@ -32,5 +33,10 @@ impl StoreHarness for Harness {
 
 webhook_testkit::store_conformance!(
     Harness,
+    #[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
+);
+
+cases::on!(
+    Place::on_postgres(),
     #[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
 );

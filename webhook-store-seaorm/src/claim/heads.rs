@@ -20,19 +20,25 @@ pub(super) struct Head {
     due_at: Timestamp,
 }
 
-/// The active endpoints with open deliveries, and when the first of each is due.
+/// The active endpoints with open deliveries, and when the first of each is due; and those that are
+/// removed.
 const READ_HEADS: &str = "\
     {with_open_endpoints} \
-    SELECT e.id, e.revision, e.max_in_flight, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
+    SELECT e.id, e.removed_at, e.revision, e.max_in_flight, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
         WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1) AS due_at \
     FROM open_endpoints AS o JOIN {endpoints} AS e ON e.id = o.id \
-    WHERE e.state = 'active' AND e.removed_at IS NULL ORDER BY e.id";
+    WHERE e.state = 'active' OR e.removed_at IS NOT NULL ORDER BY e.id";
 
 impl Head {
-    pub(super) async fn read(tx: &Tx) -> Result<Vec<Self>, Fault> {
+    /// Those with work; and the endpoints that were removed while a publisher, who had read the
+    /// version before, stored deliveries for them.
+    pub(super) async fn read(tx: &Tx) -> Result<(Vec<Self>, Vec<EndpointId>), Fault> {
         let rows = tx.all(READ_HEADS, []).await?;
+        let is_removed = |row: &&Row| !matches!(row.time_if_any("removed_at"), Ok(None));
+        let (removed, active): (Vec<_>, Vec<_>) = rows.iter().partition(is_removed);
         // An endpoint that cannot be read has no work: it could not be sent to either.
-        Ok(rows.iter().filter_map(|row| Self::of(row).ok()).collect())
+        let heads = active.into_iter().filter_map(|row| Self::of(row).ok());
+        Ok((heads.collect(), removed.iter().filter_map(|row| row.endpoint("id").ok()).collect()))
     }
 
     fn of(row: &Row) -> Result<Self, Fault> {

@@ -1,0 +1,67 @@
+//! What every database has to show beside the conformance suite, each case in a place of its own.
+#![allow(
+    dead_code,
+    unused_macros,
+    unreachable_pub,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "each test uses some of it, and a panic here is the failed assertion"
+)]
+
+pub mod damage;
+pub mod durability;
+pub mod opening;
+
+/// A test for each case, in a place that `$place` makes.
+macro_rules! on {
+    ($place:expr $(, $(#[$attribute:meta])+)?) => {
+        cases::each! { $place; [$($(#[$attribute])+)?];
+            damage {
+                a_delivery_that_cannot_be_claimed_fails_alone
+                an_endpoint_that_cannot_be_read_holds_up_no_other
+                events_that_cannot_be_routed_stand_aside_for_a_day
+                a_tenant_whose_version_cannot_be_read_holds_up_no_other
+                a_row_that_cannot_be_read_fails_alone
+            }
+            durability {
+                what_was_answered_is_there_after_a_restart
+                programs_that_write_at_once_lose_nothing_and_claim_nothing_twice
+                a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transaction_open
+                a_dropped_claim_holds_its_lease_as_if_its_caller_had_died
+                an_endpoint_removed_half_way_is_removed_wholly_by_a_second_call
+                what_was_stored_for_an_endpoint_that_goes_is_cancelled_by_the_next_claim
+                an_endpoint_with_more_deliveries_than_one_unit_may_change_is_removed_wholly
+                a_foreign_endpoint_has_no_deliveries_to_list
+                a_tracked_event_under_a_taken_key_is_recorded_without_it
+                edits_and_finishes_at_once_do_not_wait_in_a_circle
+            }
+            opening {
+                opening_changes_nothing_and_migrating_twice_is_migrating_once
+                programs_may_migrate_at_once
+                a_store_that_is_not_migrated_says_what_to_do
+                tables_of_a_newer_version_are_left_alone
+                tables_of_the_same_name_that_are_not_ours_are_left_alone
+                our_tables_live_beside_those_of_the_application
+            }
+        }
+    };
+}
+
+macro_rules! each {
+    ($place:expr; $attributes:tt; $($file:ident { $($case:ident)* })*) => {
+        $($( cases::one! { $place; $attributes; $file $case } )*)*
+    };
+}
+
+macro_rules! one {
+    ($place:expr; [$(#[$attribute:meta])*]; $file:ident $case:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])*
+        async fn $case() {
+            cases::$file::$case(&$place.await).await;
+        }
+    };
+}
+
+pub(crate) use {each, on, one};
