@@ -140,7 +140,8 @@ impl Stored {
         for ids in ids.chunks(ROWS) {
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, url FROM {{deliveries}} \
-                 WHERE (event_id, endpoint_id) IN {} {{for_update}}",
+                 WHERE (event_id, endpoint_id) IN {} \
+                 ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
             );
             let rows = tx.all(&sql, pairs(ids)).await?;
