@@ -49,6 +49,12 @@ impl Site {
         Ok(spawn_blocking(crash).await??)
     }
 
+    /// The port of the server.
+    pub(crate) fn port(&self) -> Outcome<u16> {
+        let server = self.server.as_ref().ok_or("SQLite is no server")?;
+        Ok(server.lock().unwrap_or_else(PoisonError::into_inner).port())
+    }
+
     fn url(&self, folder: &TempDir) -> String {
         match &self.server {
             None => format!("sqlite://{}/webhooks.db?mode=rwc", folder.path().display()),
@@ -89,7 +95,7 @@ impl Ground {
         let endpoint = NewEndpoint::new(format!("http://127.0.0.1:{port}/"))
             .unsigned()
             .retry(["1s"; 50].join(","))
-            .timeout(Duration::from_secs(1))
+            .timeout(worker::MAX_TIMEOUT)
             .max_in_flight(64);
         webhooks.add_endpoint(endpoint).await?;
         let (children, faults) = (AtomicUsize::default(), Mutex::default());
@@ -102,6 +108,11 @@ impl Ground {
 
     pub(crate) const fn store(&self) -> &SeaOrmStore {
         &self.store
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// A name for one more child, and for its ledger.
@@ -157,6 +168,11 @@ impl Ground {
     /// The ledger of one who takes part.
     pub(crate) fn ledger(&self, name: &str) -> Outcome<Vec<ledger::Line>> {
         Ok(ledger::read(&self.folder.path().join(format!("{name}.ledger")))?)
+    }
+
+    /// The log of one who takes part.
+    pub(crate) fn log(&self, name: &str) -> Outcome<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join(format!("{name}.log")))?)
     }
 
     /// All that was written down.

@@ -17,6 +17,7 @@ mod ledger;
 mod point;
 mod publisher;
 mod receiver;
+mod relay;
 mod scenario;
 mod verdict;
 mod worker;
@@ -58,6 +59,6 @@ async fn run(args: &[String]) -> Outcome<ExitCode> {
         Some((role, rest)) if role == receiver::ROLE => {
             receiver::run(&Flags::parse(rest)?).await.map(done)
         }
-        _ => scenario::run(&Asked::parse(args)?).await,
+        _ => scenario::run(Asked::parse(args)?).await,
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use tokio::time::sleep;
-use webhook_registry::{EventId, Ids as _, NewEvent, UuidV7, Webhooks};
+use webhook_registry::{EventId, Ids as _, Mode, NewEvent, UuidV7, Webhooks};
 
 use crate::{
     Outcome,
@@ -37,7 +37,8 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
     if let Some(point) = flags.get("crash") {
         plan(point.parse()?, Ledger::open(&path)?);
     }
-    let webhooks = Webhooks::builder().store(open_store(flags).await?).build()?;
+    let store = open_store(flags).await?;
+    let webhooks = Webhooks::builder().store(store).mode(Mode::PublishOnly).build()?;
     // What a life before this one has begun is said again, under the same id.
     publish(&webhooks, &ledger, left_open, pace.body).await?;
     let done = if path.exists() { count(&path)? } else { 0 };

@@ -1,21 +1,27 @@
 //! What is done to whom.
 
 mod kills;
+mod network;
 mod points;
 mod restart;
 mod stall;
+mod workers;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     Outcome,
     asked::{Asked, Db},
     ground::{Ground, Site},
     ledger::word,
+    relay::Trouble,
     verdict::Verdict,
 };
 
@@ -29,10 +35,30 @@ pub(crate) enum Scenario {
     Restart,
     /// A worker stands still for longer than its lease.
     Stall,
+    /// The database does not come to tell that it has committed.
+    LostReply,
+    /// Connections end in the middle of transactions.
+    Cut,
+    /// The network says nothing any more, from right before a commit on.
+    SilenceBefore,
+    /// The same, from right after a commit on.
+    SilenceAfter,
+    /// Four workers, of which one dies and one stands still.
+    Workers,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 4] = [Self::Points, Self::Kills, Self::Restart, Self::Stall];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Points,
+        Self::Kills,
+        Self::Restart,
+        Self::Stall,
+        Self::LostReply,
+        Self::Cut,
+        Self::SilenceBefore,
+        Self::SilenceAfter,
+        Self::Workers,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -40,13 +66,24 @@ impl Scenario {
             Self::Kills => "kills",
             Self::Restart => "restart",
             Self::Stall => "stall",
+            Self::LostReply => "lost-reply",
+            Self::Cut => "cut",
+            Self::SilenceBefore => "silence-before",
+            Self::SilenceAfter => "silence-after",
+            Self::Workers => "workers",
         }
     }
 
-    /// Whether it makes sense on this kind of database.
+    /// Whether it makes sense on this kind of database: a file has no network, and one is enough for
+    /// the many workers.
     const fn is_for(self, db: Db) -> bool {
-        let _ = (self, db);
-        true
+        match self {
+            Self::LostReply | Self::Cut | Self::SilenceBefore | Self::SilenceAfter => {
+                !matches!(db, Db::Sqlite)
+            }
+            Self::Workers => matches!(db, Db::Postgres),
+            Self::Points | Self::Kills | Self::Restart | Self::Stall => true,
+        }
     }
 
     async fn play(self, site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
@@ -55,20 +92,30 @@ impl Scenario {
             Self::Kills => kills::play(ground, asked).await,
             Self::Restart => restart::play(site, ground, asked).await,
             Self::Stall => stall::play(ground).await,
+            Self::LostReply => network::interrupted(site, ground, Trouble::LoseReply, asked).await,
+            Self::Cut => network::interrupted(site, ground, Trouble::Cut, asked).await,
+            Self::SilenceBefore => {
+                network::silent(site, ground, Trouble::SilenceBefore, asked).await
+            }
+            Self::SilenceAfter => network::silent(site, ground, Trouble::SilenceAfter, asked).await,
+            Self::Workers => workers::play(ground, asked).await,
         }
     }
 }
 
-/// Plays what was asked for, one after the other, and says what came of it.
-pub(crate) async fn run(asked: &Asked) -> Outcome<ExitCode> {
-    let mut failed = 0;
-    let mut played = 0;
+/// Plays what was asked for and says what came of it: on all databases at once, since most of the time
+/// is spent in waiting.
+pub(crate) async fn run(asked: Asked) -> Outcome<ExitCode> {
+    let asked = Arc::new(asked);
+    let mut dbs = JoinSet::new();
     for db in &asked.dbs {
-        let site = Site::start(*db).await?;
-        for scenario in asked.scenarios.iter().filter(|scenario| scenario.is_for(*db)) {
-            played += 1;
-            failed += usize::from(!play(*scenario, &site, asked).await?);
-        }
+        dbs.spawn(play_all(*db, Arc::clone(&asked)));
+    }
+    let (mut played, mut failed) = (0, 0);
+    while let Some(counts) = dbs.join_next().await {
+        let (its_played, its_failed) = counts??;
+        played += its_played;
+        failed += its_failed;
     }
     if failed == 0 {
         println!("crash: {played} scenarios, nothing lost");
@@ -78,10 +125,21 @@ pub(crate) async fn run(asked: &Asked) -> Outcome<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+/// How many scenarios were played on this database, and how many did not go as they must.
+async fn play_all(db: Db, asked: Arc<Asked>) -> Outcome<(usize, usize)> {
+    let site = Site::start(db).await?;
+    let (mut played, mut failed) = (0, 0);
+    for scenario in asked.scenarios.iter().filter(|scenario| scenario.is_for(db)) {
+        played += 1;
+        failed += usize::from(!play(*scenario, &site, &asked).await?);
+    }
+    Ok((played, failed))
+}
+
 /// Whether it went as it must.
 async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
     let begin = Instant::now();
-    let mut ground = Ground::on(site, scenario.name()).await?;
+    let mut ground = Ground::on(site, &scenario.name().replace('-', "_")).await?;
     let outcome = scenario.play(site, &mut ground, asked).await;
     let time = begin.elapsed().as_secs_f64();
     let (text, wrong) = match outcome {
@@ -89,7 +147,7 @@ async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
         Err(error) => (String::new(), vec![error.to_string()]),
     };
     let word = if wrong.is_empty() { "ok" } else { "FAILED" };
-    println!("{word:<6} {time:>6.1} s  {:<8} {:<8} {text}", site.db.name(), scenario.name());
+    println!("{word:<6} {time:>6.1} s  {:<8} {:<14} {text}", site.db.name(), scenario.name());
     if !wrong.is_empty() {
         wrong.iter().for_each(|what| println!("    {what}"));
         println!("    ledgers and logs: {}", ground.keep().display());
@@ -99,6 +157,30 @@ async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
 
 /// How long a child may take that has little left to do.
 const SOON: Duration = Duration::from_secs(60);
+
+/// Waits until somebody has written down so many facts of this kind after `begin`; when it was the
+/// last of them.
+async fn wait_for(
+    ground: &Ground,
+    name: &str,
+    what: &str,
+    count: usize,
+    begin: u64,
+) -> Outcome<u64> {
+    let started = Instant::now();
+    loop {
+        // It may not have begun yet.
+        let lines = ground.ledger(name).unwrap_or_default();
+        let mut found = lines.iter().filter(|line| line.word == what && line.at > begin);
+        if let Some(line) = count.checked_sub(1).and_then(|before| found.nth(before)) {
+            return Ok(line.at);
+        }
+        if started.elapsed() > SOON {
+            return Err(format!("not {count} times {what} within a minute").into());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
 
 /// The leases that a worker has lost, by its own report.
 fn leases_lost(ground: &Ground, worker: &str) -> Outcome<u64> {

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 use webhook_registry::{
-    DispatcherConfig, EndpointUrl, HttpTransport, Report, Request, Response, SeaOrmStore,
+    DispatcherConfig, EndpointUrl, HttpTransport, Mode, Report, Request, Response, SeaOrmStore,
     Transport, TransportError, Webhooks,
 };
 
@@ -23,8 +23,14 @@ use crate::{
 
 pub(crate) const ROLE: &str = "worker";
 
-/// How long a claim is a worker's own.
-pub(crate) const LEASE: Duration = DispatcherConfig::LEASE;
+/// The longest attempt: far longer than any receiver here takes, however busy the machine.
+pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// For a claim, and for writing down an attempt.
+const BUDGET: Duration = Duration::from_secs(1);
+
+/// How long a claim is a worker's own: as short as it may be, since the dead are waited for.
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
 /// How often it looks for work.
 pub(crate) const POLL: Duration = Duration::from_millis(250);
@@ -40,12 +46,16 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
     }
     let config = DispatcherConfig::new()
         .concurrency(flags.number("concurrency", 16)?)
+        .max_timeout(MAX_TIMEOUT)
+        .claim_budget(BUDGET)
+        .recording_budget(BUDGET)
         .lease(LEASE)
         .poll(POLL);
     let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
     let webhooks = Webhooks::builder()
         .store(open_store(flags).await?)
         .transport(Told { inner })
+        .mode(Mode::Worker)
         .dispatcher(config)
         .build()?;
     let mut asked_to_end = signal(SignalKind::terminate())?;

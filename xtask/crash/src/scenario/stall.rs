@@ -5,17 +5,24 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::SOON;
-use crate::{Outcome, ground::Ground, ledger::now, verdict::Verdict, worker::LEASE};
+use crate::{
+    Outcome,
+    ground::Ground,
+    ledger::{now, word},
+    verdict::Verdict,
+    worker::LEASE,
+};
 
 const EVENTS: &str = "40";
 
 pub(super) async fn play(ground: &mut Ground) -> Outcome<Verdict> {
     // Longer than it takes to stop somebody, shorter than an attempt may take.
-    ground.receiver().order("delay 500").await?;
+    ground.receiver().order("delay 1000").await?;
     let name = ground.new_name("publisher");
     ground.publisher(&name, &[("count", EVENTS), ("batch", EVENTS)])?.ends_well(SOON).await?;
+    let begin = now();
     let mut stalled = ground.working(&[("concurrency", "8")]).await?;
-    sleep(Duration::from_millis(300)).await;
+    super::wait_for(ground, "receiver", word::RECEIVED, 8, begin).await?;
     let begin = now();
     stalled.signal("STOP")?;
     ground.receiver().order("delay 0").await?;

@@ -1,0 +1,119 @@
+//! The network to the database loses an answer, cuts a connection, or says nothing any more.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{SOON, wait_for};
+use crate::{
+    Outcome,
+    asked::Asked,
+    child::Child,
+    ground::{Ground, Site},
+    ledger::{now, word},
+    relay::{Relay, Trouble},
+    verdict::Verdict,
+    worker::LEASE,
+};
+
+/// How long after a silence everything has to be at work again.
+const RECOVERY: Duration = Duration::from_secs(15);
+
+/// How long the network is silent, and how long a store waits for its answer, in milliseconds: shorter
+/// than everybody's default in a short run.
+const SILENCE: [(Duration, &str); 2] =
+    [(Duration::from_secs(12), "10000"), (Duration::from_secs(12), "10000")];
+
+/// A publisher and a worker whose way to the database is the relay.
+struct Traffic {
+    relay: Relay,
+    url: String,
+    name: String,
+    publisher: Child,
+    worker: Child,
+}
+
+impl Traffic {
+    async fn start(site: &Site, ground: &mut Ground, limit: &str) -> Outcome<Self> {
+        ground.receiver().order("delay 10").await?;
+        let relay = Relay::to(site.port()?).await?;
+        let (port, through) = (format!(":{}/", site.port()?), format!(":{}/", relay.port()));
+        let url = ground.url().replace(&port, &through);
+        let name = ground.new_name("publisher");
+        let way = [("url", url.as_str()), ("unit-limit-ms", limit)];
+        let pace = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
+        let publisher = ground.publisher(&name, &[&way[..], &pace[..]].concat())?;
+        let worker = ground.working(&way).await?;
+        let traffic = Self { relay, url, name, publisher, worker };
+        traffic.wait_for_progress(ground, 0).await?;
+        Ok(traffic)
+    }
+
+    /// Waits until something was accepted and something received after `begin`; how long after.
+    async fn wait_for_progress(&self, ground: &Ground, begin: u64) -> Outcome<u64> {
+        let accepted = wait_for(ground, &self.name, word::ACCEPTED, 1, begin).await?;
+        let received = wait_for(ground, "receiver", word::RECEIVED, 1, begin).await?;
+        Ok(accepted.max(received).saturating_sub(begin))
+    }
+
+    /// Ends as one ends whose network is well again, and judges.
+    async fn end(mut self, ground: &Ground) -> Outcome<Verdict> {
+        self.relay.make(Trouble::None);
+        self.publisher.kill().await?;
+        ground.publisher(&self.name, &[("url", &self.url)])?.ends_well(SOON).await?;
+        self.worker.signal("TERM")?;
+        self.worker.ends_well(SOON).await?;
+        ground.drain().await?;
+        let mut verdict = ground.evidence()?.judge();
+        verdict.remark(format!("{} times", self.relay.hits()));
+        Ok(verdict)
+    }
+}
+
+/// Answers are lost, or connections are cut. Whoever says the same again must do no harm: nothing may
+/// come twice.
+pub(super) async fn interrupted(
+    site: &Site,
+    ground: &mut Ground,
+    trouble: Trouble,
+    asked: &Asked,
+) -> Outcome<Verdict> {
+    let traffic = Traffic::start(site, ground, "10000").await?;
+    traffic.relay.make(trouble);
+    let begin = Instant::now();
+    while traffic.relay.hits() < asked.rounds {
+        if begin.elapsed() > SOON {
+            return Err(format!("only {} hits within a minute", traffic.relay.hits()).into());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    traffic.end(ground).await
+}
+
+/// Nothing comes through for a while, and never again on connections that stood before.
+pub(super) async fn silent(
+    site: &Site,
+    ground: &mut Ground,
+    trouble: Trouble,
+    asked: &Asked,
+) -> Outcome<Verdict> {
+    let [long, short] = SILENCE;
+    let (silence, limit) = if asked.short { short } else { long };
+    let traffic = Traffic::start(site, ground, limit).await?;
+    let begin = now();
+    traffic.relay.make(trouble);
+    sleep(silence).await;
+    let end = now();
+    traffic.relay.speak();
+    let recovery = traffic.wait_for_progress(ground, end).await;
+    // Whoever could not record in time had its work taken over.
+    let lease = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
+    ground.note("silence", begin, now() + lease);
+    let mut verdict = traffic.end(ground).await?;
+    let recovery = recovery?;
+    verdict.remark(format!("at work again {:.1} s after the silence", recovery as f64 / 1000.0));
+    verdict.demand(u128::from(recovery) <= RECOVERY.as_millis(), || {
+        format!("at work again {recovery} ms after the silence, later than {RECOVERY:?}")
+    });
+    Ok(verdict)
+}

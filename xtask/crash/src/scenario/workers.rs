@@ -1,0 +1,144 @@
+//! Four workers on one server; half-way one is killed and one stands still beyond its lease.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::{Instant, sleep};
+use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryQuery, FailureKind, Timestamp};
+
+use super::SOON;
+use crate::{
+    Outcome,
+    asked::Asked,
+    child::Child,
+    ground::Ground,
+    ledger::{now, word},
+    verdict::Verdict,
+    worker::LEASE,
+};
+
+const WORKERS: usize = 4;
+
+/// What each has in hand at most.
+const EACH: usize = 32;
+
+/// How long the receiver takes for its answer.
+const ANSWER: Duration = Duration::from_millis(50);
+
+/// How long it takes when everybody shall have something in hand: the slowest attempt in flight.
+const SLOW_ANSWER: Duration = Duration::from_millis(600);
+
+/// How much longer than its lease a delivery may wait for another worker.
+const LATE: Duration = Duration::from_secs(1);
+
+/// How much longer than its slowest attempt a worker may take to stop: it has to record it.
+const STOPPING: Duration = Duration::from_secs(1);
+
+pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    let (count, batch) = if asked.short { (1_600, "16") } else { (20_000, "25") };
+    answer_after(ground, ANSWER).await?;
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        workers.push(ground.working(&[("concurrency", &EACH.to_string())]).await?);
+    }
+    let name = ground.new_name("publisher");
+    let total = count.to_string();
+    let flags = [("count", total.as_str()), ("batch", batch), ("pause-ms", "50")];
+    let mut publisher = ground.publisher(&name, &flags)?;
+    while accepted(ground, &name) < count / 2 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let [killed, stalled, others @ ..] = workers.as_mut_slice() else { return Err("four".into()) };
+    everybody_busy(ground).await?;
+    let begin = now();
+    killed.kill().await?;
+    stalled.signal("STOP")?;
+    answer_after(ground, ANSWER).await?;
+    sleep(LEASE + LATE + LATE).await;
+    stalled.signal("CONT")?;
+    ground.note("kill -9 or stall", begin, now());
+    publisher.ends_well(4 * SOON).await?;
+    everybody_busy(ground).await?;
+    let mut slowest = Duration::ZERO;
+    for worker in std::iter::once(&mut *stalled).chain(others) {
+        slowest = slowest.max(stop(worker).await?);
+    }
+    answer_after(ground, Duration::ZERO).await?;
+    ground.drain().await?;
+    let lost = super::leases_lost(ground, stalled.name())?;
+    let told = ground.log(stalled.name())?.matches("lease lost").count();
+    let waited = longest_wait(ground).await?;
+    let mut verdict = ground.evidence()?.judge();
+    verdict.remark(format!("{lost} stale writes refused"));
+    verdict.remark(format!("taken over after {waited:?}"));
+    verdict.remark(format!("stopped within {slowest:?}"));
+    verdict.demand(lost > 0, || "the stalled worker had nothing in its hand".into());
+    verdict.demand(lost == told as u64, || format!("{lost} leases lost, {told} in the log"));
+    verdict.demand(waited > Duration::ZERO, || "nothing was taken over".into());
+    verdict.demand(waited <= LEASE + LATE, || format!("a take-over took {waited:?}"));
+    verdict.demand(slowest <= SLOW_ANSWER + STOPPING, || {
+        format!("a worker stopped after {slowest:?}")
+    });
+    Ok(verdict)
+}
+
+/// Publishes more than all workers can have in hand, of which nothing comes back for a while.
+async fn everybody_busy(ground: &mut Ground) -> Outcome {
+    answer_after(ground, SLOW_ANSWER).await?;
+    let name = ground.new_name("publisher");
+    let burst = [("count", "400"), ("batch", "100")];
+    let begin = now();
+    ground.publisher(&name, &burst)?.ends_well(SOON).await?;
+    super::wait_for(ground, "receiver", word::RECEIVED, WORKERS * EACH, begin).await?;
+    Ok(())
+}
+
+async fn answer_after(ground: &mut Ground, time: Duration) -> Outcome {
+    ground.receiver().order(&format!("delay {}", time.as_millis())).await
+}
+
+fn accepted(ground: &Ground, publisher: &str) -> usize {
+    let lines = ground.ledger(publisher).unwrap_or_default();
+    lines.iter().filter(|line| line.word == word::ACCEPTED).count()
+}
+
+/// Asks a worker to end, and answers how long it took.
+async fn stop(worker: &mut Child) -> Outcome<Duration> {
+    let begin = Instant::now();
+    worker.signal("TERM")?;
+    worker.ends_well(SOON).await?;
+    Ok(begin.elapsed())
+}
+
+/// The longest time from a claim whose attempt was lost to the attempt after it.
+async fn longest_wait(ground: &Ground) -> Outcome<Duration> {
+    let mut longest = Duration::ZERO;
+    for id in tried_again(ground).await? {
+        let attempts = ground.store().attempts(id).await?;
+        let pairs = attempts.iter().zip(attempts.iter().skip(1));
+        let lost = pairs.filter(|(first, _)| {
+            first.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Unknown)
+        });
+        let waits = lost.map(|(first, next)| between(first.started_at, next.started_at));
+        longest = waits.fold(longest, Duration::max);
+    }
+    Ok(longest)
+}
+
+fn between(begin: Timestamp, end: Timestamp) -> Duration {
+    let millis = end.as_unix_millis().saturating_sub(begin.as_unix_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+/// Deliveries with more than one attempt.
+async fn tried_again(ground: &Ground) -> Outcome<BTreeSet<DeliveryId>> {
+    let mut found = BTreeSet::new();
+    let mut query = DeliveryQuery::new().limit(DeliveryQuery::MAX_LIMIT);
+    loop {
+        let page = ground.store().deliveries(query.clone()).await?;
+        found.extend(page.items.iter().filter(|it| it.attempts > 1).map(|it| it.id));
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => return Ok(found),
+        }
+    }
+}
