@@ -1,4 +1,5 @@
-//! The child that publishes, until it knows that each of its events is stored.
+//! The child that publishes, until it knows that each of its events is stored. With `--works` it
+//! delivers as well, and sends what it publishes from memory.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
@@ -10,7 +11,7 @@ use crate::{
     crash::{handles, plan},
     flags::Flags,
     ledger::{self, Ledger, word},
-    worker::open_store,
+    worker::webhooks,
 };
 
 pub(crate) const ROLE: &str = "publisher";
@@ -37,8 +38,13 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
     if let Some(point) = flags.get("crash") {
         plan(point.parse()?, Ledger::open(&path)?);
     }
-    let store = open_store(flags).await?;
-    let webhooks = Webhooks::builder().store(store).mode(Mode::PublishOnly).build()?;
+    let mode = if flags.has("works") { Mode::Both } else { Mode::PublishOnly };
+    let webhooks = webhooks(flags, mode).await?;
+    if mode == Mode::Both {
+        let webhooks = webhooks.clone();
+        // It never ends by itself: it is there to be killed.
+        tokio::spawn(async move { webhooks.run(std::future::pending()).await });
+    }
     // What a life before this one has begun is said again, under the same id.
     publish(&webhooks, &ledger, left_open, pace.body).await?;
     let done = if path.exists() { count(&path)? } else { 0 };

@@ -16,6 +16,8 @@ use std::{
 
 use tokio::{task::JoinSet, time::sleep};
 
+use kills::Cast;
+
 use crate::{
     Outcome,
     asked::{Asked, Db},
@@ -31,6 +33,8 @@ pub(crate) enum Scenario {
     Points,
     /// `kill -9` at times that nobody chose.
     Kills,
+    /// The same, of processes that publish and deliver.
+    Both,
     /// The database goes and comes back.
     Restart,
     /// A worker stands still for longer than its lease.
@@ -48,9 +52,10 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Points,
         Self::Kills,
+        Self::Both,
         Self::Restart,
         Self::Stall,
         Self::LostReply,
@@ -64,6 +69,7 @@ impl Scenario {
         match self {
             Self::Points => "points",
             Self::Kills => "kills",
+            Self::Both => "both",
             Self::Restart => "restart",
             Self::Stall => "stall",
             Self::LostReply => "lost-reply",
@@ -82,14 +88,15 @@ impl Scenario {
                 !matches!(db, Db::Sqlite)
             }
             Self::Workers => matches!(db, Db::Postgres),
-            Self::Points | Self::Kills | Self::Restart | Self::Stall => true,
+            Self::Points | Self::Kills | Self::Both | Self::Restart | Self::Stall => true,
         }
     }
 
     async fn play(self, site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
         match self {
             Self::Points => points::play(ground, asked).await,
-            Self::Kills => kills::play(ground, asked).await,
+            Self::Kills => kills::play(ground, Cast::Apart, asked).await,
+            Self::Both => kills::play(ground, Cast::Together, asked).await,
             Self::Restart => restart::play(site, ground, asked).await,
             Self::Stall => stall::play(ground).await,
             Self::LostReply => network::interrupted(site, ground, Trouble::LoseReply, asked).await,

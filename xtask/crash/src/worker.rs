@@ -44,20 +44,7 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
     if let Some(point) = flags.get("crash") {
         plan(point.parse()?, Ledger::open(&path)?);
     }
-    let config = DispatcherConfig::new()
-        .concurrency(flags.number("concurrency", 16)?)
-        .max_timeout(MAX_TIMEOUT)
-        .claim_budget(BUDGET)
-        .recording_budget(BUDGET)
-        .lease(LEASE)
-        .poll(POLL);
-    let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
-    let webhooks = Webhooks::builder()
-        .store(open_store(flags).await?)
-        .transport(Told { inner })
-        .mode(Mode::Worker)
-        .dispatcher(config)
-        .build()?;
+    let webhooks = webhooks(flags, Mode::Worker).await?;
     let mut asked_to_end = signal(SignalKind::terminate())?;
     println!("ready");
     BufReader::new(stdin()).read_line(&mut String::new()).await?;
@@ -77,8 +64,22 @@ fn text(report: &Report) -> Outcome<String> {
     Ok(serde_json::to_string(report)?)
 }
 
+/// What the flags ask for, on the store that they name.
+pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
+    let config = DispatcherConfig::new()
+        .concurrency(flags.number("concurrency", 16)?)
+        .max_timeout(MAX_TIMEOUT)
+        .claim_budget(BUDGET)
+        .recording_budget(BUDGET)
+        .lease(LEASE)
+        .poll(POLL);
+    let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
+    let builder = Webhooks::builder().store(open_store(flags).await?).transport(Told { inner });
+    Ok(builder.mode(mode).dispatcher(config).build()?)
+}
+
 /// The store that the flags name. A database that is just coming back is waited for.
-pub(crate) async fn open_store(flags: &Flags) -> Outcome<SeaOrmStore> {
+async fn open_store(flags: &Flags) -> Outcome<SeaOrmStore> {
     let limit = Duration::from_millis(flags.number("unit-limit-ms", 10_000)?);
     loop {
         let builder = SeaOrmStore::builder(flags.text("url")?).unit_limit(limit);
