@@ -353,6 +353,21 @@ async fn slots_that_come_free_while_a_claim_is_under_way_are_filled_by_the_next(
 }
 
 #[tokio::test]
+async fn an_endpoint_does_not_wait_for_the_record_of_what_it_has_answered() {
+    let (process, mut run) = Process::at_work(1).await;
+    process.store.fails(StoreCall::Finish, [Fault::Held, Fault::Held]);
+    assert_eq!(process.publish(1).await, 1);
+    work(&mut run);
+    assert_eq!(process.statuses().await, [DeliveryStatus::Success], "written, not yet answered");
+    assert_eq!(process.publish(1).await, 1, "nothing is in flight");
+    process.publish_elsewhere(1).await;
+    work(&mut run);
+    process.clock.advance(DispatcherConfig::POLL * 2);
+    work(&mut run);
+    assert_eq!(process.sent(), 3);
+}
+
+#[tokio::test]
 async fn steady_publishing_starves_no_retry() {
     let process = Process::new(DispatcherConfig::new().concurrency(8));
     let busy = process.add_endpoint(100).await;

@@ -203,9 +203,20 @@ impl Desk {
         ends.saturating_sub(longest).saturating_sub(self.config.recording_budget)
     }
 
-    /// Puts an outcome among those to be written down. However long that takes: the fence makes a
-    /// late one safe, and what is known is worth more than an attempt recorded as unknown.
-    pub(super) fn finish_later(&mut self, finish: Finish) {
+    /// An attempt is over. Puts its outcome among those to be written down. However long that takes:
+    /// the fence makes a late one safe, and what is known is worth more than an attempt recorded as
+    /// unknown.
+    ///
+    /// An endpoint that `was_full`, or is behind, may have more.
+    pub(super) fn finish_later(&mut self, finish: Finish, was_full: bool, now: Duration) {
+        let lease = finish.lease;
+        let is_behind = self.bay.slots(|slots| {
+            slots.ended(lease);
+            slots.is_behind(lease.delivery.endpoint)
+        });
+        if was_full || is_behind {
+            self.claim_again(now);
+        }
         self.finishes.push(finish);
     }
 
@@ -222,25 +233,21 @@ impl Desk {
     }
 
     /// A batch has been handed over. These are written down: slots are free, and a retry may be due
-    /// before the next poll. An endpoint that `was_full`, or is behind, may have more.
+    /// before the next poll.
     pub(super) fn recorded<'f>(
         &mut self,
         finishes: impl IntoIterator<Item = &'f Finish>,
-        was_full: bool,
         now: Duration,
     ) {
         self.recording = false;
-        let mut may_have_more = self.left_behind || was_full;
         for finish in finishes {
             self.failures = 0;
             self.let_go(finish.lease);
-            let endpoint = finish.lease.delivery.endpoint;
-            may_have_more |= self.bay.slots(|slots| slots.is_behind(endpoint));
             if let Settle::Retry(wait) = finish.settle {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
             }
         }
-        if may_have_more {
+        if self.left_behind {
             self.claim_again(now);
         }
     }
@@ -362,7 +369,9 @@ mod tests {
     }
 
     fn record(desk: &mut Desk, claim: &Claim, settle: Settle, was_full: bool) {
-        desk.recorded(&[finish(claim, settle)], was_full, SECOND);
+        desk.finish_later(finish(claim, settle), was_full, SECOND);
+        let batch = desk.begin_recording(SECOND).unwrap();
+        desk.recorded(&batch, SECOND);
     }
 
     #[test]
@@ -460,7 +469,7 @@ mod tests {
     #[test]
     fn a_failing_store_is_left_alone_longer_each_time_and_never_for_long() {
         let (mut desk, held) = holding(1, AT_ONCE);
-        desk.finish_later(finish(&held[0], Settle::Success));
+        desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
         for pause in [1, 2, 4, 5, 5, 5] {
             desk.store_failed(SECOND);
             let until = SECOND + Duration::from_secs(pause);
@@ -475,7 +484,7 @@ mod tests {
     #[test]
     fn what_is_known_is_recorded_however_late() {
         let (mut desk, held) = holding(2, None);
-        desk.finish_later(finish(&held[0], Settle::Success));
+        desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
         let ended = SECOND + DispatcherConfig::LEASE * 2;
         assert_eq!(desk.begin_recording(ended).map(|batch| batch.len()), Some(1));
     }
@@ -504,10 +513,10 @@ mod tests {
         desk.drain(SECOND);
         assert!(desk.begin_claim(SECOND).is_none() && !desk.begin_routing(SECOND * 9));
         assert!(!desk.is_done(SECOND), "an attempt is in flight");
-        desk.finish_later(finish(&held[0], Settle::Success));
-        assert!(desk.begin_recording(SECOND).is_some());
+        desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+        let batch = desk.begin_recording(SECOND).unwrap();
         assert!(!desk.is_done(SECOND), "the store is still writing");
-        record(&mut desk, &held[0], Settle::Success, false);
+        desk.recorded(&batch, SECOND);
         assert!(desk.is_done(SECOND));
     }
 
@@ -518,7 +527,7 @@ mod tests {
         let until = SECOND + DispatcherConfig::DRAIN;
         assert!(!desk.is_done(until - Duration::from_millis(1)));
         assert!(desk.is_done(until));
-        desk.finish_later(finish(&held[0], Settle::Success));
+        desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
         assert!(!desk.is_done(until), "an outcome waits for the store");
         assert!(desk.is_done(until + DispatcherConfig::RECORDING_BUDGET), "but not for ever");
     }

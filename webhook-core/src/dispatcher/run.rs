@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
                 self.take_endpoints(claims, loaded, &look, asked_at);
             }
             Step::Routed(answer) => self.take_routing(answer),
-            Step::Worked(Worked::Finished(finish)) => self.desk.finish_later(finish),
+            Step::Worked(Worked::Finished(finish)) => self.finish_later(finish),
             Step::Worked(Worked::NotStarted(lease)) => self.desk.release_later(lease, self.now()),
             Step::Recorded(recorded) => self.take_recorded(recorded),
             Step::Released { leases, answer } => self.take_released(leases, answer),
@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
         let (wait, start) = claims.into_iter().partition::<Vec<_>, _>(|claim| {
             unreadable.contains_key(&claim.lease.delivery.endpoint)
         });
-        wait.iter().for_each(|claim| self.desk.finish_later(endpoint_unreadable(claim)));
+        wait.iter().for_each(|claim| self.finish_later(endpoint_unreadable(claim)));
         self.start_or_release(start, look, asked_at);
     }
 
@@ -297,9 +297,7 @@ impl<'a> Run<'a> {
     fn take_recorded(&mut self, recorded: Recorded) {
         let now = self.now();
         recorded.answered.iter().for_each(|(finish, answer)| self.report.count(finish, *answer));
-        let done = recorded.answered.iter().map(|(finish, _)| finish);
-        let was_full = done.clone().any(|finish| self.is_full(finish.lease.delivery.endpoint));
-        self.desk.recorded(done, was_full, now);
+        self.desk.recorded(recorded.answered.iter().map(|(finish, _)| finish), now);
         for (finish, error) in recorded.refused {
             let delivery = finish.lease.delivery;
             tracing::error!(%delivery, error = cause_of(&error), "an attempt cannot be recorded");
@@ -309,7 +307,12 @@ impl<'a> Run<'a> {
             say_failed("finish", &error);
             self.desk.store_failed(now);
         }
-        recorded.again.into_iter().for_each(|finish| self.desk.finish_later(finish));
+        recorded.again.into_iter().for_each(|finish| self.finish_later(finish));
+    }
+
+    fn finish_later(&mut self, finish: Finish) {
+        let was_full = self.is_full(finish.lease.delivery.endpoint);
+        self.desk.finish_later(finish, was_full, self.now());
     }
 
     /// Whether an endpoint has all the attempts in flight that it may have.

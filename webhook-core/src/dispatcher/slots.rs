@@ -61,7 +61,8 @@ struct Holding {
     ends: Duration,
     /// Whether its publisher handed it over.
     published: bool,
-    /// Whether it counts among the attempts in flight: not, when it waits to be given back.
+    /// Whether it counts among the attempts in flight: not, when it waits to be written down or given
+    /// back.
     in_flight: bool,
 }
 
@@ -186,15 +187,22 @@ impl Slots {
     /// A claim is going to be given back instead of being sent. Answers whether its lease still holds
     /// by then: if not, it has come back by itself, and is let go.
     pub(super) fn put_aside(&mut self, lease: Lease, now: Duration) -> bool {
-        let Some(holding) = self.held.get_mut(&lease) else { return false };
+        let Some(holding) = self.held.get(&lease) else { return false };
         let holds = now < holding.ends;
-        if std::mem::take(&mut holding.in_flight) {
-            self.discount(lease.delivery.endpoint);
-        }
+        self.ended(lease);
         if !holds {
             self.let_go(lease);
         }
         holds
+    }
+
+    /// The attempt of a claim is over: its endpoint may have another. The claim is held until that is
+    /// written down.
+    pub(super) fn ended(&mut self, lease: Lease) {
+        let ended = self.held.get_mut(&lease).is_some_and(|it| std::mem::take(&mut it.in_flight));
+        if ended {
+            self.discount(lease.delivery.endpoint);
+        }
     }
 
     /// Frees the slot of a claim that is written down or given back.
@@ -329,6 +337,19 @@ mod tests {
         assert_eq!(slots.held(), 0);
     }
 
+    #[test]
+    fn an_attempt_that_is_over_makes_room_at_its_endpoint_and_is_held_until_it_is_recorded() {
+        let (mut slots, a) = (Slots::new(2), endpoint(1, 1));
+        assert!(slots.reserve(&a));
+        let lease = claim(1, &a).lease;
+        slots.hand_over(lease, ENDS);
+        slots.ended(lease);
+        slots.ended(lease);
+        assert_eq!((slots.in_flight(a.id), slots.held(), slots.free()), (0, 1, 1));
+        slots.let_go(lease);
+        assert_eq!((slots.in_flight(a.id), slots.held(), slots.free()), (0, 0, 2));
+    }
+
     /// What may happen to slots. Numbers choose among what there is.
     #[derive(Clone, Debug)]
     enum Act {
@@ -339,6 +360,7 @@ mod tests {
         Claimed(Vec<usize>, bool),
         ClaimFailed,
         PutAside(usize),
+        Ended(usize),
         LetGo(usize),
     }
 
@@ -352,6 +374,7 @@ mod tests {
                 .prop_map(|(of, more)| Act::Claimed(of, more)),
             1 => Just(Act::ClaimFailed),
             1 => any::<usize>().prop_map(Act::PutAside),
+            2 => any::<usize>().prop_map(Act::Ended),
             3 => any::<usize>().prop_map(Act::LetGo),
         ];
         prop::collection::vec(act, 0..200)
@@ -415,6 +438,13 @@ mod tests {
                     if let Some(held) = at.map(|at| &mut self.held[at]) {
                         held.3 = false;
                         assert!(self.slots.put_aside(held.0, SECOND));
+                    }
+                }
+                Act::Ended(which) => {
+                    let at = which.checked_rem(self.held.len());
+                    if let Some(held) = at.map(|at| &mut self.held[at]) {
+                        held.3 = false;
+                        self.slots.ended(held.0);
                     }
                 }
                 Act::LetGo(which) => {
