@@ -17,7 +17,7 @@ use std::{
 
 use webhook_core::{
     Backlog, Clock, DeliveryStore, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
-    EndpointStore, Enqueue, EventId, FanOut, NewEvent, Ports, Report, RetryPolicy, fan_out,
+    EndpointStore, EventId, FastLane, NewEvent, Ports, Report, RetryPolicy,
 };
 
 use crate::{ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds};
@@ -59,6 +59,8 @@ pub struct World {
     wake: webhook_core::Wake,
     witness: Witness,
     run: Mutex<Run>,
+    /// To the dispatcher of that run: this process publishes, and works.
+    lane: Mutex<FastLane>,
 }
 
 type Run = Pin<Box<dyn Future<Output = Report> + Send>>;
@@ -84,8 +86,9 @@ impl World {
             Arc::new(signer.clone()),
             Arc::new(clock.clone()),
         );
-        let run = Mutex::new(start(ports, wake.clone()));
-        Self { clock, store, transport, signer, ids: SequenceIds::new(), wake, witness, run }
+        let (run, lane) = start(ports, wake.clone());
+        let (run, lane) = (Mutex::new(run), Mutex::new(lane));
+        Self { clock, store, transport, signer, ids: SequenceIds::new(), wake, witness, run, lane }
     }
 
     /// A world with one endpoint at `url` that wants what `filter` matches, with the default retry
@@ -130,9 +133,10 @@ impl World {
         let event = event.into_event(|| self.ids.event(), self.clock.now());
         let id = event.id;
         let snapshot = self.store.snapshot(&event.tenant).await.expect("a store in memory");
-        let endpoints = fan_out(&snapshot, &event.event_type);
-        let item = Enqueue::routed(event, FanOut::pending(snapshot.version(), endpoints));
-        self.store.enqueue(vec![item]).await.expect("a store in memory");
+        let mut reservation = self.lane().reserve();
+        let item = reservation.route(event, Some(&snapshot));
+        let answers = self.store.enqueue(vec![item]).await.expect("a store in memory");
+        let _ = reservation.settle(&answers);
         id
     }
 
@@ -177,7 +181,9 @@ impl World {
             Arc::new(self.signer.clone()),
             Arc::new(self.clock.clone()),
         );
-        *self.run() = start(ports, self.wake.clone());
+        let (run, lane) = start(ports, self.wake.clone());
+        *self.run() = run;
+        *self.lane() = lane;
     }
 
     /// What is left to do.
@@ -193,6 +199,10 @@ impl World {
 
     fn run(&self) -> MutexGuard<'_, Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lane(&self) -> MutexGuard<'_, FastLane> {
+        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,10 +232,11 @@ impl Wake for News {
 }
 
 #[expect(clippy::expect_used, reason = "the settings are constants")]
-fn start(ports: Ports, wake: webhook_core::Wake) -> Run {
+fn start(ports: Ports, wake: webhook_core::Wake) -> (Run, FastLane) {
     let config = DispatcherConfig::new().poll(NEVER);
     let dispatcher = Dispatcher::new(ports, config).expect("settings that fit").with_wake(wake);
-    Box::pin(async move { dispatcher.run(pending()).await })
+    let lane = dispatcher.fast_lane();
+    (Box::pin(async move { dispatcher.run(pending()).await }), lane)
 }
 
 const fn is_work(left: &Backlog) -> bool {
