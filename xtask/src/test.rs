@@ -1,10 +1,9 @@
 //! The whole test suite, and a plain word on what came of it.
 
-use serde_json::Value;
 use xtask_servers::{Database, find};
 
 use crate::{
-    run::{Failure, cargo, read, watch},
+    run::{Failure, cargo, watch},
     step::Done,
 };
 
@@ -33,7 +32,7 @@ fn run_all(calls: &[&[&str]], require_all: bool) -> Result<Done, Failure> {
         ended.push(watch(cargo(TEST).args(*what), |line| seen.take(line)));
     }
     let mut left_out = Vec::new();
-    for database in with_suites(&Database::ALL)? {
+    for database in Database::ALL {
         match run_suites_of(database, &mut seen) {
             Ok(end) => ended.push(end),
             Err(missing) => left_out.push(missing),
@@ -56,24 +55,6 @@ fn requires_all(args: &[&str]) -> Result<bool, Failure> {
             Err(Failure::Found(format!("`{unknown}` is unknown; `test` takes {REQUIRE_ALL}")))
         }
     }
-}
-
-/// The databases that some crate has a suite for.
-fn with_suites(databases: &[Database]) -> Result<Vec<Database>, Failure> {
-    let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
-    let json: Value = serde_json::from_str(&json).unwrap_or_default();
-    let list = |json: &Value, key: &str| {
-        json.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
-    };
-    let targets: Vec<Value> =
-        list(&json, "packages").iter().flat_map(|package| list(package, "targets")).collect();
-    let is_there = |suite: &str| {
-        targets.iter().any(|target| {
-            target.get("name").and_then(Value::as_str) == Some(suite)
-                && list(target, "kind").iter().any(|kind| kind == "test")
-        })
-    };
-    Ok(databases.iter().copied().filter(|database| is_there(database.suite())).collect())
 }
 
 /// Runs the tests that wait for this server, ignored so far; or says that there is none.

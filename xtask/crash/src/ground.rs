@@ -74,6 +74,9 @@ pub(crate) struct Ground {
     faults: Mutex<Vec<Fault>>,
 }
 
+/// How long a request may lie in the receiver's socket when its sender is dead, in milliseconds.
+const UNDER_WAY: u64 = 1_000;
+
 /// How long the rest of the deliveries may take: some leases, and the work itself.
 const DRAIN: Duration = Duration::from_secs(4 * worker::LEASE.as_secs() + 60);
 
@@ -158,6 +161,14 @@ impl Ground {
     pub(crate) fn note(&self, cause: &str, from: u64, until: u64) {
         let fault = Fault { cause: cause.to_owned(), event: None, from, until };
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    /// Kills it, and notes that. What it has sent may be under way for a moment longer.
+    pub(crate) async fn kill(&self, child: &mut Child) -> Outcome {
+        let begin = ledger::now();
+        child.kill().await?;
+        self.note("kill -9", begin, ledger::now() + UNDER_WAY);
+        Ok(())
     }
 
     /// Lets the rest be delivered.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Dice, SOON};
-use crate::{Outcome, asked::Asked, child::Child, ground::Ground, ledger::now, verdict::Verdict};
+use crate::{Outcome, asked::Asked, child::Child, ground::Ground, verdict::Verdict};
 
 /// Paced, so that there is always something under way; it never ends by itself.
 const PUBLISHER: [(&str, &str); 3] = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
@@ -40,7 +40,7 @@ pub(super) async fn play(ground: &mut Ground, cast: Cast, asked: &Asked) -> Outc
         sleep(Duration::from_millis(200 + dice.up_to(600))).await;
         let which = dice.up_to(players.len() as u64);
         if let Some(player) = players.get_mut(usize::try_from(which)?) {
-            kill(ground, player).await?;
+            ground.kill(player).await?;
             *player = match player.name() {
                 name if name.starts_with("publisher") => publishing(ground, name, cast)?,
                 _ => ground.working(&WORKER).await?,
@@ -48,7 +48,7 @@ pub(super) async fn play(ground: &mut Ground, cast: Cast, asked: &Asked) -> Outc
         }
     }
     for player in &mut players {
-        kill(ground, player).await?;
+        ground.kill(player).await?;
         if player.name().starts_with("publisher") {
             // What it had in its hand is said again, and nothing more.
             ground.publisher(player.name(), &[])?.ends_well(SOON).await?;
@@ -66,11 +66,4 @@ pub(super) async fn play(ground: &mut Ground, cast: Cast, asked: &Asked) -> Outc
 fn publishing(ground: &Ground, name: &str, cast: Cast) -> Outcome<Child> {
     let works = (cast == Cast::Together).then_some(("works", "yes"));
     ground.publisher(name, &PUBLISHER.into_iter().chain(works).collect::<Vec<_>>())
-}
-
-async fn kill(ground: &Ground, player: &mut Child) -> Outcome {
-    let before = now();
-    player.kill().await?;
-    ground.note("kill -9", before, now());
-    Ok(())
 }

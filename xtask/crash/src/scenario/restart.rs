@@ -24,19 +24,18 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     let times = asked.rounds.min(if asked.short { 1 } else { 5 });
     for _ in 0..times {
         sleep(Duration::from_secs(1)).await;
-        let before = now();
         if site.db == Db::Sqlite {
             // A file has no server: those who have it open are killed, all at once.
             for player in &mut players {
-                player.kill().await?;
+                ground.kill(player).await?;
             }
-            ground.note("kill -9", before, now());
             let found = ground.store().check_integrity().await?;
             if found != "ok" {
                 return Err(format!("integrity_check: {found}").into());
             }
             players = start(ground, &name).await?;
         } else {
+            let before = now();
             site.crash().await?;
             // Whoever could not record in time had its work taken over.
             ground.note("restart", before, now() + millis(LEASE));
