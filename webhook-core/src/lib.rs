@@ -12,6 +12,7 @@
 //! | which endpoints get the event | [`fan_out()`] |
 //! | store event and deliveries in one transaction | [`DeliveryStore::enqueue`] |
 //! | take what is due, under a lease | [`DeliveryStore::claim_due`] |
+//! | or send what was just published | [`FastLane`] |
 //! | build and sign the request | [`compose()`] |
 //! | send it | [`Transport::send`] |
 //! | what does the outcome mean? | [`classify()`] |
