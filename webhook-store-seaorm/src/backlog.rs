@@ -23,7 +23,7 @@ const IN_FLIGHT: &str =
 /// narrows the endpoints down.
 fn free(state: &str) -> String {
     format!(
-        "SELECT 1 FROM {{endpoints}} AS e JOIN {{deliveries}} AS d {{by_open}} \
+        "SELECT 1 FROM {{endpoints}} AS e {{then_join}} {{deliveries}} AS d {{by_open}} \
          ON d.{{open_endpoint}} = e.id AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= ?) \
          WHERE e.removed_at IS NULL AND {state}"
     )

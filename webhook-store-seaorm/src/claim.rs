@@ -159,7 +159,7 @@ async fn read_events(
 ) -> Result<BTreeMap<EventId, Arc<Event>>, Fault> {
     let ids: BTreeSet<_> = found.iter().map(|(_, candidate)| &candidate.event).collect();
     let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key \
-               FROM {events} WHERE id IN ({list})";
+               FROM {events} {by_key} WHERE id IN ({list})";
     let rows = tx.all_of(sql, ids.into_iter().map(ToValue::to_value)).await?;
     let readable = rows.iter().filter_map(|row| event(row).ok());
     Ok(readable.map(|event| (event.id, Arc::new(event))).collect())
@@ -173,7 +173,7 @@ async fn mark_claimed(
 ) -> Result<(), Fault> {
     for ids in ids.chunks(ROWS) {
         let sql = format!(
-            "UPDATE {{deliveries}} SET status = 'in_flight', epoch = epoch + 1, \
+            "UPDATE {{deliveries}} {{by_key}} SET status = 'in_flight', epoch = epoch + 1, \
              attempts = attempts + 1, claimed_before = claimed_at, claimed_at = ?, due_at = ? \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())

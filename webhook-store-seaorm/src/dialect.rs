@@ -45,9 +45,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     }
 
     /// `count` pairs of values as the right side of `(a, b) IN`.
-    fn pairs(&self, count: usize) -> String {
-        format!("({})", repeated("(?, ?)", count))
-    }
+    fn pairs(&self, count: usize) -> String;
 
     /// How the placeholder of the `number`-th value is written, counted from 1.
     fn placeholder(&self, number: usize) -> String {
@@ -116,6 +114,10 @@ const STEP_THROUGH_ENDPOINTS: &str = "\
         FROM open_endpoints AS o WHERE o.id IS NOT NULL \
     )";
 
+/// When the first open delivery of an endpoint is due.
+const FIRST_DUE: &str = "(SELECT d.due_at FROM {deliveries} AS d {by_open} \
+    WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)";
+
 /// `one, one, one`.
 pub(crate) fn repeated(one: &str, count: usize) -> String {
     vec![one; count].join(", ")
@@ -173,7 +175,9 @@ impl Sql {
     }
 
     fn push_word(&self, sql: &mut String, word: &str) {
-        if let Some(index) = word.strip_prefix("by_") {
+        if let Some(text) = self.dialect.word(word) {
+            sql.push_str(&self.render(text));
+        } else if let Some(index) = word.strip_prefix("by_") {
             let index = format!("{}deliveries_{index}", self.prefix);
             sql.push_str(&self.dialect.by_index(&index));
         } else if let Some(name) = word.strip_prefix("bare ") {
@@ -183,8 +187,6 @@ impl Sql {
             sql.push_str(&quoted(self.schema.as_deref().unwrap_or_default(), '"'));
         } else if word == "in_schema" {
             sql.push_str(&quoted(self.schema.as_deref().unwrap_or_default(), '\''));
-        } else if let Some(text) = self.dialect.word(word) {
-            sql.push_str(&self.render(text));
         } else {
             if let Some(schema) = &self.schema {
                 sql.push_str(&quoted(schema, '"'));

@@ -177,7 +177,7 @@ pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
     let events: Vec<_> = rows.iter().map(|row| row.key("event_id")).collect::<Result<_, _>>()?;
     for events in events.chunks(ROWS) {
         let sql = format!(
-            "UPDATE {{deliveries}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+            "UPDATE {{deliveries}} {{by_key}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(events.len())
         );

@@ -101,10 +101,13 @@ impl Taken {
         values: &[Value],
         tenant: Option<&TenantId>,
     ) -> Result<(), Fault> {
-        let of_tenant = if tenant.is_some() { "tenant = ? AND" } else { "" };
+        let (of_tenant, by) = match tenant {
+            Some(_) => ("tenant = ? AND", "{by_event_key}"),
+            None => ("", "{by_key}"),
+        };
         for values in values.chunks(ROWS) {
             let sql = format!(
-                "SELECT id, tenant, event_key, event_type, body FROM {{events}} WHERE {of_tenant} {column} IN ({})",
+                "SELECT id, tenant, event_key, event_type, body FROM {{events}} {by} WHERE {of_tenant} {column} IN ({})",
                 repeated("?", values.len())
             );
             let values = tenant.map(ToValue::to_value).into_iter().chain(values.iter().cloned());

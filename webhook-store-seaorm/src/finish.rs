@@ -102,7 +102,7 @@ impl Held {
         for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven \
-                 FROM {{deliveries}} WHERE (event_id, endpoint_id) IN {} \
+                 FROM {{deliveries}} {{by_key}} WHERE (event_id, endpoint_id) IN {} \
                  ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
             );
@@ -249,7 +249,7 @@ impl Change {
         let error = if self.last_error.is_some() { ", last_error = ?" } else { "" };
         let claimed = if self.unclaim { ", claimed_at = claimed_before" } else { "" };
         let sql = format!(
-            "UPDATE {{deliveries}} SET status = ?, attempts = ?, recorded = ?, forgiven = ?, \
+            "UPDATE {{deliveries}} {{by_key}} SET status = ?, attempts = ?, recorded = ?, forgiven = ?, \
              due_at = ?, finished_at = COALESCE(?, finished_at){error}{claimed} \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())

@@ -33,7 +33,7 @@ impl Unit for ClaimEvents {
 
     async fn run(&self, tx: &Tx) -> Result<ClaimedUnrouted, Fault> {
         let now = tx.now().await?;
-        let due = "SELECT id, tenant, event_type, route_due_at FROM {events} \
+        let due = "SELECT id, tenant, event_type, route_due_at FROM {events} {by_unrouted} \
                    WHERE route_due_at IS NOT NULL ORDER BY route_due_at, id LIMIT ? \
                    {for_update_skip_locked}";
         // One more than asked for says when to look again.
@@ -64,7 +64,7 @@ impl Unit for ClaimEvents {
     }
 }
 
-const LEASE: &str = "UPDATE {events} SET route_due_at = ? WHERE id IN ({list})";
+const LEASE: &str = "UPDATE {events} {by_key} SET route_due_at = ? WHERE id IN ({list})";
 
 /// How long an event that cannot be read stands aside.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -119,7 +119,7 @@ impl Unit for RouteEvents {
 }
 
 async fn read_open(tx: &Tx, batch: &[Route]) -> Result<BTreeMap<EventId, UnroutedEvent>, Fault> {
-    let sql = "SELECT id, tenant, event_type FROM {events} \
+    let sql = "SELECT id, tenant, event_type FROM {events} {by_key} \
                WHERE route_due_at IS NOT NULL AND id IN ({list}) {for_update}";
     let rows = tx.all_of(sql, batch.iter().map(|route| route.event.to_value())).await?;
     // One that cannot be read is nobody's to route; the next claim puts it off.

@@ -106,6 +106,13 @@ impl SeaOrmStore {
         }
     }
 
+    /// The connections that write. For tests that ask the database what it has read.
+    #[cfg(feature = "test-clock")]
+    #[doc(hidden)]
+    pub fn connection(&self) -> &DatabaseConnection {
+        &self.inner.pools.writer
+    }
+
     /// Stops the store's clock at `now`. For tests.
     #[cfg(feature = "test-clock")]
     #[doc(hidden)]

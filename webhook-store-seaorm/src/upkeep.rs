@@ -72,7 +72,7 @@ async fn make_due(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
     let now = tx.now().await?;
     for ids in ids.chunks(ROWS) {
         let sql = format!(
-            "UPDATE {{deliveries}} SET status = 'pending', epoch = epoch + 1, due_at = ?, \
+            "UPDATE {{deliveries}} {{by_key}} SET status = 'pending', epoch = epoch + 1, due_at = ?, \
              budget_from = attempts, forgiven = 0, finished_at = NULL, \
              recorded = (SELECT COALESCE(MAX(a.number), 0) FROM {{attempts}} AS a \
                  WHERE a.event_id = {{deliveries}}.event_id AND a.endpoint_id = {{deliveries}}.endpoint_id) \
@@ -117,7 +117,7 @@ async fn call_off(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
     let now = tx.now().await?;
     for ids in ids.chunks(ROWS) {
         let sql = format!(
-            "UPDATE {{deliveries}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+            "UPDATE {{deliveries}} {{by_key}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
@@ -139,7 +139,7 @@ impl Stored {
         let mut stored = BTreeMap::new();
         for ids in ids.chunks(ROWS) {
             let sql = format!(
-                "SELECT event_id, endpoint_id, status, url FROM {{deliveries}} \
+                "SELECT event_id, endpoint_id, status, url FROM {{deliveries}} {{by_key}} \
                  WHERE (event_id, endpoint_id) IN {} \
                  ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
@@ -169,7 +169,9 @@ async fn endpoints(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<EndpointId>, 
 /// Those of the events that are there.
 async fn events(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<EventId>, Fault> {
     let ids: BTreeSet<_> = ids.iter().map(|id| id.event).collect();
-    let rows = tx
-        .all_of("SELECT id FROM {events} WHERE id IN ({list})", ids.iter().map(ToValue::to_value));
+    let rows = tx.all_of(
+        "SELECT id FROM {events} {by_key} WHERE id IN ({list})",
+        ids.iter().map(ToValue::to_value),
+    );
     rows.await?.iter().map(|row| row.event("id")).collect()
 }

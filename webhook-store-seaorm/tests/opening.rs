@@ -55,3 +55,19 @@ async fn a_limit_out_of_reach_is_moved_into_it() {
     let opened = open(Duration::ZERO).await;
     assert!(matches!(opened, Ok(_) | Err(ConnectError::Open { .. })), "{opened:?}");
 }
+
+#[tokio::test]
+async fn a_schema_is_refused_with_what_to_use_instead() {
+    for url in ["mysql://host/db", "sqlite::memory:"] {
+        let error = SeaOrmStore::builder(url).schema("hooks").connect().await.unwrap_err();
+        assert!(matches!(error, ConnectError::NoSchemas), "{error:?}");
+        assert!(error.to_string().contains("table prefix"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_is_a_plain_word() {
+    let url = "postgres://user:secret@host/db";
+    let error = SeaOrmStore::builder(url).schema("a; --").connect().await.unwrap_err();
+    assert!(matches!(error, ConnectError::Schema), "{error:?}");
+}

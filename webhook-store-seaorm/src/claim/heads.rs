@@ -24,10 +24,9 @@ pub(super) struct Head {
 /// removed.
 const READ_HEADS: &str = "\
     {with_open_endpoints} \
-    SELECT e.id, e.removed_at, e.revision, e.max_in_flight, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
-        WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1) AS due_at \
+    SELECT e.id, e.removed_at, e.revision, e.max_in_flight, {first_due} AS due_at \
     FROM open_endpoints AS o JOIN {endpoints} AS e ON e.id = o.id \
-    WHERE e.state = 'active' OR e.removed_at IS NOT NULL ORDER BY e.id";
+    WHERE e.state = 'active' OR e.removed_at IS NOT NULL {with_work} ORDER BY e.id";
 
 impl Head {
     /// Those with work; and the endpoints that were removed while a publisher, who had read the

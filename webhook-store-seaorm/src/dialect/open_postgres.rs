@@ -60,5 +60,11 @@ fn options(url: &str, limit: Duration) -> Result<PgConnectOptions, Error> {
         // A plan made on an empty table is wrong on a full one, and nothing here is worth compiling.
         ("plan_cache_mode", "force_custom_plan".to_owned()),
         ("jit", "off".to_owned()),
+        // Everything here is found step by step in an index, whatever the planner believes about how
+        // much there is: it learns late.
+        ("enable_seqscan", "off".to_owned()),
+        ("enable_bitmapscan", "off".to_owned()),
+        ("enable_hashjoin", "off".to_owned()),
+        ("enable_mergejoin", "off".to_owned()),
     ]))
 }

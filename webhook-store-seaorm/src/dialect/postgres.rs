@@ -1,8 +1,20 @@
 use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
-use super::{Dialect, STEP_THROUGH_ENDPOINTS};
+use super::{Dialect, repeated};
 use crate::{connect_error::Refusal, fault::Class};
+
+/// Steps through the index of open deliveries from endpoint to endpoint, by the first of each.
+const STEP_THROUGH_ENDPOINTS: &str = "\
+    WITH RECURSIVE open_endpoints (id, due_at) AS ( \
+        SELECT * FROM (SELECT d.endpoint_id, d.due_at FROM {deliveries} AS d \
+            WHERE d.due_at IS NOT NULL ORDER BY d.endpoint_id, d.due_at LIMIT 1) AS first_one \
+        UNION ALL \
+        SELECT n.endpoint_id, n.due_at FROM open_endpoints AS o CROSS JOIN LATERAL ( \
+            SELECT d.endpoint_id, d.due_at FROM {deliveries} AS d \
+            WHERE d.due_at IS NOT NULL AND d.endpoint_id > o.id \
+            ORDER BY d.endpoint_id, d.due_at LIMIT 1) AS n \
+    )";
 
 /// PostgreSQL.
 #[derive(Debug)]
@@ -29,9 +41,12 @@ impl Dialect for Postgres {
             // Compared byte by byte, as everywhere else.
             "name" => "TEXT COLLATE \"C\"",
             "text" => "TEXT",
-            "table" | "clustered" | "open_column" => "",
+            "table" | "clustered" | "open_column" | "with_work" | "by_key" | "by_event_key"
+            | "by_unrouted" => "",
             "open_endpoint" => "endpoint_id",
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
+            "then_join" => "JOIN",
+            "first_due" => "o.due_at",
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -41,6 +56,11 @@ impl Dialect for Postgres {
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",
             _ => return None,
         })
+    }
+
+    fn pairs(&self, count: usize) -> String {
+        // Each row is looked for by its key, as if it were joined.
+        format!("(VALUES {})", repeated("(?, ?)", count))
     }
 
     fn placeholder(&self, number: usize) -> String {

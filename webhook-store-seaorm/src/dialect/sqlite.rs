@@ -1,7 +1,7 @@
 use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
-use super::{Dialect, STEP_THROUGH_ENDPOINTS, repeated};
+use super::{Dialect, FIRST_DUE, STEP_THROUGH_ENDPOINTS, repeated};
 use crate::fault::Class;
 
 /// SQLite, from 3.42 on.
@@ -26,9 +26,11 @@ impl Dialect for Sqlite {
             "table" => " STRICT",
             // A row lives in its primary key, so that each index ends in that key.
             "clustered" => " STRICT, WITHOUT ROWID",
-            "open_column" => "",
+            "open_column" | "with_work" | "by_key" | "by_event_key" | "by_unrouted" => "",
             "open_endpoint" => "endpoint_id",
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
+            "then_join" => "JOIN",
+            "first_due" => FIRST_DUE,
             "where_open" => " WHERE due_at IS NOT NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",

@@ -1,6 +1,7 @@
 //! What every database has to show beside the conformance suite, each case in a place of its own.
 #![allow(
     dead_code,
+    unused_imports,
     unused_macros,
     unreachable_pub,
     clippy::indexing_slicing,
@@ -12,6 +13,8 @@
 pub mod damage;
 pub mod durability;
 pub mod opening;
+pub mod reading;
+pub mod server;
 
 /// A test for each case, in a place that `$place` makes.
 macro_rules! on {
@@ -48,6 +51,24 @@ macro_rules! on {
     };
 }
 
+/// The same, for what needs a server.
+macro_rules! on_server {
+    ($place:expr, $(#[$attribute:meta])+) => {
+        cases::each! { $place; [$(#[$attribute])+];
+            reading {
+                every_call_reads_little_on_empty_tables_and_on_full_ones
+                a_claim_reads_little_however_much_waits_in_front
+            }
+            server {
+                a_server_that_cannot_be_reached_is_told_from_one_that_refuses
+                a_connection_that_was_cut_is_replaced_without_a_word
+                a_row_held_by_another_is_waited_for_and_no_longer_than_the_limit
+                a_database_that_may_not_be_written_says_so
+            }
+        }
+    };
+}
+
 macro_rules! each {
     ($place:expr; $attributes:tt; $($file:ident { $($case:ident)* })*) => {
         $($( cases::one! { $place; $attributes; $file $case } )*)*
@@ -64,4 +85,4 @@ macro_rules! one {
     };
 }
 
-pub(crate) use {each, on, one};
+pub(crate) use {each, on, on_server, one};
