@@ -9,7 +9,9 @@
 //! | `postgres` | PostgreSQL | `postgres://...` |
 //! | `mysql` | MySQL, MariaDB | `mysql://...` |
 //!
-//! All three pass the same conformance suite: MySQL from 8.0 on, MariaDB from 10.6 on.
+//! All three pass the same conformance suite: PostgreSQL, MySQL from 8.0 on, MariaDB from 10.6 on. The
+//! tables live under a prefix of your choice and, on PostgreSQL, in a schema of your choice; any number
+//! of processes may share them.
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
