@@ -170,6 +170,9 @@ impl Unit for CancelSome {
 
 /// Cancels some of the open deliveries of an endpoint, and says whether there were any. Locks them
 /// first: what was finished meanwhile stays so.
+///
+/// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
+/// stands further left as it is afterwards.
 pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<bool, Fault> {
     let open = "SELECT event_id FROM {deliveries} {by_open} WHERE {open_endpoint} = ? \
                 AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT 1000 {for_update}";
@@ -177,7 +180,9 @@ pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
     let events: Vec<_> = rows.iter().map(|row| row.key("event_id")).collect::<Result<_, _>>()?;
     for events in events.chunks(ROWS) {
         let sql = format!(
-            "UPDATE {{deliveries}} {{by_key}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+            "UPDATE {{deliveries}} {{by_key}} SET \
+                 recorded = CASE WHEN status = 'pending' THEN attempts ELSE recorded END, \
+                 status = 'cancelled', due_at = NULL, finished_at = ? \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(events.len())
         );

@@ -113,11 +113,15 @@ impl Unit for CancelSome {
     }
 }
 
+/// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
+/// stands further left as it is afterwards.
 async fn call_off(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
     let now = tx.now().await?;
     for ids in ids.chunks(ROWS) {
         let sql = format!(
-            "UPDATE {{deliveries}} {{by_key}} SET status = 'cancelled', due_at = NULL, finished_at = ? \
+            "UPDATE {{deliveries}} {{by_key}} SET \
+                 recorded = CASE WHEN status = 'pending' THEN attempts ELSE recorded END, \
+                 status = 'cancelled', due_at = NULL, finished_at = ? \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );

@@ -6,6 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a panic here is the failed assertion"
 )]
@@ -13,6 +14,8 @@
 pub mod backlog;
 pub mod cancel;
 pub mod claims;
+mod cut;
+pub mod dropped_edits;
 pub mod dropping;
 pub mod endpoints;
 pub mod enqueue;
@@ -25,6 +28,7 @@ pub mod redeliver;
 pub mod release;
 pub mod removal;
 pub mod routing;
+pub mod sequences;
 pub mod tracked;
 
 use std::{sync::Arc, time::Duration};
@@ -82,6 +86,7 @@ macro_rules! __store_cases {
                 an_empty_batch_is_answered_with_nothing
                 a_large_batch_is_stored_whole
                 a_delivery_may_be_leased_from_the_beginning
+                one_event_may_have_leased_and_pending_deliveries
             }
             keys {
                 the_same_id_and_body_is_the_same_event
@@ -125,6 +130,7 @@ macro_rules! __store_cases {
                 a_disabled_endpoint_is_passed_over_until_it_is_resumed
                 a_claim_tells_the_present_revision
                 one_event_for_many_endpoints_is_claimed_for_each
+                first_and_later_attempts_may_be_claimed_together
                 a_claim_says_when_more_is_due
                 a_claim_says_when_the_next_lease_ends
                 a_claim_that_leaves_due_work_says_so
@@ -169,8 +175,21 @@ macro_rules! __store_cases {
             }
             dropping {
                 a_dropped_enqueue_stores_all_or_nothing
+                a_dropped_claim_of_unrouted_events_comes_back_after_its_lease
+                a_dropped_route_stores_all_or_nothing
                 a_dropped_claim_comes_back_after_its_lease
                 a_dropped_finish_writes_all_or_nothing
+                a_dropped_release_gives_back_once
+                a_dropped_redelivery_is_made_once_or_not_at_all
+                a_dropped_cancelling_is_safe_to_repeat
+                a_dropped_look_changes_nothing
+            }
+            dropped_edits {
+                a_dropped_registration_is_made_once_or_not_at_all
+                a_dropped_edit_is_made_once_or_not_at_all
+                a_dropped_removal_is_completed_by_a_second_call
+                a_dropped_record_is_opened_wholly_or_not_at_all
+                a_dropped_attempt_is_on_record_once_or_not_at_all
             }
             release {
                 a_released_claim_is_due_at_once
@@ -183,6 +202,7 @@ macro_rules! __store_cases {
             endpoints {
                 an_endpoint_comes_back_as_it_was_added
                 a_retry_policy_comes_back_whole
+                optional_settings_may_be_empty_in_one_endpoint_and_set_in_another
                 a_taken_endpoint_id_exists_already
                 endpoints_that_do_not_exist_are_left_out
                 an_edit_replaces_the_settings_and_raises_the_revision
@@ -205,6 +225,7 @@ macro_rules! __store_cases {
                 releasing_after_the_removal_leaves_it_cancelled
                 a_finish_said_twice_after_the_removal_is_written_once
                 a_claim_is_given_back_once_after_the_removal
+                what_was_given_back_before_the_removal_is_over
             }
             log {
                 what_does_not_exist_is_not_found
@@ -218,6 +239,7 @@ macro_rules! __store_cases {
                 the_last_page_names_no_next_one
                 a_listing_goes_on_while_new_deliveries_arrive
                 claiming_and_finishing_do_not_reorder_a_listing
+                optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another
             }
             tracked {
                 a_tracked_delivery_is_on_record_before_its_first_attempt
@@ -226,8 +248,10 @@ macro_rules! __store_cases {
                 a_record_opened_again_goes_on_counting
                 a_tracked_delivery_is_never_claimed
                 tracked_and_stored_deliveries_are_listed_together
+                optional_fields_of_records_may_be_empty_in_one_and_set_in_another
                 an_event_on_record_is_not_enqueued_again
                 one_event_may_be_tracked_to_many_receivers
+                a_tracked_event_leaves_a_taken_key_to_the_first
                 what_was_published_durably_is_not_tracked
                 an_attempt_is_recorded_of_tracked_deliveries_alone
                 routing_leaves_a_tracked_delivery_to_its_sender
@@ -263,6 +287,9 @@ macro_rules! __store_cases {
                 a_removed_endpoint_leaves_no_backlog
                 a_lease_that_has_ended_is_not_in_flight
                 an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest
+            }
+            sequences {
+                random_sequences_give_the_same_answers_as_the_store_in_memory
             }
         }
     };
@@ -304,6 +331,7 @@ mod tests {
             include_str!("store/leases.rs"),
             include_str!("store/finish.rs"),
             include_str!("store/dropping.rs"),
+            include_str!("store/dropped_edits.rs"),
             include_str!("store/release.rs"),
             include_str!("store/endpoints.rs"),
             include_str!("store/removal.rs"),
@@ -312,6 +340,7 @@ mod tests {
             include_str!("store/redeliver.rs"),
             include_str!("store/cancel.rs"),
             include_str!("store/backlog.rs"),
+            include_str!("store/sequences.rs"),
         ];
         let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));
         let names: Vec<_> = cases.filter_map(|case| case.split('<').next()).collect();

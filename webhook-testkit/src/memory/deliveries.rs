@@ -45,7 +45,11 @@ impl DeliveryStore for MemoryStore {
 
 impl MemoryStore {
     /// Does the same for each item of a batch, and answers in its order.
-    fn each<T, A>(&self, batch: Vec<T>, one: impl Fn(&mut State, T, Timestamp) -> A) -> Vec<A> {
+    pub(super) fn each<T, A>(
+        &self,
+        batch: Vec<T>,
+        one: impl Fn(&mut State, T, Timestamp) -> A,
+    ) -> Vec<A> {
         let now = self.now();
         let mut state = self.state();
         batch.into_iter().map(|item| one(&mut state, item, now)).collect()

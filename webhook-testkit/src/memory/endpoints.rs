@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_core::{
@@ -24,6 +24,7 @@ impl EndpointStore for MemoryStore {
 
     async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
         let state = self.state();
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
         Ok(ids.iter().filter_map(|&id| state.endpoint(id)).map(|found| (**found).clone()).collect())
     }
 

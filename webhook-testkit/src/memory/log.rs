@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use webhook_core::{
     Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointUrl,
-    Event, EventId, Page, StoreError, StoreErrorKind, Timestamp,
+    Event, EventId, EventKey, Page, StoreError, StoreErrorKind, Timestamp,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};
@@ -73,7 +73,7 @@ impl State {
             ));
         }
         if !self.events.contains_key(&event.id) {
-            self.keep(&Arc::new(event.clone()), None);
+            self.keep(&Arc::new(self.without_taken_key(event)), None);
         }
         let row = self.deliveries.entry(delivery.id).or_insert_with(|| {
             let mut row = DeliveryRow::new(Arc::new(event.clone()), delivery.created_at);
@@ -82,6 +82,14 @@ impl State {
         });
         row.status = DeliveryStatus::Pending;
         Ok(row.attempts)
+    }
+
+    /// A key names the first event under it. It stays that one's, and this one is kept without.
+    fn without_taken_key(&self, event: &Event) -> Event {
+        let key = event.key.clone();
+        let is_taken =
+            |key: &EventKey| self.keys.contains_key(&(event.tenant.clone(), key.clone()));
+        event.clone().with_key(key.filter(|key| !is_taken(key)))
     }
 
     fn record_tracked(

@@ -93,10 +93,10 @@ impl DeliveryRow {
         self.attempts = made;
     }
 
-    /// Keeps an attempt and what went wrong in it.
+    /// Keeps an attempt and what went wrong in it. One that is on record stays as it is.
     pub(super) fn record(&mut self, attempt: Attempt) {
         self.last_error = attempt.failure.as_ref().map(ToString::to_string);
-        self.records.insert(attempt.number, attempt);
+        self.records.entry(attempt.number).or_insert(attempt);
     }
 
     /// The delivery as its record shows it, sent to `url`.

@@ -10,14 +10,11 @@ use super::{MemoryStore, State};
 #[async_trait]
 impl Upkeep for MemoryStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        let now = self.now();
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|item| state.redeliver(item, now)).collect())
+        Ok(self.each(batch, State::redeliver))
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|id| state.cancel(id)).collect())
+        Ok(self.each(batch, State::cancel))
     }
 }
 
@@ -44,7 +41,7 @@ impl State {
         Redelivered::Done
     }
 
-    fn cancel(&mut self, id: DeliveryId) -> Cancelled {
+    fn cancel(&mut self, id: DeliveryId, _: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
         if row.tracked_url.is_some() {
             return Cancelled::Tracked;

@@ -31,7 +31,8 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
 
     /// Opens the record of a tracked delivery, as pending, with its event. Answers how many attempts
-    /// an earlier call has recorded under the same id; a new record has 0.
+    /// an earlier call has recorded under the same id; a new record has 0. When the event's key is taken,
+    /// it stays the first event's, and this one is stored without.
     ///
     /// # Errors
     ///

@@ -99,8 +99,8 @@ pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - Ok(batch.into_iter().map(|id| state.cancel(id)).collect())
-// + Ok(batch.into_iter().rev().map(|id| state.cancel(id)).collect())
+// - self.each(batch, State::cancel)
+// + self.each(batch.into_iter().rev().collect(), State::cancel)
 pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

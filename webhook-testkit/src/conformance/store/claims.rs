@@ -342,3 +342,22 @@ pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() 
     let distinct: BTreeSet<_> = deliveries(&all).into_iter().collect();
     assert_eq!((all.len(), distinct.len()), (40, 40), "each delivery is claimed exactly once");
 }
+
+// Catches in memory/claim.rs:
+// - .with_previous_claim_at(row.claimed_before)
+// + .with_previous_claim_at(row.claimed_before.or(row.claimed_at))
+pub async fn first_and_later_attempts_may_be_claimed_together<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let later = ground.pending(endpoint).await;
+    let claimed_at = ground.delivery(later).await.created_at;
+    ground.finish(retry(&ground.claim_one().await, WAIT)).await;
+    ground.advance(WAIT).await;
+    let first = ground.pending(endpoint).await;
+    let mut claims = ground.claim().await;
+    claims.sort_by_key(|claim| claim.lease.delivery);
+    assert_eq!(deliveries(&claims), [later, first], "both are due");
+    let told = |at: usize| (claims[at].progress.attempt, claims[at].previous_claim_at);
+    assert_eq!(told(0), (2, Some(claimed_at)), "one was claimed before");
+    assert_eq!(told(1), (1, None), "and the other was not");
+}

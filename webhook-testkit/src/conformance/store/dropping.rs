@@ -1,25 +1,21 @@
-//! Calls that are given up: the answer is lost, never half of the work.
+//! Calls of the engine and of operators that are given up: the answer is lost, never half of the work.
 
-use webhook_core::{Claim, ClaimDue, DeliveryId, DeliveryStatus, Enqueued};
+use webhook_core::{
+    Cancelled, Claim, ClaimDue, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
+    EndpointState, Enqueue, Enqueued, EventId, Finished, Redeliver, Redelivered, Route, Routed,
+    TenantId,
+};
 
 use super::{
     Ground, StoreHarness,
-    ground::{LEASE, success},
+    cut::Cut,
+    ground::{LEASE, failure, sorted, success},
 };
 
-/// How often a call is polled before it is dropped; each case tries all numbers below.
-const POLLS: usize = 12;
-
-/// Polls a call a few times, letting others run in between, and drops it.
-async fn give_up<T>(call: impl Future<Output = T>, polls: usize) {
-    let mut call = std::pin::pin!(call);
-    for _ in 0..polls {
-        if futures_util::poll!(call.as_mut()).is_ready() {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
+/// How often something is asked for that a call may hold which was given up and is still under way: it
+/// takes its lease after the first turn of the clock, or keeps the row to itself until it is written to
+/// the disk, which lasts as long as many looks at a row that is passed over.
+const TURNS: usize = 1_000;
 
 // Catches in memory/deliveries.rs:
 // - Ok(self.each(batch, State::enqueue))
@@ -31,43 +27,113 @@ async fn give_up<T>(call: impl Future<Output = T>, polls: usize) {
 pub async fn a_dropped_enqueue_stores_all_or_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
-    for polls in 0..POLLS {
+    Cut::everywhere(async |cut| {
         let event = ground.event();
         let id = DeliveryId::new(event.id, endpoint);
         let item = ground.routed(event, &[endpoint]).await;
-        give_up(ground.store.enqueue(vec![item.clone()]), polls).await;
+        cut.short(ground.store.enqueue(vec![item.clone()])).await;
+        if ground.store.event(id.event).await.unwrap().is_some() {
+            assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "both or none");
+        }
         let again = ground.enqueue(vec![item]).await;
         let stored = [Enqueued::Routed(1), Enqueued::Duplicate(id.event)];
         assert!(stored.contains(&again[0]), "saying it again is safe, but got {again:?}");
         assert_eq!(ground.claim_one().await.lease.delivery, id, "the event has its delivery");
+    })
+    .await;
+}
+
+// Catches in memory/deliveries.rs:
+// - Ok(self.state().claim_unrouted(limit, lease, self.now()))
+// + let events = std::mem::take(&mut self.state().events);
+// + tokio::task::yield_now().await;
+// + self.state().events = events;
+// + Ok(self.state().claim_unrouted(limit, lease, self.now()))
+pub async fn a_dropped_claim_of_unrouted_events_comes_back_after_its_lease<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    Cut::everywhere(async |cut| {
+        let event = ground.event();
+        let id = event.id;
+        ground.enqueue(vec![Enqueue::unrouted(event)]).await;
+        cut.short(ground.store.claim_unrouted(10, LEASE)).await;
+        assert!(comes_back_unrouted(&ground, id).await, "it is not lost");
+        let route = Route::new(id, ground.version().await, vec![]);
+        assert_eq!(ground.store.route(vec![route]).await.unwrap(), [Routed::Done], "it is routed");
+    })
+    .await;
+}
+
+async fn comes_back_unrouted<H: StoreHarness>(ground: &Ground<H>, id: EventId) -> bool {
+    for _ in 0..TURNS {
+        ground.advance(LEASE * 2).await;
+        let claimed = ground.store.claim_unrouted(10, LEASE).await.unwrap();
+        if claimed.events.iter().any(|event| event.id == id) {
+            return true;
+        }
     }
+    false
+}
+
+// Catches in memory/deliveries.rs:
+// - Ok(self.each(batch, State::route))
+// + let events = std::mem::take(&mut self.state().events);
+// + tokio::task::yield_now().await;
+// + self.state().events = events;
+// + Ok(self.each(batch, State::route))
+pub async fn a_dropped_route_stores_all_or_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoints = [ground.endpoint().await, ground.endpoint().await];
+    Cut::everywhere(async |cut| {
+        let event = ground.event();
+        let ids = endpoints.map(|endpoint| DeliveryId::new(event.id, endpoint));
+        ground.enqueue(vec![Enqueue::unrouted(event)]).await;
+        let route = Route::new(ids[0].event, ground.version().await, endpoints.to_vec());
+        cut.short(ground.store.route(vec![route.clone()])).await;
+        if ground.store.delivery(ids[0]).await.unwrap().is_some() {
+            assert_eq!(ground.status(ids[1]).await, DeliveryStatus::Pending, "both or none");
+        }
+        let again = ground.store.route(vec![route]).await.unwrap();
+        assert!([Routed::Done, Routed::NotUnrouted].contains(&again[0]), "it is safe: {again:?}");
+        assert_eq!(sorted(&ground.claim().await), ids, "each delivery is there");
+    })
+    .await;
 }
 
 // Catches in memory/row.rs:
 // - now.after(lease);
-// + now.after(lease * 100);
+// + now.after(lease * 10_000);
 pub async fn a_dropped_claim_comes_back_after_its_lease<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;
-    for polls in 0..POLLS {
-        give_up(ground.store.claim_due(ClaimDue::new(10, LEASE)), polls).await;
+    Cut::everywhere(async |cut| {
+        cut.short(ground.store.claim_due(ClaimDue::new(10, LEASE))).await;
         let claim = comes_back(&ground).await.expect("it is not lost");
         assert_eq!(claim.lease.delivery, id, "it can be claimed again");
+        let attempts = u64::from(claim.progress.attempt);
+        assert!(attempts <= claim.lease.epoch.as_u64(), "a claim counts wholly or not at all");
         ground.release(claim.lease).await;
-    }
+    })
+    .await;
 }
 
-/// Turns the clock until the delivery can be claimed: a claim that was given up may still be under
-/// way. It takes its lease after the first turn, or keeps the row to itself until it is written to
-/// the disk, which lasts as long as many looks at a row that is passed over.
 async fn comes_back<H: StoreHarness>(ground: &Ground<H>) -> Option<Claim> {
-    for _ in 0..1000 {
+    for _ in 0..TURNS {
         ground.advance(LEASE * 2).await;
         if let Some(claim) = ground.claim().await.pop() {
             return Some(claim);
         }
     }
     None
+}
+
+/// Claims the one delivery that is due.
+async fn claim_soon<H: StoreHarness>(ground: &Ground<H>) -> Claim {
+    for _ in 0..TURNS {
+        if let Some(claim) = ground.claim().await.pop() {
+            return claim;
+        }
+    }
+    panic!("what is due can be claimed");
 }
 
 // Catches in memory/deliveries.rs:
@@ -78,13 +144,124 @@ async fn comes_back<H: StoreHarness>(ground: &Ground<H>) -> Option<Claim> {
 // + Ok(self.each(batch, State::finish))
 pub async fn a_dropped_finish_writes_all_or_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    for polls in 0..POLLS {
+    Cut::everywhere(async |cut| {
+        let endpoint = ground.endpoint().await;
         let id = ground.pending(endpoint).await;
         let claim = ground.claim_one().await;
-        give_up(ground.store.finish(vec![success(&claim)]), polls).await;
-        ground.finish(success(&claim)).await;
-        assert_eq!(ground.status(id).await, DeliveryStatus::Success, "saying it again is safe");
+        let before = ground.stored(endpoint).await.revision;
+        let finish = failure(&claim).disabling(Some(DisabledReason::Gone));
+        cut.short(ground.store.finish(vec![finish.clone()])).await;
+        if ground.status(id).await == DeliveryStatus::Failed {
+            assert_eq!(ground.attempt_numbers(id).await, [1], "with its attempt");
+            assert!(!ground.stored(endpoint).await.state.is_routed(), "and with the endpoint");
+        }
+        assert_eq!(ground.finish(finish).await, Finished::Recorded, "saying it again is safe");
+        assert_eq!(ground.status(id).await, DeliveryStatus::Failed, "it is written");
         assert_eq!(ground.attempt_numbers(id).await, [1], "the attempt is recorded once");
-    }
+        let after = ground.stored(endpoint).await;
+        assert_eq!(after.state, EndpointState::Disabled(DisabledReason::Gone), "it is disabled");
+        assert_eq!(after.revision, before.next(), "that is one edit");
+    })
+    .await;
+}
+
+// Catches in memory/deliveries.rs:
+// - Ok(self.each(batch, State::release))
+// + let rows = std::mem::take(&mut self.state().deliveries);
+// + tokio::task::yield_now().await;
+// + self.state().deliveries = rows;
+// + Ok(self.each(batch, State::release))
+pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    Cut::everywhere(async |cut| {
+        let claim = claim_soon(&ground).await;
+        cut.short(ground.store.release(vec![claim.lease])).await;
+        ground.release(claim.lease).await;
+        let delivery = ground.delivery(id).await;
+        assert_eq!(delivery.status, DeliveryStatus::Pending, "it is given back");
+        assert_eq!(delivery.attempts, 0, "with its number, once");
+        assert_eq!(delivery.last_attempt_at, None, "and its time");
+    })
+    .await;
+}
+
+// Catches in memory/upkeep.rs:
+// - Ok(self.each(batch, State::redeliver))
+// + let rows = std::mem::take(&mut self.state().deliveries);
+// + tokio::task::yield_now().await;
+// + self.state().deliveries = rows;
+// + Ok(self.each(batch, State::redeliver))
+pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    Cut::everywhere(async |cut| {
+        let id = ground.pending(endpoint).await;
+        let claim = ground.claim_one().await;
+        ground.finish(failure(&claim)).await;
+        cut.short(ground.store.redeliver(vec![Redeliver::new(id)])).await;
+        let again = ground.redeliver(id).await;
+        let pending = Redelivered::Unchanged(DeliveryStatus::Pending);
+        assert!([Redelivered::Done, pending].contains(&again), "it is safe, but got {again:?}");
+        let claim = claim_soon(&ground).await;
+        let progress = (claim.progress.attempt, claim.progress.budget_from, claim.recorded);
+        assert_eq!(progress, (2, 1, 1), "there is a fresh budget");
+        assert_eq!(claim.lease.epoch.as_u64(), 3, "the epoch was raised once in between");
+    })
+    .await;
+}
+
+// Catches in memory/upkeep.rs:
+// - Ok(self.each(batch, State::cancel))
+// + let rows = std::mem::take(&mut self.state().deliveries);
+// + tokio::task::yield_now().await;
+// + self.state().deliveries = rows;
+// + Ok(self.each(batch, State::cancel))
+pub async fn a_dropped_cancelling_is_safe_to_repeat<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    Cut::everywhere(async |cut| {
+        let id = ground.pending(endpoint).await;
+        cut.short(ground.store.cancel(vec![id])).await;
+        let again = ground.store.cancel(vec![id]).await.unwrap();
+        let cancelled = Cancelled::Unchanged(DeliveryStatus::Cancelled);
+        assert!([Cancelled::Done, cancelled].contains(&again[0]), "it is safe: {again:?}");
+        assert_eq!(ground.status(id).await, DeliveryStatus::Cancelled, "it is cancelled");
+        ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
+    })
+    .await;
+}
+
+// Catches in memory/deliveries.rs:
+// - Ok(self.state().backlog(self.now()))
+// + let rows = std::mem::take(&mut self.state().deliveries);
+// + tokio::task::yield_now().await;
+// + self.state().deliveries = rows;
+// + Ok(self.state().backlog(self.now()))
+pub async fn a_dropped_look_changes_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.pending(endpoint).await;
+    ground.finish(success(&ground.claim_one().await)).await;
+    ground.pending(endpoint).await;
+    let (store, tenant) = (&ground.store, TenantId::default());
+    let seen = async || {
+        let log = (store.delivery(id).await, store.deliveries(DeliveryQuery::new()).await);
+        let endpoints = (store.snapshot(&tenant).await, store.endpoints(&[endpoint]).await);
+        let rest = (store.event(id.event).await, store.attempts(id).await, store.tenants().await);
+        format!("{log:?} {endpoints:?} {rest:?} {:?}", store.backlog().await)
+    };
+    let before = seen().await;
+    Cut::everywhere(async |cut| {
+        cut.short(store.delivery(id)).await;
+        cut.short(store.deliveries(DeliveryQuery::new())).await;
+        cut.short(store.snapshot(&tenant)).await;
+        cut.short(store.endpoints(&[endpoint])).await;
+        cut.short(store.event(id.event)).await;
+        cut.short(store.attempts(id)).await;
+        cut.short(store.tenants()).await;
+        cut.short(store.backlog()).await;
+        assert_eq!(seen().await, before, "whoever looks next sees the same");
+    })
+    .await;
 }

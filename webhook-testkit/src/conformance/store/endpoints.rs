@@ -10,7 +10,7 @@ use webhook_core::{
 use super::{Ground, StoreHarness, ground::some_time};
 
 /// The settings of an endpoint in words that can be compared; secrets have no other way.
-fn told(endpoint: &Endpoint) -> String {
+pub(super) fn told(endpoint: &Endpoint) -> String {
     let keys = endpoint.signing.keys().iter().map(|key| (key.secret.reveal(), key.expires_at));
     let keys: Vec<_> = keys.collect();
     let headers: Vec<_> = endpoint.headers.iter().collect();
@@ -91,7 +91,7 @@ pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
 pub async fn endpoints_that_do_not_exist_are_left_out<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (one, two) = (ground.endpoint().await, ground.endpoint().await);
-    let ids = [two, ground.ids.endpoint(), one];
+    let ids = [two, ground.ids.endpoint(), one, two];
     let found = ground.store.endpoints(&ids).await.unwrap();
     let mut found: Vec<_> = found.iter().map(|endpoint| endpoint.id).collect();
     found.sort_unstable();
@@ -207,4 +207,28 @@ pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
     let tenants = ground.store.tenants().await.unwrap();
     let names: Vec<_> = tenants.iter().map(TenantId::as_str).collect();
     assert_eq!(names, ["acme", "middle", "zebra"], "each once, in order");
+}
+
+// Catches in memory/endpoints.rs:
+// - .map(|found| (**found).clone())
+// + .map(|found| {
+// +     let signing = &state.present().last().unwrap().signing;
+// +     (**found).clone().with_signing(signing.clone())
+// + })
+pub async fn optional_settings_may_be_empty_in_one_endpoint_and_set_in_another<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let acme: TenantId = "acme".parse().unwrap();
+    let bare = ground.new_endpoint().with_tenant(acme.clone()).with_retry(RetryPolicy::none());
+    let endpoints = [bare.with_filters([]), full(&ground), full(&ground)];
+    for endpoint in endpoints.clone() {
+        ground.add(endpoint).await;
+    }
+    let expected: Vec<_> = endpoints.iter().map(told).collect();
+    let mut found = ground.store.endpoints(&endpoints.each_ref().map(|it| it.id)).await.unwrap();
+    found.sort_by_key(|endpoint| endpoint.id);
+    let found: Vec<_> = found.iter().map(told).collect();
+    assert_eq!(found, expected, "keys and their expiry, profiles, headers, filters, waits");
+    let snapshot = ground.store.snapshot(&acme).await.unwrap();
+    let found: Vec<_> = snapshot.endpoints().iter().map(|endpoint| told(endpoint)).collect();
+    assert_eq!(found, expected, "in a snapshot as well");
 }

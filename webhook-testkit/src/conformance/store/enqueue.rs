@@ -247,3 +247,21 @@ pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
     );
     ground.assert_nothing_to_claim("nobody else gets it while the lease holds").await;
 }
+
+// Catches in memory/enqueue.rs:
+// - if let Some(lease) = new.lease {
+// + if let Some(lease) = new.lease.or(Some(Duration::from_secs(1))) {
+pub async fn one_event_may_have_leased_and_pending_deliveries<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (held, free) = (ground.endpoint().await, ground.endpoint().await);
+    let event = ground.event();
+    let mut item = ground.routed(event.clone(), &[free]).await;
+    let fan_out = item.fan_out.as_mut().unwrap();
+    fan_out.deliveries.insert(0, webhook_core::NewDelivery::leased(held, LEASE));
+    let plain = ground.routed(ground.event(), &[held]).await;
+    let answers = ground.enqueue(vec![item, plain]).await;
+    assert_eq!(answers, [Enqueued::Routed(2), Enqueued::Routed(1)], "both are stored");
+    let status = ground.status(DeliveryId::new(event.id, held)).await;
+    assert_eq!(status, DeliveryStatus::InFlight, "its publisher holds one of them");
+    assert_eq!(ground.claim().await.len(), 2, "the others can be claimed");
+}

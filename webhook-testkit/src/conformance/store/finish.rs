@@ -107,11 +107,11 @@ pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
 }
 
 // Catches in memory/row.rs:
-// - self.records.insert(attempt.number, attempt);
+// - self.records.entry(attempt.number).or_insert(attempt);
 // + let mut attempt = attempt;
 // + let other = |_| webhook_core::Failure::new(webhook_core::FailureKind::Other, "why");
 // + attempt.failure = attempt.failure.map(other);
-// + self.records.insert(attempt.number, attempt);
+// + self.records.entry(attempt.number).or_insert(attempt);
 pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
     use FailureKind as Kind;
     let kinds = [
@@ -140,10 +140,10 @@ pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
 }
 
 // Catches in memory/row.rs:
-// - self.records.insert(attempt.number, attempt);
+// - self.records.entry(attempt.number).or_insert(attempt);
 // + let mut attempt = attempt;
 // + attempt.response_body.truncate(8 * 1024);
-// + self.records.insert(attempt.number, attempt);
+// + self.records.entry(attempt.number).or_insert(attempt);
 pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;

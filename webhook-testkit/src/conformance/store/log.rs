@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use webhook_core::{
-    ClaimDue, Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId, Page,
-    TenantId,
+    Attempt, ClaimDue, Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
+    EndpointId, EndpointState, EventId, Finish, Finished, Page, Settle, TenantId,
 };
 
 use super::{
     Ground, StoreHarness,
-    ground::{LEASE, SECOND, failure, success},
+    ground::{LEASE, SECOND, accepted, failure, refused, success},
 };
 
 impl<H: StoreHarness> Ground<H> {
@@ -215,4 +216,40 @@ pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() 
         ground.finish(success(claim)).await;
     }
     assert_eq!(ground.listed(DeliveryQuery::new()).await, before, "creation gives the order");
+}
+
+// Catches in memory/row.rs:
+// - self.last_error = attempt.failure.as_ref().map(ToString::to_string);
+// + let failure = attempt.failure.as_ref().map(ToString::to_string);
+// + self.last_error = failure.or(self.last_error.take());
+pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let ids = ground.pendings(endpoint, 4).await;
+    let claims = ground.claim().await;
+    let claim_of = |id| claims.iter().find(|claim| claim.lease.delivery == id).unwrap().lease;
+    let mut odd = refused(1);
+    (odd.status, odd.response_body) = (Some(599), Bytes::from_static(b"\0"));
+    let finish = |at: usize, attempts: &[Attempt]| {
+        Finish::new(claim_of(ids[at]), attempts.to_vec(), 1, Settle::Failed)
+    };
+    let disabling = finish(3, &[]).disabling(Some(DisabledReason::Gone)).with_forgiven(1);
+    let batch = vec![
+        finish(0, &[odd.clone()]),
+        finish(1, &[refused(1), accepted(2)]),
+        finish(2, &[accepted(1)]),
+        disabling,
+    ];
+    assert_eq!(ground.store.finish(batch).await.unwrap(), [Finished::Recorded; 4], "all four");
+    assert_eq!(ground.attempts(ids[0]).await, [odd], "a status, a failure and a body");
+    let error = ground.delivery(ids[0]).await.last_error;
+    assert_eq!(error.as_deref(), Some("could not connect"), "the failure is told");
+    assert_eq!(ground.attempts(ids[1]).await, [refused(1), accepted(2)], "no status in the first");
+    assert_eq!(ground.attempts(ids[2]).await, [accepted(1)], "no failure");
+    for id in &ids[1..] {
+        assert_eq!(ground.delivery(*id).await.last_error, None, "the last attempt went well");
+    }
+    assert!(ground.attempts(ids[3]).await.is_empty(), "no attempt at all");
+    let state = ground.stored(endpoint).await.state;
+    assert_eq!(state, EndpointState::Disabled(DisabledReason::Gone), "one of them disables");
 }

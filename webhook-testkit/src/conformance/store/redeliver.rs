@@ -158,8 +158,8 @@ pub async fn a_redelivery_to_a_paused_endpoint_waits_for_it<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - Ok(batch.into_iter().map(|item| state.redeliver(item, now)).collect())
-// + Ok(batch.into_iter().rev().map(|item| state.redeliver(item, now)).collect())
+// - self.each(batch, State::redeliver)
+// + self.each(batch.into_iter().rev().collect(), State::redeliver)
 pub async fn each_redelivery_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let failed = ground.failed().await;

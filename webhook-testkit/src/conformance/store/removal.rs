@@ -160,3 +160,23 @@ pub async fn a_claim_is_given_back_once_after_the_removal<H: StoreHarness>() {
     ground.release(claim.lease).await;
     assert_eq!(ground.delivery(id).await.attempts, 1, "attempt 2 alone was not made");
 }
+
+// Catches in memory/endpoints.rs:
+// - row.status = DeliveryStatus::Cancelled;
+// + row.status = DeliveryStatus::Cancelled;
+// + row.held = row.attempts as usize > row.records.len();
+pub async fn what_was_given_back_before_the_removal_is_over<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.pending(endpoint).await;
+    // Attempt 1 is lost.
+    ground.claim_one().await;
+    ground.advance(LEASE).await;
+    let claim = ground.claim_one().await;
+    ground.release(claim.lease).await;
+    ground.remove(endpoint).await;
+    assert_eq!(ground.release(claim.lease).await, Finished::LeaseLost, "it was given back before");
+    assert_eq!(ground.delivery(id).await.attempts, 1, "attempt 2 alone was not made");
+    ground.finish(success(&claim)).await;
+    assert!(ground.attempts(id).await.is_empty(), "nothing is recorded");
+}

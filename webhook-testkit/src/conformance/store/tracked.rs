@@ -52,7 +52,7 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/log.rs:
-// - self.keep(&Arc::new(event.clone()), None);
+// - self.keep(&Arc::new(self.without_taken_key(event)), None);
 pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let tracked = ground.new_tracked();
@@ -160,6 +160,22 @@ pub async fn an_event_on_record_is_not_enqueued_again<H: StoreHarness>() {
 }
 
 // Catches in memory/log.rs:
+// - self.keep(&Arc::new(self.without_taken_key(event)), None);
+// + self.keep(&Arc::new(event.clone()), None);
+pub async fn a_tracked_event_leaves_a_taken_key_to_the_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (mut event, delivery) = ground.new_tracked();
+    event.key = Some("invoice-42".parse().unwrap());
+    let mut first = ground.event_of(&event.tenant);
+    first.key.clone_from(&event.key);
+    ground.publish(first.clone(), &[]).await;
+    ground.open(&(event.clone(), delivery)).await;
+    let stored = ground.stored_event(event.id).await;
+    assert_eq!(*stored, event.with_key(None), "it is on record without the key");
+    assert_eq!(*ground.stored_event(first.id).await, first, "the first one has it");
+}
+
+// Catches in memory/log.rs:
 // - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
 // + if self.deliveries.keys().any(|id| id.event == event.id) {
 pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
@@ -222,4 +238,24 @@ pub async fn routing_leaves_a_tracked_delivery_to_its_sender<H: StoreHarness>() 
     assert_eq!(ground.store.route(vec![route]).await.unwrap(), [Routed::Done], "it is routed");
     assert_eq!(ground.delivery(delivery.id).await, before, "its record stays as it is");
     ground.assert_nothing_to_claim("there is one delivery, and its sender has it").await;
+}
+
+// Catches in memory/row.rs:
+// - delivery.last_attempt_at = self.claimed_at;
+// + delivery.last_attempt_at = self.claimed_at.or(Some(self.created_at));
+pub async fn optional_fields_of_records_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let pending = ground.pending(ground.endpoint().await).await;
+    let (untried, failed) = (ground.new_tracked(), ground.new_tracked());
+    ground.open(&untried).await;
+    ground.open(&failed).await;
+    ground.record(failed.1.id, 1, DeliveryStatus::Failed).await;
+    let page = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    let told = |id: DeliveryId| {
+        let found = page.items.iter().find(|delivery| delivery.id == id).unwrap();
+        (found.due_at.is_some(), found.last_attempt_at.is_some(), found.last_error.is_some())
+    };
+    assert_eq!(told(pending), (true, false, false), "due, and never tried");
+    assert_eq!(told(untried.1.id), (false, false, false), "never due, and never tried");
+    assert_eq!(told(failed.1.id), (false, true, true), "tried, and what went wrong");
 }

@@ -1,4 +1,4 @@
-use std::{mem, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
@@ -82,7 +82,8 @@ impl State {
         let answer = match fan_out {
             Some(fan_out) => {
                 fan_out.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
-                Enqueued::Routed(fan_out.deliveries.len())
+                let to: BTreeSet<_> = fan_out.deliveries.iter().map(|new| new.endpoint).collect();
+                Enqueued::Routed(to.len())
             }
             None => {
                 self.unrouted.insert(event.id, now);

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_registry::{
@@ -54,7 +54,8 @@ impl EndpointStore for SmallStore {
 
     async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
         let state = self.state();
-        Ok(ids.iter().filter_map(|id| state.endpoints.get(id).cloned()).collect())
+        let ids: BTreeSet<_> = ids.iter().collect();
+        Ok(ids.into_iter().filter_map(|id| state.endpoints.get(id).cloned()).collect())
     }
 
     async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {

@@ -47,7 +47,10 @@ impl DeliveryLog for SmallStore {
         if state.deliveries.get(&delivery.id).is_some_and(|row| !row.tracked) {
             return Err(StoreError::new(StoreErrorKind::Exists));
         }
-        state.events.entry(event.id).or_insert_with(|| Arc::new(event.clone()));
+        let has_key = |held: &Arc<Event>| held.tenant == event.tenant && held.key == event.key;
+        let taken = event.key.is_some() && state.events.values().any(has_key);
+        let key = event.key.clone().filter(|_| !taken);
+        state.events.entry(event.id).or_insert_with(|| Arc::new(event.clone().with_key(key)));
         let row = state.deliveries.entry(delivery.id).or_insert_with(|| Row::new(delivery));
         row.tracked = true;
         row.set(DeliveryStatus::Pending, None);

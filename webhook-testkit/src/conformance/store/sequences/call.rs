@@ -1,0 +1,36 @@
+//! A call of a store.
+
+use std::time::Duration;
+
+use webhook_core::{
+    Attempt, ClaimDue, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointId,
+    Enqueue, Event, EventId, Finish, Lease, Redeliver, Route, TenantId,
+};
+
+/// A call, in the time of the store in memory.
+#[derive(Clone, Debug)]
+pub(super) enum Call {
+    Enqueue(Vec<Enqueue>),
+    ClaimUnrouted(usize, Duration),
+    Route(Vec<Route>),
+    ClaimDue(ClaimDue),
+    Finish(Vec<Finish>),
+    Release(Vec<Lease>),
+    Backlog,
+    Add(Endpoint),
+    Update(Endpoint),
+    Remove(TenantId, EndpointId),
+    Endpoints(Vec<EndpointId>),
+    Snapshot(TenantId),
+    Tenants,
+    Event(EventId),
+    Delivery(DeliveryId),
+    Deliveries(DeliveryQuery),
+    Attempts(DeliveryId),
+    OpenTracked(Event, Delivery),
+    RecordTracked(DeliveryId, Attempt, DeliveryStatus),
+    Redeliver(Vec<Redeliver>),
+    Cancel(Vec<DeliveryId>),
+    /// Of the clock.
+    Advance(Duration),
+}

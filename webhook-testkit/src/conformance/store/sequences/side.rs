@@ -1,0 +1,193 @@
+//! One of the two stores, and what it answers.
+
+use std::sync::Arc;
+
+use webhook_core::{
+    Claim, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId, Endpoint, EndpointId,
+    Enqueue, Event, EventId, FanOut, Lease, Page, Store, StoreError, TenantId, Timestamp,
+    UnroutedEvent,
+};
+
+use super::{answer::Answer, call::Call};
+use crate::{ManualClock, conformance::store::ground::some_time};
+
+/// More than there ever is.
+const ALL: usize = 1_000;
+
+/// A store.
+pub(super) struct Side {
+    store: Arc<dyn Store>,
+    /// How much later its clock is than that of the store in memory, in milliseconds.
+    ahead: i64,
+}
+
+impl Side {
+    /// Learns the store's time from a first delivery.
+    pub(super) async fn new(store: Arc<dyn Store>) -> Self {
+        let tenant: TenantId = "first".parse().unwrap();
+        let (event, endpoint) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
+        let url = "https://first.example/".parse().unwrap();
+        let endpoint = Endpoint::new(EndpointId::from_uuid(endpoint), url);
+        let id = DeliveryId::new(EventId::from_uuid(event), endpoint.id);
+        store.add_endpoint(endpoint.with_tenant(tenant.clone())).await.unwrap();
+        let version = store.snapshot(&tenant).await.unwrap().version();
+        let event = Event::new(id.event, "a".parse().unwrap(), some_time(), "").with_tenant(tenant);
+        let item = Enqueue::routed(event, FanOut::pending(version, [id.endpoint]));
+        store.enqueue(vec![item]).await.unwrap();
+        let created_at = store.delivery(id).await.unwrap().unwrap().created_at;
+        let ahead = created_at.as_unix_millis() - ManualClock::START.as_unix_millis();
+        Self { store, ahead }
+    }
+
+    /// From the time of the store in memory to the store's own.
+    fn to_own(&self, time: Timestamp) -> Timestamp {
+        Timestamp::from_unix_millis(time.as_unix_millis() + self.ahead)
+    }
+
+    fn to_common(&self, time: Timestamp) -> Timestamp {
+        Timestamp::from_unix_millis(time.as_unix_millis() - self.ahead)
+    }
+
+    fn shown(&self, mut delivery: Delivery) -> Delivery {
+        delivery.created_at = self.to_common(delivery.created_at);
+        delivery.due_at = delivery.due_at.map(|time| self.to_common(time));
+        delivery.last_attempt_at = delivery.last_attempt_at.map(|time| self.to_common(time));
+        delivery
+    }
+
+    fn page(&self, page: Page<Delivery>) -> Page<Delivery> {
+        let items = page.items.into_iter().map(|delivery| self.shown(delivery)).collect();
+        Page::new(items, page.next.map(|cursor| self.moved(cursor, -self.ahead)))
+    }
+
+    fn moved(&self, mut cursor: Cursor, by: i64) -> Cursor {
+        let millis = cursor.created_at.as_unix_millis() + by;
+        cursor.created_at = Timestamp::from_unix_millis(millis);
+        cursor
+    }
+
+    fn claimed(&self, mut claimed: Claimed) -> Claimed {
+        for claim in &mut claimed.claims {
+            let before = claim.previous_claim_at.map(|time| self.to_common(time));
+            claim.previous_claim_at = before;
+        }
+        claimed
+    }
+
+    async fn answer(&self, call: &Call) -> Answer {
+        match self.try_answer(call.clone()).await {
+            Ok(answer) => answer,
+            Err(error) => Answer::said(error.kind()),
+        }
+    }
+
+    async fn try_answer(&self, call: Call) -> Result<Answer, StoreError> {
+        let store = &self.store;
+        Ok(match call {
+            Call::Enqueue(batch) => Answer::said(store.enqueue(batch).await?),
+            Call::ClaimUnrouted(limit, lease) => {
+                Answer::unrouted(store.claim_unrouted(limit, lease).await?)
+            }
+            Call::Route(batch) => Answer::said(store.route(batch).await?),
+            Call::ClaimDue(ask) => Answer::claimed(self.claimed(store.claim_due(ask).await?)),
+            Call::Finish(batch) => Answer::said(store.finish(batch).await?),
+            Call::Release(batch) => Answer::said(store.release(batch).await?),
+            Call::Backlog => Answer::said(store.backlog().await?),
+            Call::Add(endpoint) => Answer::said(store.add_endpoint(endpoint).await?),
+            Call::Update(endpoint) => Answer::said(store.update_endpoint(endpoint).await?),
+            Call::Remove(tenant, id) => Answer::said(store.remove_endpoint(&tenant, id).await?),
+            Call::Endpoints(ids) => Answer::endpoints(store.endpoints(&ids).await?),
+            Call::Snapshot(tenant) => Answer::said(store.snapshot(&tenant).await?),
+            Call::Tenants => Answer::said(store.tenants().await?),
+            Call::Event(id) => Answer::event(store.event(id).await?.as_deref()),
+            Call::Delivery(id) => {
+                Answer::said(store.delivery(id).await?.map(|delivery| self.shown(delivery)))
+            }
+            Call::Deliveries(mut query) => {
+                query.cursor = query.cursor.map(|cursor| self.moved(cursor, self.ahead));
+                Answer::Page(self.page(store.deliveries(query).await?))
+            }
+            Call::Attempts(id) => {
+                let attempts = store.attempts(id).await?;
+                let bodies: Vec<_> = attempts.iter().map(|it| it.response_body.clone()).collect();
+                Answer::said((attempts, bodies))
+            }
+            Call::OpenTracked(event, mut delivery) => {
+                delivery.created_at = self.to_own(delivery.created_at);
+                Answer::said(store.open_tracked(&event, delivery).await?)
+            }
+            Call::RecordTracked(id, attempt, status) => {
+                Answer::said(store.record_tracked(id, attempt, status).await?)
+            }
+            Call::Redeliver(batch) => Answer::said(store.redeliver(batch).await?),
+            Call::Cancel(batch) => Answer::said(store.cancel(batch).await?),
+            Call::Advance(_) => Answer::said(()),
+        })
+    }
+}
+
+/// Makes the call on both stores. Answers what both say, or how they differ.
+pub(super) async fn compare(call: &Call, expected: &Side, tested: &Side) -> Result<Answer, String> {
+    let (one, other) = (expected.answer(call).await, tested.answer(call).await);
+    let (one, other) = match (one, other) {
+        (Answer::Claimed(one), Answer::Claimed(other)) if took_others(&one, &other) => (
+            Answer::claimed(expected.claim_rest(call, one).await),
+            Answer::claimed(tested.claim_rest(call, other).await),
+        ),
+        (Answer::Unrouted(one), Answer::Unrouted(other)) if took_other_events(&one, &other) => (
+            Answer::unrouted(expected.claim_other_events(call, one).await),
+            Answer::unrouted(tested.claim_other_events(call, other).await),
+        ),
+        answers => answers,
+    };
+    let (told, told_other) = (one.told(), other.told());
+    if told == told_other {
+        Ok(one)
+    } else {
+        Err(format!("      in memory: {told}\n      tested:    {told_other}\n"))
+    }
+}
+
+/// Whether both have taken as many, but not the same: which goes first of those that are due at the
+/// same moment is not agreed on.
+fn took_others(one: &Claimed, other: &Claimed) -> bool {
+    let leases = |claimed: &Claimed| -> Vec<Lease> {
+        let mut leases: Vec<_> = claimed.claims.iter().map(|claim| claim.lease).collect();
+        leases.sort_unstable();
+        leases
+    };
+    one.claims.len() == other.claims.len() && leases(one) != leases(other)
+}
+
+fn took_other_events(one: &ClaimedUnrouted, other: &ClaimedUnrouted) -> bool {
+    let ids = |claimed: &ClaimedUnrouted| -> Vec<EventId> {
+        let mut ids: Vec<_> = claimed.events.iter().map(|event| event.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    one.events.len() == other.events.len() && ids(one) != ids(other)
+}
+
+impl Side {
+    /// Claims all that is left: then it no longer matters what went first.
+    async fn claim_rest(&self, call: &Call, first: Claimed) -> Claimed {
+        let mut claims: Vec<Claim> = first.claims;
+        let Call::ClaimDue(ask) = call else { return Claimed::new(claims, None, None) };
+        loop {
+            let rest = self.store.claim_due(ClaimDue::new(ALL, ask.lease)).await.unwrap();
+            let rest = self.claimed(rest);
+            if rest.claims.is_empty() {
+                return Claimed::new(claims, None, rest.next_due);
+            }
+            claims.extend(rest.claims);
+        }
+    }
+
+    async fn claim_other_events(&self, call: &Call, first: ClaimedUnrouted) -> ClaimedUnrouted {
+        let mut events: Vec<UnroutedEvent> = first.events;
+        let Call::ClaimUnrouted(_, lease) = call else { return ClaimedUnrouted::default() };
+        let rest = self.store.claim_unrouted(ALL, *lease).await.unwrap();
+        events.extend(rest.events);
+        ClaimedUnrouted::new(events, rest.next_due)
+    }
+}
