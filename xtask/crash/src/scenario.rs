@@ -101,10 +101,8 @@ impl Scenario {
             Self::Stall => stall::play(ground).await,
             Self::LostReply => network::interrupted(site, ground, Trouble::LoseReply, asked).await,
             Self::Cut => network::interrupted(site, ground, Trouble::Cut, asked).await,
-            Self::SilenceBefore => {
-                network::silent(site, ground, Trouble::SilenceBefore, asked).await
-            }
-            Self::SilenceAfter => network::silent(site, ground, Trouble::SilenceAfter, asked).await,
+            Self::SilenceBefore => network::silent(site, ground, Trouble::SilenceBefore).await,
+            Self::SilenceAfter => network::silent(site, ground, Trouble::SilenceAfter).await,
             Self::Workers => workers::play(ground, asked).await,
         }
     }

@@ -80,9 +80,8 @@ pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
 
 /// The store that the flags name. A database that is just coming back is waited for.
 async fn open_store(flags: &Flags) -> Outcome<SeaOrmStore> {
-    let limit = Duration::from_millis(flags.number("unit-limit-ms", 10_000)?);
     loop {
-        let builder = SeaOrmStore::builder(flags.text("url")?).unit_limit(limit);
+        let builder = SeaOrmStore::builder(flags.text("url")?);
         match builder.table_prefix(flags.text("prefix")?).connect().await {
             Ok(store) => return Ok(store),
             Err(error) => eprintln!("not yet: {error}: {:?}", std::error::Error::source(&error)),

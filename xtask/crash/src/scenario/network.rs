@@ -19,10 +19,8 @@ use crate::{
 /// How long after a silence everything has to be at work again.
 const RECOVERY: Duration = Duration::from_secs(15);
 
-/// How long the network is silent, and how long a store waits for its answer, in milliseconds: shorter
-/// than everybody's default in a short run.
-const SILENCE: [(Duration, &str); 2] =
-    [(Duration::from_secs(12), "10000"), (Duration::from_secs(12), "10000")];
+/// How long the network is silent: longer than a store waits for its answer.
+const SILENCE: Duration = Duration::from_secs(12);
 
 /// A publisher and a worker whose way to the database is the relay.
 struct Traffic {
@@ -34,13 +32,13 @@ struct Traffic {
 }
 
 impl Traffic {
-    async fn start(site: &Site, ground: &mut Ground, limit: &str) -> Outcome<Self> {
+    async fn start(site: &Site, ground: &mut Ground) -> Outcome<Self> {
         ground.receiver().order("delay 10").await?;
         let relay = Relay::to(site.port()?).await?;
         let (port, through) = (format!(":{}/", site.port()?), format!(":{}/", relay.port()));
         let url = ground.url().replace(&port, &through);
         let name = ground.new_name("publisher");
-        let way = [("url", url.as_str()), ("unit-limit-ms", limit)];
+        let way = [("url", url.as_str())];
         let pace = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
         let publisher = ground.publisher(&name, &[&way[..], &pace[..]].concat())?;
         let worker = ground.working(&way).await?;
@@ -78,7 +76,7 @@ pub(super) async fn interrupted(
     trouble: Trouble,
     asked: &Asked,
 ) -> Outcome<Verdict> {
-    let traffic = Traffic::start(site, ground, "10000").await?;
+    let traffic = Traffic::start(site, ground).await?;
     traffic.relay.make(trouble);
     let begin = Instant::now();
     while traffic.relay.hits() < asked.rounds {
@@ -91,18 +89,11 @@ pub(super) async fn interrupted(
 }
 
 /// Nothing comes through for a while, and never again on connections that stood before.
-pub(super) async fn silent(
-    site: &Site,
-    ground: &mut Ground,
-    trouble: Trouble,
-    asked: &Asked,
-) -> Outcome<Verdict> {
-    let [long, short] = SILENCE;
-    let (silence, limit) = if asked.short { short } else { long };
-    let traffic = Traffic::start(site, ground, limit).await?;
+pub(super) async fn silent(site: &Site, ground: &mut Ground, trouble: Trouble) -> Outcome<Verdict> {
+    let traffic = Traffic::start(site, ground).await?;
     let begin = now();
     traffic.relay.make(trouble);
-    sleep(silence).await;
+    sleep(SILENCE).await;
     let end = now();
     traffic.relay.speak();
     let recovery = traffic.wait_for_progress(ground, end).await;
