@@ -17,6 +17,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use webhook_core::{
     Clock, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Dispatcher, DispatcherConfig,
     Endpoint, EndpointStore, Enqueue, FanOut, InvalidDispatcherConfig, Ports, Report, Request,
@@ -304,4 +305,21 @@ async fn settings_that_do_not_fit_together_are_refused() {
     assert_eq!(refused(config().concurrency(0)), InvalidDispatcherConfig::Concurrency);
     assert_eq!(refused(config().poll(Duration::ZERO)), InvalidDispatcherConfig::Poll);
     assert!(config().lease(needed).validate().is_ok());
+}
+
+#[tokio::test]
+async fn a_hint_from_another_process_is_heeded_at_once() {
+    let engine = Engine::new(1, 0).await;
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    let mut run = pin!(dispatcher.run(std::future::pending()));
+    let mut turn = || assert!(run.as_mut().now_or_never().is_none());
+    turn();
+    turn();
+    let looked = engine.store.calls(StoreCall::ClaimDue);
+    engine.store.hint();
+    turn();
+    turn();
+    assert_eq!(engine.store.calls(StoreCall::ClaimDue), looked + 1);
+    turn();
+    assert_eq!(engine.store.calls(StoreCall::ClaimDue), looked + 1, "one hint, one look");
 }

@@ -22,6 +22,7 @@ use crate::mode::Mode;
 /// | `WEBHOOK_UNIT_LIMIT` | how long a unit of work in the database may take | `10s` |
 /// | `WEBHOOK_SCHEMA` | the schema of the tables, on PostgreSQL | that of the search path |
 /// | `WEBHOOK_TABLE_PREFIX` | what the names of the tables begin with | `webhook_` |
+/// | `WEBHOOK_POLL_ONLY` | `true` behind a pooler in transaction mode, such as PgBouncer | `false` |
 /// | `WEBHOOK_MAX_BODY` | bytes of a body at most | 262144 |
 /// | `WEBHOOK_MODE` | `publish-only`, `worker` or `both` | `both` |
 /// | `WEBHOOK_CONCURRENCY` | attempts in flight at once | 256 |
@@ -54,6 +55,7 @@ pub struct Settings {
     unit_limit: Option<Duration>,
     schema: Option<String>,
     table_prefix: Option<String>,
+    poll_only: bool,
     max_body: Option<usize>,
     mode: Mode,
     dispatcher: DispatcherConfig,
@@ -61,12 +63,13 @@ pub struct Settings {
 
 impl Settings {
     /// The variables that are read.
-    pub const VARIABLES: [&str; 14] = [
+    pub const VARIABLES: [&str; 15] = [
         "WEBHOOK_DB",
         "WEBHOOK_POOL_SIZE",
         "WEBHOOK_UNIT_LIMIT",
         "WEBHOOK_SCHEMA",
         "WEBHOOK_TABLE_PREFIX",
+        "WEBHOOK_POLL_ONLY",
         "WEBHOOK_MAX_BODY",
         "WEBHOOK_MODE",
         "WEBHOOK_CONCURRENCY",
@@ -100,6 +103,7 @@ impl Settings {
             unit_limit: reading.time("WEBHOOK_UNIT_LIMIT")?,
             schema: reading.text("WEBHOOK_SCHEMA")?,
             table_prefix: reading.text("WEBHOOK_TABLE_PREFIX")?,
+            poll_only: reading.parsed("WEBHOOK_POLL_ONLY", "true or false")?.unwrap_or_default(),
             max_body: reading.count("WEBHOOK_MAX_BODY")?.map(whole),
             mode: reading.parsed("WEBHOOK_MODE", Mode::NAMES)?.unwrap_or_default(),
             dispatcher: dispatcher(&reading)?,
@@ -141,6 +145,11 @@ impl Settings {
         self.table_prefix.as_deref()
     }
 
+    /// Whether a pooler in transaction mode stands before the database.
+    pub const fn poll_only(&self) -> bool {
+        self.poll_only
+    }
+
     /// Bytes of a body at most, where that is set.
     pub const fn max_body(&self) -> Option<usize> {
         self.max_body
@@ -177,6 +186,9 @@ impl Settings {
         }
         if let Some(prefix) = &self.table_prefix {
             builder = builder.table_prefix(prefix);
+        }
+        if self.poll_only {
+            builder = builder.poll_only();
         }
         if let Some(bytes) = self.max_body {
             builder = builder.max_body(bytes);
@@ -238,6 +250,7 @@ impl fmt::Debug for Settings {
             .field("unit_limit", &self.unit_limit)
             .field("schema", &self.schema)
             .field("table_prefix", &self.table_prefix)
+            .field("poll_only", &self.poll_only)
             .field("max_body", &self.max_body)
             .field("mode", &self.mode)
             .field("dispatcher", &self.dispatcher)
@@ -276,6 +289,7 @@ mod tests {
             ("WEBHOOK_UNIT_LIMIT", "3s"),
             ("WEBHOOK_SCHEMA", "hooks"),
             ("WEBHOOK_TABLE_PREFIX", "h_"),
+            ("WEBHOOK_POLL_ONLY", "true"),
             ("WEBHOOK_MAX_BODY", "1000"),
             ("WEBHOOK_MODE", "worker"),
             ("WEBHOOK_CONCURRENCY", " 9 "),
@@ -300,6 +314,7 @@ mod tests {
         assert_eq!((settings.pool_size(), settings.max_body()), (Some(7), Some(1000)));
         assert_eq!(settings.unit_limit(), Some(Duration::from_secs(3)));
         assert_eq!((settings.schema(), settings.table_prefix()), (Some("hooks"), Some("h_")));
+        assert!(settings.poll_only());
     }
 
     #[test]

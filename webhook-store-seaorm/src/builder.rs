@@ -6,8 +6,9 @@ use crate::{
     connect_error::{ConnectError, without_secrets},
     dialect::{
         self, Sql,
-        open::{Opened, open},
+        open::{Asked, Opened, open},
     },
+    hints::{Hints, Wire},
     store::SeaOrmStore,
 };
 
@@ -39,6 +40,7 @@ pub struct SeaOrmStoreBuilder {
     table_prefix: String,
     max_body: usize,
     schema: Option<String>,
+    poll_only: bool,
 }
 
 impl SeaOrmStoreBuilder {
@@ -50,6 +52,7 @@ impl SeaOrmStoreBuilder {
             table_prefix: "webhook_".to_owned(),
             max_body: NewEvent::MAX_BODY,
             schema: None,
+            poll_only: false,
         }
     }
 
@@ -90,6 +93,15 @@ impl SeaOrmStoreBuilder {
         self
     }
 
+    /// Does without everything that needs a session of one's own: no prepared statements, no settings
+    /// of a session, and no `LISTEN` for hints from other processes. For poolers in transaction mode
+    /// such as PgBouncer, at a price: PostgreSQL plans each statement anew. The other databases poll
+    /// anyway.
+    pub const fn poll_only(mut self) -> Self {
+        self.poll_only = true;
+        self
+    }
+
     /// Opens the database.
     ///
     /// # Errors
@@ -107,15 +119,22 @@ impl SeaOrmStoreBuilder {
         if self.schema.is_some() && !dialect.has_schemas() {
             return Err(ConnectError::NoSchemas);
         }
-        let opened = open(dialect, &self.url, self.pool_size, self.unit_limit)?.await;
-        let Opened { pools, schema } =
+        let asked = Asked {
+            url: &self.url,
+            size: self.pool_size,
+            limit: self.unit_limit,
+            poll_only: self.poll_only,
+        };
+        let opened = open(dialect, asked)?.await;
+        let Opened { pools, schema, listener } =
             opened.map_err(|error| ConnectError::of(dialect, &self.url, error))?;
         let schema = self.schema.or(schema);
         if dialect.has_schemas() && schema.is_none() {
             return Err(ConnectError::NoSearchPath { database: without_secrets(&self.url) });
         }
         let sql = Sql::new(dialect, schema, self.table_prefix);
-        Ok(SeaOrmStore::new(sql, pools, self.unit_limit, self.max_body))
+        let hints = Hints::over(listener.map(|open| Wire { open, channel: sql.channel() }));
+        Ok(SeaOrmStore::new(sql, pools, hints, self.unit_limit, self.max_body))
     }
 }
 

@@ -151,6 +151,15 @@ impl Sql {
         }
     }
 
+    /// Where hints that concern these tables travel: at most 63 bytes, as all names of PostgreSQL. That
+    /// two stores may share one does no harm.
+    pub(crate) fn channel(&self) -> String {
+        let mut channel = format!("{}work", self.prefix);
+        channel.extend(self.schema.iter().flat_map(|schema| ["_", schema.as_str()]));
+        channel.truncate(63);
+        channel
+    }
+
     /// The statement in the database's own words.
     pub(crate) fn render(&self, template: &str) -> String {
         let mut sql = String::with_capacity(template.len() + 64);

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use sea_orm::DbErr;
+use sea_orm::{ConnAcquireErr, DbErr};
 use webhook_core::{StoreError, StoreErrorKind};
 
 use crate::dialect::Dialect;
@@ -53,6 +53,10 @@ impl Fault {
         let code = database_code(&error);
         let class = match (&error, &code) {
             (_, Some(code)) => dialect.class(code),
+            // The pool was replaced: the new one may do.
+            (DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed), _) => {
+                Class::Passing(StoreErrorKind::Unavailable)
+            }
             (DbErr::ConnectionAcquire(_), _) => Class::Lasting(StoreErrorKind::Unavailable),
             _ if is_lost(&error) => Class::Lost,
             (DbErr::Conn(_) | DbErr::Exec(_) | DbErr::Query(_), _) => {

@@ -43,15 +43,26 @@ mod connect_error;
 #[doc(hidden)]
 pub mod crash_points;
 mod dialect;
+#[cfg(any(
+    feature = "postgres",
+    all(feature = "sqlx", any(feature = "sqlite", feature = "mysql"))
+))]
+mod direct;
 mod endpoints;
 mod enqueue;
 mod fault;
 mod finish;
 mod gather;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, unused_imports, reason = "PostgreSQL alone carries hints")
+)]
+mod hints;
 mod log;
 mod migrate;
 #[cfg(test)]
 mod plans;
+mod pools;
 mod publish_in;
 mod route;
 mod row;

@@ -339,7 +339,7 @@ impl crate::store::Inner {
         let inner = std::sync::Arc::clone(self);
         let done = tokio::spawn(async move {
             for statement in inner.sql.dialect.prepare() {
-                inner.pools.writer.execute_unprepared(statement).await?;
+                inner.pools.writer().execute_unprepared(statement).await?;
             }
             Ok(())
         });

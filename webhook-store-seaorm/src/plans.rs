@@ -98,7 +98,7 @@ async fn track(store: &SeaOrmStore) {
 async fn plan(store: &SeaOrmStore, sql: &str) -> Vec<String> {
     let backend = store.inner.sql.dialect.backend();
     let explain = Statement::from_string(backend, format!("EXPLAIN QUERY PLAN {sql}"));
-    let rows = store.inner.pools.writer.query_all_raw(explain).await.unwrap();
+    let rows = store.inner.pools.writer().query_all_raw(explain).await.unwrap();
     rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect()
 }
 
@@ -151,7 +151,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
     check(&store).await;
 
     for sql in FULL {
-        store.inner.pools.writer.execute_unprepared(sql).await.unwrap();
+        store.inner.pools.writer().execute_unprepared(sql).await.unwrap();
     }
     check(&store).await;
 }

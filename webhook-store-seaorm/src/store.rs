@@ -8,7 +8,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sea_orm::DatabaseConnection;
 use webhook_core::{
     Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Finish,
     Finished, Lease, Route, Routed, StoreError, Timestamp,
@@ -23,6 +22,8 @@ use crate::{
     enqueue::EnqueueEvents,
     finish::{FinishDeliveries, ReleaseDeliveries},
     gather::Gather,
+    hints::Hints,
+    pools::Pools,
     route::{ClaimEvents, RouteEvents},
     unit::Unit,
 };
@@ -43,6 +44,7 @@ pub struct SeaOrmStore {
 pub(crate) struct Inner {
     pub(crate) sql: Arc<Sql>,
     pub(crate) pools: Pools,
+    pub(crate) hints: Arc<Hints>,
     /// How long a unit of work may take.
     pub(crate) limit: Duration,
     /// Bytes that the body of an event may have when a caller's transaction brings it.
@@ -54,12 +56,6 @@ pub(crate) struct Inner {
     unreadable: Arc<Unreadable>,
     #[cfg(feature = "test-clock")]
     fixed_now: std::sync::Mutex<Option<Timestamp>>,
-}
-
-/// Connections for those who write and for those who only read; they may be the same.
-pub(crate) struct Pools {
-    pub(crate) writer: DatabaseConnection,
-    pub(crate) readers: DatabaseConnection,
 }
 
 impl SeaOrmStore {
@@ -80,11 +76,18 @@ impl SeaOrmStore {
         SeaOrmStoreBuilder::new(url.into())
     }
 
-    pub(crate) fn new(sql: Sql, pools: Pools, limit: Duration, max_body: usize) -> Self {
+    pub(crate) fn new(
+        sql: Sql,
+        pools: Pools,
+        hints: Hints,
+        limit: Duration,
+        max_body: usize,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 sql: Arc::new(sql),
                 pools,
+                hints: Arc::new(hints),
                 limit,
                 max_body,
                 ready: AtomicBool::new(false),
@@ -99,18 +102,14 @@ impl SeaOrmStore {
 
     /// Closes the connections, after the work under way. Later calls fail.
     pub async fn close(&self) {
-        for pool in [&self.inner.pools.readers, &self.inner.pools.writer] {
-            if let Err(error) = pool.clone().close().await {
-                tracing::debug!(%error, "could not close the database");
-            }
-        }
+        self.inner.pools.close().await;
     }
 
     /// The connections that write. For tests that ask the database what it has read.
     #[cfg(feature = "test-clock")]
     #[doc(hidden)]
-    pub fn connection(&self) -> &DatabaseConnection {
-        &self.inner.pools.writer
+    pub fn connection(&self) -> sea_orm::DatabaseConnection {
+        self.inner.pools.writer()
     }
 
     /// Stops the store's clock at `now`. For tests.
@@ -126,7 +125,7 @@ impl SeaOrmStore {
     pub async fn check_integrity(&self) -> Result<String, sea_orm::DbErr> {
         use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
         let ask = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
-        let row = self.inner.pools.readers.query_one_raw(ask).await?;
+        let row = self.inner.pools.writer().query_one_raw(ask).await?;
         row.map_or_else(|| Ok("no answer".to_owned()), |row| row.try_get_by_index(0))
     }
 
@@ -175,9 +174,16 @@ impl fmt::Debug for SeaOrmStore {
 impl DeliveryStore for SeaOrmStore {
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let store = self.clone();
-        let work = move |batch| {
+        let work = move |batch: Vec<Enqueue>| {
             let store = store.clone();
-            async move { store.perform(EnqueueEvents(batch)).await }
+            async move {
+                let is_for_others = batch.iter().any(Enqueue::waits);
+                let answers = store.perform(EnqueueEvents(batch)).await?;
+                if is_for_others {
+                    store.inner.hints.say(store.inner.pools.writer());
+                }
+                Ok(answers)
+            }
         };
         self.inner.enqueues.submit(batch, work).await
     }
@@ -210,6 +216,10 @@ impl DeliveryStore for SeaOrmStore {
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
         self.perform(ReleaseDeliveries(batch)).await
+    }
+
+    async fn work_hinted(&self) {
+        self.inner.hints.heard().await;
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -1,16 +1,16 @@
 //! Statements inside one transaction.
 
+pub(crate) mod begun;
+
 use std::sync::Arc;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement, TransactionTrait,
-    Value,
-};
+use sea_orm::{DbErr, Statement, Value};
 use webhook_core::Timestamp;
 
 use crate::{
     dialect::{Sql, repeated},
     fault::Fault,
+    pools::Pools,
     row::Row,
 };
 
@@ -20,7 +20,7 @@ pub(crate) const ROWS: usize = 250;
 /// An open transaction, and how to speak in it.
 #[derive(Debug)]
 pub(crate) struct Tx {
-    inner: DatabaseTransaction,
+    inner: begun::Begun,
     sql: Arc<Sql>,
     /// A fixed time, for tests.
     fixed_now: Option<Timestamp>,
@@ -28,13 +28,12 @@ pub(crate) struct Tx {
 
 impl Tx {
     pub(crate) async fn begin(
-        pool: &DatabaseConnection,
+        pools: &Pools,
         sql: &Arc<Sql>,
         fixed_now: Option<Timestamp>,
         writes: bool,
     ) -> Result<Self, Fault> {
-        let options = sql.dialect.transaction(writes);
-        let inner = pool.begin_with_options(options).await;
+        let inner = pools.begin(sql.dialect.transaction(writes), writes).await;
         let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
         Ok(Self { inner, sql: Arc::clone(sql), fixed_now })
     }
@@ -65,7 +64,7 @@ impl Tx {
         template: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<Row>, Fault> {
-        let rows = self.inner.query_all_raw(self.statement(template, values)).await;
+        let rows = self.inner.all(self.statement(template, values)).await;
         Ok(self.told(rows)?.into_iter().map(Row::new).collect())
     }
 
@@ -103,7 +102,7 @@ impl Tx {
         template: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<Row>, Fault> {
-        let row = self.inner.query_one_raw(self.statement(template, values)).await;
+        let row = self.inner.one(self.statement(template, values)).await;
         Ok(self.told(row)?.map(Row::new))
     }
 
@@ -113,14 +112,14 @@ impl Tx {
         template: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<u64, Fault> {
-        let done = self.inner.execute_raw(self.statement(template, values)).await;
-        Ok(self.told(done)?.rows_affected())
+        let done = self.inner.run(self.statement(template, values)).await;
+        self.told(done)
     }
 
     /// Runs a statement without values that cannot be prepared.
     pub(crate) async fn run_plain(&self, template: &str) -> Result<(), Fault> {
-        let done = self.inner.execute_unprepared(&self.sql.render(template)).await;
-        self.told(done).map(|_| ())
+        let done = self.inner.run_plain(&self.sql.render(template)).await;
+        self.told(done)
     }
 
     pub(crate) fn sql(&self) -> &Sql {

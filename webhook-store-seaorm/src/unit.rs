@@ -48,6 +48,7 @@ impl Inner {
         let runtime = Handle::try_current().map_err(|_| {
             StoreError::because(StoreErrorKind::Other, "the store needs a running tokio runtime")
         })?;
+        let generation = self.pools.generation();
         let stage = Arc::new(Stage::default());
         let (tell, answer) = oneshot::channel();
         let (inner, its_stage) = (Arc::clone(self), Arc::clone(&stage));
@@ -58,7 +59,11 @@ impl Inner {
         match time::timeout(self.limit, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(stage.give_up::<U>("the task that did the work is gone")),
-            Err(_) => Err(stage.give_up::<U>("the work took longer than its limit")),
+            Err(_) => {
+                self.pools.replace(generation, self.limit);
+                self.hints.renew();
+                Err(stage.give_up::<U>("the work took longer than its limit"))
+            }
         }
     }
 
@@ -68,7 +73,11 @@ impl Inner {
         let mut pause = Duration::from_millis(5);
         loop {
             match self.run_once(unit, stage).await {
-                Err(fault) if fault.is_passing() && began.elapsed() + pause < self.limit => {
+                Err(fault)
+                    if fault.is_passing()
+                        && began.elapsed() + pause < self.limit
+                        && !self.pools.is_closed() =>
+                {
                     time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -78,8 +87,7 @@ impl Inner {
     }
 
     async fn run_once<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, Fault> {
-        let pool = if U::WRITES { &self.pools.writer } else { &self.pools.readers };
-        let tx = Tx::begin(pool, &self.sql, self.fixed_now(), U::WRITES).await?;
+        let tx = Tx::begin(&self.pools, &self.sql, self.fixed_now(), U::WRITES).await?;
         let answer = match unit.run(&tx).await {
             Ok(answer) if stage.may_commit() => answer,
             Ok(_) => {

@@ -6,10 +6,10 @@
 mod cases;
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use common::{fixed::Fixed, place::Place};
-use webhook_core::{EndpointStore as _, Store};
+use webhook_core::{DeliveryStore as _, EndpointStore as _, Enqueue, Store};
 use webhook_store_seaorm::{ConnectError, SchemaStatus, SeaOrmStore};
 use webhook_testkit::StoreHarness;
 
@@ -69,4 +69,37 @@ async fn a_search_path_that_leads_nowhere_is_told() {
     place.beside(&format!("DROP SCHEMA {}", place.name)).await;
     let error = SeaOrmStore::connect(&place.url).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoSearchPath { .. }), "{error:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
+async fn work_stored_by_one_process_is_hinted_to_another() {
+    let place = Place::on_postgres().await;
+    let (store, other) = (place.open().await, place.open().await);
+    // It hears one when it begins to listen, in case something was said before.
+    other.work_hinted().await;
+    store.enqueue(vec![Enqueue::unrouted(common::event(1))]).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), other.work_hinted()).await.unwrap();
+    let nothing = tokio::time::timeout(Duration::from_millis(50), other.work_hinted()).await;
+    assert!(nothing.is_err(), "nothing was stored since");
+}
+
+/// The contract of plain SQL, as another program speaks it, at each isolation level.
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
+async fn psql_publishes_by_a_plain_insert() {
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let place = Place::on_postgres().await;
+        let store = place.open().await;
+        let insert = "INSERT INTO webhook_events (id, event_type, body) \
+                      VALUES (gen_random_uuid(), 'invoice.paid', convert_to('{}', 'UTF8'))";
+        for end in ["ROLLBACK", "COMMIT"] {
+            let search = format!("SET search_path = {}", place.name);
+            let sql = format!("{search}; BEGIN ISOLATION LEVEL {level}; {insert}; {end}");
+            let mut psql = Command::new("psql");
+            let done = psql.args([&place.server, "-v", "ON_ERROR_STOP=1", "-qc", &sql]).status();
+            assert!(done.unwrap().success(), "{level}");
+        }
+        cases::outbox::assert_a_plain_insert_was_published(&store).await;
+    }
 }

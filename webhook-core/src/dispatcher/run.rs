@@ -27,12 +27,25 @@ use super::{
 
 /// Something that has happened.
 enum Step {
-    Claimed { answer: Result<Claimed, StoreError>, asked_at: Duration },
-    Loaded { claims: Vec<Claim>, loaded: Loaded, look: Look, asked_at: Duration },
+    Claimed {
+        answer: Result<Claimed, StoreError>,
+        asked_at: Duration,
+    },
+    Loaded {
+        claims: Vec<Claim>,
+        loaded: Loaded,
+        look: Look,
+        asked_at: Duration,
+    },
     Routed(Result<Routing, StoreError>),
     Worked(Worked),
     Recorded(Recorded),
-    Released { leases: Vec<Lease>, answer: Result<Vec<Finished>, StoreError> },
+    /// Another process may have stored work.
+    Hinted,
+    Released {
+        leases: Vec<Lease>,
+        answer: Result<Vec<Finished>, StoreError>,
+    },
 }
 
 /// Endpoints kept from one claim to the next; beyond that they are loaded again.
@@ -66,6 +79,7 @@ impl<'a> Run<'a> {
         let mut shutdown = pin!(shutdown.fuse());
         let (wake, clock) = (&self.dispatcher.wake, self.dispatcher.wire.clock.clone());
         let bay = Arc::clone(&self.bay);
+        self.listen();
         loop {
             self.take_over();
             self.start_what_is_due();
@@ -87,6 +101,14 @@ impl<'a> Run<'a> {
         }
         self.report.cut = self.desk.held();
         self.report
+    }
+
+    /// Waits for the next hint from other processes.
+    fn listen(&self) {
+        self.start(|store| async move {
+            store.work_hinted().await;
+            Step::Hinted
+        });
     }
 
     /// Takes what publishers have handed over.
@@ -154,6 +176,10 @@ impl<'a> Run<'a> {
             Step::Worked(Worked::Finished(finish)) => self.finish_later(finish),
             Step::Worked(Worked::NotStarted(lease)) => self.desk.release_later(lease, self.now()),
             Step::Recorded(recorded) => self.take_recorded(recorded),
+            Step::Hinted => {
+                self.desk.wake(self.now());
+                self.listen();
+            }
             Step::Released { leases, answer } => self.take_released(leases, answer),
         }
     }

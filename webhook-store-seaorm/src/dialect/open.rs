@@ -2,14 +2,32 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use super::Dialect;
-use crate::{connect_error::ConnectError, store::Pools};
+use crate::{connect_error::ConnectError, pools::Pools};
+
+/// What is to be opened.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "what is read depends on the databases compiled in")]
+pub(crate) struct Asked<'a> {
+    pub(crate) url: &'a str,
+    /// Up to so many connections.
+    pub(crate) size: u32,
+    /// Within which each answers.
+    pub(crate) limit: Duration,
+    /// Without anything that needs a session of one's own.
+    pub(crate) poll_only: bool,
+}
+
+/// Opens a pool, without waiting for a connection.
+pub(crate) type Opener = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
 
 /// An open database.
 pub(crate) struct Opened {
     pub(crate) pools: Pools,
+    /// Opens the connection that listens for hints, where there are any.
+    pub(crate) listener: Option<Opener>,
     /// The schema in which the tables live if no other is asked for, where there are schemas.
     pub(crate) schema: Option<String>,
 }
@@ -17,21 +35,19 @@ pub(crate) struct Opened {
 /// Boxed: the futures of the database library nest deeper than a caller's compiler may like.
 pub(crate) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, DbErr>> + Send + 'a>>;
 
-/// Opens the database at `url`: up to `size` connections, each answering within `limit`.
+/// Opens a database.
 pub(crate) fn open<'a>(
     dialect: &dyn Dialect,
-    url: &'a str,
-    size: u32,
-    limit: Duration,
+    asked: Asked<'a>,
 ) -> Result<Opening<'a>, ConnectError> {
-    let _ = (url, size, limit);
+    let _ = asked;
     match dialect.backend() {
         #[cfg(feature = "sqlite")]
-        DbBackend::Sqlite => Ok(Box::pin(super::open_sqlite::open(url, size, limit))),
+        DbBackend::Sqlite => Ok(Box::pin(super::open_sqlite::open(asked))),
         #[cfg(feature = "postgres")]
-        DbBackend::Postgres => Ok(Box::pin(super::open_postgres::open(url, size, limit))),
+        DbBackend::Postgres => Ok(Box::pin(super::open_postgres::open(asked))),
         #[cfg(feature = "mysql")]
-        DbBackend::MySql => Ok(Box::pin(super::open_mysql::open(url, size, limit))),
+        DbBackend::MySql => Ok(Box::pin(super::open_mysql::open(asked))),
         #[allow(unreachable_patterns, reason = "all three may be compiled in")]
         other => Err(ConnectError::Feature { feature: feature(other) }),
     }

@@ -11,16 +11,17 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::open::Opened;
-use crate::store::Pools;
+use super::open::{Asked, Opened};
+use crate::{pools::Pools, tx::begun::Manner};
 
 /// Opens a pool.
-pub(super) async fn open(url: &str, size: u32, limit: Duration) -> Result<Opened, DbErr> {
-    let opened = open_pool(url, size, limit).await;
+pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
+    let opened = open_pool(asked).await;
     opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
 }
 
-async fn open_pool(url: &str, size: u32, limit: Duration) -> Result<Opened, Error> {
+async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
+    let Asked { url, size, limit, .. } = asked;
     let options = options(url)?;
     let settings = settings(limit);
     // A pool would try again for as long as it may, and then say only that it took too long.
@@ -34,10 +35,10 @@ async fn open_pool(url: &str, size: u32, limit: Duration) -> Result<Opened, Erro
         .after_connect(move |connection, _| {
             let settings = settings.clone();
             Box::pin(async move { set(connection, &settings).await })
-        })
-        .connect_lazy_with(options);
-    let pool = DatabaseConnection::from(pool);
-    Ok(Opened { pools: Pools { writer: pool.clone(), readers: pool }, schema: None })
+        });
+    let renew = move || DatabaseConnection::from(pool.clone().connect_lazy_with(options.clone()));
+    let pools = Pools::renewed_by(Box::new(renew), Manner::Named);
+    Ok(Opened { pools, schema: None, listener: None })
 }
 
 async fn try_once(options: &MySqlConnectOptions, settings: &[String]) -> Result<(), Error> {

@@ -5,54 +5,77 @@ use std::time::Duration;
 use sea_orm::{
     DatabaseConnection, DbErr, RuntimeErr,
     sqlx::{
-        Connection as _, Error, PgConnection,
+        Connection as _, Error, PgConnection, Row as _,
         postgres::{PgConnectOptions, PgPoolOptions},
-        query_scalar,
+        raw_sql,
     },
 };
 use tokio::time::timeout;
 
-use super::open::Opened;
-use crate::store::Pools;
+use super::open::{Asked, Opened, Opener};
+use crate::{pools::Pools, tx::begun::Manner};
 
 /// Opens a pool. The schema of the tables is the first one of the search path, once and for all.
-pub(super) async fn open(url: &str, size: u32, limit: Duration) -> Result<Opened, DbErr> {
-    open_pool(url, size, limit)
-        .await
-        .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
+    let opened = open_pool(asked).await;
+    opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
 }
 
-async fn open_pool(url: &str, size: u32, limit: Duration) -> Result<Opened, Error> {
-    let options = options(url, limit)?;
+async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
+    let Asked { url, size, limit, poll_only } = asked;
+    let (options, manner) = if poll_only {
+        (options(url)?.extra_float_digits(None), Manner::Unnamed(beginning(limit)))
+    } else {
+        (options(url)?.options(settings(limit)), Manner::Named)
+    };
     // A pool would try again for as long as it may, and then say only that it took too long.
-    let asked = timeout(limit, current_schema(&options)).await;
-    let schema = asked.unwrap_or(Err(Error::PoolTimedOut))?;
+    let told = timeout(limit, current_schema(&options)).await;
+    let schema = told.unwrap_or(Err(Error::PoolTimedOut))?;
+    let listener = (!poll_only).then(|| opener(options.clone(), 1, limit));
+    let pools = Pools::renewed_by(opener(options, size, limit), manner);
+    Ok(Opened { pools, schema, listener })
+}
+
+fn opener(options: PgConnectOptions, size: u32, limit: Duration) -> Opener {
     let pool = PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(limit)
         // A unit notices a dead connection by itself, and runs again on another.
-        .test_before_acquire(false)
-        .connect_lazy_with(options);
-    let pool = DatabaseConnection::from(pool);
-    Ok(Opened { pools: Pools { writer: pool.clone(), readers: pool }, schema })
+        .test_before_acquire(false);
+    Box::new(move || DatabaseConnection::from(pool.clone().connect_lazy_with(options.clone())))
 }
 
+/// Asked without preparing a statement, for poolers' sake.
 async fn current_schema(options: &PgConnectOptions) -> Result<Option<String>, Error> {
     let mut connection = PgConnection::connect_with(options).await?;
-    let schema = query_scalar("SELECT CAST(current_schema() AS TEXT)");
-    let schema = schema.fetch_one(&mut connection).await?;
+    let asked = raw_sql("SELECT CAST(current_schema() AS TEXT)").fetch_one(&mut connection).await?;
     connection.close().await?;
-    Ok(schema)
+    asked.try_get(0)
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, Error> {
+    use sea_orm::sqlx::ConnectOptions as _;
+
+    Ok(url.parse::<PgConnectOptions>()?.disable_statement_logging())
 }
 
 /// What holds for each connection is sent along when it is opened, and costs nothing later.
-fn options(url: &str, limit: Duration) -> Result<PgConnectOptions, Error> {
-    use sea_orm::sqlx::ConnectOptions as _;
+fn settings(limit: Duration) -> Vec<(&'static str, String)> {
+    let mut settings = bounds(limit);
+    settings.push(("default_transaction_isolation", "read committed".to_owned()));
+    settings
+}
 
+/// The same, said at the beginning of each transaction: behind a pooler no session is ours.
+fn beginning(limit: Duration) -> String {
+    let settings = bounds(limit).into_iter();
+    let settings = settings.map(|(name, value)| format!("; SET LOCAL {name} = '{value}'"));
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED{}", settings.collect::<String>())
+}
+
+fn bounds(limit: Duration) -> Vec<(&'static str, String)> {
     let millis = |time: Duration| time.as_millis().max(1).to_string();
-    let options: PgConnectOptions = url.parse()?;
-    Ok(options.disable_statement_logging().options([
-        ("default_transaction_isolation", "read committed".to_owned()),
+    vec![
         // Nobody waits for a unit beyond its limit, and a lock is tried again before.
         ("statement_timeout", millis(limit)),
         ("idle_in_transaction_session_timeout", millis(limit)),
@@ -66,5 +89,5 @@ fn options(url: &str, limit: Duration) -> Result<PgConnectOptions, Error> {
         ("enable_bitmapscan", "off".to_owned()),
         ("enable_hashjoin", "off".to_owned()),
         ("enable_mergejoin", "off".to_owned()),
-    ]))
+    ]
 }

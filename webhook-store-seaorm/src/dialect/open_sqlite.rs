@@ -13,19 +13,20 @@ use sea_orm::{
     },
 };
 
-use super::open::Opened;
-use crate::store::Pools;
+use super::open::{Asked, Opened};
+use crate::pools::Pools;
 
 /// SQLite lets one connection write at a time. A pool of one makes the others of this process wait
 /// in line instead of polling for the lock.
-pub(super) async fn open(url: &str, readers: u32, limit: Duration) -> Result<Opened, DbErr> {
+pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
+    let Asked { url, size, limit, .. } = asked;
     let writer = pool(url, 1, limit).await?;
     // SQLite opens anything, and looks into the file at the first question only.
     writer.execute_unprepared("SELECT COUNT(*) FROM sqlite_master").await?;
     // A database in memory belongs to its connection, so there is only that one.
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    let readers = if in_memory { writer.clone() } else { pool(url, readers, limit).await? };
-    Ok(Opened { pools: Pools { writer, readers }, schema: None })
+    let readers = if in_memory { writer.clone() } else { pool(url, size, limit).await? };
+    Ok(Opened { pools: Pools::lasting(writer, readers), schema: None, listener: None })
 }
 
 async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnection, DbErr> {
@@ -98,8 +99,10 @@ mod tests {
     async fn every_connection_flushes_at_commit_and_waits_for_a_lock() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/a.db?mode=rwc", folder.path().display());
-        let Opened { pools, .. } = open(&url, 2, Duration::from_secs(1)).await.unwrap();
-        for pool in [&pools.writer, &pools.readers] {
+        let limit = Duration::from_secs(1);
+        let asked = Asked { url: &url, size: 2, limit, poll_only: false };
+        let Opened { pools, .. } = open(asked).await.unwrap();
+        for pool in [&pools.writer(), &pools.readers()] {
             assert_eq!(pragma(pool, "synchronous").await, 2, "FULL");
             assert_eq!(pragma(pool, "foreign_keys").await, 1);
             assert_eq!(pragma(pool, "busy_timeout").await, 1000);
@@ -113,7 +116,7 @@ mod tests {
 
     /// Lets a store run into the end of the disk, once, and rolls back once more after it.
     async fn fill(store: &SeaOrmStore) -> StoreErrorKind {
-        let writer = &store.inner.pools.writer;
+        let writer = &store.inner.pools.writer();
         let id = EndpointId::from_uuid(uuid::Uuid::nil());
         let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap());
         store.add_endpoint(endpoint.clone()).await.unwrap();
@@ -149,7 +152,7 @@ mod tests {
         assert_eq!(fill(&store).await, StoreErrorKind::Refused);
         assert!(store.event(before.event.id).await.unwrap().is_some(), "lost");
         store.enqueue(vec![event(3, Vec::new())]).await.unwrap();
-        let undone = store.inner.pools.writer.execute_unprepared("ROLLBACK").await;
+        let undone = store.inner.pools.writer().execute_unprepared("ROLLBACK").await;
         assert!(undone.is_err(), "what was acknowledged was still inside a transaction");
     }
 }

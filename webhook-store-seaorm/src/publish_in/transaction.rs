@@ -36,13 +36,10 @@ impl Inside for &DatabaseTransaction {
 
 #[cfg(all(feature = "sqlx", any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 mod of_sqlx {
-    use sea_orm::{
-        RuntimeErr, Value,
-        sqlx::{self, Arguments, AssertSqlSafe, Database, Encode, Transaction, Type},
-    };
-    use uuid::Uuid;
+    use sea_orm::sqlx::{self, AssertSqlSafe, Transaction};
 
     use super::{DbBackend, DbErr, Inside, QueryResult, Statement, async_trait};
+    use crate::direct::{arguments, failed};
 
     macro_rules! inside {
         ($($feature:literal $database:ident $backend:ident),*) => {$(
@@ -56,13 +53,14 @@ mod of_sqlx {
                 async fn execute(&mut self, statement: Statement) -> Result<(), DbErr> {
                     let arguments = arguments::<sqlx::$database>(&statement)?;
                     let query = sqlx::query_with(AssertSqlSafe(statement.sql), arguments);
-                    query.execute(&mut ***self).await.map(|_| ()).map_err(failed)
+                    // Unnamed: a pooler may stand between, and each event is one statement.
+                    query.persistent(false).execute(&mut ***self).await.map(|_| ()).map_err(failed)
                 }
 
                 async fn first_row(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
                     let arguments = arguments::<sqlx::$database>(&statement)?;
                     let query = sqlx::query_with(AssertSqlSafe(statement.sql), arguments);
-                    let row = query.fetch_optional(&mut ***self).await.map_err(failed)?;
+                    let row = query.persistent(false).fetch_optional(&mut ***self).await.map_err(failed)?;
                     Ok(row.map(QueryResult::from))
                 }
             }
@@ -70,31 +68,4 @@ mod of_sqlx {
     }
 
     inside! { "sqlite" Sqlite Sqlite, "postgres" Postgres Postgres, "mysql" MySql MySql }
-
-    fn failed(error: sqlx::Error) -> DbErr {
-        DbErr::Query(RuntimeErr::SqlxError(std::sync::Arc::new(error)))
-    }
-
-    /// The values of a statement, as sqlx wants them: only the kinds that an event has.
-    fn arguments<D>(statement: &Statement) -> Result<D::Arguments, DbErr>
-    where
-        D: Database,
-        for<'t> Option<i64>: Encode<'t, D> + Type<D>,
-        for<'t> Option<String>: Encode<'t, D> + Type<D>,
-        for<'t> Option<Vec<u8>>: Encode<'t, D> + Type<D>,
-        for<'t> Option<Uuid>: Encode<'t, D> + Type<D>,
-    {
-        let mut arguments = D::Arguments::default();
-        for value in statement.values.iter().flat_map(|values| values.iter().cloned()) {
-            let added = match value {
-                Value::BigInt(number) => arguments.add(number),
-                Value::String(text) => arguments.add(text),
-                Value::Bytes(bytes) => arguments.add(bytes),
-                Value::Uuid(id) => arguments.add(id),
-                _ => Err("a value of a kind that no event has".into()),
-            };
-            added.map_err(|error| DbErr::Custom(error.to_string()))?;
-        }
-        Ok(arguments)
-    }
 }

@@ -12,7 +12,9 @@
 
 pub mod damage;
 pub mod durability;
+pub mod network;
 pub mod opening;
+pub mod outbox;
 pub mod reading;
 pub mod server;
 
@@ -47,6 +49,30 @@ macro_rules! on {
                 tables_of_the_same_name_that_are_not_ours_are_left_alone
                 our_tables_live_beside_those_of_the_application
             }
+            outbox {
+                a_committed_event_is_found_and_a_rolled_back_one_is_not
+                an_uncommitted_event_is_seen_by_nobody
+                the_same_key_names_the_first_event_or_is_a_conflict
+                the_same_id_is_the_same_event_or_a_conflict
+                a_body_that_is_too_large_is_refused_and_the_transaction_goes_on
+                a_plain_insert_of_three_columns_publishes
+                a_database_without_our_tables_is_told_as_such
+            }
+        }
+    };
+}
+
+/// The same for what is true of servers alone.
+macro_rules! on_servers {
+    ($place:expr $(, $(#[$attribute:meta])+)?) => {
+        cases::each! { $place; [$($(#[$attribute])+)?];
+            network {
+                a_silent_network_costs_one_limit
+            }
+            outbox {
+                events_join_transactions_of_any_isolation_level
+                an_event_that_commits_late_is_found_late
+            }
         }
     };
 }
@@ -64,6 +90,13 @@ macro_rules! on_server {
                 a_connection_that_was_cut_is_replaced_without_a_word
                 a_row_held_by_another_is_waited_for_and_no_longer_than_the_limit
                 a_database_that_may_not_be_written_says_so
+            }
+            network {
+                a_silent_network_costs_one_limit
+            }
+            outbox {
+                events_join_transactions_of_any_isolation_level
+                an_event_that_commits_late_is_found_late
             }
         }
     };

@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "each test uses some of it, and a panic here is the failed assertion"
@@ -9,6 +10,7 @@
 
 pub mod fixed;
 pub mod place;
+pub mod relay;
 
 use tempfile::TempDir;
 use uuid::Uuid;

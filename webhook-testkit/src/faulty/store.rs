@@ -1,10 +1,13 @@
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::future::select;
+use tokio::sync::Notify;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
@@ -30,6 +33,7 @@ use super::{Fault, Faults, WHY};
 pub struct FaultyStore<S> {
     inner: S,
     faults: Mutex<BTreeMap<StoreCall, Arc<Faults<StoreErrorKind>>>>,
+    hint: Notify,
 }
 
 /// A method of a store.
@@ -83,12 +87,17 @@ pub enum StoreCall {
 impl<S> FaultyStore<S> {
     /// Hands everything on to `inner`, until told otherwise.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Mutex::default() }
+        Self { inner, faults: Mutex::default(), hint: Notify::new() }
     }
 
     /// Appends to the script of faults of one method: one for each call.
     pub fn fails(&self, call: StoreCall, faults: impl IntoIterator<Item = Fault<StoreErrorKind>>) {
         self.faults(call).add(faults);
+    }
+
+    /// Hints that there may be work, as another process would.
+    pub fn hint(&self) {
+        self.hint.notify_one();
     }
 
     /// How often a method was called.
@@ -145,6 +154,11 @@ impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
         self.around(StoreCall::Release, self.inner.release(batch)).await
+    }
+
+    async fn work_hinted(&self) {
+        let (inner, scripted) = (pin!(self.inner.work_hinted()), pin!(self.hint.notified()));
+        select(inner, scripted).await;
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -89,6 +89,10 @@ impl DeliveryStore for Witness {
         self.store.release(batch).await
     }
 
+    async fn work_hinted(&self) {
+        self.store.work_hinted().await;
+    }
+
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.store.backlog().await
     }

@@ -60,6 +60,13 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// of the claim before restored. Answers in the order of `batch`.
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
 
+    /// Returns when another process may have stored work: a few times a second at most, and perhaps for
+    /// no reason. A store that hears nothing of other processes never returns from it, as by default: a
+    /// dispatcher polls anyway.
+    async fn work_hinted(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// What is left to do.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 }

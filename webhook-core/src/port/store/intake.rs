@@ -32,6 +32,13 @@ impl Enqueue {
         self
     }
 
+    /// Whether some dispatcher has to look for work when this is stored: it has to be routed, or has a
+    /// delivery that is not leased from the beginning.
+    pub fn waits(&self) -> bool {
+        let fan_out = self.fan_out.as_ref();
+        fan_out.is_none_or(|it| it.deliveries.iter().any(|delivery| delivery.lease.is_none()))
+    }
+
     /// An event for a dispatcher to route.
     pub const fn unrouted(event: Event) -> Self {
         Self { event, fan_out: None }

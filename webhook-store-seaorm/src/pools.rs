@@ -1,0 +1,127 @@
+//! The connections of a store, and others in their place when the network goes silent.
+//!
+//! A connection whose network says nothing more waits for an answer for many minutes, and a pool full
+//! of them serves nobody. What was asked of it is given up when its limit is over, and then the whole
+//! pool with it: the next unit finds a new one.
+
+use std::{
+    fmt,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::DatabaseConnection;
+use tokio::time::timeout;
+
+use crate::{
+    dialect::open::Opener,
+    tx::begun::{Begun, Manner},
+};
+
+/// The connections at present.
+pub(crate) struct Pools {
+    present: RwLock<Pair>,
+    /// Opens a new pool, without waiting for a connection; absent where no network is between us and
+    /// the database.
+    renew: Option<Opener>,
+    manner: Manner,
+    closed: AtomicBool,
+}
+
+/// Connections for those who write and for those who only read; they may be the same.
+#[derive(Clone)]
+struct Pair {
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    generation: u64,
+}
+
+impl Pools {
+    /// Connections that are kept whatever happens.
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn lasting(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+        let present = RwLock::new(Pair { writer, readers, generation: 0 });
+        Self { present, renew: None, manner: Manner::Named, closed: AtomicBool::new(false) }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    /// Connections over a network, opened by `renew` now and whenever it has gone silent.
+    pub(crate) fn renewed_by(renew: Opener, manner: Manner) -> Self {
+        let pool = renew();
+        let pair = Pair { writer: pool.clone(), readers: pool, generation: 0 };
+        let closed = AtomicBool::new(false);
+        Self { present: RwLock::new(pair), renew: Some(renew), manner, closed }
+    }
+
+    /// Begins a transaction on one of the connections.
+    pub(crate) async fn begin(
+        &self,
+        options: sea_orm::TransactionOptions,
+        writes: bool,
+    ) -> Result<Begun, sea_orm::DbErr> {
+        let pair = self.present();
+        let pool = if writes { pair.writer } else { pair.readers };
+        Begun::begin(&pool, options, &self.manner).await
+    }
+
+    /// The connection that writes.
+    pub(crate) fn writer(&self) -> DatabaseConnection {
+        self.present().writer
+    }
+
+    /// The connections that read.
+    #[cfg(test)]
+    pub(crate) fn readers(&self) -> DatabaseConnection {
+        self.present().readers
+    }
+
+    /// Which connections are in use: the number rises when they are replaced.
+    pub(crate) fn generation(&self) -> u64 {
+        self.present().generation
+    }
+
+    /// Opens others in place of those of this generation, unless that has been done.
+    pub(crate) fn replace(&self, generation: u64, limit: Duration) {
+        let Some(renew) = self.renew.as_ref().filter(|_| !self.is_closed()) else { return };
+        let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+        if present.generation != generation {
+            return;
+        }
+        let pool = renew();
+        let next = Pair { writer: pool.clone(), readers: pool, generation: generation + 1 };
+        let old = std::mem::replace(&mut *present, next);
+        drop(present);
+        tracing::warn!("the database did not answer in time; its connections are replaced");
+        // The work under way on them ends some day, for the better or the worse.
+        tokio::spawn(async move { timeout(limit, old.writer.close()).await.map(drop) });
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Closes the connections, after the work under way.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let Pair { writer, readers, .. } = self.present();
+        for pool in [readers, writer] {
+            if let Err(error) = pool.close().await {
+                tracing::debug!(%error, "could not close the database");
+            }
+        }
+    }
+
+    fn present(&self) -> Pair {
+        self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pools").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}

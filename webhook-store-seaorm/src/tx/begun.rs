@@ -1,0 +1,119 @@
+//! A transaction that has begun, and how its statements are spoken.
+//!
+//! SeaORM gives every statement a name and keeps it prepared with its connection. A pooler in
+//! transaction mode, such as PgBouncer, hands each transaction another connection, where that name
+//! means nothing, or something else. For it, statements go through sqlx without a name, and what would
+//! be a setting of the session is one of the transaction.
+
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, Statement,
+    TransactionOptions, TransactionTrait as _,
+};
+
+#[cfg(feature = "postgres")]
+use sea_orm::sqlx::{AssertSqlSafe, Postgres, Transaction, query_with};
+#[cfg(feature = "postgres")]
+use tokio::sync::Mutex;
+
+#[cfg(feature = "postgres")]
+use crate::direct::{arguments, failed};
+
+/// How statements are spoken.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "what is used depends on the databases compiled in")]
+pub(crate) enum Manner {
+    /// Prepared under a name, once for each connection.
+    Named,
+    /// Without a name, after this beginning of each transaction.
+    #[cfg(feature = "postgres")]
+    Unnamed(String),
+}
+
+/// A transaction that has begun.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    Named(DatabaseTransaction),
+    #[cfg(feature = "postgres")]
+    Unnamed(Mutex<Transaction<'static, Postgres>>),
+}
+
+impl Begun {
+    pub(crate) async fn begin(
+        pool: &DatabaseConnection,
+        options: TransactionOptions,
+        manner: &Manner,
+    ) -> Result<Self, DbErr> {
+        match manner {
+            Manner::Named => pool.begin_with_options(options).await.map(Self::Named),
+            #[cfg(feature = "postgres")]
+            Manner::Unnamed(beginning) => {
+                let pool = pool.get_postgres_connection_pool();
+                let begun = pool.begin_with(AssertSqlSafe(beginning.clone())).await;
+                Ok(Self::Unnamed(Mutex::new(begun.map_err(failed)?)))
+            }
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        match self {
+            Self::Named(inner) => inner.commit().await,
+            #[cfg(feature = "postgres")]
+            Self::Unnamed(inner) => inner.into_inner().commit().await.map_err(failed),
+        }
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        match self {
+            Self::Named(inner) => inner.rollback().await,
+            #[cfg(feature = "postgres")]
+            Self::Unnamed(inner) => inner.into_inner().rollback().await.map_err(failed),
+        }
+    }
+
+    pub(crate) async fn all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self {
+            Self::Named(inner) => inner.query_all_raw(statement).await,
+            #[cfg(feature = "postgres")]
+            Self::Unnamed(inner) => {
+                let arguments = arguments::<Postgres>(&statement)?;
+                let query = query_with(AssertSqlSafe(statement.sql), arguments).persistent(false);
+                let rows = query.fetch_all(&mut **inner.lock().await).await.map_err(failed)?;
+                Ok(rows.into_iter().map(QueryResult::from).collect())
+            }
+        }
+    }
+
+    pub(crate) async fn one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self {
+            Self::Named(inner) => inner.query_one_raw(statement).await,
+            #[cfg(feature = "postgres")]
+            Self::Unnamed(_) => Ok(self.all(statement).await?.into_iter().next()),
+        }
+    }
+
+    /// Runs a statement, and says how many rows it changed.
+    pub(crate) async fn run(&self, statement: Statement) -> Result<u64, DbErr> {
+        match self {
+            Self::Named(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
+            #[cfg(feature = "postgres")]
+            Self::Unnamed(inner) => {
+                let arguments = arguments::<Postgres>(&statement)?;
+                let query = query_with(AssertSqlSafe(statement.sql), arguments).persistent(false);
+                let done = query.execute(&mut **inner.lock().await).await.map_err(failed)?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
+    /// Runs a statement without values that cannot be prepared.
+    pub(crate) async fn run_plain(&self, sql: &str) -> Result<(), DbErr> {
+        match self {
+            Self::Named(inner) => inner.execute_unprepared(sql).await.map(drop),
+            #[cfg(feature = "postgres")]
+            Self::Unnamed(inner) => {
+                let query = sea_orm::sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+                query.execute(&mut **inner.lock().await).await.map(drop).map_err(failed)
+            }
+        }
+    }
+}

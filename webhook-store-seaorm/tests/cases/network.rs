@@ -1,0 +1,38 @@
+//! Networks that fail.
+
+use std::time::{Duration, Instant};
+
+use webhook_core::{DeliveryLog as _, DeliveryStore as _, Enqueue, StoreErrorKind};
+use webhook_store_seaorm::SeaOrmStore;
+
+use crate::common::{self, place::Place, relay::Relay};
+
+/// Units past their limit give up, and the next one finds connections that work.
+pub async fn a_silent_network_costs_one_limit(place: &Place) {
+    const LIMIT: Duration = Duration::from_millis(700);
+
+    let relay = Relay::before(host_of(&place.url).to_owned()).await;
+    let through = place.url.replacen(host_of(&place.url), &relay.addr.to_string(), 1);
+    let store =
+        SeaOrmStore::builder(through).pool_size(1).unit_limit(LIMIT).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let batch = |number| vec![Enqueue::unrouted(common::event(number))];
+    store.enqueue(batch(1)).await.unwrap();
+
+    relay.go_silent();
+    let began = Instant::now();
+    let error = store.enqueue(batch(2)).await.unwrap_err();
+    let kinds = [StoreErrorKind::Unknown, StoreErrorKind::Unavailable];
+    assert!(kinds.contains(&error.kind()), "{error:?}");
+    assert!(began.elapsed() < LIMIT * 2, "{:?}", began.elapsed());
+    store.enqueue(batch(2)).await.unwrap();
+    assert!(store.event(common::event(2).id).await.unwrap().is_some());
+    drop(store);
+}
+
+/// Host and port, as they stand in a URL.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").unwrap().1;
+    let authority = rest.split(['/', '?']).next().unwrap();
+    authority.rsplit('@').next().unwrap()
+}
