@@ -84,7 +84,7 @@ pub use crate::{
                 Finish, Finished, Lease, NewDelivery, Route, Routed, Settle, UnroutedEvent,
             },
             endpoints::Updated,
-            upkeep::{Cancelled, Redeliver, Redelivered},
+            upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, StoreStatus},
         },
     },
     publisher::{Publisher, SendError, Sent},

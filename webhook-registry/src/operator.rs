@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use webhook_core::{
     Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    Event, EventId, Page, Redeliver, Redelivered, StoreError,
+    Event, EventId, Page, Redeliver, Redelivered, StoreError, StoreStatus,
 };
 
 use crate::engine::Engine;
@@ -100,6 +100,15 @@ impl<'a> Operator<'a> {
     /// [`StoreError`] when the store fails.
     pub async fn cancel(&self, ids: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
         self.engine.store.cancel(ids.to_vec()).await
+    }
+
+    /// How the store is doing, told by probes of indexes: cheap enough to ask every minute.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be asked.
+    pub async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.engine.store.status().await
     }
 
     /// What is left to do.

@@ -43,21 +43,32 @@ impl Unit for CountBacklog {
 
     async fn run(&self, tx: &Tx) -> Result<Backlog, Fault> {
         let now = tx.now().await?;
-        let next_due = tx.one(NEXT_DUE, [now.to_value()]).await?;
-        let next_due = next_due.map(|row| row.time_if_any("due_at")).transpose()?.flatten();
-        Ok(Backlog::new(
-            count(tx, UNROUTED, now.after(SOON)).await?,
-            count(tx, IN_FLIGHT, now).await?,
-            count(tx, &free("e.state = 'active'"), now).await?,
-            count(tx, &free("e.state <> 'active'"), now).await?,
-            next_due.map(|due_at| due_at.since(now)),
-        ))
+        let mut left = count_left(tx, now, Backlog::CAP).await?;
+        left.next_due = earliest(tx, now).await?.map(|due_at| due_at.since(now));
+        Ok(left)
     }
 }
 
-async fn count(tx: &Tx, rows: &str, now: Timestamp) -> Result<u64, Fault> {
+/// What is left, each number up to `cap`.
+pub(crate) async fn count_left(tx: &Tx, now: Timestamp, cap: u64) -> Result<Backlog, Fault> {
+    Ok(Backlog::new(
+        count(tx, UNROUTED, now.after(SOON), cap).await?,
+        count(tx, IN_FLIGHT, now, cap).await?,
+        count(tx, &free("e.state = 'active'"), now, cap).await?,
+        count(tx, &free("e.state <> 'active'"), now, cap).await?,
+        None,
+    ))
+}
+
+/// When the earliest delivery that nobody holds of an active endpoint is due, or was.
+pub(crate) async fn earliest(tx: &Tx, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    let row = tx.one(NEXT_DUE, [now.to_value()]).await?;
+    Ok(row.map(|row| row.time_if_any("due_at")).transpose()?.flatten())
+}
+
+async fn count(tx: &Tx, rows: &str, now: Timestamp, cap: u64) -> Result<u64, Fault> {
     let sql = format!("SELECT COUNT(*) AS number FROM ({rows} LIMIT ?) AS counted");
-    let cap = u32::try_from(Backlog::CAP).unwrap_or(u32::MAX);
+    let cap = u32::try_from(cap).unwrap_or(u32::MAX);
     let row = tx.one(&sql, [now.to_value(), cap.to_value()]).await?;
     row.map_or(Ok(0), |row| row.number("number"))
 }

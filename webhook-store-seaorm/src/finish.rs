@@ -17,6 +17,7 @@ use crate::{
     fault::Fault,
     row::{Row, ToValue},
     rows::pairs,
+    status::count_leases_lost,
     tx::{ROWS, Tx},
     unit::Unit,
 };
@@ -52,6 +53,7 @@ impl Unit for FinishDeliveries {
         }
         insert_attempts(tx, attempts).await?;
         changes.write(tx).await?;
+        count_leases_lost(tx, &answers).await?;
         Ok(answers)
     }
 }
@@ -75,8 +77,9 @@ impl Unit for ReleaseDeliveries {
             }
             Taken::Before | Taken::ByAnother => Finished::LeaseLost,
         };
-        let answers = self.0.iter().map(release).collect();
+        let answers: Vec<_> = self.0.iter().map(release).collect();
         changes.write(tx).await?;
+        count_leases_lost(tx, &answers).await?;
         Ok(answers)
     }
 }

@@ -67,6 +67,7 @@ mod publish_in;
 mod route;
 mod row;
 mod rows;
+mod status;
 mod store;
 mod tracked;
 mod tx;

@@ -93,6 +93,10 @@ const STEPS: [&[&str]; 1] = [&[
         response_body {bytes} NOT NULL,
         PRIMARY KEY (event_id, endpoint_id, number)
     ){table}",
+    "CREATE TABLE {counters} (
+        name {name} NOT NULL PRIMARY KEY,
+        value {int} NOT NULL
+    ){table}",
 ]];
 
 /// How the tables in the database compare with those this version needs.
@@ -300,7 +304,7 @@ async fn status(tx: &Tx) -> Result<SchemaStatus, Fault> {
         rows.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?;
     let has = |name: &str| tables.contains(&tx.sql().render(name));
     if !has("{bare schema}") {
-        let taken = ["tenants", "endpoints", "events", "deliveries", "attempts"]
+        let taken = ["tenants", "endpoints", "events", "deliveries", "attempts", "counters"]
             .map(|name| format!("{{bare {name}}}"));
         return Ok(match tables.is_empty() {
             true => SchemaStatus::Empty,

@@ -63,6 +63,7 @@ async fn walk(store: &SeaOrmStore) {
 
 async fn read(store: &SeaOrmStore, id: webhook_core::DeliveryId, endpoint: EndpointId) {
     store.backlog().await.unwrap();
+    store.status().await.unwrap();
     store.tenants().await.unwrap();
     store.endpoints(&[endpoint]).await.unwrap();
     store.event(id.event).await.unwrap();

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use webhook_core::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Redeliver, Redelivered, StoreError,
-    Upkeep,
+    StoreStatus, Upkeep,
 };
 
 use crate::{
     fault::Fault,
     row::{Row, ToValue},
     rows::pairs,
+    status::ReadStatus,
     store::SeaOrmStore,
     tx::{ROWS, Tx},
     unit::Unit,
@@ -25,6 +26,10 @@ impl Upkeep for SeaOrmStore {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         self.perform(CancelSome(batch)).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.perform(ReadStatus).await
     }
 }
 

@@ -50,6 +50,7 @@ struct State {
     events: BTreeMap<EventId, EventRow>,
     keys: BTreeMap<(TenantId, EventKey), EventId>,
     deliveries: BTreeMap<DeliveryId, DeliveryRow>,
+    leases_lost: u64,
 }
 
 impl MemoryStore {

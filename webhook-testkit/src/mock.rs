@@ -22,7 +22,7 @@ use webhook_core::{
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
     EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Page, Redeliver,
     Redelivered, Request, Response, Route, Routed, Signer, SignerError, Snapshot, StoreError,
-    TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
+    StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
 };
 
 mock! {
@@ -130,5 +130,6 @@ mock! {
     impl Upkeep for Upkeep {
         async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
         async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
+        async fn status(&self) -> Result<StoreStatus, StoreError>;
     }
 }

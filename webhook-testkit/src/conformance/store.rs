@@ -29,6 +29,7 @@ pub mod release;
 pub mod removal;
 pub mod routing;
 pub mod sequences;
+pub mod status;
 pub mod tracked;
 
 use std::{sync::Arc, time::Duration};
@@ -278,6 +279,15 @@ macro_rules! __store_cases {
                 each_cancelling_of_a_batch_gets_its_own_answer
                 cancelling_leaves_other_deliveries_of_the_event_alone
             }
+            status {
+                an_empty_store_is_well
+                a_status_counts_as_the_backlog_does
+                a_status_tells_how_long_the_oldest_has_been_due
+                an_endpoint_whose_oldest_pending_delivery_failed_is_failing
+                an_endpoint_without_failed_work_that_waits_is_not_failing
+                failing_endpoints_are_told_in_order
+                every_lost_lease_is_counted
+            }
             backlog {
                 an_empty_store_has_no_backlog
                 a_backlog_counts_what_is_left
@@ -339,6 +349,7 @@ mod tests {
             include_str!("store/tracked.rs"),
             include_str!("store/redeliver.rs"),
             include_str!("store/cancel.rs"),
+            include_str!("store/status.rs"),
             include_str!("store/backlog.rs"),
             include_str!("store/sequences.rs"),
         ];

@@ -12,7 +12,7 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
     Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Redeliver, Redelivered,
-    Route, Routed, Snapshot, StoreError, StoreErrorKind, TenantId, Updated, Upkeep,
+    Route, Routed, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
 };
 
 use super::{Fault, Faults, WHY};
@@ -82,6 +82,8 @@ pub enum StoreCall {
     Redeliver,
     /// [`Upkeep::cancel`].
     Cancel,
+    /// [`Upkeep::status`].
+    Status,
 }
 
 impl<S> FaultyStore<S> {
@@ -236,5 +238,9 @@ impl<S: Upkeep> Upkeep for FaultyStore<S> {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         self.around(StoreCall::Cancel, self.inner.cancel(batch)).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.around(StoreCall::Status, self.inner.status()).await
     }
 }

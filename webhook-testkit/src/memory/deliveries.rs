@@ -57,7 +57,7 @@ impl MemoryStore {
 }
 
 impl State {
-    fn backlog(&self, now: Timestamp) -> Backlog {
+    pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
         let mut left = Backlog::default();
         left.unrouted = capped(self.events.values().filter(|row| row.unrouted_from.is_some()));
         let open = || self.deliveries.iter().filter(|(_, row)| row.is_open());

@@ -11,6 +11,22 @@ use super::{State, row::DeliveryRow};
 
 impl State {
     pub(super) fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
+        let answer = self.write_down(item, now);
+        self.counted(answer)
+    }
+
+    pub(super) fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
+        let answer = self.give_back(lease, now);
+        self.counted(answer)
+    }
+
+    /// Counts writes that come too late.
+    fn counted(&mut self, answer: Finished) -> Finished {
+        self.leases_lost += u64::from(answer == Finished::LeaseLost);
+        answer
+    }
+
+    fn write_down(&mut self, item: Finish, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
         if !mem::take(&mut row.held) {
             // It is said again: the first answer was lost.
@@ -28,7 +44,7 @@ impl State {
         Finished::Recorded
     }
 
-    pub(super) fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
+    fn give_back(&mut self, lease: Lease, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
             return Finished::LeaseLost;
         };

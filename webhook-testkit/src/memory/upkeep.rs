@@ -1,11 +1,14 @@
 //! What operators may do.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, Redeliver, Redelivered, StoreError, Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
+    StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
-use super::{MemoryStore, State};
+use super::{MemoryStore, State, row::DeliveryRow};
 
 #[async_trait]
 impl Upkeep for MemoryStore {
@@ -15,6 +18,10 @@ impl Upkeep for MemoryStore {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         Ok(self.each(batch, State::cancel))
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        Ok(self.state().status(self.now()))
     }
 }
 
@@ -52,5 +59,48 @@ impl State {
         let in_flight = row.status == DeliveryStatus::InFlight;
         row.status = DeliveryStatus::Cancelled;
         if in_flight { Cancelled::InFlight } else { Cancelled::Done }
+    }
+}
+
+/// How the store is doing.
+impl State {
+    fn status(&self, now: Timestamp) -> StoreStatus {
+        let left = self.backlog(now);
+        let capped = |count: u64| count.min(StoreStatus::CAP);
+        let mut status = StoreStatus::default();
+        (status.unrouted, status.in_flight) = (capped(left.unrouted), capped(left.in_flight));
+        (status.pending, status.waiting) = (capped(left.pending), capped(left.waiting));
+        status.oldest_due = self.oldest_due(now);
+        status.failing = self.failing();
+        status.leases_lost = self.leases_lost;
+        status
+    }
+
+    fn oldest_due(&self, now: Timestamp) -> Option<Duration> {
+        let due = self
+            .deliveries
+            .iter()
+            .filter(|(id, row)| row.is_open() && row.due_at <= now && self.is_active(id.endpoint));
+        due.map(|(_, row)| now.since(row.due_at)).max()
+    }
+
+    fn failing(&self) -> Vec<FailingEndpoint> {
+        let active = self.present().filter(|endpoint| endpoint.state.is_active());
+        let failing = active.filter_map(|endpoint| self.failing_at(endpoint.id));
+        failing.take(StoreStatus::MAX_FAILING).collect()
+    }
+
+    /// The oldest pending delivery to this endpoint, if it was tried and has failed.
+    fn failing_at(&self, endpoint: EndpointId) -> Option<FailingEndpoint> {
+        let is_pending = |id: &DeliveryId, row: &DeliveryRow| {
+            id.endpoint == endpoint && row.is_open() && row.status == DeliveryStatus::Pending
+        };
+        let pending = self.deliveries.iter().filter(|(id, row)| is_pending(id, row));
+        let (id, row) = pending.min_by_key(|(id, row)| (row.created_at, **id))?;
+        if row.attempts == row.budget_from {
+            return None;
+        }
+        let (tenant, error) = (row.event.tenant.clone(), row.last_error.clone()?);
+        Some(FailingEndpoint::new(*id, tenant, row.attempts, error, row.created_at))
     }
 }

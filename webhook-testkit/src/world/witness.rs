@@ -10,7 +10,7 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
     Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Redeliver, Redelivered,
-    Route, Routed, Snapshot, StoreError, TenantId, Timestamp, Updated, Upkeep,
+    Route, Routed, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Updated, Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};
@@ -168,5 +168,9 @@ impl Upkeep for Witness {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         self.store.cancel(batch).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.store.status().await
     }
 }

@@ -1,10 +1,15 @@
-//! What operators need of a store: try again, call off.
+//! What operators need of a store: try again, call off, see how it is.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{delivery::DeliveryStatus, id::DeliveryId, port::store::StoreError};
+use crate::{
+    delivery::DeliveryStatus,
+    id::{DeliveryId, TenantId},
+    port::store::StoreError,
+    time::Timestamp,
+};
 
 /// Lets operators act on deliveries.
 ///
@@ -23,6 +28,71 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
     /// flight may end and is recorded, and changes nothing more.
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
+
+    /// How the store is doing. Cheap enough to ask every minute: it counts no further than
+    /// [`StoreStatus::CAP`], however much there is.
+    async fn status(&self) -> Result<StoreStatus, StoreError>;
+}
+
+/// How a store is doing. Numbers are counted up to [`CAP`](Self::CAP) and no further.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct StoreStatus {
+    /// Events that no dispatcher has routed yet.
+    pub unrouted: u64,
+    /// Deliveries under a lease that holds.
+    pub in_flight: u64,
+    /// Deliveries pending for active endpoints.
+    pub pending: u64,
+    /// Deliveries pending for endpoints that are paused or disabled.
+    pub waiting: u64,
+    /// For how long the longest due delivery of an active endpoint has been due: how far the workers
+    /// are behind. Absent when nothing is due.
+    pub oldest_due: Option<Duration>,
+    /// The first [`MAX_FAILING`](Self::MAX_FAILING) active endpoints, by their ids, whose oldest
+    /// pending delivery has been tried and has failed.
+    pub failing: Vec<FailingEndpoint>,
+    /// Writes that came after somebody else had claimed the delivery: each
+    /// [`Finished::LeaseLost`](crate::Finished::LeaseLost) that this store ever answered. A few come
+    /// with a worker that stalls; many mean leases that are too short.
+    pub leases_lost: u64,
+}
+
+impl StoreStatus {
+    /// Where counting stops.
+    pub const CAP: u64 = 10_000;
+
+    /// How many failing endpoints are told.
+    pub const MAX_FAILING: usize = 100;
+}
+
+/// An active endpoint whose oldest pending delivery has been tried and has failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct FailingEndpoint {
+    /// That delivery.
+    pub delivery: DeliveryId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub last_error: String,
+    /// When it came about.
+    pub since: Timestamp,
+}
+
+impl FailingEndpoint {
+    /// The endpoint of this delivery.
+    pub const fn new(
+        delivery: DeliveryId,
+        tenant: TenantId,
+        attempts: u32,
+        last_error: String,
+        since: Timestamp,
+    ) -> Self {
+        Self { delivery, tenant, attempts, last_error, since }
+    }
 }
 
 /// A delivery to try again.

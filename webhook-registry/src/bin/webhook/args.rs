@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Show when a retry policy tries again
     Plan(PlanArgs),
+    /// Tell how the store is doing: what is left, how far behind, which endpoints fail
+    Status,
     /// Create the tables, or bring them up to date
     Migrate,
 }

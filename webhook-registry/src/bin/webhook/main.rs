@@ -17,6 +17,7 @@ mod run;
 mod send;
 mod sign;
 mod signals;
+mod status;
 mod store;
 mod verify;
 
@@ -67,6 +68,7 @@ async fn run(cli: Cli) -> Result<End, Error> {
         Command::Sign(args) => sign::run(&options, &args),
         Command::Verify(args) => verify::run(&options, args),
         Command::Plan(args) => plan::run(&options, &args),
+        Command::Status => status::run(&options).await,
         Command::Migrate => migrate::run(&options).await,
     }
 }

@@ -115,8 +115,13 @@ impl State {
         self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }
 
+    const fn too_late(&mut self) -> Finished {
+        self.leases_lost += 1;
+        Finished::LeaseLost
+    }
+
     fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
-        let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
+        let Some(row) = self.last_leased(item.lease) else { return self.too_late() };
         if !mem::take(&mut row.held) {
             return Finished::Recorded;
         }
@@ -142,7 +147,7 @@ impl State {
 
     fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
-            return Finished::LeaseLost;
+            return self.too_late();
         };
         row.held = false;
         row.count_attempts(row.delivery.attempts.saturating_sub(1));
@@ -152,7 +157,7 @@ impl State {
         Finished::Recorded
     }
 
-    fn backlog(&self, now: Timestamp) -> Backlog {
+    pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
         let open = || self.deliveries.values().filter(|row| row.claim_at.is_some());
         let free = || open().filter(|row| !row.is_leased(now));
         let active = |row: &&Row| {

@@ -14,6 +14,8 @@ pub(super) struct State {
     /// Events that nobody has routed, and from when somebody may.
     pub(super) unrouted: BTreeMap<EventId, Timestamp>,
     pub(super) deliveries: BTreeMap<DeliveryId, Row>,
+    /// Writes that came too late.
+    pub(super) leases_lost: u64,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use webhook_registry::{
-    Cancelled, DeliveryId, DeliveryStatus, Redeliver, Redelivered, StoreError, Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
+    StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
 use super::{SmallStore, state::State};
@@ -15,6 +16,11 @@ impl Upkeep for SmallStore {
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         let mut state = self.state();
         Ok(batch.into_iter().map(|id| state.cancel(id)).collect())
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        let now = self.now();
+        Ok(self.state().status(now))
     }
 }
 
@@ -52,5 +58,31 @@ impl State {
         }
         row.set(DeliveryStatus::Cancelled, None);
         if status == DeliveryStatus::InFlight { Cancelled::InFlight } else { Cancelled::Done }
+    }
+
+    fn status(&self, now: Timestamp) -> StoreStatus {
+        let left = self.backlog(now);
+        let mut status = StoreStatus::default();
+        (status.unrouted, status.in_flight) = (left.unrouted, left.in_flight);
+        (status.pending, status.waiting) = (left.pending, left.waiting);
+        let active = || self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
+        let is_active = |id| active().any(|endpoint| endpoint.id == id);
+        let open = self.deliveries.values().filter(|row| is_active(row.delivery.id.endpoint));
+        let due = open.filter_map(|row| row.claim_at.filter(|at| *at <= now));
+        status.oldest_due = due.map(|at| now.since(at)).max();
+        status.failing = active().filter_map(|endpoint| self.failing(endpoint.id)).collect();
+        status.leases_lost = self.leases_lost;
+        status
+    }
+
+    /// The oldest pending delivery to this endpoint, if it was tried and has failed.
+    fn failing(&self, endpoint: EndpointId) -> Option<FailingEndpoint> {
+        let its = self.deliveries.values().filter(|row| row.delivery.id.endpoint == endpoint);
+        let pending = its.filter(|row| row.delivery.due_at.is_some());
+        let row = pending.min_by_key(|row| (row.delivery.created_at, row.delivery.id))?;
+        let delivery = row.delivery.clone();
+        let error = delivery.last_error.filter(|_| delivery.attempts > row.budget_from)?;
+        let (tenant, attempts) = (delivery.tenant, delivery.attempts);
+        Some(FailingEndpoint::new(delivery.id, tenant, attempts, error, delivery.created_at))
     }
 }
