@@ -256,6 +256,11 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The place just after the delivery with this id, created then.
+    pub const fn new(created_at: Timestamp, id: DeliveryId) -> Self {
+        Self { created_at, id }
+    }
+
     /// The place just after `delivery`.
     pub const fn after(delivery: &Delivery) -> Self {
         Self { created_at: delivery.created_at, id: delivery.id }

@@ -84,6 +84,7 @@ pub use crate::{
                 Finish, Finished, Lease, NewDelivery, Route, Routed, Settle, UnroutedEvent,
             },
             endpoints::Updated,
+            prune::{Prune, PruneCursor, Pruned},
             upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, StoreStatus},
         },
     },

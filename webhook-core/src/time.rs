@@ -51,6 +51,12 @@ impl Timestamp {
         Self(self.0.saturating_add(whole_millis(wait)))
     }
 
+    /// This point, `wait` earlier.
+    #[must_use]
+    pub fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_millis(wait)))
+    }
+
     /// How long after `earlier` this is; zero when it is before.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -80,6 +86,7 @@ mod tests {
         let last = Timestamp::from_unix_millis(i64::MAX);
         let first = Timestamp::from_unix_millis(i64::MIN);
         assert_eq!(last.after(Duration::MAX), last);
+        assert_eq!(first.before(Duration::MAX), first);
         assert_eq!(first.since(last), Duration::ZERO);
         assert_eq!(last.since(first), Duration::from_millis(i64::MAX as u64));
     }

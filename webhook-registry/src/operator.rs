@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use webhook_core::{
     Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    Event, EventId, Page, Redeliver, Redelivered, StoreError, StoreStatus,
+    Event, EventId, Page, Prune, Pruned, Redeliver, Redelivered, StoreError, StoreStatus,
 };
 
 use crate::engine::Engine;
@@ -100,6 +100,26 @@ impl<'a> Operator<'a> {
     /// [`StoreError`] when the store fails.
     pub async fn cancel(&self, ids: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
         self.engine.store.cancel(ids.to_vec()).await
+    }
+
+    /// Removes what was over for longer than [`Prune::older_than`], or counts it: final deliveries
+    /// with their attempts, then events that have none left, then endpoints that were removed. Goes on
+    /// from `prune.cursor` to the end, a few rows in each transaction, between which others work. It may
+    /// be dropped at any time: what is removed stays removed, and the next one removes the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails; what was removed before that stays removed.
+    pub async fn prune(&self, mut prune: Prune) -> Result<Pruned, StoreError> {
+        let mut all = Pruned::default();
+        loop {
+            let some = self.engine.store.prune(prune).await?;
+            all = all.and(some);
+            match some.next {
+                Some(next) => prune = prune.after(next),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// How the store is doing, told by probes of indexes: cheap enough to ask every minute.

@@ -63,6 +63,7 @@ mod migrate;
 #[cfg(test)]
 mod plans;
 mod pools;
+mod prune;
 mod publish_in;
 mod route;
 mod row;

@@ -54,6 +54,7 @@ const STEPS: [&[&str]; 1] = [&[
         route_due_at {int} DEFAULT {at_insert}
     ){table}",
     "CREATE UNIQUE INDEX {bare events_key} ON {events} (tenant, event_key)",
+    "CREATE INDEX {bare events_routed} ON {events} (created_at, id){where_routed}",
     "CREATE INDEX {bare events_unrouted} ON {events} (route_due_at, id){where_unrouted}",
     "CREATE TABLE {deliveries} (
         event_id {uuid} NOT NULL,

@@ -14,7 +14,8 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
     DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event,
-    EventId, FanOut, Finish, Outcome, Redeliver, Settle, TenantId, Timestamp, Upkeep as _,
+    EventId, FanOut, Finish, Outcome, Prune, PruneCursor, Redeliver, Settle, TenantId, Timestamp,
+    Upkeep as _,
 };
 
 use crate::SeaOrmStore;
@@ -57,6 +58,7 @@ async fn walk(store: &SeaOrmStore) {
     store.cancel(vec![leases[0].delivery]).await.unwrap();
     let again = leases.iter().map(|lease| Redeliver::new(lease.delivery));
     store.redeliver(again.collect()).await.unwrap();
+    prune(store).await;
     store.update_endpoint(Endpoint::new(endpoint, url.parse().unwrap())).await.unwrap();
     store.remove_endpoint(&TenantId::default(), endpoint).await.unwrap();
 }
@@ -82,6 +84,28 @@ async fn read(store: &SeaOrmStore, id: webhook_core::DeliveryId, endpoint: Endpo
     ] {
         store.deliveries(query.clone()).await.unwrap();
         store.deliveries(query.after(cursor)).await.unwrap();
+    }
+}
+
+/// Every page of it, and the pages behind.
+async fn prune(store: &SeaOrmStore) {
+    let id = webhook_core::DeliveryId::new(
+        EventId::from_uuid(Uuid::nil()),
+        EndpointId::from_uuid(Uuid::nil()),
+    );
+    let first = Timestamp::default();
+    let cursor = webhook_core::Cursor::new(first, id);
+    for prune in [Prune::older_than(Duration::ZERO), Prune::older_than(Duration::ZERO).dry_run()] {
+        for cursor in [
+            PruneCursor::default(),
+            PruneCursor::Deliveries(DeliveryStatus::Success, Some(cursor)),
+            PruneCursor::Events(None),
+            PruneCursor::Events(Some((first, id.event))),
+            PruneCursor::Endpoints(None),
+            PruneCursor::Endpoints(Some(id.endpoint)),
+        ] {
+            store.prune(prune.after(cursor)).await.unwrap();
+        }
     }
 }
 

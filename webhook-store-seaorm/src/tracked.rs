@@ -49,7 +49,7 @@ impl Unit for OpenTracked {
 impl OpenTracked {
     async fn add(&self, tx: &Tx) -> Result<(), Fault> {
         let now = tx.now().await?;
-        let stored = "SELECT id FROM {events} WHERE id = ?";
+        let stored = "SELECT id FROM {events} WHERE id = ? {for_update}";
         if tx.one(stored, [self.event.id.to_value()]).await?.is_none() {
             let event = self.without_taken_key(tx).await?;
             insert_events(tx, vec![event_row(&event, now, None)], "").await?;

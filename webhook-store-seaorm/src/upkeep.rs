@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Redeliver, Redelivered, StoreError,
-    StoreStatus, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Prune, Pruned, Redeliver,
+    Redelivered, StoreError, StoreStatus, Upkeep,
 };
 
 use crate::{
     fault::Fault,
+    prune::PruneSome,
     row::{Row, ToValue},
     rows::pairs,
     status::ReadStatus,
@@ -30,6 +31,13 @@ impl Upkeep for SeaOrmStore {
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         self.perform(ReadStatus).await
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
+        if prune.dry_run {
+            return self.perform(PruneSome::<false>(prune)).await;
+        }
+        self.perform(PruneSome::<true>(prune)).await
     }
 }
 

@@ -6,6 +6,7 @@ mod endpoints;
 mod enqueue;
 mod finish;
 mod log;
+mod prune;
 mod row;
 mod upkeep;
 
@@ -51,6 +52,8 @@ struct State {
     keys: BTreeMap<(TenantId, EventKey), EventId>,
     deliveries: BTreeMap<DeliveryId, DeliveryRow>,
     leases_lost: u64,
+    /// When events were stored.
+    stored_at: BTreeMap<EventId, Timestamp>,
 }
 
 impl MemoryStore {

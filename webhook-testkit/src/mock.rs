@@ -20,9 +20,10 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Page, Redeliver,
-    Redelivered, Request, Response, Route, Routed, Signer, SignerError, Snapshot, StoreError,
-    StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
+    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Page, Prune,
+    Pruned, Redeliver, Redelivered, Request, Response, Route, Routed, Signer, SignerError,
+    Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated,
+    Upkeep,
 };
 
 mock! {
@@ -131,5 +132,6 @@ mock! {
         async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
         async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
         async fn status(&self) -> Result<StoreStatus, StoreError>;
+        async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod endpoints;
 mod error;
 mod intake;
 pub(crate) mod log;
+pub(crate) mod prune;
 pub(crate) mod upkeep;
 mod work;
 

@@ -47,7 +47,7 @@ impl Dialect for MySql {
             // In this order.
             "then_join" => "STRAIGHT_JOIN",
             "with_work" => "HAVING due_at IS NOT NULL",
-            "where_open" | "where_unrouted" => "",
+            "where_open" | "where_routed" | "where_unrouted" => "",
             // A default may not say SYSDATE.
             "at_insert" => "(CAST(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED))",
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",

@@ -48,6 +48,7 @@ impl Dialect for Postgres {
             "then_join" => "JOIN",
             "first_due" => "o.due_at",
             "where_open" => " WHERE due_at IS NOT NULL",
+            "where_routed" => " WHERE route_due_at IS NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",

@@ -32,6 +32,7 @@ impl Dialect for Sqlite {
             "then_join" => "JOIN",
             "first_due" => FIRST_DUE,
             "where_open" => " WHERE due_at IS NOT NULL",
+            "where_routed" => " WHERE route_due_at IS NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",

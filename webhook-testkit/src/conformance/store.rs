@@ -24,6 +24,7 @@ mod ground;
 pub mod keys;
 pub mod leases;
 pub mod log;
+pub mod prune;
 pub mod redeliver;
 pub mod release;
 pub mod removal;
@@ -288,6 +289,19 @@ macro_rules! __store_cases {
                 failing_endpoints_are_told_in_order
                 every_lost_lease_is_counted
             }
+            prune {
+                what_is_over_and_old_is_pruned
+                what_was_finished_after_the_cut_is_kept
+                what_is_not_final_is_never_pruned
+                an_event_stays_as_long_as_one_of_its_deliveries
+                an_event_for_nobody_is_pruned_once_it_is_routed
+                a_key_is_remembered_as_long_as_its_event
+                a_dry_run_counts_and_removes_nothing
+                a_prune_stops_at_its_limit_and_can_go_on
+                a_removed_endpoint_is_pruned_after_its_deliveries
+                tracked_deliveries_are_pruned_like_others
+                what_was_pruned_is_answered_as_not_there
+            }
             backlog {
                 an_empty_store_has_no_backlog
                 a_backlog_counts_what_is_left
@@ -350,6 +364,7 @@ mod tests {
             include_str!("store/redeliver.rs"),
             include_str!("store/cancel.rs"),
             include_str!("store/status.rs"),
+            include_str!("store/prune.rs"),
             include_str!("store/backlog.rs"),
             include_str!("store/sequences.rs"),
         ];

@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Redeliver, Redelivered,
-    Route, Routed, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Prune, Pruned, Redeliver,
+    Redelivered, Route, Routed, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId,
+    Updated, Upkeep,
 };
 
 use super::{Fault, Faults, WHY};
@@ -84,6 +85,8 @@ pub enum StoreCall {
     Cancel,
     /// [`Upkeep::status`].
     Status,
+    /// [`Upkeep::prune`].
+    Prune,
 }
 
 impl<S> FaultyStore<S> {
@@ -242,5 +245,9 @@ impl<S: Upkeep> Upkeep for FaultyStore<S> {
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         self.around(StoreCall::Status, self.inner.status()).await
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
+        self.around(StoreCall::Prune, self.inner.prune(prune)).await
     }
 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use webhook_core::{
     DeliveryStatus, Endpoint, EndpointId, EndpointStore, Snapshot, StoreError, StoreErrorKind,
-    TenantId, Updated,
+    TenantId, Timestamp, Updated,
 };
 
 use super::{MemoryStore, State, row::EndpointRow};
@@ -19,7 +19,7 @@ impl EndpointStore for MemoryStore {
     }
 
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
-        Ok(self.state().remove_endpoint(tenant, id))
+        Ok(self.state().remove_endpoint(tenant, id, self.now()))
     }
 
     async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
@@ -60,7 +60,7 @@ impl State {
     pub(super) fn edit(&mut self, mut endpoint: Endpoint) {
         endpoint.revision = endpoint.revision.next();
         self.raise_version(&endpoint.tenant);
-        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false };
+        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false, removed_at: None };
         self.endpoints.insert(row.endpoint.id, row);
     }
 
@@ -69,7 +69,7 @@ impl State {
             return Err(StoreError::new(StoreErrorKind::Exists));
         }
         self.raise_version(&endpoint.tenant);
-        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false };
+        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false, removed_at: None };
         self.endpoints.insert(row.endpoint.id, row);
         Ok(())
     }
@@ -88,7 +88,7 @@ impl State {
         Updated::Done(revision)
     }
 
-    fn remove_endpoint(&mut self, tenant: &TenantId, id: EndpointId) -> bool {
+    fn remove_endpoint(&mut self, tenant: &TenantId, id: EndpointId, now: Timestamp) -> bool {
         let Some(row) = self.endpoints.get_mut(&id).filter(|row| !row.removed) else {
             return false;
         };
@@ -96,10 +96,12 @@ impl State {
             return false;
         }
         row.removed = true;
+        row.removed_at = Some(now);
         self.raise_version(tenant);
         let its = self.deliveries.iter_mut().filter(|(delivery, _)| delivery.endpoint == id);
         for (_, row) in its.filter(|(_, row)| row.is_open()) {
             row.status = DeliveryStatus::Cancelled;
+            row.finished_at = Some(now);
         }
         true
     }

@@ -23,6 +23,7 @@ impl State {
             };
         }
         let event = Arc::new(item.event);
+        self.stored_at.insert(event.id, now);
         match item.fan_out.filter(|fan_out| self.is_current(&event.tenant, fan_out.version)) {
             Some(fan_out) => {
                 self.keep(&event, None);

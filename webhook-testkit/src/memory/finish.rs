@@ -80,4 +80,5 @@ fn settle(row: &mut DeliveryRow, settle: Settle, now: Timestamp) {
             DeliveryStatus::Pending
         }
     };
+    row.finished_at = row.status.is_final().then_some(now);
 }

@@ -30,7 +30,7 @@ impl DeliveryLog for MemoryStore {
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
-        self.state().open_tracked(event, delivery)
+        self.state().open_tracked(event, delivery, self.now())
     }
 
     async fn record_tracked(
@@ -65,7 +65,12 @@ impl State {
         Page::new(found, next)
     }
 
-    fn open_tracked(&mut self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
+    fn open_tracked(
+        &mut self,
+        event: &Event,
+        delivery: Delivery,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
         if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
             return Err(StoreError::because(
                 StoreErrorKind::Exists,
@@ -74,6 +79,7 @@ impl State {
         }
         if !self.events.contains_key(&event.id) {
             self.keep(&Arc::new(self.without_taken_key(event)), None);
+            self.stored_at.insert(event.id, now);
         }
         let row = self.deliveries.entry(delivery.id).or_insert_with(|| {
             let mut row = DeliveryRow::new(Arc::new(event.clone()), delivery.created_at);
@@ -81,6 +87,7 @@ impl State {
             row
         });
         row.status = DeliveryStatus::Pending;
+        row.finished_at = None;
         Ok(row.attempts)
     }
 
@@ -109,6 +116,7 @@ impl State {
         row.status = status;
         row.attempts = row.attempts.max(attempt.number);
         row.claimed_at = Some(now);
+        row.finished_at = status.is_final().then_some(now);
         row.record(attempt);
         Ok(())
     }

@@ -11,6 +11,7 @@ use webhook_core::{
 pub(super) struct EndpointRow {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) removed: bool,
+    pub(super) removed_at: Option<Timestamp>,
 }
 
 /// An event.
@@ -41,6 +42,8 @@ pub(super) struct DeliveryRow {
     pub(super) claimed_before: Option<Timestamp>,
     pub(super) last_error: Option<String>,
     pub(super) created_at: Timestamp,
+    /// When it became final.
+    pub(super) finished_at: Option<Timestamp>,
     pub(super) records: BTreeMap<u32, Attempt>,
 }
 
@@ -61,6 +64,7 @@ impl DeliveryRow {
             claimed_before: None,
             last_error: None,
             created_at: now,
+            finished_at: None,
             records: BTreeMap::new(),
         }
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
-    StoreError, StoreStatus, Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Prune, Pruned, Redeliver,
+    Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};
@@ -22,6 +22,11 @@ impl Upkeep for MemoryStore {
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         Ok(self.state().status(self.now()))
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
+        let cut = self.now().before(prune.older_than);
+        Ok(self.state().prune(&prune, cut))
     }
 }
 
@@ -45,10 +50,11 @@ impl State {
         row.held = false;
         (row.budget_from, row.forgiven) = (row.attempts, 0);
         row.due_at = now;
+        row.finished_at = None;
         Redelivered::Done
     }
 
-    fn cancel(&mut self, id: DeliveryId, _: Timestamp) -> Cancelled {
+    fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
         if row.tracked_url.is_some() {
             return Cancelled::Tracked;
@@ -58,6 +64,7 @@ impl State {
         }
         let in_flight = row.status == DeliveryStatus::InFlight;
         row.status = DeliveryStatus::Cancelled;
+        row.finished_at = Some(now);
         if in_flight { Cancelled::InFlight } else { Cancelled::Done }
     }
 }

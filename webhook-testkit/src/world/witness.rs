@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Redeliver, Redelivered,
-    Route, Routed, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Updated, Upkeep,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Prune, Pruned, Redeliver,
+    Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Updated,
+    Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};
@@ -172,5 +173,9 @@ impl Upkeep for Witness {
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         self.store.status().await
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
+        self.store.prune(prune).await
     }
 }

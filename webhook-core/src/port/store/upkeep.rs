@@ -1,4 +1,5 @@
-//! What operators need of a store: try again, call off, see how it is.
+//! What operators need of a store: try again, call off, see how it is,
+//! clean up.
 
 use std::{fmt, time::Duration};
 
@@ -7,7 +8,10 @@ use async_trait::async_trait;
 use crate::{
     delivery::DeliveryStatus,
     id::{DeliveryId, TenantId},
-    port::store::StoreError,
+    port::store::{
+        StoreError,
+        prune::{Prune, Pruned},
+    },
     time::Timestamp,
 };
 
@@ -32,6 +36,14 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// How the store is doing. Cheap enough to ask every minute: it counts no further than
     /// [`StoreStatus::CAP`], however much there is.
     async fn status(&self) -> Result<StoreStatus, StoreError>;
+
+    /// Removes some of what is over and old, and says where to go on: deliveries with their attempts,
+    /// then events that have no deliveries left, then removed endpoints that have none. Each call is
+    /// short and locks only what it removes; what somebody else works on is passed over.
+    ///
+    /// Only final deliveries that came about and were finished before the cut are removed, and only
+    /// events that are routed and were stored before it. A key is remembered as long as its event.
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
 }
 
 /// How a store is doing. Numbers are counted up to [`CAP`](Self::CAP) and no further.

@@ -9,8 +9,8 @@ use webhook_registry::{
 
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
-    output::Output, plan::PlanArgs, publish::PublishArgs, run::RunArgs, send::SendArgs,
-    sign::SignArgs, verify::VerifyArgs,
+    output::Output, plan::PlanArgs, prune::PruneArgs, publish::PublishArgs, run::RunArgs,
+    send::SendArgs, sign::SignArgs, verify::VerifyArgs,
 };
 
 /// Deliver events to other people's servers, and keep at it.
@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Show when a retry policy tries again
     Plan(PlanArgs),
+    /// Remove what is over and old: deliveries with their attempts, then events, then endpoints
+    Prune(PruneArgs),
     /// Tell how the store is doing: what is left, how far behind, which endpoints fail
     Status,
     /// Create the tables, or bring them up to date

@@ -12,6 +12,7 @@ mod migrate;
 mod ndjson;
 mod output;
 mod plan;
+mod prune;
 mod publish;
 mod run;
 mod send;
@@ -68,6 +69,7 @@ async fn run(cli: Cli) -> Result<End, Error> {
         Command::Sign(args) => sign::run(&options, &args),
         Command::Verify(args) => verify::run(&options, args),
         Command::Plan(args) => plan::run(&options, &args),
+        Command::Prune(args) => prune::run(&options, &args).await,
         Command::Status => status::run(&options).await,
         Command::Migrate => migrate::run(&options).await,
     }

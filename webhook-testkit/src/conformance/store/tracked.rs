@@ -43,7 +43,7 @@ impl<H: StoreHarness> Ground<H> {
         assert_eq!(self.delivery(id).await, before, "it stays as it is: {why}");
     }
 
-    async fn record(&self, id: DeliveryId, number: u32, status: DeliveryStatus) {
+    pub(super) async fn record(&self, id: DeliveryId, number: u32, status: DeliveryStatus) {
         let attempt =
             if status == DeliveryStatus::Success { accepted(number) } else { refused(number) };
         let recorded = self.store.record_tracked(id, attempt, status).await;

@@ -90,6 +90,7 @@ impl State {
                 Enqueued::Later
             }
         };
+        self.stored_at.insert(event.id, now);
         self.events.insert(event.id, Arc::new(event));
         answer
     }
@@ -130,9 +131,11 @@ impl State {
         item.attempts.into_iter().for_each(|attempt| row.record(attempt));
         if row.delivery.status == DeliveryStatus::InFlight {
             match item.settle {
-                Settle::Success => row.set(DeliveryStatus::Success, None),
-                Settle::Failed => row.set(DeliveryStatus::Failed, None),
-                Settle::Retry(wait) => row.set(DeliveryStatus::Pending, Some(now.after(wait))),
+                Settle::Success => row.set(DeliveryStatus::Success, None, now),
+                Settle::Failed => row.set(DeliveryStatus::Failed, None, now),
+                Settle::Retry(wait) => {
+                    row.set(DeliveryStatus::Pending, Some(now.after(wait)), now);
+                }
             }
         }
         let endpoint = self.endpoints.get_mut(&item.lease.delivery.endpoint);
@@ -152,7 +155,7 @@ impl State {
         row.held = false;
         row.count_attempts(row.delivery.attempts.saturating_sub(1));
         if row.delivery.status == DeliveryStatus::InFlight {
-            row.set(DeliveryStatus::Pending, Some(now));
+            row.set(DeliveryStatus::Pending, Some(now), now);
         }
         Finished::Recorded
     }

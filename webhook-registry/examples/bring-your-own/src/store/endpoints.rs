@@ -42,12 +42,12 @@ impl EndpointStore for SmallStore {
         if state.endpoints.get(&id).is_none_or(|endpoint| endpoint.tenant != *tenant) {
             return Ok(false);
         }
-        if let Some(endpoint) = state.endpoints.remove(&id) {
-            state.removed.insert(id, endpoint.url);
-        }
+        let now = self.now();
+        state.endpoints.remove(&id);
+        state.removed.insert(id, now);
         let open = state.deliveries.values_mut().filter(|row| row.delivery.id.endpoint == id);
         open.filter(|row| row.claim_at.is_some())
-            .for_each(|row| row.set(DeliveryStatus::Cancelled, None));
+            .for_each(|row| row.set(DeliveryStatus::Cancelled, None, now));
         state.raise_version(tenant);
         Ok(true)
     }

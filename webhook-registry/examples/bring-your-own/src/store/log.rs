@@ -43,17 +43,18 @@ impl DeliveryLog for SmallStore {
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), self.now());
         if state.deliveries.get(&delivery.id).is_some_and(|row| !row.tracked) {
             return Err(StoreError::new(StoreErrorKind::Exists));
         }
+        state.stored_at.entry(event.id).or_insert(now);
         let has_key = |held: &Arc<Event>| held.tenant == event.tenant && held.key == event.key;
         let taken = event.key.is_some() && state.events.values().any(has_key);
         let key = event.key.clone().filter(|_| !taken);
         state.events.entry(event.id).or_insert_with(|| Arc::new(event.clone().with_key(key)));
         let row = state.deliveries.entry(delivery.id).or_insert_with(|| Row::new(delivery));
         row.tracked = true;
-        row.set(DeliveryStatus::Pending, None);
+        row.set(DeliveryStatus::Pending, None, now);
         Ok(row.delivery.attempts)
     }
 
@@ -69,7 +70,7 @@ impl DeliveryLog for SmallStore {
         row.delivery.attempts = attempt.number;
         row.delivery.last_attempt_at = Some(now);
         row.record(attempt);
-        row.set(status, None);
+        row.set(status, None, now);
         Ok(())
     }
 }

@@ -1,16 +1,19 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointUrl, Event,
-    EventId, LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
+    LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) versions: BTreeMap<TenantId, TenantVersion>,
     pub(super) endpoints: BTreeMap<EndpointId, Endpoint>,
-    pub(super) removed: BTreeMap<EndpointId, EndpointUrl>,
+    /// Endpoints that were removed, and when.
+    pub(super) removed: BTreeMap<EndpointId, Timestamp>,
     pub(super) events: BTreeMap<EventId, Arc<Event>>,
+    /// When they were stored.
+    pub(super) stored_at: BTreeMap<EventId, Timestamp>,
     /// Events that nobody has routed, and from when somebody may.
     pub(super) unrouted: BTreeMap<EventId, Timestamp>,
     pub(super) deliveries: BTreeMap<DeliveryId, Row>,
@@ -27,6 +30,8 @@ pub(super) struct Row {
     pub(super) claimed_before: Option<Timestamp>,
     /// Recorded by whoever sends it within a call; never claimed.
     pub(super) tracked: bool,
+    /// Since when it is in its status.
+    pub(super) since: Timestamp,
     pub(super) budget_from: u32,
     pub(super) forgiven: u32,
     /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
@@ -38,6 +43,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) const fn new(delivery: Delivery) -> Self {
         Self {
+            since: delivery.created_at,
             delivery,
             epoch: LeaseEpoch::from_u64(0),
             held: false,
@@ -55,7 +61,7 @@ impl Row {
         self.held = true;
         self.delivery.attempts += 1;
         self.claimed_before = self.delivery.last_attempt_at.replace(now);
-        self.set(DeliveryStatus::InFlight, Some(now.after(lease)));
+        self.set(DeliveryStatus::InFlight, Some(now.after(lease)), now);
     }
 
     /// Corrects the number of attempts; the time of a claim that led to none is forgotten.
@@ -75,7 +81,13 @@ impl Row {
         self.attempts.insert(attempt.number, attempt);
     }
 
-    pub(super) fn set(&mut self, status: DeliveryStatus, claim_at: Option<Timestamp>) {
+    pub(super) fn set(
+        &mut self,
+        status: DeliveryStatus,
+        claim_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        self.since = now;
         self.delivery.status = status;
         self.claim_at = claim_at;
         self.delivery.due_at = claim_at.filter(|_| status == DeliveryStatus::Pending);
@@ -102,7 +114,7 @@ impl State {
             let mut row = Row::new(delivery);
             match new.lease {
                 Some(lease) => row.claim(lease, now),
-                None => row.set(DeliveryStatus::Pending, Some(now)),
+                None => row.set(DeliveryStatus::Pending, Some(now), now),
             }
             row
         });

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use webhook_registry::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
-    StoreError, StoreStatus, Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Prune, Pruned, Redeliver,
+    Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
 use super::{SmallStore, state::State};
@@ -14,13 +14,18 @@ impl Upkeep for SmallStore {
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        let mut state = self.state();
-        Ok(batch.into_iter().map(|id| state.cancel(id)).collect())
+        let (mut state, now) = (self.state(), self.now());
+        Ok(batch.into_iter().map(|id| state.cancel(id, now)).collect())
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         let now = self.now();
         Ok(self.state().status(now))
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
+        let cut = self.now().before(prune.older_than);
+        Ok(self.state().prune(&prune, cut))
     }
 }
 
@@ -41,13 +46,13 @@ impl State {
                 row.epoch = row.epoch.next();
                 row.held = false;
                 (row.budget_from, row.forgiven) = (row.delivery.attempts, 0);
-                row.set(DeliveryStatus::Pending, Some(now));
+                row.set(DeliveryStatus::Pending, Some(now), now);
                 Redelivered::Done
             }
         }
     }
 
-    fn cancel(&mut self, id: DeliveryId) -> Cancelled {
+    fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
         let status = row.delivery.status;
         if row.tracked {
@@ -56,7 +61,7 @@ impl State {
         if status.is_final() {
             return Cancelled::Unchanged(status);
         }
-        row.set(DeliveryStatus::Cancelled, None);
+        row.set(DeliveryStatus::Cancelled, None, now);
         if status == DeliveryStatus::InFlight { Cancelled::InFlight } else { Cancelled::Done }
     }
 

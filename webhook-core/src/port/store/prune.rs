@@ -1,0 +1,131 @@
+//! Removing what is over and old: what to ask for, and what is answered.
+
+use std::time::Duration;
+
+use crate::{
+    delivery::{Cursor, DeliveryStatus},
+    id::{EndpointId, EventId},
+    time::Timestamp,
+};
+
+/// What to remove, and how much of it at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Prune {
+    /// What was over for longer than this, by the store's clock, is old.
+    pub older_than: Duration,
+    /// Counts what would be removed, and removes nothing.
+    pub dry_run: bool,
+    /// At most so many rows of a kind in one call; at most [`MAX_LIMIT`](Self::MAX_LIMIT).
+    pub limit: usize,
+    /// Where an earlier call ended; from the beginning, when absent.
+    pub cursor: Option<PruneCursor>,
+}
+
+impl Prune {
+    /// The most rows of a kind in one call.
+    pub const MAX_LIMIT: usize = 1000;
+
+    /// Removes what was over for longer than this, 500 rows of a kind at a time.
+    pub const fn older_than(older_than: Duration) -> Self {
+        Self { older_than, dry_run: false, limit: 500, cursor: None }
+    }
+
+    /// Counts, and removes nothing.
+    #[must_use]
+    pub const fn dry_run(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+
+    /// At most so many rows of a kind in one call, cut to between 1 and
+    /// [`MAX_LIMIT`](Self::MAX_LIMIT).
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.clamp(1, Self::MAX_LIMIT);
+        self
+    }
+
+    /// Goes on where an earlier call ended.
+    #[must_use]
+    pub const fn after(mut self, cursor: PruneCursor) -> Self {
+        self.cursor = Some(cursor);
+        self
+    }
+}
+
+/// What was removed, or would be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// Deliveries.
+    pub deliveries: u64,
+    /// Their attempts.
+    pub attempts: u64,
+    /// Events.
+    pub events: u64,
+    /// Endpoints that had been removed before.
+    pub endpoints: u64,
+    /// Where to go on; absent when this was the end.
+    pub next: Option<PruneCursor>,
+}
+
+impl Pruned {
+    /// Sets how many deliveries, with how many attempts.
+    #[must_use]
+    pub const fn with_deliveries(mut self, deliveries: u64, attempts: u64) -> Self {
+        (self.deliveries, self.attempts) = (deliveries, attempts);
+        self
+    }
+
+    /// Sets how many events.
+    #[must_use]
+    pub const fn with_events(mut self, events: u64) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Sets how many endpoints.
+    #[must_use]
+    pub const fn with_endpoints(mut self, endpoints: u64) -> Self {
+        self.endpoints = endpoints;
+        self
+    }
+
+    /// Sets where to go on.
+    #[must_use]
+    pub const fn then(mut self, next: Option<PruneCursor>) -> Self {
+        self.next = next;
+        self
+    }
+
+    /// This, and what came after it.
+    #[must_use]
+    pub const fn and(self, later: Self) -> Self {
+        Self {
+            deliveries: self.deliveries + later.deliveries,
+            attempts: self.attempts + later.attempts,
+            events: self.events + later.events,
+            endpoints: self.endpoints + later.endpoints,
+            next: later.next,
+        }
+    }
+}
+
+/// How far a prune has come. A store that needs no such place may give out any.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PruneCursor {
+    /// Among the deliveries in this final status, the oldest first.
+    Deliveries(DeliveryStatus, Option<Cursor>),
+    /// Among the events, by when they were stored.
+    Events(Option<(Timestamp, EventId)>),
+    /// Among the endpoints, by their ids.
+    Endpoints(Option<EndpointId>),
+}
+
+impl Default for PruneCursor {
+    /// The beginning.
+    fn default() -> Self {
+        Self::Deliveries(DeliveryStatus::Success, None)
+    }
+}

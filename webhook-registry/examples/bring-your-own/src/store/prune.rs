@@ -1,0 +1,54 @@
+use webhook_registry::{DeliveryId, EndpointId, EventId, Prune, PruneCursor, Pruned, Timestamp};
+
+use super::state::{Row, State};
+
+impl State {
+    pub(super) fn prune(&mut self, prune: &Prune, cut: Timestamp) -> Pruned {
+        let most = if prune.dry_run { usize::MAX } else { prune.limit };
+        let old = self.deliveries.values().filter(|row| row.is_old(cut)).take(most);
+        let (ids, attempts): (Vec<_>, Vec<_>) =
+            old.map(|row| (row.delivery.id, row.attempts.len())).unzip();
+        let pruned =
+            Pruned::default().with_deliveries(count(ids.len()), count(attempts.iter().sum()));
+        if !prune.dry_run {
+            self.deliveries.retain(|id, _| !ids.contains(id));
+        }
+        if !prune.dry_run && !ids.is_empty() {
+            return pruned.then(Some(PruneCursor::default()));
+        }
+        let events = self.unused_events(cut, most, &ids);
+        let endpoints = self.unused_endpoints(cut, most, &ids);
+        if !prune.dry_run {
+            self.events.retain(|id, _| !events.contains(id));
+            self.removed.retain(|id, _| !endpoints.contains(id));
+        }
+        let more = !prune.dry_run && (events.len() == most || endpoints.len() == most);
+        let next = more.then_some(PruneCursor::Events(None));
+        pruned.with_events(count(events.len())).with_endpoints(count(endpoints.len())).then(next)
+    }
+
+    fn unused_events(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EventId> {
+        let old = self.stored_at.iter().filter(|(id, at)| {
+            **at < cut && self.events.contains_key(id) && !self.unrouted.contains_key(id)
+        });
+        let is_used = |id| self.deliveries.keys().any(|it| it.event == id && !but.contains(it));
+        old.map(|(id, _)| *id).filter(|id| !is_used(*id)).take(most).collect()
+    }
+
+    fn unused_endpoints(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EndpointId> {
+        let old = self.removed.iter().filter(|(_, at)| **at < cut);
+        let is_used = |id| self.deliveries.keys().any(|it| it.endpoint == id && !but.contains(it));
+        old.map(|(id, _)| *id).filter(|id| !is_used(*id)).take(most).collect()
+    }
+}
+
+impl Row {
+    fn is_old(&self, cut: Timestamp) -> bool {
+        let over = self.delivery.status.is_final() && self.since < cut;
+        over && self.delivery.created_at < cut
+    }
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,246 @@
+//! Removing what is over and old.
+
+use std::time::Duration;
+
+use webhook_core::{
+    DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Finished, Prune, PruneCursor,
+    Pruned, Redelivered,
+};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, WAIT, failure, retry, success},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl<H: StoreHarness> Ground<H> {
+    /// Prunes to the end.
+    async fn prune_all(&self, prune: Prune) -> Pruned {
+        let mut all = Pruned::default();
+        let mut prune = prune;
+        for _ in 0..100 {
+            let some = self.store.prune(prune).await.expect("a store can be pruned");
+            all = all.and(some);
+            match some.next {
+                Some(next) => prune = prune.after(next),
+                None => return all,
+            }
+        }
+        panic!("a prune comes to an end");
+    }
+
+    /// Prunes what was over for a day.
+    async fn prune(&self) -> Pruned {
+        self.prune_all(Prune::older_than(DAY)).await
+    }
+
+    async fn is_there(&self, id: DeliveryId) -> bool {
+        self.store.delivery(id).await.expect("a delivery can be read").is_some()
+    }
+}
+
+/// So many of each.
+fn pruned(deliveries: u64, attempts: u64, events: u64, endpoints: u64) -> Pruned {
+    let pruned = Pruned::default().with_deliveries(deliveries, attempts);
+    pruned.with_events(events).with_endpoints(endpoints)
+}
+
+// Catches in memory/prune.rs:
+// - self.remove_events(&events);
+// + return pruned;
+pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let ids = ground.pendings(ground.endpoint().await, 3).await;
+    ground.cancel(ids[0]).await;
+    let claims = ground.claim().await;
+    ground.finish(success(&claims[0])).await;
+    ground.finish(failure(&claims[1])).await;
+    ground.advance(DAY + SECOND).await;
+    assert_eq!(ground.prune().await, pruned(3, 2, 3, 0), "with attempts and events");
+    for id in ids {
+        assert!(!ground.is_there(id).await, "the delivery is gone");
+        assert!(ground.attempts(id).await.is_empty(), "and so are its attempts");
+        assert_eq!(ground.store.event(id.event).await.unwrap(), None, "and its event");
+    }
+    let listed = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    assert!(listed.items.is_empty(), "nothing of it is listed");
+    assert_eq!(ground.prune().await, Pruned::default(), "there is nothing left to prune");
+}
+
+// Catches in memory/prune.rs:
+// - row.finished_at.is_some_and(|at| at < cut)
+// + row.finished_at.is_some()
+pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    ground.advance(DAY).await;
+    let claim = ground.claim_one().await;
+    ground.finish(success(&claim)).await;
+    ground.advance(DAY).await;
+    assert_eq!(ground.prune().await, Pruned::default(), "it was over for a day, and not longer");
+    assert!(ground.is_there(id).await, "it stays");
+    ground.advance(SECOND / 1000).await;
+    assert_eq!(ground.prune().await, pruned(1, 1, 1, 0), "now it was over for longer");
+}
+
+// Catches in memory/prune.rs:
+// - row.status.is_final() && row.created_at < cut && row.finished_at
+// + row.created_at < cut && row.claimed_at
+pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let ids = ground.pendings(endpoint, 2).await;
+    for claim in ground.claim().await {
+        ground.finish(retry(&claim, WAIT)).await;
+    }
+    ground.advance(WAIT).await;
+    ground.claim().await;
+    let again = ground.pending(endpoint).await;
+    let claim = ground.claim_one().await;
+    ground.finish(failure(&claim)).await;
+    ground.advance(DAY * 2).await;
+    ground.redeliver(again).await;
+    assert_eq!(ground.prune().await, Pruned::default(), "in flight and pending");
+    assert_eq!(ground.attempts(ids[0]).await.len(), 1, "attempts of theirs stay");
+    assert_eq!(ground.claim().await.len(), 3, "all of them go on");
+}
+
+// Catches in memory/prune.rs:
+// - id.event == event && !but.contains(id)
+// + id.event == event && but.contains(id)
+pub async fn an_event_stays_as_long_as_one_of_its_deliveries<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (one, other) = (ground.endpoint().await, ground.endpoint().await);
+    let event = ground.event();
+    ground.publish(event.clone(), &[one, other]).await;
+    let left = DeliveryId::new(event.id, other);
+    ground.cancel(DeliveryId::new(event.id, one)).await;
+    ground.advance(DAY + SECOND).await;
+    assert_eq!(ground.prune().await, pruned(1, 0, 0, 0), "the other one needs it");
+    assert_eq!(ground.claim_one().await.lease.delivery, left, "it can still be sent");
+    ground.cancel(left).await;
+    ground.advance(DAY + SECOND).await;
+    assert_eq!(ground.prune().await, pruned(1, 0, 1, 0), "nobody needs it any more");
+}
+
+// Catches in memory/prune.rs:
+// - filter(|row| row.unrouted_from.is_none());
+// + filter(|_| true);
+pub async fn an_event_for_nobody_is_pruned_once_it_is_routed<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.publish(ground.event(), &[]).await;
+    let unrouted = ground.event();
+    ground.enqueue(vec![Enqueue::unrouted(unrouted.clone())]).await;
+    ground.advance(DAY + SECOND).await;
+    ground.publish(ground.event(), &[]).await;
+    assert_eq!(ground.prune().await, pruned(0, 0, 1, 0), "one is unrouted, one is new");
+    let events = ground.store.claim_unrouted(10, WAIT).await.unwrap().events;
+    assert_eq!(events.len(), 1, "it can still be routed");
+    assert_eq!(events[0].id, unrouted.id, "as it was given");
+}
+
+// Catches in memory/prune.rs:
+// - self.keys.retain(|_, id| !ids.contains(id));
+pub async fn a_key_is_remembered_as_long_as_its_event<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let keyed = || ground.event().with_key(Some("invoice-42".parse().unwrap()));
+    let first = keyed();
+    ground.publish(first.clone(), &[]).await;
+    ground.advance(DAY).await;
+    ground.prune().await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(keyed())]).await;
+    assert_eq!(answers, [Enqueued::Duplicate(first.id)], "the event is there");
+    ground.advance(SECOND).await;
+    ground.prune().await;
+    let answers = ground.enqueue(vec![Enqueue::unrouted(keyed())]).await;
+    assert_eq!(answers, [Enqueued::Later], "the event is gone, and its key is free");
+}
+
+// Catches in memory/prune.rs:
+// - let deliveries = self.old_deliveries(cut, most);
+// + let deliveries = self.old_deliveries(cut, most);
+// + if prune.dry_run { self.deliveries.clear(); }
+pub async fn a_dry_run_counts_and_removes_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (left, gone) = (ground.endpoint().await, ground.endpoint().await);
+    let event = ground.event();
+    ground.publish(event.clone(), &[left, gone]).await;
+    for claim in ground.claim().await {
+        ground.finish(failure(&claim)).await;
+    }
+    ground.pending(left).await;
+    ground.publish(ground.event(), &[]).await;
+    ground.remove(gone).await;
+    ground.advance(DAY + SECOND).await;
+    let expected = pruned(2, 2, 2, 1);
+    for limit in [1, 100] {
+        let dry = Prune::older_than(DAY).dry_run().limit(limit);
+        assert_eq!(ground.prune_all(dry).await, expected, "counted, in pages of {limit}");
+    }
+    assert!(ground.is_there(DeliveryId::new(event.id, gone)).await, "nothing is removed");
+    assert_eq!(ground.prune().await, expected, "and this is what is");
+}
+
+// Catches in memory/prune.rs:
+// - let most = if prune.dry_run { usize::MAX } else { prune.limit };
+// + let most = usize::MAX;
+pub async fn a_prune_stops_at_its_limit_and_can_go_on<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let ids = ground.pendings(ground.endpoint().await, 5).await;
+    ground.cancel_all(ids).await;
+    ground.advance(DAY + SECOND).await;
+    let few = Prune::older_than(DAY).limit(2);
+    let cancelled = PruneCursor::Deliveries(DeliveryStatus::Cancelled, None);
+    let some = ground.store.prune(few.after(cancelled)).await.unwrap();
+    assert_eq!((some.deliveries, some.next.is_some()), (2, true), "no more than were asked for");
+    assert_eq!(ground.prune_all(few).await, pruned(3, 0, 5, 0), "the rest, from the beginning");
+}
+
+// Catches in memory/prune.rs:
+// - filter(|(_, row)| row.removed_at.is_some_and(|at| at < cut));
+// + filter(|(_, row)| row.removed);
+pub async fn a_removed_endpoint_is_pruned_after_its_deliveries<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (gone, left) = (ground.endpoint().await, ground.endpoint().await);
+    let unused = ground.endpoint().await;
+    let id = ground.pending(gone).await;
+    let before = ground.stored(gone).await;
+    ground.remove(unused).await;
+    ground.advance(DAY).await;
+    ground.remove(gone).await;
+    ground.advance(SECOND).await;
+    assert_eq!(ground.prune().await, pruned(0, 0, 0, 1), "the one without deliveries");
+    assert_eq!(ground.delivery(id).await.url, before.url, "the log needs the other one");
+    ground.advance(DAY).await;
+    assert_eq!(ground.prune().await, pruned(1, 0, 1, 1), "with its last delivery");
+    ground.stored(left).await;
+    ground.store.add_endpoint(before).await.expect("nothing is left of it");
+}
+
+// Catches in memory/log.rs:
+// - row.finished_at = status.is_final().then_some(now);
+pub async fn tracked_deliveries_are_pruned_like_others<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (id, _) = ground.tracked_record().await;
+    ground.advance(DAY * 2).await;
+    assert_eq!(ground.prune().await, Pruned::default(), "its sender still has it");
+    ground.record(id, 1, DeliveryStatus::Failed).await;
+    ground.advance(DAY + SECOND).await;
+    assert_eq!(ground.prune().await, pruned(1, 1, 1, 0), "it is over");
+}
+
+// Catches in memory/prune.rs:
+// - deliveries.iter().for_each(|id| drop(self.deliveries.remove(id)));
+// + return pruned;
+pub async fn what_was_pruned_is_answered_as_not_there<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let late = ground.claim_one().await;
+    ground.cancel(id).await;
+    ground.advance(DAY + LEASE).await;
+    ground.prune().await;
+    assert_eq!(ground.redeliver(id).await, Redelivered::NotFound, "it is gone");
+    assert_eq!(ground.finish(success(&late)).await, Finished::LeaseLost, "for its worker, too");
+    assert!(!ground.is_there(id).await, "and stays so");
+}

@@ -1,0 +1,73 @@
+//! Removing what is over and old.
+
+use webhook_core::{DeliveryId, EndpointId, EventId, Prune, PruneCursor, Pruned, Timestamp};
+
+use super::{State, row::DeliveryRow};
+
+impl State {
+    /// A dry run looks at everything at once. Otherwise one kind is removed at a time, and what is
+    /// removed is not found again: no place has to be remembered.
+    pub(super) fn prune(&mut self, prune: &Prune, cut: Timestamp) -> Pruned {
+        let most = if prune.dry_run { usize::MAX } else { prune.limit };
+        let deliveries = self.old_deliveries(cut, most);
+        let attempts = deliveries.iter().filter_map(|id| self.deliveries.get(id));
+        let attempts = attempts.map(|row| row.records.len()).sum();
+        let pruned = Pruned::default().with_deliveries(count(deliveries.len()), count(attempts));
+        if prune.dry_run {
+            return pruned
+                .with_events(count(self.unused_events(cut, most, &deliveries).len()))
+                .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()));
+        }
+        if !deliveries.is_empty() {
+            deliveries.iter().for_each(|id| drop(self.deliveries.remove(id)));
+            return pruned.then(Some(PruneCursor::default()));
+        }
+        let events = self.unused_events(cut, most, &[]);
+        if !events.is_empty() {
+            self.remove_events(&events);
+            return pruned.with_events(count(events.len())).then(Some(PruneCursor::Events(None)));
+        }
+        let endpoints = self.unused_endpoints(cut, most, &[]);
+        endpoints.iter().for_each(|id| drop(self.endpoints.remove(id)));
+        let more = Some(PruneCursor::Endpoints(None)).filter(|_| endpoints.len() == most);
+        pruned.with_endpoints(count(endpoints.len())).then(more)
+    }
+
+    fn old_deliveries(&self, cut: Timestamp, most: usize) -> Vec<DeliveryId> {
+        let old = self.deliveries.iter().filter(|(_, row)| is_old(row, cut));
+        old.map(|(id, _)| *id).take(most).collect()
+    }
+
+    /// Events that have no other deliveries than these.
+    fn unused_events(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EventId> {
+        let is_used =
+            |event| self.deliveries.keys().any(|id| id.event == event && !but.contains(id));
+        let routed = self.events.values().filter(|row| row.unrouted_from.is_none());
+        let old = routed.map(|row| row.event.id).filter(|id| self.stored_at.get(id) < Some(&cut));
+        old.filter(|id| !is_used(*id)).take(most).collect()
+    }
+
+    /// Removed endpoints that have no other deliveries than these.
+    fn unused_endpoints(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EndpointId> {
+        let is_used = |id: EndpointId| {
+            self.deliveries.keys().any(|it| it.endpoint == id && !but.contains(it))
+        };
+        let removed =
+            self.endpoints.iter().filter(|(_, row)| row.removed_at.is_some_and(|at| at < cut));
+        removed.map(|(id, _)| *id).filter(|id| !is_used(*id)).take(most).collect()
+    }
+
+    fn remove_events(&mut self, ids: &[EventId]) {
+        self.events.retain(|id, _| !ids.contains(id));
+        self.stored_at.retain(|id, _| !ids.contains(id));
+        self.keys.retain(|_, id| !ids.contains(id));
+    }
+}
+
+fn is_old(row: &DeliveryRow, cut: Timestamp) -> bool {
+    row.status.is_final() && row.created_at < cut && row.finished_at.is_some_and(|at| at < cut)
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}
