@@ -51,8 +51,8 @@ pub use webhook_http::{HttpTransport, HttpTransportBuilder, RingSigner, verify, 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
 pub use webhook_store_seaorm::{
-    CallersTransaction, ConnectError, PublishInError, SchemaStatus, SeaOrmStore,
-    SeaOrmStoreBuilder, sea_orm,
+    CallersTransaction, ConnectError, DatabaseKind, InvalidDatabaseKind, LAST_STEP, PublishInError,
+    SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql, migration_sql, sea_orm,
 };
 
 /// An error and its cause, each said once.

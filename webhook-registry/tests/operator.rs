@@ -6,7 +6,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use webhook_registry::{
     Cancelled, Clock, Deliveries, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    DisabledReason, EndpointId, EndpointState, NewEndpoint, Redelivered, Webhooks,
+    DisabledReason, EndpointId, EndpointState, NewEndpoint, Prune, Redelivered, Webhooks,
 };
 use webhook_testkit::{
     ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds, status,
@@ -185,4 +185,44 @@ async fn enabling_does_not_resume_and_disabling_keeps_its_first_reason() {
     fakes.deliver().await;
     let gone = operator.disable_endpoint(fakes.endpoint).await.unwrap();
     assert_eq!(gone.state, EndpointState::Disabled(DisabledReason::Gone));
+}
+
+#[tokio::test]
+async fn a_status_names_the_endpoint_that_fails() {
+    let fakes = Fakes::new().await;
+    let operator = fakes.webhooks.operator();
+    fakes.transport.otherwise(status(503));
+    let id = fakes.publish().await;
+    let turn = async {
+        loop {
+            tokio::task::yield_now().await;
+            fakes.clock.advance(Duration::from_millis(1));
+        }
+    };
+    tokio::select! {
+        biased;
+        done = fakes.webhooks.run_until_idle(Some(Duration::ZERO), pending()) => { done.unwrap(); }
+        () = turn => {}
+    }
+    let status = operator.status().await.unwrap();
+    assert_eq!((status.pending, status.failing.len()), (1, 1), "{status:?}");
+    assert_eq!((status.failing[0].delivery, status.failing[0].attempts), (id, 1));
+}
+
+#[tokio::test]
+async fn a_prune_goes_on_to_its_end() {
+    let fakes = Fakes::new().await;
+    let operator = fakes.webhooks.operator();
+    for _ in 0..5 {
+        fakes.publish().await;
+    }
+    fakes.deliver().await;
+    let left = fakes.publish().await;
+    fakes.clock.advance(Duration::from_secs(60));
+    let prune = Prune::older_than(Duration::from_secs(30)).limit(2);
+    let dry = operator.prune(prune.dry_run()).await.unwrap();
+    let pruned = operator.prune(prune).await.unwrap();
+    assert_eq!((pruned.deliveries, pruned.attempts, pruned.events), (5, 5, 5));
+    assert_eq!((dry.deliveries, dry.attempts, dry.events), (5, 5, 5));
+    assert_eq!(fakes.delivery(left).await.status, DeliveryStatus::Pending);
 }

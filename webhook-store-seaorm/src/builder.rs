@@ -151,7 +151,7 @@ impl std::fmt::Debug for SeaOrmStoreBuilder {
 }
 
 /// It ends up in statements as it is.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))

@@ -77,7 +77,10 @@ mod upkeep;
 
 pub use builder::SeaOrmStoreBuilder;
 pub use connect_error::ConnectError;
-pub use migrate::SchemaStatus;
+pub use migrate::{
+    DatabaseKind, InvalidDatabaseKind, LAST_STEP, SchemaStatus, TableNames, grants_sql,
+    migration_sql,
+};
 pub use publish_in::{CallersTransaction, PublishInError};
 pub use sea_orm;
 pub use store::SeaOrmStore;

@@ -11,6 +11,9 @@
 //! The log reads three more indexes of deliveries, each with the status in the middle. A listing of
 //! every status asks for each by itself: five short reads, instead of an index more to write.
 
+mod grants;
+mod print;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -18,6 +21,13 @@ use sea_orm::Value;
 use webhook_core::{StoreError, StoreErrorKind};
 
 use crate::{fault::Fault, row::ToValue, store::SeaOrmStore, tx::Tx, unit::Unit};
+
+pub use grants::grants_sql;
+pub use print::{DatabaseKind, InvalidDatabaseKind, LAST_STEP, TableNames, migration_sql};
+
+/// The bookkeeping: which steps were taken, and when.
+const SCHEMA_TABLE: &str =
+    "CREATE TABLE {schema} (version {int} NOT NULL PRIMARY KEY, applied_at {int} NOT NULL){table}";
 
 /// The steps, each a list of statements. A step that was released never changes.
 const STEPS: [&[&str]; 1] = [&[
@@ -120,7 +130,7 @@ pub enum SchemaStatus {
 
 impl SchemaStatus {
     /// What to do about it; nothing, when the tables fit.
-    fn advice(self) -> Option<&'static str> {
+    pub const fn advice(self) -> Option<&'static str> {
         Some(match self {
             Self::Current => return None,
             Self::Empty | Self::Missing => {
@@ -265,7 +275,7 @@ async fn take_step(tx: &Tx) -> Result<bool, Fault> {
     let step = STEPS.get(done as usize).copied().unwrap_or_default();
     if done == 0 {
         create_schema(tx).await?;
-        create(tx, "CREATE TABLE {schema} (version {int} NOT NULL PRIMARY KEY, applied_at {int} NOT NULL){table}").await?;
+        create(tx, SCHEMA_TABLE).await?;
     }
     for statement in step {
         create(tx, statement).await?;
@@ -327,8 +337,7 @@ async fn found(tx: &Tx) -> Result<u32, Fault> {
 }
 
 fn compare(found: u32) -> SchemaStatus {
-    let wanted = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
-    match found.cmp(&wanted) {
+    match found.cmp(&LAST_STEP) {
         std::cmp::Ordering::Less => SchemaStatus::Older(found),
         std::cmp::Ordering::Equal => SchemaStatus::Current,
         std::cmp::Ordering::Greater => SchemaStatus::Newer(found),

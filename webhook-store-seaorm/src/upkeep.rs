@@ -154,7 +154,8 @@ struct State {
 impl Stored {
     async fn read(tx: &Tx, ids: &[DeliveryId]) -> Result<Self, Fault> {
         let mut stored = BTreeMap::new();
-        for ids in ids.chunks(ROWS) {
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, url FROM {{deliveries}} {{by_key}} \
                  WHERE (event_id, endpoint_id) IN {} \

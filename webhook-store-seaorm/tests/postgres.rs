@@ -8,9 +8,13 @@ mod common;
 
 use std::{process::Command, sync::Arc, time::Duration};
 
-use common::{fixed::Fixed, place::Place};
+use common::{
+    fixed::Fixed,
+    place::Place,
+    roles::{Roles, assert_same, grant, printed},
+};
 use webhook_core::{DeliveryStore as _, EndpointStore as _, Enqueue, Store};
-use webhook_store_seaorm::{ConnectError, SchemaStatus, SeaOrmStore};
+use webhook_store_seaorm::{ConnectError, DatabaseKind, SchemaStatus, SeaOrmStore, TableNames};
 use webhook_testkit::StoreHarness;
 
 struct Harness(Fixed<Place>);
@@ -102,4 +106,42 @@ async fn psql_publishes_by_a_plain_insert() {
         }
         cases::outbox::assert_a_plain_insert_was_published(&store).await;
     }
+}
+
+const ROLES: [&str; 4] = ["publisher", "worker", "operator", "reader"];
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
+async fn what_is_printed_gives_what_migrating_gives() {
+    let (migrated, by_hand) = (Place::on_postgres().await, Place::on_postgres().await);
+    let open = |place: &Place| SeaOrmStore::builder(&place.url).schema(&place.name).connect();
+    open(&migrated).await.unwrap().migrate().await.unwrap();
+    printed(&by_hand, DatabaseKind::Postgres, &TableNames::new().schema(&by_hand.name)).await;
+    let store = open(&by_hand).await.unwrap();
+    assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Current);
+    let columns = "SELECT table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable \
+                   || COALESCE(' ' || column_default, '') || COALESCE(' ' || collation_name, '') AS line \
+                   FROM information_schema.columns WHERE table_schema = '{place}' ORDER BY 1";
+    assert_same(&migrated, &by_hand, columns).await;
+    let indexes = "SELECT indexdef AS line FROM pg_indexes WHERE schemaname = '{place}' ORDER BY 1";
+    assert_same(&migrated, &by_hand, indexes).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
+async fn each_role_may_do_its_own_work_and_no_more() {
+    let mut place = Place::on_postgres().await;
+    let prefix = format!("{}_", place.name);
+    for role in ROLES {
+        let (create, drop) = ("CREATE ROLE {user} LOGIN PASSWORD 'hooks'", "DROP ROLE {user}");
+        place.user(&format!("{prefix}{role}"), create, drop).await;
+    }
+    let names = TableNames::new().schema(&place.name);
+    let owner = SeaOrmStore::builder(&place.url).schema(&place.name).connect().await.unwrap();
+    owner.migrate().await.unwrap();
+    grant(&place, DatabaseKind::Postgres, &names, &prefix).await;
+    let open = |place: &Place, user: &str| {
+        SeaOrmStore::builder(place.url_of(user)).schema(&place.name).pool_size(1)
+    };
+    Roles { place: &place, prefix, open }.assert_enough_and_no_more(&owner).await;
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failed test")]
 
+use webhook_store_seaorm::SeaOrmStore;
+
 use crate::shell::{LOCAL, Shell};
 
 /// Publishes an event that is given up at once; the id of its delivery.
@@ -79,4 +81,87 @@ fn an_endpoint_is_disabled_and_enabled() {
         let ran = shell.run(&["--json", "endpoint", command, &endpoint]);
         assert_eq!((ran.code, &ran.json()[0]["state"]), (Some(0), &state.into()), "{ran:?}");
     }
+}
+
+#[test]
+fn a_status_tells_what_is_left_and_who_fails() {
+    let shell = Shell::new();
+    let receiver = shell.listen("500");
+    let endpoint = shell.add_endpoint(&receiver.url, &["--retry", "1h"]);
+    shell.run(&["publish", "a", "--data", "1"]);
+    shell.run(&[LOCAL, "run", "--until-idle"]);
+    let status = &shell.run(&["--json", "status"]).json()[0];
+    assert_eq!((&status["pending"], &status["leases_lost"]), (&1.into(), &0.into()));
+    assert_eq!(status["failing"][0]["endpoint"], endpoint);
+    assert_eq!(status["oldest_due_for_ms"], serde_json::Value::Null, "it waits for an hour");
+    let shown = shell.run(&["status"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.stdout.contains("pending      1\n"), "{shown:?}");
+    assert!(shown.stdout.contains(&endpoint), "{shown:?}");
+}
+
+#[test]
+fn what_is_old_is_pruned_when_it_is_asked_for() {
+    let shell = Shell::new();
+    let receiver = shell.listen("200");
+    shell.add_endpoint(&receiver.url, &[]);
+    shell.run(&["publish", "a", "--data", "1"]);
+    shell.run(&[LOCAL, "run", "--until-idle"]);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let prune = |more: &[&str]| {
+        let ran = shell.run(&[&["--json", "prune", "--older-than"][..], more].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let pruned = ran.json().remove(0);
+        ["deliveries", "attempts", "events"].map(|kind| pruned[kind].as_u64().unwrap())
+    };
+    assert_eq!(prune(&["30d"]), [0, 0, 0]);
+    assert_eq!(prune(&["1ms", "--dry-run"]), [1, 1, 1]);
+    assert_eq!(prune(&["1ms"]), [1, 1, 1]);
+    assert_eq!(prune(&["1ms"]), [0, 0, 0]);
+}
+
+#[test]
+fn tables_are_checked_without_being_touched() {
+    let shell = Shell::new();
+    let check = || shell.run(&["--json", "migrate", "check"]);
+    assert_eq!(check().code, Some(1), "there is no file");
+    assert!(!shell.path("webhooks.db").exists(), "and looking makes none");
+    shell.write("webhooks.db", "");
+    let ran = check();
+    assert_eq!((ran.code, &ran.json()[0]["step"]), (Some(1), &0.into()), "{ran:?}");
+    assert_eq!(shell.run(&["migrate"]).code, Some(0));
+    let ran = check();
+    assert_eq!((ran.code, &ran.json()[0]["fits"]), (Some(0), &true.into()), "{ran:?}");
+}
+
+#[test]
+fn steps_and_rights_are_printed_for_each_database() {
+    let shell = Shell::new();
+    let print = |more: &[&str]| {
+        let ran = shell.run(&[&["migrate", "print"][..], more].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    assert!(print(&[]).starts_with("PRAGMA journal_mode = WAL;\n"));
+    let postgres = print(&["--db-kind", "postgres", "--schema", "hooks", "--prefix", "p_"]);
+    assert!(postgres.contains("CREATE TABLE \"hooks\".p_events ("), "{postgres}");
+    assert!(print(&["--db-kind", "mysql"]).contains("ENGINE = InnoDB"));
+    let grants = print(&["--db-kind", "postgres", "--grants", "hooks_"]);
+    let worker = "GRANT SELECT, INSERT, UPDATE ON webhook_deliveries TO hooks_worker;\n";
+    assert!(grants.contains(worker), "{grants}");
+    assert!(!shell.path("webhooks.db").exists(), "no database is opened");
+}
+
+#[tokio::test]
+async fn a_run_migrates_when_it_is_asked_to() {
+    let shell = Shell::new();
+    let url = format!("sqlite://{}?mode=rwc", shell.path("webhooks.db").display());
+    let other = SeaOrmStore::builder(&url).table_prefix("others_").connect().await.unwrap();
+    other.migrate().await.unwrap();
+    other.close().await;
+    let refused = shell.run(&["run", "--until-idle"]);
+    assert_eq!(refused.code, Some(1), "what is not empty is left alone: {refused:?}");
+    let ran = shell.run(&["run", "--until-idle", "--migrate"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(shell.run(&["migrate", "check"]).code, Some(0));
 }

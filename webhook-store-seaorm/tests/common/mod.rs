@@ -11,6 +11,8 @@
 pub mod fixed;
 pub mod place;
 pub mod relay;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub mod roles;
 
 use tempfile::TempDir;
 use uuid::Uuid;

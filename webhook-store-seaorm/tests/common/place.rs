@@ -74,6 +74,19 @@ impl Place {
         run_all(&self.url, &[sql.to_owned()]).await;
     }
 
+    /// Makes a user, who goes with the place; `create` names it `{user}`.
+    pub async fn user(&mut self, user: &str, create: &str, drop: &str) {
+        self.leave.push(drop.replace("{user}", user));
+        self.beside(&create.replace("{user}", user)).await;
+    }
+
+    /// Opens it as a user whose password is `hooks`.
+    pub fn url_of(&self, user: &str) -> String {
+        let (scheme, rest) = self.url.split_once("://").unwrap();
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        format!("{scheme}://{user}:hooks@{host}")
+    }
+
     /// Runs a statement on the server, beside the place.
     pub async fn beside(&self, sql: &str) {
         run_all(&self.server, &[sql.to_owned()]).await;

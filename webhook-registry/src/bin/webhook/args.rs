@@ -9,8 +9,8 @@ use webhook_registry::{
 
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
-    output::Output, plan::PlanArgs, prune::PruneArgs, publish::PublishArgs, run::RunArgs,
-    send::SendArgs, sign::SignArgs, verify::VerifyArgs,
+    migrate::MigrateArgs, output::Output, plan::PlanArgs, prune::PruneArgs, publish::PublishArgs,
+    run::RunArgs, send::SendArgs, sign::SignArgs, verify::VerifyArgs,
 };
 
 /// Deliver events to other people's servers, and keep at it.
@@ -54,6 +54,12 @@ impl Options {
             let value = flag.and_then(|(_, value)| value.clone());
             value.map_or_else(|| std::env::var_os(variable), |value| Some(value.into()))
         })
+    }
+
+    /// The same, for another database.
+    pub(crate) const fn with_db(&self, db: String) -> Self {
+        let Self { json, dangerous_allow_private_addresses, .. } = *self;
+        Self { db, json, dangerous_allow_private_addresses }
     }
 
     /// How results are shown.
@@ -102,7 +108,7 @@ pub(crate) enum Command {
     /// Tell how the store is doing: what is left, how far behind, which endpoints fail
     Status,
     /// Create the tables, or bring them up to date
-    Migrate,
+    Migrate(MigrateArgs),
 }
 
 /// Reads the deadline of one attempt.

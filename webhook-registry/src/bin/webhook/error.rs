@@ -44,6 +44,8 @@ pub(crate) enum Error {
     Build(#[from] BuildError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    #[error("not a database URL; name the kind of database with --db-kind")]
+    DatabaseKind,
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
     #[error(transparent)]

@@ -71,6 +71,6 @@ async fn run(cli: Cli) -> Result<End, Error> {
         Command::Plan(args) => plan::run(&options, &args),
         Command::Prune(args) => prune::run(&options, &args).await,
         Command::Status => status::run(&options).await,
-        Command::Migrate => migrate::run(&options).await,
+        Command::Migrate(args) => migrate::run(&options, args).await,
     }
 }

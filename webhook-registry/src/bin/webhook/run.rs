@@ -11,7 +11,7 @@ use crate::{
     error::{End, Error},
     output::{View, fields},
     signals::shutdown,
-    store::open_with,
+    store::{connect, open_with},
 };
 
 #[derive(Args, Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct RunArgs {
     /// What counts as left: what is due within this time, or all
     #[arg(long, value_name = "DURATION|all", default_value = "60s", requires = "until_idle")]
     horizon: Horizon,
+    /// Create the tables first, or bring them up to date
+    #[arg(long)]
+    migrate: bool,
     /// Attempts in flight at once [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
@@ -145,6 +148,9 @@ pub(crate) async fn run(options: &Options, args: &RunArgs) -> Result<End, Error>
         return Err(Error::Mode(settings.mode()));
     }
     let shutdown = shutdown()?;
+    if args.migrate {
+        connect(settings.store()?).await?.migrate().await?;
+    }
     let webhooks = open_with(options, &settings).await?;
     let (report, left) = if args.until_idle {
         let (report, backlog) = webhooks.run_until_idle(args.horizon.0, shutdown).await?;

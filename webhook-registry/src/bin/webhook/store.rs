@@ -24,8 +24,11 @@ pub(crate) async fn open_with(options: &Options, settings: &Settings) -> Result<
 /// The database of this process.
 static OPENED: OnceLock<SeaOrmStore> = OnceLock::new();
 
-/// Opens the database, whatever it holds.
+/// Opens the database, whatever it holds; once.
 pub(crate) async fn connect(builder: SeaOrmStoreBuilder) -> Result<SeaOrmStore, Error> {
+    if let Some(store) = OPENED.get() {
+        return Ok(store.clone());
+    }
     let store = builder.connect().await?;
     Ok(OPENED.get_or_init(|| store).clone())
 }

@@ -67,11 +67,11 @@ pub async fn a_dropped_edit_is_made_once_or_not_at_all<H: StoreHarness>() {
 }
 
 // Catches in memory/endpoints.rs:
-// - Ok(self.state().remove_endpoint(tenant, id))
+// - Ok(self.state().remove_endpoint(tenant, id, self.now()))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
 // + self.state().deliveries = rows;
-// + Ok(self.state().remove_endpoint(tenant, id))
+// + Ok(self.state().remove_endpoint(tenant, id, self.now()))
 pub async fn a_dropped_removal_is_completed_by_a_second_call<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let tenant = TenantId::default();
@@ -92,12 +92,12 @@ pub async fn a_dropped_removal_is_completed_by_a_second_call<H: StoreHarness>() 
 }
 
 // Catches in memory/log.rs:
-// - self.state().open_tracked(event, delivery)
-// + self.state().open_tracked(event, delivery.clone())?;
+// - self.state().open_tracked(event, delivery, self.now())
+// + self.state().open_tracked(event, delivery.clone(), self.now())?;
 // + let event_row = self.state().events.remove(&event.id);
 // + tokio::task::yield_now().await;
 // + self.state().events.extend(event_row.map(|row| (event.id, row)));
-// + self.state().open_tracked(event, delivery)
+// + self.state().open_tracked(event, delivery, self.now())
 pub async fn a_dropped_record_is_opened_wholly_or_not_at_all<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     Cut::everywhere(async |cut| {

@@ -19,15 +19,14 @@ impl<H: StoreHarness> Ground<H> {
     async fn prune_all(&self, prune: Prune) -> Pruned {
         let mut all = Pruned::default();
         let mut prune = prune;
-        for _ in 0..100 {
+        for calls in 0.. {
+            assert!(calls < 100, "a prune comes to an end");
             let some = self.store.prune(prune).await.expect("a store can be pruned");
             all = all.and(some);
-            match some.next {
-                Some(next) => prune = prune.after(next),
-                None => return all,
-            }
+            let Some(next) = some.next else { break };
+            prune = prune.after(next);
         }
-        panic!("a prune comes to an end");
+        all
     }
 
     /// Prunes what was over for a day.
