@@ -20,6 +20,8 @@ pub(crate) const DOCS: Step = Step::new("docs", |_| docs());
 pub(crate) const TEST: Step = Step::new("test", test::check);
 pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check);
 pub(crate) const CRASH: Step = Step::new("crash", crash);
+/// Not among all the steps: what is measured depends on what else the machine does.
+pub(crate) const BENCH: Step = Step::new("bench", bench);
 pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 
 /// Nothing may be missing here.
@@ -76,6 +78,12 @@ fn crash(args: &[&str]) -> Result<Done, Failure> {
         }
     })?;
     Ok(Done::saying(summary))
+}
+
+fn bench(args: &[&str]) -> Result<Done, Failure> {
+    let what = ["run", "--quiet", "--release", "--package", "xtask-bench", "--"];
+    run(cargo(what).args(args))?;
+    Ok(Done::default())
 }
 
 fn demo() -> Result<Done, Failure> {

@@ -46,7 +46,7 @@ struct Options {
 
 impl Options {
     fn read(words: &[&str]) -> Result<Self, Failure> {
-        let mut options = Self { db: "sqlite".into(), run: Duration::from_secs(30) };
+        let mut options = Self { db: "sqlite".into(), run: Duration::from_secs(60) };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
