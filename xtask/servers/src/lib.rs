@@ -10,7 +10,7 @@ mod throwaway;
 
 use std::{env, fmt};
 
-pub use throwaway::{NotStarted, Throwaway};
+pub use throwaway::{NotStarted, Pooler, Throwaway};
 
 /// A database that is a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -26,6 +26,12 @@ pub(crate) fn mariadb() -> Option<(PathBuf, PathBuf)> {
     Some((find("mariadbd")?, find("mariadb-install-db")?))
 }
 
+/// PgBouncer.
+pub(crate) fn pgbouncer() -> Option<PathBuf> {
+    let folder = search().find(|folder| has(folder, &["pgbouncer"]));
+    folder.map(|folder| folder.join("pgbouncer"))
+}
+
 /// The folders of `PATH`, and those of servers, which not every user's has.
 fn search() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();

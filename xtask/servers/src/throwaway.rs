@@ -1,6 +1,7 @@
 //! A server that vanishes: started from installed programs, in a folder and on a port of its own.
 
 mod leash;
+mod pooler;
 mod user;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 };
 
 use leash::Leash;
+pub use pooler::Pooler;
 use user::User;
 
 use crate::{Database, programs};
@@ -87,6 +89,11 @@ impl Throwaway {
     /// The port on 127.0.0.1.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it has written down so far: the errors of statements among it.
+    pub fn log(&self) -> String {
+        self.place.log_text()
     }
 
     /// Ends it without a chance to tidy up, and starts it again: `pg_ctl restart -m immediate`, or
@@ -187,10 +194,14 @@ impl Place {
         self.folder.join("server.log")
     }
 
+    fn log_text(&self) -> String {
+        let log = fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// The end of the server's log.
     fn last_words(&self) -> String {
-        let log = fs::read(self.log()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log_text();
         let lines: Vec<_> = log.lines().rev().take(5).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
