@@ -18,7 +18,8 @@ use crate::{
     Outcome,
     asked::Db,
     child::Child,
-    ledger, publisher, receiver,
+    ledger::{self, Ledger, word},
+    publisher, receiver,
     verdict::{Evidence, Fault},
     worker,
 };
@@ -55,6 +56,12 @@ impl Site {
         Ok(server.lock().unwrap_or_else(PoisonError::into_inner).port())
     }
 
+    /// What the server has written down so far.
+    pub(crate) fn log(&self) -> Outcome<String> {
+        let server = self.server.as_ref().ok_or("SQLite is no server")?;
+        Ok(server.lock().unwrap_or_else(PoisonError::into_inner).log())
+    }
+
     fn url(&self, folder: &TempDir) -> String {
         match &self.server {
             None => format!("sqlite://{}/webhooks.db?mode=rwc", folder.path().display()),
@@ -70,12 +77,10 @@ pub(crate) struct Ground {
     prefix: String,
     receiver: Child,
     store: SeaOrmStore,
+    webhooks: Webhooks,
     children: AtomicUsize,
     faults: Mutex<Vec<Fault>>,
 }
-
-/// How long a request may lie in the receiver's socket when its sender is dead, in milliseconds.
-const UNDER_WAY: u64 = 1_000;
 
 /// How long the rest of the deliveries may take: some leases, and the work itself.
 const DRAIN: Duration = Duration::from_secs(4 * worker::LEASE.as_secs() + 60);
@@ -102,7 +107,7 @@ impl Ground {
             .max_in_flight(64);
         webhooks.add_endpoint(endpoint).await?;
         let (children, faults) = (AtomicUsize::default(), Mutex::default());
-        Ok(Self { folder, url, prefix, receiver, store, children, faults })
+        Ok(Self { folder, url, prefix, receiver, store, webhooks, children, faults })
     }
 
     pub(crate) const fn receiver(&mut self) -> &mut Child {
@@ -113,9 +118,14 @@ impl Ground {
         &self.store
     }
 
-    /// Where the database is.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// The writes that came too late, as the store has counted them.
+    pub(crate) async fn leases_lost(&self) -> Outcome<u64> {
+        Ok(self.webhooks.operator().status().await?.leases_lost)
+    }
+
+    /// Where the database is, through another port than the server's own.
+    pub(crate) fn url_at(&self, server: u16, port: u16) -> String {
+        self.url.replace(&format!(":{server}/"), &format!(":{port}/"))
     }
 
     /// A name for one more child, and for its ledger.
@@ -159,16 +169,15 @@ impl Ground {
 
     /// Notes what was done on purpose, and may make events come again.
     pub(crate) fn note(&self, cause: &str, from: u64, until: u64) {
-        let fault = Fault { cause: cause.to_owned(), event: None, from, until };
+        let fault = Fault { cause: cause.to_owned(), event: None, victim: None, from, until };
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    /// Kills it, and notes that. What it has sent may be under way for a moment longer.
+    /// Kills it, once that is written down.
     pub(crate) async fn kill(&self, child: &mut Child) -> Outcome {
-        let begin = ledger::now();
-        child.kill().await?;
-        self.note("kill -9", begin, ledger::now() + UNDER_WAY);
-        Ok(())
+        let deaths = Ledger::open(&self.folder.path().join("harness.ledger"))?;
+        deaths.note(word::KILL, &child.pid().to_string())?;
+        child.kill().await
     }
 
     /// Lets the rest be delivered.

@@ -18,10 +18,12 @@ pub(crate) mod word {
     pub(crate) const TRYING: &str = "trying";
     /// The publisher was told that the event is stored.
     pub(crate) const ACCEPTED: &str = "accepted";
-    /// The receiver has read the whole request.
+    /// The receiver has read the whole request of an event, from this process.
     pub(crate) const RECEIVED: &str = "received";
     /// A crash point was reached; the process ends here.
     pub(crate) const HIT: &str = "hit";
+    /// The harness is about to kill this process.
+    pub(crate) const KILL: &str = "kill";
     /// A worker has ended as it should, and this is its report.
     pub(crate) const REPORT: &str = "report";
 }

@@ -21,6 +21,7 @@ use crate::{
     flags::Flags,
     ledger::{Ledger, Scribe, word},
     point::Point,
+    worker::SENDER,
 };
 
 pub(crate) const ROLE: &str = "receiver";
@@ -72,6 +73,7 @@ async fn take_orders(receiver: &Receiver) -> Outcome {
 /// What a request says in its head.
 struct Head {
     event: String,
+    sender: String,
     length: usize,
 }
 
@@ -107,7 +109,8 @@ impl Receiver {
                 }
             }
             buffer.drain(..head.length);
-            self.scribe.note(word::RECEIVED, &head.event).await;
+            let fact = format!("{} {}", head.event, head.sender);
+            self.scribe.note(word::RECEIVED, &fact).await;
             if self.strikes(Point::Sent, &head.event).await {
                 return Ok(());
             }
@@ -149,6 +152,7 @@ fn parse(head: &str) -> Head {
     };
     Head {
         event: value("webhook-id").unwrap_or("-").to_owned(),
+        sender: value(SENDER).unwrap_or("-").to_owned(),
         length: value("content-length").and_then(|text| text.parse().ok()).unwrap_or_default(),
     }
 }

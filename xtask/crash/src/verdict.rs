@@ -16,6 +16,8 @@ pub(crate) struct Fault {
     pub(crate) cause: String,
     /// The event that it hit; none, when it may have hit any.
     pub(crate) event: Option<String>,
+    /// The process that it hit, if it was one: what another has sent it does not explain.
+    pub(crate) victim: Option<String>,
     pub(crate) from: u64,
     pub(crate) until: u64,
 }
@@ -27,13 +29,23 @@ impl Fault {
     }
 }
 
+/// How long a request may lie in the receiver's socket when its sender is dead, in milliseconds.
+const UNDER_WAY: u64 = 5_000;
+
+/// When an event came, and from whom.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Receipt {
+    at: u64,
+    sender: String,
+}
+
 /// All that was written down.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     tried: BTreeSet<String>,
     accepted: BTreeSet<String>,
-    /// When each event came to the receiver.
-    receipts: BTreeMap<String, Vec<u64>>,
+    /// Each time that an event came to the receiver.
+    receipts: BTreeMap<String, Vec<Receipt>>,
     /// What may make an event come again.
     faults: Vec<Fault>,
     hits: BTreeMap<Point, BTreeSet<String>>,
@@ -47,11 +59,23 @@ impl Evidence {
             match what.as_str() {
                 word::TRYING => drop(self.tried.insert(subject.clone())),
                 word::ACCEPTED => drop(self.accepted.insert(subject.clone())),
-                word::RECEIVED => self.receipts.entry(subject.clone()).or_default().push(*at),
+                word::RECEIVED => self.received(*at, subject),
+                word::KILL => self.killed(*at, subject),
                 word::HIT => self.hit(*at, subject),
                 _ => {}
             }
         }
+    }
+
+    fn received(&mut self, at: u64, subject: &str) {
+        let (event, sender) = subject.split_once(' ').unwrap_or((subject, ""));
+        let receipt = Receipt { at, sender: sender.to_owned() };
+        self.receipts.entry(event.to_owned()).or_default().push(receipt);
+    }
+
+    fn killed(&mut self, at: u64, victim: &str) {
+        let (cause, victim) = ("kill -9".to_owned(), Some(victim.to_owned()));
+        self.faults.push(Fault { cause, event: None, victim, from: at, until: at + UNDER_WAY });
     }
 
     fn hit(&mut self, at: u64, subject: &str) {
@@ -61,7 +85,13 @@ impl Evidence {
         self.hits.entry(point).or_default().insert(event.to_owned());
         if point.repeats() {
             let event = Some(event.to_owned());
-            self.faults.push(Fault { cause: point.to_string(), event, from: at, until: at });
+            self.faults.push(Fault {
+                cause: point.to_string(),
+                event,
+                victim: None,
+                from: at,
+                until: at,
+            });
         }
     }
 
@@ -104,16 +134,20 @@ impl Evidence {
     }
 
     /// Each two receipts of an event that follow one another.
-    fn repetitions(&self) -> impl Iterator<Item = (&String, u64, u64)> {
+    fn repetitions(&self) -> impl Iterator<Item = (&String, &Receipt, &Receipt)> {
         self.receipts.iter().flat_map(|(event, times)| {
-            times.iter().zip(times.iter().skip(1)).map(move |(a, b)| (event, *a, *b))
+            times.iter().zip(times.iter().skip(1)).map(move |(a, b)| (event, a, b))
         })
     }
 
     /// What may have made an event come again; a fault that hit this very event before one that may
     /// have hit any.
-    fn cause(&self, event: &str, first: u64, second: u64) -> Option<&str> {
-        let between = |fault: &&Fault| fault.is_between(first, second);
+    fn cause(&self, event: &str, first: &Receipt, second: &Receipt) -> Option<&str> {
+        // What the dead have sent may come after what was sent in their place.
+        let sent = |victim: &String| [&first.sender, &second.sender].contains(&victim);
+        let between = |fault: &&Fault| {
+            fault.is_between(first.at, second.at) && fault.victim.as_ref().is_none_or(sent)
+        };
         let its_own = |fault: &&Fault| fault.event.as_deref() == Some(event);
         let anyones = |fault: &&Fault| fault.event.is_none();
         let mut faults = self.faults.iter().filter(between);
@@ -270,12 +304,29 @@ mod tests {
             (5, "hit", "K6 a"),
             (9, "received", "a"),
         ]);
-        evidence.faults([Fault { cause: "kill".into(), event: None, from: 3, until: 4 }]);
+        evidence.faults([Fault {
+            cause: "kill".into(),
+            event: None,
+            victim: None,
+            from: 3,
+            until: 4,
+        }]);
         let verdict = evidence.judge();
         assert_eq!(
             verdict.to_string(),
             "accepted 0, delivered 0, lost 0, again 1 (K6 1); hits: K6 1"
         );
+    }
+
+    #[test]
+    fn a_death_explains_what_the_dead_have_sent_and_nothing_else() {
+        let lines = [(1, "trying", "a"), (2, "received", "a 17"), (8_000, "received", "a 18")];
+        let with = |death| wrong(&[&lines[..], &[death]].concat());
+        assert_eq!(with((3, "kill", "17")), [""; 0]);
+        assert_eq!(with((3, "kill", "18")), [""; 0]);
+        let again = ["came again without a reason: 1 (a)"];
+        assert_eq!(with((3, "kill", "19")), again);
+        assert_eq!(with((9_000, "kill", "17")), again);
     }
 
     #[test]

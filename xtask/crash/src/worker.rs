@@ -35,6 +35,9 @@ pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// How often it looks for work.
 pub(crate) const POLL: Duration = Duration::from_millis(250);
 
+/// The header with the number of the process that sends.
+pub(crate) const SENDER: &str = "crash-sender";
+
 /// Delivers until SIGTERM, or until nothing is left with `--until-idle`. Begins when its input says
 /// so, so that whoever wants to kill it is ready.
 pub(crate) async fn run(flags: &Flags) -> Outcome {
@@ -82,7 +85,14 @@ pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
 async fn open_store(flags: &Flags) -> Outcome<SeaOrmStore> {
     loop {
         let builder = SeaOrmStore::builder(flags.text("url")?);
-        match builder.table_prefix(flags.text("prefix")?).connect().await {
+        let mut builder = builder.table_prefix(flags.text("prefix")?);
+        if flags.has("poll-only") {
+            builder = builder.poll_only();
+        }
+        if flags.has("unit-limit-ms") {
+            builder = builder.unit_limit(Duration::from_millis(flags.number("unit-limit-ms", 0)?));
+        }
+        match builder.connect().await {
             Ok(store) => return Ok(store),
             Err(error) => eprintln!("not yet: {error}: {:?}", std::error::Error::source(&error)),
         }
@@ -104,9 +114,10 @@ struct Told {
 
 #[async_trait]
 impl Transport for Told {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
         let event = request.headers.get("webhook-id").and_then(|id| id.to_str().ok());
         handles(event.unwrap_or("-"));
+        request.headers.insert(SENDER, std::process::id().into());
         let response = self.inner.send(request).await?;
         if response.status.is_success() {
             reach(Point::Answered);
