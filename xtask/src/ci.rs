@@ -31,7 +31,7 @@ const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 
 /// Everything once or twice, within minutes.
-const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2"]);
+const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2", "--require-all"]);
 
 pub(crate) const ALL: &[Step] =
     &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, SABOTAGE, CRASH_SHORT, DEMO];
@@ -71,13 +71,15 @@ fn features() -> Result<Done, Failure> {
 /// Real processes, killed. A test target, so that it is the same build as the tests.
 fn crash(args: &[&str]) -> Result<Done, Failure> {
     let what = ["test", "--workspace", "--all-features", "--test", "crash", "--"];
-    let mut summary = String::new();
+    let mut done = Done::default();
     watch(cargo(what).args(args), |line| {
-        if let Some(text) = line.strip_prefix("crash: ") {
-            text.clone_into(&mut summary);
+        if let Some(text) = line.strip_prefix("left out: ") {
+            done.left_out.push(text.to_owned());
+        } else if let Some(text) = line.strip_prefix("crash: ") {
+            text.clone_into(&mut done.summary);
         }
     })?;
-    Ok(Done::saying(summary))
+    Ok(done)
 }
 
 fn bench(args: &[&str]) -> Result<Done, Failure> {

@@ -38,10 +38,12 @@ pub(crate) struct Asked {
     pub(crate) scenarios: Vec<Scenario>,
     /// Small numbers, for a check that everybody waits for.
     pub(crate) short: bool,
+    /// What cannot be played for want of a program is a failure.
+    pub(crate) require_all: bool,
 }
 
-pub(crate) const USAGE: &str =
-    "crash [--rounds N] [--db sqlite|postgres|mysql|all] [--scenario NAME] [--short]";
+pub(crate) const USAGE: &str = "crash [--rounds N] [--db sqlite|postgres|mysql|all] [--scenario NAME] [--short] \
+     [--require-all]";
 
 impl Asked {
     pub(crate) fn parse(args: &[String]) -> Outcome<Self> {
@@ -50,6 +52,7 @@ impl Asked {
             dbs: Db::ALL.to_vec(),
             scenarios: Scenario::ALL.to_vec(),
             short: false,
+            require_all: false,
         };
         let mut args = args.iter().map(String::as_str);
         while let Some(arg) = args.next() {
@@ -61,6 +64,7 @@ impl Asked {
                     asked.scenarios = one_or_all(value()?, &Scenario::ALL, Scenario::name)?;
                 }
                 "--short" => asked.short = true,
+                "--require-all" => asked.require_all = true,
                 "--help" | "-h" => return Err(USAGE.into()),
                 _ => return Err(format!("`{arg}` is unknown; {USAGE}").into()),
             }

@@ -19,30 +19,32 @@ use crate::{
 /// How long after a silence everything has to be at work again.
 const RECOVERY: Duration = Duration::from_secs(15);
 
-/// How long the network is silent: longer than a store waits for its answer.
-const SILENCE: Duration = Duration::from_secs(12);
+/// How long a store waits for its answer, and how long the network is silent: longer than that.
+const SILENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(12));
+
+/// The same, for a check that everybody waits for.
+const SHORT_SILENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3));
 
 /// A publisher and a worker whose way to the database is the relay.
 struct Traffic {
     relay: Relay,
-    url: String,
+    way: Vec<(&'static str, String)>,
     name: String,
     publisher: Child,
     worker: Child,
 }
 
 impl Traffic {
-    async fn start(site: &Site, ground: &mut Ground) -> Outcome<Self> {
+    async fn start(site: &Site, ground: &mut Ground, limit: Duration) -> Outcome<Self> {
         ground.receiver().order("delay 10").await?;
         let relay = Relay::to(site.port()?).await?;
-        let (port, through) = (format!(":{}/", site.port()?), format!(":{}/", relay.port()));
-        let url = ground.url().replace(&port, &through);
+        let url = ground.url_at(site.port()?, relay.port());
         let name = ground.new_name("publisher");
-        let way = [("url", url.as_str())];
+        let way = vec![("url", url), ("unit-limit-ms", limit.as_millis().to_string())];
         let pace = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
-        let publisher = ground.publisher(&name, &[&way[..], &pace[..]].concat())?;
-        let worker = ground.working(&way).await?;
-        let traffic = Self { relay, url, name, publisher, worker };
+        let publisher = ground.publisher(&name, &[&lent(&way)[..], &pace[..]].concat())?;
+        let worker = ground.working(&lent(&way)).await?;
+        let traffic = Self { relay, way, name, publisher, worker };
         traffic.wait_for_progress(ground, 0).await?;
         Ok(traffic)
     }
@@ -58,7 +60,7 @@ impl Traffic {
     async fn end(mut self, ground: &Ground) -> Outcome<Verdict> {
         self.relay.make(Trouble::None);
         self.publisher.kill().await?;
-        ground.publisher(&self.name, &[("url", &self.url)])?.ends_well(SOON).await?;
+        ground.publisher(&self.name, &lent(&self.way))?.ends_well(SOON).await?;
         self.worker.signal("TERM")?;
         self.worker.ends_well(SOON).await?;
         ground.drain().await?;
@@ -66,6 +68,10 @@ impl Traffic {
         verdict.remark(format!("{} times", self.relay.hits()));
         Ok(verdict)
     }
+}
+
+fn lent<'a>(flags: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    flags.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 /// Answers are lost, or connections are cut. Whoever says the same again must do no harm: nothing may
@@ -76,7 +82,7 @@ pub(super) async fn interrupted(
     trouble: Trouble,
     asked: &Asked,
 ) -> Outcome<Verdict> {
-    let traffic = Traffic::start(site, ground).await?;
+    let traffic = Traffic::start(site, ground, SILENCE.0).await?;
     traffic.relay.make(trouble);
     let begin = Instant::now();
     while traffic.relay.hits() < asked.rounds {
@@ -89,11 +95,17 @@ pub(super) async fn interrupted(
 }
 
 /// Nothing comes through for a while, and never again on connections that stood before.
-pub(super) async fn silent(site: &Site, ground: &mut Ground, trouble: Trouble) -> Outcome<Verdict> {
-    let traffic = Traffic::start(site, ground).await?;
+pub(super) async fn silent(
+    site: &Site,
+    ground: &mut Ground,
+    trouble: Trouble,
+    asked: &Asked,
+) -> Outcome<Verdict> {
+    let (limit, silence) = if asked.short { SHORT_SILENCE } else { SILENCE };
+    let traffic = Traffic::start(site, ground, limit).await?;
     let begin = now();
     traffic.relay.make(trouble);
-    sleep(SILENCE).await;
+    sleep(silence).await;
     let end = now();
     traffic.relay.speak();
     let recovery = traffic.wait_for_progress(ground, end).await;

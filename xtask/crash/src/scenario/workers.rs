@@ -66,6 +66,7 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
     ground.drain().await?;
     let lost = super::leases_lost(ground, stalled.name())?;
     let told = ground.log(stalled.name())?.matches("lease lost").count();
+    let counted = ground.leases_lost().await?;
     let waited = longest_wait(ground).await?;
     let mut verdict = ground.evidence()?.judge();
     verdict.remark(format!("{lost} stale writes refused"));
@@ -73,6 +74,7 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
     verdict.remark(format!("stopped within {slowest:?}"));
     verdict.demand(lost > 0, || "the stalled worker had nothing in its hand".into());
     verdict.demand(lost == told as u64, || format!("{lost} leases lost, {told} in the log"));
+    verdict.demand(lost == counted, || format!("{lost} leases lost, {counted} in the store"));
     verdict.demand(waited > Duration::ZERO, || "nothing was taken over".into());
     verdict.demand(waited <= LEASE + LATE, || format!("a take-over took {waited:?}"));
     verdict.demand(slowest <= SLOW_ANSWER + STOPPING, || {

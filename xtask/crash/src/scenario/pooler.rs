@@ -1,0 +1,93 @@
+//! Many workers behind a pooler that hands out connections for a transaction each, and has few of them.
+
+use std::time::Duration;
+
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+use xtask_servers::Pooler;
+
+use super::SOON;
+use crate::{
+    Outcome,
+    asked::Asked,
+    ground::{Ground, Site},
+    ledger::word,
+    verdict::Verdict,
+};
+
+const WORKERS: usize = 8;
+
+/// The connections that the pooler has to the server.
+const CONNECTIONS: u32 = 3;
+
+/// How long everything may take; it is the statements that count.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    let count = if asked.short { 800 } else { 20_000 };
+    let server = site.port()?;
+    let pooler = spawn_blocking(move || Pooler::start(server, CONNECTIONS)).await??;
+    let url = ground.url_at(server, pooler.port());
+    let way = [("url", url.as_str()), ("poll-only", "yes")];
+    let before = site.log()?.len();
+    let mut names = Vec::new();
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        let worker = ground.working(&way).await?;
+        names.push(worker.name().to_owned());
+        workers.push(worker);
+    }
+    let name = ground.new_name("publisher");
+    let total = count.to_string();
+    let pace = [("count", total.as_str()), ("batch", "50")];
+    ground.publisher(&name, &[&way[..], &pace[..]].concat())?.ends_well(PATIENCE).await?;
+    all_received(ground, count).await?;
+    for worker in &mut workers {
+        worker.signal("TERM")?;
+        worker.ends_well(SOON).await?;
+    }
+    names.push(name);
+    let mut errors = Vec::new();
+    for name in &names {
+        errors.extend(complaints(
+            &ground.log(name)?,
+            &[" WARN ", " ERROR ", "could not", "not yet", "Error"],
+        ));
+    }
+    let said = site.log()?.split_off(before);
+    errors.extend(complaints(&said, &["ERROR:", "FATAL:", "WARNING:"]));
+    errors.extend(complaints(&pooler.log(), &["ERROR", "pooler error"]));
+    ground.drain().await?;
+    let mut verdict = ground.evidence()?.judge();
+    verdict.remark(format!("{WORKERS} workers on {CONNECTIONS} connections"));
+    verdict.remark(format!("{} statement errors", errors.len()));
+    verdict.demand(errors.is_empty(), || {
+        let some: Vec<_> = errors.iter().take(3).map(String::as_str).collect();
+        format!("{} statement errors: {}", errors.len(), some.join(" | "))
+    });
+    Ok(verdict)
+}
+
+/// Waits until the receiver has so many.
+async fn all_received(ground: &Ground, count: usize) -> Outcome {
+    let begin = Instant::now();
+    loop {
+        let lines = ground.ledger("receiver")?;
+        let received = lines.iter().filter(|line| line.word == word::RECEIVED).count();
+        if received >= count {
+            return Ok(());
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(format!("only {received} of {count} received").into());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// The lines with one of these words.
+fn complaints(log: &str, words: &[&str]) -> Vec<String> {
+    let complains = |line: &&str| words.iter().any(|word| line.contains(word));
+    log.lines().filter(complains).map(str::to_owned).collect()
+}
