@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use webhook_core::{DeliveryId, FailingEndpoint, Finished, StoreStatus, Timestamp};
 
 use crate::{
-    backlog::{count_left, earliest},
+    backlog::count_left,
     fault::Fault,
     row::{Row, ToValue, limit},
     tx::Tx,
@@ -21,12 +21,12 @@ impl Unit for ReadStatus {
 
     async fn run(&self, tx: &Tx) -> Result<StoreStatus, Fault> {
         let now = tx.now().await?;
-        let left = count_left(tx, now, StoreStatus::CAP).await?;
+        let (left, earliest) = count_left(tx, now, StoreStatus::CAP).await?;
         let mut status = StoreStatus::default();
         (status.unrouted, status.in_flight) = (left.unrouted, left.in_flight);
         (status.pending, status.waiting) = (left.pending, left.waiting);
         let overdue = |due_at: Timestamp| (due_at <= now).then(|| now.since(due_at));
-        status.oldest_due = earliest(tx, now).await?.and_then(overdue);
+        status.oldest_due = earliest.and_then(overdue);
         status.failing = failing(tx).await?;
         status.leases_lost = leases_lost(tx).await?;
         Ok(status)

@@ -56,6 +56,25 @@ pub async fn programs_that_write_at_once_lose_nothing_and_claim_nothing_twice(pl
     assert_eq!(claimed.iter().collect::<BTreeSet<_>>().len(), 80, "a delivery was claimed twice");
 }
 
+/// Whoever waits until nothing is left must not take a moment between two states for the end.
+pub async fn work_that_is_claimed_meanwhile_is_never_out_of_sight(place: &Place) {
+    let (store, other) = (place.open().await, place.open().await);
+    let version = add_endpoint(&store).await;
+    store.enqueue(vec![enqueue(1, version)]).await.unwrap();
+    let juggler = tokio::spawn(async move {
+        loop {
+            let claims = other.claim_due(ClaimDue::new(1, MINUTE)).await.unwrap().claims;
+            other.release(claims.iter().map(|claim| claim.lease).collect()).await.unwrap();
+        }
+    });
+    for _ in 0..200 {
+        let left = store.backlog().await.unwrap();
+        assert!(left.in_flight > 0 || left.next_due.is_some(), "{left:?}");
+        assert_eq!(left.in_flight + left.pending, 1, "{left:?}");
+    }
+    juggler.abort();
+}
+
 /// Polls a future `times` times, letting everything else go on in between, and drops it.
 async fn poll_and_drop<F: Future>(future: F, times: usize) -> bool {
     let mut future = pin!(future);

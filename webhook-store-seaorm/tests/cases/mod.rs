@@ -32,6 +32,7 @@ macro_rules! on {
             durability {
                 what_was_answered_is_there_after_a_restart
                 programs_that_write_at_once_lose_nothing_and_claim_nothing_twice
+                work_that_is_claimed_meanwhile_is_never_out_of_sight
                 a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transaction_open
                 a_dropped_claim_holds_its_lease_as_if_its_caller_had_died
                 an_endpoint_removed_half_way_is_removed_wholly_by_a_second_call

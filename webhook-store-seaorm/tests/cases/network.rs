@@ -25,7 +25,10 @@ pub async fn a_silent_network_costs_one_limit(place: &Place) {
     let kinds = [StoreErrorKind::Unknown, StoreErrorKind::Unavailable];
     assert!(kinds.contains(&error.kind()), "{error:?}");
     assert!(began.elapsed() < LIMIT * 2, "{:?}", began.elapsed());
-    store.enqueue(batch(2)).await.unwrap();
+    // A busy machine may need more than the one limit to open a connection.
+    while store.enqueue(batch(2)).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(15), "it does not recover");
+    }
     assert!(store.event(common::event(2).id).await.unwrap().is_some());
     drop(store);
 }
