@@ -427,3 +427,34 @@ async fn a_worker_with_a_short_lease_gives_no_attempt_more_time_than_fits_in_it(
     work(&mut run);
     assert_eq!(process.statuses().await, [DeliveryStatus::Pending], "cut off, to be repeated");
 }
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_gets_nothing_more_before_that_is_written_down() {
+    let (process, mut run) = Process::at_work(4).await;
+    process.transport.answers([status(410)]);
+    process.store.fails(StoreCall::Finish, [Fault::Before(StoreErrorKind::Unavailable)]);
+    process.publish(1).await;
+    work(&mut run);
+    assert_eq!(process.publish(1).await, 1, "the publisher does not know yet");
+    work(&mut run);
+    assert_eq!(process.sent(), 1);
+    for _ in 0..3 {
+        process.look(&mut run);
+    }
+    assert_eq!(process.sent(), 1);
+    assert_eq!(process.statuses().await, [DeliveryStatus::Pending, DeliveryStatus::Failed]);
+}
+
+#[tokio::test]
+async fn a_full_endpoint_is_not_looked_for_at_each_of_its_events() {
+    let (process, mut run) = Process::at_work(1).await;
+    process.transport.answers([status(200).after(Duration::from_millis(500))]);
+    process.publish(1).await;
+    work(&mut run);
+    let (reservation, batch) = process.reserve(1).await;
+    let answers = process.store.enqueue(batch).await.unwrap();
+    assert!(!reservation.settle(&answers).left_waiting, "the end of the attempt says when");
+    process.clock.advance(Duration::from_millis(500));
+    work(&mut run);
+    assert_eq!(process.sent(), 2, "it is claimed at once, not at the next poll");
+}

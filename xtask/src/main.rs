@@ -76,7 +76,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        takes: "fairness [--db sqlite|URL] [--seconds N]",
+        takes: "fairness [...]",
         about: "measurements: what a hanging endpoint costs the others",
         steps: &[ci::BENCH],
     },

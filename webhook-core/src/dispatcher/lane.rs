@@ -84,9 +84,10 @@ pub struct Reservation {
 #[derive(Debug, Default)]
 struct Reserved {
     claims: Vec<Delivering>,
-    /// Whether a delivery waits in the store for somebody to claim it.
+    /// Whether a delivery waits in the store for somebody to claim it, without having been refused a
+    /// slot.
     left_waiting: bool,
-    /// Those of endpoints that had no slot free.
+    /// The endpoints that had no slot free.
     refused: Vec<Arc<Endpoint>>,
 }
 
@@ -138,7 +139,6 @@ impl Reservation {
                 reserved.claims.push(self.delivering(&event, endpoint));
                 return NewDelivery::leased(endpoint.id, bay.lease);
             }
-            reserved.left_waiting = true;
             reserved.refused.push(Arc::clone(endpoint));
             NewDelivery::pending(endpoint.id)
         };
@@ -163,7 +163,7 @@ impl Reservation {
         for (at, reserved) in events.into_iter().enumerate() {
             match answers.get(at) {
                 Some(Enqueued::Routed(_)) => {
-                    settled.left_waiting |= reserved.left_waiting;
+                    settled.left_waiting |= reserved.left_waiting || self.note_refused(&reserved);
                     settled.unsent.extend(self.hand_over(reserved));
                 }
                 Some(Enqueued::Later) | None => {
@@ -176,12 +176,20 @@ impl Reservation {
         settled
     }
 
+    /// Notes that work of those that were refused is stored: only from now on a claim can see it.
+    /// Answers whether it is worth looking for. Where the endpoint is full, the end of one of its
+    /// attempts says when; a look at each event of a slow one would be at the others' expense.
+    fn note_refused(&self, reserved: &Reserved) -> bool {
+        let Some(bay) = &self.bay else { return false };
+        let mut state = bay.state();
+        reserved.refused.iter().for_each(|endpoint| state.slots.note_behind(endpoint));
+        reserved.refused.iter().any(|endpoint| !state.slots.is_full(endpoint))
+    }
+
     /// Answers the leases that nobody takes any more.
     fn hand_over(&self, reserved: Reserved) -> Vec<Lease> {
         let Some(bay) = &self.bay else { return Vec::new() };
         let mut state = bay.state();
-        // Once more: only from now on a claim can see what is theirs.
-        reserved.refused.iter().for_each(|endpoint| state.slots.note_behind(endpoint));
         if state.ended {
             return reserved.claims.iter().map(|handed| handed.claim.lease).collect();
         }

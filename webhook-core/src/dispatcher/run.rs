@@ -7,7 +7,7 @@ use futures_util::{
 };
 
 use crate::{
-    endpoint::{Endpoint, Timeout},
+    endpoint::{Endpoint, EndpointState, Timeout},
     id::EndpointId,
     port::{
         Store, StoreError,
@@ -323,6 +323,12 @@ impl<'a> Run<'a> {
     fn take_recorded(&mut self, recorded: Recorded) {
         let now = self.now();
         recorded.answered.iter().for_each(|(finish, answer)| self.report.count(finish, *answer));
+        let over = recorded.answered.iter().map(|(finish, _)| finish);
+        let over = over.chain(recorded.refused.iter().map(|(finish, _)| finish));
+        for finish in over.filter(|finish| finish.disable_endpoint.is_some()) {
+            // From now on the store says how it is with the endpoint.
+            self.endpoints.remove(&finish.lease.delivery.endpoint);
+        }
         self.desk.recorded(recorded.answered.iter().map(|(finish, _)| finish), now);
         for (finish, error) in recorded.refused {
             let delivery = finish.lease.delivery;
@@ -337,7 +343,15 @@ impl<'a> Run<'a> {
     }
 
     fn finish_later(&mut self, finish: Finish) {
-        let was_full = self.is_full(finish.lease.delivery.endpoint);
+        let id = finish.lease.delivery.endpoint;
+        if let (Some(reason), Some(endpoint)) =
+            (finish.disable_endpoint, self.endpoints.get_mut(&id))
+        {
+            // Its receiver wants nothing more, from now on and not only once that is written down.
+            let disabled = EndpointState::Disabled(reason);
+            *endpoint = Arc::new(Endpoint::clone(endpoint).with_state(disabled));
+        }
+        let was_full = self.is_full(id);
         self.desk.finish_later(finish, was_full, self.now());
     }
 
