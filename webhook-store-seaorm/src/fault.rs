@@ -85,6 +85,11 @@ impl Fault {
         matches!(self.class, Class::Passing(_) | Class::Lost)
     }
 
+    /// Whether a connection is gone.
+    pub(crate) const fn is_lost(&self) -> bool {
+        matches!(self.class, Class::Lost)
+    }
+
     /// Whether there was nobody to speak to.
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self.class, Class::Lost | Class::Lasting(StoreErrorKind::Unavailable))

@@ -48,6 +48,7 @@ mod dialect;
     all(feature = "sqlx", any(feature = "sqlite", feature = "mysql"))
 ))]
 mod direct;
+mod door;
 mod endpoints;
 mod enqueue;
 mod fault;

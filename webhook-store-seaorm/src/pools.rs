@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::{
     dialect::open::Opener,
+    door::Door,
     tx::begun::{Begun, Manner},
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Pools {
     /// the database.
     renew: Option<Opener>,
     manner: Manner,
+    door: Door,
     closed: AtomicBool,
 }
 
@@ -44,7 +46,8 @@ impl Pools {
     #[cfg(feature = "sqlite")]
     pub(crate) const fn lasting(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
         let present = RwLock::new(Pair { writer, readers, generation: 0 });
-        Self { present, renew: None, manner: Manner::Named, closed: AtomicBool::new(false) }
+        let (door, closed) = (Door::open(), AtomicBool::new(false));
+        Self { present, renew: None, manner: Manner::Named, door, closed }
     }
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -52,8 +55,8 @@ impl Pools {
     pub(crate) fn renewed_by(renew: Opener, manner: Manner) -> Self {
         let pool = renew();
         let pair = Pair { writer: pool.clone(), readers: pool, generation: 0 };
-        let closed = AtomicBool::new(false);
-        Self { present: RwLock::new(pair), renew: Some(renew), manner, closed }
+        let (door, closed) = (Door::open(), AtomicBool::new(false));
+        Self { present: RwLock::new(pair), renew: Some(renew), manner, door, closed }
     }
 
     /// Begins a transaction on one of the connections.
@@ -62,9 +65,22 @@ impl Pools {
         options: sea_orm::TransactionOptions,
         writes: bool,
     ) -> Result<Begun, sea_orm::DbErr> {
+        self.door.pass(self.begin_at_once(options, writes)).await
+    }
+
+    async fn begin_at_once(
+        &self,
+        options: sea_orm::TransactionOptions,
+        writes: bool,
+    ) -> Result<Begun, sea_orm::DbErr> {
         let pair = self.present();
         let pool = if writes { pair.writer } else { pair.readers };
         Begun::begin(&pool, options, &self.manner).await
+    }
+
+    /// A connection was lost: others are opened one at a time, and not often while nobody answers.
+    pub(crate) fn one_was_lost(&self) {
+        self.door.shut();
     }
 
     /// The connection that writes.

@@ -72,7 +72,11 @@ impl Inner {
         let began = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
-            match self.run_once(unit, stage).await {
+            let end = self.run_once(unit, stage).await;
+            if end.as_ref().is_err_and(Fault::is_lost) {
+                self.pools.one_was_lost();
+            }
+            match end {
                 Err(fault)
                     if fault.is_passing()
                         && began.elapsed() + pause < self.limit

@@ -25,6 +25,8 @@ pub(crate) enum Trouble {
     LoseReply,
     /// Some transactions end in their middle, with the connection.
     Cut,
+    /// Nobody is there: whoever comes is turned away at once, and who is there when he speaks.
+    Away,
     /// With the next `COMMIT`, all falls silent: before it has reached the server.
     SilenceBefore,
     /// The same, after it was carried out.
@@ -119,6 +121,10 @@ impl Line {
 
     async fn relay(&self, mut client: TcpStream) -> io::Result<()> {
         let mut silence = self.silent.subscribe();
+        if *self.trouble() == Trouble::Away {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
         // Who knocks during a silence is heard after it.
         turns(&mut silence, false).await;
         let mut server = TcpStream::connect(("127.0.0.1", self.target)).await?;
@@ -160,6 +166,7 @@ impl Line {
         let fate = match (*trouble, seen) {
             (Trouble::LoseReply, Seen::Commit) if self.is_due() => Fate::LoseReply,
             (Trouble::Cut, Seen::Middle) if self.is_due() => Fate::Cut,
+            (Trouble::Away, _) => Fate::Cut,
             (Trouble::SilenceBefore, Seen::Commit) => Fate::SilenceBefore,
             (Trouble::SilenceAfter, Seen::Commit) => Fate::SilenceAfter,
             _ => Fate::Pass,

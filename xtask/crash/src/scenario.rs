@@ -49,6 +49,8 @@ pub(crate) enum Scenario {
     SilenceBefore,
     /// The same, from right after a commit on.
     SilenceAfter,
+    /// The database is away for a while, and who looks for it does not do so in a tight loop.
+    Away,
     /// Four workers, of which one dies and one stands still.
     Workers,
     /// Eight workers behind PgBouncer in transaction mode.
@@ -56,7 +58,7 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Points,
         Self::Kills,
         Self::Both,
@@ -66,6 +68,7 @@ impl Scenario {
         Self::Cut,
         Self::SilenceBefore,
         Self::SilenceAfter,
+        Self::Away,
         Self::Workers,
         Self::Pooler,
     ];
@@ -81,6 +84,7 @@ impl Scenario {
             Self::Cut => "cut",
             Self::SilenceBefore => "silence-before",
             Self::SilenceAfter => "silence-after",
+            Self::Away => "away",
             Self::Workers => "workers",
             Self::Pooler => "pooler",
         }
@@ -90,7 +94,7 @@ impl Scenario {
     /// the many workers.
     const fn is_for(self, db: Db) -> bool {
         match self {
-            Self::LostReply | Self::Cut | Self::SilenceBefore | Self::SilenceAfter => {
+            Self::LostReply | Self::Cut | Self::SilenceBefore | Self::SilenceAfter | Self::Away => {
                 !matches!(db, Db::Sqlite)
             }
             Self::Workers | Self::Pooler => matches!(db, Db::Postgres),
@@ -118,6 +122,7 @@ impl Scenario {
                 network::silent(site, ground, Trouble::SilenceBefore, asked).await
             }
             Self::SilenceAfter => network::silent(site, ground, Trouble::SilenceAfter, asked).await,
+            Self::Away => network::away(site, ground).await,
             Self::Workers => workers::play(ground, asked).await,
             Self::Pooler => pooler::play(site, ground, asked).await,
         }

@@ -25,6 +25,13 @@ const SILENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_s
 /// The same, for a check that everybody waits for.
 const SHORT_SILENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(3));
 
+/// Never ending, and not too fast.
+const PACE: [(&str, &str); 3] = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
+
+/// How long the database is away, and how often a worker may look for it meanwhile: twice a second.
+const AWAY: Duration = Duration::from_secs(10);
+const KNOCKS: usize = 20;
+
 /// A publisher and a worker whose way to the database is the relay.
 struct Traffic {
     relay: Relay,
@@ -41,8 +48,7 @@ impl Traffic {
         let url = ground.url_at(site.port()?, relay.port());
         let name = ground.new_name("publisher");
         let way = vec![("url", url), ("unit-limit-ms", limit.as_millis().to_string())];
-        let pace = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
-        let publisher = ground.publisher(&name, &[&lent(&way)[..], &pace[..]].concat())?;
+        let publisher = ground.publisher(&name, &[&lent(&way)[..], &PACE[..]].concat())?;
         let worker = ground.working(&lent(&way)).await?;
         let traffic = Self { relay, way, name, publisher, worker };
         traffic.wait_for_progress(ground, 0).await?;
@@ -92,6 +98,31 @@ pub(super) async fn interrupted(
         sleep(Duration::from_millis(20)).await;
     }
     traffic.end(ground).await
+}
+
+/// A worker alone, whose database is away. Each knock is counted.
+pub(super) async fn away(site: &Site, ground: &mut Ground) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, ground, SILENCE.0).await?;
+    ground.kill(&mut traffic.publisher).await?;
+    traffic.relay.make(Trouble::Away);
+    let before = traffic.relay.hits();
+    sleep(AWAY).await;
+    let knocks = traffic.relay.hits() - before;
+    traffic.relay.make(Trouble::None);
+    let end = now();
+    let flags = [&lent(&traffic.way)[..], &PACE].concat();
+    traffic.publisher = ground.publisher(&traffic.name, &flags)?;
+    let recovery = traffic.wait_for_progress(ground, end).await?;
+    // Whoever could not record in time had its work taken over.
+    ground.note("away", end.saturating_sub(20_000), now() + 5_000);
+    let mut verdict = traffic.end(ground).await?;
+    verdict.remark(format!("{knocks} knocks within {AWAY:?}"));
+    verdict.remark(format!("at work again after {:.1} s", recovery as f64 / 1000.0));
+    verdict.demand((1..=KNOCKS).contains(&knocks), || format!("{knocks} knocks within {AWAY:?}"));
+    verdict.demand(u128::from(recovery) <= RECOVERY.as_millis(), || {
+        format!("at work again after {recovery} ms, later than {RECOVERY:?}")
+    });
+    Ok(verdict)
 }
 
 /// Nothing comes through for a while, and never again on connections that stood before.
