@@ -9,13 +9,14 @@ use crate::common::{self, place::Place, relay::Relay};
 
 /// Units past their limit give up, and the next one finds connections that work.
 pub async fn a_silent_network_costs_one_limit(place: &Place) {
-    const LIMIT: Duration = Duration::from_millis(700);
+    const LIMIT: Duration = Duration::from_secs(2);
 
+    // Within a limit of its own: a busy machine takes its time for tables.
+    place.open().await.close().await;
     let relay = Relay::before(host_of(&place.url).to_owned()).await;
     let through = place.url.replacen(host_of(&place.url), &relay.addr.to_string(), 1);
     let store =
         SeaOrmStore::builder(through).pool_size(1).unit_limit(LIMIT).connect().await.unwrap();
-    store.migrate().await.unwrap();
     let batch = |number| vec![Enqueue::unrouted(common::event(number))];
     store.enqueue(batch(1)).await.unwrap();
 
