@@ -160,14 +160,14 @@ impl<T: CallersTransaction> Joined<'_, T> {
         if first == First::of(event) { Ok(id) } else { Err(PublishInError::Conflict(id)) }
     }
 
-    /// Locks what it finds: at higher isolation levels MySQL would not see it otherwise.
+    /// Locks nothing where it need not: whoever only publishes may not lock events on PostgreSQL.
     async fn find<const N: usize>(
         &mut self,
         condition: &str,
         values: [Value; N],
     ) -> Result<Option<(EventId, First)>, Fault> {
         let sql = format!(
-            "SELECT id, tenant, event_type, body FROM {{events}} WHERE {condition} {{for_update}}"
+            "SELECT id, tenant, event_type, body FROM {{events}} WHERE {condition} {{as_of_now}}"
         );
         let statement = self.statement(&sql, values);
         let row = self.transaction.first_row(statement).await;

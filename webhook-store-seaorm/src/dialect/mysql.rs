@@ -53,7 +53,8 @@ impl Dialect for MySql {
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",
             "keep_first_event" => "ON DUPLICATE KEY UPDATE id = id",
             "or_raise" => "ON DUPLICATE KEY UPDATE version = version + 1",
-            "for_update" => "FOR UPDATE",
+            // At higher isolation levels a plain read would not see what others committed since.
+            "for_update" | "as_of_now" => "FOR UPDATE",
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",
             _ => return None,
         })

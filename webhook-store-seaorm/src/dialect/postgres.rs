@@ -54,6 +54,8 @@ impl Dialect for Postgres {
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             "for_update" => "FOR UPDATE",
+            // What made an insert stop is visible, or the insert failed.
+            "as_of_now" => "",
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",
             _ => return None,
         })

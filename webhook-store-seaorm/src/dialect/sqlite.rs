@@ -38,7 +38,7 @@ impl Dialect for Sqlite {
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             // One writer at a time: there is nobody to lock a row against.
-            "for_update" | "for_update_skip_locked" => "",
+            "for_update" | "for_update_skip_locked" | "as_of_now" => "",
             _ => return None,
         })
     }

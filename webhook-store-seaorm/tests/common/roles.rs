@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use webhook_core::{
     ClaimDue, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, Endpoint,
-    EndpointId, EndpointStore as _, Finish, Prune, Redeliver, Settle, StoreError, StoreErrorKind,
-    TenantId, TenantVersion, Upkeep as _,
+    EndpointId, EndpointStore as _, Finish, NewEvent, Prune, Redeliver, Settle, StoreError,
+    StoreErrorKind, TenantId, TenantVersion, Upkeep as _,
 };
 use webhook_store_seaorm::{
     DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql,
@@ -70,6 +70,15 @@ impl Roles<'_> {
         for _ in 0..2 {
             store.enqueue(vec![enqueue(1, version), enqueue(2, version)]).await.unwrap();
         }
+        let url = self.place.url_of(&format!("{}publisher", self.prefix));
+        let database = sea_orm::Database::connect(url).await.unwrap();
+        let transaction = database.begin().await.unwrap();
+        for _ in 0..2 {
+            let event = NewEvent::new("a", "{}").unwrap().key("7").unwrap();
+            store.publish_in(&transaction, event).await.unwrap();
+        }
+        transaction.rollback().await.unwrap();
+        database.close().await.unwrap();
         let id = EndpointId::from_uuid(uuid::Uuid::from_u128(7));
         let new = Endpoint::new(id, "https://b.example/".parse().unwrap());
         assert_refused(&store.add_endpoint(new).await);
