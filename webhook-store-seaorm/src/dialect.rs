@@ -156,7 +156,7 @@ impl Sql {
     pub(crate) fn channel(&self) -> String {
         let mut channel = format!("{}work", self.prefix);
         channel.extend(self.schema.iter().flat_map(|schema| ["_", schema.as_str()]));
-        channel.truncate(63);
+        channel.truncate(channel.floor_char_boundary(63));
         channel
     }
 
@@ -208,7 +208,7 @@ impl Sql {
 }
 
 /// As SQL writes a name, or a text.
-fn quoted(text: &str, mark: char) -> String {
+pub(crate) fn quoted(text: &str, mark: char) -> String {
     let twice = format!("{mark}{mark}");
     format!("{mark}{}{mark}", text.replace(mark, &twice))
 }
@@ -236,6 +236,18 @@ mod tests {
         ];
         for (template, expected) in table {
             assert_eq!(sql.render(template), expected);
+        }
+    }
+
+    #[test]
+    fn a_channel_fits_whatever_schema_the_search_path_names() {
+        let postgres = of_url("postgres://x").unwrap();
+        let channel =
+            |schema: &str| Sql::new(postgres, Some(schema.to_owned()), "p_".to_owned()).channel();
+        assert_eq!(channel("hooks"), "p_work_hooks");
+        for schema in ["ü".repeat(31), format!("a{}", "ü".repeat(31))] {
+            let channel = channel(&schema);
+            assert!(channel.len() <= 63 && channel.starts_with("p_work_"), "{channel}");
         }
     }
 

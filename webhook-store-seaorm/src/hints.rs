@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::dialect::open::Opener;
+use crate::dialect::{open::Opener, quoted};
 
 /// The shortest time between two hints of a process.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -62,14 +62,14 @@ impl Hints {
         if self.saying.swap(true, Ordering::AcqRel) {
             return;
         }
-        let sql = format!("SELECT pg_notify('{}', '')", wire.channel);
-        let hints = Arc::clone(self);
+        let sql = format!("SELECT pg_notify({}, '')", quoted(&wire.channel, '\''));
+        let on_its_way = OnItsWay(Arc::clone(self));
         tokio::spawn(async move {
-            if let Some(next) = hints.next() {
+            if let Some(next) = on_its_way.0.next() {
                 sleep_until(next).await;
             }
             // Before it is sent: what is stored from now on needs another.
-            hints.saying.store(false, Ordering::Release);
+            drop(on_its_way);
             if let Err(error) = pool.execute_unprepared(&sql).await {
                 tracing::debug!(%error, "could not hint that there is work");
             }
@@ -118,6 +118,15 @@ impl Hints {
 
     #[cfg(not(feature = "postgres"))]
     const fn listen(&self, _: bool) {}
+}
+
+/// A hint that waits for its turn. Should its runtime end before, the next one may go.
+struct OnItsWay(Arc<Hints>);
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.saying.store(false, Ordering::Release);
+    }
 }
 
 impl Drop for Hints {
@@ -170,6 +179,18 @@ mod tests {
         assert_eq!(hints.next(), Some(second + PAUSE));
         tokio::time::advance(PAUSE * 3).await;
         assert_eq!(hints.next(), None);
+    }
+
+    #[test]
+    fn a_hint_that_dies_with_its_runtime_keeps_no_other_from_being_said() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let open: Opener = Box::new(DatabaseConnection::default);
+        let hints = Arc::new(Hints::over(Some(Wire { open, channel: "work".to_owned() })));
+        let first = runtime();
+        first.block_on(async { hints.say(DatabaseConnection::default()) });
+        assert!(hints.saying.load(Ordering::Acquire));
+        drop(first);
+        assert!(!hints.saying.load(Ordering::Acquire));
     }
 
     #[tokio::test(start_paused = true)]
