@@ -103,21 +103,30 @@ impl ConnectError {
     }
 }
 
-/// The usual mistake with a file, told by an error of one word otherwise.
+/// The usual mistakes with a file, told by an error of one word otherwise.
 fn advice(url: &str, error: &str) -> &'static str {
-    let missing = !url.contains("mode=") && error.contains("unable to open");
-    if missing { "; add ?mode=rwc to create a file that is missing" } else { "" }
+    if !error.contains("unable to open") {
+        ""
+    } else if url.contains("mode=rwc") {
+        "; check that its folder is there and may be written to"
+    } else if url.contains("mode=") {
+        "; check that the file is there, and who may read and write it"
+    } else {
+        "; add ?mode=rwc to create a file that is missing"
+    }
 }
 
 /// What is left of a URL when user name, password and parameters are cut off.
 pub(crate) fn without_secrets(url: &str) -> String {
     let plain = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
     match url.split_once("://") {
-        Some((scheme, rest)) if scheme != "sqlite" => {
-            // A password may hold anything, an @ and a ? too.
-            let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-            format!("{scheme}://{}", plain(host))
-        }
+        Some((scheme, rest)) if scheme != "sqlite" => match rest.rsplit_once('@') {
+            // A password may hold anything, an @ and a ? too, and may be a parameter itself: where the
+            // last @ stands behind a ?, nobody knows what the rest of it is.
+            Some((before, _)) if before.contains('?') => format!("{scheme}://..."),
+            Some((_, host)) => format!("{scheme}://{}", plain(host)),
+            None => format!("{scheme}://{}", plain(rest)),
+        },
         _ => plain(url),
     }
 }
@@ -127,12 +136,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_does_not_open_comes_with_advice() {
+        let table = [
+            ("sqlite://a.db", "unable to open database file", "; add ?mode=rwc"),
+            ("sqlite://b/a.db?mode=rwc", "unable to open database file", "; check that its folder"),
+            ("sqlite://a.db?mode=rw", "unable to open database file", "; check that the file"),
+            ("sqlite://a.db", "file is not a database", ""),
+        ];
+        for (url, error, expected) in table {
+            let advice = advice(url, error);
+            assert!(advice.starts_with(expected) && advice.is_empty() == expected.is_empty());
+        }
+    }
+
+    #[test]
     fn a_url_is_shown_without_what_nobody_may_see() {
         let table = [
             ("sqlite://a@/b.db?mode=rwc", "sqlite://a@/b.db"),
             ("sqlite::memory:", "sqlite::memory:"),
             ("postgres://user:p@ss@host:5432/db?sslmode=off", "postgres://host:5432/db"),
-            ("mysql://user:p?ss@host/db", "mysql://host/db"),
+            ("mysql://user:p?ss@host/db", "mysql://..."),
+            ("postgres://host/db?password=pass", "postgres://host/db"),
+            ("postgres://host/db?password=p@ss", "postgres://..."),
         ];
         for (url, shown) in table {
             assert_eq!(without_secrets(url), shown);
