@@ -38,8 +38,9 @@ pub enum StoreErrorKind {
     /// keys and lease epochs make that safe.
     #[error("the store did not say whether it wrote")]
     Unknown,
-    /// The store refuses to write: full, or read-only. Nothing was written; somebody has to help.
-    #[error("the store refuses to write")]
+    /// The store refuses to write: full, or read-only, or we lack the right. Nothing was written;
+    /// somebody has to help.
+    #[error("the store refuses; check our rights in it, its disk and whether it is read-only")]
     Refused,
     /// The tables are missing, older or newer than this program, or not ours. Migrate first.
     #[error("the store's tables do not fit this program")]

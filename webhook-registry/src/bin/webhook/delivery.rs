@@ -308,7 +308,7 @@ pub(crate) async fn attempts(
 }
 
 /// The beginning of a text that may be long.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let text = harmless(text);
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),

@@ -154,14 +154,23 @@ fn one_line(text: &str) -> String {
     format!("{}; see `webhook --help`", line.trim_start_matches("error: "))
 }
 
-/// `--secret` of `--secret <whsec_...>`, and `URL` of `<URL>`.
+/// `--secret` of `--secret <whsec_...>`, and `URL` of `<URL>` and of `<URL>...`.
 fn bare(name: &str) -> &str {
-    name.split(' ').next().unwrap_or(name).trim_matches(['<', '>', '[', ']'])
+    name.split(' ').next().unwrap_or(name).trim_matches(['<', '>', '[', ']', '.'])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_argument_is_named_without_its_brackets() {
+        for (name, bare_name) in
+            [("--secret <whsec_...>", "--secret"), ("<URL>", "URL"), ("<ID>...", "ID")]
+        {
+            assert_eq!(bare(name), bare_name);
+        }
+    }
 
     #[test]
     fn a_usage_error_is_one_line_too() {

@@ -9,8 +9,9 @@ use webhook_registry::{
 
 use crate::{
     args::Options,
+    delivery::cut,
     error::{End, Error},
-    output::{Row, View, fields, harmless, rfc3339, table},
+    output::{Row, View, fields, rfc3339, table},
     store::open,
 };
 
@@ -57,13 +58,12 @@ impl Row for FailingView {
         &["FAILING ENDPOINT", "TENANT", "SINCE", "ATTEMPTS", "LAST ERROR"];
 
     fn cells(&self) -> Vec<String> {
-        let error: String = self.last_error.chars().take(60).collect();
         vec![
             self.endpoint.to_string(),
             self.tenant.to_string(),
             self.since.clone(),
             self.attempts.to_string(),
-            harmless(&error),
+            cut(&self.last_error, 60),
         ]
     }
 }
