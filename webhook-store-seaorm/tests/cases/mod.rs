@@ -11,6 +11,7 @@
 )]
 
 pub mod damage;
+pub mod dropping;
 pub mod durability;
 pub mod network;
 pub mod opening;
@@ -28,6 +29,15 @@ macro_rules! on {
                 events_that_cannot_be_routed_stand_aside_for_a_day
                 a_tenant_whose_version_cannot_be_read_holds_up_no_other
                 a_row_that_cannot_be_read_fails_alone
+            }
+            dropping {
+                a_dropped_call_of_the_engine_is_done_wholly
+                a_dropped_call_about_endpoints_is_done_wholly
+                a_dropped_removal_is_done_unit_by_unit
+                a_dropped_call_of_the_log_is_done_wholly
+                a_dropped_call_of_an_operator_is_done_wholly
+                a_first_call_that_is_dropped_is_done_wholly_or_not_at_all
+                a_dropped_migration_is_done_wholly_or_not_at_all
             }
             durability {
                 what_was_answered_is_there_after_a_restart

@@ -8,6 +8,7 @@
     reason = "each test uses some of it, and a panic here is the failed assertion"
 )]
 
+pub mod cut;
 pub mod fixed;
 pub mod place;
 pub mod relay;
