@@ -9,7 +9,7 @@ use std::error::Error;
 
 use webhook_registry::{
     HttpTransport, NewEndpoint, NewEvent, SeaOrmStore, Webhooks,
-    sea_orm::{ConnectionTrait, Database, DatabaseConnection, TransactionTrait},
+    sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait},
 };
 use webhook_testkit::TestReceiver;
 
@@ -33,15 +33,26 @@ async fn pay(
     Ok(())
 }
 
+/// The invoices that are paid.
+async fn paid(database: &DatabaseConnection) -> Result<Vec<i32>, Box<dyn Error>> {
+    let select = "SELECT id FROM outbox_invoices";
+    let select = Statement::from_string(database.get_database_backend(), select);
+    let rows = database.query_all_raw(select).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = format!("sqlite://{}/shop.db?mode=rwc", folder.path().display());
-    let url = std::env::args().nth(1).unwrap_or(file);
+    run(&std::env::args().nth(1).unwrap_or(file)).await
+}
 
-    let database = Database::connect(&url).await?;
+/// Tries it out on this database.
+pub async fn run(url: &str) -> Result<(), Box<dyn Error>> {
+    let database = Database::connect(url).await?;
     database.execute_unprepared("CREATE TABLE outbox_invoices (id INTEGER PRIMARY KEY)").await?;
-    let store = SeaOrmStore::builder(&url).table_prefix("outbox_").connect().await?;
+    let store = SeaOrmStore::builder(url).table_prefix("outbox_").connect().await?;
     store.migrate().await?;
 
     // The receiver listens on this machine, which is refused otherwise.
@@ -59,6 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let bodies: Vec<_> = receiver.requests().into_iter().map(|request| request.body).collect();
     println!("delivered: {bodies:?}");
     assert_eq!(bodies, [r#"{"invoice":42}"#]);
+    assert_eq!(paid(&database).await?, [42]);
 
     webhooks.operator().remove_endpoint(endpoint.id).await?;
     database.execute_unprepared("DROP TABLE outbox_invoices").await?;

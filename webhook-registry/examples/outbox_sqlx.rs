@@ -9,7 +9,7 @@ use std::error::Error;
 
 use webhook_registry::{
     HttpTransport, NewEndpoint, NewEvent, SeaOrmStore, Webhooks,
-    sea_orm::sqlx::{Connection, Executor},
+    sea_orm::sqlx::{Connection, Executor, query_scalar},
 };
 use webhook_testkit::TestReceiver;
 
@@ -23,16 +23,20 @@ macro_rules! shop {
             let mut database = $connection::connect(url).await?;
             database.execute("CREATE TABLE outbox_orders (id INTEGER PRIMARY KEY)").await?;
 
+            let event = order_placed(41)?;
             let mut transaction = database.begin().await?;
             transaction.execute("INSERT INTO outbox_orders (id) VALUES (41)").await?;
-            store.publish_in(&mut transaction, order_placed(41)?).await?;
+            store.publish_in(&mut transaction, event).await?;
             transaction.rollback().await?; // the customer thought better of it
 
+            let event = order_placed(42)?;
             let mut transaction = database.begin().await?;
             transaction.execute("INSERT INTO outbox_orders (id) VALUES (42)").await?;
-            store.publish_in(&mut transaction, order_placed(42)?).await?;
+            store.publish_in(&mut transaction, event).await?;
             transaction.commit().await?;
 
+            let placed = query_scalar::<_, i32>("SELECT id FROM outbox_orders");
+            assert_eq!(placed.fetch_all(&mut database).await?, [42]);
             database.execute("DROP TABLE outbox_orders").await?;
             Ok(())
         }
@@ -53,9 +57,12 @@ fn order_placed(order: u32) -> Result<NewEvent, Box<dyn Error>> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = format!("sqlite://{}/shop.db?mode=rwc", folder.path().display());
-    let url = std::env::args().nth(1).unwrap_or(file);
+    run(&std::env::args().nth(1).unwrap_or(file)).await
+}
 
-    let store = SeaOrmStore::builder(&url).table_prefix("outbox_").connect().await?;
+/// Tries it out on this database.
+pub async fn run(url: &str) -> Result<(), Box<dyn Error>> {
+    let store = SeaOrmStore::builder(url).table_prefix("outbox_").connect().await?;
     store.migrate().await?;
     // The receiver listens on this machine, which is refused otherwise.
     let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
@@ -65,11 +72,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = webhooks.add_endpoint(endpoint).await?.endpoint;
 
     match url.split(':').next() {
-        Some("sqlite") => on_sqlite(&url, &store).await?,
+        Some("sqlite") => on_sqlite(url, &store).await?,
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => on_postgres(&url, &store).await?,
+        Some("postgres" | "postgresql") => on_postgres(url, &store).await?,
         #[cfg(feature = "mysql")]
-        Some("mysql" | "mariadb") => on_mysql(&url, &store).await?,
+        Some("mysql" | "mariadb") => on_mysql(url, &store).await?,
         _ => return Err("this example was built without that database".into()),
     }
     webhooks.wake(); // saves the wait for the next poll

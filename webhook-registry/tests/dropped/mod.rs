@@ -121,11 +121,11 @@ async fn drop_one(
     ended
 }
 
-/// The server that this variable names, and a name on it that no other run has taken.
-pub fn server(variable: &str) -> (String, String) {
+/// The server that this variable names, and a name on it that no other test has taken.
+pub fn server(variable: &str, what: &str) -> (String, String) {
     let server = env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} names no server; cargo xtask test finds one"));
-    (server, format!("webhook_publish_{}", process::id()))
+    (server, format!("webhook_{what}_{}", process::id()))
 }
 
 /// Runs `case`, and `leave` on the server after it, whichever way it ends.
