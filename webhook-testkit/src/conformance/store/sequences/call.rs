@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointId,
-    Enqueue, Event, EventId, Finish, Lease, Redeliver, Route, TenantId,
+    Enqueue, Event, EventId, Finish, Lease, Prune, Redeliver, Route, TenantId,
 };
 
 /// A call, in the time of the store in memory.
@@ -31,6 +31,9 @@ pub(super) enum Call {
     RecordTracked(DeliveryId, Attempt, DeliveryStatus),
     Redeliver(Vec<Redeliver>),
     Cancel(Vec<DeliveryId>),
+    Status,
+    /// To the end, with as many calls as that takes.
+    Prune(Prune),
     /// Of the clock.
     Advance(Duration),
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use webhook_core::{
     Claim, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId, Endpoint, EndpointId,
-    Enqueue, Event, EventId, FanOut, Lease, Page, Store, StoreError, TenantId, Timestamp,
-    UnroutedEvent,
+    Enqueue, Event, EventId, FanOut, Lease, Page, Prune, Pruned, Store, StoreError, StoreStatus,
+    TenantId, Timestamp, UnroutedEvent,
 };
 
 use super::{answer::Answer, call::Call};
@@ -13,6 +13,9 @@ use crate::{ManualClock, conformance::store::ground::some_time};
 
 /// More than there ever is.
 const ALL: usize = 1_000;
+
+/// Calls for one prune: more than it ever takes.
+const MOST_PAGES: usize = 100_000;
 
 /// A store.
 pub(super) struct Side {
@@ -74,6 +77,25 @@ impl Side {
         claimed
     }
 
+    fn status(&self, mut status: StoreStatus) -> StoreStatus {
+        for failing in &mut status.failing {
+            failing.since = self.to_common(failing.since);
+        }
+        status
+    }
+
+    /// How far a call comes, and where the next one begins, is the store's own business.
+    async fn prune(&self, mut prune: Prune) -> Result<Pruned, StoreError> {
+        let mut all = Pruned::default();
+        for _ in 0..MOST_PAGES {
+            let some = self.store.prune(prune).await?;
+            all = all.and(some);
+            let Some(next) = some.next else { return Ok(all) };
+            prune = prune.after(next);
+        }
+        panic!("a prune comes to no end: {prune:?}");
+    }
+
     async fn answer(&self, call: &Call) -> Answer {
         match self.try_answer(call.clone()).await {
             Ok(answer) => answer,
@@ -121,6 +143,8 @@ impl Side {
             }
             Call::Redeliver(batch) => Answer::said(store.redeliver(batch).await?),
             Call::Cancel(batch) => Answer::said(store.cancel(batch).await?),
+            Call::Status => Answer::said(self.status(store.status().await?)),
+            Call::Prune(prune) => Answer::said(self.prune(prune).await?),
             Call::Advance(_) => Answer::said(()),
         })
     }

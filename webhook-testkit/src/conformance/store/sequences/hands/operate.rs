@@ -1,0 +1,60 @@
+//! What operators ask.
+
+use webhook_core::{DeliveryQuery, DeliveryStatus, Prune, Redeliver};
+
+use super::{Call, Dice, Hands, SPANS, TENANTS};
+
+impl Hands {
+    pub(super) fn redeliver(&self, dice: &Dice) -> Option<Call> {
+        let mut batch = Vec::new();
+        for _ in 0..=dice.below(4) {
+            let item = Redeliver::new(*dice.pick(&self.deliveries)?);
+            let only = dice.one_of([DeliveryStatus::Failed, DeliveryStatus::Cancelled]);
+            batch.push(if dice.percent(30) { item.only(only) } else { item });
+        }
+        Some(Call::Redeliver(batch))
+    }
+
+    pub(super) fn cancel(&self, dice: &Dice) -> Option<Call> {
+        let mut batch = Vec::new();
+        for _ in 0..=dice.below(2) {
+            batch.push(*dice.recent(&self.deliveries)?);
+        }
+        Some(Call::Cancel(batch))
+    }
+
+    /// Half of them only count.
+    pub(super) fn prune(dice: &Dice) -> Call {
+        let prune = Prune::older_than(dice.one_of(SPANS)).limit(dice.one_of([1, 3, 1_000]));
+        Call::Prune(if dice.percent(50) { prune.dry_run() } else { prune })
+    }
+
+    pub(super) fn query(&self, dice: &Dice) -> DeliveryQuery {
+        let mut query = DeliveryQuery::new().limit(dice.one_of([1, 2, 3, 1_000]));
+        if dice.percent(30) {
+            query = query.tenant(dice.one_of(TENANTS).parse().unwrap());
+        }
+        if let Some(event) = dice.recent(&self.events).filter(|_| dice.percent(15)) {
+            query = query.event(event.id);
+        }
+        if let Some(endpoint) = dice.pick(&self.endpoints).filter(|_| dice.percent(30)) {
+            query = query.endpoint(endpoint.id);
+        }
+        if dice.percent(40) {
+            query = query.status(dice.one_of(DeliveryStatus::ALL));
+        }
+        match self.cursor.filter(|_| dice.percent(50)) {
+            Some(cursor) => query.after(cursor),
+            None => query,
+        }
+    }
+
+    pub(super) fn look_at_delivery(&self, dice: &Dice) -> Option<Call> {
+        let id = *dice.recent(&self.deliveries)?;
+        Some(match dice.below(3) {
+            0 => Call::Event(id.event),
+            1 => Call::Delivery(id),
+            _ => Call::Attempts(id),
+        })
+    }
+}
