@@ -18,7 +18,7 @@ const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at <= ?";
 const SOON: Duration = Duration::from_secs(12 * 60 * 60);
 
 const IN_FLIGHT: &str =
-    "SELECT 1 FROM {deliveries} {by_status} WHERE status = 'in_flight' AND due_at > ?";
+    "SELECT 1 FROM {deliveries} {by_in_flight} WHERE status = 'in_flight' AND due_at > ?";
 
 /// Deliveries that nobody holds, by endpoint: those pending, and those whose lease has ended. `state`
 /// narrows the endpoints down.

@@ -22,8 +22,8 @@ use crate::{
     enqueue::event,
     fault::Fault,
     row::{Key, Row, ToValue, limit, unreadable},
-    rows::pairs,
-    tx::{ROWS, Tx},
+    rows::Locked,
+    tx::Tx,
     unit::Unit,
 };
 use heads::{Head, Round};
@@ -55,7 +55,7 @@ impl Unit for ClaimDeliveries {
             let readable = readable(tx, &ids).await?;
             self.unreadable.note(&ids, &readable);
             let heads = round.keep(heads, &readable);
-            let candidates = read_candidates(tx, &heads).await?;
+            let candidates = read_candidates(tx, &heads, now).await?;
             found.extend(round.take(&heads, candidates));
         }
         let claims = claim(tx, &self.ask, found, now).await?;
@@ -88,17 +88,30 @@ struct Candidate {
     row: Row,
 }
 
-/// For each endpoint its longest due deliveries, one more than it has room for: that one says when to
-/// look again.
-async fn read_candidates(tx: &Tx, heads: &[(Head, usize)]) -> Result<Vec<Candidate>, Fault> {
+/// For each endpoint its longest due deliveries, one more than it has room for; and the next one that
+/// is not due yet. The last of them says when to look again. What is not due is left to whoever holds
+/// it, and not locked.
+async fn read_candidates(
+    tx: &Tx,
+    heads: &[(Head, usize)],
+    now: Timestamp,
+) -> Result<Vec<Candidate>, Fault> {
     if heads.is_empty() {
         return Ok(Vec::new());
     }
-    let one = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
-               forgiven, due_at, claimed_at FROM {deliveries} {by_open} WHERE {open_endpoint} = ? \
-               AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT ? {for_update_skip_locked}) AS c";
-    let sql = vec![one; heads.len()].join(" UNION ALL ");
-    let values = heads.iter().flat_map(|(head, room)| [head.id.to_value(), limit(room + 1)]);
+    let open = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
+                forgiven, due_at, claimed_at{and_place} FROM {deliveries} {by_open} \
+                WHERE {open_endpoint} = ? AND due_at";
+    let sorted = "ORDER BY due_at, event_id LIMIT";
+    let one = format!(
+        "{open} <= ? {sorted} ? {{for_update_skip_locked}}) AS due \
+         UNION ALL {open} > ? {sorted} 1) AS next"
+    );
+    let sql = vec![one.as_str(); heads.len()].join(" UNION ALL ");
+    let values = heads.iter().flat_map(|(head, room)| {
+        let (id, now) = (head.id.to_value(), now.to_value());
+        [id.clone(), now.clone(), limit(room + 1), id, now]
+    });
     let rows = tx.all(&sql, values).await?;
     rows.into_iter().map(candidate).collect()
 }
@@ -117,15 +130,17 @@ async fn claim(
     now: Timestamp,
 ) -> Result<Vec<Claim>, Fault> {
     let events = read_events(tx, &found).await?;
-    let (mut claims, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut claims, mut taken, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for (head, candidate) in &found {
         match claim_of(head, candidate, &events) {
-            Ok(claim) => claims.push(claim),
+            Ok(claim) => {
+                taken.push(Locked::new(claim.lease.delivery, &candidate.row));
+                claims.push(claim);
+            }
             Err(_) => unreadable.push(candidate),
         }
     }
-    let ids: Vec<_> = claims.iter().map(|claim| claim.lease.delivery).collect();
-    mark_claimed(tx, &ids, now, now.after(ask.lease)).await?;
+    mark_claimed(tx, &taken, now, now.after(ask.lease)).await?;
     mark_unreadable(tx, &unreadable, now).await?;
     Ok(claims)
 }
@@ -167,20 +182,13 @@ async fn read_events(
 
 async fn mark_claimed(
     tx: &Tx,
-    ids: &[DeliveryId],
+    rows: &[Locked],
     now: Timestamp,
     until: Timestamp,
 ) -> Result<(), Fault> {
-    for ids in ids.chunks(ROWS) {
-        let sql = format!(
-            "UPDATE {{deliveries}} {{by_key}} SET status = 'in_flight', epoch = epoch + 1, \
-             attempts = attempts + 1, claimed_before = claimed_at, claimed_at = ?, due_at = ? \
-             WHERE (event_id, endpoint_id) IN {}",
-            tx.sql().dialect.pairs(ids.len())
-        );
-        tx.run(&sql, [now.to_value(), until.to_value()].into_iter().chain(pairs(ids))).await?;
-    }
-    Ok(())
+    let set = "status = 'in_flight', epoch = epoch + 1, attempts = attempts + 1, \
+               claimed_before = claimed_at, claimed_at = ?, due_at = ?";
+    tx.change(set, &[now.to_value(), until.to_value()], rows).await
 }
 
 async fn mark_unreadable(tx: &Tx, bad: &[&Candidate], now: Timestamp) -> Result<(), Fault> {

@@ -30,6 +30,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether an index can be of some rows alone. Otherwise all of the log's indexes hold open
+    /// deliveries too.
+    fn has_partial_indexes(&self) -> bool {
+        true
+    }
+
     /// Milliseconds of Unix time by the database's clock, as an expression.
     fn now(&self) -> &'static str;
 
@@ -46,6 +52,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
 
     /// `count` pairs of values as the right side of `(a, b) IN`.
     fn pairs(&self, count: usize) -> String;
+
+    /// Finds the rows that stand at these places, a value of the form `{"place","place"}`. Never asked
+    /// where `{and_place}` selects none.
+    fn at_places(&self) -> &'static str {
+        ""
+    }
 
     /// How the placeholder of the `number`-th value is written, counted from 1.
     fn placeholder(&self, number: usize) -> String {

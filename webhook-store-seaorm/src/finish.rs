@@ -16,7 +16,7 @@ use crate::{
     endpoints::{disable, lock},
     fault::Fault,
     row::{Row, ToValue},
-    rows::pairs,
+    rows::{Locked, pairs},
     status::count_leases_lost,
     tx::{ROWS, Tx},
     unit::Unit,
@@ -45,7 +45,8 @@ impl Unit for FinishDeliveries {
                 Taken::ByAnother => Finished::LeaseLost,
             });
             let Taken::Now(state) = taken else { continue };
-            changes.add(item.lease.delivery, Change::finish(&state, item, now));
+            let change = Change::finish(&state, item, now);
+            changes.add(state.row, change);
             attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
             if let Some(reason) = item.disable_endpoint {
                 disable(tx, item.lease.delivery.endpoint, EndpointState::Disabled(reason)).await?;
@@ -72,7 +73,8 @@ impl Unit for ReleaseDeliveries {
         let mut changes = Changes::default();
         let release = |lease: &Lease| match held.take(*lease) {
             Taken::Now(state) => {
-                changes.add(lease.delivery, Change::release(&state, now));
+                let change = Change::release(&state, now);
+                changes.add(state.row, change);
                 Finished::Recorded
             }
             Taken::Before | Taken::ByAnother => Finished::LeaseLost,
@@ -87,8 +89,9 @@ impl Unit for ReleaseDeliveries {
 /// The deliveries of a batch as they are stored.
 struct Held(BTreeMap<DeliveryId, State>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct State {
+    row: Locked,
     /// Whether the claim of this epoch is out: neither finished nor given back.
     held: bool,
     status: DeliveryStatus,
@@ -104,7 +107,7 @@ impl Held {
         let ids: BTreeSet<_> = ids.collect();
         for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
             let sql = format!(
-                "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven \
+                "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven{{and_place}} \
                  FROM {{deliveries}} {{by_key}} WHERE (event_id, endpoint_id) IN {} \
                  ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
@@ -124,7 +127,7 @@ impl Held {
             Some(state) if !state.held => Taken::Before,
             Some(state) => {
                 state.held = false;
-                Taken::Now(*state)
+                Taken::Now(state.clone())
             }
         }
     }
@@ -154,6 +157,7 @@ fn state(row: &Row) -> Option<(DeliveryId, State)> {
         let (status, attempts) = (row.parse("status")?, row.number("attempts")?);
         let recorded = row.number("recorded")?;
         let state = State {
+            row: Locked::new(id, row),
             held: is_held(status, attempts, recorded),
             status,
             epoch: LeaseEpoch::from_u64(row.number("epoch")?),
@@ -230,34 +234,30 @@ impl Change {
 
 /// Deliveries by what becomes of them: most of a batch become the same, in one statement.
 #[derive(Default)]
-struct Changes(BTreeMap<Change, Vec<DeliveryId>>);
+struct Changes(BTreeMap<Change, Vec<Locked>>);
 
 impl Changes {
-    fn add(&mut self, id: DeliveryId, change: Change) {
-        self.0.entry(change).or_default().push(id);
+    fn add(&mut self, row: Locked, change: Change) {
+        self.0.entry(change).or_default().push(row);
     }
 
     async fn write(self, tx: &Tx) -> Result<(), Fault> {
-        for (change, ids) in &self.0 {
-            for ids in ids.chunks(ROWS) {
-                change.write(tx, ids).await?;
-            }
+        for (change, rows) in &self.0 {
+            change.write(tx, rows).await?;
         }
         Ok(())
     }
 }
 
 impl Change {
-    async fn write(&self, tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
+    async fn write(&self, tx: &Tx, rows: &[Locked]) -> Result<(), Fault> {
         let error = if self.last_error.is_some() { ", last_error = ?" } else { "" };
         let claimed = if self.unclaim { ", claimed_at = claimed_before" } else { "" };
-        let sql = format!(
-            "UPDATE {{deliveries}} {{by_key}} SET status = ?, attempts = ?, recorded = ?, forgiven = ?, \
-             due_at = ?, finished_at = COALESCE(?, finished_at){error}{claimed} \
-             WHERE (event_id, endpoint_id) IN {}",
-            tx.sql().dialect.pairs(ids.len())
+        let set = format!(
+            "status = ?, attempts = ?, recorded = ?, forgiven = ?, due_at = ?, \
+             finished_at = COALESCE(?, finished_at){error}{claimed}"
         );
-        let values = [
+        let mut values = vec![
             self.status.to_value(),
             self.attempts.to_value(),
             self.recorded.to_value(),
@@ -265,8 +265,8 @@ impl Change {
             self.due_at.to_value(),
             self.finished_at.to_value(),
         ];
-        let error = self.last_error.clone().map(Value::from);
-        tx.run(&sql, values.into_iter().chain(error).chain(pairs(ids))).await.map(|_| ())
+        values.extend(self.last_error.clone().map(Value::from));
+        tx.change(&set, &values, rows).await
     }
 }
 

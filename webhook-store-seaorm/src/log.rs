@@ -1,13 +1,13 @@
 //! The record of events, deliveries and attempts.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
-    EventId, Failure, Page, StoreError,
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
+    Event, EventId, Failure, Page, StoreError, Timestamp,
 };
 
 use crate::{
@@ -115,11 +115,31 @@ impl Unit for ListDeliveries {
             return Ok(Page::new(Vec::new(), None));
         }
         let most = self.0.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
-        let (sql, values) = listing(&self.0, most + 1);
-        let rows = tx.all(&sql, values).await?;
-        let items: Vec<_> = rows.iter().take(most).map(delivery).collect::<Result<_, _>>()?;
-        let next = items.last().filter(|_| rows.len() > most).map(Cursor::after);
+        let mut newest = Newest::default();
+        for (sql, values) in listings(&self.0, &self.open_endpoints(tx).await?, most + 1) {
+            newest.add(tx.all(&sql, values).await?)?;
+        }
+        let (items, is_all) = newest.first(most);
+        let next = items.last().filter(|_| !is_all).map(Cursor::after);
         Ok(Page::new(items, next))
+    }
+}
+
+/// What several statements have found, each delivery as the last of them has it.
+#[derive(Default)]
+struct Newest(BTreeMap<(Timestamp, DeliveryId), Delivery>);
+
+impl Newest {
+    fn add(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
+        let by_age = |row| delivery(row).map(|it| ((it.created_at, it.id), it));
+        self.0.extend(rows.iter().map(by_age).collect::<Result<Vec<_>, _>>()?);
+        Ok(())
+    }
+
+    /// The newest `most`, and whether these are all.
+    fn first(self, most: usize) -> (Vec<Delivery>, bool) {
+        let is_all = self.0.len() <= most;
+        (self.0.into_values().rev().take(most).collect(), is_all)
     }
 }
 
@@ -135,15 +155,54 @@ impl ListDeliveries {
         let owner = row.map(|row| row.get::<String>("tenant")).transpose()?;
         Ok(owner.is_some_and(|owner| owner != tenant.as_str()))
     }
+
+    /// The endpoints whose pending deliveries are in no index of a tenant or of everybody.
+    async fn open_endpoints(&self, tx: &Tx) -> Result<Vec<EndpointId>, Fault> {
+        let DeliveryQuery { event, endpoint, tenant, status, .. } = &self.0;
+        let pending = status.is_none_or(|status| status == DeliveryStatus::Pending);
+        let elsewhere = !pending || event.is_some() || endpoint.is_some();
+        if elsewhere || !tx.sql().dialect.has_partial_indexes() {
+            return Ok(Vec::new());
+        }
+        let of_tenant = if tenant.is_some() { "WHERE e.tenant = ?" } else { "" };
+        let sql = format!(
+            "{{with_open_endpoints}} SELECT e.id FROM open_endpoints AS o \
+             JOIN {{endpoints}} AS e ON e.id = o.id {of_tenant}"
+        );
+        let rows = tx.all(&sql, tenant.as_ref().map(ToValue::to_value)).await?;
+        rows.iter().map(|row| row.endpoint("id")).collect()
+    }
 }
 
-/// The statement for a query.
-pub(crate) fn listing(query: &DeliveryQuery, rows: usize) -> (String, Vec<Value>) {
-    let parts = match (query.event, query.status) {
+/// Endpoints whose pending deliveries are read by one statement.
+const ENDPOINTS: usize = 100;
+
+/// The statements for a query, where the pending deliveries of these endpoints have to be looked for
+/// one by one. The rest is read last: a delivery that is claimed on the way is found there.
+pub(crate) fn listings(
+    query: &DeliveryQuery,
+    endpoints: &[EndpointId],
+    rows: usize,
+) -> Vec<(String, Vec<Value>)> {
+    let pending = |some: &[EndpointId]| some.iter().map(Part::pending).collect::<Vec<_>>();
+    let mut chunks = endpoints.chunks(ENDPOINTS);
+    let last = chunks.next_back().unwrap_or_default();
+    let mut all: Vec<_> = chunks.map(pending).collect();
+    all.push(pending(last).into_iter().chain(rest(query)).collect());
+    all.into_iter().map(|parts| newest_of(query, parts, rows)).collect()
+}
+
+/// What the index for a query answers by itself.
+fn rest(query: &DeliveryQuery) -> Vec<Part> {
+    match (query.event, query.status) {
         (Some(event), _) => vec![of_event(query, event)],
         (None, Some(status)) => vec![of_status(query, status)],
         (None, None) => DeliveryStatus::ALL.map(|status| of_status(query, status)).into(),
-    };
+    }
+}
+
+/// The newest of what these parts find.
+fn newest_of(query: &DeliveryQuery, parts: Vec<Part>, rows: usize) -> (String, Vec<Value>) {
     let (mut sql, mut values) = (Vec::new(), Vec::new());
     for mut part in parts {
         part.narrow_if_any("d.created_at >= ?", query.since.map(|since| since.to_value()));
@@ -181,6 +240,12 @@ struct Part {
 }
 
 impl Part {
+    fn pending(endpoint: &EndpointId) -> Self {
+        let pending = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
+        let conditions = vec!["d.endpoint_id = ?", pending];
+        Self { by: "{by_endpoint}", conditions, values: vec![endpoint.to_value()] }
+    }
+
     fn narrow(&mut self, condition: &'static str, value: Value) {
         self.conditions.push(condition);
         self.values.push(value);
@@ -205,12 +270,16 @@ fn of_event(query: &DeliveryQuery, event: EventId) -> Part {
 
 /// Deliveries in one status, of an endpoint, a tenant or everybody.
 fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> Part {
-    let by = match (&query.endpoint, &query.tenant) {
-        (Some(_), _) => "{by_endpoint}",
-        (None, Some(_)) => "{by_tenant}",
-        (None, None) => "{by_status}",
+    let (by, is_status) = match (status, &query.endpoint, &query.tenant) {
+        // Few, whoever asks.
+        (DeliveryStatus::InFlight, ..) => {
+            ("{by_in_flight}", "d.status = ? AND d.status = 'in_flight'")
+        }
+        (_, Some(_), _) => ("{by_endpoint}", "d.status = ? {not_in_flight}"),
+        (_, None, Some(_)) => ("{by_tenant}", "d.status = ? {not_open}"),
+        (_, None, None) => ("{by_status}", "d.status = ? {not_open}"),
     };
-    let mut part = Part { by, conditions: vec!["d.status = ?"], values: vec![status.to_value()] };
+    let mut part = Part { by, conditions: vec![is_status], values: vec![status.to_value()] };
     part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
     part.narrow_if_any("d.tenant = ?", query.tenant.as_ref().map(ToValue::to_value));
     part

@@ -69,7 +69,7 @@ impl Page<'_> {
         values.push(limit(self.rows));
         let sql = format!(
             "SELECT event_id, endpoint_id, created_at, finished_at FROM {{deliveries}} {{by_status}} \
-             WHERE status = ? AND created_at < ? {behind} \
+             WHERE status = ? {{not_open}} AND created_at < ? {behind} \
              ORDER BY created_at, event_id, endpoint_id LIMIT ? {}",
             self.lock()
         );
@@ -171,9 +171,8 @@ impl Page<'_> {
         values.push(limit(self.rows));
         let sql = format!(
             "SELECT e.id FROM {{endpoints}} AS e WHERE e.removed_at < ? {behind} \
-             AND NOT EXISTS (SELECT 1 FROM {{deliveries}} AS d {{by_endpoint}} \
-                 WHERE d.endpoint_id = e.id {}) ORDER BY e.id LIMIT ? {}",
-            stays.replace("{final}", IS_FINAL),
+             AND {} ORDER BY e.id LIMIT ? {}",
+            has_none("e.id", &stays.replace("{final}", IS_FINAL)),
             self.lock()
         );
         let rows = self.tx.all(&sql, values).await?;
@@ -181,7 +180,11 @@ impl Page<'_> {
         let next = ids.last().filter(|_| ids.len() == self.rows);
         let next = next.map(|last| PruneCursor::Endpoints(Some(*last)));
         let ids = ids.iter().map(ToValue::to_value).collect();
-        Ok(Pruned::default().with_endpoints(self.take(UNUSED_ENDPOINTS, ids).await?).then(next))
+        let unused = format!(
+            "DELETE FROM {{endpoints}} WHERE id IN ({{list}}) AND removed_at IS NOT NULL AND {}",
+            has_none("{endpoints}.id", "")
+        );
+        Ok(Pruned::default().with_endpoints(self.take(&unused, ids).await?).then(next))
     }
 
     /// Removes rows by their ids, or counts them.
@@ -203,9 +206,15 @@ const UNUSED_EVENTS: &str = "\
     DELETE FROM {events} WHERE id IN ({list}) AND route_due_at IS NULL \
     AND NOT EXISTS (SELECT 1 FROM {deliveries} AS d WHERE d.event_id = {events}.id)";
 
-const UNUSED_ENDPOINTS: &str = "\
-    DELETE FROM {endpoints} WHERE id IN ({list}) AND removed_at IS NOT NULL \
-    AND NOT EXISTS (SELECT 1 FROM {deliveries} AS d {by_endpoint} WHERE d.endpoint_id = {endpoints}.id)";
+/// That an endpoint has no deliveries, as far as these would stay. What is in flight stays.
+fn has_none(id: &str, stays: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM {{deliveries}} AS d {{by_endpoint}} \
+             WHERE d.endpoint_id = {id} {{not_in_flight}} {stays}) \
+         AND NOT EXISTS (SELECT 1 FROM {{deliveries}} AS d {{by_in_flight}} \
+             WHERE d.endpoint_id = {id} AND d.status = 'in_flight')"
+    )
+}
 
 /// The final status after this one.
 const fn next_status(status: DeliveryStatus) -> Option<DeliveryStatus> {

@@ -1,12 +1,12 @@
 //! Many rows in one statement.
 
 use sea_orm::Value;
-use webhook_core::DeliveryId;
+use webhook_core::{DeliveryId, StoreErrorKind};
 
 use crate::{
     dialect::repeated,
     fault::Fault,
-    row::ToValue,
+    row::{Row, ToValue},
     tx::{ROWS, Tx},
 };
 
@@ -56,4 +56,55 @@ fn size(row: &[Value]) -> usize {
 /// Deliveries as values, pair by pair.
 pub(crate) fn pairs(ids: &[DeliveryId]) -> impl Iterator<Item = Value> {
     ids.iter().flat_map(|id| [id.event.to_value(), id.endpoint.to_value()])
+}
+
+/// A delivery whose row this transaction has locked.
+#[derive(Clone, Debug)]
+pub(crate) struct Locked {
+    id: DeliveryId,
+    /// Where the row stands, if the database tells: changing it takes no second look-up.
+    place: Option<String>,
+}
+
+impl Locked {
+    /// Reads the row of a query that selects `{and_place}` and locks what it finds.
+    pub(crate) fn new(id: DeliveryId, row: &Row) -> Self {
+        Self { id, place: row.get("place").ok() }
+    }
+}
+
+impl Tx {
+    /// Changes deliveries that are locked: `set` is what to, with these values.
+    pub(crate) async fn change(
+        &self,
+        set: &str,
+        values: &[Value],
+        rows: &[Locked],
+    ) -> Result<(), Fault> {
+        for rows in rows.chunks(ROWS) {
+            self.change_some(set, values, rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn change_some(&self, set: &str, values: &[Value], rows: &[Locked]) -> Result<(), Fault> {
+        let places: Option<Vec<_>> = rows.iter().map(|row| row.place.as_deref()).collect();
+        let Some(places) = places else {
+            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+            let these = self.sql().dialect.pairs(ids.len());
+            let sql = format!(
+                "UPDATE {{deliveries}} {{by_key}} SET {set} WHERE (event_id, endpoint_id) IN {these}"
+            );
+            return self.run(&sql, values.iter().cloned().chain(pairs(&ids))).await.map(|_| ());
+        };
+        let at_places = self.sql().dialect.at_places();
+        let sql = format!("UPDATE {{deliveries}} SET {set} WHERE {at_places}");
+        let places = Value::from(format!("{{\"{}\"}}", places.join("\",\"")));
+        let changed = self.run(&sql, values.iter().cloned().chain([places])).await?;
+        // A locked row stays where it is. Were one not there all the same, nothing may be written.
+        if usize::try_from(changed) == Ok(rows.len()) {
+            return Ok(());
+        }
+        Err(Fault::new(StoreErrorKind::Other, "a locked delivery is not where it was"))
+    }
 }

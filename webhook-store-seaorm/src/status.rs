@@ -38,7 +38,7 @@ impl Unit for ReadStatus {
 const FAILING: &str = "\
     SELECT d.event_id, d.endpoint_id, d.tenant, d.attempts, d.last_error, d.created_at \
     FROM (SELECT e.id, (SELECT o.event_id FROM {deliveries} AS o {by_endpoint} \
-            WHERE o.endpoint_id = e.id AND o.status = 'pending' AND o.due_at IS NOT NULL \
+            WHERE o.endpoint_id = e.id AND o.status = 'pending' {not_in_flight} AND o.due_at IS NOT NULL \
             ORDER BY o.created_at, o.event_id LIMIT 1) AS oldest \
         FROM {endpoints} AS e WHERE e.state = 'active' AND e.removed_at IS NULL) AS h \
     JOIN {deliveries} AS d ON d.event_id = h.oldest AND d.endpoint_id = h.id \

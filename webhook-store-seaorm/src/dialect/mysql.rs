@@ -18,6 +18,10 @@ impl Dialect for MySql {
         "CAST(FLOOR(UNIX_TIMESTAMP(SYSDATE(3)) * 1000) AS SIGNED)"
     }
 
+    fn has_partial_indexes(&self) -> bool {
+        false
+    }
+
     fn word(&self, word: &str) -> Option<&'static str> {
         Some(match word {
             "uuid" => "BINARY(16)",
@@ -33,6 +37,8 @@ impl Dialect for MySql {
                 "open_endpoint BINARY(16) GENERATED ALWAYS AS \
                  (CASE WHEN due_at IS NOT NULL THEN endpoint_id END) STORED,"
             }
+            // Nowhere told: a row is found by its key.
+            "and_place" => "",
             "open_endpoint" => "open_endpoint",
             // The planner takes no range of an outer query's value, and steps from one value to the
             // next only when it guesses well how many there are. So each endpoint is asked for.
@@ -47,7 +53,9 @@ impl Dialect for MySql {
             // In this order.
             "then_join" => "STRAIGHT_JOIN",
             "with_work" => "HAVING due_at IS NOT NULL",
-            "where_open" | "where_routed" | "where_unrouted" => "",
+            "by_in_flight" => "FORCE INDEX ({bare deliveries_status})",
+            "where_not_in_flight" | "not_in_flight" | "in_flight_index" => "",
+            "where_open" | "where_not_open" | "not_open" | "where_routed" | "where_unrouted" => "",
             // A default may not say SYSDATE.
             "at_insert" => "(CAST(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED))",
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",

@@ -41,13 +41,23 @@ impl Dialect for Postgres {
             // Compared byte by byte, as everywhere else.
             "name" => "TEXT COLLATE \"C\"",
             "text" => "TEXT",
-            "table" | "clustered" | "open_column" | "with_work" | "by_key" | "by_event_key"
-            | "by_unrouted" => "",
+            // Room for what a delivery becomes, in the page that was read for it.
+            "clustered" => " WITH (fillfactor = 70)",
+            "table" | "open_column" | "with_work" | "by_key" | "by_event_key" | "by_unrouted" => "",
             "open_endpoint" => "endpoint_id",
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "then_join" => "JOIN",
             "first_due" => "o.due_at",
             "where_open" => " WHERE due_at IS NOT NULL",
+            "and_place" => ", CAST(ctid AS TEXT) AS place",
+            "where_not_open" => " WHERE due_at IS NULL",
+            "where_not_in_flight" => " WHERE status <> 'in_flight'",
+            "not_in_flight" => "AND status <> 'in_flight'",
+            "in_flight_index" => {
+                "CREATE INDEX {bare deliveries_in_flight} ON {deliveries} (endpoint_id) \
+                 WHERE status = 'in_flight'"
+            }
+            "not_open" => "AND due_at IS NULL",
             "where_routed" => " WHERE route_due_at IS NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -64,6 +74,10 @@ impl Dialect for Postgres {
     fn pairs(&self, count: usize) -> String {
         // Each row is looked for by its key, as if it were joined.
         format!("(VALUES {})", repeated("(?, ?)", count))
+    }
+
+    fn at_places(&self) -> &'static str {
+        "ctid = ANY(CAST(? AS tid[]))"
     }
 
     fn placeholder(&self, number: usize) -> String {

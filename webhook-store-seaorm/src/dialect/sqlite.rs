@@ -27,11 +27,21 @@ impl Dialect for Sqlite {
             // A row lives in its primary key, so that each index ends in that key.
             "clustered" => " STRICT, WITHOUT ROWID",
             "open_column" | "with_work" | "by_key" | "by_event_key" | "by_unrouted" => "",
+            // Nowhere told: a row is found by its key.
+            "and_place" => "",
             "open_endpoint" => "endpoint_id",
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "then_join" => "JOIN",
             "first_due" => FIRST_DUE,
             "where_open" => " WHERE due_at IS NOT NULL",
+            "where_not_open" => " WHERE due_at IS NULL",
+            "where_not_in_flight" => " WHERE status <> 'in_flight'",
+            "not_in_flight" => "AND status <> 'in_flight'",
+            "in_flight_index" => {
+                "CREATE INDEX {bare deliveries_in_flight} ON {deliveries} (endpoint_id) \
+                 WHERE status = 'in_flight'"
+            }
+            "not_open" => "AND due_at IS NULL",
             "where_routed" => " WHERE route_due_at IS NULL",
             "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",

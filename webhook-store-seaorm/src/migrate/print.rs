@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
-use super::{SCHEMA_TABLE, STEPS};
+use super::{SCHEMA_TABLE, STEPS, is_needed};
 use crate::{
     builder::is_plain,
     connect_error::ConnectError,
@@ -157,7 +157,8 @@ pub fn migration_sql(
     }
     for (number, step) in (1..).zip(STEPS).filter(|(number, _)| steps.contains(number)) {
         statements.extend((number == 1).then(|| sql.render(SCHEMA_TABLE)));
-        statements.extend(step.iter().map(|statement| sql.render(statement)));
+        let needed = step.iter().filter(|statement| is_needed(&sql, statement));
+        statements.extend(needed.map(|statement| sql.render(statement)));
         let now = sql.dialect.now();
         let taken =
             format!("INSERT INTO {{schema}} (version, applied_at) VALUES ({number}, {now})");

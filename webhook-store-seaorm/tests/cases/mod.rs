@@ -13,6 +13,7 @@
 pub mod damage;
 pub mod dropping;
 pub mod durability;
+pub mod listing;
 pub mod network;
 pub mod opening;
 pub mod outbox;
@@ -51,6 +52,9 @@ macro_rules! on {
                 a_foreign_endpoint_has_no_deliveries_to_list
                 a_tracked_event_under_a_taken_key_is_recorded_without_it
                 edits_and_finishes_at_once_do_not_wait_in_a_circle
+            }
+            listing {
+                a_listing_goes_through_any_number_of_endpoints_and_statuses
             }
             opening {
                 opening_changes_nothing_and_migrating_twice_is_migrating_once

@@ -1,0 +1,82 @@
+//! Listings that many statements, or many indexes, have a part in.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use uuid::Uuid;
+use webhook_core::{
+    Attempt, ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
+    DeliveryStore as _, Endpoint, EndpointId, EndpointStore as _, Enqueue, FanOut, Finish, Outcome,
+    Settle, TenantId, Timestamp,
+};
+use webhook_store_seaorm::SeaOrmStore;
+
+use crate::common::{event, place::Place};
+
+const ENDPOINTS: u128 = 230;
+
+fn endpoint(number: u128) -> EndpointId {
+    EndpointId::from_uuid(Uuid::from_u128(number))
+}
+
+/// Two events for each of many endpoints, some of them claimed, some of those finished; and one that
+/// is tracked.
+async fn fill(store: &SeaOrmStore) -> BTreeSet<DeliveryId> {
+    for number in 0..ENDPOINTS {
+        let url = "https://a.example/".parse().unwrap();
+        store.add_endpoint(Endpoint::new(endpoint(number), url)).await.unwrap();
+    }
+    let version = store.snapshot(&TenantId::default()).await.unwrap().version();
+    let all = (0..ENDPOINTS).map(endpoint).collect::<Vec<_>>();
+    let enqueue =
+        |number| Enqueue::routed(event(number), FanOut::pending(version, all.iter().copied()));
+    store.enqueue(vec![enqueue(1), enqueue(2)]).await.unwrap();
+    let ask = ClaimDue::new(50, Duration::from_secs(60));
+    let claims = store.claim_due(ask).await.unwrap().claims;
+    let finish = claims.iter().take(20).map(|claim| {
+        let attempt = Attempt::record(1, Timestamp::default(), Duration::ZERO, &Outcome::Unknown);
+        Finish::new(claim.lease, vec![attempt], 1, Settle::Success)
+    });
+    store.finish(finish.collect()).await.unwrap();
+    let tracked = DeliveryId::new(event(3).id, endpoint(ENDPOINTS));
+    let url = "https://a.example/".parse().unwrap();
+    let (tenant, event_type) = (event(3).tenant, event(3).event_type);
+    let delivery = Delivery::new(tracked, tenant, event_type, url, Timestamp::default());
+    store.open_tracked(&event(3), delivery).await.unwrap();
+    let ids = all.iter().flat_map(|id| [1, 2].map(|number| DeliveryId::new(event(number).id, *id)));
+    ids.chain([tracked]).collect()
+}
+
+/// All pages of a listing.
+async fn pages(store: &SeaOrmStore, query: DeliveryQuery) -> Vec<Delivery> {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let next = cursor.map_or(query.clone(), |cursor| query.clone().after(cursor));
+        let page = store.deliveries(next).await.unwrap();
+        all.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+pub async fn a_listing_goes_through_any_number_of_endpoints_and_statuses(place: &Place) {
+    let store = place.open().await;
+    let expected = fill(&store).await;
+    let everybody = DeliveryQuery::new().limit(37);
+    let listed = pages(&store, everybody.clone()).await;
+    assert!(listed.is_sorted_by_key(|it| std::cmp::Reverse((it.created_at, it.id))));
+    assert_eq!(listed.len(), expected.len(), "each is listed once");
+    assert_eq!(listed.iter().map(|it| it.id).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(pages(&store, everybody.clone().tenant(TenantId::default())).await, listed);
+    assert!(pages(&store, everybody.clone().tenant("other".parse().unwrap())).await.is_empty());
+    for status in DeliveryStatus::ALL {
+        let of_status: Vec<_> = listed.iter().filter(|it| it.status == status).cloned().collect();
+        assert_eq!(pages(&store, everybody.clone().status(status)).await, of_status);
+        let of_tenant = everybody.clone().tenant(TenantId::default()).status(status);
+        assert_eq!(pages(&store, of_tenant).await, of_status, "of the tenant");
+        let of_first = of_status.iter().filter(|it| it.id.endpoint == endpoint(0));
+        let first = everybody.clone().endpoint(endpoint(0)).status(status);
+        assert_eq!(pages(&store, first).await, of_first.cloned().collect::<Vec<_>>());
+    }
+}
