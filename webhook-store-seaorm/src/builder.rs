@@ -133,7 +133,8 @@ impl SeaOrmStoreBuilder {
             return Err(ConnectError::NoSearchPath { database: without_secrets(&self.url) });
         }
         let sql = Sql::new(dialect, schema, self.table_prefix);
-        let hints = Hints::over(listener.map(|open| Wire { open, channel: sql.channel() }));
+        let wire = |open| Wire { open, channel: sql.channel(), door: pools.door() };
+        let hints = Hints::over(listener.map(wire));
         Ok(SeaOrmStore::new(sql, pools, hints, self.unit_limit, self.max_body))
     }
 }

@@ -1,7 +1,12 @@
-//! Who knocks while the database does not answer: one unit of work at a time, and not often.
+//! Who knocks while the database does not answer: one at a time, and not often.
+//!
+//! A pool must not knock by itself: refused, it would try again after 10 ms, 20 ms, 40 ms, for each of
+//! those who wait. So whoever might find no connection knocks here first, once.
 
 use std::{
+    fmt,
     future::Future,
+    pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -15,48 +20,61 @@ use tokio::{
 /// The shortest time between two knocks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a unit waits for its turn.
+/// How long somebody waits for his turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Opens one connection and closes it.
+pub(crate) type Knock =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send>> + Send + Sync>;
+
 /// The way to the connections. It stands open until one of them is lost.
-#[derive(Debug)]
 pub(crate) struct Door {
+    /// Absent where no network is between us and the database.
+    knock: Option<Knock>,
     shut: AtomicBool,
     /// When nobody answered last.
     unanswered: Mutex<Option<Instant>>,
 }
 
 impl Door {
-    pub(crate) const fn open() -> Self {
-        Self { shut: AtomicBool::new(false), unanswered: Mutex::const_new(None) }
+    pub(crate) const fn open(knock: Option<Knock>) -> Self {
+        Self { knock, shut: AtomicBool::new(false), unanswered: Mutex::const_new(None) }
     }
 
-    /// A connection was lost, and perhaps the database with it: units take turns, until one of them
+    /// A connection was lost, and perhaps the database with it: all take turns, until one of them
     /// has begun.
     pub(crate) fn shut(&self) {
         self.shut.store(true, Ordering::Release);
     }
 
-    /// Lets `begin` take a connection, in its turn.
+    /// Lets `begin` take a connection: in its turn, if the door is shut or no connection stands.
     pub(crate) async fn pass<T>(
         &self,
+        none_stands: bool,
         begin: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
-        if !self.is_shut() {
+        if !none_stands && !self.is_shut() {
             return begin.await;
         }
         let late = || DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
         let mut unanswered = timeout(PATIENCE, self.unanswered.lock()).await.map_err(|_| late())?;
-        if let Some(last) = unanswered.filter(|_| self.is_shut()) {
+        if let Some(last) = *unanswered {
             sleep_until(last + PAUSE).await;
         }
-        let begun = begin.await;
+        let begun = match &self.knock {
+            Some(knock) if none_stands || self.is_shut() => match knock().await {
+                Ok(()) => begin.await,
+                Err(error) => Err(error),
+            },
+            _ => begin.await,
+        };
         match &begun {
             Ok(_) => {
                 self.shut.store(false, Ordering::Release);
                 *unanswered = None;
             }
             Err(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) => {
+                self.shut();
                 *unanswered = Some(Instant::now());
             }
             // A connection that stood before is lost as well; the next one may be another.
@@ -70,36 +88,67 @@ impl Door {
     }
 }
 
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("shut", &self.is_shut()).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, atomic::AtomicUsize};
 
     use super::*;
 
+    fn away() -> DbErr {
+        DbErr::Conn(sea_orm::RuntimeErr::Internal("away".into()))
+    }
+
+    /// A door, the knocks at it, and whether somebody is there.
+    fn door() -> (Arc<Door>, Arc<AtomicUsize>, Arc<AtomicBool>) {
+        let (knocks, there) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (count, answers) = (Arc::clone(&knocks), Arc::clone(&there));
+        let knock: Knock = Box::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            let answer = answers.load(Ordering::SeqCst).then_some(()).ok_or_else(away);
+            Box::pin(std::future::ready(answer))
+        });
+        (Arc::new(Door::open(Some(knock))), knocks, there)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn while_nobody_answers_few_knock_and_then_all_come_in() {
-        let (door, knocks) = (Arc::new(Door::open()), Arc::new(AtomicUsize::new(0)));
-        door.shut();
-        let mut units = tokio::task::JoinSet::new();
-        for _ in 0..5 {
-            let (door, knocks) = (Arc::clone(&door), Arc::clone(&knocks));
-            units.spawn(async move {
-                loop {
-                    let nobody = async {
-                        knocks.fetch_add(1, Ordering::SeqCst);
-                        Err::<(), _>(DbErr::Conn(sea_orm::RuntimeErr::Internal("away".into())))
-                    };
-                    door.pass(nobody).await.unwrap_err();
-                }
-            });
+        for none_stands in [false, true] {
+            let (door, knocks, there) = door();
+            if !none_stands {
+                door.shut();
+            }
+            let mut units = tokio::task::JoinSet::new();
+            for _ in 0..5 {
+                let door = Arc::clone(&door);
+                units.spawn(async move {
+                    loop {
+                        let pool = async { panic!("a pool knocks on its own account") };
+                        door.pass::<()>(none_stands, pool).await.unwrap_err();
+                    }
+                });
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            units.shutdown().await;
+            let knocked = knocks.load(Ordering::SeqCst);
+            assert!((10..=20).contains(&knocked), "{knocked}");
+            there.store(true, Ordering::SeqCst);
+            door.pass(false, async { Ok(()) }).await.unwrap();
+            let began = Instant::now();
+            door.pass(none_stands, async { Ok(()) }).await.unwrap();
+            assert_eq!(began.elapsed(), Duration::ZERO);
         }
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        units.shutdown().await;
-        let knocked = knocks.load(Ordering::SeqCst);
-        assert!((10..=20).contains(&knocked), "{knocked}");
-        door.pass(async { Ok(()) }).await.unwrap();
-        let began = Instant::now();
-        door.pass(async { Ok(()) }).await.unwrap();
-        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn nobody_knocks_while_connections_stand() {
+        let (door, knocks, _) = door();
+        door.pass(false, async { Ok(()) }).await.unwrap();
+        assert_eq!(knocks.load(Ordering::SeqCst), 0);
     }
 }

@@ -20,7 +20,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::dialect::{open::Opener, quoted};
+#[cfg(feature = "postgres")]
+use crate::direct::failed;
+use crate::{
+    dialect::{open::Opener, quoted},
+    door::Door,
+};
 
 /// The shortest time between two hints of a process.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -43,6 +48,8 @@ pub(crate) struct Wire {
     /// Opens a pool of one connection that does nothing but listen.
     pub(crate) open: Opener,
     pub(crate) channel: String,
+    /// Where whoever opens a connection waits for his turn.
+    pub(crate) door: Arc<Door>,
 }
 
 impl Hints {
@@ -111,8 +118,9 @@ impl Hints {
             present.abort();
         }
         if listener.is_none() {
-            let (pool, channel) = ((wire.open)(), wire.channel.clone());
-            *listener = Some(tokio::spawn(listen(pool, channel, Arc::clone(&self.heard))));
+            let (pool, channel, door) =
+                ((wire.open)(), wire.channel.clone(), Arc::clone(&wire.door));
+            *listener = Some(tokio::spawn(listen(pool, channel, door, Arc::clone(&self.heard))));
         }
     }
 
@@ -146,18 +154,23 @@ impl fmt::Debug for Hints {
 
 /// Listens for ever.
 #[cfg(feature = "postgres")]
-async fn listen(pool: DatabaseConnection, channel: String, heard: Arc<Notify>) {
+async fn listen(pool: DatabaseConnection, channel: String, door: Arc<Door>, heard: Arc<Notify>) {
     use sea_orm::sqlx::postgres::PgListener;
 
     loop {
-        match PgListener::connect_with(pool.get_postgres_connection_pool()).await {
+        let listener = PgListener::connect_with(pool.get_postgres_connection_pool());
+        let listener = async { listener.await.map_err(failed) };
+        match door.pass(true, listener).await {
             Ok(mut listener) => {
-                let mut answer = listener.listen(&channel).await;
-                while answer.is_ok() {
+                // It would look for the database by itself, as often as it likes.
+                listener.eager_reconnect(false);
+                let mut listens = listener.listen(&channel).await.is_ok();
+                while listens {
                     // At first as well: something may have been said before anybody listened.
                     heard.notify_one();
-                    answer = listener.recv().await.map(drop);
+                    listens = matches!(listener.try_recv().await, Ok(Some(_)));
                 }
+                door.shut();
                 tracing::debug!("the connection that listens for hints was lost");
             }
             Err(error) => tracing::debug!(%error, "cannot listen for hints; polling"),
@@ -185,7 +198,9 @@ mod tests {
     fn a_hint_that_dies_with_its_runtime_keeps_no_other_from_being_said() {
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let open: Opener = Box::new(DatabaseConnection::default);
-        let hints = Arc::new(Hints::over(Some(Wire { open, channel: "work".to_owned() })));
+        let door = Arc::new(Door::open(None));
+        let wire = Wire { open, channel: "work".to_owned(), door };
+        let hints = Arc::new(Hints::over(Some(wire)));
         let first = runtime();
         first.block_on(async { hints.say(DatabaseConnection::default()) });
         assert!(hints.saying.load(Ordering::Acquire));

@@ -7,7 +7,7 @@
 use std::{
     fmt,
     sync::{
-        PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -16,6 +16,8 @@ use std::{
 use sea_orm::DatabaseConnection;
 use tokio::time::timeout;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::dialect::open::Way;
 use crate::{
     dialect::open::Opener,
     door::Door,
@@ -28,8 +30,10 @@ pub(crate) struct Pools {
     /// Opens a new pool, without waiting for a connection; absent where no network is between us and
     /// the database.
     renew: Option<Opener>,
+    /// How many connections a pool has, where it may have none.
+    standing: Option<fn(&DatabaseConnection) -> u32>,
     manner: Manner,
-    door: Door,
+    door: Arc<Door>,
     closed: AtomicBool,
 }
 
@@ -44,19 +48,21 @@ struct Pair {
 impl Pools {
     /// Connections that are kept whatever happens.
     #[cfg(feature = "sqlite")]
-    pub(crate) const fn lasting(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+    pub(crate) fn lasting(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
         let present = RwLock::new(Pair { writer, readers, generation: 0 });
-        let (door, closed) = (Door::open(), AtomicBool::new(false));
-        Self { present, renew: None, manner: Manner::Named, door, closed }
+        let (door, closed) = (Arc::new(Door::open(None)), AtomicBool::new(false));
+        Self { present, renew: None, standing: None, manner: Manner::Named, door, closed }
     }
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
-    /// Connections over a network, opened by `renew` now and whenever it has gone silent.
-    pub(crate) fn renewed_by(renew: Opener, manner: Manner) -> Self {
-        let pool = renew();
+    /// Connections over a network, opened by this way now and whenever it has gone silent.
+    pub(crate) fn over(way: Way, manner: Manner) -> Self {
+        let Way { open, knock, standing } = way;
+        let pool = open();
         let pair = Pair { writer: pool.clone(), readers: pool, generation: 0 };
-        let (door, closed) = (Door::open(), AtomicBool::new(false));
-        Self { present: RwLock::new(pair), renew: Some(renew), manner, door, closed }
+        let (door, closed) = (Arc::new(Door::open(Some(knock))), AtomicBool::new(false));
+        let present = RwLock::new(pair);
+        Self { present, renew: Some(open), standing: Some(standing), manner, door, closed }
     }
 
     /// Begins a transaction on one of the connections.
@@ -65,17 +71,15 @@ impl Pools {
         options: sea_orm::TransactionOptions,
         writes: bool,
     ) -> Result<Begun, sea_orm::DbErr> {
-        self.door.pass(self.begin_at_once(options, writes)).await
-    }
-
-    async fn begin_at_once(
-        &self,
-        options: sea_orm::TransactionOptions,
-        writes: bool,
-    ) -> Result<Begun, sea_orm::DbErr> {
         let pair = self.present();
         let pool = if writes { pair.writer } else { pair.readers };
-        Begun::begin(&pool, options, &self.manner).await
+        let none_stands = self.standing.is_some_and(|standing| standing(&pool) == 0);
+        self.door.pass(none_stands, Begun::begin(&pool, options, &self.manner)).await
+    }
+
+    /// Where all pass who want a connection.
+    pub(crate) fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door)
     }
 
     /// A connection was lost: others are opened one at a time, and not often while nobody answers.

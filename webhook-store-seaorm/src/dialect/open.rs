@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use super::Dialect;
-use crate::{connect_error::ConnectError, pools::Pools};
+use crate::{connect_error::ConnectError, door::Knock, pools::Pools};
 
 /// What is to be opened.
 #[derive(Clone, Copy)]
@@ -23,6 +23,15 @@ pub(crate) struct Asked<'a> {
 /// Opens a pool, without waiting for a connection.
 pub(crate) type Opener = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
 
+/// The way to a database over a network.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) struct Way {
+    pub(crate) open: Opener,
+    pub(crate) knock: Knock,
+    /// How many connections a pool has.
+    pub(crate) standing: fn(&DatabaseConnection) -> u32,
+}
+
 /// An open database.
 pub(crate) struct Opened {
     pub(crate) pools: Pools,
@@ -30,6 +39,18 @@ pub(crate) struct Opened {
     pub(crate) listener: Option<Opener>,
     /// The schema in which the tables live if no other is asked for, where there are schemas.
     pub(crate) schema: Option<String>,
+}
+
+/// Why no connection could be opened.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn unopened(error: sea_orm::sqlx::Error) -> DbErr {
+    match error {
+        // Nobody has answered in time.
+        sea_orm::sqlx::Error::PoolTimedOut => {
+            DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)
+        }
+        error => DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())),
+    }
 }
 
 /// Boxed: the futures of the database library nest deeper than a caller's compiler may like.

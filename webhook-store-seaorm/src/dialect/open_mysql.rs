@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseConnection, DbErr, RuntimeErr,
+    DatabaseConnection, DbErr,
     sqlx::{
         AssertSqlSafe, Connection as _, Error, Executor as _, MySqlConnection,
         mysql::{MySqlConnectOptions, MySqlPoolOptions},
@@ -11,13 +11,12 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::open::{Asked, Opened};
-use crate::{pools::Pools, tx::begun::Manner};
+use super::open::{Asked, Opened, Way, unopened};
+use crate::{door::Knock, pools::Pools, tx::begun::Manner};
 
 /// Opens a pool.
 pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
-    let opened = open_pool(asked).await;
-    opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+    open_pool(asked).await.map_err(unopened)
 }
 
 async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
@@ -25,8 +24,17 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let options = options(url)?;
     let settings = settings(limit);
     // A pool would try again for as long as it may, and then say only that it took too long.
-    let tried = timeout(limit, try_once(&options, &settings)).await;
-    tried.unwrap_or(Err(Error::PoolTimedOut))?;
+    try_once(&options, &settings, limit).await?;
+    let knock: Knock = {
+        let (options, settings) = (options.clone(), settings.clone());
+        Box::new(move || {
+            let (options, settings) = (options.clone(), settings.clone());
+            Box::pin(async move {
+                let tried = try_once(&options, &settings, limit).await;
+                tried.map_err(unopened)
+            })
+        })
+    };
     let pool = MySqlPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(limit)
@@ -36,15 +44,23 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
             let settings = settings.clone();
             Box::pin(async move { set(connection, &settings).await })
         });
-    let renew = move || DatabaseConnection::from(pool.clone().connect_lazy_with(options.clone()));
-    let pools = Pools::renewed_by(Box::new(renew), Manner::Named);
+    let open = move || DatabaseConnection::from(pool.clone().connect_lazy_with(options.clone()));
+    let standing = |pool: &DatabaseConnection| pool.get_mysql_connection_pool().size();
+    let pools = Pools::over(Way { open: Box::new(open), knock, standing }, Manner::Named);
     Ok(Opened { pools, schema: None, listener: None })
 }
 
-async fn try_once(options: &MySqlConnectOptions, settings: &[String]) -> Result<(), Error> {
-    let mut connection = MySqlConnection::connect_with(options).await?;
-    set(&mut connection, settings).await?;
-    connection.close().await
+async fn try_once(
+    options: &MySqlConnectOptions,
+    settings: &[String],
+    limit: Duration,
+) -> Result<(), Error> {
+    let tried = timeout(limit, async {
+        let mut connection = MySqlConnection::connect_with(options).await?;
+        set(&mut connection, settings).await?;
+        connection.close().await
+    });
+    tried.await.unwrap_or(Err(Error::PoolTimedOut))
 }
 
 async fn set(connection: &mut MySqlConnection, settings: &[String]) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseConnection, DbErr, RuntimeErr,
+    DatabaseConnection, DbErr,
     sqlx::{
         Connection as _, Error, PgConnection, Row as _,
         postgres::{PgConnectOptions, PgPoolOptions},
@@ -12,13 +12,12 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::open::{Asked, Opened, Opener};
-use crate::{pools::Pools, tx::begun::Manner};
+use super::open::{Asked, Opened, Opener, Way, unopened};
+use crate::{door::Knock, pools::Pools, tx::begun::Manner};
 
 /// Opens a pool. The schema of the tables is the first one of the search path, once and for all.
 pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
-    let opened = open_pool(asked).await;
-    opened.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+    open_pool(asked).await.map_err(unopened)
 }
 
 async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
@@ -29,10 +28,20 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
         (options(url)?.options(settings(limit)), Manner::Named)
     };
     // A pool would try again for as long as it may, and then say only that it took too long.
-    let told = timeout(limit, current_schema(&options)).await;
-    let schema = told.unwrap_or(Err(Error::PoolTimedOut))?;
+    let schema = current_schema(&options, limit).await?;
+    let knock: Knock = {
+        let options = options.clone();
+        Box::new(move || {
+            let options = options.clone();
+            Box::pin(async move {
+                let told = current_schema(&options, limit).await;
+                told.map(drop).map_err(unopened)
+            })
+        })
+    };
+    let standing = |pool: &DatabaseConnection| pool.get_postgres_connection_pool().size();
     let listener = (!poll_only).then(|| opener(options.clone(), 1, limit));
-    let pools = Pools::renewed_by(opener(options, size, limit), manner);
+    let pools = Pools::over(Way { open: opener(options, size, limit), knock, standing }, manner);
     Ok(Opened { pools, schema, listener })
 }
 
@@ -46,11 +55,18 @@ fn opener(options: PgConnectOptions, size: u32, limit: Duration) -> Opener {
 }
 
 /// Asked without preparing a statement, for poolers' sake.
-async fn current_schema(options: &PgConnectOptions) -> Result<Option<String>, Error> {
-    let mut connection = PgConnection::connect_with(options).await?;
-    let asked = raw_sql("SELECT CAST(current_schema() AS TEXT)").fetch_one(&mut connection).await?;
-    connection.close().await?;
-    asked.try_get(0)
+async fn current_schema(
+    options: &PgConnectOptions,
+    limit: Duration,
+) -> Result<Option<String>, Error> {
+    let ask = "SELECT CAST(current_schema() AS TEXT)";
+    let told = timeout(limit, async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        let told = raw_sql(ask).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        told.try_get(0)
+    });
+    told.await.unwrap_or(Err(Error::PoolTimedOut))
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, Error> {
