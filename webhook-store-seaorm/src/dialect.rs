@@ -74,8 +74,13 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Whether an error only says that a part of a step is there already. Where each statement of a
-    /// step is committed by itself, a step that was cut off is completed by taking it again.
+    /// Whether a step can say of its tables and indexes that they may be there already. A step that was
+    /// cut off is completed by taking it again.
+    fn says_if_not_exists(&self) -> bool {
+        true
+    }
+
+    /// Whether an error only says that a part of a step is there already, where a step cannot.
     fn is_there_already(&self, code: &str) -> bool {
         let _ = code;
         false

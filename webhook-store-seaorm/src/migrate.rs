@@ -18,7 +18,7 @@
 mod grants;
 mod print;
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use async_trait::async_trait;
 use sea_orm::Value;
@@ -271,19 +271,21 @@ impl Unit for TakeStep {
 }
 
 async fn take_step(tx: &Tx) -> Result<bool, Fault> {
-    let done = match status(tx).await? {
+    let found = status(tx).await?;
+    let done = match found {
         SchemaStatus::Current => return Ok(false),
         SchemaStatus::Empty | SchemaStatus::Missing => 0,
         SchemaStatus::Older(done) => done,
         status => return Err(status.into_fault()),
     };
+    let again = found == SchemaStatus::Older(0);
     let step = STEPS.get(done as usize).copied().unwrap_or_default();
     if done == 0 {
         create_schema(tx).await?;
-        create(tx, SCHEMA_TABLE).await?;
+        create(tx, SCHEMA_TABLE, again).await?;
     }
     for statement in step.iter().filter(|statement| is_needed(tx.sql(), statement)) {
-        create(tx, statement).await?;
+        create(tx, statement, again).await?;
     }
     let now = tx.now().await?;
     let values = [(done + 1).to_value(), now.to_value()];
@@ -296,14 +298,33 @@ fn is_needed(sql: &Sql, statement: &str) -> bool {
     !sql.render(statement).is_empty()
 }
 
-/// Takes a part of a step, if a process that was cut off has not done so before.
-async fn create(tx: &Tx, statement: &str) -> Result<(), Fault> {
-    match tx.run_plain(statement).await {
+/// Takes a part of a step. When the step is taken `again`, that part may be there: from a process that
+/// was cut off, or from somebody who ran what is printed and did not come to its end.
+async fn create(tx: &Tx, statement: &str, again: bool) -> Result<(), Fault> {
+    let statement = match again && tx.sql().dialect.says_if_not_exists() {
+        true => Cow::Owned(unless_there(spelled_out(tx.sql(), statement))),
+        false => Cow::Borrowed(statement),
+    };
+    match tx.run_plain(&statement).await {
         Err(fault) if fault.code().is_some_and(|code| tx.sql().dialect.is_there_already(code)) => {
             Ok(())
         }
         done => done,
     }
+}
+
+/// A statement that is one word of the dialect, as it stands there.
+fn spelled_out<'a>(sql: &Sql, statement: &'a str) -> &'a str {
+    let word = statement.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    word.and_then(|word| sql.dialect.word(word)).unwrap_or(statement)
+}
+
+fn unless_there(statement: &str) -> String {
+    let things = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
+    let thing = things.into_iter().find(|thing| statement.starts_with(thing)).unwrap_or_default();
+    let rest = statement.strip_prefix(thing).unwrap_or(statement);
+    let unless = if thing.is_empty() { "" } else { "IF NOT EXISTS " };
+    format!("{thing}{unless}{rest}")
 }
 
 /// The schema of the tables, where there is one and it is missing. A user who may not create one need

@@ -50,28 +50,6 @@ cases::on_server!(
     #[ignore = "needs a MySQL or MariaDB server: cargo xtask test finds one"]
 );
 
-#[tokio::test]
-#[ignore = "needs a MySQL or MariaDB server: cargo xtask test finds one"]
-async fn a_step_that_was_cut_off_is_completed_by_taking_it_again() {
-    let place = Place::on_mysql().await;
-    let store = place.open().await;
-    // As a process leaves it that dies between two statements: each is committed by itself.
-    let cut = [
-        "DROP TABLE webhook_attempts",
-        "ALTER TABLE webhook_deliveries DROP INDEX webhook_deliveries_endpoint",
-        "DELETE FROM webhook_schema",
-    ];
-    for statement in cut {
-        place.sql(statement).await;
-    }
-    assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Older(0));
-    store.migrate().await.unwrap();
-    assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Current);
-    common::add_endpoint(&store).await;
-    place.sql("ALTER TABLE webhook_deliveries DROP INDEX webhook_deliveries_endpoint").await;
-    place.sql("SELECT 1 FROM webhook_attempts").await;
-}
-
 const ROLES: [&str; 4] = ["publisher", "worker", "operator", "reader"];
 
 #[tokio::test]

@@ -90,6 +90,11 @@ impl Dialect for MySql {
         ))
     }
 
+    fn says_if_not_exists(&self) -> bool {
+        // Of indexes MySQL cannot. Nor would an error undo what was done before.
+        false
+    }
+
     fn is_there_already(&self, code: &str) -> bool {
         // A table, a column, an index.
         matches!(code, "1050" | "1060" | "1061")

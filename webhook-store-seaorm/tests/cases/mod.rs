@@ -60,6 +60,8 @@ macro_rules! on {
                 opening_changes_nothing_and_migrating_twice_is_migrating_once
                 programs_may_migrate_at_once
                 a_store_that_is_not_migrated_says_what_to_do
+                a_step_that_failed_has_left_nothing_behind
+                a_step_that_was_cut_off_is_completed_by_taking_it_again
                 tables_of_a_newer_version_are_left_alone
                 tables_of_the_same_name_that_are_not_ours_are_left_alone
                 our_tables_live_beside_those_of_the_application
@@ -103,6 +105,9 @@ macro_rules! on_server {
             server {
                 a_server_that_cannot_be_reached_is_told_from_one_that_refuses
                 a_connection_that_was_cut_is_replaced_without_a_word
+                a_claim_passes_over_a_delivery_that_is_held_by_another
+                an_attempt_is_recorded_once_its_delivery_is_held_no_longer
+                publishing_waits_for_nobody_who_holds_the_tenant
                 a_row_held_by_another_is_waited_for_and_no_longer_than_the_limit
                 a_database_that_may_not_be_written_says_so
             }

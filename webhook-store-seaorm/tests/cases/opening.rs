@@ -37,6 +37,47 @@ pub async fn a_store_that_is_not_migrated_says_what_to_do(place: &Place) {
     store.backlog().await.unwrap();
 }
 
+pub async fn a_step_that_failed_has_left_nothing_behind(place: &Place) {
+    if place.is("mysql") {
+        // It commits each statement by itself: what it leaves behind is completed, see below.
+        return;
+    }
+    let store = SeaOrmStore::connect(&place.url).await.unwrap();
+    // One of its indexes has its name taken, so that the step fails near its end.
+    place.sql("CREATE TABLE beside (a INTEGER)").await;
+    place.sql("CREATE INDEX webhook_deliveries_endpoint ON beside (a)").await;
+    store.migrate().await.unwrap_err();
+    assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Missing);
+    assert_eq!(store.backlog().await.unwrap_err().kind(), StoreErrorKind::Schema);
+    place.sql("DROP TABLE beside").await;
+    store.migrate().await.unwrap();
+    add_endpoint(&store).await;
+}
+
+/// As a process leaves it that dies between two statements which are committed each by itself: by
+/// MySQL always, elsewhere by whoever runs what is printed without its transaction.
+pub async fn a_step_that_was_cut_off_is_completed_by_taking_it_again(place: &Place) {
+    let store = place.open().await;
+    let index = match place.is("mysql") {
+        true => "ALTER TABLE webhook_deliveries DROP INDEX webhook_deliveries_endpoint",
+        false => "DROP INDEX webhook_deliveries_endpoint",
+    };
+    for statement in ["DROP TABLE webhook_attempts", index, "DELETE FROM webhook_schema"] {
+        place.sql(statement).await;
+    }
+    let other = SeaOrmStore::connect(&place.url).await.unwrap();
+    assert_eq!(other.schema_status().await.unwrap(), SchemaStatus::Older(0));
+    let error = other.backlog().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Schema);
+    let advice = error.source().unwrap().to_string();
+    assert!(advice.contains("began and did not end; run `webhook migrate`"), "{advice}");
+    other.migrate().await.unwrap();
+    assert_eq!(other.schema_status().await.unwrap(), SchemaStatus::Current);
+    add_endpoint(&store).await;
+    place.sql(index).await;
+    place.sql("SELECT 1 FROM webhook_attempts").await;
+}
+
 /// What `migrate` and a call answer on a database as it is.
 async fn refused(place: &Place) -> (SchemaStatus, String) {
     let store = SeaOrmStore::connect(&place.url).await.unwrap();
