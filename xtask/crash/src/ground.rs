@@ -1,7 +1,7 @@
 //! Where a scenario happens: a database, a receiver, one endpoint, and the ledgers of all who take part.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -11,8 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
-use webhook_registry::{NewEndpoint, SeaOrmStore, Webhooks};
-use xtask_servers::{Database, Throwaway};
+use webhook_registry::{
+    NewEndpoint, SeaOrmStore, Webhooks,
+    sea_orm::{ConnectionTrait as _, Database},
+};
+use xtask_servers::{Room, Throwaway};
 
 use crate::{
     Outcome,
@@ -35,8 +38,8 @@ impl Site {
     pub(crate) async fn start(db: Db) -> Outcome<Self> {
         let database = match db {
             Db::Sqlite => return Ok(Self { db, server: None }),
-            Db::Postgres => Database::Postgres,
-            Db::MySql => Database::MySql,
+            Db::Postgres => xtask_servers::Database::Postgres,
+            Db::MySql => xtask_servers::Database::MySql,
         };
         let server = spawn_blocking(move || Throwaway::start(database)).await?;
         let server = server.map_err(|why| format!("{database}: {why}"))?;
@@ -56,22 +59,56 @@ impl Site {
         Ok(server.lock().unwrap_or_else(PoisonError::into_inner).port())
     }
 
+    /// Whether the server is still there.
+    pub(crate) fn answers(&self) -> Outcome<bool> {
+        let server = self.server.as_ref().ok_or("SQLite is no server")?;
+        Ok(server.lock().unwrap_or_else(PoisonError::into_inner).answers())
+    }
+
     /// What the server has written down so far.
     pub(crate) fn log(&self) -> Outcome<String> {
         let server = self.server.as_ref().ok_or("SQLite is no server")?;
         Ok(server.lock().unwrap_or_else(PoisonError::into_inner).log())
     }
 
-    fn url(&self, folder: &TempDir) -> String {
+    /// Where a database is: in this folder, if it is a file.
+    fn url(&self, folder: &Path) -> String {
         match &self.server {
-            None => format!("sqlite://{}/webhooks.db?mode=rwc", folder.path().display()),
+            None => format!("sqlite://{}/webhooks.db?mode=rwc", folder.display()),
             Some(server) => server.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned(),
         }
     }
+
+    /// Where one is that has this room and no more.
+    async fn url_in(&self, room: &Room) -> Outcome<String> {
+        let url = self.url(room.path());
+        let Some(server) = &self.server else { return Ok(url) };
+        server.lock().unwrap_or_else(PoisonError::into_inner).take(room)?;
+        if self.db == Db::Postgres {
+            let path = room.path().display();
+            run_sql(&url, &format!("CREATE TABLESPACE small LOCATION '{path}'")).await?;
+            run_sql(&url, "CREATE DATABASE small TABLESPACE small").await?;
+        }
+        let (host, _) = url.rsplit_once('/').ok_or("a URL without a database")?;
+        Ok(format!("{host}/small"))
+    }
+
+    /// Runs a statement, as its administrator would.
+    pub(crate) async fn sql(&self, sql: &str) -> Outcome {
+        run_sql(&self.url(Path::new("")), sql).await
+    }
+}
+
+async fn run_sql(url: &str, sql: &str) -> Outcome {
+    let connection = Database::connect(url).await?;
+    connection.execute_unprepared(sql).await?;
+    Ok(connection.close().await?)
 }
 
 #[derive(Debug)]
 pub(crate) struct Ground {
+    /// How much room the database has, where that matters.
+    room: Option<Room>,
     folder: TempDir,
     url: String,
     prefix: String,
@@ -87,9 +124,13 @@ const DRAIN: Duration = Duration::from_secs(4 * worker::LEASE.as_secs() + 60);
 
 impl Ground {
     /// Tables of its own on the site, a receiver that takes everything, and an endpoint for it.
-    pub(crate) async fn on(site: &Site, name: &str) -> Outcome<Self> {
+    pub(crate) async fn on(site: &Site, name: &str, room: Option<Room>) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("webhook-crash-").tempdir()?;
-        let (url, prefix) = (site.url(&folder), format!("{name}_"));
+        let url = match &room {
+            Some(room) => site.url_in(room).await?,
+            None => site.url(folder.path()),
+        };
+        let prefix = format!("{name}_");
         let store = SeaOrmStore::builder(&url).table_prefix(&prefix).connect().await?;
         store.migrate().await?;
         let path = |kind: &str| folder.path().join(format!("receiver.{kind}"));
@@ -107,7 +148,7 @@ impl Ground {
             .max_in_flight(64);
         webhooks.add_endpoint(endpoint).await?;
         let (children, faults) = (AtomicUsize::default(), Mutex::default());
-        Ok(Self { folder, url, prefix, receiver, store, webhooks, children, faults })
+        Ok(Self { room, folder, url, prefix, receiver, store, webhooks, children, faults })
     }
 
     pub(crate) const fn receiver(&mut self) -> &mut Child {
@@ -121,6 +162,21 @@ impl Ground {
     /// The writes that came too late, as the store has counted them.
     pub(crate) async fn leases_lost(&self) -> Outcome<u64> {
         Ok(self.webhooks.operator().status().await?.leases_lost)
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the names of the tables begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// All the room that the database has.
+    pub(crate) fn room(&self) -> Outcome<&Room> {
+        self.room.as_ref().ok_or_else(|| "there is room enough".into())
     }
 
     /// Where the database is, through another port than the server's own.

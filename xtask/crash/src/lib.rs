@@ -19,6 +19,7 @@ mod publisher;
 mod receiver;
 mod relay;
 mod scenario;
+mod syns;
 mod verdict;
 mod worker;
 

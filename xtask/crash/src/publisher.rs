@@ -77,7 +77,8 @@ async fn publish(
             match answer {
                 Ok(_) => stored.push(id.to_string()),
                 Err(error) => {
-                    eprintln!("{id}: {error}");
+                    let why = std::error::Error::source(&error).map(ToString::to_string);
+                    eprintln!("{id}: {error}: {}", why.unwrap_or_default());
                     again.push(id);
                 }
             }

@@ -46,6 +46,8 @@ pub(crate) struct Relay {
 
 #[derive(Debug)]
 struct Line {
+    /// Connections made, and transactions begun on them.
+    knocks: AtomicUsize,
     target: u16,
     trouble: Mutex<Trouble>,
     chances: AtomicUsize,
@@ -59,6 +61,7 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let line = Arc::new(Line {
+            knocks: AtomicUsize::default(),
             target,
             trouble: Mutex::new(Trouble::None),
             chances: AtomicUsize::default(),
@@ -83,6 +86,25 @@ impl Relay {
         self.line.hits.load(Ordering::Relaxed)
     }
 
+    /// How often anything was asked of the server.
+    pub(crate) fn knocks(&self) -> usize {
+        self.line.knocks.load(Ordering::Relaxed)
+    }
+
+    /// Refuses all connections from now on; those that stand are cut when they speak.
+    pub(crate) fn close(&self) {
+        self.make(Trouble::Away);
+        self.accepting.abort();
+    }
+
+    /// Takes connections again.
+    pub(crate) async fn reopen(&mut self) -> io::Result<()> {
+        self.make(Trouble::None);
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
+        self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.line)));
+        Ok(())
+    }
+
     /// Ends a silence: for new connections. The old ones stay as they are.
     pub(crate) fn speak(&self) {
         self.line.silent.send_replace(false);
@@ -97,6 +119,7 @@ impl Drop for Relay {
 
 async fn accept(listener: TcpListener, line: Arc<Line>) {
     while let Ok((client, _)) = listener.accept().await {
+        line.knocks.fetch_add(1, Ordering::Relaxed);
         let line = Arc::clone(&line);
         // An error ends this connection, on both sides.
         tokio::spawn(async move { line.relay(client).await });
@@ -143,6 +166,7 @@ impl Line {
                 read = client.read(&mut from_client) => {
                     let Some(bytes) = some(&from_client, read?) else { return Ok(()) };
                     let fate = self.fate(transaction.see(bytes));
+                    self.knocks.fetch_add(usize::from(transaction.begins), Ordering::Relaxed);
                     match fate {
                         Fate::Cut => return Ok(()),
                         Fate::SilenceBefore => drop(self.silent.send_replace(true)),
@@ -199,6 +223,8 @@ fn some(buffer: &[u8], read: usize) -> Option<&[u8]> {
 #[derive(Debug, Default)]
 struct Transaction {
     messages: usize,
+    /// Whether the last message was its first.
+    begins: bool,
 }
 
 /// What a message to the server is.
@@ -214,11 +240,12 @@ impl Transaction {
     /// Both protocols say these two words in plain text.
     fn see(&mut self, bytes: &[u8]) -> Seen {
         let says = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
+        self.begins = says(b"BEGIN");
         if says(b"COMMIT") {
             self.messages = 0;
             return Seen::Commit;
         }
-        if says(b"BEGIN") || self.messages > 0 {
+        if self.begins || self.messages > 0 {
             self.messages += 1;
         }
         if self.messages == 3 { Seen::Middle } else { Seen::Other }

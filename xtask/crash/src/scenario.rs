@@ -1,11 +1,15 @@
 //! What is done to whom.
 
+mod full;
 mod kills;
+mod locked;
 mod network;
 mod points;
 mod pooler;
+mod refusing;
 mod restart;
 mod stall;
+mod traffic;
 mod workers;
 
 use std::{
@@ -18,7 +22,7 @@ use std::{
 use tokio::{task::JoinSet, time::sleep};
 
 use kills::Cast;
-use xtask_servers::Pooler;
+use xtask_servers::{Pooler, Room};
 
 use crate::{
     Outcome,
@@ -26,6 +30,7 @@ use crate::{
     ground::{Ground, Site},
     ledger::word,
     relay::Trouble,
+    syns::Syns,
     verdict::Verdict,
 };
 
@@ -51,6 +56,16 @@ pub(crate) enum Scenario {
     SilenceAfter,
     /// The database is away for a while, and who looks for it does not do so in a tight loop.
     Away,
+    /// The same, and nobody takes connections in its place.
+    Refused,
+    /// The disk of the database is full for a while.
+    Full,
+    /// The database may not be written for a while.
+    ReadOnly,
+    /// The password of the database is another for a while.
+    Password,
+    /// Somebody holds rows, or the lock of the file, for ten seconds.
+    Locked,
     /// Four workers, of which one dies and one stands still.
     Workers,
     /// Eight workers behind PgBouncer in transaction mode.
@@ -58,7 +73,7 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Points,
         Self::Kills,
         Self::Both,
@@ -69,6 +84,11 @@ impl Scenario {
         Self::SilenceBefore,
         Self::SilenceAfter,
         Self::Away,
+        Self::Refused,
+        Self::Full,
+        Self::ReadOnly,
+        Self::Password,
+        Self::Locked,
         Self::Workers,
         Self::Pooler,
     ];
@@ -85,6 +105,11 @@ impl Scenario {
             Self::SilenceBefore => "silence-before",
             Self::SilenceAfter => "silence-after",
             Self::Away => "away",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::ReadOnly => "read-only",
+            Self::Password => "password",
+            Self::Locked => "locked",
             Self::Workers => "workers",
             Self::Pooler => "pooler",
         }
@@ -94,19 +119,40 @@ impl Scenario {
     /// the many workers.
     const fn is_for(self, db: Db) -> bool {
         match self {
-            Self::LostReply | Self::Cut | Self::SilenceBefore | Self::SilenceAfter | Self::Away => {
-                !matches!(db, Db::Sqlite)
-            }
+            Self::LostReply
+            | Self::Cut
+            | Self::SilenceBefore
+            | Self::SilenceAfter
+            | Self::Away
+            | Self::Refused
+            | Self::Password => !matches!(db, Db::Sqlite),
             Self::Workers | Self::Pooler => matches!(db, Db::Postgres),
-            Self::Points | Self::Kills | Self::Both | Self::Restart | Self::Stall => true,
+            Self::Points
+            | Self::Kills
+            | Self::Both
+            | Self::Restart
+            | Self::Stall
+            | Self::Full
+            | Self::ReadOnly
+            | Self::Locked => true,
         }
     }
 
     /// What it needs and this machine has not, with how to get it.
     fn lacks(self) -> Option<String> {
-        let lacks = self == Self::Pooler && !Pooler::is_installed();
         let package = Pooler::PACKAGE;
-        lacks.then(|| format!("PgBouncer: install it (`apt-get install {package}`)"))
+        match self {
+            Self::Pooler if !Pooler::is_installed() => {
+                Some(format!("PgBouncer: install it (`apt-get install {package}`)"))
+            }
+            Self::Full if Room::new(1).is_err() => {
+                Some("a small disk: let this user mount a tmpfs".to_owned())
+            }
+            Self::Refused if !Syns::may_be_seen() => {
+                Some("a look at packets: let this user open raw sockets".to_owned())
+            }
+            _ => None,
+        }
     }
 
     async fn play(self, site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
@@ -123,6 +169,11 @@ impl Scenario {
             }
             Self::SilenceAfter => network::silent(site, ground, Trouble::SilenceAfter, asked).await,
             Self::Away => network::away(site, ground).await,
+            Self::Refused => network::refused(site, ground).await,
+            Self::Full => full::play(site, ground, asked).await,
+            Self::ReadOnly => refusing::read_only(site, ground, asked).await,
+            Self::Password => refusing::password(site, ground, asked).await,
+            Self::Locked => locked::play(site, ground).await,
             Self::Workers => workers::play(ground, asked).await,
             Self::Pooler => pooler::play(site, ground, asked).await,
         }
@@ -170,7 +221,8 @@ async fn play_all(db: Db, asked: Arc<Asked>) -> Outcome<(usize, usize)> {
 /// Whether it went as it must.
 async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
     let begin = Instant::now();
-    let mut ground = Ground::on(site, &scenario.name().replace('-', "_")).await?;
+    let room = (scenario == Scenario::Full).then(|| Room::new(full::MEGABYTES)).transpose()?;
+    let mut ground = Ground::on(site, &scenario.name().replace('-', "_"), room).await?;
     let outcome = scenario.play(site, &mut ground, asked).await;
     let time = begin.elapsed().as_secs_f64();
     let (text, wrong) = match outcome {
@@ -181,7 +233,11 @@ async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
     println!("{word:<6} {time:>6.1} s  {:<8} {:<14} {text}", site.db.name(), scenario.name());
     if !wrong.is_empty() {
         wrong.iter().for_each(|what| println!("    {what}"));
-        println!("    ledgers and logs: {}", ground.keep().display());
+        let folder = ground.keep();
+        if let Ok(log) = site.log() {
+            std::fs::write(folder.join("server.log"), log)?;
+        }
+        println!("    ledgers and logs: {}", folder.display());
     }
     Ok(wrong.is_empty())
 }

@@ -2,6 +2,7 @@
 
 mod leash;
 mod pooler;
+mod room;
 mod user;
 
 use std::{
@@ -15,12 +16,17 @@ use std::{
 
 use leash::Leash;
 pub use pooler::Pooler;
+pub use room::Room;
 use user::User;
 
 use crate::{Database, programs};
 
 /// How long a server may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who has to say a password, and how, on PostgreSQL.
+const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
+                              host all with_md5 127.0.0.1/32 md5\n";
 
 /// A running server that nobody else knows. Dropping it ends it and removes its folder; so does the
 /// end of this process, whatever brings it.
@@ -91,9 +97,34 @@ impl Throwaway {
         self.port
     }
 
+    /// Whether it lets us in at present.
+    pub fn answers(&self) -> bool {
+        match self.kind {
+            Kind::Postgres { .. } => Database::Postgres.lets_in(self.port),
+            Kind::MariaDb { .. } => Database::MySql.lets_in(self.port),
+        }
+    }
+
     /// What it has written down so far: the errors of statements among it.
     pub fn log(&self) -> String {
         self.place.log_text()
+    }
+
+    /// Lets it keep a database `small` in this room: MariaDB has it then, PostgreSQL can have it as a
+    /// tablespace.
+    ///
+    /// # Errors
+    ///
+    /// What hinders it.
+    #[cfg(unix)]
+    pub fn take(&self, room: &Room) -> io::Result<()> {
+        self.place.user.give(room.path())?;
+        match self.kind {
+            Kind::Postgres { .. } => Ok(()),
+            Kind::MariaDb { .. } => {
+                std::os::unix::fs::symlink(room.path(), self.place.folder.join("data/small"))
+            }
+        }
     }
 
     /// Ends it without a chance to tidy up, and starts it again: `pg_ctl restart -m immediate`, or
@@ -161,7 +192,11 @@ impl Place {
     fn init_postgres(&self, programs: &Path) -> Result<(), NotStarted> {
         let mut init = self.command(&programs.join("initdb"));
         init.args(["-D", "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8"]);
-        run(init.args(["--locale=C", "--no-sync"]))
+        run(init.args(["--locale=C", "--no-sync"]))?;
+        let rules = self.folder.join("data/pg_hba.conf");
+        // The first rule that fits counts.
+        let trusting = fs::read_to_string(&rules)?;
+        Ok(fs::write(rules, format!("{WITH_PASSWORDS}{trusting}"))?)
     }
 
     fn start_postgres(&self, programs: &Path, port: u16) -> Result<(), NotStarted> {

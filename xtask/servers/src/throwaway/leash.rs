@@ -24,10 +24,14 @@ if pid=$(head -n 1 "$1/$2" 2> /dev/null) && kill -"$3" "$pid" 2> /dev/null; then
         sleep 0.2
     done
 fi
+umount -l "$1/disk" 2> /dev/null
 rm -rf "$1"
 "#;
 
 impl Leash {
+    /// What may be mounted in the folder.
+    pub(super) const DISK: &str = "disk";
+
     pub(super) fn tie(folder: &Path, pid_file: &str, signal: &str) -> io::Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT, "leash"]).arg(folder).args([pid_file, signal]);

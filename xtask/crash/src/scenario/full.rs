@@ -1,0 +1,70 @@
+//! The disk of the database is full, and later it is not.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    SOON,
+    traffic::{Knocks, Traffic},
+};
+use crate::{
+    Outcome,
+    asked::{Asked, Db},
+    ground::{Ground, Site},
+    ledger::now,
+    verdict::Verdict,
+};
+
+/// Enough for an empty database and what comes before the end.
+pub(super) const MEGABYTES: u32 = 40;
+
+/// How the store says so.
+const REFUSAL: &str = "the store refuses";
+
+pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, ground, Duration::from_secs(10)).await?;
+    ground.receiver().order("delay 500").await?;
+    // Work that waits, and needs room to be written down.
+    sleep(Duration::from_secs(2)).await;
+    let begin = now();
+    ground.room()?.fill()?;
+    let full = Instant::now();
+    while !traffic.complaints(ground)?.contains(REFUSAL) {
+        if full.elapsed() > SOON {
+            return Err("nobody was told that the disk is full".into());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let told = full.elapsed();
+    traffic.stop_publishing(ground).await?;
+    sleep(Duration::from_secs(1)).await;
+    let within = Duration::from_secs(if asked.short { 5 } else { 20 });
+    // What still finds room goes on as it does on other days; what does not is counted.
+    let before = traffic.failures(ground)?;
+    sleep(within).await;
+    let knocks = Knocks { count: traffic.failures(ground)? - before, within };
+    let complaints = traffic.complaints(ground)?;
+    ground.room()?.free()?;
+    // MariaDB gives up when it cannot even roll back; then whoever looks after it starts it again.
+    let died = site.db != Db::Sqlite && !site.answers()?;
+    if died {
+        site.crash().await?;
+    }
+    ground.receiver().order("delay 10").await?;
+    traffic.publish_again(ground)?;
+    let recovery = traffic.recover(ground, begin).await?;
+    let mut verdict = traffic.end(ground).await?;
+    verdict.remark(format!("told after {:.1} s", told.as_secs_f64()));
+    if died {
+        verdict.remark("the server itself died of it");
+    }
+    let others = complaints.lines().filter(|line| !line.contains(REFUSAL)).count();
+    verdict.demand(others == 0, || format!("{others} other answers to a full disk"));
+    // Then it was looked for, each time for as long as a unit may take.
+    if !died {
+        knocks.judge(&mut verdict);
+    }
+    recovery.judge(&mut verdict);
+    Ok(verdict)
+}

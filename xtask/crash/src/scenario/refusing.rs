@@ -1,0 +1,165 @@
+//! The database answers, and refuses: it is read-only, or the password is another.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use webhook_registry::SeaOrmStore;
+use webhook_store_seaorm::ConnectError;
+
+use super::traffic::{Knocks, Traffic};
+use crate::{
+    Outcome,
+    asked::{Asked, Db},
+    ground::{Ground, Site},
+    ledger::now,
+    verdict::Verdict,
+};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+const PASSWORD: &str = "geheim-1";
+const WRONG: &str = "falsch-2";
+
+/// What is said while it refuses, and when it does not any more.
+struct Refusing<'a> {
+    begin: &'a [&'a str],
+    end: &'a [&'a str],
+}
+
+pub(super) async fn read_only(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    match site.db {
+        Db::Sqlite => return read_only_file(site, ground, asked).await,
+        Db::Postgres => {
+            let set = |value| format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
+            let reload = "SELECT pg_reload_conf()";
+            let refusing = Refusing { begin: &[&set("on"), reload], end: &[&set("off"), reload] };
+            let url = ground.url().to_owned();
+            play(site, ground, &url, &refusing, asked).await
+        }
+        Db::MySql => {
+            // An administrator is exempt.
+            site.sql("CREATE USER reader_not_writer IDENTIFIED BY 'geheim-1'").await?;
+            grant(site, "reader_not_writer").await?;
+            let url = as_user(ground.url(), "reader_not_writer", PASSWORD)?;
+            let refusing = Refusing {
+                begin: &["SET GLOBAL read_only = 1"],
+                end: &["SET GLOBAL read_only = 0"],
+            };
+            play(site, ground, &url, &refusing, asked).await
+        }
+    }
+}
+
+/// A worker whose file is opened for reading alone.
+async fn read_only_file(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, ground, LIMIT).await?;
+    ground.receiver().order("delay 500").await?;
+    sleep(Duration::from_millis(500)).await;
+    ground.kill(&mut traffic.worker).await?;
+    traffic.stop_publishing(ground).await?;
+    let url = ground.url().replace("mode=rwc", "mode=ro");
+    let worker = std::mem::replace(&mut traffic.worker, ground.working(&[("url", &url)]).await?);
+    drop(worker);
+    let knocks = Knocks::count(&traffic, ground, window(asked)).await?;
+    let mut verdict = traffic.end(ground).await?;
+    knocks.judge(&mut verdict);
+    Ok(verdict)
+}
+
+pub(super) async fn password(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    let user = match site.db {
+        Db::Sqlite => return Err("a file has no users".into()),
+        Db::Postgres => {
+            for (user, way) in [("with_md5", "md5"), ("with_scram", "scram-sha-256")] {
+                let create = format!("CREATE ROLE {user} SUPERUSER LOGIN PASSWORD '{PASSWORD}'");
+                site.sql(&format!("SET password_encryption = '{way}'; {create}")).await?;
+                check_password(ground, user).await?;
+            }
+            "with_scram"
+        }
+        Db::MySql => {
+            let user = "with_password";
+            let native = format!("VIA mysql_native_password USING PASSWORD('{PASSWORD}')");
+            site.sql(&format!("CREATE USER {user} IDENTIFIED {native}")).await?;
+            grant(site, user).await?;
+            check_password(ground, user).await?;
+            user
+        }
+    };
+    let (change, cut) = match site.db {
+        Db::Postgres => (
+            format!("ALTER ROLE {user} PASSWORD "),
+            format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
+            ),
+        ),
+        _ => (format!("ALTER USER {user} IDENTIFIED BY "), format!("KILL USER {user}")),
+    };
+    let refusing = Refusing {
+        begin: &[&format!("{change}'{WRONG}'"), &cut],
+        end: &[&format!("{change}'{PASSWORD}'")],
+    };
+    let url = as_user(ground.url(), user, PASSWORD)?;
+    play(site, ground, &url, &refusing, asked).await
+}
+
+/// The right password opens the database, and the wrong one is told without a part of it.
+async fn check_password(ground: &Ground, user: &str) -> Outcome {
+    SeaOrmStore::connect(&as_user(ground.url(), user, PASSWORD)?).await?.close().await;
+    let opened = SeaOrmStore::connect(&as_user(ground.url(), user, WRONG)?).await;
+    let Err(error) = opened else { return Err(format!("{user} needs no password").into()) };
+    let text = format!("{error} {error:?}");
+    let said = matches!(error, ConnectError::Denied { .. })
+        && text.contains("check user name, password and rights")
+        && !text.contains("falsch");
+    if said { Ok(()) } else { Err(text.into()) }
+}
+
+/// Takes what a worker and a publisher need, and no rights of an administrator.
+async fn grant(site: &Site, user: &str) -> Outcome {
+    site.sql(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO {user}")).await
+}
+
+fn as_user(url: &str, user: &str, password: &str) -> Outcome<String> {
+    let (scheme, rest) = url.split_once("://").ok_or("no URL")?;
+    let (_, host) = rest.split_once('@').ok_or("a URL without a user")?;
+    Ok(format!("{scheme}://{user}:{password}@{host}"))
+}
+
+const fn window(asked: &Asked) -> Duration {
+    Duration::from_secs(if asked.short { 5 } else { 20 })
+}
+
+/// A worker alone with a database that refuses; then it does not any more.
+async fn play(
+    site: &Site,
+    ground: &mut Ground,
+    url: &str,
+    refusing: &Refusing<'_>,
+    asked: &Asked,
+) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start_at(site, ground, url, LIMIT).await?;
+    ground.receiver().order("delay 500").await?;
+    sleep(Duration::from_millis(500)).await;
+    let begin = now();
+    for sql in refusing.begin {
+        site.sql(sql).await?;
+    }
+    sleep(Duration::from_secs(1)).await;
+    let told = traffic.complaints(ground)?;
+    traffic.stop_publishing(ground).await?;
+    let knocks = Knocks::count(&traffic, ground, window(asked)).await?;
+    for sql in refusing.end {
+        site.sql(sql).await?;
+    }
+    ground.receiver().order("delay 10").await?;
+    traffic.publish_again(ground)?;
+    let recovery = traffic.recover(ground, begin).await?;
+    let mut verdict = traffic.end(ground).await?;
+    verdict.demand(told.contains("the store refuses"), || {
+        format!("the publisher was not told: {told}")
+    });
+    knocks.judge(&mut verdict);
+    recovery.judge(&mut verdict);
+    Ok(verdict)
+}

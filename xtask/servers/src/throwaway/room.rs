@@ -1,0 +1,71 @@
+//! A disk of a few megabytes, so that it can be full.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{Leash, NotStarted, new_folder, run};
+
+/// A file system in memory that nobody else uses. It vanishes as a [`Throwaway`](super::Throwaway) does.
+#[derive(Debug)]
+pub struct Room {
+    disk: PathBuf,
+    _leash: Leash,
+}
+
+/// What takes the place.
+const BALLAST: &str = "ballast";
+
+impl Room {
+    /// Makes one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`] when this user may not mount anything.
+    pub fn new(megabytes: u32) -> Result<Self, NotStarted> {
+        let folder = new_folder()?;
+        let leash = Leash::tie(&folder, "no.pid", "KILL")?;
+        let disk = folder.join(Leash::DISK);
+        fs::create_dir(&disk)?;
+        let size = format!("size={megabytes}m,mode=0700");
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "webhook-test"]).arg(&disk))?;
+        Ok(Self { disk, _leash: leash })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.disk
+    }
+
+    /// Leaves no room to anybody.
+    ///
+    /// # Errors
+    ///
+    /// Whatever else stops it.
+    pub fn fill(&self) -> io::Result<()> {
+        let mut ballast = fs::File::create(self.disk.join(BALLAST))?;
+        for size in [1 << 20, 1 << 12] {
+            let some = vec![7; size];
+            loop {
+                match ballast.write_all(&some) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::StorageFull => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the room back.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stops it.
+    pub fn free(&self) -> io::Result<()> {
+        fs::remove_file(self.disk.join(BALLAST))
+    }
+}
