@@ -37,6 +37,7 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    #[allow(dead_code, reason = "what is used depends on the databases compiled in")]
     pub(crate) const fn open(knock: Option<Knock>) -> Self {
         Self { knock, shut: AtomicBool::new(false), unanswered: Mutex::const_new(None) }
     }

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use super::Dialect;
-use crate::{connect_error::ConnectError, door::Knock, pools::Pools};
+use crate::{connect_error::ConnectError, pools::Pools};
 
 /// What is to be opened.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ pub(crate) type Opener = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) struct Way {
     pub(crate) open: Opener,
-    pub(crate) knock: Knock,
+    pub(crate) knock: crate::door::Knock,
     /// How many connections a pool has.
     pub(crate) standing: fn(&DatabaseConnection) -> u32,
 }
