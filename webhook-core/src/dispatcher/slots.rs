@@ -42,15 +42,16 @@ pub(super) struct Slots {
 pub(super) struct Look {
     /// Attempts in flight at each endpoint as it saw them, those it took included.
     in_flight: BTreeMap<EndpointId, u32>,
-    /// Whether it left due work behind, nobody knows whose.
-    more: bool,
+    /// Where it stopped, if it left due work behind: a store walks from endpoint to endpoint, and
+    /// leaves one when it has taken all it may.
+    stopped_at: Option<EndpointId>,
 }
 
 impl Look {
     /// Whether it may have left due work of this endpoint, of which it took some.
     pub(super) fn left_work_of(&self, endpoint: &Endpoint) -> bool {
         let in_flight = self.in_flight.get(&endpoint.id).copied().unwrap_or_default();
-        self.more || in_flight >= endpoint.max_in_flight
+        self.stopped_at == Some(endpoint.id) || in_flight >= endpoint.max_in_flight
     }
 }
 
@@ -165,7 +166,8 @@ impl Slots {
         if !more {
             self.behind.looked(&in_flight);
         }
-        Look { in_flight, more }
+        let last = claims.last().map(|claim| claim.lease.delivery.endpoint);
+        Look { in_flight, stopped_at: last.filter(|_| more) }
     }
 
     /// The claim that was under way has failed.
@@ -312,6 +314,15 @@ mod tests {
         assert!(slots.ask(1).is_some());
         let look = slots.claimed(&[claim(1, &a)], ENDS, false);
         assert!(slots.is_behind(b.id) && look.left_work_of(&a));
+    }
+
+    #[test]
+    fn a_claim_that_was_cut_by_its_limit_may_have_left_work_where_it_stopped_alone() {
+        let (mut slots, a, b) = (Slots::new(16), endpoint(1, 8), endpoint(2, 8));
+        assert!(slots.ask(3).is_some());
+        let claims = [claim(1, &a), claim(2, &a), claim(3, &b)];
+        let look = slots.claimed(&claims, ENDS, false);
+        assert!(!look.left_work_of(&a) && look.left_work_of(&b));
     }
 
     #[test]
