@@ -191,11 +191,12 @@ impl NewRows {
     }
 }
 
-pub(crate) fn event_row(
-    event: &Event,
-    now: Timestamp,
-    route_due_at: Option<Timestamp>,
-) -> [Value; 9] {
+/// The columns of an event: what it says of itself, when it was stored, when somebody may route it.
+pub(crate) const EVENT_COLUMNS: &str =
+    "id, tenant, event_type, occurred_at, content_type, body, event_key, created_at, route_due_at";
+
+/// What an event says of itself, in the order of its columns.
+pub(crate) fn event_values(event: &Event) -> [Value; 7] {
     [
         event.id.to_value(),
         event.tenant.to_value(),
@@ -204,15 +205,21 @@ pub(crate) fn event_row(
         event.content_type.to_value(),
         event.body.to_value(),
         event.key.to_value(),
-        now.to_value(),
-        route_due_at.to_value(),
     ]
 }
 
+pub(crate) fn event_row(
+    event: &Event,
+    now: Timestamp,
+    route_due_at: Option<Timestamp>,
+) -> [Value; 9] {
+    let [id, tenant, event_type, occurred_at, content_type, body, key] = event_values(event);
+    let (now, route_due_at) = (now.to_value(), route_due_at.to_value());
+    [id, tenant, event_type, occurred_at, content_type, body, key, now, route_due_at]
+}
+
 pub(crate) async fn insert_events(tx: &Tx, rows: Vec<[Value; 9]>, or: &str) -> Result<(), Fault> {
-    let into = "{events} (id, tenant, event_type, occurred_at, content_type, body, event_key, \
-                created_at, route_due_at)";
-    tx.insert(into, rows, or).await
+    tx.insert(&format!("{{events}} ({EVENT_COLUMNS})"), rows, or).await
 }
 
 /// A delivery as values in the order of its columns.

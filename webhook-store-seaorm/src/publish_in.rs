@@ -10,7 +10,7 @@ use uuid::Uuid;
 use webhook_core::{Event, EventId, InvalidEvent, NewEvent, StoreError, Timestamp};
 
 use crate::{
-    enqueue::First,
+    enqueue::{EVENT_COLUMNS, First, event_values},
     fault::Fault,
     row::{Row, ToValue},
     store::SeaOrmStore,
@@ -21,7 +21,8 @@ pub use transaction::CallersTransaction;
 impl SeaOrmStore {
     /// Stores an event inside a transaction that the caller has open: one row, committed with
     /// whatever else the transaction does, or not at all. A worker routes it to the endpoints after
-    /// the commit; `Webhooks::wake` saves the wait for its next poll.
+    /// the commit, at its next poll. `Webhooks::wake` saves that wait in its own process; workers in
+    /// others poll, on PostgreSQL too: nothing of this sends a `NOTIFY`.
     ///
     /// Takes `&transaction` of SeaORM and, with the feature `sqlx`, `&mut transaction` of sqlx, of the
     /// database that this store is in, at any isolation level. It speaks through that transaction
@@ -131,20 +132,10 @@ impl<T: CallersTransaction> Joined<'_, T> {
     async fn insert(&mut self, event: &Event) -> Result<(), Fault> {
         let now = self.store.inner.now();
         let sql = format!(
-            "INSERT INTO {{events}} (id, tenant, event_type, occurred_at, content_type, body, \
-             event_key, created_at, route_due_at) VALUES (?, ?, ?, ?, ?, ?, ?, {now}, {now}) \
+            "INSERT INTO {{events}} ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, {now}, {now}) \
              {{keep_first_event}}"
         );
-        let values = [
-            event.id.to_value(),
-            event.tenant.to_value(),
-            event.event_type.to_value(),
-            event.occurred_at.to_value(),
-            event.content_type.to_value(),
-            event.body.to_value(),
-            event.key.to_value(),
-        ];
-        let statement = self.statement(&sql, values);
+        let statement = self.statement(&sql, event_values(event));
         let done = self.transaction.execute(statement).await;
         self.told(done)
     }
