@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     unreadable: Arc<Unreadable>,
     #[cfg(feature = "test-clock")]
     fixed_now: std::sync::Mutex<Option<Timestamp>>,
+    #[cfg(feature = "test-clock")]
+    pub(crate) runs_again: std::sync::atomic::AtomicU64,
 }
 
 impl SeaOrmStore {
@@ -96,6 +98,8 @@ impl SeaOrmStore {
                 unreadable: Arc::default(),
                 #[cfg(feature = "test-clock")]
                 fixed_now: std::sync::Mutex::default(),
+                #[cfg(feature = "test-clock")]
+                runs_again: std::sync::atomic::AtomicU64::default(),
             }),
         }
     }
@@ -117,6 +121,13 @@ impl SeaOrmStore {
     #[doc(hidden)]
     pub fn set_clock(&self, now: Timestamp) {
         *self.inner.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+    }
+
+    /// How often a unit of work ran again, because something stopped it that passes. For tests.
+    #[cfg(feature = "test-clock")]
+    #[doc(hidden)]
+    pub fn runs_again(&self) -> u64 {
+        self.inner.runs_again.load(Ordering::Relaxed)
     }
 
     /// What the database finds wrong with its own file: nothing, when it says `ok`. SQLite alone.

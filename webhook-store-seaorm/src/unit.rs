@@ -82,6 +82,8 @@ impl Inner {
                         && began.elapsed() + pause < self.limit
                         && !self.pools.is_closed() =>
                 {
+                    #[cfg(feature = "test-clock")]
+                    self.runs_again.fetch_add(1, Ordering::Relaxed);
                     time::sleep(jittered(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -2,9 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -15,7 +12,12 @@ use webhook_core::{
 };
 use webhook_store_seaorm::SeaOrmStore;
 
-use crate::common::{add_endpoint, endpoint, enqueue, event, place::Place};
+use crate::common::{
+    add_endpoint,
+    cut::{Cut, narrow},
+    endpoint, enqueue, event,
+    place::Place,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -75,26 +77,6 @@ pub async fn work_that_is_claimed_meanwhile_is_never_out_of_sight(place: &Place)
     juggler.abort();
 }
 
-/// Polls a future `times` times, letting everything else go on in between, and drops it.
-async fn poll_and_drop<F: Future>(future: F, times: usize) -> bool {
-    let mut future = pin!(future);
-    for _ in 0..times {
-        let done = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await;
-        if done {
-            return true;
-        }
-        tokio::task::yield_now().await;
-    }
-    false
-}
-
-/// A store with a single connection, on which each call stands in line behind the one before.
-async fn narrow(place: &Place) -> SeaOrmStore {
-    let store = SeaOrmStore::builder(&place.url).pool_size(1).connect().await.unwrap();
-    store.migrate().await.unwrap();
-    store
-}
-
 /// What `read` finds, as soon as it finds something: a dropped call may not have begun yet.
 async fn awaited<T>(read: impl AsyncFn() -> Option<T>) -> T {
     let began = Instant::now();
@@ -109,13 +91,13 @@ async fn awaited<T>(read: impl AsyncFn() -> Option<T>) -> T {
 pub async fn a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transaction_open(
     place: &Place,
 ) {
+    let other = place.open().await;
     let store = narrow(place).await;
     let version = add_endpoint(&store).await;
-    let other = place.open().await;
     for times in 1..40 {
         let number = times as u128;
         let id = DeliveryId::new(event(number).id, endpoint());
-        poll_and_drop(store.enqueue(vec![enqueue(number, version)]), times).await;
+        Cut::InTurn(times).short(store.enqueue(vec![enqueue(number, version)])).await;
         awaited(async || store.event(id.event).await.unwrap()).await;
         assert!(store.delivery(id).await.unwrap().is_some(), "half of it, after {times}");
         // Somebody else sees it, and can write: no transaction was left behind.
@@ -125,13 +107,14 @@ pub async fn a_call_dropped_at_any_point_is_done_wholly_and_leaves_no_transactio
 }
 
 pub async fn a_dropped_claim_holds_its_lease_as_if_its_caller_had_died(place: &Place) {
+    place.open().await.close().await;
     let store = narrow(place).await;
     let version = add_endpoint(&store).await;
     for times in 1..30 {
         let number = times as u128;
         let id = DeliveryId::new(event(number).id, endpoint());
         store.enqueue(vec![enqueue(number, version)]).await.unwrap();
-        poll_and_drop(store.claim_due(ClaimDue::new(10, MINUTE)), times).await;
+        Cut::InTurn(times).short(store.claim_due(ClaimDue::new(10, MINUTE))).await;
         let claimed = async || {
             let delivery = store.delivery(id).await.unwrap().unwrap();
             (delivery.status == DeliveryStatus::InFlight).then_some(delivery)
@@ -207,7 +190,8 @@ pub async fn a_tracked_event_under_a_taken_key_is_recorded_without_it(place: &Pl
     assert_eq!(again, [Enqueued::Duplicate(event(1).id)], "the key stays the first one's");
 }
 
-/// Finishes that disable, edits and publishing, all of one endpoint and tenant.
+/// Finishes that disable, and edits, all of one endpoint and tenant. Where two wait for each other,
+/// the server fails one of them, and its unit runs again.
 pub async fn edits_and_finishes_at_once_do_not_wait_in_a_circle(place: &Place) {
     let stores = [place.open().await, place.open().await];
     let version = add_endpoint(&stores[0]).await;
@@ -222,22 +206,21 @@ pub async fn edits_and_finishes_at_once_do_not_wait_in_a_circle(place: &Place) {
                     Attempt::record(1, Timestamp::default(), Duration::ZERO, &Outcome::Unknown);
                 let finish = Finish::new(claim.lease, vec![attempt], 1, Settle::Failed)
                     .disabling(Some(DisabledReason::Gone));
-                let began = Instant::now();
                 assert_eq!(store.finish(vec![finish]).await.unwrap(), [Finished::Recorded]);
-                assert!(began.elapsed() < Duration::from_secs(1), "it waited for a deadlock");
             }
         });
     }
-    for store in stores {
+    for store in stores.clone() {
         busy.spawn(async move {
             for _ in 0..20 {
                 let endpoint = store.endpoints(&[endpoint()]).await.unwrap().remove(0);
                 let endpoint = endpoint.with_state(EndpointState::Active);
-                let began = Instant::now();
                 store.update_endpoint(endpoint).await.unwrap();
-                assert!(began.elapsed() < Duration::from_secs(1), "it waited for a deadlock");
             }
         });
     }
     busy.join_all().await;
+    let again = stores.map(|store| store.runs_again());
+    // A file of SQLite has one writer: there is nothing to wait for in a circle.
+    assert!(place.is("sqlite") || again == [0, 0], "units ran again: {again:?}");
 }
