@@ -122,6 +122,10 @@ impl Webhooks {
 
     /// Says that there may be work, such as after committing an event that was stored in a
     /// transaction of the caller's own. Saves the wait for the next poll, no more.
+    ///
+    /// It reaches the dispatcher of this process alone. Another process finds such an event at its next
+    /// poll, about a second later unless that is set otherwise: the `NOTIFY` that goes to all of them on
+    /// PostgreSQL is sent by [`publish`](Self::publish), and not by this.
     pub fn wake(&self) {
         self.0.wake.wake();
     }

@@ -29,6 +29,10 @@ pub(crate) enum DeliveryCommand {
         id: DeliveryId,
     },
     /// Try final deliveries again, with a fresh budget of attempts
+    ///
+    /// With --status all that match, a page of them in one transaction. A run that was interrupted can
+    /// be repeated as it is: those that are due again are not found any more. What has ended in that
+    /// status once more meanwhile is tried once more; with success, that is what was delivered again.
     Redeliver(RedeliverArgs),
     /// Call deliveries off that are not final
     Cancel {
