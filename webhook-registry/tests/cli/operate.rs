@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failed test")]
 
+use webhook_registry::sea_orm::{ConnectionTrait as _, Database};
 use webhook_store_seaorm::SeaOrmStore;
 
 use crate::shell::{LOCAL, Shell};
@@ -132,6 +133,37 @@ fn tables_are_checked_without_being_touched() {
     assert_eq!(shell.run(&["migrate"]).code, Some(0));
     let ran = check();
     assert_eq!((ran.code, &ran.json()[0]["fits"]), (Some(0), &true.into()), "{ran:?}");
+}
+
+#[tokio::test]
+async fn tables_that_do_not_fit_are_told_with_what_to_do() {
+    let shell = Shell::new();
+    assert_eq!(shell.run(&["migrate"]).code, Some(0));
+    let url = format!("sqlite://{}", shell.path("webhooks.db").display());
+    let other = Database::connect(url).await.unwrap();
+    other.execute_unprepared("INSERT INTO webhook_schema VALUES (99, 0)").await.unwrap();
+    let update = "newer version; update this program";
+    let ran = shell.run(&["migrate", "check"]);
+    let at = "at step 99, and this program needs step";
+    assert!(
+        ran.code == Some(1) && ran.stdout.contains(at) && ran.stdout.contains(update),
+        "{ran:?}"
+    );
+    for args in [&["migrate"][..], &["run", "--until-idle"]] {
+        let ran = shell.run(args);
+        assert!(ran.code == Some(1) && ran.stderr.contains(update), "{ran:?}");
+    }
+
+    other.execute_unprepared("DELETE FROM webhook_schema").await.unwrap();
+    other.execute_unprepared("DROP TABLE webhook_attempts").await.unwrap();
+    let migrate = "began and did not end; run `webhook migrate`";
+    let ran = shell.run(&["migrate", "check"]);
+    assert!(ran.code == Some(1) && ran.stdout.contains(migrate), "{ran:?}");
+    let ran = shell.run(&["run", "--until-idle"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains(migrate), "{ran:?}");
+    for args in [&["migrate"][..], &["migrate", "check"], &["run", "--until-idle"]] {
+        assert_eq!(shell.run(args).code, Some(0), "{args:?}");
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ async fn prepare(store: &SeaOrmStore, is_file: bool) -> Result<(), Error> {
         SchemaStatus::Empty | SchemaStatus::Missing => {
             Err(Error::Migrate("the database has no webhook tables yet"))
         }
+        SchemaStatus::Older(0) => Err(Error::Migrate("creating the tables began and did not end")),
         SchemaStatus::Older(_) => {
             Err(Error::Migrate("the tables were made by an older version of this program"))
         }
