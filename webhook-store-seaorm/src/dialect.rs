@@ -102,6 +102,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// What an error of this code means.
     fn class(&self, code: &str) -> Class;
 
+    /// Whether an error says that the connection was opened for reading alone.
+    fn is_read_only(&self, code: &str) -> bool {
+        let _ = code;
+        false
+    }
+
     /// Whom a server lets in with such an error: nobody, for this reason.
     fn refusal(&self, code: &str) -> Option<Refusal> {
         let _ = code;

@@ -34,6 +34,8 @@ pub(crate) struct Pools {
     standing: Option<fn(&DatabaseConnection) -> u32>,
     manner: Manner,
     door: Arc<Door>,
+    /// Whether the connections that write are to be opened anew, where they are kept otherwise.
+    anew: Arc<AtomicBool>,
     closed: AtomicBool,
 }
 
@@ -46,12 +48,16 @@ struct Pair {
 }
 
 impl Pools {
-    /// Connections that are kept whatever happens.
+    /// Connections that are kept whatever happens, but for one that writes while `anew` is set.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn lasting(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+    pub(crate) fn lasting(
+        writer: DatabaseConnection,
+        readers: DatabaseConnection,
+        anew: Arc<AtomicBool>,
+    ) -> Self {
         let present = RwLock::new(Pair { writer, readers, generation: 0 });
         let (door, closed) = (Arc::new(Door::open(None)), AtomicBool::new(false));
-        Self { present, renew: None, standing: None, manner: Manner::Named, door, closed }
+        Self { present, renew: None, standing: None, manner: Manner::Named, door, anew, closed }
     }
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -61,8 +67,8 @@ impl Pools {
         let pool = open();
         let pair = Pair { writer: pool.clone(), readers: pool, generation: 0 };
         let (door, closed) = (Arc::new(Door::open(Some(knock))), AtomicBool::new(false));
-        let present = RwLock::new(pair);
-        Self { present, renew: Some(open), standing: Some(standing), manner, door, closed }
+        let (present, anew) = (RwLock::new(pair), Arc::default());
+        Self { present, renew: Some(open), standing: Some(standing), manner, door, anew, closed }
     }
 
     /// Begins a transaction on one of the connections.
@@ -85,6 +91,11 @@ impl Pools {
     /// A connection was lost: others are opened one at a time, and not often while nobody answers.
     pub(crate) fn one_was_lost(&self) {
         self.door.shut();
+    }
+
+    /// A connection was opened when nobody might write, and may stay so when everybody may.
+    pub(crate) fn one_may_not_write(&self) {
+        self.anew.store(true, Ordering::Release);
     }
 
     /// The connection that writes.

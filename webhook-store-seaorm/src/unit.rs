@@ -76,6 +76,10 @@ impl Inner {
             if end.as_ref().is_err_and(Fault::is_lost) {
                 self.pools.one_was_lost();
             }
+            let code = end.as_ref().err().and_then(Fault::code);
+            if code.is_some_and(|code| self.sql.dialect.is_read_only(code)) {
+                self.pools.one_may_not_write();
+            }
             match end {
                 Err(fault)
                     if fault.is_passing()

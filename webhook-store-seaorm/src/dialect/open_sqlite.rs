@@ -1,7 +1,10 @@
 //! Opening a SQLite database: one connection that writes, several that read.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,16 +23,24 @@ use crate::pools::Pools;
 /// in line instead of polling for the lock.
 pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
     let Asked { url, size, limit, .. } = asked;
-    let writer = pool(url, 1, limit).await?;
+    let anew = Arc::<AtomicBool>::default();
+    let writer = pool(url, 1, limit, &anew).await?;
     // SQLite opens anything, and looks into the file at the first question only.
     writer.execute_unprepared("SELECT COUNT(*) FROM sqlite_master").await?;
     // A database in memory belongs to its connection, so there is only that one.
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    let readers = if in_memory { writer.clone() } else { pool(url, size, limit).await? };
-    Ok(Opened { pools: Pools::lasting(writer, readers), schema: None, listener: None })
+    let readers =
+        if in_memory { writer.clone() } else { pool(url, size, limit, &Arc::default()).await? };
+    Ok(Opened { pools: Pools::lasting(writer, readers, anew), schema: None, listener: None })
 }
 
-async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnection, DbErr> {
+async fn pool(
+    url: &str,
+    size: u32,
+    limit: Duration,
+    anew: &Arc<AtomicBool>,
+) -> Result<DatabaseConnection, DbErr> {
+    let anew = Arc::clone(anew);
     let chosen = Arc::new(OnceLock::<SqliteConnectOptions>::new());
     let mut options = ConnectOptions::new(url);
     options
@@ -53,8 +64,10 @@ async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnectio
             }
         })
         .map_sqlx_sqlite_pool_opts(move |pool| {
-            let chosen = Arc::clone(&chosen);
-            pool.after_release(move |it, _| Box::pin(check_in(it, chosen.get().cloned())))
+            let (chosen, anew) = (Arc::clone(&chosen), Arc::clone(&anew));
+            pool.after_release(move |it, _| {
+                Box::pin(check_in(it, chosen.get().cloned(), Arc::clone(&anew)))
+            })
         });
     Database::connect(options).await
 }
@@ -64,14 +77,16 @@ async fn pool(url: &str, size: u32, limit: Duration) -> Result<DatabaseConnectio
 /// SQLite rolls back by itself when the disk is full or fails. The driver then cannot roll back any
 /// more and takes the connection for one inside a transaction for ever: it would begin each later
 /// transaction as a part of that one, and commit it to nowhere. Such a connection is replaced on the
-/// spot, the new one before the old one goes: a database in memory goes with its last connection.
+/// spot, the new one before the old one goes: a database in memory goes with its last connection. So is
+/// one that was opened when the file might not be written: SQLite opens it for reading then, for ever.
 async fn check_in(
     connection: &mut SqliteConnection,
     options: Option<SqliteConnectOptions>,
+    anew: Arc<AtomicBool>,
 ) -> Result<bool, Error> {
     // Behind a rollback that is still under way.
     connection.ping().await?;
-    if connection.is_in_transaction() {
+    if connection.is_in_transaction() || anew.swap(false, Ordering::AcqRel) {
         let Some(options) = options else { return Ok(false) };
         *connection = options.connect().await?;
     }

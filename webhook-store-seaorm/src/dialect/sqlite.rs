@@ -82,6 +82,10 @@ impl Dialect for Sqlite {
         TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() }
     }
 
+    fn is_read_only(&self, code: &str) -> bool {
+        code == "8"
+    }
+
     fn class(&self, code: &str) -> Class {
         let code: u32 = code.parse().unwrap_or_default();
         // The low byte is the primary code, see https://www.sqlite.org/rescode.html.

@@ -139,7 +139,7 @@ impl Scenario {
     }
 
     /// What it needs and this machine has not, with how to get it.
-    fn lacks(self) -> Option<String> {
+    fn lacks(self, db: Db) -> Option<String> {
         let package = Pooler::PACKAGE;
         match self {
             Self::Pooler if !Pooler::is_installed() => {
@@ -147,6 +147,9 @@ impl Scenario {
             }
             Self::Full if Room::new(1).is_err() => {
                 Some("a small disk: let this user mount a tmpfs".to_owned())
+            }
+            Self::ReadOnly if db == Db::Sqlite && Room::new(1).is_err() => {
+                Some("a file that root may not write: let this user mount one".to_owned())
             }
             Self::Refused if !Syns::may_be_seen() => {
                 Some("a look at packets: let this user open raw sockets".to_owned())
@@ -207,7 +210,7 @@ async fn play_all(db: Db, asked: Arc<Asked>) -> Outcome<(usize, usize)> {
     let site = Site::start(db).await?;
     let (mut played, mut failed) = (0, 0);
     for scenario in asked.scenarios.iter().filter(|scenario| scenario.is_for(db)) {
-        if let Some(what) = scenario.lacks() {
+        if let Some(what) = scenario.lacks(db) {
             println!("left out: crash test {}, for want of {what}", scenario.name());
             failed += usize::from(asked.require_all);
             continue;

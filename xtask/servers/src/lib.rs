@@ -10,7 +10,7 @@ mod throwaway;
 
 use std::{env, fmt};
 
-pub use throwaway::{NotStarted, Pooler, Room, Throwaway};
+pub use throwaway::{NotStarted, Pooler, Protected, Room, Throwaway};
 
 /// A database that is a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -16,7 +16,7 @@ use std::{
 
 use leash::Leash;
 pub use pooler::Pooler;
-pub use room::Room;
+pub use room::{Protected, Room};
 use user::User;
 
 use crate::{Database, programs};

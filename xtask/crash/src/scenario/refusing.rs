@@ -1,10 +1,11 @@
 //! The database answers, and refuses: it is read-only, or the password is another.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::time::sleep;
 use webhook_registry::SeaOrmStore;
 use webhook_store_seaorm::ConnectError;
+use xtask_servers::Protected;
 
 use super::traffic::{Knocks, Traffic};
 use crate::{
@@ -50,19 +51,27 @@ pub(super) async fn read_only(site: &Site, ground: &mut Ground, asked: &Asked) -
     }
 }
 
-/// A worker whose file is opened for reading alone.
+/// A worker that finds a file which nobody may write, and later everybody.
 async fn read_only_file(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
     let mut traffic = Traffic::start(site, ground, LIMIT).await?;
     ground.receiver().order("delay 500").await?;
     sleep(Duration::from_millis(500)).await;
     ground.kill(&mut traffic.worker).await?;
     traffic.stop_publishing(ground).await?;
-    let url = ground.url().replace("mode=rwc", "mode=ro");
-    let worker = std::mem::replace(&mut traffic.worker, ground.working(&[("url", &url)]).await?);
-    drop(worker);
+    let begin = now();
+    let file = ground.url().trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
+    let protected = Protected::new(Path::new(file))?;
+    traffic.worker = ground.working(&[]).await?;
     let knocks = Knocks::count(&traffic, ground, window(asked)).await?;
+    drop(protected);
+    ground.receiver().order("delay 10").await?;
+    let failures = traffic.failures(ground)?;
+    traffic.publish_again(ground)?;
+    let recovery = traffic.recover(ground, begin).await?;
     let mut verdict = traffic.end(ground).await?;
+    verdict.demand(failures > 0, || "the worker could write".to_owned());
     knocks.judge(&mut verdict);
+    recovery.judge(&mut verdict);
     Ok(verdict)
 }
 

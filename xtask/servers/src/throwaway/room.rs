@@ -69,3 +69,29 @@ impl Room {
         fs::remove_file(self.disk.join(BALLAST))
     }
 }
+
+/// A file that nobody may write, root neither: mounted over itself for reading, until this is dropped.
+#[derive(Debug)]
+pub struct Protected(PathBuf);
+
+impl Protected {
+    /// Protects it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`] when this user may not mount anything.
+    pub fn new(file: &Path) -> Result<Self, NotStarted> {
+        run(Command::new("mount").arg("--bind").args([file, file]))?;
+        let protected = Self(file.to_owned());
+        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(file))?;
+        Ok(protected)
+    }
+}
+
+impl Drop for Protected {
+    fn drop(&mut self) {
+        if let Err(error) = run(Command::new("umount").arg("-l").arg(&self.0)) {
+            eprintln!("{} is still protected: {error}", self.0.display());
+        }
+    }
+}
