@@ -165,14 +165,13 @@ impl Page<'_> {
         let mut values = vec![self.cut.to_value()];
         values.extend(after.map(|id| id.to_value()));
         let behind = if after.is_some() { "AND e.id > ?" } else { "" };
-        // What was removed before the cut has nothing that was finished after it.
-        let stays = if self.writes { "" } else { "AND (d.created_at >= ? OR NOT d.{final})" };
-        values.extend((!self.writes).then(|| self.cut.to_value()));
+        let (stays, kept) = self.stays();
+        values.extend(kept);
         values.push(limit(self.rows));
         let sql = format!(
             "SELECT e.id FROM {{endpoints}} AS e WHERE e.removed_at < ? {behind} \
              AND {} ORDER BY e.id LIMIT ? {}",
-            has_none("e.id", &stays.replace("{final}", IS_FINAL)),
+            has_none("e.id", &stays),
             self.lock()
         );
         let rows = self.tx.all(&sql, values).await?;

@@ -297,6 +297,7 @@ macro_rules! __store_cases {
                 an_event_for_nobody_is_pruned_once_it_is_routed
                 a_key_is_remembered_as_long_as_its_event
                 a_dry_run_counts_and_removes_nothing
+                a_dry_run_leaves_a_removed_endpoint_with_what_ended_later
                 a_prune_stops_at_its_limit_and_can_go_on
                 a_removed_endpoint_is_pruned_after_its_deliveries
                 tracked_deliveries_are_pruned_like_others

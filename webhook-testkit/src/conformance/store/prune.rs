@@ -183,6 +183,22 @@ pub async fn a_dry_run_counts_and_removes_nothing<H: StoreHarness>() {
 }
 
 // Catches in memory/prune.rs:
+// - .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()));
+// + .with_endpoints(count(self.endpoints.values().filter(|row| row.removed_at < Some(cut)).count()));
+pub async fn a_dry_run_leaves_a_removed_endpoint_with_what_ended_later<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let gone = ground.endpoint().await;
+    let (id, _) = ground.tracked_record_at(gone).await;
+    ground.remove(gone).await;
+    ground.advance(DAY).await;
+    ground.record(id, 1, DeliveryStatus::Success).await;
+    ground.advance(SECOND).await;
+    let dry = ground.prune_all(Prune::older_than(DAY).dry_run()).await;
+    assert_eq!(dry, Pruned::default(), "its sender has just come to an end");
+    assert_eq!(ground.prune().await, dry, "and this is what goes");
+}
+
+// Catches in memory/prune.rs:
 // - let most = if prune.dry_run { usize::MAX } else { prune.limit };
 // + let most = usize::MAX;
 pub async fn a_prune_stops_at_its_limit_and_can_go_on<H: StoreHarness>() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Event,
-    EventId, Route, Routed, StoreErrorKind,
+    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, Enqueue, Enqueued,
+    Event, EventId, Route, Routed, StoreErrorKind,
 };
 
 use super::{
@@ -15,8 +15,12 @@ use super::{
 impl<H: StoreHarness> Ground<H> {
     /// An event and the record of sending it, not stored yet.
     fn new_tracked(&self) -> (Event, Delivery) {
+        self.new_tracked_at(self.ids.endpoint())
+    }
+
+    fn new_tracked_at(&self, endpoint: EndpointId) -> (Event, Delivery) {
         let event = self.event_of(&"acme".parse().unwrap());
-        let id = DeliveryId::new(event.id, self.ids.endpoint());
+        let id = DeliveryId::new(event.id, endpoint);
         let url = "https://once.example/hooks?token=t0ken".parse().unwrap();
         let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
         (event, Delivery::new(id, tenant, event_type, url, some_time()))
@@ -29,7 +33,12 @@ impl<H: StoreHarness> Ground<H> {
 
     /// Opens the record of sending a new event; its id, and that of its event.
     pub(super) async fn tracked_record(&self) -> (DeliveryId, EventId) {
-        let tracked = self.new_tracked();
+        self.tracked_record_at(self.ids.endpoint()).await
+    }
+
+    /// The same, at an endpoint of this id.
+    pub(super) async fn tracked_record_at(&self, endpoint: EndpointId) -> (DeliveryId, EventId) {
+        let tracked = self.new_tracked_at(endpoint);
         self.open(&tracked).await;
         (tracked.1.id, tracked.0.id)
     }
