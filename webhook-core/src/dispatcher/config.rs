@@ -66,7 +66,8 @@ impl DispatcherConfig {
     }
 
     /// Sets how many attempts are in flight at once. A quarter of them is kept for claims: what this
-    /// process sends as soon as it is published never takes more than the other three.
+    /// process sends as soon as it is published never takes more than the other three. While it
+    /// publishes, a quarter is kept for that as well, so that a backlog does not hold up what is new.
     #[must_use]
     pub const fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;

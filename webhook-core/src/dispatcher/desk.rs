@@ -267,7 +267,7 @@ impl Desk {
     /// How long nothing needs doing, unless something happens.
     pub(super) fn idle_for(&self, now: Duration) -> Duration {
         let draining = self.is_draining();
-        let claim = !draining && !self.claiming && self.bay.slots(|slots| slots.free()) > 0;
+        let claim = !draining && !self.claiming && self.bay.slots(|slots| slots.claimable()) > 0;
         let write = !self.finishes.is_empty() && !self.recording;
         let give_back = !self.releases.is_empty() && !self.releasing;
         let times = [

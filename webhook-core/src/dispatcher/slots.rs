@@ -6,7 +6,8 @@
 //! Laws, checked by property tests at the bottom of this file:
 //!
 //! - slots in use, those set aside for a claim under way included, are never more than there are;
-//! - publishers never use more than three quarters, so that steady publishing starves no retry;
+//! - publishers never use more than three quarters, so that steady publishing starves no retry; nor do
+//!   claims while somebody publishes, so that a backlog does not keep what is new waiting;
 //! - an endpoint never has more attempts in flight than it may have;
 //! - what is taken is given back once.
 
@@ -20,6 +21,9 @@ use crate::{
 
 use super::behind::Behind;
 
+/// Claims after which nobody is thought to publish any more.
+const QUIET: u32 = 16;
+
 /// All times are on the monotonic clock.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -32,6 +36,8 @@ pub(super) struct Slots {
     reserved: usize,
     /// Taken by publishers, whether their events are being stored or sent.
     published: usize,
+    /// Claims since a publisher last wanted one.
+    quiet: u32,
     /// Set aside for the claim under way, and what was in flight when it began.
     asked: Option<(usize, BTreeMap<EndpointId, u32>)>,
     behind: Behind,
@@ -75,6 +81,7 @@ impl Slots {
             in_flight: BTreeMap::new(),
             reserved: 0,
             published: 0,
+            quiet: QUIET,
             asked: None,
             behind: Behind::new(),
         }
@@ -84,6 +91,13 @@ impl Slots {
     pub(super) fn free(&self) -> usize {
         let asked = self.asked.as_ref().map_or(0, |(asked, _)| *asked);
         self.total.saturating_sub(self.held.len() + self.reserved + asked)
+    }
+
+    /// How many of them a claim may take: while somebody publishes, a quarter of all is kept.
+    pub(super) fn claimable(&self) -> usize {
+        let kept =
+            if self.quiet < QUIET { (self.total / 4).saturating_sub(self.published) } else { 0 };
+        self.free().saturating_sub(kept)
     }
 
     /// Claims held.
@@ -114,6 +128,7 @@ impl Slots {
     /// Takes a slot for a publisher, by the same rules as a claim. Answers whether there was one; when
     /// not, the delivery is going to wait in the store.
     pub(super) fn reserve(&mut self, endpoint: &Endpoint) -> bool {
+        self.quiet = 0;
         let full = self.in_flight(endpoint.id) >= endpoint.max_in_flight;
         let quarter = self.total.div_ceil(4);
         let none = self.free() == 0 || self.published >= self.total - quarter;
@@ -140,13 +155,14 @@ impl Slots {
         self.held.insert(lease, Holding { ends, published: true, in_flight: true });
     }
 
-    /// Sets up to `most` free slots aside for a claim. Answers how many, and what is in flight;
+    /// Sets up to `most` slots aside for a claim. Answers how many, and what is in flight;
     /// nothing, when none is free.
     pub(super) fn ask(&mut self, most: usize) -> Option<(usize, BTreeMap<EndpointId, u32>)> {
-        let asked = self.free().min(most);
+        let asked = self.claimable().min(most);
         if asked == 0 {
             return None;
         }
+        self.quiet = self.quiet.saturating_add(1);
         self.behind.begin_claim();
         self.asked = Some((asked, self.in_flight.clone()));
         self.asked.clone()
@@ -289,6 +305,24 @@ mod tests {
         assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 3);
         let _ = slots.claimed(&[], ENDS, false);
         assert_eq!(reserved(&mut slots, &endpoint(2, 20)), 3, "they are free again");
+    }
+
+    #[test]
+    fn a_claim_leaves_a_quarter_to_publishers_while_there_are_any() {
+        let (mut slots, a) = (Slots::new(16), endpoint(1, 20));
+        let asked = |slots: &mut Slots| {
+            let asked = slots.ask(100).map(|(asked, _)| asked);
+            slots.claim_failed();
+            asked.unwrap()
+        };
+        assert_eq!(asked(&mut slots), 16, "nobody publishes");
+        assert!(slots.reserve(&a));
+        assert_eq!(asked(&mut slots), 12, "one of their four is taken");
+        (0..4).for_each(|_| assert!(slots.reserve(&a)));
+        assert_eq!(asked(&mut slots), 11, "they have more than that");
+        (0..5).for_each(|_| slots.give_back(a.id));
+        let later: Vec<_> = (0..QUIET).map(|_| asked(&mut slots)).collect();
+        assert_eq!((later.first(), later.last()), (Some(&12), Some(&16)), "they have gone quiet");
     }
 
     #[test]
