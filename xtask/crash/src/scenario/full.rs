@@ -29,14 +29,7 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     sleep(Duration::from_secs(2)).await;
     let begin = now();
     ground.room()?.fill()?;
-    let full = Instant::now();
-    while !traffic.complaints(ground)?.contains(REFUSAL) {
-        if full.elapsed() > SOON {
-            return Err("nobody was told that the disk is full".into());
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    let told = full.elapsed();
+    let told = until_told(site, &traffic, ground).await?;
     traffic.stop_publishing(ground).await?;
     sleep(Duration::from_secs(1)).await;
     let within = Duration::from_secs(if asked.short { 5 } else { 20 });
@@ -46,8 +39,7 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     let knocks = Knocks { count: traffic.failures(ground)? - before, within };
     let complaints = traffic.complaints(ground)?;
     ground.room()?.free()?;
-    // MariaDB gives up when it cannot even roll back; then whoever looks after it starts it again.
-    let died = site.db != Db::Sqlite && !site.answers()?;
+    let died = has_died(site)?;
     if died {
         site.crash().await?;
     }
@@ -55,16 +47,40 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     traffic.publish_again(ground)?;
     let recovery = traffic.recover(ground, begin).await?;
     let mut verdict = traffic.end(ground).await?;
-    verdict.remark(format!("told after {:.1} s", told.as_secs_f64()));
+    if let Some(told) = told {
+        verdict.remark(format!("told after {:.1} s", told.as_secs_f64()));
+    }
     if died {
         verdict.remark("the server itself died of it");
     }
     let others = complaints.lines().filter(|line| !line.contains(REFUSAL)).count();
-    verdict.demand(others == 0, || format!("{others} other answers to a full disk"));
-    // Then it was looked for, each time for as long as a unit may take.
+    // Else it was looked for as well, each time for as long as a unit may take.
     if !died {
+        verdict.demand(others == 0, || format!("{others} other answers to a full disk"));
         knocks.judge(&mut verdict);
     }
     recovery.judge(&mut verdict);
     Ok(verdict)
+}
+
+/// How long it took until somebody was told; nothing, when the server died before it told anybody.
+async fn until_told(site: &Site, traffic: &Traffic, ground: &Ground) -> Outcome<Option<Duration>> {
+    let full = Instant::now();
+    loop {
+        if traffic.complaints(ground)?.contains(REFUSAL) {
+            return Ok(Some(full.elapsed()));
+        }
+        if has_died(site)? {
+            return Ok(None);
+        }
+        if full.elapsed() > SOON {
+            return Err("nobody was told that the disk is full".into());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// MariaDB gives up when it cannot even roll back; then whoever looks after it starts it again.
+fn has_died(site: &Site) -> Outcome<bool> {
+    Ok(site.db != Db::Sqlite && !site.answers()?)
 }
