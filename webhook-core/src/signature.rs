@@ -8,7 +8,7 @@
 //! | `standard` ([Standard Webhooks](https://www.standardwebhooks.com) v1) | `{id}.{timestamp}.{body}` | `webhook-signature: v1,<base64> ...` |
 //! | `body-hmac` | the body | `x-signature: <hex>`, `x-signature-256: sha256=<hex>` |
 
-use std::{fmt, fmt::Write as _, str::FromStr};
+use std::{fmt, fmt::Write as _, str::FromStr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -111,6 +111,16 @@ pub struct Signing {
 }
 
 impl Signing {
+    /// The most keys that an endpoint may have: each makes a signature, and a header has to end.
+    pub const MAX_KEYS: usize = 5;
+
+    /// How long former keys go on signing after a rotation, unless told otherwise: a day to bring the
+    /// new secret to every receiver.
+    pub const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The longest such time: a secret that is replaced should end some day.
+    pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
     /// No secret, no signature headers.
     pub const fn unsigned() -> Self {
         Self { keys: Vec::new(), profiles: Vec::new() }
@@ -136,6 +146,9 @@ impl Signing {
         if profiles.is_empty() && !keys.is_empty() {
             return Err(InvalidSigning::NoProfile);
         }
+        if keys.len() > Self::MAX_KEYS {
+            return Err(InvalidSigning::TooManyKeys);
+        }
         let served =
             |key: &SigningKey| profiles.iter().all(|&profile| serves(&key.secret, profile));
         if keys.iter().all(served) {
@@ -143,6 +156,53 @@ impl Signing {
         } else {
             Err(InvalidSigning::NeedsPrefix)
         }
+    }
+
+    /// The same with `secret` as the current key. The keys of before sign beside it for `overlap`, or
+    /// until they end if that is sooner; those that have ended are let go. With an overlap of zero
+    /// `secret` is the only key from now on.
+    ///
+    /// In the profile `standard` all of them sign at once, so that a receiver may know any. The headers
+    /// of `body-hmac` hold one signature, which the new key makes from now on.
+    ///
+    /// ```
+    /// use webhook_core::{Secret, Signing, Timestamp};
+    ///
+    /// let (old, new): (Secret, Secret) = (
+    ///     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?,
+    ///     "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".parse()?,
+    /// );
+    /// let now = Timestamp::from_unix_secs(1_700_000_000);
+    /// let signing = Signing::with_secret(old).rotated(new, now, Signing::OVERLAP)?;
+    /// assert_eq!(signing.keys().len(), 2);
+    /// assert_eq!(signing.keys()[1].expires_at, Some(now.after(Signing::OVERLAP)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSigning`] when the secret cannot sign in one of the profiles, the overlap is longer
+    /// than [`MAX_OVERLAP`](Self::MAX_OVERLAP), or [`MAX_KEYS`](Self::MAX_KEYS) sign already.
+    pub fn rotated(
+        &self,
+        secret: Secret,
+        now: Timestamp,
+        overlap: Duration,
+    ) -> Result<Self, InvalidSigning> {
+        if overlap > Self::MAX_OVERLAP {
+            return Err(InvalidSigning::LongOverlap);
+        }
+        if self.keys.is_empty() {
+            return Ok(Self::with_secret(secret));
+        }
+        let end = now.after(overlap);
+        let former = self.keys.iter().cloned().map(|mut key| {
+            key.expires_at = Some(key.expires_at.map_or(end, |at| at.min(end)));
+            key
+        });
+        let former = former.filter(|key| key.is_active(now));
+        let keys = [SigningKey::new(secret)].into_iter().chain(former).collect();
+        Self::new(keys, self.profiles.clone())
     }
 
     /// The keys, the current one first.
@@ -313,6 +373,14 @@ pub enum InvalidSigning {
         "a secret needs a signing profile; name standard or body-hmac, or leave out the secret"
     )]
     NoProfile,
+    /// More keys than may sign at once.
+    #[error(
+        "five secrets sign for this endpoint already; wait until one of them ends, or rotate with an overlap of 0s"
+    )]
+    TooManyKeys,
+    /// Former keys would sign for too long.
+    #[error("former secrets can sign for at most 7 days more; choose a shorter overlap")]
+    LongOverlap,
     /// No profile has this name.
     #[error("unknown signing profile; expected standard or body-hmac")]
     UnknownProfile,

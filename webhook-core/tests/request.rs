@@ -95,6 +95,48 @@ fn every_active_key_signs_in_one_line_and_an_expired_one_does_not() {
 }
 
 #[test]
+fn former_keys_sign_beside_the_new_one_until_the_overlap_is_over() {
+    let secret = |letter: &str| format!("whsec_{}", letter.repeat(32)).parse().unwrap();
+    let hour = Duration::from_secs(3600);
+    let first = Signing::with_secret(secret("a"));
+    let second = first.rotated(secret("b"), NOW, hour * 24).unwrap();
+    // The third comes soon after: the first still ends when it was said to.
+    let third = second.rotated(secret("c"), NOW.after(hour), hour * 48).unwrap();
+    let signatures = |after: u32| {
+        let endpoint = endpoint().with_signing(third.clone());
+        let request = compose(&event(), &endpoint, &PlainSigner::new(), NOW.after(hour * after));
+        header(&request.unwrap(), "webhook-signature").split(' ').count()
+    };
+    assert_eq!([1, 23, 24, 48, 49, 1000].map(signatures), [3, 3, 2, 2, 1, 1]);
+    assert_eq!(
+        third.rotated(secret("d"), NOW.after(hour), Duration::ZERO).unwrap().keys().len(),
+        1
+    );
+    let fourth = third.rotated(secret("d"), NOW.after(hour * 30), hour).unwrap();
+    assert_eq!(fourth.keys().len(), 3, "what has ended is let go");
+}
+
+#[test]
+fn a_rotation_that_cannot_be_is_refused() {
+    let secret = || STANDARD.parse().unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    let mut signing = Signing::with_secret(secret());
+    let refused = |signing: &Signing, secret, overlap| {
+        signing.rotated(secret, NOW, overlap).map(|_| ()).unwrap_err()
+    };
+    let longer = Signing::MAX_OVERLAP + Duration::from_millis(1);
+    assert_eq!(refused(&signing, secret(), longer), InvalidSigning::LongOverlap);
+    assert_eq!(refused(&signing, "plain".parse().unwrap(), day), InvalidSigning::NeedsPrefix);
+    for _ in 1..Signing::MAX_KEYS {
+        signing = signing.rotated(secret(), NOW, day).unwrap();
+    }
+    assert_eq!(refused(&signing, secret(), day), InvalidSigning::TooManyKeys);
+    assert!(signing.rotated(secret(), NOW, Duration::ZERO).is_ok(), "the way out");
+    let signed = Signing::unsigned().rotated(secret(), NOW, day).unwrap();
+    assert_eq!(signed.profiles(), Profile::DEFAULT);
+}
+
+#[test]
 fn nothing_is_sent_unsigned_because_every_key_has_expired() {
     let key = SigningKey::new(STANDARD.parse().unwrap()).with_expiry(Some(NOW));
     let endpoint =

@@ -37,7 +37,7 @@ pub use crate::{
     ids::UuidV7,
     mode::{InvalidMode, Mode},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
-    operator::{Operator, RedeliveredPage},
+    operator::{Operator, RedeliveredPage, Rotation},
     publish::{Deliveries, Published},
     registry::Registry,
     settings::{InvalidSetting, Settings},

@@ -1,6 +1,7 @@
 //! What operators may see and do, whoever's it is.
 
 mod endpoints;
+mod rotation;
 
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use webhook_core::{
 };
 
 use crate::engine::Engine;
+
+pub use rotation::Rotation;
 
 /// Reads and acts by bare identifiers, across tenants. For operators, never for customers.
 #[derive(Clone, Copy, Debug)]

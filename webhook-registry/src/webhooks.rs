@@ -202,7 +202,7 @@ async fn first_of(one: impl Future<Output = ()>, other: impl Future<Output = ()>
     .await;
 }
 
-/// An endpoint that was just registered.
+/// An endpoint that was just registered, or whose secret was just replaced.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Registered {

@@ -141,6 +141,24 @@ const STEP_THROUGH_ENDPOINTS: &str = "\
 const FIRST_DUE: &str = "(SELECT d.due_at FROM {deliveries} AS d {by_open} \
     WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)";
 
+/// The words for indexes of some rows alone, and for the rows they hold, where there are such.
+fn partial_index(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "where_open" => " WHERE due_at IS NOT NULL",
+        "where_not_open" => " WHERE due_at IS NULL",
+        "not_open" => "AND due_at IS NULL",
+        "where_not_in_flight" => " WHERE status <> 'in_flight'",
+        "not_in_flight" => "AND status <> 'in_flight'",
+        "in_flight_index" => {
+            "CREATE INDEX {bare deliveries_in_flight} ON {deliveries} (endpoint_id) \
+             WHERE status = 'in_flight'"
+        }
+        "where_routed" => " WHERE route_due_at IS NULL",
+        "where_unrouted" => " WHERE route_due_at IS NOT NULL",
+        _ => return None,
+    })
+}
+
 /// `one, one, one`.
 pub(crate) fn repeated(one: &str, count: usize) -> String {
     vec![one; count].join(", ")

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::run::cause_of;
 use crate::{
     fan_out::{Snapshot, fan_out},
     id::TenantId,
@@ -84,7 +83,7 @@ async fn load_snapshots(
         match store.snapshot(&event.tenant).await {
             Ok(snapshot) => drop(snapshots.insert(event.tenant.clone(), snapshot)),
             Err(error) if error.kind().may_concern_one_item() => {
-                let cause = cause_of(&error);
+                let cause = error.cause();
                 tracing::error!(tenant = %event.tenant, %error, cause, "events cannot be routed");
             }
             Err(error) => return Err(error),

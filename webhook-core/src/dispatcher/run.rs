@@ -173,10 +173,5 @@ impl Drop for Run<'_> {
 }
 
 fn say_failed(call: &str, error: &StoreError) {
-    tracing::warn!(call, %error, cause = cause_of(error), "the store failed; trying again");
-}
-
-/// Why a store failed, as text.
-pub(super) fn cause_of(error: &StoreError) -> String {
-    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+    tracing::warn!(call, %error, cause = error.cause(), "the store failed; trying again");
 }

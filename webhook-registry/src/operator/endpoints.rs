@@ -55,7 +55,7 @@ impl Operator<'_> {
         self.store(endpoint).await
     }
 
-    async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
+    pub(super) async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         let id = endpoint.id;
         let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
         self.engine.registry.forget(&endpoint.tenant);

@@ -105,7 +105,7 @@ fn a_body_may_fill_the_limit_to_the_last_byte() {
 #[test]
 fn what_is_not_there_is_said_to_be_unknown() {
     let (shell, id) = (Shell::new(), "0192f0c1b6a97c3e8d0f5a4b3c2d1e0f");
-    for verb in ["show", "pause", "resume", "remove", "test"] {
+    for verb in ["show", "pause", "resume", "rotate", "remove", "test"] {
         let args = ["endpoint", verb, id];
         let line = format!("no endpoint has the id {id}; list those there are");
         assert_says(&shell.run(&args), 1, &line, &args);

@@ -117,6 +117,32 @@ fn an_event_is_sent_now_without_a_database() {
 }
 
 #[test]
+fn a_former_secret_verifies_until_its_overlap_is_over() {
+    let shell = Shell::new();
+    let mut receiver = shell.listen("200");
+    let id = shell.add_endpoint(&receiver.url, &[]);
+    let endpoint = |verb: &[&str]| {
+        let ran = shell.run(&[&["--json", LOCAL, "endpoint"], verb].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.json().remove(0)
+    };
+    let mut is_verified = || {
+        endpoint(&["test", &id]);
+        receiver.next()["verified"].clone()
+    };
+    assert!(endpoint(&["rotate", &id])["secret"].as_str().unwrap().starts_with("whsec_"));
+    let secrets = endpoint(&["show", &id])["secrets_until"].clone();
+    assert!(secrets[0].is_null() && secrets[1].is_string(), "{secrets}");
+    assert_eq!(is_verified(), true, "both sign");
+
+    let given = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let rotated = endpoint(&["rotate", &id, "--overlap", "0s", "--secret", given]);
+    assert!(rotated["secret"].is_null(), "who gave it has it");
+    assert_eq!(endpoint(&["show", &id])["secrets_until"], serde_json::json!([null]));
+    assert_eq!(is_verified(), false, "it had leaked");
+}
+
+#[test]
 fn an_endpoint_is_tested_paused_and_removed() {
     let shell = Shell::new();
     let mut receiver = shell.listen("200,500");

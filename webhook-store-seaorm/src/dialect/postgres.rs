@@ -1,7 +1,7 @@
 use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
-use super::{Dialect, repeated};
+use super::{Dialect, partial_index, repeated};
 use crate::{connect_error::Refusal, fault::Class};
 
 /// Steps through the index of open deliveries from endpoint to endpoint, by the first of each.
@@ -48,18 +48,7 @@ impl Dialect for Postgres {
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "then_join" => "JOIN",
             "first_due" => "o.due_at",
-            "where_open" => " WHERE due_at IS NOT NULL",
             "and_place" => ", CAST(ctid AS TEXT) AS place",
-            "where_not_open" => " WHERE due_at IS NULL",
-            "where_not_in_flight" => " WHERE status <> 'in_flight'",
-            "not_in_flight" => "AND status <> 'in_flight'",
-            "in_flight_index" => {
-                "CREATE INDEX {bare deliveries_in_flight} ON {deliveries} (endpoint_id) \
-                 WHERE status = 'in_flight'"
-            }
-            "not_open" => "AND due_at IS NULL",
-            "where_routed" => " WHERE route_due_at IS NULL",
-            "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
@@ -67,7 +56,7 @@ impl Dialect for Postgres {
             // What made an insert stop is visible, or the insert failed.
             "as_of_now" => "",
             "for_update_skip_locked" => "FOR UPDATE SKIP LOCKED",
-            _ => return None,
+            _ => return partial_index(word),
         })
     }
 

@@ -1,7 +1,7 @@
 use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
-use super::{Dialect, FIRST_DUE, STEP_THROUGH_ENDPOINTS, repeated};
+use super::{Dialect, FIRST_DUE, STEP_THROUGH_ENDPOINTS, partial_index, repeated};
 use crate::fault::Class;
 
 /// SQLite, from 3.42 on.
@@ -33,23 +33,12 @@ impl Dialect for Sqlite {
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "then_join" => "JOIN",
             "first_due" => FIRST_DUE,
-            "where_open" => " WHERE due_at IS NOT NULL",
-            "where_not_open" => " WHERE due_at IS NULL",
-            "where_not_in_flight" => " WHERE status <> 'in_flight'",
-            "not_in_flight" => "AND status <> 'in_flight'",
-            "in_flight_index" => {
-                "CREATE INDEX {bare deliveries_in_flight} ON {deliveries} (endpoint_id) \
-                 WHERE status = 'in_flight'"
-            }
-            "not_open" => "AND due_at IS NULL",
-            "where_routed" => " WHERE route_due_at IS NULL",
-            "where_unrouted" => " WHERE route_due_at IS NOT NULL",
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",
             "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             // One writer at a time: there is nobody to lock a row against.
             "for_update" | "for_update_skip_locked" | "as_of_now" => "",
-            _ => return None,
+            _ => return partial_index(word),
         })
     }
 

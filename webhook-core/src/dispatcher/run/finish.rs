@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Run, Step, cause_of, say_failed};
+use super::{Run, Step, say_failed};
 use crate::{
     dispatcher::{
         Report,
@@ -53,7 +53,7 @@ impl Run<'_> {
         self.desk.recorded(recorded.answered.iter().map(|(finish, _)| finish), now);
         for (finish, error) in recorded.refused {
             let delivery = finish.lease.delivery;
-            tracing::error!(%delivery, error = cause_of(&error), "an attempt cannot be recorded");
+            tracing::error!(%delivery, error = error.cause(), "an attempt cannot be recorded");
             self.desk.let_go(finish.lease);
         }
         if let Some(error) = recorded.failure {

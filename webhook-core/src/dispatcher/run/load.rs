@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Run, Step, cause_of, say_failed};
+use super::{Run, Step, say_failed};
 use crate::{
     dispatcher::{
         attempt::endpoint_unreadable,
@@ -53,7 +53,7 @@ impl Run<'_> {
         }
         let unreadable: BTreeMap<_, _> = loaded.unreadable.into_iter().collect();
         for (endpoint, error) in &unreadable {
-            tracing::error!(%endpoint, error = cause_of(error), "an endpoint cannot be read; its deliveries wait");
+            tracing::error!(%endpoint, error = error.cause(), "an endpoint cannot be read; its deliveries wait");
         }
         let (wait, start) = claims.into_iter().partition::<Vec<_>, _>(|claim| {
             unreadable.contains_key(&claim.lease.delivery.endpoint)

@@ -25,6 +25,11 @@ impl StoreError {
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
     }
+
+    /// Why it failed, as text for a log.
+    pub(crate) fn cause(&self) -> String {
+        std::error::Error::source(self).map(ToString::to_string).unwrap_or_default()
+    }
 }
 
 /// What happens after a store error.

@@ -2,17 +2,19 @@
 
 mod view;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
     DeliveryId, EndpointError, EndpointId, EndpointUrl, Event, EventFilter, EventId, Ids as _,
-    InvalidEndpoint, NewEndpoint, Profile, RetryPolicy, Secret, SendError, TenantId, Timeout,
-    Timestamp, Transport as _, UuidV7, Webhooks,
+    InvalidEndpoint, NewEndpoint, Profile, RetryPolicy, Rotation, Secret, SendError, TenantId,
+    Timeout, Timestamp, Transport as _, UuidV7, Webhooks,
 };
 
 use self::view::{EndpointView, RegisteredView};
 use crate::{
-    args::{Options, header, timeout},
+    args::{Options, duration, header, timeout},
     delivery::{AttemptView, attempts},
     error::{End, Error, complain, text},
     output::{Output, View},
@@ -39,6 +41,13 @@ pub(crate) enum EndpointCommand {
     Disable(OneEndpoint),
     /// Let a disabled one get events and deliveries again
     Enable(OneEndpoint),
+    /// Replace its secret; prints the new one this once
+    #[command(
+        after_help = "Both secrets sign until the overlap is over: bring the new one to the \
+        receiver meanwhile. The signature headers of the profile body-hmac hold one signature, \
+        which the new secret makes at once."
+    )]
+    Rotate(RotateArgs),
     /// Remove it and cancel its unfinished deliveries; their records stay
     Remove(OneEndpoint),
     /// Send it a signed test event now, once, and show its answer
@@ -50,6 +59,19 @@ pub(crate) struct OneEndpoint {
     /// The endpoint
     #[arg(value_name = "ID")]
     id: EndpointId,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RotateArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    id: EndpointId,
+    /// For how long the former secrets sign as well, at most 7d; 0s when one has leaked
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    overlap: Duration,
+    /// What to sign with from now on; a new secret is made when absent
+    #[arg(long, value_name = "whsec_...")]
+    secret: Option<Secret>,
 }
 
 #[derive(Args)]
@@ -136,6 +158,7 @@ pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<E
             output.show(&Removed { removed: one.id })?;
             return Ok(End::Done);
         }
+        EndpointCommand::Rotate(args) => return rotate(output, &webhooks, args).await,
         EndpointCommand::Test(one) => return test(output, &webhooks, one.id).await,
         EndpointCommand::Show(one) => operator.endpoint(one.id).await?,
         EndpointCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
@@ -151,6 +174,17 @@ async fn add(output: Output, webhooks: &Webhooks, args: AddArgs) -> Result<End, 
     let was_given = args.secret.is_some();
     let registered = webhooks.add_endpoint(args.into_endpoint()).await?;
     output.show(&RegisteredView::of(&registered, was_given))?;
+    Ok(End::Done)
+}
+
+async fn rotate(output: Output, webhooks: &Webhooks, args: RotateArgs) -> Result<End, Error> {
+    let was_given = args.secret.is_some();
+    let mut rotation = Rotation::new().overlap(args.overlap);
+    if let Some(secret) = args.secret {
+        rotation = rotation.secret(secret);
+    }
+    let rotated = webhooks.operator().rotate_secret(args.id, rotation).await?;
+    output.show(&RegisteredView::of(&rotated, was_given))?;
     Ok(End::Done)
 }
 

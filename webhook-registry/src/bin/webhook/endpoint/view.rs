@@ -15,6 +15,8 @@ pub(super) struct EndpointView {
     events: Vec<String>,
     state: EndpointState,
     profiles: Vec<Profile>,
+    /// Until when each secret signs, the current one first.
+    secrets_until: Vec<Option<String>>,
     /// Names only: a value may be a password.
     headers: Vec<String>,
     timeout: String,
@@ -33,12 +35,28 @@ impl EndpointView {
             events: endpoint.filters.iter().map(ToString::to_string).collect(),
             state: endpoint.state,
             profiles: endpoint.signing.profiles().to_vec(),
+            secrets_until: endpoint
+                .signing
+                .keys()
+                .iter()
+                .map(|key| key.expires_at.map(rfc3339))
+                .collect(),
             headers: endpoint.headers.as_map().keys().map(ToString::to_string).collect(),
             timeout: format_duration(endpoint.timeout.as_duration()),
             retry: endpoint.retry.to_string(),
             max_in_flight: endpoint.max_in_flight,
             created_at: rfc3339(endpoint.created_at),
         }
+    }
+}
+
+impl EndpointView {
+    fn secrets(&self) -> String {
+        let each = self.secrets_until.iter().map(|until| match until {
+            None => "one without end".to_owned(),
+            Some(until) => format!("one until {until}"),
+        });
+        each.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -67,6 +85,7 @@ impl View for EndpointView {
             ("events", self.events.join(",")),
             ("state", self.state.to_string()),
             ("signatures", or_none(profiles.join(","))),
+            ("secrets", or_none(self.secrets())),
             ("headers", or_none(self.headers.join(","))),
             ("timeout", self.timeout.clone()),
             ("retry", self.retry.clone()),
