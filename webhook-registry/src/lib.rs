@@ -28,6 +28,7 @@ mod operator;
 mod publish;
 mod registry;
 mod settings;
+mod tenant;
 mod webhooks;
 
 pub use crate::{
@@ -41,6 +42,7 @@ pub use crate::{
     publish::{Deliveries, Published},
     registry::Registry,
     settings::{InvalidSetting, Settings},
+    tenant::{Tenant, TenantEndpoints},
     webhooks::{Registered, Webhooks},
 };
 #[doc(no_inline)]

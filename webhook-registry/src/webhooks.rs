@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use serde::Serialize;
 use webhook_core::{
     Backlog, Endpoint, EndpointId, EventId, NewEvent, Publisher, Report, RetryPolicy, Secret,
-    SendError, Sent, StoreError, StoreErrorKind, until_idle,
+    SendError, Sent, StoreError, StoreErrorKind, TenantId, until_idle,
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     new_endpoint::{InvalidEndpoint, NewEndpoint},
     operator::Operator,
     publish::{Published, publish, publish_many},
+    tenant::Tenant,
 };
 
 /// Publishes events and delivers them. Cheap to clone; clones share everything.
@@ -78,23 +79,17 @@ impl Webhooks {
     ///
     /// [`EndpointError`] says what is wrong with it, or with the store.
     pub async fn add_endpoint(&self, new: NewEndpoint) -> Result<Registered, EndpointError> {
-        let engine = &self.0;
-        let id = EndpointId::from_uuid(engine.ids.next_id());
-        let generated =
-            if new.wants_new_secret() { Some(Secret::generate(&*engine.signer)?) } else { None };
-        let endpoint = new.read(id, engine.clock.now(), generated)?;
-        if let Err(error) = engine.transport.accepts(&endpoint.url) {
-            return Err(InvalidEndpoint::Refused(crate::text_of(&error)).into());
-        }
-        add(engine, &endpoint).await?;
-        engine.registry.forget(&endpoint.tenant);
-        let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());
-        Ok(Registered { endpoint, secret })
+        register(&self.0, new).await
     }
 
     /// What operators may see and do, whoever's it is.
     pub fn operator(&self) -> Operator<'_> {
         Operator::new(&self.0)
+    }
+
+    /// What one customer may see and do, and nothing of anybody else's.
+    pub fn tenant<'a>(&'a self, tenant: &'a TenantId) -> Tenant<'a> {
+        Tenant::new(&self.0, tenant)
     }
 
     /// A publisher that posts to one endpoint within the call, with the endpoint's settings and a
@@ -200,6 +195,24 @@ async fn first_of(one: impl Future<Output = ()>, other: impl Future<Output = ()>
         }
     })
     .await;
+}
+
+/// Registers an endpoint, with a new secret where none was given.
+pub(crate) async fn register(
+    engine: &Engine,
+    new: NewEndpoint,
+) -> Result<Registered, EndpointError> {
+    let id = EndpointId::from_uuid(engine.ids.next_id());
+    let generated =
+        if new.wants_new_secret() { Some(Secret::generate(&*engine.signer)?) } else { None };
+    let endpoint = new.read(id, engine.clock.now(), generated)?;
+    if let Err(error) = engine.transport.accepts(&endpoint.url) {
+        return Err(InvalidEndpoint::Refused(crate::text_of(&error)).into());
+    }
+    add(engine, &endpoint).await?;
+    engine.registry.forget(&endpoint.tenant);
+    let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());
+    Ok(Registered { endpoint, secret })
 }
 
 /// An endpoint that was just registered, or whose secret was just replaced.

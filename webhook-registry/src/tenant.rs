@@ -1,0 +1,151 @@
+//! A customer's door: what one tenant may see and do, and nothing of anybody else's.
+//!
+//! Whatever another tenant has is answered as if it did not exist. What belongs to whom never changes,
+//! so it is looked up first and acted on then.
+
+mod endpoints;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use webhook_core::{
+    Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, Event, EventId, NewEvent, Page,
+    Redelivered, StoreError, TenantId,
+};
+
+pub use endpoints::TenantEndpoints;
+
+use crate::{
+    engine::Engine,
+    error::PublishError,
+    operator::Operator,
+    publish::{Published, publish},
+};
+
+/// What one customer may see and do. Take the tenant from who has signed in, never from what they
+/// ask for.
+///
+/// ```
+/// use webhook_registry::{DeliveryQuery, DeliveryStatus, StoreError, TenantId, Webhooks};
+///
+/// /// What a customer's page shows.
+/// async fn what_failed(webhooks: &Webhooks, signed_in: &TenantId) -> Result<usize, StoreError> {
+///     let failed = DeliveryQuery::new().status(DeliveryStatus::Failed);
+///     Ok(webhooks.tenant(signed_in).deliveries(failed).await?.items.len())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant<'a> {
+    engine: &'a Engine,
+    id: &'a TenantId,
+}
+
+impl<'a> Tenant<'a> {
+    pub(crate) const fn new(engine: &'a Engine, id: &'a TenantId) -> Self {
+        Self { engine, id }
+    }
+
+    /// Its endpoints.
+    pub const fn endpoints(&self) -> TenantEndpoints<'a> {
+        TenantEndpoints::new(self.engine, self.id)
+    }
+
+    /// Publishes an event of this tenant, whatever tenant it names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Webhooks::publish`](crate::Webhooks::publish).
+    pub async fn publish(&self, event: NewEvent) -> Result<Published, PublishError> {
+        publish(self.engine, event.tenant(self.id.clone())).await
+    }
+
+    /// One of its events.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        let event = self.engine.store.event(id).await?;
+        Ok(event.filter(|event| event.tenant == *self.id))
+    }
+
+    /// Its deliveries, newest first, a page at a time, whatever tenant `query` names.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        self.engine.store.deliveries(query.tenant(self.id.clone())).await
+    }
+
+    /// One of its deliveries.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let delivery = self.engine.store.delivery(id).await?;
+        Ok(delivery.filter(|delivery| delivery.tenant == *self.id))
+    }
+
+    /// The attempts on record of one of its deliveries, the first one first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn attempts(&self, id: DeliveryId) -> Result<Option<Vec<Attempt>>, StoreError> {
+        match self.delivery(id).await? {
+            Some(_) => self.operator().attempts(id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes final deliveries due again, as
+    /// [`Operator::redeliver`](crate::Operator::redeliver) does. Answers each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn redeliver(&self, ids: &[DeliveryId]) -> Result<Vec<Redelivered>, StoreError> {
+        let own = self.own(ids).await?;
+        let answers = self.operator().redeliver(&own).await?;
+        Ok(in_order(ids, &own, answers, Redelivered::NotFound))
+    }
+
+    /// Cancels deliveries that are not final, as [`Operator::cancel`](crate::Operator::cancel) does.
+    /// Answers each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn cancel(&self, ids: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        let own = self.own(ids).await?;
+        let answers = self.operator().cancel(&own).await?;
+        Ok(in_order(ids, &own, answers, Cancelled::NotFound))
+    }
+
+    /// Those of these deliveries that are its own, each once.
+    async fn own(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let mut own = Vec::with_capacity(ids.len());
+        for id in ids {
+            own.extend(self.delivery(id).await?.map(|delivery| delivery.id));
+        }
+        Ok(own)
+    }
+
+    const fn operator(&self) -> Operator<'a> {
+        Operator::new(self.engine)
+    }
+}
+
+/// An answer for each of `ids`: that of `own`, or `not_found`.
+fn in_order<T: Clone>(
+    ids: &[DeliveryId],
+    own: &[DeliveryId],
+    answers: Vec<T>,
+    not_found: T,
+) -> Vec<T> {
+    let answer =
+        |id| own.iter().zip(&answers).find(|(own, _)| **own == id).map(|(_, it)| it.clone());
+    ids.iter().map(|id| answer(*id).unwrap_or_else(|| not_found.clone())).collect()
+}

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use webhook_core::{Endpoint, EndpointId, StoreError, TenantId};
+
+use crate::{
+    engine::Engine,
+    error::EndpointError,
+    new_endpoint::NewEndpoint,
+    operator::{Operator, Rotation},
+    webhooks::{Registered, register},
+};
+
+/// The endpoints of one customer. Another's are [`NotFound`](EndpointError::NotFound).
+#[derive(Clone, Copy, Debug)]
+pub struct TenantEndpoints<'a> {
+    engine: &'a Engine,
+    tenant: &'a TenantId,
+}
+
+impl<'a> TenantEndpoints<'a> {
+    pub(super) const fn new(engine: &'a Engine, tenant: &'a TenantId) -> Self {
+        Self { engine, tenant }
+    }
+
+    /// Registers an endpoint of this tenant, whatever tenant `new` names. Answers it and its secret,
+    /// which is to be shown once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint).
+    pub async fn create(&self, new: NewEndpoint) -> Result<Registered, EndpointError> {
+        register(self.engine, new.tenant(self.tenant.clone())).await
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn get(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        let endpoint = self.operator().endpoint(id).await?;
+        if endpoint.tenant == *self.tenant {
+            Ok(endpoint)
+        } else {
+            Err(EndpointError::NotFound(id))
+        }
+    }
+
+    /// All of them, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn list(&self) -> Result<Vec<Arc<Endpoint>>, StoreError> {
+        Ok(self.engine.store.snapshot(self.tenant).await?.endpoints().to_vec())
+    }
+
+    /// Changes one, as [`Operator::update_endpoint`](crate::Operator::update_endpoint) does:
+    /// `endpoint` carries the revision it was read at.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`].
+    pub async fn update(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
+        self.get(endpoint.id).await?;
+        self.operator().update_endpoint(endpoint.with_tenant(self.tenant.clone())).await
+    }
+
+    /// Keeps its deliveries waiting from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn pause(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        self.get(id).await?;
+        self.operator().pause_endpoint(id).await
+    }
+
+    /// Lets a paused or disabled one get its deliveries again, those that waited first.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn resume(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        self.get(id).await?;
+        self.operator().resume_endpoint(id).await
+    }
+
+    /// Routes nothing more to it from now on, and keeps the deliveries it has waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn disable(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        self.get(id).await?;
+        self.operator().disable_endpoint(id).await
+    }
+
+    /// Lets a disabled one get events and deliveries again, those that waited first.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn enable(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
+        self.get(id).await?;
+        self.operator().enable_endpoint(id).await
+    }
+
+    /// Replaces its secret, as [`Operator::rotate_secret`](crate::Operator::rotate_secret) does.
+    ///
+    /// # Errors
+    ///
+    /// As there; [`EndpointError::NotFound`].
+    pub async fn rotate_secret(
+        &self,
+        id: EndpointId,
+        rotation: Rotation,
+    ) -> Result<Registered, EndpointError> {
+        self.get(id).await?;
+        self.operator().rotate_secret(id, rotation).await
+    }
+
+    /// Removes one and cancels its unfinished deliveries; their records stay.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn remove(&self, id: EndpointId) -> Result<(), EndpointError> {
+        self.get(id).await?;
+        self.operator().remove_endpoint(id).await
+    }
+
+    const fn operator(&self) -> Operator<'a> {
+        Operator::new(self.engine)
+    }
+}

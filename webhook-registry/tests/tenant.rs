@@ -1,0 +1,172 @@
+//! A customer sees and touches what is its own, and nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is the failed test"
+)]
+
+use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
+
+use webhook_registry::{
+    Cancelled, Clock, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointError,
+    NewEndpoint, NewEvent, Redelivered, Rotation, Tenant, TenantId, Webhooks,
+};
+use webhook_testkit::{ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds};
+
+/// Two customers, each with an endpoint and a delivery.
+struct World {
+    webhooks: Webhooks,
+    ours: TenantId,
+    theirs: TenantId,
+    endpoint: Endpoint,
+    delivery: DeliveryId,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = ManualClock::new();
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let webhooks = Webhooks::builder()
+            .store(MemoryStore::new(shared))
+            .transport(ScriptedTransport::new())
+            .signer(PlainSigner::new())
+            .clock(clock)
+            .ids(SequenceIds::new())
+            .build()
+            .unwrap();
+        let (ours, theirs): (TenantId, TenantId) =
+            ("ours".parse().unwrap(), "theirs".parse().unwrap());
+        let mut theirs_are = None;
+        for tenant in [&ours, &theirs] {
+            let door = webhooks.tenant(tenant);
+            let new = NewEndpoint::new("https://a.example/hooks");
+            let endpoint = door.endpoints().create(new).await.unwrap().endpoint;
+            let published = door.publish(NewEvent::json("a", "x").unwrap()).await.unwrap();
+            theirs_are = Some((DeliveryId::new(published.event, endpoint.id), endpoint));
+        }
+        let (delivery, endpoint) = theirs_are.unwrap();
+        Self { webhooks, ours, theirs, endpoint, delivery }
+    }
+
+    fn ours(&self) -> Tenant<'_> {
+        self.webhooks.tenant(&self.ours)
+    }
+
+    fn theirs(&self) -> Tenant<'_> {
+        self.webhooks.tenant(&self.theirs)
+    }
+}
+
+fn is_not_found<T>(answer: Result<T, EndpointError>) -> bool {
+    matches!(answer, Err(EndpointError::NotFound(_)))
+}
+
+/// Whether our door, asked for what is theirs, answers as if that did not exist.
+type Refused = for<'w> fn(&'w World) -> Pin<Box<dyn Future<Output = bool> + 'w>>;
+
+macro_rules! table {
+    ($($method:literal => |$world:ident| $refused:expr;)*) => {
+        &[$(($method, |$world| Box::pin(async move { $refused }))),*]
+    };
+}
+
+const TABLE: &[(&str, Refused)] = table! {
+    "publish" => |w| {
+        let event = NewEvent::json("a", "x").unwrap().tenant(w.theirs.clone());
+        let published = w.ours().publish(event).await.unwrap();
+        w.theirs().event(published.event).await.unwrap().is_none()
+    };
+    "event" => |w| w.ours().event(w.delivery.event).await.unwrap().is_none();
+    "deliveries" => |w| {
+        let theirs = DeliveryQuery::new().tenant(w.theirs.clone());
+        let page = w.ours().deliveries(theirs).await.unwrap();
+        let by_endpoint = DeliveryQuery::new().endpoint(w.endpoint.id);
+        let none = w.ours().deliveries(by_endpoint).await.unwrap().items.is_empty();
+        let by_event = DeliveryQuery::new().event(w.delivery.event);
+        let none = none && w.ours().deliveries(by_event).await.unwrap().items.is_empty();
+        none && page.items.iter().all(|delivery| delivery.tenant == w.ours)
+    };
+    "delivery" => |w| w.ours().delivery(w.delivery).await.unwrap().is_none();
+    "attempts" => |w| w.ours().attempts(w.delivery).await.unwrap().is_none();
+    "redeliver" => |w| {
+        w.theirs().cancel(&[w.delivery]).await.unwrap();
+        w.ours().redeliver(&[w.delivery]).await.unwrap() == [Redelivered::NotFound]
+    };
+    "cancel" => |w| w.ours().cancel(&[w.delivery]).await.unwrap() == [Cancelled::NotFound];
+    "create" => |w| {
+        let new = NewEndpoint::new("https://b.example/").tenant(w.theirs.clone());
+        w.ours().endpoints().create(new).await.unwrap().endpoint.tenant == w.ours
+    };
+    "get" => |w| is_not_found(w.ours().endpoints().get(w.endpoint.id).await);
+    "list" => |w| {
+        let ours = w.ours().endpoints().list().await.unwrap();
+        ours.len() == 1 && ours[0].tenant == w.ours
+    };
+    "update" => |w| {
+        let forged = w.endpoint.clone().with_tenant(w.ours.clone());
+        is_not_found(w.ours().endpoints().update(forged).await)
+    };
+    "pause" => |w| is_not_found(w.ours().endpoints().pause(w.endpoint.id).await);
+    "resume" => |w| is_not_found(w.ours().endpoints().resume(w.endpoint.id).await);
+    "disable" => |w| is_not_found(w.ours().endpoints().disable(w.endpoint.id).await);
+    "enable" => |w| is_not_found(w.ours().endpoints().enable(w.endpoint.id).await);
+    "rotate_secret" => |w| {
+        is_not_found(w.ours().endpoints().rotate_secret(w.endpoint.id, Rotation::new()).await)
+    };
+    "remove" => |w| is_not_found(w.ours().endpoints().remove(w.endpoint.id).await);
+};
+
+/// The public methods that ask the store, as the source has them: a new one needs a row.
+fn methods() -> BTreeSet<&'static str> {
+    let sources = [include_str!("../src/tenant.rs"), include_str!("../src/tenant/endpoints.rs")];
+    let begins = sources.iter().flat_map(|source| source.split("pub async fn ").skip(1));
+    begins.filter_map(|rest| rest.split('(').next()).collect()
+}
+
+#[tokio::test]
+async fn another_tenants_things_do_not_exist() {
+    let rows: BTreeSet<_> = TABLE.iter().map(|(method, _)| *method).collect();
+    assert_eq!(rows, methods(), "each method has its row");
+    for (method, refused) in TABLE {
+        let world = World::new().await;
+        let before = world.theirs().endpoints().get(world.endpoint.id).await.unwrap();
+        assert!(refused(&world).await, "{method} reaches what is theirs");
+        let after = world.theirs().endpoints().get(world.endpoint.id).await.unwrap();
+        assert_eq!(after.revision, before.revision, "{method} changes what is theirs");
+        assert!(world.theirs().delivery(world.delivery).await.unwrap().is_some(), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_reaches_what_is_its_own() {
+    let world = World::new().await;
+    let (door, id) = (world.theirs(), world.endpoint.id);
+    assert_eq!(door.event(world.delivery.event).await.unwrap().unwrap().tenant, world.theirs);
+    assert_eq!(door.deliveries(DeliveryQuery::new()).await.unwrap().items.len(), 1);
+    assert_eq!(door.attempts(world.delivery).await.unwrap(), Some(vec![]));
+    let unknown = DeliveryId::new(
+        world.delivery.event,
+        webhook_registry::EndpointId::from_uuid(uuid::Uuid::nil()),
+    );
+    let both = [unknown, world.delivery];
+    assert_eq!(door.cancel(&both).await.unwrap(), [Cancelled::NotFound, Cancelled::Done]);
+    assert_eq!(door.redeliver(&both).await.unwrap(), [Redelivered::NotFound, Redelivered::Done]);
+    let pending = door.delivery(world.delivery).await.unwrap().unwrap();
+    assert_eq!(pending.status, DeliveryStatus::Pending);
+
+    let endpoints = door.endpoints();
+    let paused = endpoints.pause(id).await.unwrap();
+    let stale = endpoints.update(world.endpoint.clone()).await;
+    assert!(matches!(stale, Err(EndpointError::Stale(stale)) if stale == id), "{stale:?}");
+    let mut moved = paused;
+    moved.url = "https://b.example/".parse().unwrap();
+    assert_eq!(endpoints.update(moved).await.unwrap().url.as_str(), "https://b.example/");
+    endpoints.resume(id).await.unwrap();
+    endpoints.disable(id).await.unwrap();
+    endpoints.enable(id).await.unwrap();
+    assert!(endpoints.rotate_secret(id, Rotation::new()).await.unwrap().secret.is_some());
+    endpoints.remove(id).await.unwrap();
+    assert!(endpoints.list().await.unwrap().is_empty());
+}
