@@ -30,6 +30,7 @@ mod duration;
 mod endpoint;
 mod event;
 mod exchange;
+mod explain;
 mod fan_out;
 mod filter;
 mod header;
@@ -67,6 +68,7 @@ pub use crate::{
         ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent, InvalidEventKey,
         InvalidEventType, NewEvent,
     },
+    explain::{ExplainedAttempt, Explanation, Standing, Wanted, explain},
     fan_out::{Snapshot, fan_out},
     filter::{EventFilter, InvalidEventFilter},
     header::{CustomHeaders, InvalidHeader},

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use webhook_core::{
     Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    Event, EventId, Page, Prune, Pruned, Redeliver, Redelivered, StoreError, StoreStatus,
+    Event, EventId, Explanation, Page, Prune, Pruned, Redeliver, Redelivered, StoreError,
+    StoreStatus, explain,
 };
 
 use crate::engine::Engine;
@@ -59,6 +60,21 @@ impl<'a> Operator<'a> {
     /// [`StoreError`] when the store cannot be read.
     pub async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.engine.store.attempts(id).await
+    }
+
+    /// Why a delivery is where it is, for people: why the endpoint gets the event, what each attempt
+    /// meant, what happens next, and what stands in the way. How long ago is by this process's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn explain(&self, id: DeliveryId) -> Result<Option<Explanation>, StoreError> {
+        let store = &self.engine.store;
+        let Some(delivery) = store.delivery(id).await? else { return Ok(None) };
+        let attempts = store.attempts(id).await?;
+        let endpoint = store.endpoints(&[id.endpoint]).await?.pop();
+        let now = self.engine.clock.now();
+        Ok(Some(explain(&delivery, &attempts, endpoint.as_ref(), now)))
     }
 
     /// Makes final deliveries due again, with a fresh budget of attempts; their numbers go on. Answers

@@ -111,11 +111,13 @@ fn what_is_not_there_is_said_to_be_unknown() {
         assert_says(&shell.run(&args), 1, &line, &args);
     }
     let delivery = format!("{id}.{id}");
-    let args = ["delivery", "show", &delivery];
-    let line = format!(
-        "no delivery has the id {delivery}; list those there are with `webhook delivery list`"
-    );
-    assert_says(&shell.run(&args), 1, &line, &args);
+    for verb in ["show", "explain"] {
+        let args = ["delivery", verb, &delivery];
+        let line = format!(
+            "no delivery has the id {delivery}; list those there are with `webhook delivery list`"
+        );
+        assert_says(&shell.run(&args), 1, &line, &args);
+    }
 }
 
 #[test]

@@ -38,6 +38,27 @@ fn what_failed_is_redelivered_by_its_id() {
 }
 
 #[test]
+fn a_delivery_is_explained() {
+    let shell = Shell::new();
+    let receiver = shell.listen("404");
+    let endpoint = shell.add_endpoint(&receiver.url, &["--retry", "1h jitter 0%"]);
+    let published = shell.run(&["--json", "publish", "a", "--data", "1"]).json();
+    let id = format!("{}.{endpoint}", published[0]["event"].as_str().unwrap());
+    let explain = || shell.run(&["delivery", "explain", &id]).stdout;
+    assert!(explain().contains("\n  no attempt is on record\n  next: due for "), "{}", explain());
+    shell.run(&[LOCAL, "run", "--until-idle"]);
+    let page = explain();
+    let lines: Vec<_> = page.lines().collect();
+    assert_eq!(lines[1], "  the endpoint wants **");
+    assert!(lines[2].ends_with(" ago: status 404"), "{page}");
+    assert_eq!(lines[3], "    the receiver has nothing at this URL");
+    assert!(lines[4].starts_with("  next: an attempt in 59m"), "{page}");
+    let parts = &shell.run(&["--json", "delivery", "explain", &id]).json()[0];
+    assert_eq!(parts["attempts"][0]["what"], "status 404");
+    assert!(parts["standing"].as_str().unwrap().starts_with("next: an attempt in "));
+}
+
+#[test]
 fn what_failed_at_an_endpoint_is_redelivered_at_once() {
     let shell = Shell::new();
     let receiver = shell.listen("500x3,200");

@@ -1,6 +1,7 @@
 //! `webhook delivery`: deliveries and their attempts.
 
 mod cancel;
+mod explain;
 mod redeliver;
 
 use clap::{Args, Subcommand};
@@ -24,6 +25,12 @@ pub(crate) enum DeliveryCommand {
     List(ListArgs),
     /// Show a delivery with every attempt
     Show {
+        /// The delivery
+        #[arg(value_name = "ID")]
+        id: DeliveryId,
+    },
+    /// Say why a delivery is where it is: what its attempts meant, what comes next, what is in the way
+    Explain {
         /// The delivery
         #[arg(value_name = "ID")]
         id: DeliveryId,
@@ -207,6 +214,7 @@ pub(crate) async fn run(options: &Options, command: DeliveryCommand) -> Result<E
     match command {
         DeliveryCommand::List(args) => list(options, args).await,
         DeliveryCommand::Show { id } => show(options, id).await,
+        DeliveryCommand::Explain { id } => explain::run(options, id).await,
         DeliveryCommand::Redeliver(args) => redeliver::run(options, args).await,
         DeliveryCommand::Cancel { ids } => cancel::run(options, &ids).await,
     }
