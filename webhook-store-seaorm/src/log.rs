@@ -1,19 +1,21 @@
 //! The record of events, deliveries and attempts.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+pub(crate) mod listing;
+
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sea_orm::Value;
 use webhook_core::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
-    Event, EventId, Failure, Page, StoreError, Timestamp,
+    Attempt, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event, EventId,
+    Failure, Page, StoreError,
 };
 
+use self::listing::ListDeliveries;
 use crate::{
     enqueue::event,
     fault::Fault,
-    row::{Row, ToValue, limit},
+    row::{Row, ToValue},
     rows::pairs,
     store::SeaOrmStore,
     tracked::{OpenTracked, RecordTracked},
@@ -101,188 +103,6 @@ impl Unit for ReadDelivery {
         let row = tx.one(&sql, pairs(&[self.0])).await?;
         row.map(|row| delivery(&row)).transpose()
     }
-}
-
-struct ListDeliveries(DeliveryQuery);
-
-#[async_trait]
-impl Unit for ListDeliveries {
-    type Answer = Page<Delivery>;
-    const WRITES: bool = false;
-
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        if self.is_of_another_tenant(tx).await? {
-            return Ok(Page::new(Vec::new(), None));
-        }
-        let most = self.0.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
-        let mut newest = Newest::default();
-        for (sql, values) in listings(&self.0, &self.open_endpoints(tx).await?, most + 1) {
-            newest.add(tx.all(&sql, values).await?)?;
-        }
-        let (items, is_all) = newest.first(most);
-        let next = items.last().filter(|_| !is_all).map(Cursor::after);
-        Ok(Page::new(items, next))
-    }
-}
-
-/// What several statements have found, each delivery as the last of them has it.
-#[derive(Default)]
-struct Newest(BTreeMap<(Timestamp, DeliveryId), Delivery>);
-
-impl Newest {
-    fn add(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
-        let by_age = |row| delivery(row).map(|it| ((it.created_at, it.id), it));
-        self.0.extend(rows.iter().map(by_age).collect::<Result<Vec<_>, _>>()?);
-        Ok(())
-    }
-
-    /// The newest `most`, and whether these are all.
-    fn first(self, most: usize) -> (Vec<Delivery>, bool) {
-        let is_all = self.0.len() <= most;
-        (self.0.into_values().rev().take(most).collect(), is_all)
-    }
-}
-
-impl ListDeliveries {
-    /// Whether the endpoint is another tenant's: its deliveries would all be read for nothing. One
-    /// that does not exist may still have tracked deliveries.
-    async fn is_of_another_tenant(&self, tx: &Tx) -> Result<bool, Fault> {
-        let (Some(endpoint), Some(tenant)) = (self.0.endpoint, &self.0.tenant) else {
-            return Ok(false);
-        };
-        let sql = "SELECT tenant FROM {endpoints} WHERE id = ?";
-        let row = tx.one(sql, [endpoint.to_value()]).await?;
-        let owner = row.map(|row| row.get::<String>("tenant")).transpose()?;
-        Ok(owner.is_some_and(|owner| owner != tenant.as_str()))
-    }
-
-    /// The endpoints whose pending deliveries are in no index of a tenant or of everybody.
-    async fn open_endpoints(&self, tx: &Tx) -> Result<Vec<EndpointId>, Fault> {
-        let DeliveryQuery { event, endpoint, tenant, status, .. } = &self.0;
-        let pending = status.is_none_or(|status| status == DeliveryStatus::Pending);
-        let elsewhere = !pending || event.is_some() || endpoint.is_some();
-        if elsewhere || !tx.sql().dialect.has_partial_indexes() {
-            return Ok(Vec::new());
-        }
-        let of_tenant = if tenant.is_some() { "WHERE e.tenant = ?" } else { "" };
-        let sql = format!(
-            "{{with_open_endpoints}} SELECT e.id FROM open_endpoints AS o \
-             JOIN {{endpoints}} AS e ON e.id = o.id {of_tenant}"
-        );
-        let rows = tx.all(&sql, tenant.as_ref().map(ToValue::to_value)).await?;
-        rows.iter().map(|row| row.endpoint("id")).collect()
-    }
-}
-
-/// Endpoints whose pending deliveries are read by one statement.
-const ENDPOINTS: usize = 100;
-
-/// The statements for a query, where the pending deliveries of these endpoints have to be looked for
-/// one by one. The rest is read last: a delivery that is claimed on the way is found there.
-pub(crate) fn listings(
-    query: &DeliveryQuery,
-    endpoints: &[EndpointId],
-    rows: usize,
-) -> Vec<(String, Vec<Value>)> {
-    let pending = |some: &[EndpointId]| some.iter().map(Part::pending).collect::<Vec<_>>();
-    let mut chunks = endpoints.chunks(ENDPOINTS);
-    let last = chunks.next_back().unwrap_or_default();
-    let mut all: Vec<_> = chunks.map(pending).collect();
-    all.push(pending(last).into_iter().chain(rest(query)).collect());
-    all.into_iter().map(|parts| newest_of(query, parts, rows)).collect()
-}
-
-/// What the index for a query answers by itself.
-fn rest(query: &DeliveryQuery) -> Vec<Part> {
-    match (query.event, query.status) {
-        (Some(event), _) => vec![of_event(query, event)],
-        (None, Some(status)) => vec![of_status(query, status)],
-        (None, None) => DeliveryStatus::ALL.map(|status| of_status(query, status)).into(),
-    }
-}
-
-/// The newest of what these parts find.
-fn newest_of(query: &DeliveryQuery, parts: Vec<Part>, rows: usize) -> (String, Vec<Value>) {
-    let (mut sql, mut values) = (Vec::new(), Vec::new());
-    for mut part in parts {
-        part.narrow_if_any("d.created_at >= ?", query.since.map(|since| since.to_value()));
-        part.narrow_if_any("d.created_at < ?", query.until.map(|until| until.to_value()));
-        if let Some(Cursor { created_at, id, .. }) = query.cursor {
-            // The first says nothing new. MySQL finds its place in the index by no comparison of rows.
-            part.narrow("d.created_at <= ?", created_at.to_value());
-            part.narrow(
-                "(d.created_at, d.event_id, d.endpoint_id) < (?, ?, ?)",
-                created_at.to_value(),
-            );
-            part.values.extend(pairs(&[id]));
-        }
-        sql.push(
-            format!(
-                "SELECT * FROM ({SELECT_DELIVERIES} WHERE {} \
-             ORDER BY d.created_at DESC, d.event_id DESC, d.endpoint_id DESC LIMIT ?) AS part",
-                part.conditions.join(" AND ")
-            )
-            .replace("{by}", part.by),
-        );
-        values.extend(part.values);
-        values.push(limit(rows));
-    }
-    values.push(limit(rows));
-    let newest = "ORDER BY created_at DESC, event_id DESC, endpoint_id DESC LIMIT ?";
-    (format!("{} {newest}", sql.join(" UNION ALL ")), values)
-}
-
-/// What one index answers.
-struct Part {
-    by: &'static str,
-    conditions: Vec<&'static str>,
-    values: Vec<Value>,
-}
-
-impl Part {
-    fn pending(endpoint: &EndpointId) -> Self {
-        let pending = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
-        let conditions = vec!["d.endpoint_id = ?", pending];
-        Self { by: "{by_endpoint}", conditions, values: vec![endpoint.to_value()] }
-    }
-
-    fn narrow(&mut self, condition: &'static str, value: Value) {
-        self.conditions.push(condition);
-        self.values.push(value);
-    }
-
-    fn narrow_if_any(&mut self, condition: &'static str, value: Option<Value>) {
-        if let Some(value) = value {
-            self.narrow(condition, value);
-        }
-    }
-}
-
-/// The deliveries of an event stand together and are few: no other index may be tempting.
-fn of_event(query: &DeliveryQuery, event: EventId) -> Part {
-    let (conditions, values) = (vec!["d.event_id = ?"], vec![event.to_value()]);
-    let mut part = Part { by: "", conditions, values };
-    part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
-    part.narrow_if_any("COALESCE(d.tenant, '') = ?", query.tenant.as_ref().map(ToValue::to_value));
-    part.narrow_if_any("COALESCE(d.status, '') = ?", query.status.map(|status| status.to_value()));
-    part
-}
-
-/// Deliveries in one status, of an endpoint, a tenant or everybody.
-fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> Part {
-    let (by, is_status) = match (status, &query.endpoint, &query.tenant) {
-        // Few, whoever asks.
-        (DeliveryStatus::InFlight, ..) => {
-            ("{by_in_flight}", "d.status = ? AND d.status = 'in_flight'")
-        }
-        (_, Some(_), _) => ("{by_endpoint}", "d.status = ? {not_in_flight}"),
-        (_, None, Some(_)) => ("{by_tenant}", "d.status = ? {not_open}"),
-        (_, None, None) => ("{by_status}", "d.status = ? {not_open}"),
-    };
-    let mut part = Part { by, conditions: vec![is_status], values: vec![status.to_value()] };
-    part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
-    part.narrow_if_any("d.tenant = ?", query.tenant.as_ref().map(ToValue::to_value));
-    part
 }
 
 struct ListAttempts(DeliveryId);
