@@ -99,6 +99,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// How a transaction begins.
     fn transaction(&self, writes: bool) -> TransactionOptions;
 
+    /// Lets all statements of a transaction that only reads see the same, where each would see what was
+    /// committed before it and several have a part in one answer. Said before the first of them.
+    fn one_snapshot(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What an error of this code means.
     fn class(&self, code: &str) -> Class;
 

@@ -91,6 +91,10 @@ impl Dialect for Postgres {
         TransactionOptions::default()
     }
 
+    fn one_snapshot(&self) -> Option<&'static str> {
+        Some("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    }
+
     /// By SQLSTATE, see <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn class(&self, code: &str) -> Class {
         match code {

@@ -45,7 +45,7 @@ impl Unit for ListDeliveries {
     }
 }
 
-/// What several statements have found, each delivery as the last of them has it.
+/// What several statements have found.
 #[derive(Default)]
 struct Newest(BTreeMap<(Timestamp, DeliveryId), Delivery>);
 
@@ -84,6 +84,10 @@ impl ListDeliveries {
         if elsewhere || !tx.sql().dialect.has_partial_indexes() {
             return Ok(Vec::new());
         }
+        // What is claimed or tried again between two statements would be found by neither.
+        if let Some(one_snapshot) = tx.sql().dialect.one_snapshot() {
+            tx.run_plain(one_snapshot).await?;
+        }
         let of_tenant = if tenant.is_some() { "WHERE e.tenant = ?" } else { "" };
         let sql = format!(
             "{{with_open_endpoints}} SELECT e.id FROM open_endpoints AS o \
@@ -98,7 +102,7 @@ impl ListDeliveries {
 const ENDPOINTS: usize = 100;
 
 /// The statements for a query, where the pending deliveries of these endpoints have to be looked for
-/// one by one. The rest is read last: a delivery that is claimed on the way is found there.
+/// one by one.
 pub(crate) fn listings(
     query: &DeliveryQuery,
     endpoints: &[EndpointId],

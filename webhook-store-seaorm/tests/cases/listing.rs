@@ -80,3 +80,30 @@ pub async fn a_listing_goes_through_any_number_of_endpoints_and_statuses(place: 
         assert_eq!(pages(&store, first).await, of_first.cloned().collect::<Vec<_>>());
     }
 }
+
+/// Claims what is due and gives it back to be tried again, for ever.
+async fn churn(store: SeaOrmStore) {
+    loop {
+        let ask = ClaimDue::new(100, Duration::from_secs(60));
+        let claims = store.claim_due(ask).await.unwrap().claims;
+        let attempt = Attempt::record(1, Timestamp::default(), Duration::ZERO, &Outcome::Unknown);
+        let again =
+            |lease| Finish::new(lease, vec![attempt.clone()], 1, Settle::Retry(Duration::ZERO));
+        let finishes = claims.iter().map(|claim| again(claim.lease)).collect();
+        store.finish(finishes).await.unwrap();
+    }
+}
+
+pub async fn a_listing_misses_nothing_that_is_claimed_and_tried_again_meanwhile(place: &Place) {
+    let store = place.open().await;
+    let expected = fill(&store).await;
+    let churning = tokio::spawn(churn(place.open().await));
+    for _ in 0..25 {
+        let page = store.deliveries(DeliveryQuery::new().limit(1000)).await.unwrap();
+        let listed: BTreeSet<_> = page.items.iter().map(|it| it.id).collect();
+        assert_eq!(listed.len(), page.items.len(), "each is listed once");
+        assert_eq!(expected.difference(&listed).count(), 0, "all are listed");
+    }
+    assert!(!churning.is_finished());
+    churning.abort();
+}

@@ -55,6 +55,7 @@ macro_rules! on {
             }
             listing {
                 a_listing_goes_through_any_number_of_endpoints_and_statuses
+                a_listing_misses_nothing_that_is_claimed_and_tried_again_meanwhile
             }
             opening {
                 opening_changes_nothing_and_migrating_twice_is_migrating_once
