@@ -51,23 +51,29 @@ impl Door {
     /// Lets `begin` take a connection: in its turn, if the door is shut or no connection stands.
     pub(crate) async fn pass<T>(
         &self,
-        none_stands: bool,
+        none_stands: impl Fn() -> bool,
         begin: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
-        if !none_stands && !self.is_shut() {
+        let is_open = || !none_stands() && !self.is_shut();
+        if is_open() {
             return begin.await;
         }
         let late = || DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
         let mut unanswered = timeout(PATIENCE, self.unanswered.lock()).await.map_err(|_| late())?;
+        // Whoever had his turn before may have come in.
+        if is_open() {
+            drop(unanswered);
+            return begin.await;
+        }
         if let Some(last) = *unanswered {
             sleep_until(last + PAUSE).await;
         }
         let begun = match &self.knock {
-            Some(knock) if none_stands || self.is_shut() => match knock().await {
+            Some(knock) => match knock().await {
                 Ok(()) => begin.await,
                 Err(error) => Err(error),
             },
-            _ => begin.await,
+            None => begin.await,
         };
         match &begun {
             Ok(_) => {
@@ -130,7 +136,7 @@ mod tests {
                 units.spawn(async move {
                     loop {
                         let pool = async { panic!("a pool knocks on its own account") };
-                        door.pass::<()>(none_stands, pool).await.unwrap_err();
+                        door.pass::<()>(|| none_stands, pool).await.unwrap_err();
                     }
                 });
             }
@@ -139,17 +145,39 @@ mod tests {
             let knocked = knocks.load(Ordering::SeqCst);
             assert!((10..=20).contains(&knocked), "{knocked}");
             there.store(true, Ordering::SeqCst);
-            door.pass(false, async { Ok(()) }).await.unwrap();
+            door.pass(|| false, async { Ok(()) }).await.unwrap();
             let began = Instant::now();
-            door.pass(none_stands, async { Ok(()) }).await.unwrap();
+            door.pass(|| none_stands, async { Ok(()) }).await.unwrap();
             assert_eq!(began.elapsed(), Duration::ZERO);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stood_in_line_does_not_knock_once_a_connection_stands() {
+        let (door, knocks, there) = door();
+        there.store(true, Ordering::SeqCst);
+        let standing = Arc::<AtomicBool>::default();
+        let mut units = tokio::task::JoinSet::new();
+        for _ in 0..300 {
+            let (door, standing) = (Arc::clone(&door), Arc::clone(&standing));
+            units.spawn(async move {
+                let opened = async {
+                    // It takes a while, and the others come meanwhile.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    standing.store(true, Ordering::SeqCst);
+                    Ok(())
+                };
+                door.pass(|| !standing.load(Ordering::SeqCst), opened).await
+            });
+        }
+        assert!(units.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(knocks.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
     async fn nobody_knocks_while_connections_stand() {
         let (door, knocks, _) = door();
-        door.pass(false, async { Ok(()) }).await.unwrap();
+        door.pass(|| false, async { Ok(()) }).await.unwrap();
         assert_eq!(knocks.load(Ordering::SeqCst), 0);
     }
 }

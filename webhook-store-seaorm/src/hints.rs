@@ -160,7 +160,7 @@ async fn listen(pool: DatabaseConnection, channel: String, door: Arc<Door>, hear
     loop {
         let listener = PgListener::connect_with(pool.get_postgres_connection_pool());
         let listener = async { listener.await.map_err(failed) };
-        match door.pass(true, listener).await {
+        match door.pass(|| true, listener).await {
             Ok(mut listener) => {
                 // It would look for the database by itself, as often as it likes.
                 listener.eager_reconnect(false);

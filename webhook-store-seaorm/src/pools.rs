@@ -79,7 +79,7 @@ impl Pools {
     ) -> Result<Begun, sea_orm::DbErr> {
         let pair = self.present();
         let pool = if writes { pair.writer } else { pair.readers };
-        let none_stands = self.standing.is_some_and(|standing| standing(&pool) == 0);
+        let none_stands = || self.standing.is_some_and(|standing| standing(&pool) == 0);
         self.door.pass(none_stands, Begun::begin(&pool, options, &self.manner)).await
     }
 
