@@ -138,7 +138,8 @@ impl Signing {
     ///
     /// # Errors
     ///
-    /// [`InvalidSigning`] when a key cannot sign in one of the profiles, or profiles have no key.
+    /// [`InvalidSigning`] when a key cannot sign in one of the profiles, keys have no profile or profiles
+    /// no key, or there are more than [`MAX_KEYS`](Self::MAX_KEYS).
     pub fn new(keys: Vec<SigningKey>, profiles: Vec<Profile>) -> Result<Self, InvalidSigning> {
         if keys.is_empty() && !profiles.is_empty() {
             return Err(InvalidSigning::NoSecret);
