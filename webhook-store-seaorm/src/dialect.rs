@@ -36,6 +36,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// Whether a subquery may be run for each row of what stands before it.
+    fn has_lateral(&self) -> bool {
+        false
+    }
+
     /// Milliseconds of Unix time by the database's clock, as an expression.
     fn now(&self) -> &'static str;
 

@@ -228,7 +228,7 @@ async fn each_listing_reads_the_index_made_for_it() {
 /// How a listing reads deliveries.
 async fn reads(store: &SeaOrmStore, query: &DeliveryQuery, open: &[EndpointId]) -> Vec<String> {
     let mut steps = Vec::new();
-    for (sql, _) in crate::log::listing::listings(query, open, 10) {
+    for (sql, _) in crate::log::listing::listings(query, open, false, 10) {
         steps.extend(plan(store, &store.inner.sql.render(&sql)).await);
     }
     steps.retain(|step| step.starts_with("SEARCH d ") || step.starts_with("SCAN d "));

@@ -91,6 +91,10 @@ impl Dialect for Postgres {
         TransactionOptions::default()
     }
 
+    fn has_lateral(&self) -> bool {
+        true
+    }
+
     fn one_snapshot(&self) -> Option<&'static str> {
         Some("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     }

@@ -15,6 +15,7 @@ use webhook_core::{
 
 use super::{SELECT_DELIVERIES, delivery};
 use crate::{
+    dialect::repeated,
     fault::Fault,
     row::{Row, ToValue, limit},
     rows::pairs,
@@ -36,7 +37,9 @@ impl Unit for ListDeliveries {
         }
         let most = self.0.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
         let mut newest = Newest::default();
-        for (sql, values) in listings(&self.0, &self.open_endpoints(tx).await?, most + 1) {
+        let endpoints = self.open_endpoints(tx).await?;
+        let lateral = tx.sql().dialect.has_lateral();
+        for (sql, values) in listings(&self.0, &endpoints, lateral, most + 1) {
             newest.add(tx.all(&sql, values).await?)?;
         }
         let (items, is_all) = newest.first(most);
@@ -98,18 +101,27 @@ impl ListDeliveries {
     }
 }
 
-/// Endpoints whose pending deliveries are read by one statement.
+/// Endpoints whose pending deliveries are read by one statement, each by a part of its own.
 const ENDPOINTS: usize = 100;
 
+/// The same, where one part reads those of many.
+const LATERAL_ENDPOINTS: usize = 10_000;
+
 /// The statements for a query, where the pending deliveries of these endpoints have to be looked for
-/// one by one.
+/// one by one: by one part, where there is `lateral`.
 pub(crate) fn listings(
     query: &DeliveryQuery,
     endpoints: &[EndpointId],
+    lateral: bool,
     rows: usize,
 ) -> Vec<(String, Vec<Value>)> {
-    let pending = |some: &[EndpointId]| some.iter().map(Part::pending).collect::<Vec<_>>();
-    let mut chunks = endpoints.chunks(ENDPOINTS);
+    let pending = |some: &[EndpointId]| -> Vec<Part> {
+        if lateral && !some.is_empty() {
+            return vec![Part::pending_of_each(some)];
+        }
+        some.iter().map(Part::pending).collect()
+    };
+    let mut chunks = endpoints.chunks(if lateral { LATERAL_ENDPOINTS } else { ENDPOINTS });
     let last = chunks.next_back().unwrap_or_default();
     let mut all: Vec<_> = chunks.map(pending).collect();
     all.push(pending(last).into_iter().chain(rest(query)).collect());
@@ -140,34 +152,54 @@ fn newest_of(query: &DeliveryQuery, parts: Vec<Part>, rows: usize) -> (String, V
             );
             part.values.extend(pairs(&[id]));
         }
-        sql.push(
-            format!(
-                "SELECT * FROM ({SELECT_DELIVERIES} WHERE {} \
-             ORDER BY d.created_at DESC, d.event_id DESC, d.endpoint_id DESC LIMIT ?) AS part",
-                part.conditions.join(" AND ")
-            )
-            .replace("{by}", part.by),
+        let newest = format!(
+            "{SELECT_DELIVERIES} WHERE {} \
+             ORDER BY d.created_at DESC, d.event_id DESC, d.endpoint_id DESC LIMIT ?",
+            part.conditions.join(" AND ")
         );
+        let newest = newest.replace("{by}", part.by);
+        sql.push(match part.each.len() {
+            0 => format!("SELECT * FROM ({newest}) AS part"),
+            endpoints => format!(
+                "SELECT part.* FROM {{endpoints}} AS x CROSS JOIN LATERAL ({newest}) AS part \
+                 WHERE x.id IN ({})",
+                repeated("?", endpoints)
+            ),
+        });
         values.extend(part.values);
         values.push(limit(rows));
+        values.extend(part.each);
     }
     values.push(limit(rows));
     let newest = "ORDER BY created_at DESC, event_id DESC, endpoint_id DESC LIMIT ?";
     (format!("{} {newest}", sql.join(" UNION ALL ")), values)
 }
 
+const PENDING: &str = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
+
 /// What one index answers.
 struct Part {
     by: &'static str,
     conditions: Vec<&'static str>,
     values: Vec<Value>,
+    /// The endpoints `x` for each of which it is answered, where it speaks of one.
+    each: Vec<Value>,
 }
 
 impl Part {
+    fn new(by: &'static str, conditions: Vec<&'static str>, values: Vec<Value>) -> Self {
+        Self { by, conditions, values, each: Vec::new() }
+    }
+
     fn pending(endpoint: &EndpointId) -> Self {
-        let pending = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
-        let conditions = vec!["d.endpoint_id = ?", pending];
-        Self { by: "{by_endpoint}", conditions, values: vec![endpoint.to_value()] }
+        let conditions = vec!["d.endpoint_id = ?", PENDING];
+        Self::new("{by_endpoint}", conditions, vec![endpoint.to_value()])
+    }
+
+    fn pending_of_each(endpoints: &[EndpointId]) -> Self {
+        let each = endpoints.iter().map(ToValue::to_value).collect();
+        let conditions = vec!["d.endpoint_id = x.id", PENDING];
+        Self { each, ..Self::new("{by_endpoint}", conditions, Vec::new()) }
     }
 
     fn narrow(&mut self, condition: &'static str, value: Value) {
@@ -185,7 +217,7 @@ impl Part {
 /// The deliveries of an event stand together and are few: no other index may be tempting.
 fn of_event(query: &DeliveryQuery, event: EventId) -> Part {
     let (conditions, values) = (vec!["d.event_id = ?"], vec![event.to_value()]);
-    let mut part = Part { by: "", conditions, values };
+    let mut part = Part::new("", conditions, values);
     part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
     part.narrow_if_any("COALESCE(d.tenant, '') = ?", query.tenant.as_ref().map(ToValue::to_value));
     part.narrow_if_any("COALESCE(d.status, '') = ?", query.status.map(|status| status.to_value()));
@@ -203,7 +235,7 @@ fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> Part {
         (_, None, Some(_)) => ("{by_tenant}", "d.status = ? {not_open}"),
         (_, None, None) => ("{by_status}", "d.status = ? {not_open}"),
     };
-    let mut part = Part { by, conditions: vec![is_status], values: vec![status.to_value()] };
+    let mut part = Part::new(by, vec![is_status], vec![status.to_value()]);
     part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
     part.narrow_if_any("d.tenant = ?", query.tenant.as_ref().map(ToValue::to_value));
     part
