@@ -87,7 +87,8 @@ impl<'a> Tenant<'a> {
         Ok(delivery.filter(|delivery| delivery.tenant == *self.id))
     }
 
-    /// The attempts on record of one of its deliveries, the first one first.
+    /// The attempts on record of one of its deliveries, the first one first. The text of a failure may
+    /// name internal addresses: show a customer its kind and the status.
     ///
     /// # Errors
     ///
@@ -108,7 +109,7 @@ impl<'a> Tenant<'a> {
     pub async fn redeliver(&self, ids: &[DeliveryId]) -> Result<Vec<Redelivered>, StoreError> {
         let own = self.own(ids).await?;
         let answers = self.operator().redeliver(&own).await?;
-        Ok(in_order(ids, &own, answers, Redelivered::NotFound))
+        Ok(in_order(ids, &own, &answers, &Redelivered::NotFound))
     }
 
     /// Cancels deliveries that are not final, as [`Operator::cancel`](crate::Operator::cancel) does.
@@ -120,10 +121,10 @@ impl<'a> Tenant<'a> {
     pub async fn cancel(&self, ids: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
         let own = self.own(ids).await?;
         let answers = self.operator().cancel(&own).await?;
-        Ok(in_order(ids, &own, answers, Cancelled::NotFound))
+        Ok(in_order(ids, &own, &answers, &Cancelled::NotFound))
     }
 
-    /// Those of these deliveries that are its own, each once.
+    /// Those of these deliveries that are its own, each once, sorted.
     async fn own(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {
         let ids: BTreeSet<_> = ids.iter().copied().collect();
         let mut own = Vec::with_capacity(ids.len());
@@ -138,14 +139,13 @@ impl<'a> Tenant<'a> {
     }
 }
 
-/// An answer for each of `ids`: that of `own`, or `not_found`.
+/// An answer for each of `ids`: that of `own`, which are sorted, or `not_found`.
 fn in_order<T: Clone>(
     ids: &[DeliveryId],
     own: &[DeliveryId],
-    answers: Vec<T>,
-    not_found: T,
+    answers: &[T],
+    not_found: &T,
 ) -> Vec<T> {
-    let answer =
-        |id| own.iter().zip(&answers).find(|(own, _)| **own == id).map(|(_, it)| it.clone());
-    ids.iter().map(|id| answer(*id).unwrap_or_else(|| not_found.clone())).collect()
+    let answer = |id| own.binary_search(id).ok().and_then(|at| answers.get(at));
+    ids.iter().map(|id| answer(id).unwrap_or(not_found).clone()).collect()
 }

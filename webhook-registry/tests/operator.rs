@@ -2,41 +2,40 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failed test")]
 
-use std::{future::pending, sync::Arc, time::Duration};
+mod fakes;
+
+use std::{future::pending, ops::Deref, time::Duration};
+
+use fakes::Fakes;
 
 use webhook_registry::{
-    Cancelled, Clock, Deliveries, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    DisabledReason, EndpointId, EndpointState, NewEndpoint, Prune, Redelivered, Webhooks,
+    Cancelled, Deliveries, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
+    EndpointId, EndpointState, NewEndpoint, Prune, Redelivered,
 };
-use webhook_testkit::{
-    ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds, status,
-};
+use webhook_testkit::{PlainSigner, status};
 
 const URL: &str = "https://billing.example/hooks";
 
-/// A process over fakes, with an endpoint that wants everything and tries twice.
-struct Fakes {
-    clock: ManualClock,
-    transport: ScriptedTransport,
-    webhooks: Webhooks,
+/// A process with an endpoint that wants everything and tries twice.
+struct World {
+    fakes: Fakes,
     endpoint: EndpointId,
 }
 
-impl Fakes {
+impl Deref for World {
+    type Target = Fakes;
+
+    fn deref(&self) -> &Fakes {
+        &self.fakes
+    }
+}
+
+impl World {
     async fn new() -> Self {
-        let clock = ManualClock::new();
-        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let transport = ScriptedTransport::with_clock(shared.clone());
-        let webhooks = Webhooks::builder()
-            .store(MemoryStore::new(shared))
-            .transport(transport.clone())
-            .signer(PlainSigner::new())
-            .clock(clock.clone())
-            .ids(SequenceIds::new())
-            .build()
-            .unwrap();
-        let endpoint = webhooks.add_endpoint(NewEndpoint::new(URL).retry("1s")).await.unwrap();
-        Self { clock, transport, webhooks, endpoint: endpoint.endpoint.id }
+        let fakes = Fakes::new(PlainSigner::new());
+        let new = NewEndpoint::new(URL).retry("1s");
+        let endpoint = fakes.webhooks.add_endpoint(new).await.unwrap().endpoint.id;
+        Self { fakes, endpoint }
     }
 
     async fn publish(&self) -> DeliveryId {
@@ -45,21 +44,9 @@ impl Fakes {
         DeliveryId::new(published.event, self.endpoint)
     }
 
-    /// Delivers until nothing is left, turning the clock whenever everybody waits.
+    /// Delivers until nothing is left.
     async fn deliver(&self) {
-        let turn = async {
-            loop {
-                tokio::task::yield_now().await;
-                if let Some(wait) = self.clock.next_deadline() {
-                    self.clock.advance(wait);
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            done = self.webhooks.run_until_idle(None, pending()) => { done.unwrap(); }
-            () = turn => {}
-        }
+        self.fakes.deliver(None).await;
     }
 
     async fn delivery(&self, id: DeliveryId) -> Delivery {
@@ -69,7 +56,7 @@ impl Fakes {
 
 #[tokio::test]
 async fn a_redelivered_delivery_is_tried_as_often_as_a_new_one() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     fakes.transport.otherwise(status(503));
     let id = fakes.publish().await;
     fakes.deliver().await;
@@ -88,7 +75,7 @@ async fn a_redelivered_delivery_is_tried_as_often_as_a_new_one() {
 
 #[tokio::test]
 async fn an_attempt_under_a_fresh_budget_waits_as_the_first_one_did() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     fakes.transport.otherwise(status(503));
     let id = fakes.publish().await;
     fakes.deliver().await;
@@ -103,7 +90,7 @@ async fn an_attempt_under_a_fresh_budget_waits_as_the_first_one_did() {
 
 #[tokio::test]
 async fn what_a_query_finds_is_redelivered_in_pages_once() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     let operator = fakes.webhooks.operator();
     fakes.transport.otherwise(status(400));
     let mut ids = Vec::new();
@@ -138,7 +125,7 @@ async fn what_a_query_finds_is_redelivered_in_pages_once() {
 
 #[tokio::test]
 async fn a_cancelled_delivery_is_not_sent() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     let operator = fakes.webhooks.operator();
     let (gone, left) = (fakes.publish().await, fakes.publish().await);
     assert_eq!(operator.cancel(&[gone]).await.unwrap(), [Cancelled::Done]);
@@ -152,7 +139,7 @@ async fn a_cancelled_delivery_is_not_sent() {
 
 #[tokio::test]
 async fn a_disabled_endpoint_gets_no_new_events_until_it_is_enabled() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     let operator = fakes.webhooks.operator();
     let id = fakes.publish().await;
     let by_hand = EndpointState::Disabled(DisabledReason::ByHand);
@@ -174,7 +161,7 @@ async fn a_disabled_endpoint_gets_no_new_events_until_it_is_enabled() {
 
 #[tokio::test]
 async fn enabling_does_not_resume_and_disabling_keeps_its_first_reason() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     let operator = fakes.webhooks.operator();
     operator.pause_endpoint(fakes.endpoint).await.unwrap();
     let paused = operator.enable_endpoint(fakes.endpoint).await.unwrap();
@@ -189,7 +176,7 @@ async fn enabling_does_not_resume_and_disabling_keeps_its_first_reason() {
 
 #[tokio::test]
 async fn a_status_names_the_endpoint_that_fails() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     let operator = fakes.webhooks.operator();
     fakes.transport.otherwise(status(503));
     let id = fakes.publish().await;
@@ -211,7 +198,7 @@ async fn a_status_names_the_endpoint_that_fails() {
 
 #[tokio::test]
 async fn a_prune_goes_on_to_its_end() {
-    let fakes = Fakes::new().await;
+    let fakes = World::new().await;
     let operator = fakes.webhooks.operator();
     for _ in 0..5 {
         fakes.publish().await;

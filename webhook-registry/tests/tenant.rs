@@ -7,13 +7,17 @@
     reason = "a panic is the failed test"
 )]
 
-use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
+mod fakes;
+
+use std::{collections::BTreeSet, future::Future, pin::Pin};
+
+use fakes::Fakes;
 
 use webhook_registry::{
-    Cancelled, Clock, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointError,
-    NewEndpoint, NewEvent, Redelivered, Rotation, Tenant, TenantId, Webhooks,
+    Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointError, NewEndpoint,
+    NewEvent, Redelivered, Rotation, Tenant, TenantId, Webhooks,
 };
-use webhook_testkit::{ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds};
+use webhook_testkit::PlainSigner;
 
 /// Two customers, each with an endpoint and a delivery.
 struct World {
@@ -26,16 +30,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let clock = ManualClock::new();
-        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let webhooks = Webhooks::builder()
-            .store(MemoryStore::new(shared))
-            .transport(ScriptedTransport::new())
-            .signer(PlainSigner::new())
-            .clock(clock)
-            .ids(SequenceIds::new())
-            .build()
-            .unwrap();
+        let webhooks = Fakes::new(PlainSigner::new()).webhooks;
         let (ours, theirs): (TenantId, TenantId) =
             ("ours".parse().unwrap(), "theirs".parse().unwrap());
         let mut theirs_are = None;
