@@ -4,7 +4,7 @@ use webhook_core::StoreErrorKind;
 use super::{Dialect, FIRST_DUE, repeated};
 use crate::{connect_error::Refusal, fault::Class};
 
-/// MySQL from 8.0 on, and MariaDB from 10.6 on.
+/// MySQL from 8.0 on, not tried yet, and MariaDB from 10.6 on.
 #[derive(Debug)]
 pub(crate) struct MySql;
 
