@@ -9,7 +9,9 @@ use http::StatusCode;
 
 use crate::{
     attempt::Outcome,
+    health::Sign,
     port::{Response, TransportErrorKind},
+    retry::RetryPolicy,
     retry_after::retry_after,
     time::Timestamp,
 };
@@ -56,6 +58,34 @@ fn classify_response(response: &Response, now: Timestamp) -> Verdict {
         StatusCode::GONE => Verdict::Gone,
         _ => Verdict::TryAgain { retry_after: retry_after(&response.headers, now) },
     }
+}
+
+/// Says what `outcome`, of this `verdict`, tells about the receiver's health. `Retry-After` counts as far as
+/// the retry policy allows. Where nothing is known against the endpoint, a success is no news.
+pub fn sign(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy, unwell: bool) -> Sign {
+    match verdict {
+        Verdict::Accepted if unwell => Sign::Good,
+        Verdict::Accepted | Verdict::Gone => Sign::None,
+        Verdict::TryAgain { retry_after: Some(wait) } if asks_for_a_pause(outcome) => {
+            Sign::Busy(wait.min(policy.max_retry_after()))
+        }
+        Verdict::TryAgain { .. } if !is_blocked(outcome) => Sign::Bad,
+        Verdict::TryAgain { .. } | Verdict::TryAgainSoon | Verdict::OwnFault | Verdict::Refused => {
+            if unwell { Sign::Void } else { Sign::None }
+        }
+    }
+}
+
+/// 429 and 503 speak of the receiver as a whole; another status only of this delivery.
+fn asks_for_a_pause(outcome: &Outcome) -> bool {
+    let Outcome::Answered(response) = outcome else { return false };
+    matches!(response.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// An address that we refuse is no fault of who listens there.
+fn is_blocked(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::NotAnswered(error)
+        if matches!(error.kind(), TransportErrorKind::BlockedName | TransportErrorKind::BlockedLiteral))
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use crate::{
     event::EventType,
     filter::EventFilter,
     header::CustomHeaders,
+    health::Health,
     id::{EndpointId, Revision, TenantId},
+    rate::RateLimit,
     retry::RetryPolicy,
     signature::Signing,
     text::serde_as_text,
@@ -47,12 +49,17 @@ pub struct Endpoint {
     pub retry: RetryPolicy,
     /// Attempts in flight at once, in each worker process.
     pub max_in_flight: u32,
+    /// Attempts that may start a second, all worker processes together.
+    pub rate: Option<RateLimit>,
     /// Whether it gets anything at present.
     pub state: EndpointState,
     /// How often it was edited: an edit must name the one it was made from.
     pub revision: Revision,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// How it was when this was read, as its attempts tell. No setting: what an edit says of it is
+    /// not stored.
+    pub health: Health,
 }
 
 impl Endpoint {
@@ -71,9 +78,11 @@ impl Endpoint {
             timeout: Timeout::default(),
             retry: RetryPolicy::durable(),
             max_in_flight: Self::MAX_IN_FLIGHT,
+            rate: None,
             state: EndpointState::Active,
             revision: Revision::default(),
             created_at: Timestamp::default(),
+            health: Health::HEALTHY,
         }
     }
 
@@ -131,6 +140,13 @@ impl Endpoint {
         self
     }
 
+    /// Sets how many attempts may start a second, all worker processes together.
+    #[must_use]
+    pub const fn with_rate(mut self, rate: Option<RateLimit>) -> Self {
+        self.rate = rate;
+        self
+    }
+
     /// Sets whether it gets anything.
     #[must_use]
     pub const fn with_state(mut self, state: EndpointState) -> Self {
@@ -143,6 +159,19 @@ impl Endpoint {
     pub const fn with_revision(mut self, revision: Revision) -> Self {
         self.revision = revision;
         self
+    }
+
+    /// Sets how it is.
+    #[must_use]
+    pub const fn with_health(mut self, health: Health) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Whether what is known of its health still holds after an edit that makes it `edited`. What goes
+    /// to another place, or is switched on again, begins anew.
+    pub fn keeps_health(&self, edited: &Self) -> bool {
+        self.url == edited.url && (self.state == edited.state || !edited.state.is_active())
     }
 
     /// Sets when it was registered.
@@ -185,6 +214,8 @@ pub enum DisabledReason {
     ByHand,
     /// It answered `410 Gone`.
     Gone,
+    /// For days there was no success.
+    Failing,
 }
 
 impl fmt::Display for EndpointState {
@@ -194,6 +225,7 @@ impl fmt::Display for EndpointState {
             Self::Paused => "paused",
             Self::Disabled(DisabledReason::ByHand) => "disabled",
             Self::Disabled(DisabledReason::Gone) => "disabled-gone",
+            Self::Disabled(DisabledReason::Failing) => "disabled-failing",
         })
     }
 }
@@ -207,6 +239,7 @@ impl FromStr for EndpointState {
             "paused" => Self::Paused,
             "disabled" => Self::Disabled(DisabledReason::ByHand),
             "disabled-gone" => Self::Disabled(DisabledReason::Gone),
+            "disabled-failing" => Self::Disabled(DisabledReason::Failing),
             _ => return Err(InvalidEndpointState),
         })
     }
@@ -216,7 +249,7 @@ serde_as_text!(EndpointState);
 
 /// The text is no endpoint state.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a valid endpoint state; expected active, paused, disabled or disabled-gone")]
+#[error("not a valid endpoint state; expected active, paused, disabled, disabled-gone or disabled-failing")]
 pub struct InvalidEndpointState;
 
 /// The deadline of one attempt of a durable delivery: 1 ms to 30 s, by default 30 s.
@@ -262,7 +295,7 @@ mod tests {
 
     #[test]
     fn states_are_stored_as_text_and_come_back() {
-        for text in ["active", "paused", "disabled", "disabled-gone"] {
+        for text in ["active", "paused", "disabled", "disabled-gone", "disabled-failing"] {
             assert_eq!(text.parse::<EndpointState>().unwrap().to_string(), text);
         }
         assert_eq!("asleep".parse::<EndpointState>(), Err(InvalidEndpointState));

@@ -11,6 +11,8 @@ use crate::{
     duration::format_duration,
     endpoint::{DisabledReason, Endpoint, EndpointState},
     filter::EventFilter,
+    health::Condition,
+    rate::RateLimit,
     time::Timestamp,
 };
 
@@ -70,6 +72,11 @@ pub enum Standing {
     NotYet(Duration),
     /// It has been due for so long, and waits for a worker with a free slot.
     Due(Duration),
+    /// It is due, but its endpoint is left alone for so long: it failed too often in a row, or asked
+    /// for a pause.
+    Resting(Duration, Option<u32>),
+    /// It is due, and its endpoint gets no more than this a second.
+    Limited(RateLimit),
     /// Its endpoint is paused.
     Paused,
     /// Its endpoint is disabled, and why.
@@ -195,11 +202,20 @@ fn waiting(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> 
         Some(EndpointState::Disabled(DisabledReason::Gone)) => {
             return Standing::Disabled("it answered 410 Gone");
         }
+        Some(EndpointState::Disabled(DisabledReason::Failing)) => {
+            return Standing::Disabled("for days nothing but failures");
+        }
         Some(EndpointState::Active) | None => {}
     }
-    match delivery.due_at {
-        Some(due_at) if due_at > now => Standing::NotYet(due_at.since(now)),
-        due_at => Standing::Due(now.since(due_at.unwrap_or(now))),
+    let due_at = delivery.due_at.unwrap_or(now);
+    let condition = endpoint.map(|endpoint| endpoint.health.condition());
+    match (condition, endpoint.and_then(|endpoint| endpoint.rate)) {
+        (Some(Condition::Cooling { failures, until }), _) if until > now.max(due_at) => {
+            Standing::Resting(until.since(now), (failures > 0).then_some(failures))
+        }
+        _ if due_at > now => Standing::NotYet(due_at.since(now)),
+        (_, Some(rate)) => Standing::Limited(rate),
+        _ => Standing::Due(now.since(due_at)),
     }
 }
 
@@ -252,6 +268,20 @@ impl fmt::Display for Standing {
                 f,
                 "next: due for {}; it waits for a worker with a free slot for this endpoint (does one run?)",
                 seconds(*since)
+            ),
+            Self::Resting(wait, Some(failures)) => write!(
+                f,
+                "next: an attempt in {} or later, as the endpoint has failed {failures} times in a row and is left alone until then; one delivery is the probe, and no attempt is used up meanwhile",
+                seconds(*wait)
+            ),
+            Self::Resting(wait, None) => write!(
+                f,
+                "next: an attempt in {} or later, as the receiver asked for a pause (429 or 503 with Retry-After)",
+                seconds(*wait)
+            ),
+            Self::Limited(rate) => write!(
+                f,
+                "next: due; the endpoint gets {rate}, and others of it are before this one (does a worker run?)"
             ),
             Self::Paused => f.write_str("next: nothing, as the endpoint is paused; resume it"),
             Self::Disabled(why) => {

@@ -34,10 +34,14 @@ mod explain;
 mod fan_out;
 mod filter;
 mod header;
+mod health;
 mod id;
 mod idle;
+mod notice;
+mod pace;
 mod port;
 mod publisher;
+mod rate;
 mod request;
 mod retry;
 mod retry_after;
@@ -51,7 +55,7 @@ mod wake;
 
 pub use crate::{
     attempt::{Attempt, Failure, FailureKind, Outcome},
-    classify::{Verdict, classify},
+    classify::{Verdict, classify, sign},
     decide::{Decision, FailReason, Progress, decide},
     delivery::{
         Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus, Page,
@@ -72,10 +76,13 @@ pub use crate::{
     fan_out::{Snapshot, fan_out},
     filter::{EventFilter, InvalidEventFilter},
     header::{CustomHeaders, InvalidHeader},
+    health::{Condition, Health, HealthPolicy, Sign, Turn},
     id::{
         DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId, TenantVersion,
     },
     idle::until_idle,
+    notice::{Notice, NoticeId, NoticeKind},
+    pace::Pace,
     port::{
         Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, Signer,
         SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport, TransportError,
@@ -91,6 +98,7 @@ pub use crate::{
         },
     },
     publisher::{Publisher, SendError, Sent},
+    rate::{InvalidRateLimit, RateLimit, RateUsed},
     request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
     retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
     retry_after::retry_after,

@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     attempt::{Attempt, Outcome},
-    classify::classify,
+    classify::{classify, sign},
     decide::{Decision, FailReason, decide},
     endpoint::{DisabledReason, Endpoint},
     exchange::Wire,
+    health::{HealthPolicy, Sign},
+    notice::NoticeKind,
+    id::TenantId,
     port::store::deliveries::{Claim, Finish, Lease, Settle},
 };
 
@@ -34,6 +37,7 @@ pub(super) async fn work(
     claim: Claim,
     endpoint: Option<Arc<Endpoint>>,
     start_by: Duration,
+    health: HealthPolicy,
 ) -> Worked {
     let Some(endpoint) = endpoint else { return Worked::Finished(endpoint_gone(&claim)) };
     // Paused or disabled since the claim.
@@ -48,10 +52,11 @@ pub(super) async fn work(
     }
     let exchange = wire.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
+    let sign = sign(&exchange.outcome, verdict, &endpoint.retry, claim.unwell);
     let attempt = exchange.record(claim.progress.attempt);
     say(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
-    Worked::Finished(finish(&claim, attempt, decision))
+    Worked::Finished(finish(&claim, attempt, decision).with_sign(sign, health))
 }
 
 /// The decision, as the store writes it down.
@@ -64,14 +69,32 @@ fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
         Decision::Fail(_) => (Settle::Failed, 0),
     };
     let gone = decision == Decision::Fail(FailReason::Gone);
-    Finish::new(claim.lease, attempts, claim.progress.attempt, settle)
+    let finish = Finish::new(claim.lease, attempts, claim.progress.attempt, settle);
+    let notice = exhausted(claim, &finish).filter(|_| !gone);
+    finish
+        .with_notice(notice)
         .with_forgiven(claim.progress.forgiven.saturating_add(forgiven))
         .disabling(gone.then_some(DisabledReason::Gone))
 }
 
 /// The last attempt that the policy allows was lost with its worker: there is nothing to send.
 fn exhausted_by_loss(claim: &Claim) -> Finish {
-    not_made(claim, Settle::Failed)
+    let finish = not_made(claim, Settle::Failed);
+    let notice = exhausted(claim, &finish);
+    finish.with_notice(notice)
+}
+
+/// What is to be told of a delivery that is given up.
+fn exhausted(claim: &Claim, finish: &Finish) -> Option<(TenantId, NoticeKind)> {
+    (finish.settle == Settle::Failed).then(|| {
+        let kind = NoticeKind::DeliveryExhausted {
+            delivery: claim.lease.delivery,
+            event_type: claim.event.event_type.clone(),
+            attempts: finish.attempts_made,
+            last_error: finish.last_error().unwrap_or_default().to_owned(),
+        };
+        (claim.event.tenant.clone(), kind)
+    })
 }
 
 /// The endpoint was removed between the claim and its loading. The store has cancelled the delivery
@@ -89,6 +112,7 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
     let made = claim.progress.attempt.saturating_sub(1);
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
         .with_forgiven(claim.progress.forgiven)
+        .with_sign(if claim.unwell { Sign::Void } else { Sign::None }, HealthPolicy::new())
 }
 
 /// Attempts that were claimed and never recorded: their workers are gone, what the receiver got is
@@ -189,6 +213,7 @@ mod tests {
             claim(1, 0),
             Some(Arc::new(endpoint)),
             start_by,
+            HealthPolicy::new(),
         );
         work.now_or_never().unwrap()
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::endpoint::Timeout;
+use crate::{endpoint::Timeout, health::HealthPolicy};
 
 /// How a dispatcher works.
 ///
@@ -21,6 +21,8 @@ pub struct DispatcherConfig {
     pub(super) recording_budget: Duration,
     pub(super) claim_budget: Duration,
     pub(super) seed: u64,
+    pub(super) health: HealthPolicy,
+    pub(super) tenant_share: Option<usize>,
 }
 
 impl DispatcherConfig {
@@ -62,6 +64,8 @@ impl DispatcherConfig {
             recording_budget: Self::RECORDING_BUDGET,
             claim_budget: Self::CLAIM_BUDGET,
             seed: 0,
+            health: HealthPolicy::new(),
+            tenant_share: None,
         }
     }
 
@@ -126,6 +130,27 @@ impl DispatcherConfig {
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// Sets when an endpoint counts as failing, and when it is left alone.
+    #[must_use]
+    pub const fn health(mut self, policy: HealthPolicy) -> Self {
+        self.health = policy;
+        self
+    }
+
+    /// Sets the most attempts that one tenant may have in flight while another has work: half of all,
+    /// unless set. However much one tenant publishes, the others then have the other half among them.
+    /// Alone, a tenant may use everything.
+    #[must_use]
+    pub const fn tenant_share(mut self, most: usize) -> Self {
+        self.tenant_share = Some(most);
+        self
+    }
+
+    /// What a tenant may have in flight while another has work.
+    pub(super) fn share(&self) -> usize {
+        self.tenant_share.unwrap_or(self.concurrency.div_ceil(2)).clamp(1, self.concurrency.max(1))
     }
 
     /// Checks the settings against each other.

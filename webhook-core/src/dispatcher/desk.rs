@@ -111,7 +111,8 @@ impl Desk {
         let (limit, in_flight) = self.bay.slots(|slots| slots.ask(self.config.batch))?;
         (self.claiming, self.claim_at) = (true, NEVER);
         let claim = ClaimDue::new(limit, self.config.lease);
-        Some(claim.in_flight(in_flight).resume_at(self.resume_at))
+        let share = u32::try_from(self.config.share()).unwrap_or(u32::MAX);
+        Some(claim.in_flight(in_flight).resume_at(self.resume_at).tenant_share(share))
     }
 
     /// Begins to route, if it is time.

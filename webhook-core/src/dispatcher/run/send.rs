@@ -7,7 +7,10 @@ use futures_util::FutureExt;
 
 use super::{Run, Step};
 use crate::{
-    dispatcher::attempt::{Worked, work},
+    dispatcher::{
+        Dispatcher,
+        attempt::{Worked, work},
+    },
     endpoint::Timeout,
     port::store::deliveries::Claim,
 };
@@ -17,7 +20,8 @@ impl Run<'_> {
         let endpoint = self.endpoints.get(&claim.lease.delivery.endpoint).cloned();
         let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
         let start_by = self.desk.start_by(asked_at, timeout.as_duration());
-        let attempt = work(self.dispatcher.wire.clone(), claim, endpoint, start_by);
+        let Dispatcher { wire, config, .. } = self.dispatcher;
+        let attempt = work(wire.clone(), claim, endpoint, start_by, config.health);
         self.steps.push(attempt.map(Step::Worked).boxed());
     }
 

@@ -28,7 +28,8 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// Stores events, each with its deliveries. Answers in the order of `batch`.
     ///
     /// An event whose [`FanOut::version`] is not the tenant's present one is stored unrouted
-    /// instead. An event whose id or key is taken is not stored again: it is the same one when
+    /// instead; so is one with a leased delivery to an endpoint that is not
+    /// [well](crate::Health::is_well): its caller could not know. An event whose id or key is taken is not stored again: it is the same one when
     /// tenant, type and body are the same. Ids are unique among all tenants, keys within one.
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
 
@@ -46,7 +47,8 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// and raises the epoch, committed before this returns.
     ///
     /// Walks the active endpoints that have due work round robin, from [`ClaimDue::resume_at`] on,
-    /// and takes the longest due first of each.
+    /// and takes the longest due first of each: as many as its [`Pace`](crate::Pace) has room for,
+    /// which is written down in the same transaction. Of two claims at once, no more start than of one.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError>;
 
     /// Writes down attempts and what follows from them. Answers in the order of `batch`.
@@ -54,6 +56,9 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// A lease that has ended, but that nobody has taken over, still holds. The attempts of a delivery
     /// that was cancelled meanwhile are recorded; it stays cancelled. Said again under the same epoch
     /// (the first answer may have been lost), it is [`Finished::Recorded`] and changes nothing.
+    ///
+    /// In the same transaction the endpoint's [`Health`](crate::Health) takes the turn that the sign
+    /// asks for, if only for what is recorded now, and the notices that follow are stored.
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError>;
 
     /// Gives back claims that were not started: due at once, their attempt not counted, and the time

@@ -7,7 +7,9 @@ use crate::{
     decide::Progress,
     endpoint::DisabledReason,
     event::Event,
-    id::{DeliveryId, EndpointId, LeaseEpoch, Revision},
+    health::{HealthPolicy, Sign},
+    id::{DeliveryId, EndpointId, LeaseEpoch, Revision, TenantId},
+    notice::NoticeKind,
     time::Timestamp,
 };
 
@@ -24,18 +26,28 @@ pub struct ClaimDue {
     pub in_flight: BTreeMap<EndpointId, u32>,
     /// The endpoint to begin with; the first one, when absent.
     pub resume_at: Option<EndpointId>,
+    /// The most attempts a tenant may have in flight, in this process, while another tenant has due
+    /// work that could be claimed.
+    pub tenant_share: u32,
 }
 
 impl ClaimDue {
     /// A request by a process that has nothing in flight.
     pub const fn new(limit: usize, lease: Duration) -> Self {
-        Self { limit, lease, in_flight: BTreeMap::new(), resume_at: None }
+        Self { limit, lease, in_flight: BTreeMap::new(), resume_at: None, tenant_share: u32::MAX }
     }
 
     /// Sets what the process has in flight.
     #[must_use]
     pub fn in_flight(mut self, in_flight: BTreeMap<EndpointId, u32>) -> Self {
         self.in_flight = in_flight;
+        self
+    }
+
+    /// Sets the most attempts a tenant may have in flight while another has work.
+    #[must_use]
+    pub const fn tenant_share(mut self, most: u32) -> Self {
+        self.tenant_share = most;
         self
     }
 
@@ -57,7 +69,8 @@ pub struct Claimed {
     pub resume_at: Option<EndpointId>,
     /// How long until the earliest work left of an active endpoint is due, or its lease runs out.
     /// Zero when something due was left behind; absent when nothing is left. Endpoints that have no
-    /// free slot after this claim do not count: the caller knows when they have one again.
+    /// free slot after this claim do not count: the caller knows when they have one again. Those that
+    /// rest, or have used up their rate, count from when that is over.
     pub next_due: Option<Duration>,
 }
 
@@ -89,13 +102,23 @@ pub struct Claim {
     pub recorded: u32,
     /// When the attempt before this one was claimed, by the store's clock, if there was one.
     pub previous_claim_at: Option<Timestamp>,
+    /// Whether something was known against the endpoint at the claim: then a success is news.
+    pub unwell: bool,
 }
 
 impl Claim {
     /// A claim of a first attempt.
     pub const fn new(lease: Lease, event: Arc<Event>, endpoint_revision: Revision) -> Self {
         let progress = Progress::of_attempt(1);
-        Self { lease, event, endpoint_revision, progress, recorded: 0, previous_claim_at: None }
+        Self {
+            lease,
+            event,
+            endpoint_revision,
+            progress,
+            recorded: 0,
+            previous_claim_at: None,
+            unwell: false,
+        }
     }
 
     /// Sets how far the delivery is.
@@ -110,6 +133,13 @@ impl Claim {
     #[must_use]
     pub const fn with_previous_claim_at(mut self, at: Option<Timestamp>) -> Self {
         self.previous_claim_at = at;
+        self
+    }
+
+    /// Sets whether something was known against the endpoint.
+    #[must_use]
+    pub const fn with_unwell(mut self, unwell: bool) -> Self {
+        self.unwell = unwell;
         self
     }
 }
@@ -139,6 +169,10 @@ pub struct Finish {
     pub settle: Settle,
     /// Disables the endpoint as well, for this reason.
     pub disable_endpoint: Option<DisabledReason>,
+    /// What the attempt says about the health of the endpoint, and how that is judged.
+    pub sign: (Sign, HealthPolicy),
+    /// What somebody has to be told, and of which tenant.
+    pub notice: Option<(TenantId, NoticeKind)>,
 }
 
 impl Finish {
@@ -149,7 +183,16 @@ impl Finish {
         attempts_made: u32,
         settle: Settle,
     ) -> Self {
-        Self { lease, attempts, attempts_made, forgiven: 0, settle, disable_endpoint: None }
+        Self {
+            lease,
+            attempts,
+            attempts_made,
+            forgiven: 0,
+            settle,
+            disable_endpoint: None,
+            sign: (Sign::None, HealthPolicy::new()),
+            notice: None,
+        }
     }
 
     /// Sets how many attempts do not count.
@@ -164,6 +207,25 @@ impl Finish {
     pub const fn disabling(mut self, reason: Option<DisabledReason>) -> Self {
         self.disable_endpoint = reason;
         self
+    }
+
+    /// Sets what the attempt says about the health of the endpoint, to be judged by this policy.
+    #[must_use]
+    pub const fn with_sign(mut self, sign: Sign, policy: HealthPolicy) -> Self {
+        self.sign = (sign, policy);
+        self
+    }
+
+    /// Sets what somebody has to be told.
+    #[must_use]
+    pub fn with_notice(mut self, notice: Option<(TenantId, NoticeKind)>) -> Self {
+        self.notice = notice;
+        self
+    }
+
+    /// What went wrong in the last attempt.
+    pub fn last_error(&self) -> Option<&str> {
+        self.attempts.last()?.failure.as_ref().map(|failure| failure.text.as_str())
     }
 }
 
