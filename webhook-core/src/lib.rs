@@ -46,6 +46,7 @@ mod request;
 mod retry;
 mod retry_after;
 mod secret;
+mod share;
 mod signature;
 mod text;
 mod time;
@@ -103,6 +104,7 @@ pub use crate::{
     retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
     retry_after::retry_after,
     secret::{InvalidSecret, Secret},
+    share::Shares,
     signature::{
         InvalidSigning, Message, Profile, Signing, SigningKey, WEBHOOK_ID, WEBHOOK_SIGNATURE,
         WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,

@@ -5,6 +5,7 @@ mod deliveries;
 mod endpoints;
 mod enqueue;
 mod finish;
+mod health;
 mod log;
 mod prune;
 mod row;
@@ -17,7 +18,8 @@ use std::{
 };
 
 use webhook_core::{
-    Clock, DeliveryId, EndpointId, EventId, EventKey, TenantId, TenantVersion, Timestamp,
+    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, TenantId,
+    TenantVersion, Timestamp,
 };
 
 use crate::ManualClock;
@@ -52,6 +54,7 @@ struct State {
     keys: BTreeMap<(TenantId, EventKey), EventId>,
     deliveries: BTreeMap<DeliveryId, DeliveryRow>,
     leases_lost: u64,
+    notices: BTreeMap<(Timestamp, NoticeId), Notice>,
     /// When events were stored.
     stored_at: BTreeMap<EventId, Timestamp>,
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Page, Prune,
+    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Notice, NoticeId, Page, Prune,
     Pruned, Redeliver, Redelivered, Request, Response, Route, Routed, Signer, SignerError,
     Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated,
     Upkeep,
@@ -133,5 +133,7 @@ mock! {
         async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
         async fn status(&self) -> Result<StoreStatus, StoreError>;
         async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
+        async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
+        async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError>;
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Prune, Pruned, Redeliver,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver,
     Redelivered, Route, Routed, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId,
     Updated, Upkeep,
 };
@@ -87,6 +87,10 @@ pub enum StoreCall {
     Status,
     /// [`Upkeep::prune`].
     Prune,
+    /// [`Upkeep::notices`].
+    Notices,
+    /// [`Upkeep::acknowledge`].
+    Acknowledge,
 }
 
 impl<S> FaultyStore<S> {
@@ -249,5 +253,13 @@ impl<S: Upkeep> Upkeep for FaultyStore<S> {
 
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
         self.around(StoreCall::Prune, self.inner.prune(prune)).await
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.around(StoreCall::Notices, self.inner.notices(limit)).await
+    }
+
+    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
+        self.around(StoreCall::Acknowledge, self.inner.acknowledge(ids)).await
     }
 }

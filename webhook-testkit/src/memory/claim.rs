@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Lease, Progress, Revision,
-    Timestamp,
+    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Lease, Progress, Shares, Timestamp,
 };
 
 use super::{State, row::DeliveryRow};
@@ -16,20 +15,27 @@ impl State {
     pub(super) fn claim_due(&mut self, ask: &ClaimDue, now: Timestamp) -> Claimed {
         let mut open = self.open();
         let round: Vec<_> = self.round(&open, ask, now);
+        let mut shares = self.shares(&round, ask);
         let mut claims = Vec::new();
-        let mut visited = 0;
+        let (mut visited, mut passed_over) = (0, None);
         for endpoint in round.iter().take_while(|_| ask.limit > 0) {
-            let room = free_slots(endpoint, ask).min(ask.limit - claims.len());
-            for id in take_due(&mut open, endpoint.id, room, now) {
-                claims.extend(self.claim(id, endpoint.revision, ask.lease, now));
-            }
             visited += 1;
+            let share = shares.room(&endpoint.tenant) as usize;
+            if share == 0 {
+                passed_over = passed_over.or(Some(endpoint.id));
+                continue;
+            }
+            let room = self.room(endpoint.id, ask, now).min(share).min(ask.limit - claims.len());
+            let taken = self.take(&mut open, endpoint, room, ask.lease, now);
+            shares.take(&endpoint.tenant, count(taken.len()));
+            claims.extend(taken);
             if claims.len() == ask.limit {
                 break;
             }
         }
         // The endpoint after the last one served, so that a busy one cannot keep the others waiting.
-        let resume_at = round.get(visited).or(round.first()).map(|endpoint| endpoint.id);
+        let next = round.get(visited).or(round.first()).map(|endpoint| endpoint.id);
+        let resume_at = passed_over.or(next);
         let next_due = self.next_due(&open, ask, &claims, now);
         Claimed::new(claims, resume_at, next_due)
     }
@@ -55,27 +61,55 @@ impl State {
         let due = open.iter().filter(|(_, ids)| is_due(ids));
         let endpoints = due.filter_map(|(&id, _)| self.endpoint(id));
         let (mut round, before): (Vec<_>, Vec<_>) = endpoints
-            .filter(|endpoint| free_slots(endpoint, ask) > 0)
+            .filter(|endpoint| self.room(endpoint.id, ask, now) > 0)
             .cloned()
             .partition(|endpoint| ask.resume_at.is_none_or(|first| endpoint.id >= first));
         round.extend(before);
         round
     }
 
-    fn claim(
+    /// What each tenant may take of this claim.
+    fn shares(&self, round: &[Arc<Endpoint>], ask: &ClaimDue) -> Shares {
+        let mut shares = Shares::new(ask.tenant_share, ask.limit);
+        round.iter().for_each(|endpoint| shares.note_work(&endpoint.tenant));
+        for (id, count) in &ask.in_flight {
+            if let Some(row) = self.endpoints.get(id) {
+                shares.note_in_flight(&row.endpoint.tenant, *count);
+            }
+        }
+        shares
+    }
+
+    /// How many attempts at an endpoint may start.
+    fn room(&self, endpoint: EndpointId, ask: &ClaimDue, now: Timestamp) -> usize {
+        let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default();
+        self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
+    }
+
+    /// Claims up to `room` due deliveries of an endpoint.
+    fn take(
         &mut self,
-        id: DeliveryId,
-        revision: Revision,
+        open: &mut Open,
+        endpoint: &Endpoint,
+        room: usize,
         lease: Duration,
         now: Timestamp,
-    ) -> Option<Claim> {
-        let row = self.deliveries.get_mut(&id)?;
-        row.claim(lease, now);
-        Some(claim_of(id, row, revision))
+    ) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        for id in take_due(open, endpoint.id, room, now) {
+            let Some(row) = self.deliveries.get_mut(&id) else { continue };
+            row.claim(lease, now);
+            claims.push(claim_of(id, row, endpoint));
+        }
+        if let Some(row) = self.endpoints.get_mut(&endpoint.id) {
+            row.set_pace(row.pace().after(count(claims.len()), now, now.after(lease)));
+        }
+        claims
     }
 
     /// How long until the earliest work left may be claimed. Endpoints without a free slot after
-    /// these claims do not count: the caller knows when they have one again.
+    /// these claims do not count: the caller knows when they have one again. Others may have to wait for
+    /// the end of a rest, or for their rate.
     fn next_due(
         &self,
         open: &Open,
@@ -83,19 +117,20 @@ impl State {
         claims: &[Claim],
         now: Timestamp,
     ) -> Option<Duration> {
-        let of = |id: EndpointId| move |claim: &&Claim| claim.lease.delivery.endpoint == id;
-        let has_room = |&id: &EndpointId| {
-            let claimed = claims.iter().filter(of(id)).count();
-            self.endpoint(id).is_some_and(|endpoint| free_slots(endpoint, ask) > claimed)
+        let claimed = |id| claims.iter().filter(|it| it.lease.delivery.endpoint == id).count();
+        let at = |(id, ids): (&EndpointId, &Vec<(Timestamp, DeliveryId)>)| {
+            let (due, _) = ids.first()?;
+            let pace = self.endpoints.get(id)?.pace();
+            let used = ask.in_flight.get(id).copied().unwrap_or_default() as usize + claimed(*id);
+            let has_slot = used < pace.max_in_flight as usize;
+            has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
         };
-        let left = open.iter().filter(|(id, _)| has_room(id));
-        left.filter_map(|(_, ids)| ids.first()).map(|(due, _)| due.since(now)).min()
+        open.iter().filter_map(at).min()
     }
 }
 
-fn free_slots(endpoint: &Endpoint, ask: &ClaimDue) -> usize {
-    let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default();
-    endpoint.max_in_flight.saturating_sub(used) as usize
+fn count(claims: usize) -> u32 {
+    u32::try_from(claims).unwrap_or(u32::MAX)
 }
 
 /// Takes up to `room` due deliveries of an endpoint off the list.
@@ -105,12 +140,13 @@ fn take_due(open: &mut Open, endpoint: EndpointId, room: usize, now: Timestamp) 
     ids.drain(..due).map(|(_, id)| id).collect()
 }
 
-fn claim_of(id: DeliveryId, row: &DeliveryRow, revision: Revision) -> Claim {
+fn claim_of(id: DeliveryId, row: &DeliveryRow, endpoint: &Endpoint) -> Claim {
     let recorded = u32::try_from(row.records.len()).unwrap_or(u32::MAX);
     let progress = Progress::of_attempt(row.attempts)
         .with_budget_from(row.budget_from)
         .with_forgiven(row.forgiven);
-    Claim::new(Lease { delivery: id, epoch: row.epoch }, Arc::clone(&row.event), revision)
+    Claim::new(Lease { delivery: id, epoch: row.epoch }, Arc::clone(&row.event), endpoint.revision)
         .with_progress(progress, recorded)
         .with_previous_claim_at(row.claimed_before)
+        .with_unwell(!endpoint.health.is_healthy())
 }

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_core::{
-    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Snapshot, StoreError, StoreErrorKind,
+    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError, StoreErrorKind,
     TenantId, Timestamp, Updated,
 };
 
@@ -60,8 +60,8 @@ impl State {
     pub(super) fn edit(&mut self, mut endpoint: Endpoint) {
         endpoint.revision = endpoint.revision.next();
         self.raise_version(&endpoint.tenant);
-        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false, removed_at: None };
-        self.endpoints.insert(row.endpoint.id, row);
+        let used = self.endpoints.get(&endpoint.id).map(|row| row.used).unwrap_or_default();
+        self.endpoints.insert(endpoint.id, EndpointRow::new(endpoint, used));
     }
 
     fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
@@ -69,8 +69,8 @@ impl State {
             return Err(StoreError::new(StoreErrorKind::Exists));
         }
         self.raise_version(&endpoint.tenant);
-        let row = EndpointRow { endpoint: Arc::new(endpoint), removed: false, removed_at: None };
-        self.endpoints.insert(row.endpoint.id, row);
+        let endpoint = endpoint.with_health(Health::HEALTHY);
+        self.endpoints.insert(endpoint.id, EndpointRow::new(endpoint, 0));
         Ok(())
     }
 
@@ -83,6 +83,8 @@ impl State {
             return Updated::Stale;
         }
         endpoint.created_at = stored.created_at;
+        endpoint.health =
+            if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
         let revision = endpoint.revision.next();
         self.edit(endpoint);
         Updated::Done(revision)

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, NewDelivery, Route, Routed,
+    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, FanOut, NewDelivery, Route, Routed,
     TenantId, TenantVersion, Timestamp, UnroutedEvent,
 };
 
@@ -24,7 +24,10 @@ impl State {
         }
         let event = Arc::new(item.event);
         self.stored_at.insert(event.id, now);
-        match item.fan_out.filter(|fan_out| self.is_current(&event.tenant, fan_out.version)) {
+        let is_current = |fan_out: &FanOut| {
+            self.is_current(&event.tenant, fan_out.version) && self.may_be_leased(fan_out)
+        };
+        match item.fan_out.filter(is_current) {
             Some(fan_out) => {
                 self.keep(&event, None);
                 Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
@@ -65,7 +68,7 @@ impl State {
         if !self.is_current(&event.tenant, item.version) {
             return Routed::Stale;
         }
-        let pending = webhook_core::FanOut::pending(item.version, item.endpoints);
+        let pending = FanOut::pending(item.version, item.endpoints);
         self.keep(&event, None);
         self.deliver(&event, pending.deliveries, now);
         Routed::Done
@@ -77,6 +80,13 @@ impl State {
             self.keys.entry((event.tenant.clone(), key.clone())).or_insert(event.id);
         }
         self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
+    }
+
+    /// Whether all endpoints that it has leased deliveries for are well.
+    fn may_be_leased(&self, fan_out: &FanOut) -> bool {
+        let leased = fan_out.deliveries.iter().filter(|delivery| delivery.lease.is_some());
+        let mut endpoints = leased.filter_map(|delivery| self.endpoint(delivery.endpoint));
+        endpoints.all(|endpoint| endpoint.health.is_well())
     }
 
     fn is_current(&self, tenant: &TenantId, version: TenantVersion) -> bool {

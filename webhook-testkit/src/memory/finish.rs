@@ -2,10 +2,7 @@
 
 use std::{mem, time::Duration};
 
-use webhook_core::{
-    DeliveryStatus, DisabledReason, EndpointId, EndpointState, Finish, Finished, Lease, Settle,
-    Timestamp,
-};
+use webhook_core::{DeliveryStatus, Finish, Finished, Lease, Notice, Settle, Timestamp};
 
 use super::{State, row::DeliveryRow};
 
@@ -34,12 +31,14 @@ impl State {
         }
         row.count_attempts(item.attempts_made);
         row.forgiven = item.forgiven;
-        item.attempts.into_iter().for_each(|attempt| row.record(attempt));
-        if row.status == DeliveryStatus::InFlight {
+        item.attempts.iter().for_each(|attempt| row.record(attempt.clone()));
+        let settles = row.status == DeliveryStatus::InFlight;
+        if settles {
             settle(row, item.settle, now);
         }
-        if let Some(reason) = item.disable_endpoint {
-            self.disable(item.lease.delivery.endpoint, reason);
+        self.take_turn(&item, now);
+        if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
+            self.tell(Notice::new(item.lease, now, tenant, kind));
         }
         Finished::Recorded
     }
@@ -62,13 +61,6 @@ impl State {
         self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }
 
-    fn disable(&mut self, endpoint: EndpointId, reason: DisabledReason) {
-        let Some(endpoint) = self.endpoint(endpoint) else { return };
-        if endpoint.state.is_routed() {
-            let disabled = EndpointState::Disabled(reason);
-            self.edit((**endpoint).clone().with_state(disabled));
-        }
-    }
 }
 
 fn settle(row: &mut DeliveryRow, settle: Settle, now: Timestamp) {

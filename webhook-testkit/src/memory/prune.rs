@@ -1,6 +1,6 @@
 //! Removing what is over and old.
 
-use webhook_core::{DeliveryId, EndpointId, EventId, Prune, PruneCursor, Pruned, Timestamp};
+use webhook_core::{DeliveryId, EndpointId, EventId, NoticeId, Prune, PruneCursor, Pruned, Timestamp};
 
 use super::{State, row::DeliveryRow};
 
@@ -16,7 +16,8 @@ impl State {
         if prune.dry_run {
             return pruned
                 .with_events(count(self.unused_events(cut, most, &deliveries).len()))
-                .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()));
+                .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()))
+                .with_notices(count(self.old_notices(cut, most).len()));
         }
         if !deliveries.is_empty() {
             deliveries.iter().for_each(|id| drop(self.deliveries.remove(id)));
@@ -29,8 +30,14 @@ impl State {
         }
         let endpoints = self.unused_endpoints(cut, most, &[]);
         endpoints.iter().for_each(|id| drop(self.endpoints.remove(id)));
-        let more = Some(PruneCursor::Endpoints(None)).filter(|_| endpoints.len() == most);
-        pruned.with_endpoints(count(endpoints.len())).then(more)
+        if !endpoints.is_empty() {
+            let endpoints = count(endpoints.len());
+            return pruned.with_endpoints(endpoints).then(Some(PruneCursor::Endpoints(None)));
+        }
+        let notices = self.old_notices(cut, most);
+        notices.iter().for_each(|key| drop(self.notices.remove(key)));
+        let more = Some(PruneCursor::Notices).filter(|_| notices.len() == most);
+        pruned.with_notices(count(notices.len())).then(more)
     }
 
     fn old_deliveries(&self, cut: Timestamp, most: usize) -> Vec<DeliveryId> {
@@ -55,6 +62,11 @@ impl State {
         let removed =
             self.endpoints.iter().filter(|(_, row)| row.removed_at.is_some_and(|at| at < cut));
         removed.map(|(id, _)| *id).filter(|id| !is_used(*id)).take(most).collect()
+    }
+
+    /// Notices that nobody has acknowledged.
+    fn old_notices(&self, cut: Timestamp, most: usize) -> Vec<(Timestamp, NoticeId)> {
+        self.notices.keys().take_while(|(at, _)| *at < cut).take(most).cloned().collect()
     }
 
     fn remove_events(&mut self, ids: &[EventId]) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
-    LeaseEpoch, Timestamp,
+    LeaseEpoch, Pace, RateUsed, Timestamp,
 };
 
 /// An endpoint, removed ones included: the log still tells where deliveries went.
@@ -12,6 +12,27 @@ pub(super) struct EndpointRow {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) removed: bool,
     pub(super) removed_at: Option<Timestamp>,
+    /// What of its rate is used.
+    pub(super) used: RateUsed,
+}
+
+impl EndpointRow {
+    pub(super) fn new(endpoint: Endpoint, used: RateUsed) -> Self {
+        Self { endpoint: Arc::new(endpoint), removed: false, removed_at: None, used }
+    }
+
+    /// What it may get.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::of(&self.endpoint, self.used)
+    }
+
+    /// Keeps what has become of its pace. This is no edit.
+    pub(super) fn set_pace(&mut self, pace: Pace) {
+        self.used = pace.used;
+        if self.endpoint.health != pace.health {
+            Arc::make_mut(&mut self.endpoint).health = pace.health;
+        }
+    }
 }
 
 /// An event.

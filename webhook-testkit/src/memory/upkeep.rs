@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Prune, Pruned, Redeliver,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune, Pruned, Redeliver,
     Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
@@ -27,6 +27,15 @@ impl Upkeep for MemoryStore {
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
         let cut = self.now().before(prune.older_than);
         Ok(self.state().prune(&prune, cut))
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        Ok(self.state().notices.values().take(limit).cloned().collect())
+    }
+
+    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
+        self.state().notices.retain(|(_, id), _| !ids.contains(id));
+        Ok(())
     }
 }
 

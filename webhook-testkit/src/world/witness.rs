@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Page, Prune, Pruned, Redeliver,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver,
     Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Updated,
     Upkeep,
 };
@@ -177,5 +177,13 @@ impl Upkeep for Witness {
 
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
         self.store.prune(prune).await
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.store.notices(limit).await
+    }
+
+    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
+        self.store.acknowledge(ids).await
     }
 }

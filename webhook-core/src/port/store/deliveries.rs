@@ -49,6 +49,7 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// Walks the active endpoints that have due work round robin, from [`ClaimDue::resume_at`] on,
     /// and takes the longest due first of each: as many as its [`Pace`](crate::Pace) has room for,
     /// which is written down in the same transaction. Of two claims at once, no more start than of one.
+    /// A tenant gets its [share](crate::Shares) at most.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError>;
 
     /// Writes down attempts and what follows from them. Answers in the order of `batch`.

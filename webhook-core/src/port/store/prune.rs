@@ -66,6 +66,8 @@ pub struct Pruned {
     pub events: u64,
     /// Endpoints that had been removed before.
     pub endpoints: u64,
+    /// Notices that nobody has acknowledged.
+    pub notices: u64,
     /// Where to go on; absent when this was the end.
     pub next: Option<PruneCursor>,
 }
@@ -92,6 +94,13 @@ impl Pruned {
         self
     }
 
+    /// Sets how many notices.
+    #[must_use]
+    pub const fn with_notices(mut self, notices: u64) -> Self {
+        self.notices = notices;
+        self
+    }
+
     /// Sets where to go on.
     #[must_use]
     pub const fn then(mut self, next: Option<PruneCursor>) -> Self {
@@ -107,6 +116,7 @@ impl Pruned {
             attempts: self.attempts + later.attempts,
             events: self.events + later.events,
             endpoints: self.endpoints + later.endpoints,
+            notices: self.notices + later.notices,
             next: later.next,
         }
     }
@@ -121,6 +131,8 @@ pub enum PruneCursor {
     Events(Option<(Timestamp, EventId)>),
     /// Among the endpoints, by their ids.
     Endpoints(Option<EndpointId>),
+    /// Among the notices, the oldest first.
+    Notices,
 }
 
 impl Default for PruneCursor {

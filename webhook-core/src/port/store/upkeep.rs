@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::{
     delivery::DeliveryStatus,
     id::{DeliveryId, TenantId},
+    notice::{Notice, NoticeId},
     port::store::{
         StoreError,
         prune::{Prune, Pruned},
@@ -37,8 +38,17 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// [`StoreStatus::CAP`], however much there is.
     async fn status(&self) -> Result<StoreStatus, StoreError>;
 
+    /// The oldest notices that nobody has acknowledged, up to `limit`. They stay until they are: what
+    /// is read twice has the same id.
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
+
+    /// Somebody has taken note of these: they are read no more. One that is not there is none the
+    /// worse for it.
+    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError>;
+
     /// Removes some of what is over and old, and says where to go on: deliveries with their attempts,
-    /// then events that have no deliveries left, then removed endpoints that have none. Each call is
+    /// then events that have no deliveries left, then removed endpoints that have none, then notices
+    /// that nobody has acknowledged. Each call is
     /// short and locks only what it removes; what somebody else works on is passed over.
     ///
     /// Only final deliveries that came about and were finished before the cut are removed, and only

@@ -1,24 +1,34 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Claim, ClaimDue, Claimed, DeliveryId, EndpointId, Event, Lease, Progress, Revision, Timestamp,
+    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Pace, Progress, Shares,
+    Timestamp,
 };
 
 use super::state::{Row, State};
 
 impl State {
     pub(super) fn claim_due(&mut self, ask: &ClaimDue, now: Timestamp) -> Claimed {
-        let (mut claims, mut resume_at) = (Vec::new(), ask.resume_at);
-        for endpoint in self.round(ask, now) {
-            if claims.len() >= ask.limit {
-                resume_at = Some(endpoint);
-                break;
+        let (mut claims, mut resume_at) = (Vec::new(), None);
+        let round = self.round(ask, now);
+        let mut shares = self.shares(ask, &round);
+        for endpoint in round {
+            let Some(tenant) = self.endpoints.get(&endpoint).map(|it| it.tenant.clone()) else {
+                continue;
+            };
+            let share = shares.room(&tenant) as usize;
+            if claims.len() >= ask.limit || share == 0 {
+                resume_at = resume_at.or(Some(endpoint));
+                continue;
             }
-            let room = self.room(ask, endpoint).min(ask.limit - claims.len());
-            for id in self.due(endpoint, now).into_iter().take(room) {
-                claims.extend(self.claim(id, ask.lease, now));
-            }
+            let room = self.room(ask, endpoint, now).min(share).min(ask.limit - claims.len());
+            let due: Vec<_> = self.due(endpoint, now).into_iter().take(room).collect();
+            let taken = u32::try_from(due.len()).unwrap_or(u32::MAX);
+            claims.extend(due.into_iter().filter_map(|id| self.claim(id, ask.lease, now)));
+            self.started(endpoint, taken, ask.lease, now);
+            shares.take(&tenant, taken);
         }
+        let resume_at = resume_at.or(ask.resume_at);
         let next_due = self.next_due(ask, &claims, now);
         Claimed::new(claims, resume_at, next_due)
     }
@@ -26,16 +36,46 @@ impl State {
     /// The active endpoints with due work, from where the caller wants to begin.
     fn round(&self, ask: &ClaimDue, now: Timestamp) -> Vec<EndpointId> {
         let active = self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
-        let due = active.map(|endpoint| endpoint.id).filter(|&id| !self.due(id, now).is_empty());
+        let due = active.map(|endpoint| endpoint.id).filter(|&id| {
+            !self.due(id, now).is_empty() && self.room(ask, id, now) > 0
+        });
         let (mut round, before): (Vec<_>, Vec<_>) =
             due.partition(|id| ask.resume_at.is_none_or(|first| *id >= first));
         round.extend(before);
         round
     }
 
-    fn room(&self, ask: &ClaimDue, endpoint: EndpointId) -> usize {
-        let max = self.endpoints.get(&endpoint).map_or(0, |endpoint| endpoint.max_in_flight);
-        max.saturating_sub(ask.in_flight.get(&endpoint).copied().unwrap_or_default()) as usize
+    fn shares(&self, ask: &ClaimDue, round: &[EndpointId]) -> Shares {
+        let mut shares = Shares::new(ask.tenant_share, ask.limit);
+        for endpoint in round.iter().filter_map(|id| self.endpoints.get(id)) {
+            shares.note_work(&endpoint.tenant);
+        }
+        for (id, count) in &ask.in_flight {
+            if let Some(endpoint) = self.endpoints.get(id) {
+                shares.note_in_flight(&endpoint.tenant, *count);
+            }
+        }
+        shares
+    }
+
+    fn pace(&self, endpoint: EndpointId) -> Option<Pace> {
+        let used = self.used.get(&endpoint).copied().unwrap_or_default();
+        self.endpoints.get(&endpoint).map(|endpoint| Pace::of(endpoint, used))
+    }
+
+    fn room(&self, ask: &ClaimDue, endpoint: EndpointId, now: Timestamp) -> usize {
+        let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default();
+        self.pace(endpoint).map_or(0, |pace| pace.room(in_flight, now)) as usize
+    }
+
+    /// Notes what the claims of an endpoint use of its rate, and that its probe is out.
+    fn started(&mut self, id: EndpointId, count: u32, lease: Duration, now: Timestamp) {
+        let Some(pace) = self.pace(id) else { return };
+        let pace = pace.after(count, now, now.after(lease));
+        self.used.insert(id, pace.used);
+        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            endpoint.health = pace.health;
+        }
     }
 
     fn due(&self, endpoint: EndpointId, now: Timestamp) -> Vec<DeliveryId> {
@@ -49,41 +89,43 @@ impl State {
 
     fn claim(&mut self, id: DeliveryId, lease: Duration, now: Timestamp) -> Option<Claim> {
         let event = self.events.get(&id.event)?.clone();
-        let revision = self.endpoints.get(&id.endpoint)?.revision;
+        let endpoint = self.endpoints.get(&id.endpoint)?;
         let row = self.deliveries.get_mut(&id)?;
         row.claim(lease, now);
-        Some(row.as_claim(event, revision))
+        Some(row.as_claim(event, endpoint))
     }
 
-    /// Endpoints without a free slot do not count: the caller knows when they have one again.
+    /// Endpoints without a free slot do not count: the caller knows when they have one again. Those that
+    /// rest, or have used up their rate, wait longer.
     fn next_due(&self, ask: &ClaimDue, claims: &[Claim], now: Timestamp) -> Option<Duration> {
         let taken = |id: EndpointId| {
             claims.iter().filter(|claim| claim.lease.delivery.endpoint == id).count()
         };
         let claimed = |id: DeliveryId| claims.iter().any(|claim| claim.lease.delivery == id);
-        let counts = |row: &&Row| {
-            let id = row.delivery.id;
-            let active =
-                self.endpoints.get(&id.endpoint).is_some_and(|endpoint| endpoint.state.is_active());
-            active && !claimed(id) && self.room(ask, id.endpoint) > taken(id.endpoint)
+        let at = |row: &Row| {
+            let (id, due) = (row.delivery.id, row.claim_at?);
+            let endpoint = self.endpoints.get(&id.endpoint)?;
+            let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default() as usize;
+            let full = used + taken(endpoint.id) >= endpoint.max_in_flight as usize;
+            if full || claimed(id) || !endpoint.state.is_active() {
+                return None;
+            }
+            Some(due.max(self.pace(endpoint.id)?.opens_at(now).unwrap_or(due)).since(now))
         };
-        self.deliveries
-            .values()
-            .filter(counts)
-            .filter_map(|row| Some(row.claim_at?.since(now)))
-            .min()
+        self.deliveries.values().filter_map(at).min()
     }
 }
 
 impl Row {
-    fn as_claim(&self, event: Arc<Event>, revision: Revision) -> Claim {
+    fn as_claim(&self, event: Arc<Event>, endpoint: &Endpoint) -> Claim {
         let lease = Lease { delivery: self.delivery.id, epoch: self.epoch };
         let recorded = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
         let progress = Progress::of_attempt(self.delivery.attempts)
             .with_budget_from(self.budget_from)
             .with_forgiven(self.forgiven);
-        Claim::new(lease, event, revision)
+        Claim::new(lease, event, endpoint.revision)
             .with_progress(progress, recorded)
             .with_previous_claim_at(self.claimed_before)
+            .with_unwell(!endpoint.health.is_healthy())
     }
 }

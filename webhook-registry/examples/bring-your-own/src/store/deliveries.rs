@@ -2,8 +2,9 @@ use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, EndpointState,
-    Enqueue, Enqueued, Event, Finish, Finished, Lease, NewDelivery, Route, Routed, Settle,
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, DisabledReason,
+    EndpointState, Enqueue, Enqueued, Event, FanOut, Finish, Finished, Health, Lease, NewDelivery,
+    Notice, NoticeKind, Route, Routed, Settle,
     StoreError, Timestamp, UnroutedEvent,
 };
 
@@ -78,7 +79,10 @@ impl State {
                 && first.body == event.body;
             return if same { Enqueued::Duplicate(first.id) } else { Enqueued::Conflict(first.id) };
         }
-        let fan_out = item.fan_out.filter(|fan_out| fan_out.version == self.version(&event.tenant));
+        let is_current = |fan_out: &FanOut| {
+            fan_out.version == self.version(&event.tenant) && self.may_be_leased(fan_out)
+        };
+        let fan_out = item.fan_out.filter(is_current);
         let answer = match fan_out {
             Some(fan_out) => {
                 fan_out.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
@@ -93,6 +97,13 @@ impl State {
         self.stored_at.insert(event.id, now);
         self.events.insert(event.id, Arc::new(event));
         answer
+    }
+
+    /// Leases go to endpoints that are well alone.
+    fn may_be_leased(&self, fan_out: &FanOut) -> bool {
+        let leased = fan_out.deliveries.iter().filter(|new| new.lease.is_some());
+        let mut endpoints = leased.filter_map(|new| self.endpoints.get(&new.endpoint));
+        endpoints.all(|endpoint| endpoint.health.is_well())
     }
 
     fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
@@ -128,8 +139,9 @@ impl State {
         }
         row.count_attempts(item.attempts_made);
         row.forgiven = item.forgiven;
-        item.attempts.into_iter().for_each(|attempt| row.record(attempt));
-        if row.delivery.status == DeliveryStatus::InFlight {
+        item.attempts.iter().for_each(|attempt| row.record(attempt.clone()));
+        let settles = row.delivery.status == DeliveryStatus::InFlight;
+        if settles {
             match item.settle {
                 Settle::Success => row.set(DeliveryStatus::Success, None, now),
                 Settle::Failed => row.set(DeliveryStatus::Failed, None, now),
@@ -138,14 +150,39 @@ impl State {
                 }
             }
         }
-        let endpoint = self.endpoints.get_mut(&item.lease.delivery.endpoint);
-        if let (Some(reason), Some(endpoint)) = (item.disable_endpoint, endpoint) {
-            endpoint.state = EndpointState::Disabled(reason);
-            endpoint.revision = endpoint.revision.next();
-            let tenant = endpoint.tenant.clone();
-            self.raise_version(&tenant);
+        self.take_turn(&item, now);
+        if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
+            self.tell(Notice::new(item.lease, now, tenant, kind));
         }
         Finished::Recorded
+    }
+
+    /// The endpoint is better or worse now, or disabled; and somebody may have to be told.
+    fn take_turn(&mut self, item: &Finish, now: Timestamp) {
+        let endpoint = self.endpoints.get_mut(&item.lease.delivery.endpoint);
+        let Some(endpoint) = endpoint.filter(|it| it.state.is_routed()) else { return };
+        let error = item.last_error();
+        let (sign, policy) = &item.sign;
+        let turn = endpoint.health.after(*sign, error, now, policy, endpoint.max_in_flight);
+        let given_up = turn.gives_up.then_some(DisabledReason::Failing);
+        let disabled = item.disable_endpoint.or(given_up).map(EndpointState::Disabled);
+        let (tenant, mut told) = (endpoint.tenant.clone(), turn.notice);
+        endpoint.health = turn.health;
+        if let Some(state) = disabled {
+            (endpoint.state, endpoint.health) = (state, Health::HEALTHY);
+            endpoint.revision = endpoint.revision.next();
+            self.raise_version(&tenant);
+            if item.disable_endpoint.is_some() {
+                told = Some(NoticeKind::disabled(state, error));
+            }
+        }
+        if let Some(kind) = told {
+            self.tell(Notice::new(item.lease, now, tenant, kind));
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.notices.insert((notice.at, notice.id.clone()), notice);
     }
 
     fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {

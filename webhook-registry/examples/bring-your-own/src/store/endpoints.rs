@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Snapshot, StoreError, StoreErrorKind,
+    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError, StoreErrorKind,
     TenantId, Updated,
 };
 
@@ -16,7 +16,7 @@ impl EndpointStore for SmallStore {
             return Err(StoreError::new(StoreErrorKind::Exists));
         }
         state.raise_version(&endpoint.tenant);
-        state.endpoints.insert(endpoint.id, endpoint);
+        state.endpoints.insert(endpoint.id, endpoint.with_health(Health::HEALTHY));
         Ok(())
     }
 
@@ -31,7 +31,8 @@ impl EndpointStore for SmallStore {
             return Ok(Updated::Stale);
         }
         let (revision, created_at) = (held.revision.next(), held.created_at);
-        *held = endpoint.with_revision(revision).with_created_at(created_at);
+        let health = if held.keeps_health(&endpoint) { held.health } else { Health::HEALTHY };
+        *held = endpoint.with_revision(revision).with_created_at(created_at).with_health(health);
         let tenant = held.tenant.clone();
         state.raise_version(&tenant);
         Ok(Updated::Done(revision))

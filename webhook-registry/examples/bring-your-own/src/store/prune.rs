@@ -22,9 +22,18 @@ impl State {
             self.events.retain(|id, _| !events.contains(id));
             self.removed.retain(|id, _| !endpoints.contains(id));
         }
-        let more = !prune.dry_run && (events.len() == most || endpoints.len() == most);
-        let next = more.then_some(PruneCursor::Events(None));
-        pruned.with_events(count(events.len())).with_endpoints(count(endpoints.len())).then(next)
+        let old = self.notices.keys().take_while(|(at, _)| *at < cut).take(most);
+        let notices: Vec<_> = old.cloned().collect();
+        if !prune.dry_run {
+            self.notices.retain(|key, _| !notices.contains(key));
+        }
+        let full = [events.len(), endpoints.len(), notices.len()].contains(&most);
+        let next = (full && !prune.dry_run).then_some(PruneCursor::Events(None));
+        pruned
+            .with_events(count(events.len()))
+            .with_endpoints(count(endpoints.len()))
+            .with_notices(count(notices.len()))
+            .then(next)
     }
 
     fn unused_events(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EventId> {

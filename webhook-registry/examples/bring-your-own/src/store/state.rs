@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
-    LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
+    LeaseEpoch, NewDelivery, Notice, NoticeId, RateUsed, TenantId, TenantVersion, Timestamp,
 };
 
 #[derive(Debug, Default)]
@@ -19,6 +19,10 @@ pub(super) struct State {
     pub(super) deliveries: BTreeMap<DeliveryId, Row>,
     /// Writes that came too late.
     pub(super) leases_lost: u64,
+    /// What of their rates the endpoints have used.
+    pub(super) used: BTreeMap<EndpointId, RateUsed>,
+    /// What nobody has acknowledged, the oldest first.
+    pub(super) notices: BTreeMap<(Timestamp, NoticeId), Notice>,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,88 @@
+//! Shares: what one tenant may take while others have work.
+//!
+//! Of a claim, and of all attempts in flight, a tenant gets no more than its share while another has
+//! due work. However much one publishes, the others find room.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::TenantId;
+
+/// The shares of one claim.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    /// The most a tenant may have in flight.
+    most: u32,
+    /// The most it may take of this claim.
+    of_claim: u32,
+    in_flight: BTreeMap<TenantId, u32>,
+    taken: BTreeMap<TenantId, u32>,
+    with_work: BTreeSet<TenantId>,
+}
+
+impl Shares {
+    /// Of a claim of up to `limit`, where a tenant may have `most` in flight.
+    pub fn new(most: u32, limit: usize) -> Self {
+        Self {
+            most,
+            of_claim: u32::try_from(limit.div_ceil(2)).unwrap_or(u32::MAX),
+            in_flight: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            with_work: BTreeSet::new(),
+        }
+    }
+
+    /// A tenant has so many more in flight already.
+    pub fn note_in_flight(&mut self, tenant: &TenantId, count: u32) {
+        *self.in_flight.entry(tenant.clone()).or_default() += count;
+    }
+
+    /// A tenant has due work that may be claimed.
+    pub fn note_work(&mut self, tenant: &TenantId) {
+        self.with_work.insert(tenant.clone());
+    }
+
+    /// How many more this tenant may take.
+    pub fn room(&self, tenant: &TenantId) -> u32 {
+        if !self.with_work.iter().any(|other| other != tenant) {
+            return u32::MAX;
+        }
+        let of = |counts: &BTreeMap<TenantId, u32>| counts.get(tenant).copied().unwrap_or_default();
+        let taken = of(&self.taken);
+        let in_all = self.most.saturating_sub(of(&self.in_flight)).saturating_sub(taken);
+        in_all.min(self.of_claim.saturating_sub(taken))
+    }
+
+    /// A tenant takes so many.
+    pub fn take(&mut self, tenant: &TenantId, count: u32) {
+        *self.taken.entry(tenant.clone()).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str) -> TenantId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn alone_a_tenant_may_take_everything() {
+        let mut shares = Shares::new(4, 10);
+        shares.note_in_flight(&tenant("a"), 200);
+        shares.note_work(&tenant("a"));
+        assert_eq!(shares.room(&tenant("a")), u32::MAX);
+    }
+
+    #[test]
+    fn beside_another_it_takes_half_a_claim_and_its_share_of_all() {
+        let table = [(0, 0, 5), (0, 3, 2), (0, 5, 0), (6, 0, 2), (8, 0, 0), (6, 1, 1), (9, 9, 0)];
+        for (in_flight, taken, expected) in table {
+            let mut shares = Shares::new(8, 10);
+            shares.note_work(&tenant("b"));
+            shares.note_in_flight(&tenant("a"), in_flight);
+            shares.take(&tenant("a"), taken);
+            assert_eq!(shares.room(&tenant("a")), expected, "{in_flight} {taken}");
+        }
+    }
+}
