@@ -71,7 +71,11 @@ pub fn sign(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy, unwell: b
         }
         Verdict::TryAgain { .. } if !is_blocked(outcome) => Sign::Bad,
         Verdict::TryAgain { .. } | Verdict::TryAgainSoon | Verdict::OwnFault | Verdict::Refused => {
-            if unwell { Sign::Void } else { Sign::None }
+            if unwell {
+                Sign::Void
+            } else {
+                Sign::None
+            }
         }
     }
 }

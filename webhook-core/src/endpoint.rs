@@ -249,7 +249,9 @@ serde_as_text!(EndpointState);
 
 /// The text is no endpoint state.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a valid endpoint state; expected active, paused, disabled, disabled-gone or disabled-failing")]
+#[error(
+    "not a valid endpoint state; expected active, paused, disabled, disabled-gone or disabled-failing"
+)]
 pub struct InvalidEndpointState;
 
 /// The deadline of one attempt of a durable delivery: 1 ms to 30 s, by default 30 s.

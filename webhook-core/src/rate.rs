@@ -120,7 +120,9 @@ serde_as_text!(RateLimit);
 
 /// The text or the numbers are no rate limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a valid rate limit; expected such as 10/s or \"10/s burst 50\", each from 1 to 100000")]
+#[error(
+    "not a valid rate limit; expected such as 10/s or \"10/s burst 50\", each from 1 to 100000"
+)]
 pub struct InvalidRateLimit;
 
 #[cfg(test)]

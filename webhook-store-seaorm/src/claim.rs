@@ -44,21 +44,29 @@ impl Unit for ClaimDeliveries {
 
     async fn run(&self, tx: &Tx) -> Result<Claimed, Fault> {
         let now = tx.now().await?;
-        let (heads, removed) = Head::read(tx).await?;
+        let (mut heads, removed) = Head::read(tx).await?;
         for id in removed {
             cancel_some(tx, id, now).await?;
         }
+        Head::lock_shared(tx, &mut heads, now).await?;
         let mut round = Round::new(&self.ask, heads, now);
         let mut found = Vec::new();
-        while let Some(heads) = round.next_heads(ENDPOINTS) {
+        loop {
+            let mut heads = round.next_heads(ENDPOINTS);
+            if heads.is_empty() {
+                break;
+            }
             let ids: Vec<_> = heads.iter().map(|(head, _)| head.id).collect();
             let readable = readable(tx, &ids).await?;
             self.unreadable.note(&ids, &readable);
-            let heads = round.keep(heads, &readable);
+            heads.retain(|(head, _)| readable.contains(&head.id));
             let candidates = read_candidates(tx, &heads, now).await?;
-            found.extend(round.take(&heads, candidates));
+            found.extend(round.take(heads, candidates));
         }
         let claims = claim(tx, &self.ask, found, now).await?;
+        for (id, pace) in round.paces() {
+            Head::write_pace(tx, *id, *pace).await?;
+        }
         Ok(Claimed::new(claims, round.resume_at(), round.next_due()))
     }
 }
@@ -164,7 +172,8 @@ fn claim_of(
     let lease = Lease { delivery, epoch: LeaseEpoch::from_u64(epoch).next() };
     Ok(Claim::new(lease, Arc::clone(event), head.revision)
         .with_progress(progress, row.number("recorded")?)
-        .with_previous_claim_at(row.time_if_any("claimed_at")?))
+        .with_previous_claim_at(row.time_if_any("claimed_at")?)
+        .with_unwell(!head.pace.health.is_healthy()))
 }
 
 /// The events of these deliveries, each once; those that cannot be read are left out.

@@ -18,14 +18,17 @@ use webhook_core::{
 
 use crate::{
     fault::Fault,
-    row::{Row, ToValue, unreadable},
+    row::{Row, ToValue, stored_health, unreadable},
     store::SeaOrmStore,
     tx::{ROWS, Tx},
     unit::Unit,
 };
 
 const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
-                       max_in_flight, state, revision, created_at";
+                       max_in_flight, rate, state, revision, created_at";
+
+/// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
+const HEALTH: &str = "health";
 
 #[async_trait]
 impl EndpointStore for SeaOrmStore {
@@ -76,7 +79,7 @@ impl Unit for Add {
         if tx.one("SELECT id FROM {endpoints} WHERE id = ?", id).await?.is_some() {
             return Err(Fault::new(StoreErrorKind::Exists, "an endpoint has this id already"));
         }
-        let [url, filters, keys, profiles, headers, timeout, retry, max, state] =
+        let [url, filters, keys, profiles, headers, timeout, retry, max, rate, state] =
             settings(endpoint)?;
         let row = [
             endpoint.id.to_value(),
@@ -89,6 +92,7 @@ impl Unit for Add {
             timeout,
             retry,
             max,
+            rate,
             state,
             endpoint.revision.to_value(),
             endpoint.created_at.to_value(),
@@ -107,7 +111,7 @@ impl Unit for Update {
     async fn run(&self, tx: &Tx) -> Result<Updated, Fault> {
         let endpoint = &self.0;
         lock_tenants(tx, [endpoint.tenant.to_value()]).await?;
-        let Some(stored) = revision(tx, &endpoint.tenant, endpoint.id).await? else {
+        let Some((stored, place)) = edited(tx, &endpoint.tenant, endpoint.id).await? else {
             return Ok(Updated::NotFound);
         };
         if stored != endpoint.revision {
@@ -117,10 +121,14 @@ impl Unit for Update {
         let next = stored.next();
         let values =
             settings(endpoint)?.into_iter().chain([next.to_value(), endpoint.id.to_value()]);
-        let sql = "UPDATE {endpoints} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
-                   headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, state = ?, \
-                   revision = ? WHERE id = ?";
-        tx.run(sql, values).await?;
+        let anew =
+            if place.is_some_and(|it| it.keeps_health(endpoint)) { "" } else { ", health = NULL" };
+        let sql = format!(
+            "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
+             headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, state = ?, \
+             revision = ?{anew} WHERE id = ?"
+        );
+        tx.run(&sql, values).await?;
         Ok(Updated::Done(next))
     }
 }
@@ -206,7 +214,7 @@ impl Unit for Load {
 
 async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {{endpoints}} WHERE removed_at IS NULL AND id IN ({{list}})"
+        "SELECT {COLUMNS}, {HEALTH} FROM {{endpoints}} WHERE removed_at IS NULL AND id IN ({{list}})"
     );
     tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await
 }
@@ -228,7 +236,7 @@ impl Unit for LoadSnapshot {
     async fn run(&self, tx: &Tx) -> Result<Snapshot, Fault> {
         let columns = COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>();
         let sql = format!(
-            "SELECT t.version, e.removed_at, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
+            "SELECT t.version, e.removed_at, e.{HEALTH}, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
              e.tenant = t.id AND e.removed_at IS NULL WHERE t.id = ? ORDER BY e.created_at, e.id",
             columns.join(", ")
         );
@@ -259,13 +267,21 @@ impl Unit for ListTenants {
     }
 }
 
-/// The versions of these tenants; one that nobody has heard of is missing, and at 0. One that cannot
-/// be read is told as a version that nobody has a snapshot of.
+/// What publishers have to know of a tenant. One that nobody has heard of is at version 0.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Known {
+    pub(crate) version: TenantVersion,
+    /// Until when one of its endpoints may not be well.
+    pub(crate) unwell_until: Timestamp,
+}
+
+/// The versions of these tenants; one that nobody has heard of is missing. One that cannot be read is
+/// told as a version that nobody has a snapshot of.
 pub(crate) async fn versions(
     tx: &Tx,
     tenants: &[&TenantId],
-) -> Result<BTreeMap<TenantId, TenantVersion>, Fault> {
-    let sql = "SELECT id, version FROM {tenants} WHERE id IN ({list})";
+) -> Result<BTreeMap<TenantId, Known>, Fault> {
+    let sql = "SELECT id, version, unwell_until FROM {tenants} WHERE id IN ({list})";
     let rows = tx.all_of(sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
     let version = |row: &Row| {
         let tenant: TenantId = row.parse("id")?;
@@ -273,7 +289,8 @@ pub(crate) async fn versions(
             tracing::error!(%tenant, "the stored version of the tenant cannot be read");
             u64::MAX
         });
-        Ok((tenant, TenantVersion::from_u64(version)))
+        let version = TenantVersion::from_u64(version);
+        Ok((tenant, Known { version, unwell_until: row.time("unwell_until")? }))
     };
     rows.iter().map(version).collect()
 }
@@ -284,9 +301,9 @@ pub(crate) async fn raise_version(tx: &Tx, tenant: &TenantId) -> Result<(), Faul
     tx.run(sql, [tenant.to_value()]).await.map(|_| ())
 }
 
-/// Locks these endpoints and their tenants. Everybody locks tenants first, endpoints then, and
-/// deliveries last, and of each kind the lowest first: so nobody waits in a circle.
-pub(crate) async fn lock(tx: &Tx, ids: &BTreeSet<EndpointId>) -> Result<(), Fault> {
+/// Locks the tenants of these endpoints. Everybody locks tenants first, endpoints then, and deliveries
+/// last, and of each kind the lowest first: so nobody waits in a circle.
+pub(crate) async fn lock_owners(tx: &Tx, ids: &BTreeSet<EndpointId>) -> Result<(), Fault> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -294,9 +311,7 @@ pub(crate) async fn lock(tx: &Tx, ids: &BTreeSet<EndpointId>) -> Result<(), Faul
     let rows = tx.all_of(owners, ids.iter().map(ToValue::to_value)).await?;
     let tenants = rows.iter().map(|row| row.get::<String>("tenant"));
     let tenants = tenants.collect::<Result<BTreeSet<_>, _>>()?;
-    lock_tenants(tx, tenants.into_iter().map(Value::from)).await?;
-    let lock = "SELECT id FROM {endpoints} WHERE id IN ({list}) ORDER BY id {for_update}";
-    tx.all_of(lock, ids.iter().map(ToValue::to_value)).await.map(|_| ())
+    lock_tenants(tx, tenants.into_iter().map(Value::from)).await
 }
 
 async fn lock_tenants(tx: &Tx, ids: impl IntoIterator<Item = Value>) -> Result<(), Fault> {
@@ -304,7 +319,8 @@ async fn lock_tenants(tx: &Tx, ids: impl IntoIterator<Item = Value>) -> Result<(
     tx.all_of(lock, ids).await.map(|_| ())
 }
 
-/// Disables an endpoint that is not disabled yet. It is [locked](lock) already.
+/// Disables an endpoint that is not disabled yet. It is locked already, and so is
+/// its [owner](lock_owners).
 pub(crate) async fn disable(tx: &Tx, id: EndpointId, state: EndpointState) -> Result<(), Fault> {
     let sql = "SELECT tenant, revision FROM {endpoints} WHERE id = ? AND removed_at IS NULL \
                AND state IN ('active', 'paused')";
@@ -323,6 +339,21 @@ async fn revision(tx: &Tx, tenant: &TenantId, id: EndpointId) -> Result<Option<R
     row.map(|row| row.number("revision").map(Revision::from_u64)).transpose()
 }
 
+/// The revision of an endpoint of this tenant that is going to be edited; and, if it can be read, where it
+/// stands.
+async fn edited(
+    tx: &Tx,
+    tenant: &TenantId,
+    id: EndpointId,
+) -> Result<Option<(Revision, Option<Endpoint>)>, Fault> {
+    let sql = "SELECT url, state, revision FROM {endpoints} \
+               WHERE id = ? AND tenant = ? AND removed_at IS NULL {for_update}";
+    let Some(row) = tx.one(sql, [id.to_value(), tenant.to_value()]).await? else { return Ok(None) };
+    let place =
+        || Ok::<_, Fault>(Endpoint::new(id, row.parse("url")?).with_state(row.parse("state")?));
+    Ok(Some((Revision::from_u64(row.number("revision")?), place().ok())))
+}
+
 /// A signing key as it is stored.
 #[derive(Deserialize, Serialize)]
 struct StoredKey<'a> {
@@ -338,7 +369,7 @@ impl<'a> StoredKey<'a> {
 }
 
 /// What an edit may change, as values in the order of the columns.
-fn settings(endpoint: &Endpoint) -> Result<[Value; 9], Fault> {
+fn settings(endpoint: &Endpoint) -> Result<[Value; 10], Fault> {
     let signing = &endpoint.signing;
     let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
     Ok([
@@ -350,6 +381,7 @@ fn settings(endpoint: &Endpoint) -> Result<[Value; 9], Fault> {
         whole_millis(endpoint.timeout.as_duration()).into(),
         endpoint.retry.to_string().into(),
         endpoint.max_in_flight.to_value(),
+        endpoint.rate.to_value(),
         endpoint.state.to_value(),
     ])
 }
@@ -365,6 +397,8 @@ fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
         .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
         .with_retry(row.parse("retry")?)
         .with_max_in_flight(row.number("max_in_flight")?)
+        .with_rate(row.parse_if_any("rate")?)
+        .with_health(stored_health(row)?)
         .with_state(row.parse("state")?)
         .with_revision(Revision::from_u64(row.number("revision")?))
         .with_created_at(row.time("created_at")?))

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
-    DeliveryStatus, Enqueue, Enqueued, Event, EventId, EventKey, EventType, LeaseEpoch,
-    NewDelivery, TenantId, TenantVersion, Timestamp,
+    DeliveryStatus, EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut,
+    LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
 };
 
 use crate::{
     dialect::repeated,
-    endpoints::versions,
+    endpoints::{Known, versions},
     fault::Fault,
+    health::unwell,
     row::{Row, ToValue},
     tx::{ROWS, Tx},
     unit::Unit,
@@ -32,12 +33,14 @@ impl Unit for EnqueueEvents {
     async fn run(&self, tx: &Tx) -> Result<Vec<Enqueued>, Fault> {
         let now = tx.now().await?;
         let versions = versions(tx, &tenants(&self.0)).await?;
+        let unwell = unwell_of(tx, &self.0, &versions, now).await?;
         let mut taken = Taken::read(tx, &self.0).await?;
-        let mut rows = NewRows { now, events: Vec::new(), deliveries: Vec::new() };
+        let mut rows = NewRows { now, unwell, events: Vec::new(), deliveries: Vec::new() };
         let answer = |item: &Enqueue| {
             taken.answer(&item.event).unwrap_or_else(|| {
                 taken.add(&item.event);
-                rows.add(item, versions.get(&item.event.tenant).copied().unwrap_or_default())
+                let known = versions.get(&item.event.tenant).copied().unwrap_or_default();
+                rows.add(item, known.version)
             })
         };
         let answers = self.0.iter().map(answer).collect();
@@ -48,6 +51,26 @@ impl Unit for EnqueueEvents {
 
 fn tenants(batch: &[Enqueue]) -> Vec<&TenantId> {
     batch.iter().map(|item| &item.event.tenant).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The endpoints, of those that this batch has leased deliveries for, that take no attempts as they
+/// come. Nothing is read for tenants whose endpoints are well.
+async fn unwell_of(
+    tx: &Tx,
+    batch: &[Enqueue],
+    versions: &BTreeMap<TenantId, Known>,
+    now: Timestamp,
+) -> Result<BTreeSet<EndpointId>, Fault> {
+    let may_be = |tenant| versions.get(tenant).is_some_and(|known| known.unwell_until > now);
+    let fan_outs = batch.iter().filter(|item| may_be(&item.event.tenant));
+    let leased: BTreeSet<_> =
+        fan_outs.filter_map(|item| item.fan_out.as_ref()).flat_map(leased).collect();
+    if leased.is_empty() { Ok(leased) } else { unwell(tx, &leased).await }
+}
+
+/// The endpoints that the caller means to send to at once.
+fn leased(fan_out: &FanOut) -> impl Iterator<Item = EndpointId> {
+    fan_out.deliveries.iter().filter(|new| new.lease.is_some()).map(|new| new.endpoint)
 }
 
 /// Whose ids and keys are taken: by stored events, and by those that stand earlier in the batch.
@@ -164,6 +187,8 @@ fn keys_by_tenant(batch: &[Enqueue]) -> BTreeMap<&TenantId, Vec<Value>> {
 /// The rows of a batch, each kind for one statement.
 struct NewRows {
     now: Timestamp,
+    /// Endpoints that take no attempts as they come.
+    unwell: BTreeSet<EndpointId>,
     events: Vec<[Value; 9]>,
     deliveries: Vec<DeliveryRow>,
 }
@@ -171,7 +196,9 @@ struct NewRows {
 impl NewRows {
     fn add(&mut self, item: &Enqueue, version: TenantVersion) -> Enqueued {
         let event = &item.event;
-        let current = item.fan_out.as_ref().filter(|fan_out| fan_out.version == version);
+        let current = item.fan_out.as_ref();
+        let current = current
+            .filter(|it| it.version == version && leased(it).all(|id| !self.unwell.contains(&id)));
         let route_due_at = if current.is_some() { None } else { Some(self.now) };
         self.events.push(event_row(event, self.now, route_due_at));
         let Some(fan_out) = current else { return Enqueued::Later };

@@ -8,13 +8,13 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{
-    Attempt, DeliveryId, DeliveryStatus, EndpointState, Finish, Finished, Lease, LeaseEpoch,
-    Settle, Timestamp, whole_millis,
+    Attempt, DeliveryId, DeliveryStatus, Finish, Finished, Lease, LeaseEpoch, Settle, Timestamp,
+    whole_millis,
 };
 
 use crate::{
-    endpoints::{disable, lock},
     fault::Fault,
+    health::Watched,
     row::{Row, ToValue},
     rows::{Locked, pairs},
     status::count_leases_lost,
@@ -32,8 +32,7 @@ impl Unit for FinishDeliveries {
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
         let now = tx.now().await?;
-        let disabling = self.0.iter().filter(|item| item.disable_endpoint.is_some());
-        lock(tx, &disabling.map(|item| item.lease.delivery.endpoint).collect()).await?;
+        let mut watched = Watched::lock(tx, &self.0, now).await?;
         let mut held = Held::read(tx, self.0.iter().map(|item| item.lease.delivery)).await?;
         let mut changes = Changes::default();
         let mut attempts = Vec::new();
@@ -45,13 +44,15 @@ impl Unit for FinishDeliveries {
                 Taken::ByAnother => Finished::LeaseLost,
             });
             let Taken::Now(state) = taken else { continue };
+            watched.take_turn(item, now);
+            if state.status == DeliveryStatus::InFlight {
+                watched.tell(item, now);
+            }
             let change = Change::finish(&state, item, now);
             changes.add(state.row, change);
             attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
-            if let Some(reason) = item.disable_endpoint {
-                disable(tx, item.lease.delivery.endpoint, EndpointState::Disabled(reason)).await?;
-            }
         }
+        watched.write(tx).await?;
         insert_attempts(tx, attempts).await?;
         changes.write(tx).await?;
         count_leases_lost(tx, &answers).await?;

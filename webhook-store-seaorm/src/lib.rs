@@ -55,6 +55,7 @@ mod enqueue;
 mod fault;
 mod finish;
 mod gather;
+mod health;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, unused_imports, reason = "PostgreSQL alone carries hints")
@@ -62,6 +63,7 @@ mod gather;
 mod hints;
 mod log;
 mod migrate;
+mod notices;
 #[cfg(test)]
 mod plans;
 mod pools;

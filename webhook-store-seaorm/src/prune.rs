@@ -33,6 +33,7 @@ impl<const WRITES: bool> Unit for PruneSome<WRITES> {
             PruneCursor::Deliveries(status, after) => page.deliveries(status, after).await,
             PruneCursor::Events(after) => page.events(after).await,
             PruneCursor::Endpoints(after) => page.endpoints(after).await,
+            PruneCursor::Notices => page.notices().await,
         }
     }
 }
@@ -177,13 +178,36 @@ impl Page<'_> {
         let rows = self.tx.all(&sql, values).await?;
         let ids: Vec<_> = rows.iter().map(|row| row.endpoint("id")).collect::<Result<_, _>>()?;
         let next = ids.last().filter(|_| ids.len() == self.rows);
-        let next = next.map(|last| PruneCursor::Endpoints(Some(*last)));
+        let next = match next {
+            Some(last) => PruneCursor::Endpoints(Some(*last)),
+            None => PruneCursor::Notices,
+        };
         let ids = ids.iter().map(ToValue::to_value).collect();
         let unused = format!(
             "DELETE FROM {{endpoints}} WHERE id IN ({{list}}) AND removed_at IS NOT NULL AND {}",
             has_none("{endpoints}.id", "")
         );
-        Ok(Pruned::default().with_endpoints(self.take(&unused, ids).await?).then(next))
+        Ok(Pruned::default().with_endpoints(self.take(&unused, ids).await?).then(Some(next)))
+    }
+
+    /// Notices that nobody has acknowledged. A dry run counts them all at once: there is no place to go on
+    /// from.
+    async fn notices(&self) -> Result<Pruned, Fault> {
+        let old = "FROM {notices} WHERE noticed_at < ?";
+        if !self.writes {
+            let count = format!("SELECT COUNT(*) AS number {old}");
+            let row = self.tx.one(&count, [self.cut.to_value()]).await?;
+            return Ok(
+                Pruned::default().with_notices(row.map_or(Ok(0), |row| row.number("number"))?)
+            );
+        }
+        let sql = format!("SELECT id {old} ORDER BY noticed_at, id LIMIT ? {}", self.lock());
+        let rows = self.tx.all(&sql, [self.cut.to_value(), limit(self.rows)]).await?;
+        let ids = rows.iter().map(|row| row.get::<String>("id").map(Value::from));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let next = (ids.len() == self.rows).then_some(PruneCursor::Notices);
+        let taken = self.take("DELETE FROM {notices} WHERE id IN ({list})", ids).await?;
+        Ok(Pruned::default().with_notices(taken).then(next))
     }
 
     /// Removes rows by their ids, or counts them.

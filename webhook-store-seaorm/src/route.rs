@@ -102,7 +102,8 @@ impl Unit for RouteEvents {
                 answers.push(Routed::NotUnrouted);
                 continue;
             };
-            if versions.get(&event.tenant).copied().unwrap_or_default() != route.version {
+            let known = versions.get(&event.tenant).copied().unwrap_or_default();
+            if known.version != route.version {
                 answers.push(Routed::Stale);
                 continue;
             }

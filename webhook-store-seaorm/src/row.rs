@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use sea_orm::{QueryResult, TryGetable, Value};
 use uuid::Uuid;
-use webhook_core::{EndpointId, EventId, Timestamp};
+use webhook_core::{EndpointId, EventId, Health, Timestamp};
 
 use crate::fault::Fault;
 
@@ -78,6 +78,12 @@ impl fmt::Display for Key {
     }
 }
 
+/// How an endpoint is. What this version cannot read is no reason to leave it alone.
+pub(crate) fn stored_health(row: &Row) -> Result<Health, Fault> {
+    let text = row.get::<Option<String>>("health")?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
 pub(crate) fn unreadable(column: &str) -> Fault {
     Fault::corrupt(format!("cannot read the column {column}"))
 }
@@ -102,6 +108,8 @@ to_value! {
     EventId: |id| id.as_uuid();
     EndpointId: |id| id.as_uuid();
     Timestamp: |at| at.as_unix_millis();
+    Health: |health| health_text(health);
+    Option<webhook_core::RateLimit>: |rate| rate.map(|rate| rate.to_string());
     Option<Timestamp>: |at| at.map(Timestamp::as_unix_millis);
     webhook_core::TenantId: |tenant| tenant.as_str();
     webhook_core::EventType: |event_type| event_type.as_str();
@@ -120,6 +128,11 @@ to_value! {
         Ok(id) => Value::from(id),
         Err(_) => Value::from(key.0.clone()),
     };
+}
+
+/// How an endpoint is, as it is stored: nothing, while it is healthy.
+fn health_text(health: &Health) -> Option<String> {
+    serde_json::to_string(health).ok().filter(|_| !health.is_healthy())
 }
 
 /// A counter as the databases keep it. No counter of ours ever gets near the end.

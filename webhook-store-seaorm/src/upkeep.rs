@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Prune, Pruned, Redeliver,
-    Redelivered, StoreError, StoreStatus, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Notice, NoticeId, Prune, Pruned,
+    Redeliver, Redelivered, StoreError, StoreStatus, Upkeep,
 };
 
 use crate::{
     fault::Fault,
+    notices::{Acknowledge, ReadNotices},
     prune::PruneSome,
     row::{Row, ToValue},
     rows::pairs,
@@ -38,6 +39,14 @@ impl Upkeep for SeaOrmStore {
             return self.perform(PruneSome::<false>(prune)).await;
         }
         self.perform(PruneSome::<true>(prune)).await
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.perform(ReadNotices(limit)).await
+    }
+
+    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
+        self.perform(Acknowledge(ids)).await
     }
 }
 

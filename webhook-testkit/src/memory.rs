@@ -18,8 +18,8 @@ use std::{
 };
 
 use webhook_core::{
-    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, TenantId,
-    TenantVersion, Timestamp,
+    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, TenantId, TenantVersion,
+    Timestamp,
 };
 
 use crate::ManualClock;

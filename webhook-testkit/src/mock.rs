@@ -20,10 +20,10 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Notice, NoticeId, Page, Prune,
-    Pruned, Redeliver, Redelivered, Request, Response, Route, Routed, Signer, SignerError,
-    Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated,
-    Upkeep,
+    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Notice, NoticeId,
+    Page, Prune, Pruned, Redeliver, Redelivered, Request, Response, Route, Routed, Signer,
+    SignerError, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError,
+    Updated, Upkeep,
 };
 
 mock! {

@@ -9,8 +9,8 @@ use crate::{
     endpoint::{DisabledReason, Endpoint},
     exchange::Wire,
     health::{HealthPolicy, Sign},
-    notice::NoticeKind,
     id::TenantId,
+    notice::NoticeKind,
     port::store::deliveries::{Claim, Finish, Lease, Settle},
 };
 

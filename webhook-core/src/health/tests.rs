@@ -219,8 +219,7 @@ fn who_asks_for_a_pause_gets_it_without_blame() {
 fn giving_up_says_why_and_leaves_nothing_behind() {
     let mut endpoint = Endpoint::default();
     (0..19).for_each(|_| endpoint.end_at(0, Sign::Bad));
-    let turn =
-        endpoint.health.after(Sign::Bad, Some("e"), at(5 * DAY), &HealthPolicy::new(), MAX);
+    let turn = endpoint.health.after(Sign::Bad, Some("e"), at(5 * DAY), &HealthPolicy::new(), MAX);
     let state = EndpointState::Disabled(DisabledReason::Failing);
     let (failures, since, last_error) = (20, Some(at(0)), "e".to_owned());
     assert_eq!(

@@ -28,6 +28,7 @@ const ROLES: [Rights; 4] = [
             ("events", "SELECT, UPDATE"),
             ("deliveries", "SELECT, INSERT, UPDATE"),
             ("attempts", "SELECT, INSERT"),
+            ("notices", "SELECT, INSERT"),
             ("counters", "SELECT, INSERT, UPDATE"),
         ],
     ),
@@ -40,6 +41,7 @@ const ROLES: [Rights; 4] = [
             ("events", "SELECT, INSERT, UPDATE, DELETE"),
             ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
             ("attempts", "SELECT, INSERT, DELETE"),
+            ("notices", "SELECT, UPDATE, DELETE"),
             ("counters", "SELECT"),
         ],
     ),
@@ -51,12 +53,13 @@ const ROLES: [Rights; 4] = [
             // All but its secrets: signing_keys and headers.
             (
                 "endpoints",
-                "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, state, \
-                 revision, created_at, removed_at)",
+                "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, rate, state, \
+                 revision, created_at, removed_at, health, rate_used)",
             ),
             ("events", "SELECT"),
             ("deliveries", "SELECT"),
             ("attempts", "SELECT"),
+            ("notices", "SELECT"),
             ("counters", "SELECT"),
         ],
     ),
@@ -110,7 +113,7 @@ pub fn grants_sql(
 
 /// MySQL wants the right to update of whoever inserts a row that may be there already.
 fn needed(kind: DatabaseKind, table: &str, rights: &str) -> String {
-    let may_be_there = matches!(table, "events" | "deliveries" | "attempts");
+    let may_be_there = matches!(table, "events" | "deliveries" | "attempts" | "notices");
     let inserts = rights.contains("INSERT") && !rights.contains("UPDATE");
     let more = kind == DatabaseKind::MySql && may_be_there && inserts;
     if more { format!("{rights}, UPDATE") } else { rights.to_owned() }

@@ -23,7 +23,8 @@ pub(super) const SCHEMA_TABLE: &str =
 pub(super) const STEPS: [&[&str]; 1] = [&[
     "CREATE TABLE {tenants} (
         id {name} NOT NULL PRIMARY KEY,
-        version {int} NOT NULL
+        version {int} NOT NULL,
+        unwell_until {int} NOT NULL DEFAULT 0
     ){table}",
     "CREATE TABLE {endpoints} (
         id {uuid} NOT NULL PRIMARY KEY,
@@ -36,10 +37,13 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         timeout_ms {int} NOT NULL,
         retry {text} NOT NULL,
         max_in_flight {int} NOT NULL,
+        rate {name},
         state {name} NOT NULL,
         revision {int} NOT NULL,
         created_at {int} NOT NULL,
-        removed_at {int}
+        removed_at {int},
+        health {text},
+        rate_used {int} NOT NULL DEFAULT 0
     ){table}",
     "CREATE INDEX {bare endpoints_tenant} ON {endpoints} (tenant, created_at, id)",
     "CREATE TABLE {events} (
@@ -95,6 +99,14 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         response_body {bytes} NOT NULL,
         PRIMARY KEY (event_id, endpoint_id, number)
     ){table}",
+    "CREATE TABLE {notices} (
+        id {name} NOT NULL PRIMARY KEY,
+        noticed_at {int} NOT NULL,
+        tenant {name} NOT NULL,
+        endpoint_id {uuid} NOT NULL,
+        kind {text} NOT NULL
+    ){table}",
+    "CREATE INDEX {bare notices_at} ON {notices} (noticed_at, id)",
     "CREATE TABLE {counters} (
         name {name} NOT NULL PRIMARY KEY,
         value {int} NOT NULL

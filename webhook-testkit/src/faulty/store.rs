@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver,
-    Redelivered, Route, Routed, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId,
-    Updated, Upkeep,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune,
+    Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError, StoreErrorKind,
+    StoreStatus, TenantId, Updated, Upkeep,
 };
 
 use super::{Fault, Faults, WHY};

@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_core::{
-    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError, StoreErrorKind,
-    TenantId, Timestamp, Updated,
+    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError,
+    StoreErrorKind, TenantId, Timestamp, Updated,
 };
 
 use super::{MemoryStore, State, row::EndpointRow};

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, FanOut, NewDelivery, Route, Routed,
-    TenantId, TenantVersion, Timestamp, UnroutedEvent,
+    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, FanOut, NewDelivery, Route,
+    Routed, TenantId, TenantVersion, Timestamp, UnroutedEvent,
 };
 
 use super::{

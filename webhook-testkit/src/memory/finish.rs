@@ -60,7 +60,6 @@ impl State {
     fn last_leased(&mut self, lease: Lease) -> Option<&mut DeliveryRow> {
         self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }
-
 }
 
 fn settle(row: &mut DeliveryRow, settle: Settle, now: Timestamp) {

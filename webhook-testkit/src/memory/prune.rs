@@ -1,6 +1,8 @@
 //! Removing what is over and old.
 
-use webhook_core::{DeliveryId, EndpointId, EventId, NoticeId, Prune, PruneCursor, Pruned, Timestamp};
+use webhook_core::{
+    DeliveryId, EndpointId, EventId, NoticeId, Prune, PruneCursor, Pruned, Timestamp,
+};
 
 use super::{State, row::DeliveryRow};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune, Pruned, Redeliver,
-    Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
+    Pruned, Redeliver, Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver,
-    Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Updated,
-    Upkeep,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune,
+    Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus, TenantId,
+    Timestamp, Updated, Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Pace, Progress, Shares,
-    Timestamp,
+    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Pace, Progress,
+    Shares, Timestamp,
 };
 
 use super::state::{Row, State};
@@ -36,9 +36,9 @@ impl State {
     /// The active endpoints with due work, from where the caller wants to begin.
     fn round(&self, ask: &ClaimDue, now: Timestamp) -> Vec<EndpointId> {
         let active = self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
-        let due = active.map(|endpoint| endpoint.id).filter(|&id| {
-            !self.due(id, now).is_empty() && self.room(ask, id, now) > 0
-        });
+        let due = active
+            .map(|endpoint| endpoint.id)
+            .filter(|&id| !self.due(id, now).is_empty() && self.room(ask, id, now) > 0);
         let (mut round, before): (Vec<_>, Vec<_>) =
             due.partition(|id| ask.resume_at.is_none_or(|first| *id >= first));
         round.extend(before);

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use webhook_registry::{
     Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, DisabledReason,
     EndpointState, Enqueue, Enqueued, Event, FanOut, Finish, Finished, Health, Lease, NewDelivery,
-    Notice, NoticeKind, Route, Routed, Settle,
-    StoreError, Timestamp, UnroutedEvent,
+    Notice, NoticeKind, Route, Routed, Settle, StoreError, Timestamp, UnroutedEvent,
 };
 
 use super::{

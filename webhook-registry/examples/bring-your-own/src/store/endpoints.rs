@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError, StoreErrorKind,
-    TenantId, Updated,
+    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError,
+    StoreErrorKind, TenantId, Updated,
 };
 
 use super::SmallStore;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use webhook_registry::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune, Pruned, Redeliver,
-    Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
+    Pruned, Redeliver, Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
 };
 
 use super::{SmallStore, state::State};

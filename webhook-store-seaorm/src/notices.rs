@@ -1,0 +1,76 @@
+//! Notices: kept until somebody has acknowledged them.
+
+use async_trait::async_trait;
+use webhook_core::{Notice, NoticeId, NoticeKind, StoreErrorKind};
+
+use crate::{
+    dialect::repeated,
+    fault::Fault,
+    row::{Row, ToValue, limit, unreadable},
+    tx::{ROWS, Tx},
+    unit::Unit,
+};
+
+/// Stores notices; one that is there already is the same.
+pub(crate) async fn insert_notices(tx: &Tx, notices: &[Notice]) -> Result<(), Fault> {
+    let rows = notices.iter().map(|notice| {
+        let kind = serde_json::to_string(&notice.kind)
+            .map_err(|_| Fault::new(StoreErrorKind::Other, "cannot write a notice as JSON"))?;
+        Ok([
+            notice.id.as_str().into(),
+            notice.at.to_value(),
+            notice.tenant.to_value(),
+            notice.endpoint.to_value(),
+            kind.into(),
+        ])
+    });
+    let rows = rows.collect::<Result<Vec<_>, Fault>>()?;
+    let into = "{notices} (id, noticed_at, tenant, endpoint_id, kind)";
+    tx.insert(into, rows, "{keep_first_event}").await
+}
+
+/// Reads the oldest notices.
+pub(crate) struct ReadNotices(pub(crate) usize);
+
+#[async_trait]
+impl Unit for ReadNotices {
+    type Answer = Vec<Notice>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Notice>, Fault> {
+        let sql = "SELECT id, noticed_at, tenant, endpoint_id, kind FROM {notices} \
+                   ORDER BY noticed_at, id LIMIT ?";
+        let rows = tx.all(sql, [limit(self.0)]).await?;
+        rows.iter().map(notice).collect()
+    }
+}
+
+fn notice(row: &Row) -> Result<Notice, Fault> {
+    let kind: NoticeKind =
+        serde_json::from_str(&row.get::<String>("kind")?).map_err(|_| unreadable("kind"))?;
+    Ok(Notice::stored(
+        NoticeId::new(row.get::<String>("id")?),
+        row.time("noticed_at")?,
+        row.parse("tenant")?,
+        row.endpoint("endpoint_id")?,
+        kind,
+    ))
+}
+
+/// Forgets notices.
+pub(crate) struct Acknowledge(pub(crate) Vec<NoticeId>);
+
+#[async_trait]
+impl Unit for Acknowledge {
+    type Answer = ();
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+        let sql = "DELETE FROM {notices} WHERE id IN ({list})";
+        for ids in self.0.chunks(ROWS) {
+            let sql = sql.replace("{list}", &repeated("?", ids.len()));
+            tx.run(&sql, ids.iter().map(|id| id.as_str().into())).await?;
+        }
+        Ok(())
+    }
+}
