@@ -268,9 +268,16 @@ pub async fn a_first_call_that_is_dropped_is_done_wholly_or_not_at_all(place: &P
 pub async fn a_dropped_migration_is_done_wholly_or_not_at_all(place: &Place) {
     let ground = Ground::new(place).await;
     Cut::everywhere(async |cut| {
-        for table in
-            ["schema", "tenants", "endpoints", "events", "deliveries", "attempts", "counters"]
-        {
+        for table in [
+            "schema",
+            "tenants",
+            "endpoints",
+            "events",
+            "deliveries",
+            "attempts",
+            "notices",
+            "counters",
+        ] {
             place.sql(&format!("DROP TABLE webhook_{table}")).await;
         }
         let watched = ground.0.with(narrow(place).await);

@@ -26,7 +26,8 @@ const MOST: usize = 1_000;
 /// How long work may go on without its caller.
 const MINUTE: Duration = Duration::from_secs(60);
 
-const TABLES: [&str; 6] = ["tenants", "endpoints", "events", "deliveries", "attempts", "counters"];
+const TABLES: [&str; 7] =
+    ["tenants", "endpoints", "events", "deliveries", "attempts", "notices", "counters"];
 
 /// A point at which a call is given up.
 #[derive(Clone, Copy, Debug)]

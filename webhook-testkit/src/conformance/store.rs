@@ -21,9 +21,12 @@ pub mod endpoints;
 pub mod enqueue;
 pub mod finish;
 mod ground;
+pub mod health;
 pub mod keys;
 pub mod leases;
 pub mod log;
+pub mod notices;
+pub mod pace;
 pub mod prune;
 pub mod redeliver;
 pub mod release;
@@ -303,6 +306,43 @@ macro_rules! __store_cases {
                 tracked_deliveries_are_pruned_like_others
                 what_was_pruned_is_answered_as_not_there
             }
+            health {
+                failures_in_a_row_are_counted_with_the_endpoint
+                an_endpoint_that_rests_is_passed_over
+                the_end_of_a_rest_is_when_to_look_again
+                there_is_one_probe_at_a_time
+                recovery_is_a_ramp
+                a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries
+                an_edit_says_nothing_about_health
+                another_place_and_a_fresh_start_begin_anew
+                health_is_no_edit
+                nothing_is_sent_past_a_rest
+                a_late_write_says_nothing_about_health
+                what_is_said_again_counts_once
+                days_of_failures_disable_an_endpoint
+                what_is_disabled_takes_no_turn
+                endpoints_of_one_batch_take_their_own_turns
+            }
+            notices {
+                failing_and_recovery_are_told_once_each
+                a_delivery_given_up_is_told_with_all_there_is_to_know
+                what_was_called_off_is_not_told_as_given_up
+                an_endpoint_that_wants_no_more_is_told_with_its_reason
+                a_late_write_tells_nothing
+                notices_stay_until_they_are_acknowledged
+                the_oldest_notices_come_first
+                notices_that_nobody_reads_are_pruned_in_time
+            }
+            pace {
+                a_burst_goes_at_once_and_the_rest_by_the_rate
+                the_rate_says_when_to_look_again
+                a_rate_limits_its_own_endpoint_alone
+                an_edit_does_not_give_a_rate_back
+                beside_another_a_tenant_gets_half_of_a_claim
+                alone_a_tenant_may_take_everything
+                what_a_tenant_has_in_flight_counts_for_its_share
+                who_was_passed_over_is_next
+            }
             backlog {
                 an_empty_store_has_no_backlog
                 a_backlog_counts_what_is_left
@@ -366,6 +406,9 @@ mod tests {
             include_str!("store/cancel.rs"),
             include_str!("store/status.rs"),
             include_str!("store/prune.rs"),
+            include_str!("store/health.rs"),
+            include_str!("store/notices.rs"),
+            include_str!("store/pace.rs"),
             include_str!("store/backlog.rs"),
             include_str!("store/sequences.rs"),
         ];

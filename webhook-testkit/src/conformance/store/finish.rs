@@ -310,8 +310,9 @@ pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
     assert!(ground.attempts(other).await.is_empty(), "each delivery has its own attempts");
 }
 
-// Catches in memory/finish.rs:
-// - self.disable(item.lease.delivery.endpoint, reason);
+// Catches in memory/health.rs:
+// - self.disable(&endpoint, state);
+// + let _ = state;
 pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -332,8 +333,8 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
 
 // Catches in memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else
-// + if let Some(reason) = item.disable_endpoint {
-// + self.disable(item.lease.delivery.endpoint, reason);
+// + if item.disable_endpoint.is_some() {
+// + self.take_turn(&item, now);
 // + }
 // + let Some(row) = self.last_leased(item.lease) else
 pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
@@ -351,10 +352,10 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
 }
 
 // Catches in memory/finish.rs:
-// - if let Some(reason) = item.disable_endpoint {
+// - self.take_turn(&item, now);
 // + let tenant = row.event.tenant.clone();
 // + self.raise_version(&tenant);
-// + if let Some(reason) = item.disable_endpoint {
+// + self.take_turn(&item, now);
 pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

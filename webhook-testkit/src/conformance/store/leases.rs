@@ -54,8 +54,8 @@ pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHa
 }
 
 // Catches in memory/finish.rs:
-// - item.attempts.into_iter().for_each
-// + item.attempts.into_iter().last().into_iter().for_each
+// - item.attempts.iter().for_each
+// + item.attempts.last().into_iter().for_each
 pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.pending(ground.endpoint().await).await;

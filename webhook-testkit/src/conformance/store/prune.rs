@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<H: StoreHarness> Ground<H> {
     /// Prunes to the end.
-    async fn prune_all(&self, prune: Prune) -> Pruned {
+    pub(super) async fn prune_all(&self, prune: Prune) -> Pruned {
         let mut all = Pruned::default();
         let mut prune = prune;
         for calls in 0.. {
@@ -183,8 +183,8 @@ pub async fn a_dry_run_counts_and_removes_nothing<H: StoreHarness>() {
 }
 
 // Catches in memory/prune.rs:
-// - .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()));
-// + .with_endpoints(count(self.endpoints.values().filter(|row| row.removed_at < Some(cut)).count()));
+// - .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()))
+// + .with_endpoints(count(self.endpoints.values().filter(|row| row.removed_at < Some(cut)).count()))
 pub async fn a_dry_run_leaves_a_removed_endpoint_with_what_ended_later<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let gone = ground.endpoint().await;

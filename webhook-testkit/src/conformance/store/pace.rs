@@ -1,0 +1,159 @@
+//! Rates, which all workers share, and the shares of tenants.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use webhook_core::{Claim, ClaimDue, EndpointId, RateLimit, TenantId};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{LEASE, SECOND, success},
+};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+/// How many of these claims go to this endpoint.
+fn to(claims: &[Claim], endpoint: EndpointId) -> usize {
+    claims.iter().filter(|claim| claim.lease.delivery.endpoint == endpoint).count()
+}
+
+impl<H: StoreHarness> Ground<H> {
+    /// An endpoint with this rate limit.
+    async fn limited(&self, limit: &str) -> EndpointId {
+        let limit: RateLimit = limit.parse().unwrap();
+        self.add(self.new_endpoint().with_rate(Some(limit)).with_max_in_flight(100)).await
+    }
+
+    /// An endpoint of this tenant with this many pending deliveries.
+    async fn of_tenant(&self, name: &str, pending: usize) -> EndpointId {
+        let endpoint = self.new_endpoint().with_tenant(tenant(name)).with_max_in_flight(100);
+        let endpoint = self.add(endpoint).await;
+        for _ in 0..pending {
+            self.publish(self.event_of(&tenant(name)), &[endpoint]).await;
+        }
+        endpoint
+    }
+}
+
+// Catches in memory/claim.rs:
+// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(lease)));
+// + let _ = (row, now);
+pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.limited("10/s burst 5").await;
+    ground.pendings(endpoint, 20).await;
+    assert_eq!(ground.claim().await.len(), 5, "a burst");
+    ground.assert_nothing_to_claim("the burst is used").await;
+    ground.advance(99 * MILLISECOND).await;
+    ground.assert_nothing_to_claim("a tenth of a second is not over").await;
+    ground.advance(MILLISECOND).await;
+    ground.claim_one().await;
+    ground.assert_nothing_to_claim("one for each tenth, whoever asks").await;
+    ground.advance(10 * SECOND).await;
+    assert_eq!(ground.claim().await.len(), 5, "a pause saves up no more than a burst");
+}
+
+// Catches in memory/claim.rs:
+// - has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
+// + has_slot.then(|| due.since(now))
+pub async fn the_rate_says_when_to_look_again<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.pendings(ground.limited("4/s burst 2").await, 4).await;
+    let claimed = ground.claim_due(ClaimDue::new(100, LEASE)).await;
+    assert_eq!(claimed.next_due, Some(250 * MILLISECOND), "when the next one may start");
+    ground.advance(50 * MILLISECOND).await;
+    let claimed = ground.claim_due(ClaimDue::new(100, LEASE)).await;
+    assert_eq!((claimed.claims.len(), claimed.next_due), (0, Some(200 * MILLISECOND)));
+}
+
+// Catches in memory/claim.rs:
+// - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
+// + self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now) + 1) as usize
+pub async fn a_rate_limits_its_own_endpoint_alone<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (limited, free) = (ground.limited("1/s burst 1").await, ground.endpoint().await);
+    ground.pendings(limited, 3).await;
+    ground.pendings(free, 3).await;
+    let claims = ground.claim().await;
+    assert_eq!((to(&claims, limited), to(&claims, free)), (1, 3));
+}
+
+// Catches in memory/endpoints.rs:
+// - let used = self.endpoints.get(&endpoint.id).map(|row| row.used).unwrap_or_default();
+// + let used = 0;
+pub async fn an_edit_does_not_give_a_rate_back<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.limited("1/s burst 1").await;
+    ground.pendings(endpoint, 3).await;
+    ground.claim_one().await;
+    let edited = ground.stored(endpoint).await.with_max_in_flight(9);
+    ground.store.update_endpoint(edited).await.unwrap();
+    ground.assert_nothing_to_claim("what is used is used").await;
+    let free = ground.stored(endpoint).await.with_rate(None);
+    ground.store.update_endpoint(free).await.unwrap();
+    assert_eq!(ground.claim().await.len(), 2, "a new limit holds from the next claim on");
+}
+
+// Catches in memory/claim.rs:
+// - if share == 0 {
+// + if false {
+pub async fn beside_another_a_tenant_gets_half_of_a_claim<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (flood, second) =
+        (ground.of_tenant("flood", 20).await, ground.of_tenant("flood", 20).await);
+    let small = ground.of_tenant("small", 20).await;
+    let claims = ground.claim_due(ClaimDue::new(10, LEASE)).await.claims;
+    let of_flood = to(&claims, flood) + to(&claims, second);
+    assert_eq!((of_flood, to(&claims, small)), (5, 5), "half for each, however much one has");
+}
+
+// Catches in memory/claim.rs:
+// - round.iter().for_each(|endpoint| shares.note_work(&endpoint.tenant));
+// + let others = ["a", "b"].map(|name| name.parse().unwrap());
+// + others.iter().for_each(|tenant| shares.note_work(tenant));
+pub async fn alone_a_tenant_may_take_everything<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.of_tenant("one", 20).await;
+    ground.of_tenant("idle", 0).await;
+    let ask = ClaimDue::new(10, LEASE).tenant_share(1);
+    assert_eq!(ground.claim_due(ask).await.claims.len(), 10, "nobody else has work");
+}
+
+// Catches in memory/claim.rs:
+// - shares.note_in_flight(&row.endpoint.tenant, *count);
+// + let _ = (row, count);
+pub async fn what_a_tenant_has_in_flight_counts_for_its_share<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let flood = ground.of_tenant("flood", 20).await;
+    let held = ground.claim_due(ClaimDue::new(6, LEASE)).await.claims;
+    assert_eq!(held.len(), 6, "it was alone");
+    let small = ground.of_tenant("small", 20).await;
+    let ask = || {
+        let in_flight = BTreeMap::from([(flood, 6)]);
+        ClaimDue::new(10, LEASE).tenant_share(8).in_flight(in_flight)
+    };
+    let claims = ground.claim_due(ask()).await.claims;
+    assert_eq!(to(&claims, flood), 2, "up to its share");
+    assert_eq!(to(&claims, small), 5, "the other gets half of the claim");
+    ground.finish(success(&held[0])).await;
+}
+
+// Catches in memory/claim.rs:
+// - let resume_at = passed_over.or(next);
+// + let resume_at = next;
+pub async fn who_was_passed_over_is_next<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (one, two) = (ground.of_tenant("flood", 20).await, ground.of_tenant("flood", 20).await);
+    ground.of_tenant("small", 20).await;
+    let (mut resume_at, mut seen) = (None, Vec::new());
+    for _ in 0..4 {
+        let ask = ClaimDue::new(4, LEASE).resume_at(resume_at);
+        let claimed = ground.claim_due(ask).await;
+        seen.push((to(&claimed.claims, one), to(&claimed.claims, two)));
+        resume_at = claimed.resume_at;
+    }
+    assert_eq!(seen, [(2, 0), (0, 2), (2, 0), (0, 2)], "they take turns within their share");
+}
