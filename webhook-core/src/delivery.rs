@@ -241,6 +241,11 @@ impl<T> Page<T> {
     pub const fn new(items: Vec<T>, next: Option<Cursor>) -> Self {
         Self { items, next }
     }
+
+    /// The same page of something else, such as of views.
+    pub fn map<U>(self, of: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(of).collect(), next: self.next }
+    }
 }
 
 /// A place in a listing of deliveries: just after one of them.

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{
+    about::{Description, ExternalId, Metadata},
     event::EventType,
     filter::EventFilter,
     header::CustomHeaders,
@@ -51,6 +52,12 @@ pub struct Endpoint {
     pub max_in_flight: u32,
     /// Attempts that may start a second, all worker processes together.
     pub rate: Option<RateLimit>,
+    /// What it is for, in its owner's words.
+    pub description: Option<Description>,
+    /// Its name in its owner's own records.
+    pub external_id: Option<ExternalId>,
+    /// What else its owner has noted.
+    pub metadata: Metadata,
     /// Whether it gets anything at present.
     pub state: EndpointState,
     /// How often it was edited: an edit must name the one it was made from.
@@ -79,6 +86,9 @@ impl Endpoint {
             retry: RetryPolicy::durable(),
             max_in_flight: Self::MAX_IN_FLIGHT,
             rate: None,
+            description: None,
+            external_id: None,
+            metadata: Metadata::default(),
             state: EndpointState::Active,
             revision: Revision::default(),
             created_at: Timestamp::default(),
@@ -144,6 +154,27 @@ impl Endpoint {
     #[must_use]
     pub const fn with_rate(mut self, rate: Option<RateLimit>) -> Self {
         self.rate = rate;
+        self
+    }
+
+    /// Sets what it is for, in its owner's words.
+    #[must_use]
+    pub fn with_description(mut self, description: Option<Description>) -> Self {
+        self.description = description;
+        self
+    }
+
+    /// Sets its name in its owner's own records.
+    #[must_use]
+    pub fn with_external_id(mut self, id: Option<ExternalId>) -> Self {
+        self.external_id = id;
+        self
+    }
+
+    /// Sets what else its owner has noted.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
         self
     }
 

@@ -122,7 +122,7 @@ fn what(attempt: &Attempt) -> String {
 }
 
 /// What the record of an attempt means.
-fn meaning(attempt: &Attempt) -> &'static str {
+pub(crate) fn meaning(attempt: &Attempt) -> &'static str {
     let kind = attempt.failure.as_ref().map(|failure| failure.kind);
     match (kind, attempt.status) {
         (None, _) => "the receiver has it",

@@ -21,6 +21,7 @@
 //!
 //! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
 //! both through the crate `webhook-registry`.
+mod about;
 mod attempt;
 mod classify;
 mod decide;
@@ -52,9 +53,13 @@ mod text;
 mod time;
 mod url;
 mod verify;
+mod view;
 mod wake;
 
 pub use crate::{
+    about::{
+        Description, ExternalId, InvalidDescription, InvalidExternalId, InvalidMetadata, Metadata,
+    },
     attempt::{Attempt, Failure, FailureKind, Outcome},
     classify::{Verdict, classify, sign},
     decide::{Decision, FailReason, Progress, decide},
@@ -112,5 +117,6 @@ pub use crate::{
     time::{Timestamp, whole_millis},
     url::{EndpointUrl, InvalidUrl},
     verify::{Verifier, VerifyError, verify_body_signature},
+    view::{AttemptView, DeliveryView, EndpointView, EventView},
     wake::Wake,
 };

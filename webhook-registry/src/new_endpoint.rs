@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidEventFilter, InvalidHeader,
-    InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Profile, Secret,
-    Signing, SigningKey, TenantId, Timeout, Timestamp,
+    CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidDescription, InvalidEventFilter,
+    InvalidExternalId, InvalidHeader, InvalidMetadata, InvalidRetryPolicy, InvalidSecret,
+    InvalidSigning, InvalidTimeout, InvalidUrl, Metadata, Profile, Secret, Signing, SigningKey,
+    TenantId, Timeout, Timestamp,
 };
 
 /// An endpoint to register.
@@ -34,6 +35,9 @@ pub struct NewEndpoint {
     timeout: Option<Duration>,
     retry: Option<String>,
     max_in_flight: Option<u32>,
+    description: Option<String>,
+    external_id: Option<String>,
+    metadata: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -123,6 +127,27 @@ impl NewEndpoint {
         self
     }
 
+    /// Says what it is for; at most 1 KiB.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    /// Sets its name in its owner's own records; need not be unique.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Some(id.into());
+        self
+    }
+
+    /// Adds a note; names and values together may have 4 KiB.
+    #[must_use]
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
     /// Whether a secret has to be made for it.
     pub(crate) const fn wants_new_secret(&self) -> bool {
         matches!(self.secret, SecretChoice::Generate)
@@ -142,6 +167,9 @@ impl NewEndpoint {
             .with_headers(self.read_headers()?)
             .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
             .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
+            .with_description(self.description.as_deref().map(str::parse).transpose()?)
+            .with_external_id(self.external_id.as_deref().map(str::parse).transpose()?)
+            .with_metadata(Metadata::new(self.metadata.iter().cloned())?)
             .with_created_at(now);
         match &self.retry {
             Some(text) => Ok(endpoint.with_retry(text.parse()?)),
@@ -207,6 +235,15 @@ pub enum InvalidEndpoint {
     /// A header is not allowed.
     #[error(transparent)]
     Header(#[from] InvalidHeader),
+    /// The description is not valid.
+    #[error(transparent)]
+    Description(#[from] InvalidDescription),
+    /// The external id is not valid.
+    #[error(transparent)]
+    ExternalId(#[from] InvalidExternalId),
+    /// The metadata cannot be kept.
+    #[error(transparent)]
+    Metadata(#[from] InvalidMetadata),
     /// The timeout is out of range.
     #[error(transparent)]
     Timeout(#[from] InvalidTimeout),
@@ -248,6 +285,11 @@ mod tests {
             read(&good().timeout(Duration::from_secs(31))),
             Err(InvalidEndpoint::Timeout(_))
         ));
+        let description = read(&good().description("a\0b"));
+        assert!(matches!(description, Err(InvalidEndpoint::Description(_))));
+        assert!(matches!(read(&good().external_id("")), Err(InvalidEndpoint::ExternalId(_))));
+        let too_large = read(&good().metadata("a", "x".repeat(4096)));
+        assert_eq!(too_large.unwrap_err(), InvalidEndpoint::Metadata(InvalidMetadata::TooLarge));
         assert!(matches!(read(&good().retry("soon")), Err(InvalidEndpoint::Retry(_))));
     }
 

@@ -14,10 +14,11 @@ use std::{collections::BTreeSet, future::Future, pin::Pin};
 use fakes::Fakes;
 
 use webhook_registry::{
-    Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointError, NewEndpoint,
-    NewEvent, Redelivered, Rotation, Tenant, TenantId, Webhooks,
+    AttemptView, Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView, Endpoint,
+    EndpointError, EndpointView, EventView, NewEndpoint, NewEvent, Redelivered, Rotation, Tenant,
+    TenantId, Webhooks,
 };
-use webhook_testkit::PlainSigner;
+use webhook_testkit::{PlainSigner, refused};
 
 /// Two customers, each with an endpoint and a delivery.
 struct World {
@@ -164,4 +165,50 @@ async fn a_tenant_reaches_what_is_its_own() {
     assert!(endpoints.rotate_secret(id, Rotation::new()).await.unwrap().secret.is_some());
     endpoints.remove(id).await.unwrap();
     assert!(endpoints.list().await.unwrap().is_empty());
+}
+
+const CANARY: &str = "c4nary-c4nary-c4nary-c4nary";
+
+/// Everything that the door hands out, as a team's HTTP API would hand it on.
+#[tokio::test]
+async fn what_the_door_shows_holds_no_secret() {
+    let fakes = Fakes::new(PlainSigner::new());
+    fakes.transport.answers([refused()]);
+    let tenant: TenantId = "ours".parse().unwrap();
+    let door = fakes.webhooks.tenant(&tenant);
+    let new = NewEndpoint::new(format!("https://a.example/hooks?token={CANARY}"))
+        .secret(CANARY)
+        .header("authorization", CANARY)
+        .description("for the books")
+        .external_id("crm:7")
+        .metadata("team", "billing")
+        .retry("none");
+    let created = door.endpoints().create(new).await.unwrap();
+    assert_eq!(created.secret.as_ref().unwrap().reveal(), CANARY, "this once");
+    let id = created.endpoint.id;
+    let event = door.publish(NewEvent::json("a", CANARY).unwrap()).await.unwrap().event;
+    fakes.deliver(None).await;
+
+    let endpoint = door.endpoints().get(id).await.unwrap();
+    let delivery = DeliveryId::new(event, id);
+    let attempts = door.attempts(delivery).await.unwrap().unwrap();
+    let endpoints = door.endpoints().list().await.unwrap();
+    let deliveries = door.deliveries(DeliveryQuery::new()).await.unwrap();
+    assert_eq!((endpoints.len(), deliveries.items.len(), attempts.len()), (1, 1, 1));
+    let shown = [
+        json(&EndpointView::of(&endpoint)),
+        json(&endpoints.iter().map(|one| EndpointView::of(one)).collect::<Vec<_>>()),
+        json(&EventView::of(&door.event(event).await.unwrap().unwrap())),
+        json(&deliveries.map(|one| DeliveryView::of(&one))),
+        json(&attempts.iter().map(AttemptView::of).collect::<Vec<_>>()),
+    ];
+    for json in &shown {
+        assert!(!json.contains("c4nary"), "{json}");
+    }
+    assert!(shown[0].contains("for the books") && shown[0].contains("crm:7"), "{}", shown[0]);
+    assert!(shown[4].contains(r#""kind":"connect""#), "{}", shown[4]);
+}
+
+fn json(view: &impl serde::Serialize) -> String {
+    serde_json::to_string(view).unwrap()
 }

@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use sea_orm::Value;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointId, EndpointState, EndpointStore, EventFilter, Profile,
-    Revision, Signing, SigningKey, Snapshot, StoreError, StoreErrorKind, TenantId, TenantVersion,
-    Timeout, Timestamp, Updated, whole_millis,
+    CustomHeaders, Endpoint, EndpointId, EndpointState, EndpointStore, EventFilter, Metadata,
+    Profile, Revision, Signing, SigningKey, Snapshot, StoreError, StoreErrorKind, TenantId,
+    TenantVersion, Timeout, Timestamp, Updated, whole_millis,
 };
 
 use crate::{
+    dialect::repeated,
     fault::Fault,
     row::{Row, ToValue, stored_health, unreadable},
     store::SeaOrmStore,
@@ -25,7 +26,8 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
-                       max_in_flight, rate, state, revision, created_at";
+                       max_in_flight, rate, description, external_id, metadata, state, revision, \
+                       created_at";
 
 /// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
 const HEALTH: &str = "health";
@@ -79,25 +81,14 @@ impl Unit for Add {
         if tx.one("SELECT id FROM {endpoints} WHERE id = ?", id).await?.is_some() {
             return Err(Fault::new(StoreErrorKind::Exists, "an endpoint has this id already"));
         }
-        let [url, filters, keys, profiles, headers, timeout, retry, max, rate, state] =
-            settings(endpoint)?;
-        let row = [
-            endpoint.id.to_value(),
-            endpoint.tenant.to_value(),
-            url,
-            filters,
-            keys,
-            profiles,
-            headers,
-            timeout,
-            retry,
-            max,
-            rate,
-            state,
-            endpoint.revision.to_value(),
-            endpoint.created_at.to_value(),
-        ];
-        tx.insert(&format!("{{endpoints}} ({COLUMNS})"), vec![row], "").await
+        let (id, tenant) = (endpoint.id.to_value(), endpoint.tenant.to_value());
+        let (revision, created_at) = (endpoint.revision.to_value(), endpoint.created_at.to_value());
+        let settings = settings(endpoint)?;
+        let row = [id, tenant].into_iter().chain(settings).chain([revision, created_at]);
+        let row: Vec<_> = row.collect();
+        let sql =
+            format!("INSERT INTO {{endpoints}} ({COLUMNS}) VALUES ({})", repeated("?", row.len()));
+        tx.run(&sql, row).await.map(|_| ())
     }
 }
 
@@ -125,8 +116,8 @@ impl Unit for Update {
             if place.is_some_and(|it| it.keeps_health(endpoint)) { "" } else { ", health = NULL" };
         let sql = format!(
             "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
-             headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, state = ?, \
-             revision = ?{anew} WHERE id = ?"
+             headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, description = ?, \
+             external_id = ?, metadata = ?, state = ?, revision = ?{anew} WHERE id = ?"
         );
         tx.run(&sql, values).await?;
         Ok(Updated::Done(next))
@@ -153,10 +144,13 @@ impl Unit for Hide {
         };
         raise_version(tx, &self.tenant).await?;
         let now = tx.now().await?;
-        // The row stays for the log's sake; what could do harm goes.
+        // The row stays for the log's sake; what could do harm goes, and what only its owner needed.
         let hide = "UPDATE {endpoints} SET removed_at = ?, revision = ?, signing_keys = '[]', \
-                    profiles = '[]', headers = '[]' WHERE id = ?";
-        tx.run(hide, [now.to_value(), stored.next().to_value(), self.id.to_value()]).await?;
+                    profiles = '[]', headers = '[]', description = NULL, external_id = NULL, \
+                    metadata = ? WHERE id = ?";
+        let no_notes = json(&Metadata::default())?;
+        let values = [now.to_value(), stored.next().to_value(), no_notes, self.id.to_value()];
+        tx.run(hide, values).await?;
         Ok(Some(true))
     }
 }
@@ -369,7 +363,7 @@ impl<'a> StoredKey<'a> {
 }
 
 /// What an edit may change, as values in the order of the columns.
-fn settings(endpoint: &Endpoint) -> Result<[Value; 10], Fault> {
+fn settings(endpoint: &Endpoint) -> Result<[Value; 13], Fault> {
     let signing = &endpoint.signing;
     let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
     Ok([
@@ -382,6 +376,9 @@ fn settings(endpoint: &Endpoint) -> Result<[Value; 10], Fault> {
         endpoint.retry.to_string().into(),
         endpoint.max_in_flight.to_value(),
         endpoint.rate.to_value(),
+        endpoint.description.as_ref().map(|text| text.as_str().to_owned()).into(),
+        endpoint.external_id.as_ref().map(|id| id.as_str().to_owned()).into(),
+        json(&endpoint.metadata)?,
         endpoint.state.to_value(),
     ])
 }
@@ -399,6 +396,9 @@ fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
         .with_max_in_flight(row.number("max_in_flight")?)
         .with_rate(row.parse_if_any("rate")?)
         .with_health(stored_health(row)?)
+        .with_description(row.parse_if_any("description")?)
+        .with_external_id(row.parse_if_any("external_id")?)
+        .with_metadata(from_json(row, "metadata")?)
         .with_state(row.parse("state")?)
         .with_revision(Revision::from_u64(row.number("revision")?))
         .with_created_at(row.time("created_at")?))

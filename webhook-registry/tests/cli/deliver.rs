@@ -189,3 +189,46 @@ fn the_demo_finds_all_as_it_should_be() {
     // What is kept is not overwritten.
     assert_eq!(shell.run(&["demo", "--keep", "here"]).code, Some(1));
 }
+
+#[test]
+fn an_endpoint_says_what_its_owner_says_about_it() {
+    let shell = Shell::new();
+    let about = [
+        "--description=for the books",
+        "--external-id=crm:7",
+        "--metadata=team=billing",
+        "--metadata=note=a=b",
+    ];
+    let id = shell.add_endpoint("https://a.example/", &about);
+    let other = shell.add_endpoint("https://b.example/", &[]);
+    let shown = shell.run(&["--json", "endpoint", "show", &id]).json().remove(0);
+    assert_eq!(shown["description"], "for the books");
+    assert_eq!(shown["external_id"], "crm:7");
+    assert_eq!(shown["metadata"], serde_json::json!({"note": "a=b", "team": "billing"}));
+    let listed = shell.run(&["--json", "endpoint", "list", "--external-id", "crm:7"]).json();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0]["id"], id.as_str());
+    let text = shell.run(&["endpoint", "show", &id]).stdout;
+    assert!(text.contains("metadata     team=billing\n"), "{text}");
+
+    let changes = [
+        ["--url", "https://c.example/hooks"],
+        ["--events", "invoice.*"],
+        ["--description", "new"],
+        ["--clear", "external-id"],
+        ["--metadata", "team=sales"],
+    ];
+    let update = ["--json", "endpoint", "update", &id];
+    let updated = shell.run(&[&update[..], changes.as_flattened()].concat()).json().remove(0);
+    assert_eq!(updated, shell.run(&["--json", "endpoint", "show", &id]).json()[0]);
+    assert_eq!(updated["url"], "https://c.example/hooks");
+    assert_eq!(updated["events"], serde_json::json!(["invoice.*"]));
+    assert_eq!((&updated["description"], &updated["revision"]), (&"new".into(), &1.into()));
+    assert!(updated["external_id"].is_null(), "{updated}");
+    assert_eq!(updated["metadata"], serde_json::json!({"team": "sales"}));
+
+    let large = format!("--metadata=a={}", "x".repeat(4096));
+    let refused = shell.run(&["endpoint", "update", &other, &large]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("at most 4 KiB"), "{refused:?}");
+}

@@ -53,8 +53,9 @@ const ROLES: [Rights; 4] = [
             // All but its secrets: signing_keys and headers.
             (
                 "endpoints",
-                "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, rate, state, \
-                 revision, created_at, removed_at, health, rate_used)",
+                "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, rate, \
+                 description, external_id, metadata, state, revision, created_at, removed_at, \
+                 health, rate_used)",
             ),
             ("events", "SELECT"),
             ("deliveries", "SELECT"),

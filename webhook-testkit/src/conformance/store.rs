@@ -208,6 +208,7 @@ macro_rules! __store_cases {
                 an_endpoint_comes_back_as_it_was_added
                 a_retry_policy_comes_back_whole
                 optional_settings_may_be_empty_in_one_endpoint_and_set_in_another
+                the_most_that_may_be_said_about_an_endpoint_fits
                 a_taken_endpoint_id_exists_already
                 endpoints_that_do_not_exist_are_left_out
                 an_edit_replaces_the_settings_and_raises_the_revision

@@ -7,15 +7,15 @@ mod redeliver;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId,
-    TenantId, Timestamp, Webhooks,
+    Attempt, AttemptView, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
+    DeliveryView, EndpointId, EventId, TenantId, Timestamp, Webhooks,
 };
 
 use self::redeliver::RedeliverArgs;
 use crate::{
     args::{Options, moment},
     error::{End, Error},
-    output::{Output, Row, View, fields, harmless, or_dash, rfc3339, table},
+    output::{Output, Row, View, fields, harmless, or_dash, table},
     store::open,
 };
 
@@ -77,99 +77,66 @@ pub(crate) struct ListArgs {
     cursor: Option<Cursor>,
 }
 
-/// A delivery, as it is shown.
+/// A delivery, as it is shown to operators.
 #[derive(Debug, Serialize)]
-pub(crate) struct DeliveryView {
-    id: DeliveryId,
-    event: EventId,
-    endpoint: EndpointId,
-    tenant: TenantId,
-    #[serde(rename = "type")]
-    event_type: String,
-    url: String,
-    status: DeliveryStatus,
-    attempts: u32,
-    due_at: Option<String>,
-    last_attempt_at: Option<String>,
+pub(crate) struct ShownDelivery {
+    #[serde(flatten)]
+    view: DeliveryView,
     last_error: Option<String>,
-    created_at: String,
 }
 
-impl From<Delivery> for DeliveryView {
+impl From<Delivery> for ShownDelivery {
     fn from(delivery: Delivery) -> Self {
-        Self {
-            id: delivery.id,
-            event: delivery.id.event,
-            endpoint: delivery.id.endpoint,
-            tenant: delivery.tenant,
-            event_type: delivery.event_type.to_string(),
-            // Without its query, which may hold a token.
-            url: delivery.url.to_string(),
-            status: delivery.status,
-            attempts: delivery.attempts,
-            due_at: delivery.due_at.map(rfc3339),
-            last_attempt_at: delivery.last_attempt_at.map(rfc3339),
-            last_error: delivery.last_error,
-            created_at: rfc3339(delivery.created_at),
-        }
+        Self { view: DeliveryView::of(&delivery), last_error: delivery.last_error }
     }
 }
 
-impl Row for DeliveryView {
+impl Row for ShownDelivery {
     const HEAD: &'static [&'static str] =
         &["ID", "TYPE", "URL", "STATUS", "ATTEMPTS", "DUE AT", "LAST ERROR"];
 
     fn cells(&self) -> Vec<String> {
+        let view = &self.view;
         vec![
-            self.id.to_string(),
-            self.event_type.clone(),
-            self.url.clone(),
-            self.status.to_string(),
-            self.attempts.to_string(),
-            or_dash(self.due_at.as_ref()),
+            view.id.to_string(),
+            view.event_type.to_string(),
+            view.url.clone(),
+            view.status.to_string(),
+            view.attempts.to_string(),
+            or_dash(view.due_at),
             or_dash(self.last_error.as_deref().map(|error| cut(error, 60))),
         ]
     }
 }
 
-/// An attempt, as it is shown.
+/// An attempt, as it is shown to operators.
 #[derive(Debug, Serialize)]
-pub(crate) struct AttemptView {
-    attempt: u32,
-    started_at: String,
-    duration_ms: u128,
-    status: Option<u16>,
-    kind: Option<&'static str>,
+pub(crate) struct ShownAttempt {
+    #[serde(flatten)]
+    view: AttemptView,
     error: Option<String>,
-    response: String,
 }
 
-impl From<Attempt> for AttemptView {
+impl From<Attempt> for ShownAttempt {
     fn from(attempt: Attempt) -> Self {
-        Self {
-            attempt: attempt.number,
-            started_at: rfc3339(attempt.started_at),
-            duration_ms: attempt.duration.as_millis(),
-            status: attempt.status,
-            kind: attempt.failure.as_ref().map(|failure| failure.kind.as_str()),
-            error: attempt.failure.map(|failure| failure.text),
-            response: String::from_utf8_lossy(&attempt.response_body).into_owned(),
-        }
+        let view = AttemptView::of(&attempt);
+        Self { view, error: attempt.failure.map(|failure| failure.text) }
     }
 }
 
-impl Row for AttemptView {
+impl Row for ShownAttempt {
     const HEAD: &'static [&'static str] =
         &["ATTEMPT", "TIME", "DURATION", "STATUS", "ERROR", "RESPONSE"];
 
     fn cells(&self) -> Vec<String> {
+        let view = &self.view;
         vec![
-            self.attempt.to_string(),
-            self.started_at.clone(),
-            format!("{} ms", self.duration_ms),
-            or_dash(self.status),
+            view.attempt.to_string(),
+            view.started_at.to_string(),
+            format!("{} ms", view.duration_ms),
+            or_dash(view.status),
             or_dash(self.error.as_deref().map(|error| cut(error, 200))),
-            or_dash(Some(cut(&self.response, 1024)).filter(|text| !text.is_empty())),
+            or_dash(Some(cut(&view.response, 1024)).filter(|text| !text.is_empty())),
         ]
     }
 }
@@ -178,21 +145,21 @@ impl Row for AttemptView {
 #[derive(Debug, Serialize)]
 struct WholeDelivery {
     #[serde(flatten)]
-    delivery: DeliveryView,
-    log: Vec<AttemptView>,
+    delivery: ShownDelivery,
+    log: Vec<ShownAttempt>,
 }
 
 impl View for WholeDelivery {
     fn text(&self) -> String {
-        let delivery = &self.delivery;
+        let delivery = &self.delivery.view;
         let head = fields([
             ("delivery", delivery.id.to_string()),
-            ("type", delivery.event_type.clone()),
+            ("type", delivery.event_type.to_string()),
             ("tenant", delivery.tenant.to_string()),
             ("url", delivery.url.clone()),
             ("status", delivery.status.to_string()),
-            ("created", delivery.created_at.clone()),
-            ("due", or_dash(delivery.due_at.as_ref())),
+            ("created", delivery.created_at.to_string()),
+            ("due", or_dash(delivery.due_at)),
         ]);
         format!("{head}\n\n{}", table(&self.log).trim_end())
     }
@@ -284,7 +251,7 @@ async fn list(options: &Options, args: ListArgs) -> Result<End, Error> {
 async fn fetch(
     webhooks: &Webhooks,
     args: ListArgs,
-) -> Result<(Vec<DeliveryView>, Option<Cursor>), Error> {
+) -> Result<(Vec<ShownDelivery>, Option<Cursor>), Error> {
     let (mut rows, mut next) = (Vec::new(), args.cursor);
     while rows.len() < args.limit {
         let mut query = DeliveryQuery::new().limit(args.limit - rows.len());
@@ -292,7 +259,7 @@ async fn fetch(
         (query.tenant, query.cursor) = (args.tenant.clone(), next);
         (query.since, query.until) = (args.since, args.until);
         let page = webhooks.operator().deliveries(query).await?;
-        rows.extend(page.items.into_iter().map(DeliveryView::from));
+        rows.extend(page.items.into_iter().map(ShownDelivery::from));
         next = page.next;
         if next.is_none() {
             break;
@@ -314,9 +281,9 @@ async fn show(options: &Options, id: DeliveryId) -> Result<End, Error> {
 pub(crate) async fn attempts(
     webhooks: &Webhooks,
     id: DeliveryId,
-) -> Result<Vec<AttemptView>, Error> {
+) -> Result<Vec<ShownAttempt>, Error> {
     let attempts = webhooks.operator().attempts(id).await?;
-    Ok(attempts.into_iter().map(AttemptView::from).collect())
+    Ok(attempts.into_iter().map(ShownAttempt::from).collect())
 }
 
 /// The beginning of a text that may be long.

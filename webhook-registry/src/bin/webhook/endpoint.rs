@@ -1,5 +1,6 @@
 //! `webhook endpoint`: register endpoints, look at them, change their state, test them.
 
+mod update;
 mod view;
 
 use std::time::Duration;
@@ -7,15 +8,15 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    DeliveryId, EndpointError, EndpointId, EndpointUrl, Event, EventFilter, EventId, Ids as _,
-    InvalidEndpoint, NewEndpoint, Profile, RetryPolicy, Rotation, Secret, SendError, TenantId,
-    Timeout, Timestamp, Transport as _, UuidV7, Webhooks,
+    DeliveryId, Description, EndpointError, EndpointId, EndpointUrl, EndpointView, Event,
+    EventFilter, EventId, ExternalId, Ids as _, InvalidEndpoint, NewEndpoint, Profile, RetryPolicy,
+    Rotation, Secret, SendError, TenantId, Timeout, Timestamp, Transport as _, UuidV7, Webhooks,
 };
 
-use self::view::{EndpointView, RegisteredView};
+use self::{update::UpdateArgs, view::RegisteredView};
 use crate::{
-    args::{Options, duration, header, timeout},
-    delivery::{AttemptView, attempts},
+    args::{Options, duration, header, note, timeout},
+    delivery::{ShownAttempt, attempts},
     error::{End, Error, complain, text},
     output::{Output, View},
     store::{open, transport},
@@ -30,9 +31,14 @@ pub(crate) enum EndpointCommand {
         /// Only those of this tenant
         #[arg(long)]
         tenant: Option<TenantId>,
+        /// Only those of this name in your own records
+        #[arg(long, value_name = "ID")]
+        external_id: Option<ExternalId>,
     },
     /// Show an endpoint, all but its secret
     Show(OneEndpoint),
+    /// Change its settings; attempts that begin after this use them
+    Update(UpdateArgs),
     /// Keep its deliveries waiting
     Pause(OneEndpoint),
     /// Deliver to it again, what waited first
@@ -97,6 +103,15 @@ pub(crate) struct AddArgs {
     /// When to try again, such as 5s,5m,30m; see `webhook plan`
     #[arg(long, value_name = "WAITS")]
     retry: Option<RetryPolicy>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<Description>,
+    /// Its name in your own records; need not be unique
+    #[arg(long, value_name = "ID")]
+    external_id: Option<ExternalId>,
+    /// A note to keep with it; no place for secrets
+    #[arg(long, value_name = "NAME=VALUE", value_parser = note)]
+    metadata: Vec<(String, String)>,
     /// How to sign: standard, body-hmac; all that the secret serves, when absent
     #[arg(long, value_name = "NAME")]
     profile: Vec<Profile>,
@@ -125,6 +140,15 @@ impl AddArgs {
         for (name, value) in self.header {
             new = new.header(name, value);
         }
+        for (name, value) in self.metadata {
+            new = new.metadata(name, value);
+        }
+        if let Some(description) = self.description {
+            new = new.description(description.as_str());
+        }
+        if let Some(id) = self.external_id {
+            new = new.external_id(id.as_str());
+        }
         if let Some(secret) = self.secret {
             new = new.secret(secret.reveal());
         }
@@ -147,8 +171,9 @@ pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<E
     let (output, operator) = (options.output(), webhooks.operator());
     let endpoint = match command {
         EndpointCommand::Add(args) => return add(output, &webhooks, args).await,
-        EndpointCommand::List { tenant } => {
-            let endpoints = operator.endpoints(tenant.as_ref()).await?;
+        EndpointCommand::List { tenant, external_id } => {
+            let mut endpoints = operator.endpoints(tenant.as_ref()).await?;
+            endpoints.retain(|one| external_id.is_none() || one.external_id == external_id);
             let rows: Vec<_> = endpoints.iter().map(|one| EndpointView::of(one)).collect();
             output.list(&rows)?;
             return Ok(End::Done);
@@ -160,6 +185,7 @@ pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<E
         }
         EndpointCommand::Rotate(args) => return rotate(output, &webhooks, args).await,
         EndpointCommand::Test(one) => return test(output, &webhooks, one.id).await,
+        EndpointCommand::Update(args) => args.run(&webhooks).await?,
         EndpointCommand::Show(one) => operator.endpoint(one.id).await?,
         EndpointCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
         EndpointCommand::Resume(one) => operator.resume_endpoint(one.id).await?,
@@ -214,7 +240,7 @@ async fn test(output: Output, webhooks: &Webhooks, id: EndpointId) -> Result<End
     if let Err(error @ SendError::Tracking(_)) = sent {
         return Err(error.into());
     }
-    let log: Vec<AttemptView> = attempts(webhooks, DeliveryId::new(event.id, id)).await?;
+    let log: Vec<ShownAttempt> = attempts(webhooks, DeliveryId::new(event.id, id)).await?;
     output.list(&log)?;
     match sent {
         Ok(_) => Ok(End::Done),

@@ -9,7 +9,7 @@ use webhook_registry::{Plan, PlannedAttempt, RetryPolicy, Timestamp, format_dura
 use crate::{
     args::Options,
     error::{End, Error},
-    output::{Row, View, rfc3339},
+    output::{Row, View},
 };
 
 #[derive(Args, Debug)]
@@ -85,7 +85,7 @@ fn row(attempt: &PlannedAttempt, percent: u8, now: Timestamp) -> PlannedView {
         wait_min: format_duration(shortest),
         wait_max: format_duration(longest),
         after: format_duration(attempt.at),
-        at: rfc3339(now.after(attempt.at)),
+        at: now.after(attempt.at).to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     args::Options,
     delivery::cut,
     error::{End, Error},
-    output::{Row, View, fields, rfc3339, table},
+    output::{Row, View, fields, table},
     store::open,
 };
 
@@ -46,7 +46,7 @@ impl From<FailingEndpoint> for FailingView {
             endpoint: failing.delivery.endpoint,
             tenant: failing.tenant,
             delivery: failing.delivery,
-            since: rfc3339(failing.since),
+            since: failing.since.to_string(),
             attempts: failing.attempts,
             last_error: failing.last_error,
         }

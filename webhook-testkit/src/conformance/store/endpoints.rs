@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointState, Profile, RetryPolicy, Revision, Signing, SigningKey,
-    StoreErrorKind, TenantId, TenantVersion, Timeout, Timestamp, Updated,
+    CustomHeaders, Description, Endpoint, EndpointState, ExternalId, Metadata, Profile,
+    RetryPolicy, Revision, Signing, SigningKey, StoreErrorKind, TenantId, TenantVersion, Timeout,
+    Timestamp, Updated,
 };
 
 use super::{Ground, StoreHarness, ground::some_time};
@@ -31,6 +32,9 @@ fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
         .with_timeout(Timeout::new(Duration::from_millis(1_234)).unwrap())
         .with_retry("5s,5m jitter 0%".parse().unwrap())
         .with_max_in_flight(3)
+        .with_description("Bücher\n& Co".parse().ok())
+        .with_external_id("crm:acme/7".parse().ok())
+        .with_metadata(Metadata::new([("team", "billing"), ("größe", "\"x\"\0\u{1f4d6}")]).unwrap())
         .with_state(EndpointState::Paused)
         .with_revision(Revision::from_u64(7))
         .with_created_at(some_time())
@@ -48,6 +52,22 @@ pub async fn an_endpoint_comes_back_as_it_was_added<H: StoreHarness>() {
         let stored = ground.stored(endpoint.id).await;
         assert_eq!(told(&stored), told(&endpoint), "every setting comes back unchanged");
     }
+}
+
+// Catches in memory/endpoints.rs:
+// - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
+// + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
+// + let endpoint = endpoint.with_metadata(webhook_core::Metadata::default());
+pub async fn the_most_that_may_be_said_about_an_endpoint_fits<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let metadata = Metadata::new([("note", "\u{1}".repeat(Metadata::MAX_BYTES - 4))]).unwrap();
+    let endpoint = ground
+        .new_endpoint()
+        .with_description("x".repeat(Description::MAX_LEN).parse().ok())
+        .with_external_id("x".repeat(ExternalId::MAX_LEN).parse().ok())
+        .with_metadata(metadata);
+    let id = ground.add(endpoint.clone()).await;
+    assert_eq!(told(&ground.stored(id).await), told(&endpoint), "it comes back whole");
 }
 
 // Catches in memory/endpoints.rs:

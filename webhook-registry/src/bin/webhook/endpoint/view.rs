@@ -1,64 +1,9 @@
 //! Endpoints, as they are shown: everything but what is secret.
 
 use serde::Serialize;
-use webhook_registry::{
-    Endpoint, EndpointId, EndpointState, Profile, Registered, TenantId, format_duration,
-};
+use webhook_registry::{EndpointId, EndpointView, Registered, Timestamp, format_duration};
 
-use crate::output::{Row, View, fields, rfc3339};
-
-#[derive(Debug, Serialize)]
-pub(super) struct EndpointView {
-    id: EndpointId,
-    tenant: TenantId,
-    url: String,
-    events: Vec<String>,
-    state: EndpointState,
-    profiles: Vec<Profile>,
-    /// Until when each secret signs, the current one first.
-    secrets_until: Vec<Option<String>>,
-    /// Names only: a value may be a password.
-    headers: Vec<String>,
-    timeout: String,
-    retry: String,
-    max_in_flight: u32,
-    created_at: String,
-}
-
-impl EndpointView {
-    pub(super) fn of(endpoint: &Endpoint) -> Self {
-        Self {
-            id: endpoint.id,
-            tenant: endpoint.tenant.clone(),
-            // Without its query, which may hold a token.
-            url: endpoint.url.to_string(),
-            events: endpoint.filters.iter().map(ToString::to_string).collect(),
-            state: endpoint.state,
-            profiles: endpoint.signing.profiles().to_vec(),
-            secrets_until: endpoint
-                .signing
-                .keys()
-                .iter()
-                .map(|key| key.expires_at.map(rfc3339))
-                .collect(),
-            headers: endpoint.headers.as_map().keys().map(ToString::to_string).collect(),
-            timeout: format_duration(endpoint.timeout.as_duration()),
-            retry: endpoint.retry.to_string(),
-            max_in_flight: endpoint.max_in_flight,
-            created_at: rfc3339(endpoint.created_at),
-        }
-    }
-}
-
-impl EndpointView {
-    fn secrets(&self) -> String {
-        let each = self.secrets_until.iter().map(|until| match until {
-            None => "one without end".to_owned(),
-            Some(until) => format!("one until {until}"),
-        });
-        each.collect::<Vec<_>>().join(", ")
-    }
-}
+use crate::output::{Row, View, fields};
 
 impl Row for EndpointView {
     const HEAD: &'static [&'static str] = &["ID", "TENANT", "URL", "EVENTS", "STATE"];
@@ -68,7 +13,7 @@ impl Row for EndpointView {
             self.id.to_string(),
             self.tenant.to_string(),
             self.url.clone(),
-            self.events.join(","),
+            joined(&self.events),
             self.state.to_string(),
         ]
     }
@@ -76,23 +21,39 @@ impl Row for EndpointView {
 
 impl View for EndpointView {
     fn text(&self) -> String {
-        let profiles: Vec<_> = self.profiles.iter().map(ToString::to_string).collect();
         let or_none = |list: String| if list.is_empty() { "none".to_owned() } else { list };
-        fields([
-            ("endpoint", self.id.to_string()),
-            ("tenant", self.tenant.to_string()),
+        let timeout = format_duration(self.timeout.as_duration());
+        let mut pairs =
+            vec![("endpoint", self.id.to_string()), ("tenant", self.tenant.to_string())];
+        pairs.extend(self.external_id.iter().map(|id| ("external id", id.to_string())));
+        pairs.extend(self.description.iter().map(|text| ("description", text.to_string())));
+        pairs.extend(self.metadata.iter().map(|(k, v)| ("metadata", format!("{k}={v}"))));
+        pairs.extend([
             ("url", self.url.clone()),
-            ("events", self.events.join(",")),
+            ("events", joined(&self.events)),
             ("state", self.state.to_string()),
-            ("signatures", or_none(profiles.join(","))),
-            ("secrets", or_none(self.secrets())),
+            ("signatures", or_none(joined(&self.profiles))),
+            ("secrets", or_none(secrets(&self.secrets_until))),
             ("headers", or_none(self.headers.join(","))),
-            ("timeout", self.timeout.clone()),
-            ("retry", self.retry.clone()),
+            ("timeout", timeout),
+            ("retry", self.retry.to_string()),
             ("in flight", format!("at most {} in each process", self.max_in_flight)),
-            ("created", self.created_at.clone()),
-        ])
+            ("created", self.created_at.to_string()),
+        ]);
+        fields(pairs)
     }
+}
+
+fn joined(list: &[impl ToString]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn secrets(until: &[Option<Timestamp>]) -> String {
+    let each = until.iter().map(|until| match until {
+        None => "one without end".to_owned(),
+        Some(until) => format!("one until {until}"),
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// An endpoint that was just added: the one time that its secret is shown.

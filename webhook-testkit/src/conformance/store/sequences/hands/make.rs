@@ -6,7 +6,7 @@ use bytes::Bytes;
 use webhook_core::{
     Attempt, Claim, CustomHeaders, Delivery, DeliveryId, DisabledReason, Endpoint, EndpointId,
     EndpointState, Event, EventId, EventKey, Failure, FailureKind, Finish, Lease, LeaseEpoch,
-    Profile, RetryPolicy, Revision, Settle, Signing, SigningKey, Timestamp,
+    Metadata, Profile, RetryPolicy, Revision, Settle, Signing, SigningKey, Timestamp,
 };
 
 use super::SPANS;
@@ -65,6 +65,12 @@ pub(super) fn endpoint(dice: &Dice, id: EndpointId) -> Endpoint {
         let keys = vec![SigningKey::new(secret).with_expiry(expiry)];
         let profiles = dice.one_of([Profile::BodyHmac, Profile::Standard]);
         endpoint = endpoint.with_signing(Signing::new(keys, vec![profiles]).unwrap());
+    }
+    if dice.percent(30) {
+        endpoint = endpoint
+            .with_description("for the books".parse().ok())
+            .with_external_id(dice.percent(50).then(|| "crm:7".parse().unwrap()))
+            .with_metadata(Metadata::new([("team", "billing")]).unwrap());
     }
     if dice.percent(30) {
         endpoint = endpoint.with_retry(RetryPolicy::send_now());
