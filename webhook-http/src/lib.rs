@@ -5,6 +5,7 @@
 //! | `transport` | `HttpTransport`, the `Transport` port on hyper, rustls and hickory-resolver | yes |
 //! | `signer` | `RingSigner`, the `Signer` port on ring, and `verify` for receivers; nothing of HTTP | yes |
 //! | `webpki-roots` | the root certificates of Mozilla compiled in, for containers without any | no |
+//! | `check` | `HttpTransport::check`: would a request get there? | no |
 //! | `receiver` | `Receiver`, a small server for development | no |
 //!
 //! # For receivers
@@ -37,6 +38,10 @@ pub use crate::receiver::{Answer, BindError, Received, Receiver};
 pub use crate::signer::{RingSigner, verify, verify_signature};
 #[cfg(feature = "transport")]
 pub use crate::transport::{BuildError, HttpTransport, HttpTransportBuilder};
+#[cfg(feature = "check")]
+pub use crate::transport::{
+    CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
+};
 /// What a receiver needs besides, so that this crate is the only one it names.
 #[cfg(feature = "signer")]
 #[doc(no_inline)]

@@ -9,6 +9,8 @@
 //! environment, so no variable can send a request elsewhere.
 
 mod builder;
+#[cfg(feature = "check")]
+mod check;
 mod connect;
 mod connection;
 mod error;
@@ -34,6 +36,8 @@ use webhook_core::{
 };
 
 pub use builder::{BuildError, HttpTransportBuilder};
+#[cfg(feature = "check")]
+pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 use connection::{Answer, Connection, Message, Unanswered};
 use error::within;
 use guard::Guard;
@@ -67,6 +71,9 @@ pub struct HttpTransport {
     guard: Guard,
     resolver: Box<dyn Resolve>,
     tls: TlsConnector,
+    /// Whom it trusts.
+    #[cfg(feature = "check")]
+    roots: std::sync::Arc<rustls::RootCertStore>,
     pool: Pool,
 }
 
@@ -290,6 +297,33 @@ mod tests {
             assert_eq!(kind_of(&transport, &url).await, TransportErrorKind::BlockedName);
             assert!(is_untouched(&canary).await, "{answer:?}");
         }
+    }
+
+    #[cfg(feature = "check")]
+    #[tokio::test]
+    async fn a_check_shows_the_verdict_on_each_address_and_dials_none_when_one_is_refused() {
+        let canary = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://billing.example:{}/", canary.local_addr().unwrap().port());
+        let transport = guarded(resolver(&[&["1.1.1.1", "127.0.0.1"]]));
+        let check = transport.check(&url, Duration::from_secs(5), Default::default()).await;
+        let verdicts: Vec<_> = check.addresses.iter().map(|one| one.refused).collect();
+        assert_eq!(verdicts, [None, Some("loopback (RFC 1122)")], "{check}");
+        let failed: Vec<_> =
+            check.steps.iter().filter(|step| step.result == StepResult::Failed).collect();
+        assert_eq!(failed.len(), 1, "{check}");
+        assert_eq!(failed[0].step, "addresses");
+        assert!(is_untouched(&canary).await, "{check}");
+    }
+
+    #[cfg(feature = "check")]
+    #[tokio::test(start_paused = true)]
+    async fn a_check_ends_at_its_deadline() {
+        let begun = Instant::now();
+        let transport = guarded(HangingResolver);
+        let url = "https://billing.example/";
+        let check = transport.check(url, Duration::from_secs(5), Default::default()).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(5), "{check}");
+        assert_eq!(check.steps[2].found, "timed out while resolving the name", "{check}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 //! | feature | brings | default |
 //! |---|---|---|
 //! | `http` | `HttpTransport` (hyper and rustls) and `RingSigner` | yes |
+//! | `check` | `HttpTransport::check`: would a request get there? | no |
 //! | `webpki-roots` | root certificates compiled in, for containers without any | no |
 //! | `sqlite` | `SeaOrmStore` on SQLite | no |
 //! | `postgres`, `mysql` | `SeaOrmStore` on PostgreSQL, on MySQL or MariaDB | no |
@@ -55,6 +56,12 @@ pub use webhook_http::{HttpTransport, HttpTransportBuilder, RingSigner, verify, 
 pub use webhook_store_seaorm::{
     CallersTransaction, ConnectError, DatabaseKind, InvalidDatabaseKind, LAST_STEP, PublishInError,
     SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql, migration_sql, sea_orm,
+};
+
+#[cfg(feature = "check")]
+#[doc(no_inline)]
+pub use webhook_http::{
+    CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
 };
 
 /// An error and its cause, each said once.

@@ -67,6 +67,8 @@ impl HttpTransportBuilder {
         Ok(HttpTransport {
             guard,
             resolver: Box::new(SystemResolver::new()),
+            #[cfg(feature = "check")]
+            roots: std::sync::Arc::new(roots.clone()),
             tls: tls::connector(roots).map_err(|error| BuildError::Tls(Box::new(error)))?,
             pool: Pool::default(),
         })

@@ -24,20 +24,24 @@ pub(super) struct Guard {
 impl Guard {
     /// Admits a URL by what it says itself: scheme, literal address, local name.
     pub(super) fn admit(self, url: &EndpointUrl) -> Result<(), TransportError> {
-        if self.allow_private {
-            return Ok(());
-        }
-        judge_url(url)
+        self.judge(url)
             .map_err(|refused| TransportError::because(TransportErrorKind::BlockedLiteral, refused))
+    }
+
+    /// The same, as a verdict.
+    pub(super) fn judge(self, url: &EndpointUrl) -> Result<(), Refused> {
+        if self.allow_private { Ok(()) } else { judge_url(url) }
     }
 
     /// Admits an address that a name resolved to.
     pub(super) fn admit_answer(self, address: IpAddr) -> Result<(), TransportError> {
-        if self.allow_private {
-            return Ok(());
-        }
-        verdict(address)
+        self.judge_answer(address)
             .map_err(|refused| TransportError::because(TransportErrorKind::BlockedName, refused))
+    }
+
+    /// The same, as a verdict.
+    pub(super) fn judge_answer(self, address: IpAddr) -> Result<(), Refused> {
+        if self.allow_private { Ok(()) } else { verdict(address) }
     }
 }
 
@@ -47,7 +51,7 @@ impl Guard {
     "{rule}; use an https URL of a public host, or dangerous_allow_private_addresses() for development"
 )]
 pub(super) struct Refused {
-    rule: &'static str,
+    pub(super) rule: &'static str,
 }
 
 fn judge_url(url: &EndpointUrl) -> Result<(), Refused> {

@@ -8,6 +8,8 @@
     reason = "in a test, a panic is the failed assertion"
 )]
 
+#[cfg(feature = "check")]
+mod check;
 mod exchange;
 mod peer;
 mod reuse;

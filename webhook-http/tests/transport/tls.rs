@@ -20,17 +20,17 @@ use crate::{
 };
 
 /// A certificate authority of our own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn trusted_by(&self) -> HttpTransport {
+    pub(crate) fn trusted_by(&self) -> HttpTransport {
         HttpTransport::builder()
             .dangerous_allow_private_addresses()
             .root_certificates_pem(self.0.pem())
@@ -39,7 +39,11 @@ impl Authority {
     }
 
     /// A server whose certificate is for `name`, changed by `adjust`.
-    fn server(&self, name: &str, adjust: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+    pub(crate) fn server(
+        &self,
+        name: &str,
+        adjust: impl FnOnce(&mut CertificateParams),
+    ) -> ServerConfig {
         let (certificate, key) = self.certificate(name, adjust);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         ServerConfig::builder_with_provider(provider)
@@ -61,9 +65,30 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).unwrap();
         (certificate, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
     }
+
+    /// A server that talks to none but holders of a certificate of ours.
+    pub(crate) fn wanting_client_certificates(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
+        let (certificate, key) = self.certificate("127.0.0.1", |_| ());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&provider),
+        );
+        ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap()
+    }
 }
 
-const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
+pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
 /// One exchange with `server` at `https://{host}`.
 async fn exchange(
@@ -139,20 +164,7 @@ async fn a_receiver_that_speaks_only_http_2_has_nothing_in_common_with_us() {
 async fn a_receiver_that_wants_a_client_certificate_says_so() {
     let authority = Authority::new("ours");
     for version in VERSIONS {
-        let (certificate, key) = authority.certificate("127.0.0.1", |_| ());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(authority.0.der().clone()).unwrap();
-        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            Arc::new(roots),
-            Arc::clone(&provider),
-        );
-        let server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_client_cert_verifier(verifier.build().unwrap())
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
+        let server = authority.wanting_client_certificates(&[version]);
         let reason = failure(&authority.trusted_by(), server, "127.0.0.1").await;
         assert_eq!(reason, TlsFailure::ClientCertificateRequired, "{version:?}");
     }

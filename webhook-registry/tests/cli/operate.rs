@@ -218,3 +218,24 @@ async fn a_run_migrates_when_it_is_asked_to() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(shell.run(&["migrate", "check"]).code, Some(0));
 }
+
+#[test]
+fn an_endpoint_is_checked_without_a_database_and_without_a_post() {
+    let shell = Shell::new();
+    let receiver = shell.listen("200");
+    let checked = shell.run(&[LOCAL, "endpoint", "check", &receiver.url]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(
+        checked.stdout.contains("  ok      connect      connected to 127.0.0.1:"),
+        "{checked:?}"
+    );
+    assert!(checked.stdout.contains("  skipped tls          plain http"), "{checked:?}");
+
+    let url = "https://127.0.0.1:9/?token=c4nary";
+    let checked = shell.run(&["--json", "endpoint", "check", url, "--timeout", "1s"]);
+    let report = &checked.json()[0];
+    assert_eq!((checked.code, &report["steps"][1]["result"]), (Some(1), &"failed".into()));
+    assert_eq!(report["steps"][1]["found"], "loopback (RFC 1122)");
+    assert!(!checked.stdout.contains("c4nary"), "{checked:?}");
+    assert!(!shell.path("webhooks.db").exists());
+}

@@ -141,6 +141,7 @@ pub(super) const OWNED: &[Owned] = &[
             "rustls-native-certs",
             "tokio-rustls",
             "webpki-roots",
+            "x509-parser",
         ],
         owner: HTTP,
         free_in_tests: true,
@@ -216,8 +217,14 @@ pub(super) const BEHIND: &[Behind] = &[
             "tokio",
             "tokio-rustls",
         ],
-        features: &["default", "receiver", "transport", "webpki-roots"],
+        features: &["check", "default", "receiver", "transport", "webpki-roots"],
         why: "a receiver that only verifies pulls ring and the core",
+    },
+    Behind {
+        package: HTTP,
+        dependencies: &["x509-parser"],
+        features: &["check"],
+        why: "who only sends reads no certificates",
     },
 ];
 

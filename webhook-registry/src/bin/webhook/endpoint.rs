@@ -1,5 +1,6 @@
 //! `webhook endpoint`: register endpoints, look at them, change their state, test them.
 
+mod check;
 mod update;
 mod view;
 
@@ -13,7 +14,7 @@ use webhook_registry::{
     Rotation, Secret, SendError, TenantId, Timeout, Timestamp, Transport as _, UuidV7, Webhooks,
 };
 
-use self::{update::UpdateArgs, view::RegisteredView};
+use self::{check::CheckArgs, update::UpdateArgs, view::RegisteredView};
 use crate::{
     args::{Options, duration, header, note, timeout},
     delivery::{ShownAttempt, attempts},
@@ -24,6 +25,18 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EndpointCommand {
+    #[command(flatten)]
+    Stored(StoredCommand),
+    /// Look whether a request would get to a URL: name, addresses, connection, certificate
+    ///
+    /// Nothing is posted, and no database is opened. Addresses that are refused are not dialled.
+    /// Ends with 1 when a step has failed.
+    Check(CheckArgs),
+}
+
+/// What needs the database.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoredCommand {
     /// Register an endpoint; prints its id, and its secret this once
     Add(AddArgs),
     /// List endpoints
@@ -163,34 +176,41 @@ impl AddArgs {
 }
 
 pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<End, Error> {
-    if let EndpointCommand::Add(args) = &command {
+    match command {
+        EndpointCommand::Check(args) => check::run(options, &args).await,
+        EndpointCommand::Stored(command) => run_stored(options, command).await,
+    }
+}
+
+async fn run_stored(options: &Options, command: StoredCommand) -> Result<End, Error> {
+    if let StoredCommand::Add(args) = &command {
         // Before the database is opened: a refusal leaves nothing behind.
         args.judge(options)?;
     }
     let webhooks = open(options).await?;
     let (output, operator) = (options.output(), webhooks.operator());
     let endpoint = match command {
-        EndpointCommand::Add(args) => return add(output, &webhooks, args).await,
-        EndpointCommand::List { tenant, external_id } => {
+        StoredCommand::Add(args) => return add(output, &webhooks, args).await,
+        StoredCommand::List { tenant, external_id } => {
             let mut endpoints = operator.endpoints(tenant.as_ref()).await?;
             endpoints.retain(|one| external_id.is_none() || one.external_id == external_id);
             let rows: Vec<_> = endpoints.iter().map(|one| EndpointView::of(one)).collect();
             output.list(&rows)?;
             return Ok(End::Done);
         }
-        EndpointCommand::Remove(one) => {
+        StoredCommand::Remove(one) => {
             operator.remove_endpoint(one.id).await?;
             output.show(&Removed { removed: one.id })?;
             return Ok(End::Done);
         }
-        EndpointCommand::Rotate(args) => return rotate(output, &webhooks, args).await,
-        EndpointCommand::Test(one) => return test(output, &webhooks, one.id).await,
-        EndpointCommand::Update(args) => args.run(&webhooks).await?,
-        EndpointCommand::Show(one) => operator.endpoint(one.id).await?,
-        EndpointCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
-        EndpointCommand::Resume(one) => operator.resume_endpoint(one.id).await?,
-        EndpointCommand::Disable(one) => operator.disable_endpoint(one.id).await?,
-        EndpointCommand::Enable(one) => operator.enable_endpoint(one.id).await?,
+        StoredCommand::Rotate(args) => return rotate(output, &webhooks, args).await,
+        StoredCommand::Test(one) => return test(output, &webhooks, one.id).await,
+        StoredCommand::Update(args) => args.run(&webhooks).await?,
+        StoredCommand::Show(one) => operator.endpoint(one.id).await?,
+        StoredCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
+        StoredCommand::Resume(one) => operator.resume_endpoint(one.id).await?,
+        StoredCommand::Disable(one) => operator.disable_endpoint(one.id).await?,
+        StoredCommand::Enable(one) => operator.enable_endpoint(one.id).await?,
     };
     output.show(&EndpointView::of(&endpoint))?;
     Ok(End::Done)

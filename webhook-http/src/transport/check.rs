@@ -1,0 +1,262 @@
+//! A look at an endpoint, step by step: would a request get there? Nothing is posted.
+//!
+//! It walks the way of [`send`](webhook_core::Transport::send) up to the secured connection, by the
+//! same guard: an address that is refused is never dialled. What differs is that each step says what
+//! it has found, and that a certificate is read although it is not trusted.
+
+mod certificate;
+mod report;
+
+use std::{
+    error::Error,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use url::Host;
+use webhook_core::{EndpointUrl, Phase, Timestamp, TlsFailure, TransportError, TransportErrorKind};
+
+pub use report::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
+
+use super::{HttpTransport, connect, deadline, error::within, guard::Refused};
+use certificate::Shown;
+
+/// How soon an end of a certificate is worth a word.
+const SOON_DAYS: i64 = 14;
+
+const USE_PUBLIC: &str = "use an https URL of a public host";
+
+impl HttpTransport {
+    /// Looks whether `url` could be posted to, and says at each step what it has found. All of it
+    /// takes at most `timeout`; `now` is what the certificate's end is reckoned from.
+    ///
+    /// Never fails: what fails is in the report.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::{Duration, SystemTime};
+    /// use webhook_http::HttpTransport;
+    ///
+    /// let transport = HttpTransport::new()?;
+    /// let now = SystemTime::now().into();
+    /// let check = transport.check("https://billing.example/hooks", Duration::from_secs(10), now).await;
+    /// println!("{check}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn check(&self, url: &str, timeout: Duration, now: Timestamp) -> EndpointCheck {
+        let mut walk = Walk {
+            transport: self,
+            deadline: deadline(timeout),
+            now,
+            report: EndpointCheck::new(),
+        };
+        // What ends the walk is in the report already.
+        let _ = walk.walk(url).await;
+        walk.report
+    }
+}
+
+/// A step has failed, and is in the report.
+struct Stop;
+
+struct Walk<'a> {
+    transport: &'a HttpTransport,
+    deadline: Instant,
+    now: Timestamp,
+    report: EndpointCheck,
+}
+
+impl Walk<'_> {
+    async fn walk(&mut self, url: &str) -> Result<(), Stop> {
+        let url = self.parse(url)?;
+        self.admit(&url)?;
+        let found = self.look_up(&url).await?;
+        self.vet(&found)?;
+        let stream = self.dial(&connect::order(found, url.port())).await?;
+        if url.is_https() {
+            return self.secure(&url, stream).await;
+        }
+        self.report.skipped("tls", "plain http: whoever is on the way can read and change it");
+        self.report.skipped("certificate", "none without TLS");
+        Ok(())
+    }
+
+    fn parse(&mut self, url: &str) -> Result<EndpointUrl, Stop> {
+        match url.parse::<EndpointUrl>() {
+            Ok(url) => {
+                self.report.url = Some(url.to_string());
+                self.report.ok("url", format!("host {}, port {}", url.host(), url.port()));
+                Ok(url)
+            }
+            Err(error) => Err(self.fail("url", error.to_string(), "correct the URL")),
+        }
+    }
+
+    fn admit(&mut self, url: &EndpointUrl) -> Result<(), Stop> {
+        match self.transport.guard.judge(url) {
+            Ok(()) => self.report.ok("policy", "scheme and host are permitted"),
+            Err(Refused { rule }) => return Err(self.fail("policy", rule, USE_PUBLIC)),
+        }
+        Ok(())
+    }
+
+    async fn look_up(&mut self, url: &EndpointUrl) -> Result<Vec<IpAddr>, Stop> {
+        let name = match url.host() {
+            Host::Ipv4(literal) => return Ok(self.literal(literal.into())),
+            Host::Ipv6(literal) => return Ok(self.literal(literal.into())),
+            Host::Domain(name) => name,
+        };
+        let looked_up = self.transport.resolver.resolve(name);
+        match within(self.deadline, Phase::Resolve, looked_up).await {
+            Ok(found) if found.is_empty() => Err(self.fail(
+                "name",
+                "the name has no addresses",
+                "check the name, and its records of type A and AAAA",
+            )),
+            Ok(found) => {
+                self.report
+                    .ok("name", format!("{} found", counted(found.len(), "address", "addresses")));
+                Ok(found)
+            }
+            Err(error) => Err(self.fail(
+                "name",
+                told(&error),
+                "check the name, and the name servers of this machine",
+            )),
+        }
+    }
+
+    fn literal(&mut self, address: IpAddr) -> Vec<IpAddr> {
+        self.report.skipped("name", "the URL says the address itself");
+        vec![address]
+    }
+
+    /// Every address is judged, and shown with its verdict; one that is refused refuses them all.
+    fn vet(&mut self, found: &[IpAddr]) -> Result<(), Stop> {
+        let guard = self.transport.guard;
+        let judge = |address: &IpAddr| CheckedAddress {
+            address: *address,
+            refused: guard.judge_answer(*address).err().map(|refused| refused.rule),
+        };
+        self.report.addresses = found.iter().map(judge).collect();
+        let refused: Vec<_> =
+            self.report.addresses.iter().filter(|one| one.refused.is_some()).collect();
+        match refused.first() {
+            None => self.report.ok("addresses", "all of them may be dialled"),
+            Some(first) => {
+                let rule = first.refused.unwrap_or_default();
+                let found = format!("{}: {rule}; nothing was dialled", first.address);
+                let advice = "let the name lead to public addresses alone: one refused address refuses them all";
+                return Err(self.fail("addresses", found, advice));
+            }
+        }
+        Ok(())
+    }
+
+    async fn dial(&mut self, addresses: &[SocketAddr]) -> Result<TcpStream, Stop> {
+        let begun = Instant::now();
+        match connect::dial(addresses, self.deadline).await {
+            Ok(stream) => {
+                let peer =
+                    stream.peer_addr().map_or_else(|_| String::new(), |peer| format!(" to {peer}"));
+                self.report.ok(
+                    "connect",
+                    format!("connected{peer} in {} ms", begun.elapsed().as_millis()),
+                );
+                Ok(stream)
+            }
+            Err(error) => {
+                let advice =
+                    "check that the receiver runs, and that its firewall lets this machine in";
+                Err(self.fail("connect", told(&error), advice))
+            }
+        }
+    }
+
+    async fn secure(&mut self, url: &EndpointUrl, stream: TcpStream) -> Result<(), Stop> {
+        let shown = Shown::default();
+        let secured = certificate::handshake(&self.transport.roots, &shown, url.host(), stream);
+        // Not `within`: a handshake that never ends has a report, too.
+        let secured = timeout_at(self.deadline, secured).await;
+        let secured = secured
+            .unwrap_or_else(|_| Err(TransportError::new(TransportErrorKind::Timeout(Phase::Tls))));
+        match &secured {
+            Ok(protocol) => {
+                self.report.ok("tls", format!("{protocol}, by a certificate that is trusted"));
+            }
+            Err(error) => self.report.failed("tls", told(error), advice_of(error.kind())),
+        }
+        self.read_certificate(&shown);
+        secured.map(drop).map_err(|_| Stop)
+    }
+
+    fn read_certificate(&mut self, shown: &Shown) {
+        let Some(der) = shown.take() else {
+            return self.report.skipped("certificate", "none was shown");
+        };
+        let Some(certificate) = certificate::read(&der, self.now) else {
+            let advice = "have the certificate issued anew";
+            return self.report.failed("certificate", "it is no X.509 certificate", advice);
+        };
+        let (found, days) = (certificate.to_string(), certificate.days_left);
+        if certificate.not_before > self.now || certificate.not_after < self.now {
+            self.report.failed("certificate", found, "renew it, and check the receiver's clock");
+        } else {
+            let soon = (days < SOON_DAYS).then_some("renew it soon");
+            self.report.step("certificate", StepResult::Ok, found, soon);
+        }
+        self.report.certificate = Some(certificate);
+    }
+
+    fn fail(&mut self, step: &'static str, found: impl Into<String>, advice: &'static str) -> Stop {
+        self.report.failed(step, found, advice);
+        Stop
+    }
+}
+
+/// What to do about a handshake that failed.
+const fn advice_of(kind: TransportErrorKind) -> &'static str {
+    match kind {
+        TransportErrorKind::Tls(TlsFailure::Expired) => "renew the certificate",
+        TransportErrorKind::Tls(TlsFailure::NotYetValid) => {
+            "check the clocks of the receiver's authority and of this machine"
+        }
+        TransportErrorKind::Tls(TlsFailure::UnknownIssuer) => {
+            "let the receiver send its intermediate certificates too, or use a public authority"
+        }
+        TransportErrorKind::Tls(TlsFailure::NameMismatch) => {
+            "use the name that the certificate is for, or have it issued for this one"
+        }
+        TransportErrorKind::Tls(TlsFailure::NoCommonCipher) => {
+            "let the receiver speak TLS 1.2 or 1.3"
+        }
+        TransportErrorKind::Tls(TlsFailure::ClientCertificateRequired) => {
+            "let the receiver ask for no client certificate: requests are signed instead"
+        }
+        TransportErrorKind::Timeout(_) => "check that the receiver speaks TLS at this port",
+        _ => "check that the receiver speaks TLS and HTTP/1.1 at this port",
+    }
+}
+
+/// An error and what caused it, each said once.
+fn told(error: &TransportError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,171 @@
+//! A handshake that remembers the certificate, whatever becomes of it.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use url::Host;
+use webhook_core::{Timestamp, TlsFailure, TransportError, TransportErrorKind};
+use x509_parser::{
+    extensions::GeneralName,
+    prelude::{FromDer as _, X509Certificate},
+};
+
+use super::report::CheckedCertificate;
+use crate::transport::{error::handshake_error, tls};
+
+/// The certificate that a receiver has shown, if it has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Shown {
+    fn keep(&self, certificate: &CertificateDer<'_>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate.to_vec());
+    }
+
+    pub(super) fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Agrees on a secure connection as the transport does, and lets go of it. Answers by which protocol.
+pub(super) async fn handshake(
+    roots: &Arc<RootCertStore>,
+    shown: &Shown,
+    host: Host<&str>,
+    stream: TcpStream,
+) -> Result<&'static str, TransportError> {
+    let other = |error| TransportError::because(TransportErrorKind::Tls(TlsFailure::Other), error);
+    let provider = Arc::new(ring::default_provider());
+    let trusted = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
+    let trusted = trusted.build().map_err(|_| other("no root certificates on this machine"))?;
+    let watched = Watched { trusted, shown: shown.clone() };
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|_| other("TLS cannot be set up"))?;
+    let mut config = config
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(watched))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut secured = tls::secure(&connector, host, stream).await?;
+    hear_out(&mut secured).await?;
+    Ok(match secured.get_ref().1.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS",
+    })
+}
+
+/// In TLS 1.3 a receiver that wants a client certificate says so after the handshake.
+async fn hear_out(secured: &mut TlsStream<TcpStream>) -> Result<(), TransportError> {
+    const FOR: Duration = Duration::from_millis(200);
+    let wanted = TransportErrorKind::Tls(TlsFailure::ClientCertificateRequired);
+    match timeout(FOR, secured.read_u8()).await {
+        Ok(Err(error)) => {
+            Some(handshake_error(error)).filter(|error| error.kind() == wanted).map_or(Ok(()), Err)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Trusts whom `trusted` trusts, and keeps what was shown.
+#[derive(Debug)]
+struct Watched {
+    trusted: Arc<WebPkiServerVerifier>,
+    shown: Shown,
+}
+
+impl ServerCertVerifier for Watched {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.shown.keep(end_entity);
+        self.trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trusted.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trusted.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trusted.supported_verify_schemes()
+    }
+}
+
+/// Reads a certificate, if it is one.
+pub(super) fn read(der: &[u8], now: Timestamp) -> Option<CheckedCertificate> {
+    const DAY: i64 = 24 * 60 * 60;
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map(|names| &names.value.general_names).into_iter().flatten();
+    let validity = certificate.validity();
+    let not_after = Timestamp::from_unix_secs(validity.not_after.timestamp());
+    let left = not_after.as_unix_secs().saturating_sub(now.as_unix_secs());
+    Some(CheckedCertificate {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        names: names.filter_map(name).collect(),
+        not_before: Timestamp::from_unix_secs(validity.not_before.timestamp()),
+        not_after,
+        days_left: left.div_euclid(DAY),
+    })
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from))
+                .ok()
+                .map(|ip| ip.to_string())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_not_read() {
+        for bytes in [&[][..], &[0x30], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], b"hello"] {
+            assert_eq!(read(bytes, Timestamp::default()), None, "{bytes:?}");
+        }
+    }
+}
