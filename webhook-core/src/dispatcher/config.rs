@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::slots::Slots;
 use crate::{endpoint::Timeout, health::HealthPolicy};
 
 /// How a dispatcher works.
@@ -151,6 +152,11 @@ impl DispatcherConfig {
     /// What a tenant may have in flight while another has work.
     pub(super) fn share(&self) -> usize {
         self.tenant_share.unwrap_or(self.concurrency.div_ceil(2)).clamp(1, self.concurrency.max(1))
+    }
+
+    /// All slots, none taken.
+    pub(super) fn slots(&self) -> Slots {
+        Slots::new(self.concurrency, self.share())
     }
 
     /// Checks the settings against each other.

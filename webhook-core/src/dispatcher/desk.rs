@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    health::Sign,
     id::EndpointId,
     port::store::deliveries::{Claim, ClaimDue, Finish, Lease, Settle},
 };
@@ -247,6 +248,10 @@ impl Desk {
             if let Settle::Retry(wait) = finish.settle {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
             }
+            if matches!(finish.sign.0, Sign::Good | Sign::Void) {
+                // Where little was known of the endpoint, there is room for more now.
+                self.claim_again(now);
+            }
         }
         if self.left_behind {
             self.claim_again(now);
@@ -332,7 +337,7 @@ mod tests {
     }
 
     fn desk(config: DispatcherConfig) -> Desk {
-        let bay = Bay::new(Arc::new(Stopped), config.concurrency, config.lease);
+        let bay = Bay::new(Arc::new(Stopped), config.slots(), config.lease);
         Desk::new(config, Arc::new(bay))
     }
 

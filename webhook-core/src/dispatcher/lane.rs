@@ -252,9 +252,8 @@ struct State {
 }
 
 impl Bay {
-    pub(super) fn new(clock: Arc<dyn Clock>, slots: usize, lease: Duration) -> Self {
-        let state =
-            State { slots: Slots::new(slots), handed_over: Vec::new(), open: true, ended: false };
+    pub(super) fn new(clock: Arc<dyn Clock>, slots: Slots, lease: Duration) -> Self {
+        let state = State { slots, handed_over: Vec::new(), open: true, ended: false };
         Self { clock, lease, state: Mutex::new(state), news: Wake::default() }
     }
 

@@ -9,13 +9,14 @@
 //! - publishers never use more than three quarters, so that steady publishing starves no retry; nor do
 //!   claims while somebody publishes, so that a backlog does not keep what is new waiting;
 //! - an endpoint never has more attempts in flight than it may have;
+//! - publishers take no slot for a tenant that has its share, while another tenant has any;
 //! - what is taken is given back once.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     endpoint::Endpoint,
-    id::EndpointId,
+    id::{EndpointId, TenantId},
     port::store::deliveries::{Claim, Lease},
 };
 
@@ -28,10 +29,14 @@ const QUIET: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Slots {
     total: usize,
+    /// How many a tenant may have while another has any.
+    share: usize,
     /// The claims held: being sent, or waiting to be written down.
     held: BTreeMap<Lease, Holding>,
     /// Attempts in flight, or about to be, by endpoint.
-    in_flight: BTreeMap<EndpointId, u32>,
+    in_flight: BTreeMap<EndpointId, Flying>,
+    /// The same by tenant.
+    by_tenant: BTreeMap<TenantId, usize>,
     /// Taken by publishers whose events are being stored.
     reserved: usize,
     /// Taken by publishers, whether their events are being stored or sent.
@@ -61,6 +66,13 @@ impl Look {
     }
 }
 
+/// What is in flight at an endpoint.
+#[derive(Clone, Debug)]
+struct Flying {
+    attempts: u32,
+    tenant: TenantId,
+}
+
 /// A claim held.
 #[derive(Clone, Copy, Debug)]
 struct Holding {
@@ -74,11 +86,13 @@ struct Holding {
 }
 
 impl Slots {
-    pub(super) const fn new(total: usize) -> Self {
+    pub(super) const fn new(total: usize, share: usize) -> Self {
         Self {
             total,
+            share,
             held: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            by_tenant: BTreeMap::new(),
             reserved: 0,
             published: 0,
             quiet: QUIET,
@@ -112,7 +126,12 @@ impl Slots {
 
     /// Attempts in flight at an endpoint.
     pub(super) fn in_flight(&self, endpoint: EndpointId) -> u32 {
-        self.in_flight.get(&endpoint).copied().unwrap_or_default()
+        self.in_flight.get(&endpoint).map_or(0, |flying| flying.attempts)
+    }
+
+    /// Whether a tenant has all that it may have while another has something in flight.
+    fn has_its_share(&self, tenant: &TenantId) -> bool {
+        self.by_tenant.len() > 1 && self.by_tenant.get(tenant).is_some_and(|it| *it >= self.share)
     }
 
     /// Whether due work of an endpoint waits in the store, or may.
@@ -126,19 +145,21 @@ impl Slots {
     }
 
     /// Takes a slot for a publisher, by the same rules as a claim. Answers whether there was one; when
-    /// not, the delivery is going to wait in the store.
+    /// not, the delivery is going to wait in the store. What has a rate limit always does: it is the
+    /// store that keeps it for all workers.
     pub(super) fn reserve(&mut self, endpoint: &Endpoint) -> bool {
         self.quiet = 0;
         let full = self.in_flight(endpoint.id) >= endpoint.max_in_flight;
         let quarter = self.total.div_ceil(4);
         let none = self.free() == 0 || self.published >= self.total - quarter;
-        if full || none || self.is_behind(endpoint.id) {
+        let shared = endpoint.rate.is_some() || self.has_its_share(&endpoint.tenant);
+        if full || none || shared || self.is_behind(endpoint.id) {
             self.note_behind(endpoint);
             return false;
         }
         self.reserved += 1;
         self.published += 1;
-        self.count(endpoint.id);
+        self.count(endpoint.id, &endpoint.tenant);
         true
     }
 
@@ -164,7 +185,8 @@ impl Slots {
         }
         self.quiet = self.quiet.saturating_add(1);
         self.behind.begin_claim();
-        self.asked = Some((asked, self.in_flight.clone()));
+        let in_flight = self.in_flight.iter().map(|(id, flying)| (*id, flying.attempts)).collect();
+        self.asked = Some((asked, in_flight));
         self.asked.clone()
     }
 
@@ -176,7 +198,7 @@ impl Slots {
         for claim in claims {
             let endpoint = claim.lease.delivery.endpoint;
             self.held.insert(claim.lease, Holding { ends, published: false, in_flight: true });
-            self.count(endpoint);
+            self.count(endpoint, &claim.event.tenant);
             *in_flight.entry(endpoint).or_default() += 1;
         }
         if !more {
@@ -234,16 +256,22 @@ impl Slots {
         }
     }
 
-    fn count(&mut self, endpoint: EndpointId) {
-        *self.in_flight.entry(endpoint).or_default() += 1;
+    fn count(&mut self, endpoint: EndpointId, tenant: &TenantId) {
+        let first = || Flying { attempts: 0, tenant: tenant.clone() };
+        let flying = self.in_flight.entry(endpoint).or_insert_with(first);
+        flying.attempts += 1;
+        *self.by_tenant.entry(flying.tenant.clone()).or_default() += 1;
     }
 
     fn discount(&mut self, endpoint: EndpointId) {
-        let left = self.in_flight(endpoint).saturating_sub(1);
-        if left == 0 {
+        let Some(flying) = self.in_flight.get_mut(&endpoint) else { return };
+        flying.attempts = flying.attempts.saturating_sub(1);
+        if let Some(count) = self.by_tenant.get_mut(&flying.tenant) {
+            *count = count.saturating_sub(1);
+        }
+        if flying.attempts == 0 {
+            self.by_tenant.retain(|_, count| *count > 0);
             self.in_flight.remove(&endpoint);
-        } else {
-            self.in_flight.insert(endpoint, left);
         }
     }
 }
@@ -286,21 +314,44 @@ mod tests {
         let table =
             [(16, 4, 4), (16, 20, 10), (8, 20, 6), (4, 20, 3), (3, 20, 2), (2, 20, 1), (1, 20, 0)];
         for (total, max, expected) in table {
-            let mut slots = Slots::new(total);
+            let mut slots = Slots::new(total, total);
             assert_eq!(reserved(&mut slots, &endpoint(1, max)), expected, "{total} slots, {max}");
         }
     }
 
     #[test]
     fn a_quarter_is_free_for_claims_however_much_is_published() {
-        let mut slots = Slots::new(8);
+        let mut slots = Slots::new(8, 8);
         assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 6);
         assert_eq!(slots.ask(100).unwrap().0, 2);
     }
 
     #[test]
+    fn beside_another_a_tenant_gets_its_share() {
+        let mut slots = Slots::new(16, 4);
+        let acme = endpoint(1, 20).with_tenant("acme".parse().unwrap());
+        let other = endpoint(2, 20);
+        assert_eq!(reserved(&mut slots, &acme), 10, "alone");
+        assert!(slots.reserve(&other));
+        slots.give_back(acme.id);
+        assert!(!slots.reserve(&acme), "it has more than its share");
+        (0..6).for_each(|_| slots.give_back(acme.id));
+        slots.behind = Behind::new();
+        assert_eq!(reserved(&mut slots, &acme), 1, "up to its share");
+        slots.behind = Behind::new();
+        slots.give_back(other.id);
+        assert_eq!(reserved(&mut slots, &acme), 8, "alone again: three quarters of all");
+    }
+
+    #[test]
+    fn what_has_a_rate_limit_takes_no_slot_of_a_publisher() {
+        let limited = endpoint(1, 20).with_rate("10/s".parse().ok());
+        assert_eq!(reserved(&mut Slots::new(16, 16), &limited), 0);
+    }
+
+    #[test]
     fn a_claim_under_way_has_its_slots_set_aside() {
-        let mut slots = Slots::new(8);
+        let mut slots = Slots::new(8, 8);
         assert_eq!(slots.ask(5).unwrap().0, 5);
         assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 3);
         let _ = slots.claimed(&[], ENDS, false);
@@ -309,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_claim_leaves_a_quarter_to_publishers_while_there_are_any() {
-        let (mut slots, a) = (Slots::new(16), endpoint(1, 20));
+        let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 20));
         let asked = |slots: &mut Slots| {
             let asked = slots.ask(100).map(|(asked, _)| asked);
             slots.claim_failed();
@@ -327,7 +378,7 @@ mod tests {
 
     #[test]
     fn who_was_refused_stands_in_line_until_a_claim_finds_nothing_more() {
-        let (mut slots, a) = (Slots::new(16), endpoint(1, 2));
+        let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 2));
         assert_eq!(reserved(&mut slots, &a), 2);
         slots.give_back(a.id);
         assert!(!slots.reserve(&a), "a slot is free, but older work waits for it");
@@ -343,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_claim_that_was_cut_by_its_limit_says_nothing_about_those_it_left() {
-        let (mut slots, a, b) = (Slots::new(16), endpoint(1, 8), endpoint(2, 8));
+        let (mut slots, a, b) = (Slots::new(16, 16), endpoint(1, 8), endpoint(2, 8));
         slots.note_behind(&b);
         assert!(slots.ask(1).is_some());
         let look = slots.claimed(&[claim(1, &a)], ENDS, false);
@@ -352,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_claim_that_was_cut_by_its_limit_may_have_left_work_where_it_stopped_alone() {
-        let (mut slots, a, b) = (Slots::new(16), endpoint(1, 8), endpoint(2, 8));
+        let (mut slots, a, b) = (Slots::new(16, 16), endpoint(1, 8), endpoint(2, 8));
         assert!(slots.ask(3).is_some());
         let claims = [claim(1, &a), claim(2, &a), claim(3, &b)];
         let look = slots.claimed(&claims, ENDS, false);
@@ -362,7 +413,7 @@ mod tests {
     #[test]
     fn a_claim_knows_what_it_may_have_left_of_those_it_took_from() {
         for (max, left) in [(2, true), (3, false)] {
-            let (mut slots, a) = (Slots::new(16), endpoint(1, max));
+            let (mut slots, a) = (Slots::new(16, 16), endpoint(1, max));
             assert!(slots.reserve(&a) && slots.ask(4).is_some());
             slots.give_back(a.id);
             let look = slots.claimed(&[claim(1, &a)], ENDS, false);
@@ -372,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_waits_to_be_given_back_is_not_in_flight_but_held() {
-        let (mut slots, a) = (Slots::new(16), endpoint(1, 8));
+        let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 8));
         let lease = claim(1, &a).lease;
         assert!(slots.ask(1).is_some());
         let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
@@ -384,7 +435,7 @@ mod tests {
 
     #[test]
     fn an_attempt_that_is_over_makes_room_at_its_endpoint_and_is_held_until_it_is_recorded() {
-        let (mut slots, a) = (Slots::new(2), endpoint(1, 1));
+        let (mut slots, a) = (Slots::new(2, 2), endpoint(1, 1));
         assert!(slots.reserve(&a));
         let lease = claim(1, &a).lease;
         slots.hand_over(lease, ENDS);
@@ -442,7 +493,7 @@ mod tests {
             let endpoints = vec![endpoint(0, 1), endpoint(1, 3), endpoint(2, 20)];
             let (reserved, held) = (Vec::new(), Vec::new());
             Self {
-                slots: Slots::new(total),
+                slots: Slots::new(total, total),
                 total,
                 endpoints,
                 reserved,
