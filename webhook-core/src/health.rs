@@ -13,7 +13,7 @@
 //! [`Health`] is a value and [`Health::after`] a function of it: a week of outcomes is tested in
 //! microseconds, and a store writes down what it returns, in the transaction that records the attempt.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,8 +164,7 @@ pub struct Health {
 }
 
 /// How an endpoint is, in a word.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "condition", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Condition {
     /// It accepts, or nothing is known.
@@ -189,6 +188,24 @@ pub enum Condition {
         /// How many attempts may be in flight at once, in each worker process.
         in_flight: u32,
     },
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Healthy => f.write_str("healthy"),
+            Self::Failing { failures, since } => {
+                write!(f, "failing, {failures} times in a row since {since}")
+            }
+            Self::Cooling { failures: 0, until } => {
+                write!(f, "left alone until {until}, as it asked")
+            }
+            Self::Cooling { failures, until } => {
+                write!(f, "left alone until {until}, after {failures} failures in a row")
+            }
+            Self::Recovering { in_flight } => write!(f, "recovering, {in_flight} attempts at once"),
+        }
+    }
 }
 
 /// What follows from a sign.

@@ -16,6 +16,7 @@ use crate::{
     event::{ContentType, Event, EventKey, EventType},
     explain::meaning,
     filter::EventFilter,
+    health::Condition,
     id::{DeliveryId, EndpointId, EventId, Revision, TenantId},
     rate::RateLimit,
     retry::RetryPolicy,
@@ -72,6 +73,9 @@ pub struct EndpointView {
     pub max_in_flight: u32,
     /// Attempts that may start a second, all worker processes together.
     pub rate: Option<RateLimit>,
+    /// How it is, as its attempts tell.
+    #[serde(serialize_with = "as_text")]
+    pub health: Condition,
     /// How often it was edited; an edit names the one that it was made from.
     pub revision: Revision,
     /// When it was registered.
@@ -99,6 +103,7 @@ impl EndpointView {
             retry: endpoint.retry.clone(),
             max_in_flight: endpoint.max_in_flight,
             rate: endpoint.rate,
+            health: endpoint.health.condition(),
             revision: endpoint.revision,
             created_at: endpoint.created_at,
         }
@@ -326,6 +331,7 @@ mod tests {
             "retry": RetryPolicy::durable().to_string(),
             "max_in_flight": 16,
             "rate": null,
+            "health": "healthy",
             "revision": 0,
             "created_at": "1970-01-01T00:00:00.000Z",
         });

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Clock, Dispatcher, DispatcherConfig, FastLane, Ids, NewEvent, Ports, Signer, Store, Transport,
-    Wake,
+    Clock, Dispatcher, DispatcherConfig, FastLane, Ids, NewEvent, Ports, Signer, Store, TenantId,
+    Transport, Wake,
 };
 
 use crate::{
@@ -24,6 +24,7 @@ pub struct WebhooksBuilder {
     mode: Mode,
     dispatcher: DispatcherConfig,
     max_body: Option<usize>,
+    notices_to: Option<TenantId>,
 }
 
 impl WebhooksBuilder {
@@ -90,6 +91,7 @@ impl WebhooksBuilder {
         self.mode = settings.mode();
         self.dispatcher = settings.dispatcher().clone();
         self.max_body = settings.max_body().or(self.max_body);
+        self.notices_to = settings.notices_to().cloned().or(self.notices_to);
         self
     }
 
@@ -104,6 +106,14 @@ impl WebhooksBuilder {
     #[must_use]
     pub const fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = Some(bytes);
+        self
+    }
+
+    /// Publishes notices (endpoints that fail, are disabled or recover, deliveries that are given up) as
+    /// events of `tenant` while this process delivers: see [`Notices::publish`](crate::Notices::publish).
+    #[must_use]
+    pub fn notices_to(mut self, tenant: TenantId) -> Self {
+        self.notices_to = Some(tenant);
         self
     }
 
@@ -137,6 +147,7 @@ impl WebhooksBuilder {
             dispatcher,
             registry: Registry::new(),
             max_body: self.max_body.unwrap_or(NewEvent::MAX_BODY),
+            notices_to: self.notices_to,
         }))
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use webhook_core::{Clock, Dispatcher, FastLane, Ids, Signer, Store, Transport, Wake};
+use webhook_core::{Clock, Dispatcher, FastLane, Ids, Signer, Store, TenantId, Transport, Wake};
 
 use crate::{mode::Mode, registry::Registry};
 
@@ -19,4 +19,6 @@ pub(crate) struct Engine {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) registry: Registry,
     pub(crate) max_body: usize,
+    /// As whose events notices are published.
+    pub(crate) notices_to: Option<TenantId>,
 }

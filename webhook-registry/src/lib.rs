@@ -25,6 +25,7 @@ mod error;
 mod ids;
 mod mode;
 mod new_endpoint;
+mod notices;
 mod operator;
 mod publish;
 mod registry;
@@ -39,6 +40,7 @@ pub use crate::{
     ids::UuidV7,
     mode::{InvalidMode, Mode},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
+    notices::Notices,
     operator::{Operator, RedeliveredPage, Rotation},
     publish::{Deliveries, Published},
     registry::Registry,

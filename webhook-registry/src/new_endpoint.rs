@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use webhook_core::{
     CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidDescription, InvalidEventFilter,
-    InvalidExternalId, InvalidHeader, InvalidMetadata, InvalidRetryPolicy, InvalidSecret,
-    InvalidSigning, InvalidTimeout, InvalidUrl, Metadata, Profile, Secret, Signing, SigningKey,
-    TenantId, Timeout, Timestamp,
+    InvalidExternalId, InvalidHeader, InvalidMetadata, InvalidRateLimit, InvalidRetryPolicy,
+    InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Metadata, Profile, Secret, Signing,
+    SigningKey, TenantId, Timeout, Timestamp,
 };
 
 /// An endpoint to register.
@@ -35,6 +35,7 @@ pub struct NewEndpoint {
     timeout: Option<Duration>,
     retry: Option<String>,
     max_in_flight: Option<u32>,
+    rate: Option<String>,
     description: Option<String>,
     external_id: Option<String>,
     metadata: Vec<(String, String)>,
@@ -148,6 +149,14 @@ impl NewEndpoint {
         self
     }
 
+    /// Sets how many attempts may start a second, all worker processes together, as text, such as
+    /// `10/s` or `10/s burst 50`; by default without a limit.
+    #[must_use]
+    pub fn rate(mut self, limit: impl Into<String>) -> Self {
+        self.rate = Some(limit.into());
+        self
+    }
+
     /// Whether a secret has to be made for it.
     pub(crate) const fn wants_new_secret(&self) -> bool {
         matches!(self.secret, SecretChoice::Generate)
@@ -167,6 +176,7 @@ impl NewEndpoint {
             .with_headers(self.read_headers()?)
             .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
             .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
+            .with_rate(self.rate.as_deref().map(str::parse).transpose()?)
             .with_description(self.description.as_deref().map(str::parse).transpose()?)
             .with_external_id(self.external_id.as_deref().map(str::parse).transpose()?)
             .with_metadata(Metadata::new(self.metadata.iter().cloned())?)
@@ -247,6 +257,9 @@ pub enum InvalidEndpoint {
     /// The timeout is out of range.
     #[error(transparent)]
     Timeout(#[from] InvalidTimeout),
+    /// The rate limit is not valid.
+    #[error(transparent)]
+    Rate(#[from] InvalidRateLimit),
     /// The retry policy is not valid.
     #[error(transparent)]
     Retry(#[from] InvalidRetryPolicy),
@@ -291,6 +304,7 @@ mod tests {
         let too_large = read(&good().metadata("a", "x".repeat(4096)));
         assert_eq!(too_large.unwrap_err(), InvalidEndpoint::Metadata(InvalidMetadata::TooLarge));
         assert!(matches!(read(&good().retry("soon")), Err(InvalidEndpoint::Retry(_))));
+        assert!(matches!(read(&good().rate("fast")), Err(InvalidEndpoint::Rate(_))));
     }
 
     #[test]

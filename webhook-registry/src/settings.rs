@@ -5,7 +5,10 @@ mod reading;
 
 use std::{ffi::OsString, fmt, time::Duration};
 
-use webhook_core::{DispatcherConfig, InvalidDispatcherConfig, format_duration};
+use webhook_core::{
+    DispatcherConfig, HealthPolicy, InvalidDispatcherConfig, InvalidDuration, TenantId,
+    format_duration, parse_duration,
+};
 
 pub use invalid::InvalidSetting;
 use reading::Reading;
@@ -31,6 +34,9 @@ use crate::mode::Mode;
 /// | `WEBHOOK_RECORDING_BUDGET` | what a lease leaves for the record of an attempt | `10s` |
 /// | `WEBHOOK_CLAIM_BUDGET` | what a lease leaves for the claim itself | `5s` |
 /// | `WEBHOOK_POLL` | the longest wait between two looks at the database | `1s` |
+/// | `WEBHOOK_TENANT_SHARE` | attempts one tenant may have in flight while another has work | half |
+/// | `WEBHOOK_DISABLE_AFTER` | how long nothing but failures disables an endpoint, or `never` | `5d` |
+/// | `WEBHOOK_NOTICES_TO` | the tenant as whose events notices are published | none |
 /// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
 ///
 /// An empty variable counts as none.
@@ -59,11 +65,12 @@ pub struct Settings {
     max_body: Option<usize>,
     mode: Mode,
     dispatcher: DispatcherConfig,
+    notices_to: Option<TenantId>,
 }
 
 impl Settings {
     /// The variables that are read.
-    pub const VARIABLES: [&str; 15] = [
+    pub const VARIABLES: [&str; 18] = [
         "WEBHOOK_DB",
         "WEBHOOK_POOL_SIZE",
         "WEBHOOK_UNIT_LIMIT",
@@ -79,6 +86,9 @@ impl Settings {
         "WEBHOOK_CLAIM_BUDGET",
         "WEBHOOK_POLL",
         "WEBHOOK_DRAIN",
+        "WEBHOOK_TENANT_SHARE",
+        "WEBHOOK_DISABLE_AFTER",
+        "WEBHOOK_NOTICES_TO",
     ];
 
     /// Reads the environment of this process.
@@ -107,6 +117,7 @@ impl Settings {
             max_body: reading.count("WEBHOOK_MAX_BODY")?.map(whole),
             mode: reading.parsed("WEBHOOK_MODE", Mode::NAMES)?.unwrap_or_default(),
             dispatcher: dispatcher(&reading)?,
+            notices_to: reading.parsed("WEBHOOK_NOTICES_TO", "a tenant")?,
         })
     }
 
@@ -158,6 +169,11 @@ impl Settings {
     /// What this process does.
     pub const fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The tenant as whose events notices are published, where that is set.
+    pub const fn notices_to(&self) -> Option<&TenantId> {
+        self.notices_to.as_ref()
     }
 
     /// How it delivers.
@@ -219,10 +235,31 @@ fn dispatcher(reading: &Reading<'_>) -> Result<DispatcherConfig, InvalidSetting>
     if let Some(drain) = reading.duration("WEBHOOK_DRAIN")? {
         config = config.drain(drain);
     }
+    if let Some(share) = reading.count("WEBHOOK_TENANT_SHARE")? {
+        config = config.tenant_share(whole(share));
+    }
+    if let Some(Patience(after)) = reading.parsed("WEBHOOK_DISABLE_AFTER", Patience::EXPECTED)? {
+        config = config.health(HealthPolicy::new().disable_after(after));
+    }
     let lease = reading.time("WEBHOOK_LEASE")?.unwrap_or(DispatcherConfig::LEASE);
     config = config.lease(lease);
     config.validate().map_err(|error| misfit(error, lease))?;
     Ok(config)
+}
+
+/// How long nothing but failures disables an endpoint.
+struct Patience(Option<Duration>);
+
+impl Patience {
+    const EXPECTED: &str = "a duration such as 5d, or never";
+}
+
+impl std::str::FromStr for Patience {
+    type Err = InvalidDuration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
+        Ok(Self(if text == "never" { None } else { Some(parse_duration(text)?) }))
+    }
 }
 
 /// Settings that are right by themselves and do not fit together. That is about the lease: each of
@@ -299,6 +336,9 @@ mod tests {
             ("WEBHOOK_CLAIM_BUDGET", "500ms"),
             ("WEBHOOK_POLL", "250ms"),
             ("WEBHOOK_DRAIN", "0s"),
+            ("WEBHOOK_TENANT_SHARE", "3"),
+            ("WEBHOOK_DISABLE_AFTER", "2d"),
+            ("WEBHOOK_NOTICES_TO", "ops"),
         ])
         .unwrap();
         let config = DispatcherConfig::new()
@@ -308,13 +348,16 @@ mod tests {
             .recording_budget(Duration::from_secs(1))
             .claim_budget(Duration::from_millis(500))
             .poll(Duration::from_millis(250))
-            .drain(Duration::ZERO);
+            .drain(Duration::ZERO)
+            .tenant_share(3)
+            .health(HealthPolicy::new().disable_after(Some(Duration::from_secs(2 * 86_400))));
         assert_eq!(format!("{:?}", settings.dispatcher()), format!("{config:?}"));
         assert_eq!((settings.db(), settings.mode()), (Some("sqlite://a.db"), Mode::Worker));
         assert_eq!((settings.pool_size(), settings.max_body()), (Some(7), Some(1000)));
         assert_eq!(settings.unit_limit(), Some(Duration::from_secs(3)));
         assert_eq!((settings.schema(), settings.table_prefix()), (Some("hooks"), Some("h_")));
         assert!(settings.poll_only());
+        assert_eq!(settings.notices_to().map(TenantId::as_str), Some("ops"));
     }
 
     #[test]
@@ -326,6 +369,7 @@ mod tests {
             (("WEBHOOK_POLL", "0s"), "a duration such as 30s, longer than none"),
             (("WEBHOOK_MAX_TIMEOUT", "0s"), "a duration such as 30s, longer than none"),
             (("WEBHOOK_DRAIN", "90"), "a duration such as 30s"),
+            (("WEBHOOK_DISABLE_AFTER", "soon"), "a duration such as 5d, or never"),
         ];
         for ((variable, value), expected) in table {
             let error = read(&[(variable, value)]).unwrap_err();

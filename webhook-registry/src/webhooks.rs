@@ -14,6 +14,7 @@ use crate::{
     error::{EndpointError, PublishError},
     mode::Mode,
     new_endpoint::{InvalidEndpoint, NewEndpoint},
+    notices::Notices,
     operator::Operator,
     publish::{Published, publish, publish_many},
     tenant::Tenant,
@@ -87,6 +88,11 @@ impl Webhooks {
         Operator::new(&self.0)
     }
 
+    /// What has to be told of endpoints and deliveries.
+    pub fn notices(&self) -> Notices<'_> {
+        Notices::new(&self.0)
+    }
+
     /// What one customer may see and do, and nothing of anybody else's.
     pub fn tenant<'a>(&'a self, tenant: &'a TenantId) -> Tenant<'a> {
         Tenant::new(&self.0, tenant)
@@ -141,7 +147,14 @@ impl Webhooks {
             shutdown.await;
             return Report::default();
         }
-        self.0.dispatcher.run(shutdown).await
+        let Some(tenant) = &self.0.notices_to else {
+            return self.0.dispatcher.run(shutdown).await;
+        };
+        let mut report = Report::default();
+        let deliver = async { report = self.0.dispatcher.run(shutdown).await };
+        let notices = self.notices();
+        first_of(deliver, async { match notices.publish_on(tenant).await {} }).await;
+        report
     }
 
     /// Delivers until nothing is left to do: nothing unrouted, nothing in flight (in other processes

@@ -9,8 +9,8 @@ use std::{ops::Deref, time::Duration};
 use fakes::Fakes;
 
 use webhook_registry::{
-    EndpointError, EndpointId, InvalidEndpoint, InvalidSigning, NewEndpoint, NewEvent, RingSigner,
-    Rotation, Secret, Verifier,
+    DispatcherConfig, EndpointError, EndpointId, HealthPolicy, InvalidEndpoint, InvalidSigning,
+    NewEndpoint, NewEvent, RingSigner, Rotation, Secret, Verifier,
 };
 use webhook_testkit::{SentRequest, status};
 
@@ -36,7 +36,9 @@ impl Deref for World {
 
 impl World {
     async fn new() -> Self {
-        let fakes = Fakes::new(RingSigner);
+        // All are tried, however many fail.
+        let config = DispatcherConfig::new().health(HealthPolicy::off());
+        let fakes = Fakes::with(RingSigner, config);
         let new = NewEndpoint::new("https://billing.example/hooks").retry("1h");
         let registered = fakes.webhooks.add_endpoint(new).await.unwrap();
         let (endpoint, secret) = (registered.endpoint.id, registered.secret.unwrap());

@@ -31,7 +31,8 @@ fn free(state: &str) -> String {
 }
 
 const NEXT_DUE: &str = "\
-    SELECT MIN(h.due_at) AS due_at FROM (SELECT (SELECT d.due_at FROM {deliveries} AS d {by_open} \
+    SELECT MIN(CASE WHEN h.rests_until > h.due_at THEN h.rests_until ELSE h.due_at END) AS due_at \
+    FROM (SELECT e.rests_until, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
         WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL \
         AND (d.status = 'pending' OR d.due_at <= ?) \
         ORDER BY d.due_at LIMIT 1) AS due_at \
@@ -51,7 +52,7 @@ impl Unit for CountBacklog {
 }
 
 /// What is left, each number up to `cap`, and when the earliest delivery that nobody holds of an
-/// active endpoint is due, or was.
+/// active endpoint is due, or was; not before the rest of its endpoint is over.
 ///
 /// In one statement: what is claimed between two of them would be neither here nor there.
 pub(crate) async fn count_left(

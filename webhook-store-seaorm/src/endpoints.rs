@@ -112,8 +112,11 @@ impl Unit for Update {
         let next = stored.next();
         let values =
             settings(endpoint)?.into_iter().chain([next.to_value(), endpoint.id.to_value()]);
-        let anew =
-            if place.is_some_and(|it| it.keeps_health(endpoint)) { "" } else { ", health = NULL" };
+        let anew = if place.is_some_and(|it| it.keeps_health(endpoint)) {
+            ""
+        } else {
+            ", health = NULL, rests_until = NULL"
+        };
         let sql = format!(
             "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
              headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, description = ?, \

@@ -150,8 +150,9 @@ impl State {
     }
 
     async fn write(&self, tx: &Tx, id: EndpointId) -> Result<(), Fault> {
-        let set = "UPDATE {endpoints} SET health = ? WHERE id = ?";
-        tx.run(set, [self.health.to_value(), id.to_value()]).await?;
+        let set = "UPDATE {endpoints} SET health = ?, rests_until = ? WHERE id = ?";
+        let rests_until = self.health.rests_until().to_value();
+        tx.run(set, [self.health.to_value(), rests_until, id.to_value()]).await?;
         if let Some(state) = self.disabled {
             disable(tx, id, state).await?;
         }

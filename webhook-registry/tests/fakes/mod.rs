@@ -3,7 +3,7 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use webhook_registry::{Clock, Signer, Webhooks};
+use webhook_registry::{Clock, DispatcherConfig, Signer, Webhooks};
 use webhook_testkit::{ManualClock, MemoryStore, ScriptedTransport, SequenceIds};
 
 pub struct Fakes {
@@ -14,6 +14,10 @@ pub struct Fakes {
 
 impl Fakes {
     pub fn new(signer: impl Signer) -> Self {
+        Self::with(signer, DispatcherConfig::new())
+    }
+
+    pub fn with(signer: impl Signer, config: DispatcherConfig) -> Self {
         let clock = ManualClock::new();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let transport = ScriptedTransport::with_clock(shared.clone());
@@ -23,6 +27,7 @@ impl Fakes {
             .signer(signer)
             .clock(clock.clone())
             .ids(SequenceIds::new())
+            .dispatcher(config)
             .build()
             .unwrap();
         Self { clock, transport, webhooks }

@@ -55,7 +55,7 @@ const ROLES: [Rights; 4] = [
                 "endpoints",
                 "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, rate, \
                  description, external_id, metadata, state, revision, created_at, removed_at, \
-                 health, rate_used)",
+                 health, rests_until, rate_used)",
             ),
             ("events", "SELECT"),
             ("deliveries", "SELECT"),

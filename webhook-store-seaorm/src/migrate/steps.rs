@@ -46,6 +46,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         created_at {int} NOT NULL,
         removed_at {int},
         health {text},
+        rests_until {int},
         rate_used {int} NOT NULL DEFAULT 0
     ){table}",
     "CREATE INDEX {bare endpoints_tenant} ON {endpoints} (tenant, created_at, id)",

@@ -311,6 +311,7 @@ macro_rules! __store_cases {
                 failures_in_a_row_are_counted_with_the_endpoint
                 an_endpoint_that_rests_is_passed_over
                 the_end_of_a_rest_is_when_to_look_again
+                what_waits_for_a_rest_is_not_due
                 there_is_one_probe_at_a_time
                 recovery_is_a_ramp
                 a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Finish,
-    Finished, Lease, Route, Routed, StoreError, Timestamp,
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryId, DeliveryStore, Enqueue, Enqueued,
+    Finish, Finished, Lease, Route, Routed, StoreError, Timestamp,
 };
 
 use super::{MemoryStore, State};
@@ -57,6 +57,12 @@ impl MemoryStore {
 }
 
 impl State {
+    /// When a delivery is due, or its endpoint has rested by then.
+    pub(super) fn due_or_rested_at(&self, id: DeliveryId, due_at: Timestamp) -> Timestamp {
+        let rests_until = self.endpoint(id.endpoint).and_then(|it| it.health.rests_until());
+        rests_until.map_or(due_at, |until| until.max(due_at))
+    }
+
     pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
         let mut left = Backlog::default();
         left.unrouted = capped(self.events.values().filter(|row| row.unrouted_from.is_some()));
@@ -67,7 +73,8 @@ impl State {
             free.partition(|(id, _)| self.is_active(id.endpoint));
         left.waiting = capped(waiting.iter());
         left.pending = capped(active.iter());
-        left.next_due = active.iter().map(|(_, row)| row.due_at.since(now)).min();
+        let due = active.iter().map(|(id, row)| self.due_or_rested_at(**id, row.due_at));
+        left.next_due = due.map(|at| at.since(now)).min();
         left
     }
 }

@@ -93,11 +93,10 @@ impl State {
     }
 
     fn oldest_due(&self, now: Timestamp) -> Option<Duration> {
-        let due = self
-            .deliveries
-            .iter()
-            .filter(|(id, row)| row.is_open() && row.due_at <= now && self.is_active(id.endpoint));
-        due.map(|(_, row)| now.since(row.due_at)).max()
+        let open =
+            self.deliveries.iter().filter(|(id, row)| row.is_open() && self.is_active(id.endpoint));
+        let due = open.map(|(id, row)| self.due_or_rested_at(*id, row.due_at));
+        due.filter(|at| *at <= now).map(|at| now.since(at)).max()
     }
 
     fn failing(&self) -> Vec<FailingEndpoint> {

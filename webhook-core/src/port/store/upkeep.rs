@@ -69,7 +69,7 @@ pub struct StoreStatus {
     /// Deliveries pending for endpoints that are paused or disabled.
     pub waiting: u64,
     /// For how long the longest due delivery of an active endpoint has been due: how far the workers
-    /// are behind. Absent when nothing is due.
+    /// are behind. Absent when nothing is due. Those of an endpoint that rests are not, until it has.
     pub oldest_due: Option<Duration>,
     /// The first [`MAX_FAILING`](Self::MAX_FAILING) active endpoints, by their ids, whose oldest
     /// pending delivery has been tried and has failed.

@@ -262,7 +262,8 @@ pub struct Backlog {
     pub pending: u64,
     /// Deliveries pending for endpoints that are paused or disabled.
     pub waiting: u64,
-    /// How long until the earliest pending one of an active endpoint is due.
+    /// How long until the earliest pending one of an active endpoint is due; not before its endpoint has
+    /// rested.
     pub next_due: Option<Duration>,
 }
 

@@ -9,8 +9,8 @@ use webhook_registry::{
 
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
-    migrate::MigrateArgs, output::Output, plan::PlanArgs, prune::PruneArgs, publish::PublishArgs,
-    run::RunArgs, send::SendArgs, sign::SignArgs, verify::VerifyArgs,
+    migrate::MigrateArgs, notice::NoticeCommand, output::Output, plan::PlanArgs, prune::PruneArgs,
+    publish::PublishArgs, run::RunArgs, send::SendArgs, sign::SignArgs, verify::VerifyArgs,
 };
 
 /// Deliver events to other people's servers, and keep at it.
@@ -103,6 +103,11 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Show when a retry policy tries again
     Plan(PlanArgs),
+    /// Read what has to be told: endpoints that fail, are disabled or recover, deliveries given up
+    Notice {
+        #[command(subcommand)]
+        command: NoticeCommand,
+    },
     /// Remove what is over and old: deliveries with their attempts, then events, then endpoints
     Prune(PruneArgs),
     /// Tell how the store is doing: what is left, how far behind, which endpoints fail

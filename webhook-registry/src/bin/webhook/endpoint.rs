@@ -10,8 +10,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
     DeliveryId, Description, EndpointError, EndpointId, EndpointUrl, EndpointView, Event,
-    EventFilter, EventId, ExternalId, Ids as _, InvalidEndpoint, NewEndpoint, Profile, RetryPolicy,
-    Rotation, Secret, SendError, TenantId, Timeout, Timestamp, Transport as _, UuidV7, Webhooks,
+    EventFilter, EventId, ExternalId, Ids as _, InvalidEndpoint, NewEndpoint, Profile, RateLimit,
+    RetryPolicy, Rotation, Secret, SendError, TenantId, Timeout, Timestamp, Transport as _, UuidV7,
+    Webhooks,
 };
 
 use self::{check::CheckArgs, update::UpdateArgs, view::RegisteredView};
@@ -116,6 +117,12 @@ pub(crate) struct AddArgs {
     /// When to try again, such as 5s,5m,30m; see `webhook plan`
     #[arg(long, value_name = "WAITS")]
     retry: Option<RetryPolicy>,
+    /// Attempts a second, all workers together, such as 10/s or '10/s burst 50'
+    #[arg(long, value_name = "RATE")]
+    rate: Option<RateLimit>,
+    /// Attempts in flight at once, in each worker process [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_in_flight: Option<u32>,
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<Description>,
@@ -155,6 +162,12 @@ impl AddArgs {
         }
         for (name, value) in self.metadata {
             new = new.metadata(name, value);
+        }
+        if let Some(rate) = self.rate {
+            new = new.rate(rate.to_string());
+        }
+        if let Some(max) = self.max_in_flight {
+            new = new.max_in_flight(max);
         }
         if let Some(description) = self.description {
             new = new.description(description.as_str());

@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod migrate;
 mod ndjson;
+mod notice;
 mod output;
 mod plan;
 mod prune;
@@ -70,6 +71,7 @@ async fn run(cli: Cli) -> Result<End, Error> {
         Command::Verify(args) => verify::run(&options, args),
         Command::Plan(args) => plan::run(&options, &args),
         Command::Prune(args) => prune::run(&options, &args).await,
+        Command::Notice { command } => notice::run(&options, command).await,
         Command::Status => status::run(&options).await,
         Command::Migrate(args) => migrate::run(&options, args).await,
     }

@@ -30,13 +30,14 @@ struct PrunedView {
     attempts: u64,
     events: u64,
     endpoints: u64,
+    notices: u64,
     dry_run: bool,
 }
 
 impl PrunedView {
     const fn of(pruned: Pruned, dry_run: bool) -> Self {
-        let Pruned { deliveries, attempts, events, endpoints, .. } = pruned;
-        Self { deliveries, attempts, events, endpoints, dry_run }
+        let Pruned { deliveries, attempts, events, endpoints, notices, .. } = pruned;
+        Self { deliveries, attempts, events, endpoints, notices, dry_run }
     }
 }
 
@@ -47,6 +48,7 @@ impl View for PrunedView {
             ("attempts", self.attempts.to_string()),
             ("events", self.events.to_string()),
             ("endpoints", format!("{} that were removed before", self.endpoints)),
+            ("notices", format!("{} that nobody has acknowledged", self.notices)),
         ]);
         if self.dry_run { format!("{pairs}\n\nnothing is removed yet") } else { pairs }
     }

@@ -4,7 +4,9 @@ use std::{str::FromStr, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
-use webhook_registry::{Backlog, InvalidDuration, Report, format_duration, parse_duration};
+use webhook_registry::{
+    Backlog, InvalidDuration, Report, TenantId, format_duration, parse_duration,
+};
 
 use crate::{
     args::{Options, duration},
@@ -40,17 +42,29 @@ pub(crate) struct RunArgs {
     /// How long a shutdown waits for attempts in flight [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     drain: Option<Duration>,
+    /// Attempts one tenant may have in flight while another has work [default: half]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tenant_share: Option<u32>,
+    /// How long nothing but failures disables an endpoint, or never [default: 5d]
+    #[arg(long, value_name = "DURATION")]
+    disable_after: Option<String>,
+    /// Publish notices as events of this tenant; see `webhook notice`
+    #[arg(long, value_name = "TENANT")]
+    notices_to: Option<TenantId>,
 }
 
 impl RunArgs {
     /// What the options say, by the variables they stand for.
-    fn flags(&self) -> [(&'static str, Option<String>); 5] {
+    fn flags(&self) -> [(&'static str, Option<String>); 8] {
         [
             ("WEBHOOK_CONCURRENCY", self.concurrency.map(|number| number.to_string())),
             ("WEBHOOK_LEASE", self.lease.map(format_duration)),
             ("WEBHOOK_MAX_TIMEOUT", self.max_timeout.map(format_duration)),
             ("WEBHOOK_POLL", self.poll.map(format_duration)),
             ("WEBHOOK_DRAIN", self.drain.map(format_duration)),
+            ("WEBHOOK_TENANT_SHARE", self.tenant_share.map(|number| number.to_string())),
+            ("WEBHOOK_DISABLE_AFTER", self.disable_after.clone()),
+            ("WEBHOOK_NOTICES_TO", self.notices_to.as_ref().map(ToString::to_string)),
         ]
     }
 }

@@ -97,7 +97,23 @@ pub async fn the_end_of_a_rest_is_when_to_look_again<H: StoreHarness>() {
     ground.advance(10 * SECOND).await;
     let claimed = ground.claim_due(ClaimDue::new(10, LEASE)).await;
     assert!(claimed.claims.is_empty(), "it rests");
-    assert_eq!(claimed.next_due, Some(MINUTE - 10 * SECOND), "and says for how long");
+    let left = Some(MINUTE - 10 * SECOND);
+    assert_eq!(claimed.next_due, left, "and says for how long");
+}
+
+// Catches in memory/deliveries.rs:
+// - rests_until.map_or(due_at, |until| until.max(due_at))
+// + rests_until.map_or(due_at, |_| due_at)
+pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.resting(8).await;
+    ground.advance(10 * SECOND).await;
+    let left = ground.store.backlog().await.unwrap();
+    assert_eq!((left.pending, left.next_due), (8, Some(MINUTE - 10 * SECOND)));
+    assert_eq!(ground.store.status().await.unwrap().oldest_due, None, "no worker is behind");
+    ground.advance(MINUTE).await;
+    let behind = ground.store.status().await.unwrap().oldest_due;
+    assert_eq!(behind, Some(10 * SECOND), "since the rest was over");
 }
 
 // Catches in memory/claim.rs:

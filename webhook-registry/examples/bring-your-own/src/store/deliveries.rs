@@ -196,6 +196,13 @@ impl State {
         Finished::Recorded
     }
 
+    /// When a delivery is due, and its endpoint has rested.
+    pub(super) fn may_start_at(&self, row: &Row) -> Option<Timestamp> {
+        let endpoint = self.endpoints.get(&row.delivery.id.endpoint);
+        row.claim_at
+            .max(endpoint.and_then(|it| it.health.rests_until()).filter(|_| row.claim_at.is_some()))
+    }
+
     pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
         let open = || self.deliveries.values().filter(|row| row.claim_at.is_some());
         let free = || open().filter(|row| !row.is_leased(now));
@@ -210,7 +217,7 @@ impl State {
             count(open().count() - free().count()),
             count(free().filter(active).count()),
             count(free().filter(|row| !active(row)).count()),
-            free().filter(active).filter_map(|row| Some(row.claim_at?.since(now))).min(),
+            free().filter(active).filter_map(|row| Some(self.may_start_at(row)?.since(now))).min(),
         )
     }
 }

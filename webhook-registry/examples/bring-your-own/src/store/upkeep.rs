@@ -82,7 +82,7 @@ impl State {
         let active = || self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
         let is_active = |id| active().any(|endpoint| endpoint.id == id);
         let open = self.deliveries.values().filter(|row| is_active(row.delivery.id.endpoint));
-        let due = open.filter_map(|row| row.claim_at.filter(|at| *at <= now));
+        let due = open.filter_map(|row| self.may_start_at(row).filter(|at| *at <= now));
         status.oldest_due = due.map(|at| now.since(at)).max();
         status.failing = active().filter_map(|endpoint| self.failing(endpoint.id)).collect();
         status.leases_lost = self.leases_lost;

@@ -38,6 +38,8 @@ impl View for EndpointView {
             ("timeout", timeout),
             ("retry", self.retry.to_string()),
             ("in flight", format!("at most {} in each process", self.max_in_flight)),
+            ("rate", self.rate.map_or_else(|| "no limit".to_owned(), |rate| rate.to_string())),
+            ("health", self.health.to_string()),
             ("created", self.created_at.to_string()),
         ]);
         fields(pairs)

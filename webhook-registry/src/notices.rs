@@ -1,0 +1,110 @@
+//! What operators have to be told, and how they learn of it.
+
+use std::time::Duration;
+
+use webhook_core::{InvalidEvent, NewEvent, Notice, NoticeId, StoreError, TenantId};
+
+use crate::{engine::Engine, error::PublishError, publish::publish};
+
+/// What has to be told: endpoints that fail, are disabled or recover, deliveries that are given up.
+///
+/// Each notice is stored with its cause and stays until it is acknowledged, so that it is read at least
+/// once. Either read them here, or let them be [published](Self::publish) as events of a tenant of your
+/// own.
+///
+/// ```no_run
+/// # async fn alert(webhooks: &webhook_registry::Webhooks) -> Result<(), webhook_registry::StoreError> {
+/// let notices = webhooks.notices();
+/// let unread = notices.read(100).await?;
+/// for notice in &unread {
+///     println!("{}: {}", notice.tenant, notice.kind); // or page somebody
+/// }
+/// notices.acknowledge(unread.into_iter().map(|notice| notice.id)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Notices<'a> {
+    engine: &'a Engine,
+}
+
+/// Notices published at once.
+const BATCH: usize = 100;
+
+/// How often it is looked for notices to publish.
+const EVERY: Duration = Duration::from_secs(5);
+
+impl<'a> Notices<'a> {
+    pub(crate) const fn new(engine: &'a Engine) -> Self {
+        Self { engine }
+    }
+
+    /// The oldest that nobody has acknowledged, up to `limit`. They stay until somebody does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn read(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.engine.store.notices(limit).await
+    }
+
+    /// Takes note of these: they are read no more. It is safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails: then they are read again.
+    pub async fn acknowledge(
+        &self,
+        ids: impl IntoIterator<Item = NoticeId>,
+    ) -> Result<(), StoreError> {
+        self.engine.store.acknowledge(ids.into_iter().collect()).await
+    }
+
+    /// Publishes what there is as events of `tenant`, and acknowledges it. Answers how many events
+    /// that were. Register an endpoint of that tenant to get them.
+    ///
+    /// An event's type is `webhook.endpoint.failing`, `webhook.endpoint.disabled`,
+    /// `webhook.endpoint.recovered` or `webhook.delivery.exhausted`, its body the notice as JSON, its key
+    /// the notice's id: what is said again, after a crash in between, is one event.
+    ///
+    /// What concerns an endpoint of that very tenant is only logged: it could not be told there, and
+    /// would only cause the next notice.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; what was not published is there the next time.
+    pub async fn publish(&self, tenant: &TenantId) -> Result<usize, PublishError> {
+        let mut published = 0;
+        loop {
+            let unread = self.read(BATCH).await?;
+            for notice in &unread {
+                if notice.tenant == *tenant {
+                    tracing::warn!(endpoint = %notice.endpoint, "{}", notice.kind);
+                } else {
+                    publish(self.engine, event(notice, tenant)?).await?;
+                    published += 1;
+                }
+            }
+            let full = unread.len() == BATCH;
+            self.acknowledge(unread.into_iter().map(|notice| notice.id)).await?;
+            if !full {
+                return Ok(published);
+            }
+        }
+    }
+
+    /// [Publishes](Self::publish) what there is, and what comes, for as long as it is polled.
+    pub(crate) async fn publish_on(&self, tenant: &TenantId) -> std::convert::Infallible {
+        loop {
+            if let Err(error) = self.publish(tenant).await {
+                tracing::warn!(error = crate::text_of(&error), "notices could not be published");
+            }
+            self.engine.clock.sleep(EVERY).await;
+        }
+    }
+}
+
+fn event(notice: &Notice, tenant: &TenantId) -> Result<NewEvent, InvalidEvent> {
+    let event_type = format!("webhook.{}", notice.kind.name().replacen('_', ".", 1));
+    NewEvent::json(&event_type, notice)?.tenant(tenant.clone()).key(notice.id.as_str())
+}
