@@ -209,11 +209,14 @@ impl Desk {
     /// the fence makes a late one safe, and what is known is worth more than an attempt recorded as
     /// unknown.
     ///
-    /// An endpoint that `was_full`, or is behind, may have more.
+    /// An endpoint that `was_full`, or is behind, may have more. After a failure, not before that is
+    /// recorded: the store may find then that it has to rest.
     pub(super) fn finish_later(&mut self, finish: Finish, was_full: bool, now: Duration) {
         let lease = finish.lease;
         let is_behind = self.bay.slots(|slots| {
-            slots.ended(lease);
+            if !matches!(finish.sign.0, Sign::Bad | Sign::Busy(_)) {
+                slots.ended(lease);
+            }
             slots.is_behind(lease.delivery.endpoint)
         });
         if was_full || is_behind {
@@ -248,8 +251,8 @@ impl Desk {
             if let Settle::Retry(wait) = finish.settle {
                 self.claim_at = self.claim_at.min(now.saturating_add(wait));
             }
-            if matches!(finish.sign.0, Sign::Good | Sign::Void) {
-                // Where little was known of the endpoint, there is room for more now.
+            if finish.sign.0 != Sign::None {
+                // There may be room for more of its endpoint now.
                 self.claim_again(now);
             }
         }
