@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use webhook_registry::{
-    NewEndpoint, SeaOrmStore, Webhooks,
+    Endpoint, NewEndpoint, SeaOrmStore, Webhooks,
     sea_orm::{ConnectionTrait as _, Database},
 };
 use xtask_servers::{Room, Throwaway};
@@ -162,6 +162,20 @@ impl Ground {
     /// The writes that came too late, as the store has counted them.
     pub(crate) async fn leases_lost(&self) -> Outcome<u64> {
         Ok(self.webhooks.operator().status().await?.leases_lost)
+    }
+
+    /// What an operator would use.
+    pub(crate) const fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
+    }
+
+    /// Changes the settings of the endpoint.
+    pub(crate) async fn edit(&self, edit: impl FnOnce(Endpoint) -> Endpoint) -> Outcome {
+        let operator = self.webhooks.operator();
+        let endpoints = operator.endpoints(None).await?;
+        let endpoint = endpoints.first().ok_or("there is no endpoint")?;
+        operator.update_endpoint(edit(Endpoint::clone(endpoint))).await?;
+        Ok(())
     }
 
     /// Where the database is.

@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,13 +32,15 @@ struct Receiver {
     armed: Mutex<Option<(Point, u32)>>,
     /// How long an answer takes, in milliseconds.
     delay: AtomicU64,
+    /// The status of its answers.
+    status: AtomicU16,
 }
 
-/// Answers 200 to everything, until its input ends. Its first line names its port.
+/// Answers 200 to everything, unless told otherwise, until its input ends. Its first line names its port.
 pub(crate) async fn run(flags: &Flags) -> Outcome {
     let scribe = Scribe::new(Ledger::open(&flags.path("ledger")?)?);
-    let receiver =
-        Arc::new(Receiver { scribe, armed: Mutex::default(), delay: AtomicU64::default() });
+    let (armed, delay, status) = (Mutex::default(), AtomicU64::default(), AtomicU16::new(200));
+    let receiver = Arc::new(Receiver { scribe, armed, delay, status });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     tokio::select! {
@@ -56,13 +58,14 @@ async fn accept(listener: &TcpListener, receiver: &Arc<Receiver>) -> Outcome {
     }
 }
 
-/// `arm K4 1234` or `delay 50`; each is confirmed by a line.
+/// `arm K4 1234`, `delay 50` or `answer 500`; each is confirmed by a line.
 async fn take_orders(receiver: &Receiver) -> Outcome {
     let mut orders = BufReader::new(stdin()).lines();
     while let Some(order) = orders.next_line().await? {
         match order.split(' ').collect::<Vec<_>>().as_slice() {
             ["arm", point, pid] => *receiver.armed() = Some((point.parse()?, pid.parse()?)),
             ["delay", millis] => receiver.delay.store(millis.parse()?, Ordering::Relaxed),
+            ["answer", status] => receiver.status.store(status.parse()?, Ordering::Relaxed),
             _ => return Err(format!("`{order}` is no order").into()),
         }
         println!("done");
@@ -115,7 +118,9 @@ impl Receiver {
                 return Ok(());
             }
             sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed))).await;
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+            let status = self.status.load(Ordering::Relaxed);
+            let answer = format!("HTTP/1.1 {status} As-Told\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await?;
         }
         Ok(())
     }

@@ -4,8 +4,10 @@ mod full;
 mod kills;
 mod locked;
 mod network;
+mod notices;
 mod points;
 mod pooler;
+mod rate;
 mod refusing;
 mod restart;
 mod stall;
@@ -70,10 +72,14 @@ pub(crate) enum Scenario {
     Workers,
     /// Eight workers behind PgBouncer in transaction mode.
     Pooler,
+    /// Four workers share the rate limit of an endpoint.
+    Rate,
+    /// Workers die while everything they do has to be told.
+    Notices,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Points,
         Self::Kills,
         Self::Both,
@@ -91,6 +97,8 @@ impl Scenario {
         Self::Locked,
         Self::Workers,
         Self::Pooler,
+        Self::Rate,
+        Self::Notices,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -112,6 +120,8 @@ impl Scenario {
             Self::Locked => "locked",
             Self::Workers => "workers",
             Self::Pooler => "pooler",
+            Self::Rate => "rate",
+            Self::Notices => "notices",
         }
     }
 
@@ -134,7 +144,9 @@ impl Scenario {
             | Self::Stall
             | Self::Full
             | Self::ReadOnly
-            | Self::Locked => true,
+            | Self::Locked
+            | Self::Rate
+            | Self::Notices => true,
         }
     }
 
@@ -179,6 +191,8 @@ impl Scenario {
             Self::Locked => locked::play(site, ground).await,
             Self::Workers => workers::play(ground, asked).await,
             Self::Pooler => pooler::play(site, ground, asked).await,
+            Self::Rate => rate::play(ground, asked).await,
+            Self::Notices => notices::play(ground, asked).await,
         }
     }
 }

@@ -9,8 +9,8 @@ use tokio::{
     time::sleep,
 };
 use webhook_registry::{
-    DispatcherConfig, EndpointUrl, HttpTransport, Mode, Report, Request, Response, SeaOrmStore,
-    Transport, TransportError, Webhooks,
+    DispatcherConfig, EndpointUrl, HealthPolicy, HttpTransport, Mode, Report, Request, Response,
+    SeaOrmStore, Transport, TransportError, Webhooks,
 };
 
 use crate::{
@@ -69,13 +69,16 @@ fn text(report: &Report) -> Outcome<String> {
 
 /// What the flags ask for, on the store that they name.
 pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
-    let config = DispatcherConfig::new()
+    let mut config = DispatcherConfig::new()
         .concurrency(flags.number("concurrency", 16)?)
         .max_timeout(MAX_TIMEOUT)
         .claim_budget(BUDGET)
         .recording_budget(BUDGET)
         .lease(LEASE)
         .poll(POLL);
+    if flags.has("never-rests") {
+        config = config.health(HealthPolicy::new().cool_after(u32::MAX).disable_after(None));
+    }
     let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
     let builder = Webhooks::builder().store(open_store(flags).await?).transport(Told { inner });
     Ok(builder.mode(mode).dispatcher(config).build()?)
