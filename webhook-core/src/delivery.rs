@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     event::EventType,
+    filter::EventFilter,
     id::{DeliveryId, EndpointId, EventId, InvalidId, TenantId},
     text::serde_as_text,
     time::Timestamp,
@@ -124,6 +125,14 @@ impl Delivery {
 }
 
 /// Which deliveries to list. Newest first.
+///
+/// ```
+/// use webhook_core::{DeliveryQuery, DeliveryStatus};
+///
+/// let failed = DeliveryQuery::new().status(DeliveryStatus::Failed).types(["invoice.**".parse()?]);
+/// assert!(failed.wants(&"invoice.paid".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DeliveryQuery {
@@ -135,6 +144,12 @@ pub struct DeliveryQuery {
     pub endpoint: Option<EndpointId>,
     /// Only those with this status.
     pub status: Option<DeliveryStatus>,
+    /// Only those of events of these types; of all, when it names none.
+    ///
+    /// No index knows them, so a store looks through what else is asked for, up to
+    /// [`MAX_LOOKED_AT`](Self::MAX_LOOKED_AT) deliveries a page: a page may hold fewer than its limit,
+    /// or none at all, and still name a next one.
+    pub types: Vec<EventFilter>,
     /// Only those that came about then or later.
     pub since: Option<Timestamp>,
     /// Only those that came about before.
@@ -149,6 +164,9 @@ impl DeliveryQuery {
     /// The most deliveries in one page.
     pub const MAX_LIMIT: usize = 1000;
 
+    /// The most deliveries that are looked through for one page of some types.
+    pub const MAX_LOOKED_AT: usize = 10_000;
+
     /// The newest 50 deliveries, of whatever kind.
     pub const fn new() -> Self {
         Self {
@@ -156,6 +174,7 @@ impl DeliveryQuery {
             event: None,
             endpoint: None,
             status: None,
+            types: Vec::new(),
             since: None,
             until: None,
             cursor: None,
@@ -189,6 +208,18 @@ impl DeliveryQuery {
     pub const fn status(mut self, status: DeliveryStatus) -> Self {
         self.status = Some(status);
         self
+    }
+
+    /// Only those of events that one of these filters matches.
+    #[must_use]
+    pub fn types(mut self, types: impl IntoIterator<Item = EventFilter>) -> Self {
+        self.types = types.into_iter().collect();
+        self
+    }
+
+    /// Whether deliveries of events of this type are asked for.
+    pub fn wants(&self, event_type: &EventType) -> bool {
+        self.types.is_empty() || self.types.iter().any(|filter| filter.matches(event_type))
     }
 
     /// Only those that came about then or later, by the store's clock.

@@ -239,3 +239,21 @@ fn an_endpoint_is_checked_without_a_database_and_without_a_post() {
     assert!(!checked.stdout.contains("c4nary"), "{checked:?}");
     assert!(!shell.path("webhooks.db").exists());
 }
+
+#[test]
+fn deliveries_are_listed_and_redelivered_by_type() {
+    let shell = Shell::new();
+    let endpoint = shell.add_endpoint("http://127.0.0.1:9/", &["--retry", "none"]);
+    for event_type in ["invoice.paid", "user.made"] {
+        shell.run(&["publish", event_type, "--data", "1"]);
+    }
+    let listed = shell.run(&["--json", "delivery", "list", "--type", "invoice.*"]).json();
+    assert_eq!((listed.len(), &listed[0]["type"]), (1, &"invoice.paid".into()), "{listed:?}");
+    let ids: Vec<_> = shell.run(&["--json", "delivery", "list"]).json();
+    let ids: Vec<_> = ids.iter().map(|it| it["id"].as_str().unwrap()).collect();
+    shell.run(&[&["delivery", "cancel"], &ids[..]].concat());
+    let again = ["--json", "delivery", "redeliver", "--status", "cancelled", "--type", "user.made"];
+    assert_eq!(shell.run(&again).json()[0]["redelivered"], 1);
+    let pending = ["--json", "delivery", "list", "--status", "pending", "--endpoint", &endpoint];
+    assert_eq!(shell.run(&pending).json()[0]["type"], "user.made");
+}

@@ -36,16 +36,42 @@ impl Unit for ListDeliveries {
             return Ok(Page::new(Vec::new(), None));
         }
         let most = self.0.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
-        let mut newest = Newest::default();
         let endpoints = self.open_endpoints(tx).await?;
-        let lateral = tx.sql().dialect.has_lateral();
-        for (sql, values) in listings(&self.0, &endpoints, lateral, most + 1) {
-            newest.add(tx.all(&sql, values).await?)?;
+        let mut query = self.0.clone();
+        // One more than fits says that there is a next page.
+        let rows = if query.types.is_empty() { most + 1 } else { DeliveryQuery::MAX_LIMIT };
+        let (mut items, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let (some, is_all) = newest(tx, &query, &endpoints, rows).await?;
+            looked_at += some.len();
+            query.cursor = some.last().map(Cursor::after);
+            items.extend(some.into_iter().filter(|it| query.wants(&it.event_type)));
+            if items.len() > most {
+                items.truncate(most);
+                let next = items.last().map(Cursor::after);
+                return Ok(Page::new(items, next));
+            }
+            if is_all || looked_at >= DeliveryQuery::MAX_LOOKED_AT {
+                let next = query.cursor.filter(|_| !is_all);
+                return Ok(Page::new(items, next));
+            }
         }
-        let (items, is_all) = newest.first(most);
-        let next = items.last().filter(|_| !is_all).map(Cursor::after);
-        Ok(Page::new(items, next))
     }
+}
+
+/// The newest of what is asked for but types, so many of them, and whether there are no more.
+async fn newest(
+    tx: &Tx,
+    query: &DeliveryQuery,
+    endpoints: &[EndpointId],
+    rows: usize,
+) -> Result<(Vec<Delivery>, bool), Fault> {
+    let mut newest = Newest::default();
+    let lateral = tx.sql().dialect.has_lateral();
+    for (sql, values) in listings(query, endpoints, lateral, rows) {
+        newest.add(tx.all(&sql, values).await?)?;
+    }
+    Ok(newest.first(rows))
 }
 
 /// What several statements have found.
@@ -59,9 +85,9 @@ impl Newest {
         Ok(())
     }
 
-    /// The newest `most`, and whether these are all.
+    /// The newest `most`, and whether there are fewer.
     fn first(self, most: usize) -> (Vec<Delivery>, bool) {
-        let is_all = self.0.len() <= most;
+        let is_all = self.0.len() < most;
         (self.0.into_values().rev().take(most).collect(), is_all)
     }
 }

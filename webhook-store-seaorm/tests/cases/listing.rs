@@ -81,6 +81,30 @@ pub async fn a_listing_goes_through_any_number_of_endpoints_and_statuses(place: 
     }
 }
 
+pub async fn a_page_of_a_rare_type_looks_through_a_bounded_number(place: &Place) {
+    const COUNT: u128 = DeliveryQuery::MAX_LOOKED_AT as u128 + 1_500;
+    let store = place.open().await;
+    let url = "https://a.example/".parse().unwrap();
+    store.add_endpoint(Endpoint::new(endpoint(0), url)).await.unwrap();
+    let version = store.snapshot(&TenantId::default()).await.unwrap().version();
+    let enqueue = |number: u128| {
+        let mut event = event(number);
+        if number < 2 {
+            event.event_type = "rare.one".parse().unwrap();
+        }
+        Enqueue::routed(event, FanOut::pending(version, [endpoint(0)]))
+    };
+    for from in (0..COUNT).step_by(500) {
+        store.enqueue((from..from + 500).map(enqueue).collect()).await.unwrap();
+    }
+    let rare = DeliveryQuery::new().types(["rare.*".parse().unwrap()]);
+    let first = store.deliveries(rare.clone()).await.unwrap();
+    assert!(first.items.is_empty() && first.next.is_some(), "what is newer is all it has seen");
+    let found = pages(&store, rare).await;
+    let expected = [1, 0].map(|number| DeliveryId::new(event(number).id, endpoint(0)));
+    assert_eq!(found.iter().map(|it| it.id).collect::<Vec<_>>(), expected);
+}
+
 /// Claims what is due and gives it back to be tried again, for ever.
 async fn churn(store: SeaOrmStore) {
     loop {

@@ -241,6 +241,7 @@ macro_rules! __store_cases {
                 deliveries_are_listed_by_what_is_asked_for
                 deliveries_are_listed_by_status
                 deliveries_are_listed_by_when_they_came_about
+                deliveries_are_listed_by_the_type_of_their_event
                 pages_follow_each_other_without_gaps_or_repeats
                 the_last_page_names_no_next_one
                 a_listing_goes_on_while_new_deliveries_arrive

@@ -128,6 +128,7 @@ fn matches(query: &DeliveryQuery, id: DeliveryId, row: &DeliveryRow) -> bool {
         && query.event.is_none_or(|event| event == id.event)
         && query.endpoint.is_none_or(|endpoint| endpoint == id.endpoint)
         && query.status.is_none_or(|status| status == row.status)
+        && query.wants(&row.event.event_type)
         && query.since.is_none_or(|since| row.created_at >= since)
         && query.until.is_none_or(|until| row.created_at < until)
         && query.cursor.is_none_or(|cursor| place < (cursor.created_at, cursor.id))

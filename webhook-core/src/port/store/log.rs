@@ -24,7 +24,8 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
     /// The delivery with this id.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
-    /// Deliveries, newest first, a page at a time.
+    /// Deliveries, newest first, a page at a time. For [types](DeliveryQuery::types) it looks through no
+    /// more than [`MAX_LOOKED_AT`](DeliveryQuery::MAX_LOOKED_AT), and says where to go on.
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
 
     /// The attempts on record of a delivery, the first one first.

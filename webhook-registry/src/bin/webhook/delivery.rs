@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
     Attempt, AttemptView, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    DeliveryView, EndpointId, EventId, TenantId, Timestamp, Webhooks,
+    DeliveryView, EndpointId, EventFilter, EventId, TenantId, Timestamp, Webhooks,
 };
 
 use self::redeliver::RedeliverArgs;
@@ -54,6 +54,9 @@ pub(crate) struct ListArgs {
     /// Only those that are pending, in_flight, success, failed or cancelled
     #[arg(long)]
     status: Option<DeliveryStatus>,
+    /// Only those of events of these types, such as invoice.paid or invoice.*
+    #[arg(long = "type", value_name = "FILTER")]
+    types: Vec<EventFilter>,
     /// Only those of this event
     #[arg(long, value_name = "ID")]
     event: Option<EventId>,
@@ -258,6 +261,7 @@ async fn fetch(
         (query.status, query.event, query.endpoint) = (args.status, args.event, args.endpoint);
         (query.tenant, query.cursor) = (args.tenant.clone(), next);
         (query.since, query.until) = (args.since, args.until);
+        query.types.clone_from(&args.types);
         let page = webhooks.operator().deliveries(query).await?;
         rows.extend(page.items.into_iter().map(ShownDelivery::from));
         next = page.next;

@@ -146,6 +146,36 @@ pub async fn deliveries_are_listed_by_when_they_came_about<H: StoreHarness>() {
 }
 
 // Catches in memory/log.rs:
+// - && query.wants(&row.event.event_type)
+pub async fn deliveries_are_listed_by_the_type_of_their_event<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let mut ids = Vec::new();
+    for event_type in ["invoice.paid", "user.made", "invoice.paid.late", "invoice.sent"] {
+        let mut event = ground.event();
+        event.event_type = event_type.parse().unwrap();
+        ids.push(DeliveryId::new(event.id, endpoint));
+        ground.publish(event, &[endpoint]).await;
+        ground.advance(SECOND).await;
+    }
+    let of = |filters: &[&str]| {
+        DeliveryQuery::new().types(filters.iter().map(|filter| filter.parse().unwrap()))
+    };
+    assert_eq!(ground.listed(of(&["invoice.paid"])).await, [ids[0]], "one type");
+    assert_eq!(ground.listed(of(&["invoice.*"])).await, [ids[3], ids[0]], "of a pattern");
+    let two = of(&["user.made", "invoice.paid.*"]);
+    assert_eq!(ground.listed(two.clone()).await, [ids[2], ids[1]], "any of them is enough");
+    assert_eq!(ground.listed(two.endpoint(endpoint)).await, [ids[2], ids[1]], "at the endpoint");
+    assert!(ground.listed(of(&["invoice"])).await.is_empty(), "nothing of another type");
+
+    let page = ground.page(of(&["invoice.*"]).limit(1)).await;
+    assert_eq!(page.items[0].id, ids[3], "a page of some types");
+    let second = of(&["invoice.*"]).limit(1).after(page.next.unwrap());
+    let page = ground.page(second).await;
+    assert_eq!((page.items[0].id, page.next), (ids[0], None), "and the last one");
+}
+
+// Catches in memory/log.rs:
 // - place < (cursor.created_at, cursor.id)
 // + place.0 < cursor.created_at
 pub async fn pages_follow_each_other_without_gaps_or_repeats<H: StoreHarness>() {

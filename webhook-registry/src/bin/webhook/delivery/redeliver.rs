@@ -3,8 +3,8 @@
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, Redelivered, TenantId,
-    Timestamp, Webhooks,
+    Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventFilter, Redelivered,
+    TenantId, Timestamp, Webhooks,
 };
 
 use super::Outcome;
@@ -26,6 +26,9 @@ pub(crate) struct RedeliverArgs {
     /// Of those only the ones to this endpoint
     #[arg(long, value_name = "ID", requires = "status")]
     endpoint: Option<EndpointId>,
+    /// Of those only the ones of events of these types, such as invoice.paid or invoice.*
+    #[arg(long = "type", value_name = "FILTER", requires = "status")]
+    types: Vec<EventFilter>,
     /// Of those only this tenant's
     #[arg(long, requires = "status")]
     tenant: Option<TenantId>,
@@ -137,6 +140,7 @@ fn query(args: &RedeliverArgs, status: DeliveryStatus, cursor: Option<Cursor>) -
     let mut query = DeliveryQuery::new().status(status).limit(PAGE);
     (query.endpoint, query.tenant, query.cursor) = (args.endpoint, args.tenant.clone(), cursor);
     (query.since, query.until) = (args.since, args.until);
+    query.types.clone_from(&args.types);
     query
 }
 

@@ -43,6 +43,9 @@ impl Hands {
         if dice.percent(40) {
             query = query.status(dice.one_of(DeliveryStatus::ALL));
         }
+        if dice.percent(20) {
+            query = query.types([dice.one_of(["user.made", "invoice.*"]).parse().unwrap()]);
+        }
         match self.cursor.filter(|_| dice.percent(50)) {
             Some(cursor) => query.after(cursor),
             None => query,
