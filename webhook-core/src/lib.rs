@@ -49,6 +49,7 @@ mod retry_after;
 mod secret;
 mod share;
 mod signature;
+mod stats;
 mod text;
 mod time;
 mod url;
@@ -114,6 +115,7 @@ pub use crate::{
         InvalidSigning, Message, Profile, Signing, SigningKey, WEBHOOK_ID, WEBHOOK_SIGNATURE,
         WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
     },
+    stats::{AttemptDurations, EndpointStats},
     time::{Timestamp, whole_millis},
     url::{EndpointUrl, InvalidUrl},
     verify::{Verifier, VerifyError, verify_body_signature},

@@ -3,15 +3,15 @@
 mod endpoints;
 mod rotation;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    Event, EventId, Explanation, Page, Prune, Pruned, Redeliver, Redelivered, StoreError,
-    StoreStatus, explain,
+    EndpointId, EndpointStats, Event, EventId, Explanation, Page, Prune, Pruned, Redeliver,
+    Redelivered, StoreError, StoreStatus, explain,
 };
 
-use crate::engine::Engine;
+use crate::{engine::Engine, error::EndpointError};
 
 pub use rotation::Rotation;
 
@@ -60,6 +60,21 @@ impl<'a> Operator<'a> {
     /// [`StoreError`] when the store cannot be read.
     pub async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.engine.store.attempts(id).await
+    }
+
+    /// How an endpoint does: its newest deliveries of those that came about within `window` before now,
+    /// up to [`MAX_DELIVERIES`](EndpointStats::MAX_DELIVERIES), and their attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn endpoint_stats(
+        &self,
+        id: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, EndpointError> {
+        self.endpoint(id).await?;
+        Ok(self.engine.store.endpoint_stats(id, window).await?)
     }
 
     /// Why a delivery is where it is, for people: why the endpoint gets the event, what each attempt

@@ -5,18 +5,18 @@
 
 mod endpoints;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, Event, EventId, NewEvent, Page,
-    Redelivered, StoreError, TenantId,
+    Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, EndpointId, EndpointStats, Event,
+    EventId, NewEvent, Page, Redelivered, StoreError, TenantId,
 };
 
 pub use endpoints::TenantEndpoints;
 
 use crate::{
     engine::Engine,
-    error::PublishError,
+    error::{EndpointError, PublishError},
     operator::Operator,
     publish::{Published, publish},
 };
@@ -98,6 +98,21 @@ impl<'a> Tenant<'a> {
             Some(_) => self.operator().attempts(id).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// How one of its endpoints does, as
+    /// [`Operator::endpoint_stats`](crate::Operator::endpoint_stats) tells it.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, EndpointError> {
+        self.endpoints().get(endpoint).await?;
+        self.operator().endpoint_stats(endpoint, window).await
     }
 
     /// Makes final deliveries due again, as

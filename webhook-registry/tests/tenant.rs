@@ -9,7 +9,7 @@
 
 mod fakes;
 
-use std::{collections::BTreeSet, future::Future, pin::Pin};
+use std::{collections::BTreeSet, future::Future, pin::Pin, time::Duration};
 
 use fakes::Fakes;
 
@@ -19,6 +19,8 @@ use webhook_registry::{
     TenantId, Webhooks,
 };
 use webhook_testkit::{PlainSigner, refused};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Two customers, each with an endpoint and a delivery.
 struct World {
@@ -86,6 +88,7 @@ const TABLE: &[(&str, Refused)] = table! {
     };
     "delivery" => |w| w.ours().delivery(w.delivery).await.unwrap().is_none();
     "attempts" => |w| w.ours().attempts(w.delivery).await.unwrap().is_none();
+    "stats" => |w| is_not_found(w.ours().stats(w.endpoint.id, DAY).await);
     "redeliver" => |w| {
         w.theirs().cancel(&[w.delivery]).await.unwrap();
         w.ours().redeliver(&[w.delivery]).await.unwrap() == [Redelivered::NotFound]
@@ -142,6 +145,8 @@ async fn a_tenant_reaches_what_is_its_own() {
     assert_eq!(door.event(world.delivery.event).await.unwrap().unwrap().tenant, world.theirs);
     assert_eq!(door.deliveries(DeliveryQuery::new()).await.unwrap().items.len(), 1);
     assert_eq!(door.attempts(world.delivery).await.unwrap(), Some(vec![]));
+    let stats = door.stats(id, DAY).await.unwrap();
+    assert_eq!(stats.deliveries[&DeliveryStatus::Pending], 1);
     let unknown = DeliveryId::new(
         world.delivery.event,
         webhook_registry::EndpointId::from_uuid(uuid::Uuid::nil()),

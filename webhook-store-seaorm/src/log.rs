@@ -1,17 +1,18 @@
 //! The record of events, deliveries and attempts.
 
 pub(crate) mod listing;
+mod stats;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event, EventId,
-    Failure, Page, StoreError,
+    Attempt, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
+    EndpointStats, Event, EventId, Failure, Page, StoreError,
 };
 
-use self::listing::ListDeliveries;
+use self::{listing::ListDeliveries, stats::CountStats};
 use crate::{
     enqueue::event,
     fault::Fault,
@@ -39,6 +40,14 @@ impl DeliveryLog for SeaOrmStore {
 
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.perform(ListAttempts(id)).await
+    }
+
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError> {
+        self.perform(CountStats { endpoint, window }).await
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {

@@ -19,11 +19,11 @@ use mockall::mock;
 use uuid::Uuid;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
-    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, Request, Response, Route, Routed, Signer,
-    SignerError, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError,
-    Updated, Upkeep,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
+    EndpointStore, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease,
+    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, Request, Response, Route,
+    Routed, Signer, SignerError, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport,
+    TransportError, Updated, Upkeep,
 };
 
 mock! {
@@ -117,6 +117,7 @@ mock! {
         async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
         async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
         async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+        async fn endpoint_stats(&self, endpoint: EndpointId, window: Duration) -> Result<EndpointStats, StoreError>;
         async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError>;
         async fn record_tracked(&self, id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> Result<(), StoreError>;
     }

@@ -257,3 +257,21 @@ fn deliveries_are_listed_and_redelivered_by_type() {
     let pending = ["--json", "delivery", "list", "--status", "pending", "--endpoint", &endpoint];
     assert_eq!(shell.run(&pending).json()[0]["type"], "user.made");
 }
+
+#[test]
+fn an_endpoint_tells_how_it_does() {
+    let shell = Shell::new();
+    let receiver = shell.listen("503,200");
+    let endpoint = shell.add_endpoint(&receiver.url, &["--retry", "none"]);
+    failed(&shell, &endpoint);
+    shell.run(&["publish", "a", "--data", "1"]);
+    let ran = shell.run(&["--json", "endpoint", "stats", &endpoint, "--window", "1h"]);
+    let stats = ran.json().remove(0);
+    assert_eq!(stats["deliveries"], serde_json::json!({"pending": 1, "failed": 1}), "{ran:?}");
+    assert_eq!((&stats["attempts"], &stats["failures"]["status"]), (&1.into(), &1.into()));
+    assert!(stats["durations"]["p95_ms"].is_u64(), "{stats}");
+    let text = shell.run(&["endpoint", "stats", &endpoint]).stdout;
+    assert!(text.contains("window       the last 1d\n"), "{text}");
+    assert!(text.contains("deliveries   2: 1 pending, 1 failed\n"), "{text}");
+    assert!(text.contains("failures     1: 1 status\n"), "{text}");
+}

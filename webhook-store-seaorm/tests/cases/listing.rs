@@ -81,11 +81,12 @@ pub async fn a_listing_goes_through_any_number_of_endpoints_and_statuses(place: 
     }
 }
 
-pub async fn a_page_of_a_rare_type_looks_through_a_bounded_number(place: &Place) {
+/// More deliveries to one endpoint than are looked through at once, the first two of a rare type.
+async fn fill_one(store: &SeaOrmStore) {
     const COUNT: u128 = DeliveryQuery::MAX_LOOKED_AT as u128 + 1_500;
-    let store = place.open().await;
     let url = "https://a.example/".parse().unwrap();
-    store.add_endpoint(Endpoint::new(endpoint(0), url)).await.unwrap();
+    let new = Endpoint::new(endpoint(0), url).with_max_in_flight(1_000);
+    store.add_endpoint(new).await.unwrap();
     let version = store.snapshot(&TenantId::default()).await.unwrap().version();
     let enqueue = |number: u128| {
         let mut event = event(number);
@@ -97,6 +98,34 @@ pub async fn a_page_of_a_rare_type_looks_through_a_bounded_number(place: &Place)
     for from in (0..COUNT).step_by(500) {
         store.enqueue((from..from + 500).map(enqueue).collect()).await.unwrap();
     }
+}
+
+pub async fn stats_are_of_the_newest_where_there_is_much(place: &Place) {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let store = place.open().await;
+    fill_one(&store).await;
+    loop {
+        let ask = ClaimDue::new(500, Duration::from_secs(60));
+        let claims = store.claim_due(ask).await.unwrap().claims;
+        if claims.is_empty() {
+            break;
+        }
+        let finish = claims.iter().map(|claim| {
+            let outcome = Outcome::Unknown;
+            let attempt = Attempt::record(1, Timestamp::default(), Duration::ZERO, &outcome);
+            Finish::new(claim.lease, vec![attempt], 1, Settle::Failed)
+        });
+        store.finish(finish.collect()).await.unwrap();
+    }
+    let stats = store.endpoint_stats(endpoint(0), DAY).await.unwrap();
+    assert!(stats.is_capped(), "{stats:?}");
+    assert_eq!(stats.deliveries[&DeliveryStatus::Failed], 10_000, "as many as are counted");
+    assert_eq!(stats.attempts, 10_000, "of these, and of no others");
+}
+
+pub async fn a_page_of_a_rare_type_looks_through_a_bounded_number(place: &Place) {
+    let store = place.open().await;
+    fill_one(&store).await;
     let rare = DeliveryQuery::new().types(["rare.*".parse().unwrap()]);
     let first = store.deliveries(rare.clone()).await.unwrap();
     assert!(first.items.is_empty() && first.next.is_some(), "what is newer is all it has seen");

@@ -56,6 +56,7 @@ macro_rules! on {
             listing {
                 a_listing_goes_through_any_number_of_endpoints_and_statuses
                 a_page_of_a_rare_type_looks_through_a_bounded_number
+                stats_are_of_the_newest_where_there_is_much
                 a_listing_misses_nothing_that_is_claimed_and_tried_again_meanwhile
             }
             opening {

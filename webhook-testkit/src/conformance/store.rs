@@ -33,6 +33,7 @@ pub mod release;
 pub mod removal;
 pub mod routing;
 pub mod sequences;
+pub mod stats;
 pub mod status;
 pub mod tracked;
 
@@ -248,6 +249,13 @@ macro_rules! __store_cases {
                 claiming_and_finishing_do_not_reorder_a_listing
                 optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another
             }
+            stats {
+                stats_count_deliveries_by_how_far_they_have_come
+                stats_count_failures_by_kind_and_tell_how_long_attempts_took
+                stats_are_of_one_endpoint
+                stats_are_of_what_came_about_within_the_window
+                stats_of_an_endpoint_that_nobody_has_heard_of_are_empty
+            }
             tracked {
                 a_tracked_delivery_is_on_record_before_its_first_attempt
                 a_tracked_delivery_keeps_the_true_number_of_attempts
@@ -404,6 +412,7 @@ mod tests {
             include_str!("store/endpoints.rs"),
             include_str!("store/removal.rs"),
             include_str!("store/log.rs"),
+            include_str!("store/stats.rs"),
             include_str!("store/tracked.rs"),
             include_str!("store/redeliver.rs"),
             include_str!("store/cancel.rs"),

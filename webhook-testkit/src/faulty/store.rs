@@ -10,10 +10,10 @@ use futures_util::future::select;
 use tokio::sync::Notify;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
-    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune,
-    Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError, StoreErrorKind,
-    StoreStatus, TenantId, Updated, Upkeep,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
+    Page, Prune, Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError,
+    StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
 };
 
 use super::{Fault, Faults, WHY};
@@ -75,6 +75,8 @@ pub enum StoreCall {
     Deliveries,
     /// [`DeliveryLog::attempts`].
     Attempts,
+    /// [`DeliveryLog::endpoint_stats`].
+    EndpointStats,
     /// [`DeliveryLog::open_tracked`].
     OpenTracked,
     /// [`DeliveryLog::record_tracked`].
@@ -220,6 +222,14 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
 
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.around(StoreCall::Attempts, self.inner.attempts(id)).await
+    }
+
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError> {
+        self.around(StoreCall::EndpointStats, self.inner.endpoint_stats(endpoint, window)).await
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {

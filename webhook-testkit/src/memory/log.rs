@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointUrl,
-    Event, EventId, EventKey, Page, StoreError, StoreErrorKind, Timestamp,
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
+    EndpointStats, EndpointUrl, Event, EventId, EventKey, Page, StoreError, StoreErrorKind,
+    Timestamp,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};
@@ -27,6 +28,14 @@ impl DeliveryLog for MemoryStore {
         let state = self.state();
         let row = state.deliveries.get(&id);
         Ok(row.into_iter().flat_map(|row| row.records.values().cloned()).collect())
+    }
+
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError> {
+        Ok(self.state().stats(endpoint, window, self.now()))
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
@@ -63,6 +72,20 @@ impl State {
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(Cursor::after);
         Page::new(found, next)
+    }
+
+    fn stats(&self, endpoint: EndpointId, window: Duration, now: Timestamp) -> EndpointStats {
+        let since = now.before(window);
+        let its =
+            |id: DeliveryId, row: &DeliveryRow| id.endpoint == endpoint && row.created_at >= since;
+        let mut rows: Vec<_> = self.deliveries.iter().filter(|(id, row)| its(**id, row)).collect();
+        rows.sort_by_key(|(id, row)| std::cmp::Reverse((row.created_at, **id)));
+        rows.truncate(EndpointStats::MAX_DELIVERIES);
+        let attempts = rows.iter().flat_map(|(_, row)| row.records.values());
+        let kind = |attempt: &Attempt| attempt.failure.as_ref().map(|failure| failure.kind);
+        EndpointStats::new(window)
+            .with_deliveries(rows.iter().map(|(_, row)| (row.status, 1)))
+            .with_attempts(attempts.map(|attempt| (kind(attempt), attempt.duration, 1)))
     }
 
     fn open_tracked(

@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
-    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStore,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId, Page, Prune,
-    Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus, TenantId,
-    Timestamp, Updated, Upkeep,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
+    Page, Prune, Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus,
+    TenantId, Timestamp, Updated, Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};
@@ -144,6 +144,14 @@ impl DeliveryLog for Witness {
 
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.store.attempts(id).await
+    }
+
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError> {
+        self.store.endpoint_stats(endpoint, window).await
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {

@@ -1,6 +1,6 @@
 //! What those who look things up need of a store.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -8,8 +8,9 @@ use crate::{
     attempt::Attempt,
     delivery::{Delivery, DeliveryQuery, DeliveryStatus, Page},
     event::Event,
-    id::{DeliveryId, EventId},
+    id::{DeliveryId, EndpointId, EventId},
     port::store::StoreError,
+    stats::EndpointStats,
 };
 
 /// The record of events, deliveries and attempts.
@@ -30,6 +31,15 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
 
     /// The attempts on record of a delivery, the first one first.
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// How an endpoint does: its newest deliveries of those that came about no longer than `window`
+    /// ago, up to [`MAX_DELIVERIES`](EndpointStats::MAX_DELIVERIES), and their attempts on record. An
+    /// endpoint that nobody has heard of has none.
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError>;
 
     /// Opens the record of a tracked delivery, as pending, with its event. Answers how many attempts
     /// an earlier call has recorded under the same id; a new record has 0. When the event's key is taken,

@@ -1,6 +1,7 @@
 //! `webhook endpoint`: register endpoints, look at them, change their state, test them.
 
 mod check;
+mod stats;
 mod update;
 mod view;
 
@@ -15,7 +16,7 @@ use webhook_registry::{
     Webhooks,
 };
 
-use self::{check::CheckArgs, update::UpdateArgs, view::RegisteredView};
+use self::{check::CheckArgs, stats::StatsArgs, update::UpdateArgs, view::RegisteredView};
 use crate::{
     args::{Options, duration, header, note, timeout},
     delivery::{ShownAttempt, attempts},
@@ -51,6 +52,8 @@ pub(crate) enum StoredCommand {
     },
     /// Show an endpoint, all but its secret
     Show(OneEndpoint),
+    /// Tell how it does: deliveries by status, failures by kind, how long attempts took
+    Stats(StatsArgs),
     /// Change its settings; attempts that begin after this use them
     Update(UpdateArgs),
     /// Keep its deliveries waiting
@@ -218,6 +221,10 @@ async fn run_stored(options: &Options, command: StoredCommand) -> Result<End, Er
         }
         StoredCommand::Rotate(args) => return rotate(output, &webhooks, args).await,
         StoredCommand::Test(one) => return test(output, &webhooks, one.id).await,
+        StoredCommand::Stats(args) => {
+            output.show(&args.run(&webhooks).await?)?;
+            return Ok(End::Done);
+        }
         StoredCommand::Update(args) => args.run(&webhooks).await?,
         StoredCommand::Show(one) => operator.endpoint(one.id).await?,
         StoredCommand::Pause(one) => operator.pause_endpoint(one.id).await?,

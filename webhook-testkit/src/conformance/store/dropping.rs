@@ -248,8 +248,9 @@ pub async fn a_dropped_look_changes_nothing<H: StoreHarness>() {
     let seen = async || {
         let log = (store.delivery(id).await, store.deliveries(DeliveryQuery::new()).await);
         let endpoints = (store.snapshot(&tenant).await, store.endpoints(&[endpoint]).await);
+        let stats = store.endpoint_stats(endpoint, LEASE).await;
         let rest = (store.event(id.event).await, store.attempts(id).await, store.tenants().await);
-        format!("{log:?} {endpoints:?} {rest:?} {:?}", store.backlog().await)
+        format!("{log:?} {endpoints:?} {stats:?} {rest:?} {:?}", store.backlog().await)
     };
     let before = seen().await;
     Cut::everywhere(async |cut| {
@@ -259,6 +260,7 @@ pub async fn a_dropped_look_changes_nothing<H: StoreHarness>() {
         cut.short(store.endpoints(&[endpoint])).await;
         cut.short(store.event(id.event)).await;
         cut.short(store.attempts(id)).await;
+        cut.short(store.endpoint_stats(endpoint, LEASE)).await;
         cut.short(store.tenants()).await;
         cut.short(store.backlog()).await;
         assert_eq!(seen().await, before, "whoever looks next sees the same");

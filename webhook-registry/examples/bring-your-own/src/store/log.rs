@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
-    EventId, Page, StoreError, StoreErrorKind,
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
+    EndpointStats, Event, EventId, Page, StoreError, StoreErrorKind,
 };
 
 use super::{SmallStore, state::Row};
@@ -40,6 +40,25 @@ impl DeliveryLog for SmallStore {
             .get(&id)
             .map(|row| row.attempts.values().cloned().collect())
             .unwrap_or_default())
+    }
+
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError> {
+        let since = self.now().before(window);
+        let state = self.state();
+        let is_wanted = |it: &Delivery| it.id.endpoint == endpoint && it.created_at >= since;
+        let mut rows: Vec<_> =
+            state.deliveries.values().filter(|row| is_wanted(&row.delivery)).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(Cursor::after(&row.delivery)));
+        rows.truncate(EndpointStats::MAX_DELIVERIES);
+        let attempts = rows.iter().flat_map(|row| row.attempts.values());
+        let kind = |attempt: &Attempt| attempt.failure.as_ref().map(|failure| failure.kind);
+        Ok(EndpointStats::new(window)
+            .with_deliveries(rows.iter().map(|row| (row.delivery.status, 1)))
+            .with_attempts(attempts.map(|attempt| (kind(attempt), attempt.duration, 1))))
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {

@@ -27,6 +27,7 @@ pub(super) enum Call {
     Delivery(DeliveryId),
     Deliveries(DeliveryQuery),
     Attempts(DeliveryId),
+    Stats(EndpointId, Duration),
     OpenTracked(Event, Delivery),
     RecordTracked(DeliveryId, Attempt, DeliveryStatus),
     Redeliver(Vec<Redeliver>),

@@ -152,6 +152,7 @@ impl Hands {
         calls.extend(events.into_iter().map(Call::Event));
         let deliveries: BTreeSet<_> = self.deliveries.iter().copied().collect();
         calls.extend(deliveries.into_iter().map(Call::Attempts));
+        calls.extend(self.endpoints.iter().map(|one| Call::Stats(one.id, LEASE)));
         calls.push(Call::ClaimUnrouted(1_000, LEASE));
         calls.push(Call::ClaimDue(ClaimDue::new(1_000, LEASE)));
         let prune = Prune::older_than(Duration::ZERO).limit(10);

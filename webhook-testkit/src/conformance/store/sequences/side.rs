@@ -134,6 +134,9 @@ impl Side {
                 let bodies: Vec<_> = attempts.iter().map(|it| it.response_body.clone()).collect();
                 Answer::said((attempts, bodies))
             }
+            Call::Stats(endpoint, window) => {
+                Answer::said(store.endpoint_stats(endpoint, window).await?)
+            }
             Call::OpenTracked(event, mut delivery) => {
                 delivery.created_at = self.to_own(delivery.created_at);
                 Answer::said(store.open_tracked(&event, delivery).await?)

@@ -54,9 +54,10 @@ impl Hands {
 
     pub(super) fn look_at_delivery(&self, dice: &Dice) -> Option<Call> {
         let id = *dice.recent(&self.deliveries)?;
-        Some(match dice.below(3) {
+        Some(match dice.below(4) {
             0 => Call::Event(id.event),
             1 => Call::Delivery(id),
+            2 => Call::Stats(id.endpoint, dice.one_of(SPANS)),
             _ => Call::Attempts(id),
         })
     }
