@@ -3,7 +3,11 @@
 //! [`explain`] is a function of what is on record. It says what each attempt came to and what that
 //! means, what happens next, and what stands in the way.
 
+mod tenant;
+
 use std::{fmt, time::Duration};
+
+pub use tenant::{TenantExplanation, explain_to_tenant};
 
 use crate::{
     attempt::{Attempt, FailureKind},
@@ -219,8 +223,9 @@ fn waiting(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> 
     }
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Explanation {
+    /// All but where it stands.
+    fn fmt_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.subject)?;
         writeln!(f, "  {}", self.wanted)?;
         if self.attempts.is_empty() {
@@ -230,6 +235,13 @@ impl fmt::Display for Explanation {
             writeln!(f, "  attempt {number}, {} ago: {what}", seconds(*ago))?;
             writeln!(f, "    {meaning}")?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_head(f)?;
         write!(f, "  {}", self.standing)
     }
 }

@@ -79,7 +79,10 @@ pub use crate::{
         ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent, InvalidEventKey,
         InvalidEventType, NewEvent,
     },
-    explain::{ExplainedAttempt, Explanation, Standing, Wanted, explain},
+    explain::{
+        ExplainedAttempt, Explanation, Standing, TenantExplanation, Wanted, explain,
+        explain_to_tenant,
+    },
     fan_out::{Snapshot, fan_out},
     filter::{EventFilter, InvalidEventFilter},
     header::{CustomHeaders, InvalidHeader},

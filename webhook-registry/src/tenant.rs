@@ -9,7 +9,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, EndpointId, EndpointStats, Event,
-    EventId, NewEvent, Page, Redelivered, StoreError, TenantId,
+    EventId, NewEvent, Page, Redelivered, StoreError, TenantExplanation, TenantId,
+    explain_to_tenant,
 };
 
 pub use endpoints::TenantEndpoints;
@@ -88,7 +89,7 @@ impl<'a> Tenant<'a> {
     }
 
     /// The attempts on record of one of its deliveries, the first one first. The text of a failure may
-    /// name internal addresses: show a customer its kind and the status.
+    /// name internal addresses: show a customer an [`AttemptView`](webhook_core::AttemptView).
     ///
     /// # Errors
     ///
@@ -98,6 +99,20 @@ impl<'a> Tenant<'a> {
             Some(_) => self.operator().attempts(id).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Why one of its deliveries is where it is, for its own eyes: what the receiver said, what that
+    /// means and what comes next, and nothing of what is inside.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn explain(&self, id: DeliveryId) -> Result<Option<TenantExplanation>, StoreError> {
+        let Some(delivery) = self.delivery(id).await? else { return Ok(None) };
+        let attempts = self.operator().attempts(id).await?;
+        let endpoint = self.engine.store.endpoints(&[id.endpoint]).await?.pop();
+        let now = self.engine.clock.now();
+        Ok(Some(explain_to_tenant(&delivery, &attempts, endpoint.as_ref(), now)))
     }
 
     /// How one of its endpoints does, as

@@ -88,6 +88,7 @@ const TABLE: &[(&str, Refused)] = table! {
     };
     "delivery" => |w| w.ours().delivery(w.delivery).await.unwrap().is_none();
     "attempts" => |w| w.ours().attempts(w.delivery).await.unwrap().is_none();
+    "explain" => |w| w.ours().explain(w.delivery).await.unwrap().is_none();
     "stats" => |w| is_not_found(w.ours().stats(w.endpoint.id, DAY).await);
     "redeliver" => |w| {
         w.theirs().cancel(&[w.delivery]).await.unwrap();
@@ -145,6 +146,8 @@ async fn a_tenant_reaches_what_is_its_own() {
     assert_eq!(door.event(world.delivery.event).await.unwrap().unwrap().tenant, world.theirs);
     assert_eq!(door.deliveries(DeliveryQuery::new()).await.unwrap().items.len(), 1);
     assert_eq!(door.attempts(world.delivery).await.unwrap(), Some(vec![]));
+    let page = door.explain(world.delivery).await.unwrap().unwrap().to_string();
+    assert!(page.ends_with("next: due for 0s; its turn comes"), "{page}");
     let stats = door.stats(id, DAY).await.unwrap();
     assert_eq!(stats.deliveries[&DeliveryStatus::Pending], 1);
     let unknown = DeliveryId::new(

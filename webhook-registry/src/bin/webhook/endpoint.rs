@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(crate) enum EndpointCommand {
     #[command(flatten)]
-    Stored(StoredCommand),
+    Stored(Box<StoredCommand>),
     /// Look whether a request would get to a URL: name, addresses, connection, certificate
     ///
     /// Nothing is posted, and no database is opened. Addresses that are refused are not dialled.
@@ -194,7 +194,7 @@ impl AddArgs {
 pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<End, Error> {
     match command {
         EndpointCommand::Check(args) => check::run(options, &args).await,
-        EndpointCommand::Stored(command) => run_stored(options, command).await,
+        EndpointCommand::Stored(command) => run_stored(options, *command).await,
     }
 }
 

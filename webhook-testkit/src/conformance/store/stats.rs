@@ -90,8 +90,8 @@ pub async fn stats_are_of_one_endpoint<H: StoreHarness>() {
 }
 
 // Catches in memory/log.rs:
-// - row.created_at >= since
-// + row.created_at > since
+// - id.endpoint == endpoint && row.created_at >= since
+// + id.endpoint == endpoint && row.created_at > since
 pub async fn stats_are_of_what_came_about_within_the_window<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
