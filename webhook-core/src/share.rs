@@ -1,7 +1,7 @@
 //! Shares: what one tenant may take while others have work.
 //!
-//! Of a claim, and of all attempts in flight, a tenant gets no more than its share while another has
-//! due work. However much one publishes, the others find room.
+//! Of a claim, the tenants with due work get equal parts, and of all attempts in flight a tenant gets no
+//! more than its share while another has due work. However much one publishes, the others find room.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use crate::id::TenantId;
 pub struct Shares {
     /// The most a tenant may have in flight.
     most: u32,
-    /// The most it may take of this claim.
-    of_claim: u32,
+    /// How many there are to be had.
+    limit: usize,
     in_flight: BTreeMap<TenantId, u32>,
     taken: BTreeMap<TenantId, u32>,
     with_work: BTreeSet<TenantId>,
@@ -24,7 +24,7 @@ impl Shares {
     pub fn new(most: u32, limit: usize) -> Self {
         Self {
             most,
-            of_claim: u32::try_from(limit.div_ceil(2)).unwrap_or(u32::MAX),
+            limit,
             in_flight: BTreeMap::new(),
             taken: BTreeMap::new(),
             with_work: BTreeSet::new(),
@@ -46,16 +46,31 @@ impl Shares {
         if !self.with_work.iter().any(|other| other != tenant) {
             return u32::MAX;
         }
-        let of = |counts: &BTreeMap<TenantId, u32>| counts.get(tenant).copied().unwrap_or_default();
-        let taken = of(&self.taken);
-        let in_all = self.most.saturating_sub(of(&self.in_flight)).saturating_sub(taken);
-        in_all.min(self.of_claim.saturating_sub(taken))
+        let taken = count(&self.taken, tenant);
+        let in_flight = count(&self.in_flight, tenant);
+        let in_all = self.most.saturating_sub(in_flight).saturating_sub(taken);
+        in_all.min(self.part().saturating_sub(taken))
+    }
+
+    /// Whether this tenant has taken its part of the claim: then it is its next endpoint's turn in the
+    /// next one.
+    pub fn had_its_part(&self, tenant: &TenantId) -> bool {
+        count(&self.taken, tenant) >= self.part()
+    }
+
+    /// What each tenant may take of this claim.
+    fn part(&self) -> u32 {
+        u32::try_from(self.limit.div_ceil(self.with_work.len().max(1))).unwrap_or(u32::MAX)
     }
 
     /// A tenant takes so many.
     pub fn take(&mut self, tenant: &TenantId, count: u32) {
         *self.taken.entry(tenant.clone()).or_default() += count;
     }
+}
+
+fn count(counts: &BTreeMap<TenantId, u32>, tenant: &TenantId) -> u32 {
+    counts.get(tenant).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -75,14 +90,22 @@ mod tests {
     }
 
     #[test]
-    fn beside_another_it_takes_half_a_claim_and_its_share_of_all() {
+    fn beside_another_it_takes_its_part_of_a_claim_and_its_share_of_all() {
         let table = [(0, 0, 5), (0, 3, 2), (0, 5, 0), (6, 0, 2), (8, 0, 0), (6, 1, 1), (9, 9, 0)];
         for (in_flight, taken, expected) in table {
             let mut shares = Shares::new(8, 10);
-            shares.note_work(&tenant("b"));
+            ["a", "b"].iter().for_each(|name| shares.note_work(&tenant(name)));
             shares.note_in_flight(&tenant("a"), in_flight);
             shares.take(&tenant("a"), taken);
             assert_eq!(shares.room(&tenant("a")), expected, "{in_flight} {taken}");
+            assert_eq!(shares.had_its_part(&tenant("a")), taken >= 5);
         }
+    }
+
+    #[test]
+    fn a_claim_is_parted_among_all_who_have_work() {
+        let mut shares = Shares::new(100, 10);
+        ["a", "b", "c", "d"].iter().for_each(|name| shares.note_work(&tenant(name)));
+        assert_eq!(shares.room(&tenant("a")), 3);
     }
 }

@@ -109,7 +109,7 @@ pub(super) struct Round<'a> {
     /// Endpoints not visited yet.
     ahead: VecDeque<Head>,
     first: Option<EndpointId>,
-    /// The first one whose tenant had no more room.
+    /// The first one whose tenant had taken its part already.
     passed_over: Option<EndpointId>,
     next_due: Option<Timestamp>,
     shares: Shares,
@@ -191,7 +191,8 @@ impl<'a> Round<'a> {
 
     /// Its tenant has had its share: others first.
     fn pass_over(&mut self, head: &Head) {
-        self.passed_over = self.passed_over.or(Some(head.id));
+        let turn = Some(head.id).filter(|_| self.shares.had_its_part(&head.tenant));
+        self.passed_over = self.passed_over.or(turn);
         self.look_again(head, head.due_at, 0);
     }
 

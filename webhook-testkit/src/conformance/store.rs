@@ -349,7 +349,7 @@ macro_rules! __store_cases {
                 the_rate_says_when_to_look_again
                 a_rate_limits_its_own_endpoint_alone
                 an_edit_does_not_give_a_rate_back
-                beside_another_a_tenant_gets_half_of_a_claim
+                a_claim_is_parted_among_the_tenants_with_work
                 alone_a_tenant_may_take_everything
                 what_a_tenant_has_in_flight_counts_for_its_share
                 who_was_passed_over_is_next

@@ -22,7 +22,8 @@ impl State {
             visited += 1;
             let share = shares.room(&endpoint.tenant) as usize;
             if share == 0 {
-                passed_over = passed_over.or(Some(endpoint.id));
+                let turn = Some(endpoint.id).filter(|_| shares.had_its_part(&endpoint.tenant));
+                passed_over = passed_over.or(turn);
                 continue;
             }
             let room = self.room(endpoint.id, ask, now).min(share).min(ask.limit - claims.len());

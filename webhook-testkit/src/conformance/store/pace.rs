@@ -100,7 +100,7 @@ pub async fn an_edit_does_not_give_a_rate_back<H: StoreHarness>() {
 // Catches in memory/claim.rs:
 // - if share == 0 {
 // + if false {
-pub async fn beside_another_a_tenant_gets_half_of_a_claim<H: StoreHarness>() {
+pub async fn a_claim_is_parted_among_the_tenants_with_work<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (flood, second) =
         (ground.of_tenant("flood", 20).await, ground.of_tenant("flood", 20).await);
@@ -108,6 +108,11 @@ pub async fn beside_another_a_tenant_gets_half_of_a_claim<H: StoreHarness>() {
     let claims = ground.claim_due(ClaimDue::new(10, LEASE)).await.claims;
     let of_flood = to(&claims, flood) + to(&claims, second);
     assert_eq!((of_flood, to(&claims, small)), (5, 5), "half for each, however much one has");
+    let third = ground.of_tenant("third", 20).await;
+    let claims = ground.claim_due(ClaimDue::new(9, LEASE)).await.claims;
+    let of_flood = to(&claims, flood) + to(&claims, second);
+    let parts = (of_flood, to(&claims, small), to(&claims, third));
+    assert_eq!(parts, (3, 3, 3), "a third for each");
 }
 
 // Catches in memory/claim.rs:

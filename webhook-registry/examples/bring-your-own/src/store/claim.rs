@@ -18,7 +18,8 @@ impl State {
             };
             let share = shares.room(&tenant) as usize;
             if claims.len() >= ask.limit || share == 0 {
-                resume_at = resume_at.or(Some(endpoint));
+                let turn = share > 0 || shares.had_its_part(&tenant);
+                resume_at = resume_at.or(Some(endpoint).filter(|_| turn));
                 continue;
             }
             let room = self.room(ask, endpoint, now).min(share).min(ask.limit - claims.len());
