@@ -8,6 +8,7 @@ use crate::{
     port::{Response, SignerError, TransportError, TransportErrorKind},
     text::{serde_as_text, truncate},
     time::Timestamp,
+    trigger::Trigger,
 };
 
 /// What happened in one attempt.
@@ -30,6 +31,8 @@ pub enum Outcome {
 pub struct Attempt {
     /// Counted from 1, without gaps.
     pub number: u32,
+    /// Why it was made.
+    pub trigger: Trigger,
     /// When it began, by the worker's clock.
     pub started_at: Timestamp,
     /// How long it took.
@@ -44,7 +47,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Writes down `outcome`.
+    /// Writes down `outcome` of an attempt that was made because the event was published, as the
+    /// first or one more.
     pub fn record(
         number: u32,
         started_at: Timestamp,
@@ -55,7 +59,8 @@ impl Attempt {
             Outcome::Answered(response) => (Some(response.status.as_u16()), response.body.clone()),
             _ => (None, Bytes::new()),
         };
-        Self { number, started_at, duration, status, failure: Failure::of(outcome), response_body }
+        let failure = Failure::of(outcome);
+        Self::from_parts(number, started_at, duration, status, failure, response_body)
     }
 
     /// An attempt from its stored parts.
@@ -67,7 +72,15 @@ impl Attempt {
         failure: Option<Failure>,
         response_body: Bytes,
     ) -> Self {
-        Self { number, started_at, duration, status, failure, response_body }
+        let trigger = Trigger::First.of_attempt(number, 0);
+        Self { number, trigger, started_at, duration, status, failure, response_body }
+    }
+
+    /// Sets why it was made.
+    #[must_use]
+    pub const fn with_trigger(mut self, trigger: Trigger) -> Self {
+        self.trigger = trigger;
+        self
     }
 }
 
@@ -76,6 +89,7 @@ impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("number", &self.number)
+            .field("trigger", &self.trigger)
             .field("started_at", &self.started_at)
             .field("duration", &self.duration)
             .field("status", &self.status)

@@ -14,6 +14,7 @@ use crate::{
     port::{Clock, Phase, Request, Signer, Transport, TransportError, TransportErrorKind},
     request::compose,
     time::Timestamp,
+    trigger::Trigger,
 };
 
 /// The ports that one attempt needs.
@@ -36,9 +37,9 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The record of it, as the `number`-th attempt.
-    pub(crate) fn record(&self, number: u32) -> Attempt {
-        Attempt::record(number, self.started_at, self.duration, &self.outcome)
+    /// The record of it, as the `number`-th attempt, made for this reason.
+    pub(crate) fn record(&self, number: u32, trigger: Trigger) -> Attempt {
+        Attempt::record(number, self.started_at, self.duration, &self.outcome).with_trigger(trigger)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     health::Condition,
     rate::RateLimit,
     time::Timestamp,
+    trigger::Trigger,
 };
 
 /// Why a delivery is where it is. Its `Display` is a page for people.
@@ -52,6 +53,8 @@ pub enum Wanted {
 pub struct ExplainedAttempt {
     /// Its number.
     pub number: u32,
+    /// Why it was made.
+    pub trigger: Trigger,
     /// How long ago it began.
     pub ago: Duration,
     /// What happened.
@@ -96,6 +99,7 @@ pub fn explain(
 ) -> Explanation {
     let explained = attempts.iter().map(|attempt| ExplainedAttempt {
         number: attempt.number,
+        trigger: attempt.trigger,
         ago: now.since(attempt.started_at),
         what: what(attempt),
         meaning: meaning(attempt),
@@ -231,11 +235,7 @@ impl Explanation {
         if self.attempts.is_empty() {
             writeln!(f, "  no attempt is on record")?;
         }
-        for ExplainedAttempt { number, ago, what, meaning } in &self.attempts {
-            writeln!(f, "  attempt {number}, {} ago: {what}", seconds(*ago))?;
-            writeln!(f, "    {meaning}")?;
-        }
-        Ok(())
+        self.attempts.iter().try_for_each(|attempt| attempt.fmt(f))
     }
 }
 
@@ -243,6 +243,20 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_head(f)?;
         write!(f, "  {}", self.standing)
+    }
+}
+
+impl fmt::Display for ExplainedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, trigger, ago, what, meaning } = self;
+        let why = match trigger {
+            Trigger::First | Trigger::Retry => "",
+            Trigger::Manual => ", redelivered by hand",
+            Trigger::Replay => ", by a replay",
+            Trigger::Test => ", as a test",
+        };
+        writeln!(f, "  attempt {number}, {} ago{why}: {what}", seconds(*ago))?;
+        writeln!(f, "    {meaning}")
     }
 }
 
@@ -364,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn twelve_situations_as_a_support_engineer_reads_them() {
+    fn thirteen_situations_as_a_support_engineer_reads_them() {
         use DeliveryStatus::{Cancelled, Failed, InFlight, Pending, Success};
         let active = endpoint();
         let paused = endpoint().with_state(EndpointState::Paused);
@@ -377,6 +391,7 @@ mod tests {
         let lost = Attempt::record(1, ago(60), Duration::ZERO, &Outcome::Unknown);
         let blocked = attempt(1, 9, None, Some((FailureKind::Blocked, "address not allowed")));
         let timeout = attempt(1, 40, None, Some((FailureKind::Timeout, "timed out")));
+        let again = |number, why| attempt(number, 30, Some(200), None).with_trigger(why);
         let wants = "  the endpoint wants invoice.*\n";
         let table: Vec<(&str, String, String)> = vec![
             (
@@ -433,6 +448,11 @@ mod tests {
                 "removed",
                 page(&delivery(Cancelled), &[], None),
                 "  the endpoint was removed, or it was sent without one\n  no attempt is on record\n  now: called off, by hand or with its endpoint; redeliver it to try again".to_owned(),
+            ),
+            (
+                "redelivered by hand, then by a replay",
+                page(&delivery(Success), &[again(2, Trigger::Manual), again(3, Trigger::Replay)], Some(&active)),
+                format!("{wants}  attempt 2, 30s ago, redelivered by hand: status 200\n    the receiver has it\n  attempt 3, 30s ago, by a replay: status 200\n    the receiver has it\n  now: delivered; nothing is left to do"),
             ),
             (
                 "narrowed since",

@@ -52,6 +52,7 @@ mod signature;
 mod stats;
 mod text;
 mod time;
+mod trigger;
 mod url;
 mod verify;
 mod view;
@@ -120,6 +121,7 @@ pub use crate::{
     },
     stats::{AttemptDurations, EndpointStats},
     time::{Timestamp, whole_millis},
+    trigger::Trigger,
     url::{EndpointUrl, InvalidUrl},
     verify::{Verifier, VerifyError, verify_body_signature},
     view::{AttemptView, DeliveryView, EndpointView, EventView},

@@ -15,6 +15,7 @@ use crate::{
     port::{Clock, DeliveryLog, Signer, StoreError, Transport},
     retry::RetryPolicy,
     signature::Signing,
+    trigger::Trigger,
     url::EndpointUrl,
 };
 
@@ -141,7 +142,7 @@ impl Publisher {
             Verdict::OwnFault => Verdict::TryAgain { retry_after: None },
             verdict => verdict,
         };
-        let attempt = exchange.record(progress.attempt);
+        let attempt = exchange.record(progress.attempt, trigger(progress));
         self.say(event, &attempt);
         (decide(delivery, progress, verdict, &self.endpoint.retry), attempt)
     }
@@ -177,6 +178,12 @@ impl Publisher {
             tracing::error!(delivery = %id, attempt = number, %error, "attempt could not be recorded");
         }
     }
+}
+
+/// A second call under the same id tries again what was tried before.
+const fn trigger(progress: Progress) -> Trigger {
+    let began = if progress.budget_from == 0 { Trigger::First } else { Trigger::Retry };
+    began.of_attempt(progress.attempt, progress.budget_from)
 }
 
 /// An event that was delivered within the call.

@@ -22,6 +22,7 @@ use crate::{
     retry::RetryPolicy,
     signature::Profile,
     time::{Timestamp, whole_millis},
+    trigger::Trigger,
 };
 
 /// An endpoint without its secrets.
@@ -205,6 +206,8 @@ impl DeliveryView {
 pub struct AttemptView {
     /// Its number, from 1.
     pub attempt: u32,
+    /// Why it was made.
+    pub trigger: Trigger,
     /// When it began.
     #[serde(serialize_with = "as_text")]
     pub started_at: Timestamp,
@@ -225,6 +228,7 @@ impl AttemptView {
     pub fn of(attempt: &Attempt) -> Self {
         Self {
             attempt: attempt.number,
+            trigger: attempt.trigger,
             started_at: attempt.started_at,
             duration_ms: whole_millis(attempt.duration),
             status: attempt.status,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryStatus, DeliveryStore, EndpointState, EndpointStore, Enqueue,
-    FailureKind, RetryPolicy, Updated,
+    FailureKind, Redeliver, RetryPolicy, Trigger, Updated, Upkeep,
 };
 use webhook_testkit::{World, expect, refused, sample, silence, stale, status, timeout};
 
@@ -61,6 +61,31 @@ async fn ten_failures_in_three_days_are_enough() {
     let delivery = delivery_of(&world, event).await;
     assert_eq!((delivery.status, delivery.attempts), (DeliveryStatus::Failed, 10));
     assert_eq!(delivery.last_error.as_deref(), Some("could not connect"));
+}
+
+#[tokio::test]
+async fn each_attempt_says_why_it_was_made() {
+    let world = World::with_endpoint(URL, "**").await;
+    world.transport.answers([status(503), status(503), status(410), status(503), status(200)]);
+    let event = world.publish(sample::event("invoice.paid")).await;
+    world.run_to_idle().await;
+    let id = delivery_of(&world, event).await.id;
+    let endpoint = world.store.endpoints(&[id.endpoint]).await.unwrap().remove(0);
+    world.store.update_endpoint(endpoint.with_state(EndpointState::Active)).await.unwrap();
+    world.store.redeliver(vec![Redeliver::new(id)]).await.unwrap();
+    world.run_to_idle().await;
+    world.store.redeliver(vec![Redeliver::new(id).with_cause(Trigger::Replay)]).await.unwrap();
+    // Attempt 6 is lost.
+    world.transport.answers([silence()]);
+    world.run_due().await;
+    world.crash();
+    world.run_to_idle().await;
+
+    let attempts = world.store.attempts(id).await.unwrap();
+    let triggers: Vec<_> = attempts.iter().map(|attempt| attempt.trigger).collect();
+    use Trigger::{First, Manual, Replay, Retry};
+    assert_eq!(triggers, [First, Retry, Retry, Manual, Manual, Replay, Replay]);
+    assert_eq!(attempts[5].failure.as_ref().unwrap().kind, FailureKind::Unknown);
 }
 
 #[tokio::test]

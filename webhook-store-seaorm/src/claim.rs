@@ -108,7 +108,7 @@ async fn read_candidates(
         return Ok(Vec::new());
     }
     let open = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
-                forgiven, due_at, claimed_at{and_place} FROM {deliveries} {by_open} \
+                forgiven, cause, due_at, claimed_at{and_place} FROM {deliveries} {by_open} \
                 WHERE {open_endpoint} = ? AND due_at";
     let sorted = "ORDER BY due_at, event_id LIMIT";
     let one = format!(
@@ -172,6 +172,7 @@ fn claim_of(
     let lease = Lease { delivery, epoch: LeaseEpoch::from_u64(epoch).next() };
     Ok(Claim::new(lease, Arc::clone(event), head.revision)
         .with_progress(progress, row.number("recorded")?)
+        .with_cause(row.parse("cause")?)
         .with_previous_claim_at(row.time_if_any("claimed_at")?)
         .with_unwell(!head.pace.health.is_healthy()))
 }

@@ -250,7 +250,7 @@ pub(crate) async fn insert_events(tx: &Tx, rows: Vec<[Value; 9]>, or: &str) -> R
 }
 
 /// A delivery as values in the order of its columns.
-pub(crate) type DeliveryRow = [Value; 10];
+pub(crate) type DeliveryRow = [Value; 11];
 
 pub(crate) fn delivery_row(
     event: EventId,
@@ -271,6 +271,7 @@ pub(crate) fn delivery_row(
         status.to_value(),
         epoch.to_value(),
         attempts.to_value(),
+        new.cause.to_value(),
         now.after(new.lease.unwrap_or_default()).to_value(),
         new.lease.map(|_| now).to_value(),
         now.to_value(),
@@ -279,7 +280,7 @@ pub(crate) fn delivery_row(
 
 pub(crate) async fn insert_deliveries(tx: &Tx, rows: Vec<DeliveryRow>) -> Result<(), Fault> {
     let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, status, epoch, attempts, \
-                due_at, claimed_at, created_at)";
+                cause, due_at, claimed_at, created_at)";
     // Deliveries are named by event and endpoint: one that is there already is the same obligation.
     tx.insert(into, rows, "{keep_first}").await
 }

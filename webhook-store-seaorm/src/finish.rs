@@ -272,7 +272,7 @@ impl Change {
 }
 
 /// An attempt as values in the order of its columns.
-pub(crate) type AttemptRow = [Value; 10];
+pub(crate) type AttemptRow = [Value; 11];
 
 pub(crate) fn attempt_row(lease: Lease, attempt: &Attempt) -> AttemptRow {
     let failure = attempt.failure.as_ref();
@@ -280,6 +280,7 @@ pub(crate) fn attempt_row(lease: Lease, attempt: &Attempt) -> AttemptRow {
         lease.delivery.event.to_value(),
         lease.delivery.endpoint.to_value(),
         attempt.number.to_value(),
+        attempt.trigger.to_value(),
         lease.epoch.to_value(),
         attempt.started_at.to_value(),
         whole_millis(attempt.duration).into(),
@@ -291,7 +292,7 @@ pub(crate) fn attempt_row(lease: Lease, attempt: &Attempt) -> AttemptRow {
 }
 
 pub(crate) async fn insert_attempts(tx: &Tx, rows: Vec<AttemptRow>) -> Result<(), Fault> {
-    let into = "{attempts} (event_id, endpoint_id, number, epoch, started_at, duration_ms, status, \
-                failure_kind, failure_text, response_body)";
+    let into = "{attempts} (event_id, endpoint_id, number, triggered_by, epoch, started_at, duration_ms, \
+                status, failure_kind, failure_text, response_body)";
     tx.insert(into, rows, "{keep_first}").await
 }

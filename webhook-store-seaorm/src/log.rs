@@ -122,8 +122,8 @@ impl Unit for ListAttempts {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let sql = "SELECT number, started_at, duration_ms, status, failure_kind, failure_text, \
-                   response_body FROM {attempts} WHERE event_id = ? AND endpoint_id = ? ORDER BY number";
+        let sql = "SELECT number, triggered_by, started_at, duration_ms, status, failure_kind, \
+                   failure_text, response_body FROM {attempts} WHERE event_id = ? AND endpoint_id = ? ORDER BY number";
         tx.all(sql, pairs(&[self.0])).await?.iter().map(attempt).collect()
     }
 }
@@ -134,12 +134,14 @@ fn attempt(row: &Row) -> Result<Attempt, Fault> {
         let text = row.get::<Option<String>>("failure_text")?;
         Ok::<_, Fault>(Failure::new(kind, text.unwrap_or_default()))
     });
-    Ok(Attempt::from_parts(
+    let trigger = row.parse("triggered_by")?;
+    let attempt = Attempt::from_parts(
         row.number("number")?,
         row.time("started_at")?,
         Duration::from_millis(row.number("duration_ms")?),
         status.map_err(|_| crate::row::unreadable("status"))?,
         failure.transpose()?,
         Bytes::from(row.get::<Vec<u8>>("response_body")?),
-    ))
+    );
+    Ok(attempt.with_trigger(trigger))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use webhook_core::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Notice, NoticeId, Prune, Pruned,
-    Redeliver, Redelivered, StoreError, StoreStatus, Upkeep,
+    Redeliver, Redelivered, StoreError, StoreStatus, Trigger, Upkeep,
 };
 
 use crate::{
@@ -64,7 +64,7 @@ impl Unit for RedeliverSome {
         let endpoints = endpoints(tx, &ids).await?;
         let mut stored = Stored::read(tx, &ids).await?;
         let events = events(tx, &ids).await?;
-        let mut due = Vec::new();
+        let mut due = BTreeMap::<_, Vec<_>>::new();
         let answer = |item: &Redeliver| {
             let id = item.delivery;
             let Some(row) = stored.0.get_mut(&id).filter(|_| events.contains(&id.event)) else {
@@ -77,31 +77,33 @@ impl Unit for RedeliverSome {
                 _ if !endpoints.contains(&id.endpoint) => Redelivered::EndpointGone,
                 _ => {
                     row.status = DeliveryStatus::Pending;
-                    due.push(id);
+                    due.entry(item.cause).or_default().push(id);
                     Redelivered::Done
                 }
             }
         };
         let answers = self.0.iter().map(answer).collect();
-        make_due(tx, &due).await?;
+        for (cause, ids) in due {
+            make_due(tx, &ids, cause).await?;
+        }
         Ok(answers)
     }
 }
 
 /// An attempt that was lost with its worker before is told by the next claim: the numbers on record
 /// are looked up, as a cancelled delivery stopped counting them.
-async fn make_due(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
+async fn make_due(tx: &Tx, ids: &[DeliveryId], cause: Trigger) -> Result<(), Fault> {
     let now = tx.now().await?;
     for ids in ids.chunks(ROWS) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET status = 'pending', epoch = epoch + 1, due_at = ?, \
-             budget_from = attempts, forgiven = 0, finished_at = NULL, \
+             budget_from = attempts, forgiven = 0, cause = ?, finished_at = NULL, \
              recorded = (SELECT COALESCE(MAX(a.number), 0) FROM {{attempts}} AS a \
                  WHERE a.event_id = {{deliveries}}.event_id AND a.endpoint_id = {{deliveries}}.endpoint_id) \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
-        tx.run(&sql, [now.to_value()].into_iter().chain(pairs(ids))).await?;
+        tx.run(&sql, [now.to_value(), cause.to_value()].into_iter().chain(pairs(ids))).await?;
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(super) async fn work(
     let exchange = wire.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
     let sign = sign(&exchange.outcome, verdict, &endpoint.retry, claim.unwell);
-    let attempt = exchange.record(claim.progress.attempt);
+    let attempt = exchange.record(claim.progress.attempt, claim.trigger());
     say(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
     Worked::Finished(finish(&claim, attempt, decision).with_sign(sign, health))
@@ -122,7 +122,10 @@ fn lost_attempts(claim: &Claim) -> Vec<Attempt> {
     let first = claim.recorded.saturating_add(1).max(last.saturating_sub(MAX_LOST));
     let started_at = claim.previous_claim_at.unwrap_or_default();
     (first..=last)
-        .map(|number| Attempt::record(number, started_at, Duration::ZERO, &Outcome::Unknown))
+        .map(|number| {
+            Attempt::record(number, started_at, Duration::ZERO, &Outcome::Unknown)
+                .with_trigger(claim.trigger_of(number))
+        })
         .collect()
 }
 

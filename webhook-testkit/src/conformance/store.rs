@@ -164,6 +164,7 @@ macro_rules! __store_cases {
                 a_retry_without_a_wait_is_due_at_once
                 the_longest_wait_does_not_overflow
                 attempts_come_back_as_they_were_recorded
+                every_trigger_comes_back
                 every_kind_of_failure_comes_back
                 large_response_bodies_and_errors_fit
                 an_attempt_that_was_not_made_is_not_counted
@@ -280,6 +281,7 @@ macro_rules! __store_cases {
                 a_redelivery_may_name_the_status_it_is_meant_for
                 a_delivery_whose_endpoint_is_gone_is_not_redelivered
                 a_redelivery_to_a_paused_endpoint_waits_for_it
+                a_claim_tells_what_began_its_budget
                 each_redelivery_of_a_batch_gets_its_own_answer
                 an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery
                 a_redelivery_tells_what_was_lost_before_the_cancelling

@@ -148,6 +148,7 @@ fn claim_of(id: DeliveryId, row: &DeliveryRow, endpoint: &Endpoint) -> Claim {
         .with_forgiven(row.forgiven);
     Claim::new(Lease { delivery: id, epoch: row.epoch }, Arc::clone(&row.event), endpoint.revision)
         .with_progress(progress, recorded)
+        .with_cause(row.cause)
         .with_previous_claim_at(row.claimed_before)
         .with_unwell(!endpoint.health.is_healthy())
 }

@@ -121,6 +121,7 @@ impl State {
 
 fn new_row(event: &Arc<Event>, new: NewDelivery, now: Timestamp) -> DeliveryRow {
     let mut row = DeliveryRow::new(Arc::clone(event), now);
+    row.cause = new.cause;
     if let Some(lease) = new.lease {
         row.claim(lease, now);
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
-    LeaseEpoch, Pace, RateUsed, Timestamp,
+    LeaseEpoch, Pace, RateUsed, Timestamp, Trigger,
 };
 
 /// An endpoint, removed ones included: the log still tells where deliveries went.
@@ -56,6 +56,8 @@ pub(super) struct DeliveryRow {
     /// Attempts made before the present budget began.
     pub(super) budget_from: u32,
     pub(super) forgiven: u32,
+    /// What began the present budget.
+    pub(super) cause: Trigger,
     /// When it may be claimed: due while pending, the end of the lease while in flight.
     pub(super) due_at: Timestamp,
     pub(super) claimed_at: Option<Timestamp>,
@@ -80,6 +82,7 @@ impl DeliveryRow {
             attempts: 0,
             budget_from: 0,
             forgiven: 0,
+            cause: Trigger::First,
             due_at: now,
             claimed_at: None,
             claimed_before: None,

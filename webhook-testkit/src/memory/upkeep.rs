@@ -58,6 +58,7 @@ impl State {
         row.epoch = row.epoch.next();
         row.held = false;
         (row.budget_from, row.forgiven) = (row.attempts, 0);
+        row.cause = item.cause;
         row.due_at = now;
         row.finished_at = None;
         Redelivered::Done

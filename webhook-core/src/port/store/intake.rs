@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     event::{Event, EventType},
     id::{EndpointId, EventId, TenantId, TenantVersion},
+    trigger::Trigger,
 };
 
 /// An event to store.
@@ -74,17 +75,26 @@ pub struct NewDelivery {
     /// Absent: pending, and due at once. Present: already claimed by the caller for this long, with
     /// attempt 1 under epoch 1.
     pub lease: Option<Duration>,
+    /// What begins its budget of attempts.
+    pub cause: Trigger,
 }
 
 impl NewDelivery {
     /// A delivery that is due at once, for whoever claims it.
     pub const fn pending(endpoint: EndpointId) -> Self {
-        Self { endpoint, lease: None }
+        Self { endpoint, lease: None, cause: Trigger::First }
     }
 
     /// A delivery that the caller has claimed already.
     pub const fn leased(endpoint: EndpointId, lease: Duration) -> Self {
-        Self { endpoint, lease: Some(lease) }
+        Self { endpoint, lease: Some(lease), cause: Trigger::First }
+    }
+
+    /// Sets what begins its budget of attempts.
+    #[must_use]
+    pub const fn with_cause(mut self, cause: Trigger) -> Self {
+        self.cause = cause;
+        self
     }
 }
 

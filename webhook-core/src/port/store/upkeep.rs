@@ -14,6 +14,7 @@ use crate::{
         prune::{Prune, Pruned},
     },
     time::Timestamp,
+    trigger::Trigger,
 };
 
 /// Lets operators act on deliveries.
@@ -25,9 +26,9 @@ use crate::{
 /// - **Tracked deliveries are left alone**: whoever sends within a call has them.
 #[async_trait]
 pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
-    /// Makes final deliveries pending again, due at once, with a fresh budget of attempts; their
-    /// numbers go on. The epoch is raised: a worker that still has an attempt of one in flight (it was
-    /// cancelled meanwhile) has lost its lease.
+    /// Makes final deliveries pending again, due at once, with a fresh budget of attempts, begun by
+    /// [`Redeliver::cause`]; their numbers go on. The epoch is raised: a worker that still has an
+    /// attempt of one in flight (it was cancelled meanwhile) has lost its lease.
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
 
     /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
@@ -125,12 +126,21 @@ pub struct Redeliver {
     pub delivery: DeliveryId,
     /// Only while it is in this final status: what was listed as failed may be delivered by now.
     pub only: Option<DeliveryStatus>,
+    /// What begins its fresh budget of attempts.
+    pub cause: Trigger,
 }
 
 impl Redeliver {
-    /// A delivery in any final status.
+    /// A delivery in any final status, by hand.
     pub const fn new(delivery: DeliveryId) -> Self {
-        Self { delivery, only: None }
+        Self { delivery, only: None, cause: Trigger::Manual }
+    }
+
+    /// Sets what begins its fresh budget of attempts.
+    #[must_use]
+    pub const fn with_cause(mut self, cause: Trigger) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// Only while it is in this status.

@@ -11,6 +11,7 @@ use crate::{
     id::{DeliveryId, EndpointId, LeaseEpoch, Revision, TenantId},
     notice::NoticeKind,
     time::Timestamp,
+    trigger::Trigger,
 };
 
 /// A request for work.
@@ -97,6 +98,8 @@ pub struct Claim {
     pub endpoint_revision: Revision,
     /// The number of this attempt, and how far the delivery is through its policy.
     pub progress: Progress,
+    /// What began the delivery's present budget of attempts.
+    pub cause: Trigger,
     /// Attempts on record. Those between this number and the present one were lost with their
     /// workers: whoever finishes this claim records them as unknown, so that numbers have no gaps.
     pub recorded: u32,
@@ -115,10 +118,28 @@ impl Claim {
             event,
             endpoint_revision,
             progress,
+            cause: Trigger::First,
             recorded: 0,
             previous_claim_at: None,
             unwell: false,
         }
+    }
+
+    /// Why its attempt is made.
+    pub const fn trigger(&self) -> Trigger {
+        self.trigger_of(self.progress.attempt)
+    }
+
+    /// Why the attempt of this number is made, or was, if it was lost.
+    pub(crate) const fn trigger_of(&self, number: u32) -> Trigger {
+        self.cause.of_attempt(number, self.progress.budget_from)
+    }
+
+    /// Sets what began the delivery's present budget.
+    #[must_use]
+    pub const fn with_cause(mut self, cause: Trigger) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// Sets how far the delivery is.

@@ -129,12 +129,13 @@ impl From<Attempt> for ShownAttempt {
 
 impl Row for ShownAttempt {
     const HEAD: &'static [&'static str] =
-        &["ATTEMPT", "TIME", "DURATION", "STATUS", "ERROR", "RESPONSE"];
+        &["ATTEMPT", "TRIGGER", "TIME", "DURATION", "STATUS", "ERROR", "RESPONSE"];
 
     fn cells(&self) -> Vec<String> {
         let view = &self.view;
         vec![
             view.attempt.to_string(),
+            view.trigger.to_string(),
             view.started_at.to_string(),
             format!("{} ms", view.duration_ms),
             or_dash(view.status),

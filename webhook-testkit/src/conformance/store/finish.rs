@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use webhook_core::{
     Attempt, Claim, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Failure,
-    FailureKind, Finish, Finished, Lease, LeaseEpoch, Settle,
+    FailureKind, Finish, Finished, Lease, LeaseEpoch, Settle, Trigger,
 };
 
 use super::{
@@ -137,6 +137,21 @@ pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
     }
     ground.finish(Finish::new(claim.lease, expected.clone(), 12, Settle::Failed)).await;
     assert_eq!(ground.attempts(id).await, expected, "every kind has a name in the record");
+}
+
+// Catches in memory/row.rs:
+// - self.records.entry(attempt.number).or_insert(attempt);
+// + self.records.entry(attempt.number).or_insert(attempt.with_trigger(Trigger::First));
+pub async fn every_trigger_comes_back<H: StoreHarness>() {
+    use Trigger::{First, Manual, Replay, Retry, Test};
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    let attempts = [First, Retry, Manual, Replay, Test];
+    let expected: Vec<_> =
+        (1..).zip(attempts).map(|(number, why)| refused(number).with_trigger(why)).collect();
+    ground.finish(Finish::new(claim.lease, expected.clone(), 5, Settle::Failed)).await;
+    assert_eq!(ground.attempts(id).await, expected, "every trigger has a name in the record");
 }
 
 // Catches in memory/row.rs:

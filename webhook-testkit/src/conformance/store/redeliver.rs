@@ -1,7 +1,8 @@
 //! Final deliveries that are tried again by hand.
 
 use webhook_core::{
-    DeliveryId, DeliveryStatus, EndpointState, Finished, Redeliver, Redelivered, Timestamp,
+    DeliveryId, DeliveryStatus, EndpointId, EndpointState, Enqueue, FanOut, Finished, NewDelivery,
+    Redeliver, Redelivered, Timestamp, Trigger,
 };
 
 use super::{
@@ -23,7 +24,12 @@ impl<H: StoreHarness> Ground<H> {
 
     /// A delivery that was given up after one attempt.
     pub(super) async fn failed(&self) -> DeliveryId {
-        let id = self.pending(self.endpoint().await).await;
+        self.failed_at(self.endpoint().await).await
+    }
+
+    /// A delivery to this endpoint that was given up after one attempt.
+    pub(super) async fn failed_at(&self, endpoint: EndpointId) -> DeliveryId {
+        let id = self.pending(endpoint).await;
         let claim = self.claim_one().await;
         self.finish(failure(&claim)).await;
         id
@@ -155,6 +161,41 @@ pub async fn a_redelivery_to_a_paused_endpoint_waits_for_it<H: StoreHarness>() {
     ground.assert_nothing_to_claim("its endpoint is paused").await;
     ground.set_state(id.endpoint, EndpointState::Active).await;
     assert_eq!(ground.claim_one().await.lease.delivery, id, "it waited");
+}
+
+// Catches in memory/upkeep.rs:
+// - row.cause = item.cause;
+pub async fn a_claim_tells_what_began_its_budget<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let new = NewDelivery::pending(endpoint).with_cause(Trigger::Test);
+    let mut fan_out = FanOut::pending(ground.version().await, []);
+    fan_out.deliveries.push(new);
+    ground.enqueue(vec![Enqueue::routed(ground.event(), fan_out)]).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.cause, Trigger::Test, "it was stored so");
+    ground.finish(retry(&claim, WAIT)).await;
+    ground.advance(WAIT).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.cause, Trigger::Test, "for the whole of the budget");
+    ground.finish(failure(&claim)).await;
+    let id = claim.lease.delivery;
+    ground.redeliver(id).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.cause, Trigger::Manual, "the next one began by hand");
+    ground.finish(failure(&claim)).await;
+    ground.redeliver_all(vec![Redeliver::new(id).with_cause(Trigger::Replay)]).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.cause, Trigger::Replay, "and this one by a replay");
+    let other = ground.failed_at(endpoint).await;
+    ground.release(claim.lease).await;
+    let both = [Redeliver::new(other), Redeliver::new(id)];
+    ground.cancel(id).await;
+    ground.redeliver_all(vec![both[0].with_cause(Trigger::Replay), both[1]]).await;
+    let mut causes: Vec<_> = ground.claim().await;
+    causes.sort_by_key(|claim| claim.lease.delivery);
+    let causes: Vec<_> = causes.iter().map(|claim| claim.cause).collect();
+    assert_eq!(causes, [Trigger::Manual, Trigger::Replay], "each of a batch by its own");
 }
 
 // Catches in memory/upkeep.rs:

@@ -126,6 +126,7 @@ impl Row {
             .with_forgiven(self.forgiven);
         Claim::new(lease, event, endpoint.revision)
             .with_progress(progress, recorded)
+            .with_cause(self.cause)
             .with_previous_claim_at(self.claimed_before)
             .with_unwell(!endpoint.health.is_healthy())
     }

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
     LeaseEpoch, NewDelivery, Notice, NoticeId, RateUsed, TenantId, TenantVersion, Timestamp,
+    Trigger,
 };
 
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub(super) struct Row {
     pub(super) since: Timestamp,
     pub(super) budget_from: u32,
     pub(super) forgiven: u32,
+    /// What began the present budget.
+    pub(super) cause: Trigger,
     /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
     /// it is finished or tracked.
     pub(super) claim_at: Option<Timestamp>,
@@ -55,6 +58,7 @@ impl Row {
             tracked: false,
             budget_from: 0,
             forgiven: 0,
+            cause: Trigger::First,
             claim_at: None,
             attempts: BTreeMap::new(),
         }
@@ -116,6 +120,7 @@ impl State {
         let delivery = Delivery::new(id, tenant, event_type, endpoint.url.clone(), now);
         self.deliveries.entry(id).or_insert_with(|| {
             let mut row = Row::new(delivery);
+            row.cause = new.cause;
             match new.lease {
                 Some(lease) => row.claim(lease, now),
                 None => row.set(DeliveryStatus::Pending, Some(now), now),

@@ -55,6 +55,7 @@ impl State {
                 row.epoch = row.epoch.next();
                 row.held = false;
                 (row.budget_from, row.forgiven) = (row.delivery.attempts, 0);
+                row.cause = item.cause;
                 row.set(DeliveryStatus::Pending, Some(now), now);
                 Redelivered::Done
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use webhook_core::{
     Attempt, Claim, CustomHeaders, Delivery, DeliveryId, DisabledReason, Endpoint, EndpointId,
     EndpointState, Event, EventId, EventKey, Failure, FailureKind, Finish, Lease, LeaseEpoch,
-    Metadata, Profile, RetryPolicy, Revision, Settle, Signing, SigningKey, Timestamp,
+    Metadata, Profile, RetryPolicy, Revision, Settle, Signing, SigningKey, Timestamp, Trigger,
 };
 
 use super::SPANS;
@@ -84,14 +84,9 @@ pub(super) fn attempt(dice: &Dice, number: u32) -> Attempt {
     let failure = (status != Some(200)).then(|| Failure::new(kind, "why"));
     let body = dice.one_of(["", "ok", "\u{e4}"]);
     let took = Duration::from_millis(dice.one_of([0, 37, 29_999]));
-    Attempt::from_parts(
-        number,
-        some_time(),
-        took,
-        status,
-        failure,
-        Bytes::from_static(body.as_bytes()),
-    )
+    let body = Bytes::from_static(body.as_bytes());
+    Attempt::from_parts(number, some_time(), took, status, failure, body)
+        .with_trigger(dice.one_of([Trigger::Retry, Trigger::Manual, Trigger::Test]))
 }
 
 /// An attempt that was lost with its worker.

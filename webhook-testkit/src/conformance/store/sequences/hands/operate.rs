@@ -1,6 +1,6 @@
 //! What operators ask.
 
-use webhook_core::{DeliveryQuery, DeliveryStatus, Prune, Redeliver};
+use webhook_core::{DeliveryQuery, DeliveryStatus, Prune, Redeliver, Trigger};
 
 use super::{Call, Dice, Hands, SPANS, TENANTS};
 
@@ -8,7 +8,8 @@ impl Hands {
     pub(super) fn redeliver(&self, dice: &Dice) -> Option<Call> {
         let mut batch = Vec::new();
         for _ in 0..=dice.below(4) {
-            let item = Redeliver::new(*dice.pick(&self.deliveries)?);
+            let cause = dice.one_of([Trigger::Manual, Trigger::Replay]);
+            let item = Redeliver::new(*dice.pick(&self.deliveries)?).with_cause(cause);
             let only = dice.one_of([DeliveryStatus::Failed, DeliveryStatus::Cancelled]);
             batch.push(if dice.percent(30) { item.only(only) } else { item });
         }
