@@ -11,7 +11,7 @@ use crate::{
     url::EndpointUrl,
 };
 
-/// How far a delivery has come. The last three are final.
+/// How far a delivery has come. The last four are final.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum DeliveryStatus {
     /// Waits until it is due.
@@ -24,12 +24,14 @@ pub enum DeliveryStatus {
     Failed,
     /// Its endpoint was removed, or somebody cancelled it.
     Cancelled,
+    /// Its endpoint was disabled when the event was routed: never tried, on record to be sent later.
+    Missed,
 }
 
 impl DeliveryStatus {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::InFlight, Self::Success, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::InFlight, Self::Success, Self::Failed, Self::Cancelled, Self::Missed];
 
     /// Its name in records.
     pub const fn as_str(self) -> &'static str {
@@ -39,12 +41,13 @@ impl DeliveryStatus {
             Self::Success => "success",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Missed => "missed",
         }
     }
 
     /// Whether nothing more happens to it by itself.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Success | Self::Failed | Self::Cancelled)
+        matches!(self, Self::Success | Self::Failed | Self::Cancelled | Self::Missed)
     }
 }
 
@@ -66,7 +69,9 @@ serde_as_text!(DeliveryStatus);
 
 /// The text is no delivery status.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a valid delivery status; expected pending, in_flight, success, failed or cancelled")]
+#[error(
+    "not a valid delivery status; expected pending, in_flight, success, failed, cancelled or missed"
+)]
 pub struct InvalidDeliveryStatus;
 
 /// A delivery as its record shows it.

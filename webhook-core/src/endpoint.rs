@@ -214,14 +214,19 @@ impl Endpoint {
 }
 
 /// Whether an endpoint gets anything at present.
+///
+/// One that is removed has no state any more: what was pending is cancelled, and its record stays.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum EndpointState {
     /// Events are routed to it and delivered.
     Active,
-    /// Events are routed to it and wait until it is resumed.
+    /// Events are routed to it, and their deliveries wait, pending, until it is resumed: nothing is
+    /// lost, and all of it is sent then.
     Paused,
-    /// No event is routed to it; what was pending waits until it is resumed.
+    /// Events are not routed to it, but put on record as
+    /// [missed](crate::DeliveryStatus::Missed). What was pending waits until it is enabled; what was
+    /// missed is sent when somebody asks for it.
     Disabled(DisabledReason),
 }
 

@@ -73,6 +73,8 @@ pub enum Standing {
     GivenUp(&'static str),
     /// It was called off.
     Cancelled,
+    /// Its endpoint was disabled when the event came.
+    Missed,
     /// A worker has it, since so long.
     InFlight(Duration),
     /// Its time has not come, for so long.
@@ -181,6 +183,7 @@ fn standing(
     match delivery.status {
         DeliveryStatus::Success => Standing::Delivered,
         DeliveryStatus::Cancelled => Standing::Cancelled,
+        DeliveryStatus::Missed => Standing::Missed,
         DeliveryStatus::Failed => Standing::GivenUp(why_given_up(attempts.last())),
         DeliveryStatus::InFlight => {
             Standing::InFlight(now.since(delivery.last_attempt_at.unwrap_or(now)))
@@ -279,6 +282,9 @@ impl fmt::Display for Standing {
             Self::GivenUp(why) => write!(f, "now: given up, as {why}; redeliver it to try again"),
             Self::Cancelled => f.write_str(
                 "now: called off, by hand or with its endpoint; redeliver it to try again",
+            ),
+            Self::Missed => f.write_str(
+                "now: missed, as the endpoint was disabled when the event came; enable it and replay",
             ),
             Self::InFlight(since) => write!(
                 f,
@@ -379,7 +385,7 @@ mod tests {
 
     #[test]
     fn thirteen_situations_as_a_support_engineer_reads_them() {
-        use DeliveryStatus::{Cancelled, Failed, InFlight, Pending, Success};
+        use DeliveryStatus::{Cancelled, Failed, InFlight, Missed, Pending, Success};
         let active = endpoint();
         let paused = endpoint().with_state(EndpointState::Paused);
         let gone = endpoint().with_state(EndpointState::Disabled(DisabledReason::Gone));
@@ -443,6 +449,11 @@ mod tests {
                 "disabled",
                 page(&delivery(Pending), &[], Some(&gone)),
                 format!("{wants}  no attempt is on record\n  next: nothing, as the endpoint is disabled (it answered 410 Gone); enable it"),
+            ),
+            (
+                "missed",
+                page(&delivery(Missed), &[], Some(&gone)),
+                format!("{wants}  no attempt is on record\n  now: missed, as the endpoint was disabled when the event came; enable it and replay"),
             ),
             (
                 "removed",

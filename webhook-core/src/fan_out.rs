@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     endpoint::Endpoint,
     event::EventType,
-    id::{EndpointId, TenantId, TenantVersion},
+    id::{TenantId, TenantVersion},
+    port::store::deliveries::NewDelivery,
 };
 
 /// A tenant's endpoints as they were at one version, ready to route by. Immutable.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     endpoints: Vec<Arc<Endpoint>>,
     by_type: BTreeMap<EventType, Vec<usize>>,
     by_pattern: Vec<usize>,
+    /// Whether one of them is disabled: most tenants have none, and nothing to look for.
+    any_disabled: bool,
 }
 
 impl Snapshot {
@@ -42,7 +45,8 @@ impl Snapshot {
                 None => by_pattern.push(at),
             }
         }
-        Self { tenant, version, endpoints, by_type, by_pattern }
+        let any_disabled = endpoints.iter().any(|endpoint| !endpoint.state.is_routed());
+        Self { tenant, version, endpoints, by_type, by_pattern, any_disabled }
     }
 
     /// Whose endpoints these are.
@@ -72,11 +76,22 @@ impl Snapshot {
     /// The endpoints that get an event of this type: those that want it, unless they are disabled.
     /// Each once, in the order of their ids, so that two processes write rows in the same order.
     pub fn routed(&self, event_type: &EventType) -> Vec<&Arc<Endpoint>> {
+        self.each_once(event_type, true)
+    }
+
+    /// The endpoints that miss an event of this type: those that want it and are disabled. Each once,
+    /// in the order of their ids.
+    pub fn missing(&self, event_type: &EventType) -> Vec<&Arc<Endpoint>> {
+        if self.any_disabled { self.each_once(event_type, false) } else { Vec::new() }
+    }
+
+    fn each_once(&self, event_type: &EventType, routed: bool) -> Vec<&Arc<Endpoint>> {
         let wanting = self.wanting(event_type);
-        let mut routed: Vec<_> = wanting.filter(|endpoint| endpoint.state.is_routed()).collect();
-        routed.sort_unstable_by_key(|endpoint| endpoint.id);
-        routed.dedup_by_key(|endpoint| endpoint.id);
-        routed
+        let mut some: Vec<_> =
+            wanting.filter(|endpoint| endpoint.state.is_routed() == routed).collect();
+        some.sort_unstable_by_key(|endpoint| endpoint.id);
+        some.dedup_by_key(|endpoint| endpoint.id);
+        some
     }
 }
 
@@ -89,15 +104,21 @@ fn exact_types(endpoint: &Endpoint) -> Option<Vec<EventType>> {
     Some(types)
 }
 
-/// The ids of the endpoints that get an event of this type: those of [`Snapshot::routed`].
-pub fn fan_out(snapshot: &Snapshot, event_type: &EventType) -> Vec<EndpointId> {
-    snapshot.routed(event_type).into_iter().map(|endpoint| endpoint.id).collect()
+/// The deliveries that an event of this type gets: one pending for each endpoint of
+/// [`Snapshot::routed`], one missed for each of [`Snapshot::missing`].
+pub fn fan_out(snapshot: &Snapshot, event_type: &EventType) -> Vec<NewDelivery> {
+    let pending = snapshot.routed(event_type).into_iter().map(|it| NewDelivery::pending(it.id));
+    let missed = snapshot.missing(event_type).into_iter().map(|it| NewDelivery::missed(it.id));
+    pending.chain(missed).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::{DisabledReason, EndpointState};
+    use crate::{
+        endpoint::{DisabledReason, EndpointState},
+        id::EndpointId,
+    };
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -114,7 +135,8 @@ mod tests {
     fn routed(snapshot: &Snapshot, event_type: &str) -> Vec<u128> {
         fan_out(snapshot, &event_type.parse().unwrap())
             .into_iter()
-            .map(|id| id.as_uuid().as_u128())
+            .filter(|new| !new.missed)
+            .map(|new| new.endpoint.as_uuid().as_u128())
             .collect()
     }
 
@@ -133,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_endpoint_is_routed_to_and_a_disabled_one_is_not() {
+    fn a_paused_endpoint_is_routed_to_and_a_disabled_one_misses_what_it_wants() {
         let with_state = |number, state| {
             let plain = Arc::unwrap_or_clone(endpoint(number, &["**"]));
             Arc::new(plain.with_state(state))
@@ -145,6 +167,9 @@ mod tests {
             with_state(4, EndpointState::Disabled(DisabledReason::ByHand)),
         ]);
         assert_eq!(routed(&all, "a"), [1, 2]);
+        let missed = fan_out(&all, &"a".parse().unwrap()).into_iter().filter(|new| new.missed);
+        let missed: Vec<_> = missed.map(|new| new.endpoint.as_uuid().as_u128()).collect();
+        assert_eq!(missed, [3, 4]);
     }
 
     proptest! {
@@ -158,7 +183,8 @@ mod tests {
                 endpoint(number, &filters.iter().map(String::as_str).collect::<Vec<_>>())
             }).collect();
             let expected: Vec<_> = endpoints.iter().filter(|e| e.wants(&event_type)).map(|e| e.id).collect();
-            prop_assert_eq!(fan_out(&snapshot(endpoints), &event_type), expected);
+            let found = fan_out(&snapshot(endpoints), &event_type);
+            prop_assert_eq!(found.iter().map(|new| new.endpoint).collect::<Vec<_>>(), expected);
         }
     }
 }

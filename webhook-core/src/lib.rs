@@ -43,6 +43,7 @@ mod pace;
 mod port;
 mod publisher;
 mod rate;
+mod replay;
 mod request;
 mod retry;
 mod retry_after;
@@ -105,11 +106,16 @@ pub use crate::{
             },
             endpoints::Updated,
             prune::{Prune, PruneCursor, Pruned},
+            replay::{ReplayPage, Replayed},
             upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, StoreStatus},
         },
     },
     publisher::{Publisher, SendError, Sent},
     rate::{InvalidRateLimit, RateLimit, RateUsed},
+    replay::{
+        Include, InvalidInclude, InvalidReplayState, Replay, ReplayCandidate, ReplayCursor,
+        ReplayState,
+    },
     request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
     retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
     retry_after::retry_after,

@@ -55,7 +55,7 @@ impl Engine {
         for _ in 0..deliveries {
             let event = sample::event("a").into_event(|| engine.ids.event(), engine.clock.now());
             let snapshot = engine.memory.snapshot(&TenantId::default()).await.unwrap();
-            let to = FanOut::pending(snapshot.version(), fan_out(&snapshot, &event.event_type));
+            let to = FanOut::by(snapshot.version(), fan_out(&snapshot, &event.event_type));
             engine.memory.enqueue(vec![Enqueue::routed(event, to)]).await.unwrap();
         }
         engine

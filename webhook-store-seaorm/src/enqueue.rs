@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
-    DeliveryStatus, EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut,
-    LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
+    EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut, LeaseEpoch,
+    NewDelivery, TenantId, TenantVersion, Timestamp,
 };
 
 use crate::{
@@ -35,9 +35,11 @@ impl Unit for EnqueueEvents {
         let versions = versions(tx, &tenants(&self.0)).await?;
         let unwell = unwell_of(tx, &self.0, &versions, now).await?;
         let mut taken = Taken::read(tx, &self.0).await?;
+        let direct = Direct::read(tx, &self.0).await?;
         let mut rows = NewRows { now, unwell, events: Vec::new(), deliveries: Vec::new() };
         let answer = |item: &Enqueue| {
-            taken.answer(&item.event).unwrap_or_else(|| {
+            let answer = taken.answer(&item.event).or_else(|| direct.answer(item));
+            answer.unwrap_or_else(|| {
                 taken.add(&item.event);
                 let known = versions.get(&item.event.tenant).copied().unwrap_or_default();
                 rows.add(item, known.version)
@@ -46,6 +48,30 @@ impl Unit for EnqueueEvents {
         let answers = self.0.iter().map(answer).collect();
         rows.insert(tx).await?;
         Ok(answers)
+    }
+}
+
+/// Whose the endpoints are that events of a batch go straight to.
+struct Direct(BTreeMap<EndpointId, TenantId>);
+
+impl Direct {
+    /// Nothing is read for a batch without such events, as nearly all are. One that is removed after
+    /// this look is noticed by the next claim.
+    async fn read(tx: &Tx, batch: &[Enqueue]) -> Result<Self, Fault> {
+        let direct = batch.iter().filter_map(|item| item.fan_out.as_ref());
+        let direct = direct.filter(|fan_out| fan_out.version.is_none());
+        let ids: BTreeSet<_> =
+            direct.flat_map(|it| &it.deliveries).map(|new| new.endpoint).collect();
+        let sql = "SELECT id, tenant FROM {endpoints} WHERE removed_at IS NULL AND id IN ({list})";
+        let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
+        let owner = |row: &Row| Ok::<_, Fault>((row.endpoint("id")?, row.parse("tenant")?));
+        Ok(Self(rows.iter().map(owner).collect::<Result<_, _>>()?))
+    }
+
+    fn answer(&self, item: &Enqueue) -> Option<Enqueued> {
+        let fan_out = item.fan_out.as_ref().filter(|fan_out| fan_out.version.is_none())?;
+        let has = |new: &NewDelivery| self.0.get(&new.endpoint) == Some(&item.event.tenant);
+        (!fan_out.deliveries.iter().all(has)).then_some(Enqueued::EndpointGone)
     }
 }
 
@@ -198,7 +224,8 @@ impl NewRows {
         let event = &item.event;
         let current = item.fan_out.as_ref();
         let current = current
-            .filter(|it| it.version == version && leased(it).all(|id| !self.unwell.contains(&id)));
+            .filter(|it| it.version.is_none_or(|it| it == version))
+            .filter(|it| leased(it).all(|id| !self.unwell.contains(&id)));
         let route_due_at = if current.is_some() { None } else { Some(self.now) };
         self.events.push(event_row(event, self.now, route_due_at));
         let Some(fan_out) = current else { return Enqueued::Later };
@@ -209,7 +236,7 @@ impl NewRows {
             delivery_row(event.id, &event.tenant, &event.event_type, **delivery, self.now)
         };
         self.deliveries.extend(each.values().map(new));
-        Enqueued::Routed(each.len())
+        Enqueued::Routed(each.values().filter(|new| !new.missed).count())
     }
 
     async fn insert(self, tx: &Tx) -> Result<(), Fault> {
@@ -250,7 +277,7 @@ pub(crate) async fn insert_events(tx: &Tx, rows: Vec<[Value; 9]>, or: &str) -> R
 }
 
 /// A delivery as values in the order of its columns.
-pub(crate) type DeliveryRow = [Value; 11];
+pub(crate) type DeliveryRow = [Value; 12];
 
 pub(crate) fn delivery_row(
     event: EventId,
@@ -259,28 +286,30 @@ pub(crate) fn delivery_row(
     new: NewDelivery,
     now: Timestamp,
 ) -> DeliveryRow {
-    let (status, epoch, attempts) = match new.lease {
-        Some(_) => (DeliveryStatus::InFlight, LeaseEpoch::default().next(), 1u32),
-        None => (DeliveryStatus::Pending, LeaseEpoch::default(), 0),
+    let (epoch, attempts) = match new.lease {
+        Some(_) => (LeaseEpoch::default().next(), 1u32),
+        None => (LeaseEpoch::default(), 0),
     };
+    let due_at = Some(now.after(new.lease.unwrap_or_default())).filter(|_| !new.missed);
     [
         event.to_value(),
         new.endpoint.to_value(),
         tenant.to_value(),
         event_type.to_value(),
-        status.to_value(),
+        new.status().to_value(),
         epoch.to_value(),
         attempts.to_value(),
         new.cause.to_value(),
-        now.after(new.lease.unwrap_or_default()).to_value(),
+        due_at.to_value(),
         new.lease.map(|_| now).to_value(),
         now.to_value(),
+        Some(now).filter(|_| new.missed).to_value(),
     ]
 }
 
 pub(crate) async fn insert_deliveries(tx: &Tx, rows: Vec<DeliveryRow>) -> Result<(), Fault> {
     let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, status, epoch, attempts, \
-                cause, due_at, claimed_at, created_at)";
+                cause, due_at, claimed_at, created_at, finished_at)";
     // Deliveries are named by event and endpoint: one that is there already is the same obligation.
     tx.insert(into, rows, "{keep_first}").await
 }

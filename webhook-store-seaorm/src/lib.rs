@@ -69,6 +69,7 @@ mod plans;
 mod pools;
 mod prune;
 mod publish_in;
+mod replay;
 mod route;
 mod row;
 mod rows;

@@ -47,7 +47,7 @@ struct Page<'a> {
 }
 
 /// What has to be true of a delivery to be removed.
-const IS_FINAL: &str = "status IN ('success', 'failed', 'cancelled')";
+const IS_FINAL: &str = "status IN ('success', 'failed', 'cancelled', 'missed')";
 
 impl Page<'_> {
     /// Locks what it removes, so that none of it is made due again on the way.
@@ -244,6 +244,7 @@ const fn next_status(status: DeliveryStatus) -> Option<DeliveryStatus> {
     match status {
         DeliveryStatus::Success => Some(DeliveryStatus::Failed),
         DeliveryStatus::Failed => Some(DeliveryStatus::Cancelled),
+        DeliveryStatus::Cancelled => Some(DeliveryStatus::Missed),
         _ => None,
     }
 }

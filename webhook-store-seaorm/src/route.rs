@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    ClaimedUnrouted, EndpointId, EventId, FanOut, NewDelivery, Route, Routed, TenantId, Timestamp,
+    ClaimedUnrouted, EndpointId, EventId, NewDelivery, Route, Routed, TenantId, Timestamp,
     UnroutedEvent,
 };
 
@@ -130,8 +130,8 @@ async fn read_open(tx: &Tx, batch: &[Route]) -> Result<BTreeMap<EventId, Unroute
 
 /// An endpoint named twice still gets one delivery.
 fn each_once(route: &Route) -> impl Iterator<Item = NewDelivery> {
-    let endpoints: BTreeSet<EndpointId> = route.endpoints.iter().copied().collect();
-    FanOut::pending(route.version, endpoints).deliveries.into_iter()
+    let each = route.deliveries.iter().map(|new| (new.endpoint, *new));
+    each.collect::<BTreeMap<EndpointId, NewDelivery>>().into_values()
 }
 
 async fn mark_routed(tx: &Tx, events: &[EventId]) -> Result<(), Fault> {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use webhook_core::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Notice, NoticeId, Prune, Pruned,
-    Redeliver, Redelivered, StoreError, StoreStatus, Trigger, Upkeep,
+    Redeliver, Redelivered, ReplayPage, Replayed, StoreError, StoreStatus, Trigger, Upkeep,
 };
 
 use crate::{
     fault::Fault,
     notices::{Acknowledge, ReadNotices},
     prune::PruneSome,
+    replay::ReplaySome,
     row::{Row, ToValue},
     rows::pairs,
     status::ReadStatus,
@@ -24,6 +25,13 @@ use crate::{
 impl Upkeep for SeaOrmStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         self.perform(RedeliverSome(batch)).await
+    }
+
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
+        if page.dry_run {
+            return self.perform(ReplaySome::<false>(page)).await;
+        }
+        self.perform(ReplaySome::<true>(page)).await
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
@@ -57,37 +65,41 @@ impl Unit for RedeliverSome {
     type Answer = Vec<Redelivered>;
     const WRITES: bool = true;
 
-    /// Endpoints are locked before deliveries: one that is being removed is either gone already, or
-    /// finds what is made pending here.
     async fn run(&self, tx: &Tx) -> Result<Vec<Redelivered>, Fault> {
-        let ids: Vec<_> = self.0.iter().map(|item| item.delivery).collect();
-        let endpoints = endpoints(tx, &ids).await?;
-        let mut stored = Stored::read(tx, &ids).await?;
-        let events = events(tx, &ids).await?;
-        let mut due = BTreeMap::<_, Vec<_>>::new();
-        let answer = |item: &Redeliver| {
-            let id = item.delivery;
-            let Some(row) = stored.0.get_mut(&id).filter(|_| events.contains(&id.event)) else {
-                return Redelivered::NotFound;
-            };
-            match item.only {
-                _ if row.tracked => Redelivered::Tracked,
-                _ if !row.status.is_final() => Redelivered::Unchanged(row.status),
-                Some(only) if only != row.status => Redelivered::Unchanged(row.status),
-                _ if !endpoints.contains(&id.endpoint) => Redelivered::EndpointGone,
-                _ => {
-                    row.status = DeliveryStatus::Pending;
-                    due.entry(item.cause).or_default().push(id);
-                    Redelivered::Done
-                }
-            }
-        };
-        let answers = self.0.iter().map(answer).collect();
-        for (cause, ids) in due {
-            make_due(tx, &ids, cause).await?;
-        }
-        Ok(answers)
+        redeliver(tx, &self.0).await
     }
+}
+
+/// Endpoints are locked before deliveries: one that is being removed is either gone already, or finds
+/// what is made pending here.
+pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redelivered>, Fault> {
+    let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
+    let endpoints = endpoints(tx, &ids).await?;
+    let mut stored = Stored::read(tx, &ids).await?;
+    let events = events(tx, &ids).await?;
+    let mut due = BTreeMap::<_, Vec<_>>::new();
+    let answer = |item: &Redeliver| {
+        let id = item.delivery;
+        let Some(row) = stored.0.get_mut(&id).filter(|_| events.contains(&id.event)) else {
+            return Redelivered::NotFound;
+        };
+        match item.only {
+            _ if row.tracked => Redelivered::Tracked,
+            _ if !row.status.is_final() => Redelivered::Unchanged(row.status),
+            Some(only) if only != row.status => Redelivered::Unchanged(row.status),
+            _ if !endpoints.contains(&id.endpoint) => Redelivered::EndpointGone,
+            _ => {
+                row.status = DeliveryStatus::Pending;
+                due.entry(item.cause).or_default().push(id);
+                Redelivered::Done
+            }
+        }
+    };
+    let answers = batch.iter().map(answer).collect();
+    for (cause, ids) in due {
+        make_due(tx, &ids, cause).await?;
+    }
+    Ok(answers)
 }
 
 /// An attempt that was lost with its worker before is told by the next claim: the numbers on record
@@ -187,7 +199,7 @@ fn state(row: &Row) -> Result<(DeliveryId, State), Fault> {
 }
 
 /// Those of the endpoints that were not removed, locked.
-async fn endpoints(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<EndpointId>, Fault> {
+pub(crate) async fn endpoints(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<EndpointId>, Fault> {
     let ids: BTreeSet<_> = ids.iter().map(|id| id.endpoint).collect();
     let sql = "SELECT id FROM {endpoints} WHERE removed_at IS NULL AND id IN ({list}) \
                ORDER BY id {for_update}";

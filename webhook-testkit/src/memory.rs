@@ -8,6 +8,7 @@ mod finish;
 mod health;
 mod log;
 mod prune;
+mod replay;
 mod row;
 mod upkeep;
 

@@ -21,7 +21,7 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease,
-    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, Request, Response, Route,
+    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Request, Response, Route,
     Routed, Signer, SignerError, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport,
     TransportError, Updated, Upkeep,
 };
@@ -131,6 +131,7 @@ mock! {
     #[async_trait]
     impl Upkeep for Upkeep {
         async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
+        async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
         async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
         async fn status(&self) -> Result<StoreStatus, StoreError>;
         async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;

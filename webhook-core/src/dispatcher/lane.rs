@@ -110,8 +110,10 @@ impl Reservation {
         let item = match snapshot {
             None => Enqueue::unrouted(event),
             Some(snapshot) => {
-                let deliveries = self.deliveries(&event, snapshot, &mut reserved);
-                Enqueue::routed(event, FanOut { version: snapshot.version(), deliveries })
+                let mut deliveries = self.deliveries(&event, snapshot, &mut reserved);
+                let missing = snapshot.missing(&event.event_type);
+                deliveries.extend(missing.into_iter().map(|it| NewDelivery::missed(it.id)));
+                Enqueue::routed(event, FanOut::by(snapshot.version(), deliveries))
             }
         };
         self.events.push(reserved);
@@ -170,7 +172,9 @@ impl Reservation {
                     settled.left_waiting = true;
                     self.give_back(&reserved);
                 }
-                Some(Enqueued::Duplicate(_) | Enqueued::Conflict(_)) => self.give_back(&reserved),
+                Some(Enqueued::Duplicate(_) | Enqueued::Conflict(_) | Enqueued::EndpointGone) => {
+                    self.give_back(&reserved)
+                }
             }
         }
         settled

@@ -93,5 +93,5 @@ async fn load_snapshots(
 }
 
 fn route(event: &UnroutedEvent, snapshot: &Snapshot) -> Route {
-    Route::new(event.id, snapshot.version(), fan_out(snapshot, &event.event_type))
+    Route::by(event.id, snapshot.version(), fan_out(snapshot, &event.event_type))
 }

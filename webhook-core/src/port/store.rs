@@ -17,6 +17,7 @@ mod error;
 mod intake;
 pub(crate) mod log;
 pub(crate) mod prune;
+pub(crate) mod replay;
 pub(crate) mod upkeep;
 mod work;
 

@@ -9,7 +9,7 @@
 //! plain `INSERT` of these three, and an event is unrouted and due unless its row says otherwise.
 //!
 //! The log reads three more indexes of deliveries, each with the status in the middle. A listing of
-//! every status asks for each by itself: five short reads, instead of an index more to write.
+//! every status asks for each by itself: six short reads, instead of an index more to write.
 //!
 //! A claim changes a row, and PostgreSQL writes a changed row anew to every index it is in. Where an
 //! index can be of some rows alone, those of the log are kept out of the way: what is in flight is in

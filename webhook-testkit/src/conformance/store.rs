@@ -25,12 +25,14 @@ pub mod health;
 pub mod keys;
 pub mod leases;
 pub mod log;
+pub mod missed;
 pub mod notices;
 pub mod pace;
 pub mod prune;
 pub mod redeliver;
 pub mod release;
 pub mod removal;
+pub mod replay;
 pub mod routing;
 pub mod sequences;
 pub mod stats;
@@ -285,6 +287,28 @@ macro_rules! __store_cases {
                 each_redelivery_of_a_batch_gets_its_own_answer
                 an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery
                 a_redelivery_tells_what_was_lost_before_the_cancelling
+            }
+            missed {
+                what_a_disabled_endpoint_misses_is_on_record_and_never_claimed
+                what_is_missed_is_stored_with_the_rest_of_an_event
+                an_event_routed_later_is_missed_too
+                what_was_missed_can_be_redelivered
+                what_was_missed_is_not_cancelled
+                what_was_missed_stays_when_its_endpoint_is_removed
+                what_was_missed_is_pruned_like_others
+                an_event_may_go_straight_to_one_endpoint
+                an_event_for_an_endpoint_that_is_gone_is_not_stored
+            }
+            replay {
+                a_replay_makes_what_was_missed_due_again
+                a_replay_takes_what_is_included_and_nothing_else
+                a_replay_leaves_other_endpoints_alone
+                a_replay_stays_in_its_window_and_types
+                a_replay_goes_page_by_page_the_oldest_first
+                a_page_done_twice_sends_nothing_twice
+                what_has_failed_once_more_since_the_replay_began_is_left_alone
+                an_estimate_counts_and_changes_nothing
+                a_replay_to_an_endpoint_that_is_gone_says_so
             }
             cancel {
                 a_cancelled_delivery_is_never_claimed

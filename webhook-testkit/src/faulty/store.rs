@@ -12,7 +12,7 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError,
+    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Snapshot, StoreError,
     StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
 };
 
@@ -83,6 +83,8 @@ pub enum StoreCall {
     RecordTracked,
     /// [`Upkeep::redeliver`].
     Redeliver,
+    /// [`Upkeep::replay`].
+    Replay,
     /// [`Upkeep::cancel`].
     Cancel,
     /// [`Upkeep::status`].
@@ -251,6 +253,10 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
 impl<S: Upkeep> Upkeep for FaultyStore<S> {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         self.around(StoreCall::Redeliver, self.inner.redeliver(batch)).await
+    }
+
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
+        self.around(StoreCall::Replay, self.inner.replay(page)).await
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {

@@ -1,10 +1,10 @@
 //! Taking in: events and their deliveries, at once or routed later.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
 
 use webhook_core::{
-    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, FanOut, NewDelivery, Route,
-    Routed, TenantId, TenantVersion, Timestamp, UnroutedEvent,
+    ClaimedUnrouted, DeliveryId, DeliveryStatus, Enqueue, Enqueued, Event, EventId, FanOut,
+    NewDelivery, Route, Routed, TenantId, TenantVersion, Timestamp, UnroutedEvent,
 };
 
 use super::{
@@ -22,10 +22,15 @@ impl State {
                 Enqueued::Conflict(first.id())
             };
         }
+        if item.fan_out.as_ref().is_some_and(|it| self.leads_nowhere(&item.event.tenant, it)) {
+            return Enqueued::EndpointGone;
+        }
         let event = Arc::new(item.event);
         self.stored_at.insert(event.id, now);
         let is_current = |fan_out: &FanOut| {
-            self.is_current(&event.tenant, fan_out.version) && self.may_be_leased(fan_out)
+            let current =
+                fan_out.version.is_none_or(|version| self.is_current(&event.tenant, version));
+            current && self.may_be_leased(fan_out)
         };
         match item.fan_out.filter(is_current) {
             Some(fan_out) => {
@@ -68,9 +73,8 @@ impl State {
         if !self.is_current(&event.tenant, item.version) {
             return Routed::Stale;
         }
-        let pending = FanOut::pending(item.version, item.endpoints);
         self.keep(&event, None);
-        self.deliver(&event, pending.deliveries, now);
+        self.deliver(&event, item.deliveries, now);
         Routed::Done
     }
 
@@ -103,25 +107,40 @@ impl State {
         by_id(event.id).or_else(|| by_key().and_then(by_id))
     }
 
-    /// Creates the deliveries that are not there yet, and counts them.
+    /// Whether it is to go straight to an endpoint that the tenant does not have.
+    fn leads_nowhere(&self, tenant: &TenantId, fan_out: &FanOut) -> bool {
+        let has = |new: &NewDelivery| {
+            self.endpoint(new.endpoint).is_some_and(|endpoint| endpoint.tenant == *tenant)
+        };
+        fan_out.version.is_none() && !fan_out.deliveries.iter().all(has)
+    }
+
+    /// Creates the deliveries that are not there yet, and counts them but for those missed.
     fn deliver(
         &mut self,
         event: &Arc<Event>,
         deliveries: Vec<NewDelivery>,
         now: Timestamp,
     ) -> usize {
-        let before = self.deliveries.len();
+        let mut count = 0;
         for new in deliveries {
             let id = DeliveryId::new(event.id, new.endpoint);
-            self.deliveries.entry(id).or_insert_with(|| new_row(event, new, now));
+            if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
+                vacant.insert(new_row(event, new, now));
+                count += usize::from(!new.missed);
+            }
         }
-        self.deliveries.len() - before
+        count
     }
 }
 
 fn new_row(event: &Arc<Event>, new: NewDelivery, now: Timestamp) -> DeliveryRow {
     let mut row = DeliveryRow::new(Arc::clone(event), now);
     row.cause = new.cause;
+    if new.missed {
+        row.status = DeliveryStatus::Missed;
+        row.finished_at = Some(now);
+    }
     if let Some(lease) = new.lease {
         row.claim(lease, now);
     }

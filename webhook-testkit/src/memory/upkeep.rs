@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use webhook_core::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
-    Pruned, Redeliver, Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
+    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, StoreError, StoreStatus, Timestamp,
+    Upkeep,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};
@@ -14,6 +15,10 @@ use super::{MemoryStore, State, row::DeliveryRow};
 impl Upkeep for MemoryStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         Ok(self.each(batch, State::redeliver))
+    }
+
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
+        Ok(self.state().replay(&page, self.now()))
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
@@ -40,7 +45,7 @@ impl Upkeep for MemoryStore {
 }
 
 impl State {
-    fn redeliver(&mut self, item: Redeliver, now: Timestamp) -> Redelivered {
+    pub(super) fn redeliver(&mut self, item: Redeliver, now: Timestamp) -> Redelivered {
         let has_endpoint = self.endpoint(item.delivery.endpoint).is_some();
         let Some(row) = self.deliveries.get_mut(&item.delivery) else {
             return Redelivered::NotFound;

@@ -10,7 +10,7 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, Route, Routed, Snapshot, StoreError, StoreStatus,
+    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Snapshot, StoreError, StoreStatus,
     TenantId, Timestamp, Updated, Upkeep,
 };
 
@@ -173,6 +173,10 @@ impl DeliveryLog for Witness {
 impl Upkeep for Witness {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         self.store.redeliver(batch).await
+    }
+
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
+        self.store.replay(page).await
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {

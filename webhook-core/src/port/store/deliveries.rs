@@ -25,7 +25,8 @@ pub use super::{
 /// - **Every call answers in bounded time**, if need be with an error: a dispatcher waits for it.
 #[async_trait]
 pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
-    /// Stores events, each with its deliveries. Answers in the order of `batch`.
+    /// Stores events, each with its deliveries. Answers in the order of `batch`. A delivery that is
+    /// [missed](NewDelivery::missed) is final as it is stored.
     ///
     /// An event whose [`FanOut::version`] is not the tenant's present one is stored unrouted
     /// instead; so is one with a leased delivery to an endpoint that is not

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    delivery::DeliveryStatus,
     event::{Event, EventType},
     id::{EndpointId, EventId, TenantId, TenantVersion},
     trigger::Trigger,
@@ -37,7 +38,8 @@ impl Enqueue {
     /// delivery that is not leased from the beginning.
     pub fn waits(&self) -> bool {
         let fan_out = self.fan_out.as_ref();
-        fan_out.is_none_or(|it| it.deliveries.iter().any(|delivery| delivery.lease.is_none()))
+        let pending = |new: &NewDelivery| new.status() == DeliveryStatus::Pending;
+        fan_out.is_none_or(|it| it.deliveries.iter().any(pending))
     }
 
     /// An event for a dispatcher to route.
@@ -46,12 +48,13 @@ impl Enqueue {
     }
 }
 
-/// Where an event goes, by a snapshot of the tenant's endpoints.
+/// Where an event goes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FanOut {
-    /// The version of that snapshot.
-    pub version: TenantVersion,
+    /// The version of the tenant's endpoints that it was routed by; absent when it goes where it goes
+    /// whatever they want.
+    pub version: Option<TenantVersion>,
     /// The deliveries to create.
     pub deliveries: Vec<NewDelivery>,
 }
@@ -62,7 +65,18 @@ impl FanOut {
         version: TenantVersion,
         endpoints: impl IntoIterator<Item = EndpointId>,
     ) -> Self {
-        Self { version, deliveries: endpoints.into_iter().map(NewDelivery::pending).collect() }
+        Self::by(version, endpoints.into_iter().map(NewDelivery::pending).collect())
+    }
+
+    /// These deliveries, by the tenant's `version`.
+    pub const fn by(version: TenantVersion, deliveries: Vec<NewDelivery>) -> Self {
+        Self { version: Some(version), deliveries }
+    }
+
+    /// This delivery and no other, whatever the tenant's endpoints want. It is never routed, now or
+    /// later: when the endpoint is gone, the event is not stored.
+    pub fn directly(delivery: NewDelivery) -> Self {
+        Self { version: None, deliveries: vec![delivery] }
     }
 }
 
@@ -77,17 +91,33 @@ pub struct NewDelivery {
     pub lease: Option<Duration>,
     /// What begins its budget of attempts.
     pub cause: Trigger,
+    /// Whether it is only put on record, as missed: final from the beginning, and without attempts.
+    pub missed: bool,
 }
 
 impl NewDelivery {
     /// A delivery that is due at once, for whoever claims it.
     pub const fn pending(endpoint: EndpointId) -> Self {
-        Self { endpoint, lease: None, cause: Trigger::First }
+        Self { endpoint, lease: None, cause: Trigger::First, missed: false }
+    }
+
+    /// What a disabled endpoint misses, for the record.
+    pub const fn missed(endpoint: EndpointId) -> Self {
+        Self { endpoint, lease: None, cause: Trigger::First, missed: true }
+    }
+
+    /// The status in which it is stored.
+    pub const fn status(&self) -> DeliveryStatus {
+        match self.lease {
+            _ if self.missed => DeliveryStatus::Missed,
+            Some(_) => DeliveryStatus::InFlight,
+            None => DeliveryStatus::Pending,
+        }
     }
 
     /// A delivery that the caller has claimed already.
     pub const fn leased(endpoint: EndpointId, lease: Duration) -> Self {
-        Self { endpoint, lease: Some(lease), cause: Trigger::First }
+        Self { endpoint, lease: Some(lease), cause: Trigger::First, missed: false }
     }
 
     /// Sets what begins its budget of attempts.
@@ -102,7 +132,7 @@ impl NewDelivery {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Enqueued {
-    /// Stored, with this many deliveries.
+    /// Stored, with this many deliveries; what is missed does not count.
     Routed(usize),
     /// Stored; a dispatcher routes it later.
     Later,
@@ -110,6 +140,9 @@ pub enum Enqueued {
     Duplicate(EventId),
     /// Not stored: this event has the same id or key, and another tenant, type or body.
     Conflict(EventId),
+    /// Not stored: it was to go [directly](FanOut::directly) to an endpoint that the tenant does not
+    /// have.
+    EndpointGone,
 }
 
 /// Unrouted events, claimed.
@@ -156,14 +189,20 @@ pub struct Route {
     pub event: EventId,
     /// The version of the snapshot it was routed by.
     pub version: TenantVersion,
-    /// The endpoints; none, when nobody wants it.
-    pub endpoints: Vec<EndpointId>,
+    /// The deliveries to create; none, when nobody wants it.
+    pub deliveries: Vec<NewDelivery>,
 }
 
 impl Route {
     /// `event` goes to `endpoints`, by the tenant's `version`.
-    pub const fn new(event: EventId, version: TenantVersion, endpoints: Vec<EndpointId>) -> Self {
-        Self { event, version, endpoints }
+    pub fn new(event: EventId, version: TenantVersion, endpoints: Vec<EndpointId>) -> Self {
+        let deliveries = endpoints.into_iter().map(NewDelivery::pending).collect();
+        Self { event, version, deliveries }
+    }
+
+    /// `event` gets these deliveries, by the tenant's `version`.
+    pub const fn by(event: EventId, version: TenantVersion, deliveries: Vec<NewDelivery>) -> Self {
+        Self { event, version, deliveries }
     }
 }
 

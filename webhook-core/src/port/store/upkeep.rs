@@ -12,6 +12,7 @@ use crate::{
     port::store::{
         StoreError,
         prune::{Prune, Pruned},
+        replay::{ReplayPage, Replayed},
     },
     time::Timestamp,
     trigger::Trigger,
@@ -30,6 +31,14 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// [`Redeliver::cause`]; their numbers go on. The epoch is raised: a worker that still has an
     /// attempt of one in flight (it was cancelled meanwhile) has lost its lease.
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
+
+    /// Makes some of an endpoint's final deliveries due again, as [`redeliver`](Self::redeliver) does,
+    /// for the cause [`Replay`](crate::Trigger::Replay); and says where to go on.
+    ///
+    /// Looks at up to [`ReplayPage::limit`] of those that are in the cursor's status, the oldest first
+    /// and then by their events' ids, and takes those that [`Replay::takes`](crate::Replay::takes),
+    /// whoever works on them meanwhile. None is passed over because somebody else holds it.
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
 
     /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
     /// flight may end and is recorded, and changes nothing more.

@@ -78,14 +78,23 @@ impl State {
                 && first.body == event.body;
             return if same { Enqueued::Duplicate(first.id) } else { Enqueued::Conflict(first.id) };
         }
+        let has = |new: &NewDelivery| {
+            self.endpoints.get(&new.endpoint).is_some_and(|it| it.tenant == event.tenant)
+        };
+        let direct = item.fan_out.as_ref().filter(|fan_out| fan_out.version.is_none());
+        if direct.is_some_and(|fan_out| !fan_out.deliveries.iter().all(has)) {
+            return Enqueued::EndpointGone;
+        }
         let is_current = |fan_out: &FanOut| {
-            fan_out.version == self.version(&event.tenant) && self.may_be_leased(fan_out)
+            fan_out.version.is_none_or(|version| version == self.version(&event.tenant))
+                && self.may_be_leased(fan_out)
         };
         let fan_out = item.fan_out.filter(is_current);
         let answer = match fan_out {
             Some(fan_out) => {
                 fan_out.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
-                let to: BTreeSet<_> = fan_out.deliveries.iter().map(|new| new.endpoint).collect();
+                let real = fan_out.deliveries.iter().filter(|new| !new.missed);
+                let to: BTreeSet<_> = real.map(|new| new.endpoint).collect();
                 Enqueued::Routed(to.len())
             }
             None => {
@@ -114,10 +123,7 @@ impl State {
             return Routed::Stale;
         }
         self.unrouted.remove(&item.event);
-        for &endpoint in &item.endpoints {
-            let pending = webhook_registry::FanOut::pending(item.version, [endpoint]);
-            pending.deliveries.iter().for_each(|new: &NewDelivery| self.deliver(&event, *new, now));
-        }
+        item.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
         Routed::Done
     }
 

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
-    LeaseEpoch, NewDelivery, Notice, NoticeId, RateUsed, TenantId, TenantVersion, Timestamp,
-    Trigger,
+    LeaseEpoch, NewDelivery, Notice, NoticeId, RateUsed, ReplayCandidate, TenantId, TenantVersion,
+    Timestamp, Trigger,
 };
 
 #[derive(Debug, Default)]
@@ -80,6 +80,22 @@ impl Row {
         self.delivery.attempts = made;
     }
 
+    /// Where it stands in a replay.
+    pub(super) const fn place(&self) -> (Timestamp, EventId) {
+        (self.delivery.created_at, self.delivery.id.event)
+    }
+
+    /// What a replay looks at.
+    pub(super) fn candidate(&self) -> ReplayCandidate {
+        ReplayCandidate {
+            status: self.delivery.status,
+            event_type: self.delivery.event_type.clone(),
+            created_at: self.delivery.created_at,
+            finished_at: Some(self.since).filter(|_| self.delivery.status.is_final()),
+            tracked: self.tracked,
+        }
+    }
+
     pub(super) fn is_leased(&self, now: Timestamp) -> bool {
         self.delivery.status == DeliveryStatus::InFlight && self.claim_at.is_some_and(|at| at > now)
     }
@@ -123,6 +139,7 @@ impl State {
             row.cause = new.cause;
             match new.lease {
                 Some(lease) => row.claim(lease, now),
+                None if new.missed => row.set(DeliveryStatus::Missed, None, now),
                 None => row.set(DeliveryStatus::Pending, Some(now), now),
             }
             row

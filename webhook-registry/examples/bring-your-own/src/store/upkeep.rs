@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use webhook_registry::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
-    Pruned, Redeliver, Redelivered, StoreError, StoreStatus, Timestamp, Upkeep,
+    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, StoreError, StoreStatus, Timestamp,
+    Trigger, Upkeep,
 };
 
 use super::{SmallStore, state::State};
@@ -11,6 +12,11 @@ impl Upkeep for SmallStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
         Ok(batch.into_iter().map(|item| state.redeliver(item, now)).collect())
+    }
+
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        Ok(state.replay(&page, now))
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
@@ -60,6 +66,33 @@ impl State {
                 Redelivered::Done
             }
         }
+    }
+
+    fn replay(&mut self, page: &ReplayPage, now: Timestamp) -> Replayed {
+        let (replay, began_at) = (&page.replay, page.began_at.unwrap_or(now));
+        if !self.endpoints.contains_key(&replay.endpoint) {
+            return Replayed::gone(began_at);
+        }
+        let in_status = self.deliveries.values().filter(|row| {
+            row.delivery.id.endpoint == replay.endpoint && row.delivery.status == page.cursor.status
+        });
+        let mut rows: Vec<_> = in_status.map(|row| (row.place(), row.candidate())).collect();
+        rows.retain(|(place, row)| {
+            page.cursor.after.is_none_or(|after| *place > after)
+                && replay.since.is_none_or(|since| row.created_at >= since)
+                && row.created_at < replay.end(began_at)
+        });
+        rows.sort_by_key(|(place, _)| *place);
+        rows.truncate(page.limit);
+        let last = rows.last().map(|(place, _)| *place).filter(|_| rows.len() == page.limit);
+        let mut count = 0;
+        for ((_, event), _) in rows.iter().filter(|(_, row)| replay.takes(row, began_at)) {
+            let id = DeliveryId::new(*event, replay.endpoint);
+            let item = Redeliver::new(id).with_cause(Trigger::Replay);
+            let done = page.dry_run || self.redeliver(item, now) == Redelivered::Done;
+            count += u64::from(done);
+        }
+        Replayed::new(began_at, count, page.cursor.next(replay.include, last))
     }
 
     fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {

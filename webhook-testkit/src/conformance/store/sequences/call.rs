@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointId,
-    Enqueue, Event, EventId, Finish, Lease, Prune, Redeliver, Route, TenantId,
+    Enqueue, Event, EventId, Finish, Lease, Prune, Redeliver, ReplayPage, Route, TenantId,
 };
 
 /// A call, in the time of the store in memory.
@@ -31,6 +31,7 @@ pub(super) enum Call {
     OpenTracked(Event, Delivery),
     RecordTracked(DeliveryId, Attempt, DeliveryStatus),
     Redeliver(Vec<Redeliver>),
+    Replay(ReplayPage),
     Cancel(Vec<DeliveryId>),
     Status,
     /// To the end, with as many calls as that takes.

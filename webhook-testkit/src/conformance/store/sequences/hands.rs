@@ -87,7 +87,8 @@ impl Hands {
             85..87 => Some(Call::Backlog),
             87..89 => Some(Call::Status),
             89..91 => self.redeliver(&dice),
-            91..93 => self.cancel(&dice),
+            91 => self.replay(&dice),
+            92..93 => self.cancel(&dice),
             93..95 => Some(Self::prune(&dice)),
             95..99 => Some(Call::Advance(dice.one_of(SPANS))),
             _ => None,
@@ -109,7 +110,8 @@ impl Hands {
         match call {
             Call::Enqueue(batch) => self.learn_events(batch),
             Call::Route(batch) => batch.iter().for_each(|route| {
-                let ids = route.endpoints.iter().map(|to| DeliveryId::new(route.event, *to));
+                let ids = route.deliveries.iter();
+                let ids = ids.map(|new| DeliveryId::new(route.event, new.endpoint));
                 self.deliveries.extend(ids);
             }),
             Call::Add(endpoint) if !self.knows(endpoint.id) => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use webhook_core::{
     Claim, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId, Endpoint, EndpointId,
-    Enqueue, Event, EventId, FanOut, Lease, Page, Prune, Pruned, Store, StoreError, StoreStatus,
-    TenantId, Timestamp, UnroutedEvent,
+    Enqueue, Event, EventId, FanOut, Lease, Page, Prune, Pruned, ReplayPage, Replayed, Store,
+    StoreError, StoreStatus, TenantId, Timestamp, UnroutedEvent,
 };
 
 use super::{answer::Answer, call::Call};
@@ -96,6 +96,16 @@ impl Side {
         panic!("a prune comes to no end: {prune:?}");
     }
 
+    async fn replay(&self, mut page: ReplayPage) -> Result<Replayed, StoreError> {
+        page.replay.since = page.replay.since.map(|at| self.to_own(at));
+        let mut some = self.store.replay(page).await?;
+        some.began_at = self.to_common(some.began_at);
+        if let Some((at, _)) = some.next.as_mut().and_then(|next| next.after.as_mut()) {
+            *at = self.to_common(*at);
+        }
+        Ok(some)
+    }
+
     async fn answer(&self, call: &Call) -> Answer {
         match self.try_answer(call.clone()).await {
             Ok(answer) => answer,
@@ -145,6 +155,7 @@ impl Side {
                 Answer::said(store.record_tracked(id, attempt, status).await?)
             }
             Call::Redeliver(batch) => Answer::said(store.redeliver(batch).await?),
+            Call::Replay(page) => Answer::said(self.replay(page).await?),
             Call::Cancel(batch) => Answer::said(store.cancel(batch).await?),
             Call::Status => Answer::said(self.status(store.status().await?)),
             Call::Prune(prune) => Answer::said(self.prune(prune).await?),

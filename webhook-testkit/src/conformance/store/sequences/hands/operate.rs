@@ -1,8 +1,11 @@
 //! What operators ask.
 
-use webhook_core::{DeliveryQuery, DeliveryStatus, Prune, Redeliver, Trigger};
+use webhook_core::{
+    DeliveryQuery, DeliveryStatus, Include, Prune, Redeliver, Replay, ReplayPage, Trigger,
+};
 
 use super::{Call, Dice, Hands, SPANS, TENANTS};
+use crate::ManualClock;
 
 impl Hands {
     pub(super) fn redeliver(&self, dice: &Dice) -> Option<Call> {
@@ -14,6 +17,20 @@ impl Hands {
             batch.push(if dice.percent(30) { item.only(only) } else { item });
         }
         Some(Call::Redeliver(batch))
+    }
+
+    /// A page from the beginning; half of them only count.
+    pub(super) fn replay(&self, dice: &Dice) -> Option<Call> {
+        let include = dice.one_of([Include::Failed, Include::Missed, Include::All]);
+        let mut replay = Replay::new(dice.pick(&self.endpoints)?.id, include);
+        if dice.percent(20) {
+            replay = replay.types(["invoice.*".parse().unwrap()]);
+        }
+        if dice.percent(20) {
+            replay = replay.since(ManualClock::START.after(dice.one_of(SPANS)));
+        }
+        let page = ReplayPage::first(replay).limit(dice.one_of([1, 3, 1_000]));
+        Some(Call::Replay(if dice.percent(30) { page.dry_run() } else { page }))
     }
 
     pub(super) fn cancel(&self, dice: &Dice) -> Option<Call> {

@@ -27,9 +27,14 @@ impl Hands {
             let ids: Vec<_> = snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect();
             let mut fan_out = FanOut::pending(snapshot.version(), dice.some_of(&ids));
             for new in &mut fan_out.deliveries {
-                if dice.percent(15) {
-                    *new = NewDelivery::leased(new.endpoint, dice.one_of(SPANS));
+                match dice.below(100) {
+                    0..15 => *new = NewDelivery::leased(new.endpoint, dice.one_of(SPANS)),
+                    15..30 => *new = NewDelivery::missed(new.endpoint),
+                    _ => {}
                 }
+            }
+            if let Some(to) = dice.pick(&self.endpoints).filter(|_| dice.percent(5)) {
+                fan_out = FanOut::directly(NewDelivery::pending(to.id));
             }
             batch.push(Enqueue::routed(event, fan_out));
         }
@@ -54,7 +59,11 @@ impl Hands {
             };
             let snapshot = self.snapshot(dice, &tenant).await;
             let ids: Vec<_> = snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect();
-            batch.push(Route::new(id, snapshot.version(), dice.some_of(&ids)));
+            let mut route = Route::new(id, snapshot.version(), dice.some_of(&ids));
+            for new in route.deliveries.iter_mut().filter(|_| dice.percent(15)) {
+                *new = NewDelivery::missed(new.endpoint);
+            }
+            batch.push(route);
         }
         Some(Call::Route(batch))
     }

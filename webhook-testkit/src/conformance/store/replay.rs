@@ -1,0 +1,267 @@
+//! Replays: what was failed or missed is made due again, a page at a time.
+
+use std::collections::BTreeSet;
+
+use webhook_core::{
+    DeliveryId, DeliveryStatus, EndpointState, Include, Replay, ReplayPage, ReplayState, Replayed,
+    Trigger,
+};
+
+use super::{
+    Ground, StoreHarness,
+    ground::{SECOND, WAIT, deliveries, failure, retry, sorted, success},
+};
+
+impl<H: StoreHarness> Ground<H> {
+    async fn replay(&self, page: ReplayPage) -> Replayed {
+        self.store.replay(page).await.expect("deliveries can be replayed")
+    }
+
+    /// Does the whole replay, so many deliveries at a time. Answers how many were made due.
+    async fn replay_all(&self, replay: Replay, limit: usize) -> u64 {
+        let begun = self.replay(ReplayPage::first(replay.clone()).dry_run()).await;
+        let mut state = ReplayState::new(replay, begun.began_at);
+        while let Some(page) = ReplayPage::next(&state) {
+            let some = self.replay(page.limit(limit)).await;
+            (state.next, state.done) = (some.next, state.done + some.count);
+        }
+        state.done
+    }
+
+    /// One delivery of each status to this endpoint, the newest one pending.
+    async fn one_of_each(&self, endpoint: webhook_core::EndpointId) -> Vec<DeliveryId> {
+        let missed = self.missed(endpoint).await;
+        let failed = self.failed_at(endpoint).await;
+        let cancelled = self.pending(endpoint).await;
+        self.cancel(cancelled).await;
+        let delivered = self.pending(endpoint).await;
+        let claim = self.claim_one().await;
+        self.finish(success(&claim)).await;
+        let in_flight = self.pending(endpoint).await;
+        self.claim_one().await;
+        let pending = self.pending(endpoint).await;
+        vec![missed, failed, cancelled, delivered, in_flight, pending]
+    }
+}
+
+// Catches in memory/replay.rs:
+// - let item = Redeliver::new(*id).with_cause(Trigger::Replay);
+// + let item = Redeliver::new(*id);
+pub async fn a_replay_makes_what_was_missed_due_again<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.disabled().await;
+    let id = ground.missed(endpoint).await;
+    ground.set_state(endpoint, EndpointState::Active).await;
+    ground.advance(SECOND).await;
+    assert_eq!(ground.replay_all(Replay::new(endpoint, Include::Missed), 10).await, 1, "it is due");
+    let claim = ground.claim_one().await;
+    assert_eq!((claim.lease.delivery, claim.trigger()), (id, Trigger::Replay), "by a replay");
+    ground.finish(retry(&claim, WAIT)).await;
+    ground.advance(WAIT).await;
+    let claim = ground.claim_one().await;
+    assert_eq!(claim.trigger(), Trigger::Replay, "and so are the attempts that follow");
+}
+
+// Catches in memory/replay.rs:
+// - Replayed::new(began_at, count, page.cursor.next(page.replay.include, last))
+// + Replayed::new(began_at, count, page.cursor.next(webhook_core::Include::Missed, last))
+pub async fn a_replay_takes_what_is_included_and_nothing_else<H: StoreHarness>() {
+    use DeliveryStatus::{Failed, Missed, Success};
+    let of = [
+        (Include::Failed, vec![Failed]),
+        (Include::Missed, vec![Missed]),
+        (Include::All, vec![Missed, Failed, Success]),
+    ];
+    for (include, statuses) in of {
+        let ground = Ground::<H>::fresh().await;
+        let endpoint = ground.endpoint().await;
+        let ids = ground.one_of_each(endpoint).await;
+        ground.tracked_record().await;
+        ground.advance(SECOND).await;
+        let mut before = Vec::new();
+        for id in &ids {
+            before.push((*id, ground.status(*id).await));
+        }
+        let count = ground.replay_all(Replay::new(endpoint, include), 2).await;
+        assert_eq!(count, u64::try_from(statuses.len()).unwrap(), "{include}");
+        for (id, status) in before {
+            let after = if statuses.contains(&status) { DeliveryStatus::Pending } else { status };
+            assert_eq!(ground.status(id).await, after, "{include}: what was {status}");
+        }
+    }
+}
+
+// Catches in memory/replay.rs:
+// - self.deliveries.iter().filter(|(id, _)| id.endpoint == page.replay.endpoint);
+// + self.deliveries.iter().filter(|(id, _)| id.endpoint <= page.replay.endpoint);
+pub async fn a_replay_leaves_other_endpoints_alone<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (other, endpoint) = (ground.disabled().await, ground.disabled().await);
+    let both = [other, endpoint];
+    let event = ground.event();
+    let missed = both.map(webhook_core::NewDelivery::missed).to_vec();
+    let fan_out = webhook_core::FanOut::by(ground.version().await, missed);
+    ground.enqueue(vec![webhook_core::Enqueue::routed(event.clone(), fan_out)]).await;
+    ground.missed(other).await;
+    ground.advance(SECOND).await;
+    assert_eq!(ground.replay_all(Replay::new(endpoint, Include::All), 10).await, 1, "one is its");
+    let id = DeliveryId::new(event.id, other);
+    assert_eq!(ground.status(id).await, DeliveryStatus::Missed, "the other's stays");
+}
+
+// Catches in memory/replay.rs:
+// - page.replay.since.is_none_or(|since| *at >= since)
+// + page.replay.since.is_none_or(|since| *at > since)
+pub async fn a_replay_stays_in_its_window_and_types<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.disabled().await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(ground.missed(endpoint).await);
+        ground.advance(SECOND).await;
+    }
+    let mut at = Vec::new();
+    for id in &ids {
+        at.push(ground.delivery(*id).await.created_at);
+    }
+    let window = Replay::new(endpoint, Include::Missed).since(at[1]).until(at[3]);
+    let none = window.clone().types(["order.*".parse().unwrap()]);
+    assert_eq!(ground.replay_all(none, 10).await, 0, "there is no such event");
+    let some = window.types(["order.*".parse().unwrap(), "invoice.*".parse().unwrap()]);
+    assert_eq!(ground.replay_all(some, 1).await, 2, "from the one moment to before the other");
+    let mut pending = Vec::new();
+    for id in &ids {
+        pending.push(ground.status(*id).await == DeliveryStatus::Pending);
+    }
+    assert_eq!(pending, [false, true, true, false], "these two");
+}
+
+// Catches in memory/replay.rs:
+// - page.cursor.after.is_none_or(|after| *place > after)
+// + page.cursor.after.is_none_or(|(after, _)| place.0 > after)
+pub async fn a_replay_goes_page_by_page_the_oldest_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.disabled().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        // Two of one moment.
+        ids.extend([ground.missed(endpoint).await, ground.missed(endpoint).await]);
+        ground.advance(SECOND).await;
+    }
+    ground.set_state(endpoint, EndpointState::Active).await;
+    let replay = Replay::new(endpoint, Include::Missed);
+    let mut state = ReplayState::new(replay, ground.replay_start(endpoint).await);
+    let mut claimed = BTreeSet::new();
+    for page in 1..=3 {
+        let ask = ReplayPage::next(&state).expect("there is more").limit(2);
+        let some = ground.replay(ask).await;
+        assert_eq!(some.count, 2, "page {page} is full");
+        let claims = ground.claim().await;
+        let expected: BTreeSet<_> = ids[2 * page - 2..2 * page].iter().copied().collect();
+        assert_eq!(deliveries(&claims).into_iter().collect::<BTreeSet<_>>(), expected, "by age");
+        claimed.extend(expected);
+        state.next = some.next;
+    }
+    let rest = ReplayPage::next(&state).map(|page| page.limit(2));
+    if let Some(rest) = rest {
+        let some = ground.replay(rest).await;
+        assert_eq!((some.count, some.next), (0, None), "nothing is left");
+    }
+    assert_eq!(claimed.len(), ids.len(), "none was forgotten");
+}
+
+// Catches in memory/replay.rs:
+// - row.is_some_and(|row| page.replay.takes(&candidate(row), began_at))
+// + row.is_some()
+pub async fn a_page_done_twice_sends_nothing_twice<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let ids = [ground.failed_at(endpoint).await, ground.failed_at(endpoint).await];
+    ground.advance(SECOND).await;
+    let began_at = ground.replay_start(endpoint).await;
+    let state = ReplayState::new(Replay::new(endpoint, Include::All), began_at);
+    let page = || ReplayPage::next(&state).unwrap();
+    assert_eq!(ground.replay(page()).await.count, 2, "both are due");
+    assert_eq!(ground.replay(page()).await.count, 0, "what is open is left alone");
+    let claims = ground.claim().await;
+    assert_eq!(sorted(&claims), ids, "each once");
+    // One ends as it was, the other otherwise; in the very moment and later.
+    ground.finish(failure(&claims[0])).await;
+    assert_eq!(ground.replay(page()).await.count, 0, "it has failed once more since");
+    ground.advance(SECOND).await;
+    ground.finish(success(&claims[1])).await;
+    let mut state = state;
+    while let Some(page) = ReplayPage::next(&state) {
+        let some = ground.replay(page).await;
+        assert_eq!(some.count, 0, "neither is sent again");
+        state.next = some.next;
+    }
+    ground.assert_nothing_to_claim("each was sent once").await;
+}
+
+// Catches in memory/replay.rs:
+// - finished_at: row.finished_at,
+// + finished_at: Some(row.created_at),
+pub async fn what_has_failed_once_more_since_the_replay_began_is_left_alone<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let id = ground.failed_at(endpoint).await;
+    ground.advance(SECOND).await;
+    let began_at = ground.replay_start(endpoint).await;
+    ground.redeliver(id).await;
+    ground.advance(SECOND).await;
+    let claim = ground.claim_one().await;
+    ground.finish(failure(&claim)).await;
+    let state = ReplayState::new(Replay::new(endpoint, Include::Failed), began_at);
+    let some = ground.replay(ReplayPage::next(&state).unwrap()).await;
+    assert_eq!(some.count, 0, "somebody has sent it again meanwhile");
+    assert_eq!(ground.status(id).await, DeliveryStatus::Failed, "it stays as it is");
+    assert_eq!(ground.replay_all(Replay::new(endpoint, Include::Failed), 10).await, 0, "so soon");
+    ground.advance(SECOND).await;
+    let anew = ground.replay_all(Replay::new(endpoint, Include::Failed), 10).await;
+    assert_eq!(anew, 1, "a replay that begins later takes it");
+}
+
+// Catches in memory/replay.rs:
+// - page.dry_run || self.redeliver(item, now) == Redelivered::Done
+// + self.redeliver(item, now) == Redelivered::Done
+pub async fn an_estimate_counts_and_changes_nothing<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint().await;
+    let ids = ground.one_of_each(endpoint).await;
+    ground.advance(SECOND).await;
+    let page = ReplayPage::first(Replay::new(endpoint, Include::Missed)).dry_run();
+    let estimate = ground.replay(page).await;
+    assert_eq!((estimate.count, estimate.next), (1, None), "one was missed");
+    let created_at = ground.delivery(ids[0]).await.created_at;
+    assert_eq!(estimate.began_at, created_at.after(SECOND), "by the clock of the store");
+    assert_eq!(ground.status(ids[0]).await, DeliveryStatus::Missed, "it stays as it is");
+}
+
+// Catches in memory/replay.rs:
+// - return Replayed::gone(began_at);
+// + return Replayed::new(began_at, 0, None);
+pub async fn a_replay_to_an_endpoint_that_is_gone_says_so<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.disabled().await;
+    let id = ground.missed(endpoint).await;
+    ground.remove(endpoint).await;
+    ground.advance(SECOND).await;
+    for endpoint in [endpoint, ground.ids.endpoint()] {
+        let page = ReplayPage::first(Replay::new(endpoint, Include::Missed));
+        let answers = [ground.replay(page.clone()).await, ground.replay(page.dry_run()).await];
+        for answer in answers {
+            assert!(answer.endpoint_gone && answer.next.is_none(), "there is no way to go");
+            assert_eq!(answer.count, 0, "nothing was done");
+        }
+    }
+    assert_eq!(ground.status(id).await, DeliveryStatus::Missed, "it stays as it is");
+}
+
+impl<H: StoreHarness> Ground<H> {
+    /// The moment at which a replay begins now.
+    async fn replay_start(&self, endpoint: webhook_core::EndpointId) -> webhook_core::Timestamp {
+        let page = ReplayPage::first(Replay::new(endpoint, Include::All)).dry_run().limit(1);
+        self.replay(page).await.began_at
+    }
+}
