@@ -5,7 +5,7 @@
 //! began, by itself or by anybody else, it leaves alone. So a page that is done twice sends nothing
 //! twice, and what was not reached is still there to be found.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -75,11 +75,12 @@ impl Replay {
 
     /// Whether a replay that began then sends this delivery again.
     ///
-    /// One that came about, or came to its end, in the very millisecond the replay began is left
-    /// alone: it might be the replay's own doing.
+    /// One that came to its end in the very millisecond the replay began is left alone: it might be
+    /// the replay's own doing. What is missed is nobody's doing: it was never sent.
     pub fn takes(&self, candidate: &ReplayCandidate, began_at: Timestamp) -> bool {
         let ReplayCandidate { status, event_type, created_at, finished_at, tracked } = candidate;
-        let untouched = finished_at.is_some_and(|at| at < began_at);
+        let untouched = *status == DeliveryStatus::Missed
+            || finished_at.is_some_and(|finished_at| finished_at < began_at);
         let in_time =
             self.since.is_none_or(|since| *created_at >= since) && *created_at < self.end(began_at);
         !tracked
@@ -89,9 +90,10 @@ impl Replay {
             && (self.types.is_empty() || self.types.iter().any(|it| it.matches(event_type)))
     }
 
-    /// What came about then or later is none of its business.
+    /// What came about then or later is none of the business of a replay that began then.
     pub fn end(&self, began_at: Timestamp) -> Timestamp {
-        self.until.map_or(began_at, |until| until.min(began_at))
+        let later = began_at.after(Duration::from_millis(1));
+        self.until.map_or(later, |until| until.min(later))
     }
 }
 
@@ -278,7 +280,10 @@ mod tests {
         assert!(takes(1, 999));
         assert!(!takes(1, 1000), "in the very moment");
         assert!(!takes(1, 1001), "it failed once more");
-        assert!(!takes(1000, 1000), "it came about later");
+        assert!(!takes(1000, 1000), "it came about at the same time");
+        let missed = |at| candidate(DeliveryStatus::Missed, at, at);
+        assert!(replay(Include::Missed).takes(&missed(1000), BEGAN), "nobody has sent it");
+        assert!(!replay(Include::Missed).takes(&missed(1001), BEGAN), "it came later");
         let mut open = candidate(DeliveryStatus::Failed, 1, 1);
         open.finished_at = None;
         assert!(!replay(Include::Failed).takes(&open, BEGAN));
@@ -295,7 +300,8 @@ mod tests {
         };
         let taken: Vec<_> = [9, 10, 19, 20].into_iter().filter(|it| takes(&window, *it)).collect();
         assert_eq!(taken, [10, 19]);
-        assert_eq!(replay(Include::Failed).until(at(5000)).end(BEGAN), BEGAN);
+        let end = replay(Include::Failed).until(at(5000)).end(BEGAN);
+        assert_eq!(end.since(BEGAN), Duration::from_millis(1));
         let of_type = |filter: &str| replay(Include::Failed).types([filter.parse().unwrap()]);
         assert!(takes(&of_type("invoice.*"), 1));
         assert!(!takes(&of_type("order.*"), 1));

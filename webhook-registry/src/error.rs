@@ -1,8 +1,8 @@
 //! What can go wrong, by what the caller does next.
 
 use webhook_core::{
-    EndpointId, EventId, EventKey, InvalidDispatcherConfig, InvalidEvent, SignerError, StoreError,
-    StoreErrorKind,
+    EndpointId, EndpointState, EventId, EventKey, InvalidDispatcherConfig, InvalidEvent,
+    SignerError, StoreError, StoreErrorKind,
 };
 
 use crate::new_endpoint::InvalidEndpoint;
@@ -74,6 +74,26 @@ pub enum EndpointError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A test was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TestError {
+    /// The endpoint gets nothing at present.
+    #[error("endpoint {endpoint} is {state}, so nothing would arrive; resume or enable it first")]
+    NotActive {
+        /// Which one.
+        endpoint: EndpointId,
+        /// What it is.
+        state: EndpointState,
+    },
+    /// There is no such endpoint, or it cannot be read.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The event is none, or was not stored.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
 }
 
 /// [`Webhooks`](crate::Webhooks) could not be put together.

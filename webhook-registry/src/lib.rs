@@ -29,6 +29,7 @@ mod notices;
 mod operator;
 mod publish;
 mod registry;
+mod replay;
 mod settings;
 mod tenant;
 mod webhooks;
@@ -36,7 +37,7 @@ mod webhooks;
 pub use crate::{
     builder::WebhooksBuilder,
     clock::SystemClock,
-    error::{BuildError, EndpointError, PublishError, Taken},
+    error::{BuildError, EndpointError, PublishError, Taken, TestError},
     ids::UuidV7,
     mode::{InvalidMode, Mode},
     new_endpoint::{InvalidEndpoint, NewEndpoint},
@@ -44,6 +45,7 @@ pub use crate::{
     operator::{Operator, RedeliveredPage, Rotation},
     publish::{Deliveries, Published},
     registry::Registry,
+    replay::Replaying,
     settings::{InvalidSetting, Settings},
     tenant::{Tenant, TenantEndpoints},
     webhooks::{Registered, Webhooks},

@@ -2,16 +2,17 @@
 
 mod endpoints;
 mod rotation;
+mod test;
 
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
     EndpointId, EndpointStats, Event, EventId, Explanation, Page, Prune, Pruned, Redeliver,
-    Redelivered, StoreError, StoreStatus, explain,
+    Redelivered, Replay, ReplayState, StoreError, StoreStatus, explain,
 };
 
-use crate::{engine::Engine, error::EndpointError};
+use crate::{engine::Engine, error::EndpointError, replay::Replaying};
 
 pub use rotation::Rotation;
 
@@ -124,6 +125,22 @@ impl<'a> Operator<'a> {
         let answers = self.engine.store.redeliver(batch).await?;
         self.engine.wake.wake();
         Ok(RedeliveredPage { answers: ids.into_iter().zip(answers).collect(), next: page.next })
+    }
+
+    /// Begins to send an endpoint's deliveries again: those that were given up, or missed while it was
+    /// disabled. Nothing is sent before the first page of it is asked for. New attempts say that they
+    /// are [a replay's](webhook_core::Trigger::Replay), and tell nothing of the endpoint's health.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn replay(&self, replay: Replay) -> Result<Replaying<'a>, EndpointError> {
+        Replaying::begin(self.engine, replay).await
+    }
+
+    /// Goes on with a replay from where it [stood](Replaying::state).
+    pub const fn resume_replay(&self, state: ReplayState) -> Replaying<'a> {
+        Replaying::resume(self.engine, state)
     }
 
     /// Cancels deliveries that are not final: no attempt of theirs begins that was not claimed before

@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, EndpointId, EndpointStats, Event,
-    EventId, NewEvent, Page, Redelivered, StoreError, TenantExplanation, TenantId,
-    explain_to_tenant,
+    EventId, NewEvent, Page, Redelivered, Replay, ReplayState, StoreError, TenantExplanation,
+    TenantId, explain_to_tenant,
 };
 
 pub use endpoints::TenantEndpoints;
@@ -20,6 +20,7 @@ use crate::{
     error::{EndpointError, PublishError},
     operator::Operator,
     publish::{Published, publish},
+    replay::Replaying,
 };
 
 /// What one customer may see and do. Take the tenant from who has signed in, never from what they
@@ -140,6 +141,27 @@ impl<'a> Tenant<'a> {
         let own = self.own(ids).await?;
         let answers = self.operator().redeliver(&own).await?;
         Ok(in_order(ids, &own, &answers, &Redelivered::NotFound))
+    }
+
+    /// Begins to send deliveries of one of its endpoints again, as
+    /// [`Operator::replay`](crate::Operator::replay) does.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::NotFound`], or the store's.
+    pub async fn replay(&self, replay: Replay) -> Result<Replaying<'a>, EndpointError> {
+        self.endpoints().get(replay.endpoint).await?;
+        self.operator().replay(replay).await
+    }
+
+    /// Goes on with a replay from where it [stood](Replaying::state).
+    ///
+    /// # Errors
+    ///
+    /// As [`replay`](Self::replay).
+    pub async fn resume_replay(&self, state: ReplayState) -> Result<Replaying<'a>, EndpointError> {
+        self.endpoints().get(state.replay.endpoint).await?;
+        Ok(self.operator().resume_replay(state))
     }
 
     /// Cancels deliveries that are not final, as [`Operator::cancel`](crate::Operator::cancel) does.

@@ -15,8 +15,8 @@ use fakes::Fakes;
 
 use webhook_registry::{
     AttemptView, Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView, Endpoint,
-    EndpointError, EndpointView, EventView, NewEndpoint, NewEvent, Redelivered, Rotation, Tenant,
-    TenantId, Webhooks,
+    EndpointError, EndpointView, EventView, Include, NewEndpoint, NewEvent, Redelivered, Replay,
+    Rotation, Tenant, TenantId, TestError, Webhooks,
 };
 use webhook_testkit::{PlainSigner, refused};
 
@@ -94,6 +94,15 @@ const TABLE: &[(&str, Refused)] = table! {
         w.theirs().cancel(&[w.delivery]).await.unwrap();
         w.ours().redeliver(&[w.delivery]).await.unwrap() == [Redelivered::NotFound]
     };
+    "replay" => |w| {
+        let theirs = Replay::new(w.endpoint.id, Include::All);
+        is_not_found(w.ours().replay(theirs).await)
+    };
+    "resume_replay" => |w| {
+        let theirs = Replay::new(w.endpoint.id, Include::All);
+        let state = w.theirs().replay(theirs).await.unwrap().state().clone();
+        is_not_found(w.ours().resume_replay(state).await)
+    };
     "cancel" => |w| w.ours().cancel(&[w.delivery]).await.unwrap() == [Cancelled::NotFound];
     "create" => |w| {
         let new = NewEndpoint::new("https://b.example/").tenant(w.theirs.clone());
@@ -112,6 +121,13 @@ const TABLE: &[(&str, Refused)] = table! {
     "resume" => |w| is_not_found(w.ours().endpoints().resume(w.endpoint.id).await);
     "disable" => |w| is_not_found(w.ours().endpoints().disable(w.endpoint.id).await);
     "enable" => |w| is_not_found(w.ours().endpoints().enable(w.endpoint.id).await);
+    "enable_and_resend" => |w| {
+        is_not_found(w.ours().endpoints().enable_and_resend(w.endpoint.id).await)
+    };
+    "send_test" => |w| {
+        let answer = w.ours().endpoints().send_test(w.endpoint.id).await;
+        matches!(answer, Err(TestError::Endpoint(EndpointError::NotFound(_))))
+    };
     "rotate_secret" => |w| {
         is_not_found(w.ours().endpoints().rotate_secret(w.endpoint.id, Rotation::new()).await)
     };

@@ -21,9 +21,9 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease,
-    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Request, Response, Route,
-    Routed, Signer, SignerError, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport,
-    TransportError, Updated, Upkeep,
+    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Request,
+    Response, Route, Routed, Signer, SignerError, Snapshot, StoreError, StoreStatus, TenantId,
+    Timestamp, Transport, TransportError, Updated, Upkeep,
 };
 
 mock! {

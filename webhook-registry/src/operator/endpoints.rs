@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    DisabledReason, Endpoint, EndpointId, EndpointState, StoreError, TenantId, Updated,
+    DisabledReason, Endpoint, EndpointId, EndpointState, Include, Replay, StoreError, TenantId,
+    Updated,
 };
 
 use super::Operator;
-use crate::{error::EndpointError, new_endpoint::InvalidEndpoint};
+use crate::{error::EndpointError, new_endpoint::InvalidEndpoint, replay::Replaying};
 
 /// Endpoints.
-impl Operator<'_> {
+impl<'a> Operator<'a> {
     /// The endpoints of one tenant, or of all, oldest first.
     ///
     /// # Errors
@@ -76,7 +77,8 @@ impl Operator<'_> {
         self.set_state(id, EndpointState::Paused).await
     }
 
-    /// Routes nothing more to an endpoint from now on, and keeps the deliveries it has waiting. One
+    /// Routes nothing more to an endpoint from now on: what it wants is put on record as missed. The
+    /// deliveries it has are kept waiting. One
     /// that is disabled stays as it is, with its reason.
     ///
     /// # Errors
@@ -106,6 +108,17 @@ impl Operator<'_> {
         } else {
             self.store(endpoint.with_state(active)).await
         }
+    }
+
+    /// The same, and begins to send it what it has missed and nobody has sent since: run what is
+    /// answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`update_endpoint`](Self::update_endpoint).
+    pub async fn enable_and_resend(&self, id: EndpointId) -> Result<Replaying<'a>, EndpointError> {
+        self.enable_endpoint(id).await?;
+        self.replay(Replay::new(id, Include::Missed)).await
     }
 
     /// Lets a paused or disabled endpoint get its deliveries again, those that waited first.

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use webhook_core::{Endpoint, EndpointId, StoreError, TenantId};
+use webhook_core::{DeliveryId, Endpoint, EndpointId, StoreError, TenantId};
 
 use crate::{
     engine::Engine,
-    error::EndpointError,
+    error::{EndpointError, TestError},
     new_endpoint::NewEndpoint,
     operator::{Operator, Rotation},
+    replay::Replaying,
     webhooks::{Registered, register},
 };
 
@@ -86,7 +87,8 @@ impl<'a> TenantEndpoints<'a> {
         self.operator().resume_endpoint(id).await
     }
 
-    /// Routes nothing more to it from now on, and keeps the deliveries it has waiting.
+    /// Routes nothing more to it from now on: what it wants is put on record as missed. The deliveries
+    /// it has are kept waiting.
     ///
     /// # Errors
     ///
@@ -104,6 +106,27 @@ impl<'a> TenantEndpoints<'a> {
     pub async fn enable(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
         self.get(id).await?;
         self.operator().enable_endpoint(id).await
+    }
+
+    /// The same, and begins to send it what it has missed, as
+    /// [`Operator::enable_and_resend`](crate::Operator::enable_and_resend) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub async fn enable_and_resend(&self, id: EndpointId) -> Result<Replaying<'a>, EndpointError> {
+        self.get(id).await?;
+        self.operator().enable_and_resend(id).await
+    }
+
+    /// Sends it a test, as [`Operator::send_test`](crate::Operator::send_test) does.
+    ///
+    /// # Errors
+    ///
+    /// [`TestError::NotActive`] when it is paused or disabled; [`TestError::Endpoint`].
+    pub async fn send_test(&self, id: EndpointId) -> Result<DeliveryId, TestError> {
+        self.get(id).await?;
+        self.operator().send_test(id).await
     }
 
     /// Replaces its secret, as [`Operator::rotate_secret`](crate::Operator::rotate_secret) does.

@@ -7,8 +7,9 @@ use sea_orm::ConnectionTrait as _;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, FanOut, Finish, Lease, LeaseEpoch, NewDelivery, Outcome, Prune,
-    PruneCursor, Redeliver, Route, Settle, TenantId, TenantVersion, Timestamp, Upkeep as _,
+    EndpointStore as _, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, NewDelivery, Outcome,
+    Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle, TenantId, TenantVersion,
+    Timestamp, Upkeep as _,
 };
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 
@@ -227,6 +228,10 @@ pub async fn a_dropped_call_of_an_operator_is_done_wholly(place: &Place) {
     let ground = Ground::new(place).await;
     let again = || vec![Redeliver::new(id(FAILED))];
     ground.writes("redeliver", async |store| store.redeliver(again()).await.unwrap()).await;
+    let failed = || ReplayPage::first(Replay::new(endpoint(), Include::Failed));
+    ground.writes("replay", async |store| store.replay(failed()).await.unwrap()).await;
+    let dry = async |store: &SeaOrmStore| store.replay(failed().dry_run()).await.unwrap();
+    ground.reads("replay in a dry run", dry).await;
     let off = || vec![id(PENDING)];
     ground.writes("cancel", async |store| store.cancel(off()).await.unwrap()).await;
     ground.reads("status", async |store| store.status().await.unwrap()).await;

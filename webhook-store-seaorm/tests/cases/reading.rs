@@ -8,8 +8,8 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, Event, EventId, FanOut, Finish, Outcome, Redeliver, Route, Settle,
-    TenantId, Timestamp, Upkeep as _,
+    EndpointStore as _, Enqueue, Event, EventId, FanOut, Finish, Include, Outcome, Redeliver,
+    Replay, ReplayPage, Route, Settle, TenantId, Timestamp, Upkeep as _,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -121,6 +121,12 @@ async fn walk(read: &Read<'_>, round: u128) {
     read.little("cancel", cancel).await.unwrap();
     let again = leases.iter().map(|lease| Redeliver::new(lease.delivery));
     read.little("redeliver", store.redeliver(again.collect())).await.unwrap();
+    let page = || ReplayPage::first(Replay::new(id, Include::All)).limit(5);
+    let mut more = page();
+    more.cursor.after = Some((Timestamp::default(), EventId::from_uuid(Uuid::nil())));
+    read.little("replay", store.replay(page())).await.unwrap();
+    read.little("replay, further on", store.replay(more.clone())).await.unwrap();
+    read.little("replay in a dry run", store.replay(more.dry_run())).await.unwrap();
     track(read, base + 9).await;
     read.little("remove_endpoint", store.remove_endpoint(&tenant, id)).await.unwrap();
 }

@@ -10,8 +10,8 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Snapshot, StoreError, StoreStatus,
-    TenantId, Timestamp, Updated, Upkeep,
+    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Snapshot,
+    StoreError, StoreStatus, TenantId, Timestamp, Updated, Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};

@@ -1,0 +1,77 @@
+use webhook_core::{
+    DeliveryId, EndpointId, Enqueue, Enqueued, EventId, FanOut, NewDelivery, NewEvent, StoreError,
+    StoreErrorKind, Trigger,
+};
+
+use super::Operator;
+use crate::error::{EndpointError, PublishError, TestError};
+
+/// How often the same event is handed over again when the answer to a commit was lost: its id makes
+/// that safe.
+const MAX_TRIES: usize = 3;
+
+/// The type of a test, unless another is asked for.
+const TYPE: &str = "webhook.test";
+
+/// What it says.
+const BODY: &str = r#"{"test":true}"#;
+
+/// Tests of endpoints.
+impl Operator<'_> {
+    /// Sends a small event of the type `webhook.test` to this endpoint and no other, whatever it wants:
+    /// a delivery like any other, signed, tried again and on record, made by a worker. Its attempts say
+    /// that they are [a test](Trigger::Test), and tell nothing of the endpoint's health.
+    ///
+    /// # Errors
+    ///
+    /// [`TestError::NotActive`] when the endpoint is paused or disabled, so that nothing would arrive;
+    /// [`TestError::Endpoint`] when there is none.
+    pub async fn send_test(&self, endpoint: EndpointId) -> Result<DeliveryId, TestError> {
+        let event = NewEvent::new(TYPE, BODY).map_err(PublishError::from)?;
+        self.send_test_event(endpoint, event).await
+    }
+
+    /// The same, with an event of your own: it is its endpoint's tenant's, whatever tenant it names.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_test`](Self::send_test); [`TestError::Publish`] when the event cannot be stored.
+    pub async fn send_test_event(
+        &self,
+        endpoint: EndpointId,
+        event: NewEvent,
+    ) -> Result<DeliveryId, TestError> {
+        let found = self.endpoint(endpoint).await?;
+        if !found.state.is_active() {
+            return Err(TestError::NotActive { endpoint, state: found.state });
+        }
+        event.check_size(self.engine.max_body).map_err(PublishError::from)?;
+        let new_id = || EventId::from_uuid(self.engine.ids.next_id());
+        let event = event.tenant(found.tenant).into_event(new_id, self.engine.clock.now());
+        let delivery = DeliveryId::new(event.id, endpoint);
+        let directly = FanOut::directly(NewDelivery::pending(endpoint).with_cause(Trigger::Test));
+        let answer = self.enqueue(Enqueue::routed(event, directly)).await;
+        self.engine.wake.wake();
+        match answer.map_err(PublishError::from)? {
+            Enqueued::EndpointGone => Err(EndpointError::NotFound(endpoint).into()),
+            Enqueued::Conflict(first) => {
+                let taken = crate::error::Taken::Id(delivery.event);
+                Err(PublishError::Conflict { taken, first }.into())
+            }
+            // A duplicate is our own, stored by an earlier try whose answer was lost.
+            _ => Ok(delivery),
+        }
+    }
+
+    async fn enqueue(&self, item: Enqueue) -> Result<Enqueued, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.engine.store.enqueue(vec![item.clone()]).await {
+                Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
+                    tries += 1;
+                }
+                answer => return Ok(answer?.pop().unwrap_or(Enqueued::Later)),
+            }
+        }
+    }
+}
