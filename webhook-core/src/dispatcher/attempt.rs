@@ -52,11 +52,22 @@ pub(super) async fn work(
     }
     let exchange = wire.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
-    let sign = sign(&exchange.outcome, verdict, &endpoint.retry, claim.unwell);
+    let sign = counted(sign(&exchange.outcome, verdict, &endpoint.retry, claim.unwell), &claim);
     let attempt = exchange.record(claim.progress.attempt, claim.trigger());
     say(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
     Worked::Finished(finish(&claim, attempt, decision).with_sign(sign, health))
+}
+
+/// What counts of a sign. That an old event is still refused, sent again by a replay, or that a test
+/// fails says nothing new of the receiver; that it accepts, or asks to be left alone, does.
+const fn counted(sign: Sign, claim: &Claim) -> Sign {
+    match sign {
+        Sign::Bad if claim.trigger().counts_for_health() => Sign::Bad,
+        Sign::Bad if claim.unwell => Sign::Void,
+        Sign::Bad => Sign::None,
+        other => other,
+    }
 }
 
 /// The decision, as the store writes it down.
@@ -153,6 +164,7 @@ mod tests {
         id::{DeliveryId, EndpointId, EventId, LeaseEpoch, Revision},
         port::{Clock, Request, Response, Signer, SignerError, Transport, TransportError},
         time::Timestamp,
+        trigger::Trigger,
     };
     use async_trait::async_trait;
     use futures_util::FutureExt;
@@ -232,6 +244,20 @@ mod tests {
     fn nothing_is_sent_when_the_lease_might_end_first() {
         let too_late = Duration::from_millis(6_999);
         assert!(matches!(worked(EndpointState::Active, too_late), Worked::NotStarted(_)));
+    }
+
+    #[test]
+    fn a_failed_replay_or_test_says_nothing_of_health() {
+        let of = |cause| claim(1, 0).with_cause(cause);
+        assert_eq!(counted(Sign::Bad, &of(Trigger::First)), Sign::Bad);
+        assert_eq!(counted(Sign::Bad, &of(Trigger::Manual)), Sign::Bad);
+        for cause in [Trigger::Replay, Trigger::Test] {
+            assert_eq!(counted(Sign::Bad, &of(cause)), Sign::None);
+            let mut probe = of(cause);
+            probe.unwell = true;
+            assert_eq!(counted(Sign::Bad, &probe), Sign::Void, "another probe may be made");
+            assert_eq!(counted(Sign::Good, &probe), Sign::Good);
+        }
     }
 
     fn numbers(finish: &Finish) -> Vec<u32> {

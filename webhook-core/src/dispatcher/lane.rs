@@ -173,7 +173,7 @@ impl Reservation {
                     self.give_back(&reserved);
                 }
                 Some(Enqueued::Duplicate(_) | Enqueued::Conflict(_) | Enqueued::EndpointGone) => {
-                    self.give_back(&reserved)
+                    self.give_back(&reserved);
                 }
             }
         }
