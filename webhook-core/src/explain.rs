@@ -238,7 +238,7 @@ impl Explanation {
         if self.attempts.is_empty() {
             writeln!(f, "  no attempt is on record")?;
         }
-        self.attempts.iter().try_for_each(|attempt| attempt.fmt(f))
+        self.attempts.iter().try_for_each(|attempt| write!(f, "{attempt}"))
     }
 }
 

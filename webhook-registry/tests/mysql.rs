@@ -4,6 +4,7 @@
 
 mod dropped;
 mod outbox;
+mod replayed;
 
 use std::future::Future;
 
@@ -16,6 +17,15 @@ use dropped::{leaving, run, server};
 async fn a_dropped_publish_is_stored_wholly_or_not_at_all() {
     in_database("publish", |url| {
         dropped::a_dropped_publish_is_stored_wholly_or_not_at_all(SeaOrmStore::builder(url))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a MySQL or MariaDB server: cargo xtask test finds one"]
+async fn a_replay_killed_half_way_and_repeated_sends_each_once() {
+    in_database("replay", |url| {
+        replayed::a_replay_killed_half_way_and_repeated_sends_each_once(SeaOrmStore::builder(url))
     })
     .await;
 }

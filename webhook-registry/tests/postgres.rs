@@ -4,6 +4,7 @@
 
 mod dropped;
 mod outbox;
+mod replayed;
 
 use std::future::Future;
 
@@ -17,6 +18,16 @@ async fn a_dropped_publish_is_stored_wholly_or_not_at_all() {
     in_schema("publish", |url, schema| {
         let open = SeaOrmStore::builder(url).schema(schema);
         dropped::a_dropped_publish_is_stored_wholly_or_not_at_all(open)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
+async fn a_replay_killed_half_way_and_repeated_sends_each_once() {
+    in_schema("replay", |url, schema| {
+        let open = SeaOrmStore::builder(url).schema(schema);
+        replayed::a_replay_killed_half_way_and_repeated_sends_each_once(open)
     })
     .await;
 }

@@ -5,6 +5,7 @@
 
 mod dropped;
 mod outbox;
+mod replayed;
 
 use tempfile::TempDir;
 use webhook_registry::SeaOrmStore;
@@ -20,6 +21,13 @@ fn file() -> (TempDir, String) {
 async fn a_dropped_publish_is_stored_wholly_or_not_at_all() {
     let (_folder, url) = file();
     dropped::a_dropped_publish_is_stored_wholly_or_not_at_all(SeaOrmStore::builder(url)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_killed_half_way_and_repeated_sends_each_once() {
+    let (_folder, url) = file();
+    replayed::a_replay_killed_half_way_and_repeated_sends_each_once(SeaOrmStore::builder(url))
+        .await;
 }
 
 #[cfg(all(feature = "http", feature = "sqlx"))]

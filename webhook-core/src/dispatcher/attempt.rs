@@ -25,7 +25,7 @@ const MAX_LOST: u32 = 1000;
 #[derive(Debug)]
 pub(super) enum Worked {
     /// To be written down.
-    Finished(Finish),
+    Finished(Box<Finish>),
     /// There was no time left under its lease: to be given back.
     NotStarted(Lease),
 }
@@ -39,13 +39,13 @@ pub(super) async fn work(
     start_by: Duration,
     health: HealthPolicy,
 ) -> Worked {
-    let Some(endpoint) = endpoint else { return Worked::Finished(endpoint_gone(&claim)) };
+    let Some(endpoint) = endpoint else { return Worked::Finished(Box::new(endpoint_gone(&claim))) };
     // Paused or disabled since the claim.
     if !endpoint.state.is_active() {
         return Worked::NotStarted(claim.lease);
     }
     if !claim.progress.is_allowed(&endpoint.retry) {
-        return Worked::Finished(exhausted_by_loss(&claim));
+        return Worked::Finished(Box::new(exhausted_by_loss(&claim)));
     }
     if wire.clock.monotonic() > start_by {
         return Worked::NotStarted(claim.lease);
@@ -56,7 +56,7 @@ pub(super) async fn work(
     let attempt = exchange.record(claim.progress.attempt, claim.trigger());
     say(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
-    Worked::Finished(finish(&claim, attempt, decision).with_sign(sign, health))
+    Worked::Finished(Box::new(finish(&claim, attempt, decision).with_sign(sign, health)))
 }
 
 /// What counts of a sign. That an old event is still refused, sent again by a replay, or that a test

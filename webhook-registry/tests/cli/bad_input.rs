@@ -51,11 +51,11 @@ fn a_word_that_is_not_valid_is_refused_before_anything_is_opened() {
         ),
         (
             &["delivery", "list", "--status", "lost"],
-            "--status: not a valid delivery status; expected pending, in_flight, success, failed or cancelled",
+            "--status: not a valid delivery status; expected pending, in_flight, success, failed, cancelled or missed",
         ),
         (
             &["delivery", "redeliver", "--status", "pending"],
-            "--status: expected failed, cancelled or success",
+            "--status: expected failed, missed, cancelled or success",
         ),
         (
             &["delivery", "list", "--since", "yesterday"],

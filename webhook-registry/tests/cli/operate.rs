@@ -275,3 +275,71 @@ fn an_endpoint_tells_how_it_does() {
     assert!(text.contains("deliveries   2: 1 pending, 1 failed\n"), "{text}");
     assert!(text.contains("failures     1: 1 status\n"), "{text}");
 }
+
+#[test]
+fn what_was_missed_is_sent_when_the_endpoint_is_enabled_and_asked_for() {
+    let shell = Shell::new();
+    let mut receiver = shell.listen("200");
+    let endpoint = shell.add_endpoint(&receiver.url, &[]);
+    let publish = |what| shell.run(&["publish", what, "--data", "1"]);
+    shell.run(&["endpoint", "disable", &endpoint]);
+    let published = shell.run(&["--json", "publish", "a.one", "--data", "1"]).json();
+    assert_eq!(published[0]["deliveries"]["routed"], 0, "nobody gets it");
+    publish("a.two");
+    publish("b");
+    let missed = shell.run(&["--json", "delivery", "list", "--status", "missed"]).json();
+    assert_eq!(missed.len(), 3);
+
+    let replay = |more: &[&str]| {
+        let all = ["--json", "replay", "--endpoint", &endpoint, "--include", "missed"];
+        let ran = shell.run(&[&all[..], more].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.json()
+    };
+    assert_eq!(replay(&["--dry-run"])[0]["estimate"], 3);
+    assert_eq!(replay(&["--dry-run", "--until", "1h"])[0]["estimate"], 0);
+    let begun = &replay(&["--dry-run", "--type", "a.*", "--since", "1h"])[0];
+    assert_eq!(begun["estimate"], 2);
+    let resumed =
+        shell.run(&["--json", "replay", "--resume", begun["state"].as_str().unwrap()]).json();
+    assert_eq!(resumed.last().unwrap()["replayed"], 2, "{resumed:?}");
+    let waits = shell.run(&[LOCAL, "run", "--until-idle"]);
+    assert_eq!(waits.code, Some(0), "what is due waits for its endpoint: {waits:?}");
+
+    let enabled = shell.run(&["--json", "endpoint", "enable", &endpoint, "--resend-missed"]);
+    let lines = enabled.json();
+    assert_eq!((&lines[0]["state"], &lines[1]["estimate"]), (&"active".into(), &1.into()));
+    assert_eq!(lines.last().unwrap()["replayed"], 1);
+    assert_eq!(shell.run(&[LOCAL, "run", "--until-idle"]).code, Some(0));
+    let mut types: Vec<_> = (0..3).map(|_| receiver.next()["type"].to_string()).collect();
+    types.sort();
+    assert_eq!(types, ["\"a.one\"", "\"a.two\"", "\"b\""]);
+    let id = missed[0]["id"].as_str().unwrap();
+    let shown = shell.run(&["delivery", "show", id]);
+    assert!(shown.stdout.contains("replay"), "{shown:?}");
+}
+
+#[test]
+fn a_worker_sends_a_test_to_one_endpoint_alone() {
+    let shell = Shell::new();
+    let (mut receiver, other) = (shell.listen("200"), shell.listen("200"));
+    let endpoint = shell.add_endpoint(&receiver.url, &["--events", "invoice.*"]);
+    shell.add_endpoint(&other.url, &[]);
+    let test = ["endpoint", "test", &endpoint, "--worker", "--type", "a.test", "--data", "7"];
+    let queued = shell.run(&[&["--json"], &test[..]].concat());
+    let id = queued.json()[0]["delivery"].as_str().unwrap().to_owned();
+    assert_eq!(shell.run(&[LOCAL, "run", "--until-idle"]).code, Some(0));
+    assert_eq!(receiver.next()["type"], "a.test");
+    let shown = &shell.run(&["--json", "delivery", "show", &id]).json()[0];
+    assert_eq!(
+        (&shown["status"], &shown["log"][0]["trigger"]),
+        (&"success".into(), &"test".into())
+    );
+    let all = shell.run(&["--json", "delivery", "list"]).json();
+    assert_eq!(all.len(), 1, "nobody else gets it");
+
+    shell.run(&["endpoint", "pause", &endpoint]);
+    let paused = shell.run(&test);
+    assert_eq!(paused.code, Some(1));
+    assert!(paused.stderr.contains("is paused, so nothing would arrive"), "{paused:?}");
+}

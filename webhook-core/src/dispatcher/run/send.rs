@@ -28,7 +28,7 @@ impl Run<'_> {
     /// An attempt is over, or did not begin.
     pub(super) fn take_worked(&mut self, worked: Worked) {
         match worked {
-            Worked::Finished(finish) => self.finish_later(finish),
+            Worked::Finished(finish) => self.finish_later(*finish),
             Worked::NotStarted(lease) => self.desk.release_later(lease, self.now()),
         }
     }

@@ -10,7 +10,8 @@ use webhook_registry::{
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
     migrate::MigrateArgs, notice::NoticeCommand, output::Output, plan::PlanArgs, prune::PruneArgs,
-    publish::PublishArgs, run::RunArgs, send::SendArgs, sign::SignArgs, verify::VerifyArgs,
+    publish::PublishArgs, replay::ReplayArgs, run::RunArgs, send::SendArgs, sign::SignArgs,
+    verify::VerifyArgs,
 };
 
 /// Deliver events to other people's servers, and keep at it.
@@ -93,6 +94,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DeliveryCommand,
     },
+    /// Send an endpoint's deliveries again: what it did not take, or missed while it was disabled
+    ///
+    /// Counts them first, then makes them due page by page, at a rate. What is still open is delivered
+    /// anyway, and what has changed since the replay began is left alone: it is safe to interrupt and to
+    /// repeat.
+    Replay(ReplayArgs),
     /// Post one event to a URL now, without a database
     Send(SendArgs),
     /// Receive events and show whether their signatures verify, for development

@@ -51,7 +51,7 @@ pub(crate) enum DeliveryCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// Only those that are pending, in_flight, success, failed or cancelled
+    /// Only those that are pending, in_flight, success, failed, cancelled or missed
     #[arg(long)]
     status: Option<DeliveryStatus>,
     /// Only those of events of these types, such as invoice.paid or invoice.*

@@ -2,6 +2,7 @@
 
 mod check;
 mod stats;
+mod test;
 mod update;
 mod view;
 
@@ -10,18 +11,19 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    DeliveryId, Description, EndpointError, EndpointId, EndpointUrl, EndpointView, Event,
-    EventFilter, EventId, ExternalId, Ids as _, InvalidEndpoint, NewEndpoint, Profile, RateLimit,
-    RetryPolicy, Rotation, Secret, SendError, TenantId, Timeout, Timestamp, Transport as _, UuidV7,
-    Webhooks,
+    Description, EndpointError, EndpointId, EndpointUrl, EndpointView, EventFilter, ExternalId,
+    Include, InvalidEndpoint, NewEndpoint, Profile, RateLimit, Replay, RetryPolicy, Rotation,
+    Secret, TenantId, Timeout, Transport as _, Webhooks,
 };
 
-use self::{check::CheckArgs, stats::StatsArgs, update::UpdateArgs, view::RegisteredView};
+use self::{
+    check::CheckArgs, stats::StatsArgs, test::TestArgs, update::UpdateArgs, view::RegisteredView,
+};
 use crate::{
     args::{Options, duration, header, note, timeout},
-    delivery::{ShownAttempt, attempts},
-    error::{End, Error, complain, text},
+    error::{End, Error, text},
     output::{Output, View},
+    replay::resend,
     store::{open, transport},
 };
 
@@ -60,10 +62,10 @@ pub(crate) enum StoredCommand {
     Pause(OneEndpoint),
     /// Deliver to it again, what waited first
     Resume(OneEndpoint),
-    /// Route no more events to it, and keep its deliveries waiting
+    /// Route no more events to it, but put them on record as missed; keep its deliveries waiting
     Disable(OneEndpoint),
     /// Let a disabled one get events and deliveries again
-    Enable(OneEndpoint),
+    Enable(EnableArgs),
     /// Replace its secret; prints the new one this once
     #[command(
         after_help = "Both secrets sign until the overlap is over: bring the new one to the \
@@ -73,8 +75,8 @@ pub(crate) enum StoredCommand {
     Rotate(RotateArgs),
     /// Remove it and cancel its unfinished deliveries; their records stay
     Remove(OneEndpoint),
-    /// Send it a signed test event now, once, and show its answer
-    Test(OneEndpoint),
+    /// Send it a signed test event now, once, and show its answer; or let a worker send it
+    Test(TestArgs),
 }
 
 #[derive(Args, Debug)]
@@ -82,6 +84,20 @@ pub(crate) struct OneEndpoint {
     /// The endpoint
     #[arg(value_name = "ID")]
     id: EndpointId,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EnableArgs {
+    /// The endpoint
+    #[arg(value_name = "ID")]
+    id: EndpointId,
+    /// Send it what it has missed and nobody has sent since
+    #[arg(long)]
+    resend_missed: bool,
+    /// Deliveries made due in a second
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "resend_missed")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
 }
 
 #[derive(Args, Debug)]
@@ -220,17 +236,17 @@ async fn run_stored(options: &Options, command: StoredCommand) -> Result<End, Er
             return Ok(End::Done);
         }
         StoredCommand::Rotate(args) => return rotate(output, &webhooks, args).await,
-        StoredCommand::Test(one) => return test(output, &webhooks, one.id).await,
         StoredCommand::Stats(args) => {
             output.show(&args.run(&webhooks).await?)?;
             return Ok(End::Done);
         }
+        StoredCommand::Test(args) => return test::run(output, &webhooks, args).await,
         StoredCommand::Update(args) => args.run(&webhooks).await?,
         StoredCommand::Show(one) => operator.endpoint(one.id).await?,
         StoredCommand::Pause(one) => operator.pause_endpoint(one.id).await?,
         StoredCommand::Resume(one) => operator.resume_endpoint(one.id).await?,
         StoredCommand::Disable(one) => operator.disable_endpoint(one.id).await?,
-        StoredCommand::Enable(one) => operator.enable_endpoint(one.id).await?,
+        StoredCommand::Enable(args) => return enable(output, &webhooks, &args).await,
     };
     output.show(&EndpointView::of(&endpoint))?;
     Ok(End::Done)
@@ -240,6 +256,17 @@ async fn add(output: Output, webhooks: &Webhooks, args: AddArgs) -> Result<End, 
     let was_given = args.secret.is_some();
     let registered = webhooks.add_endpoint(args.into_endpoint()).await?;
     output.show(&RegisteredView::of(&registered, was_given))?;
+    Ok(End::Done)
+}
+
+async fn enable(output: Output, webhooks: &Webhooks, args: &EnableArgs) -> Result<End, Error> {
+    let endpoint = webhooks.operator().enable_endpoint(args.id).await?;
+    output.show(&EndpointView::of(&endpoint))?;
+    if args.resend_missed {
+        let missed = Replay::new(args.id, Include::Missed);
+        let mut replaying = webhooks.operator().replay(missed).await?.rate(args.rate);
+        resend(output, &mut replaying).await?;
+    }
     Ok(End::Done)
 }
 
@@ -262,31 +289,5 @@ struct Removed {
 impl View for Removed {
     fn text(&self) -> String {
         format!("removed endpoint {}; its unfinished deliveries are cancelled", self.removed)
-    }
-}
-
-/// What a receiver gets as a test.
-const TEST_TYPE: &str = "webhook.test";
-const TEST_BODY: &str =
-    r#"{"message":"A test. Answer with a status from 200 to 299 once the signature verifies."}"#;
-
-async fn test(output: Output, webhooks: &Webhooks, id: EndpointId) -> Result<End, Error> {
-    let endpoint = webhooks.operator().endpoint(id).await?;
-    let event_type = TEST_TYPE.parse().map_err(webhook_registry::InvalidEvent::from)?;
-    let now = Timestamp::from(std::time::SystemTime::now());
-    let event = Event::new(EventId::from_uuid(UuidV7.next_id()), event_type, now, TEST_BODY)
-        .with_tenant(endpoint.tenant.clone());
-    let sent = webhooks.send_now(endpoint).retry(RetryPolicy::none()).publish(&event).await;
-    if let Err(error @ SendError::Tracking(_)) = sent {
-        return Err(error.into());
-    }
-    let log: Vec<ShownAttempt> = attempts(webhooks, DeliveryId::new(event.id, id)).await?;
-    output.list(&log)?;
-    match sent {
-        Ok(_) => Ok(End::Done),
-        Err(error) => {
-            complain(&crate::error::text(&error));
-            Ok(End::Failed)
-        }
     }
 }

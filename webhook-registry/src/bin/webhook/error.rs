@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ErrorKind};
 use webhook_http::{BindError, BuildError as TransportBuildError};
 use webhook_registry::{
     BuildError, DeliveryId, EndpointError, InvalidEvent, InvalidHeader, InvalidSetting, Mode,
-    PublishError, SendError, SignerError, StoreError, VerifyError,
+    PublishError, SendError, SignerError, StoreError, TestError, VerifyError,
 };
 use webhook_store_seaorm::ConnectError;
 
@@ -66,6 +66,8 @@ pub(crate) enum Error {
     Runtime(#[source] io::Error),
     #[error("WEBHOOK_MODE is {0}: nothing is to be delivered here; set worker or both")]
     Mode(Mode),
+    #[error("name an --endpoint and what to --include, or the state to --resume")]
+    NoReplay,
     #[error("{0}; run `webhook migrate`")]
     Migrate(&'static str),
     #[error("{0}")]
@@ -86,6 +88,8 @@ pub(crate) enum Error {
     Store(#[from] StoreError),
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
+    #[error(transparent)]
+    Test(#[from] TestError),
     #[error(transparent)]
     Transport(#[from] TransportBuildError),
     #[error("no delivery has the id {0}; list those there are with `webhook delivery list`")]

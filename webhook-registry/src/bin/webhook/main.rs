@@ -15,6 +15,7 @@ mod output;
 mod plan;
 mod prune;
 mod publish;
+mod replay;
 mod run;
 mod send;
 mod sign;
@@ -65,6 +66,7 @@ async fn run(cli: Cli) -> Result<End, Error> {
         Command::Publish(args) => publish::run(&options, args).await,
         Command::Run(args) => run::run(&options, &args).await,
         Command::Delivery { command } => delivery::run(&options, command).await,
+        Command::Replay(args) => replay::run(&options, args).await,
         Command::Send(args) => send::run(&options, args).await,
         Command::Listen(args) => listen::run(&options, args).await,
         Command::Sign(args) => sign::run(&options, &args),

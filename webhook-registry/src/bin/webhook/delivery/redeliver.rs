@@ -20,7 +20,7 @@ pub(crate) struct RedeliverArgs {
     /// The deliveries
     #[arg(value_name = "ID", required_unless_present = "status")]
     ids: Vec<DeliveryId>,
-    /// All that are failed, cancelled or even success, instead
+    /// All that are failed, missed, cancelled or even success, instead
     #[arg(long, conflicts_with = "ids", value_parser = final_status)]
     status: Option<DeliveryStatus>,
     /// Of those only the ones to this endpoint
@@ -45,7 +45,7 @@ pub(crate) struct RedeliverArgs {
 
 fn final_status(text: &str) -> Result<DeliveryStatus, String> {
     let status = text.parse::<DeliveryStatus>().ok().filter(|status| status.is_final());
-    status.ok_or_else(|| "expected failed, cancelled or success".to_owned())
+    status.ok_or_else(|| "expected failed, missed, cancelled or success".to_owned())
 }
 
 impl Outcome for Redelivered {
