@@ -76,8 +76,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        takes: "fairness [...]",
-        about: "measurements: what a hanging endpoint costs the others",
+        takes: "fairness|flood [...]",
+        about: "measurements: what a hanging endpoint, or a tenant that floods, costs the others",
         steps: &[ci::BENCH],
     },
     Verb { name: "demo", takes: "", about: "the main job, end to end", steps: &[ci::DEMO] },

@@ -9,16 +9,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio::sync::oneshot;
-use webhook_registry::{DispatcherConfig, HttpTransport, NewEndpoint, TenantId, Webhooks};
+use webhook_registry::TenantId;
 
-use crate::{
-    Failure, Options,
-    latency::Latency,
-    load::{Load, event},
-    place::Place,
-    receiver::Receiver,
-};
+use crate::{Failure, Options, latency::Latency, load::Load, stage::Stage};
 
 const HEALTHY: usize = 1_000;
 const BACKLOG: usize = 20_000;
@@ -45,16 +38,16 @@ pub(crate) async fn measure(options: &Options) -> Result<bool, Failure> {
     Ok(fair)
 }
 
-fn kind(db: &str) -> &str {
+pub(crate) fn kind(db: &str) -> &str {
     db.split(':').next().unwrap_or(db)
 }
 
-fn of(latencies: &BTreeMap<String, Latency>, class: &str) -> Result<Latency, Failure> {
+pub(crate) fn of(latencies: &BTreeMap<String, Latency>, class: &str) -> Result<Latency, Failure> {
     latencies.get(class).copied().ok_or_else(|| format!("nothing reached {class}").into())
 }
 
 /// Prints two runs, and answers whether the second is as good as promised.
-fn compare(what: &str, without: Latency, with: Latency) -> bool {
+pub(crate) fn compare(what: &str, without: Latency, with: Latency) -> bool {
     let ratio = with.p99.as_secs_f64() / without.p99.as_secs_f64().max(f64::EPSILON);
     let good = without.p99 <= MOST && ratio <= GROWTH;
     for (which, it) in [("without", without), ("with", with)] {
@@ -97,7 +90,7 @@ async fn silent(options: &Options, with: bool) -> Result<BTreeMap<String, Latenc
             .flat_map(|healthy| [vec!["dead".to_owned(); 9], vec![healthy]].concat())
             .collect();
     }
-    stage.publish_backlog(&tenant, &backlog).await?;
+    stage.publish_backlog(&tenant, &backlog, None).await?;
     let event_type = |number| format!("healthy.{}", number * 7 % HEALTHY);
     stage.play(vec![Load { tenant, per_second: 200, event_type }], options.run).await
 }
@@ -115,79 +108,4 @@ async fn slow(options: &Options, with: bool) -> Result<BTreeMap<String, Latency>
     let loads = [(first, 200), (second, 20)];
     let loads = loads.map(|(tenant, per_second)| Load { tenant, per_second, event_type });
     stage.play(loads.into(), options.run).await
-}
-
-/// A receiver, a database, and a sender over them.
-struct Stage {
-    place: Place,
-    receiver: Receiver,
-    webhooks: Webhooks,
-}
-
-impl Stage {
-    async fn set(options: &Options, name: &str) -> Result<Self, Failure> {
-        let place = Place::make(&options.db, name).await?;
-        let receiver = Receiver::start().await?;
-        let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
-        let config = DispatcherConfig::new().drain(Duration::from_millis(100));
-        let builder = Webhooks::builder().store(place.store().await?).transport(transport);
-        Ok(Self { place, receiver, webhooks: builder.dispatcher(config).build()? })
-    }
-
-    async fn listen(&self, tenant: &TenantId, path: &str, event_type: &str) -> Result<(), Failure> {
-        let endpoint = NewEndpoint::new(self.receiver.url(path)).events([event_type]);
-        self.webhooks.add_endpoint(endpoint.tenant(tenant.clone())).await?;
-        Ok(())
-    }
-
-    async fn publish_backlog(&self, tenant: &TenantId, types: &[String]) -> Result<(), Failure> {
-        for types in types.chunks(1000) {
-            let events = types.iter().map(|name| event(name, tenant, None));
-            let published = self.webhooks.publish_many(events.collect::<Result<_, _>>()?).await;
-            published.into_iter().collect::<Result<Vec<_>, _>>()?;
-        }
-        Ok(())
-    }
-
-    /// Publishes and delivers for so long, and answers what the receiver saw of it: all of what was
-    /// accepted, or the figures would speak of the lucky ones alone.
-    async fn play(
-        self,
-        loads: Vec<Load>,
-        time: Duration,
-    ) -> Result<BTreeMap<String, Latency>, Failure> {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let worker = self.webhooks.clone();
-        let worker = tokio::spawn(async move {
-            worker.run(async { stopped.await.unwrap_or_default() }).await;
-        });
-        let loads: Vec<_> = loads
-            .into_iter()
-            .map(|load| tokio::spawn(load.run(self.webhooks.clone(), time)))
-            .collect();
-        let mut accepted = 0;
-        for load in loads {
-            accepted += load.await??;
-        }
-        // What was published last is under way.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let seen = self.receiver.stop().await?;
-        let _ = stop.send(());
-        worker.await?;
-        drop(self.webhooks);
-        self.place.clear().await?;
-        let received: usize = ["healthy", "same", "other"]
-            .iter()
-            .filter_map(|class| seen.get(*class))
-            .map(|it| it.count)
-            .sum();
-        if received < accepted {
-            println!(
-                "{} of {accepted} accepted events did not arrive in time",
-                accepted - received
-            );
-            return Err("events are missing at healthy endpoints".into());
-        }
-        Ok(seen)
-    }
 }

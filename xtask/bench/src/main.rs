@@ -1,13 +1,15 @@
 //! Measurements: receiver, sender and database in processes of their own, on loopback.
 //!
-//! `xtask-bench fairness [--db sqlite|URL] [--seconds N]`. What is judged is a ratio of two runs of one
+//! `xtask-bench fairness|flood [--db sqlite|URL] [--seconds N]`. What is judged is a ratio of two runs of one
 //! call, on one machine and within a minute of each other; absolute figures are shown beside it.
 
 mod fairness;
+mod flood;
 mod latency;
 mod load;
 mod place;
 mod receiver;
+mod stage;
 
 use std::{error::Error, process::ExitCode, time::Duration};
 
@@ -24,7 +26,11 @@ async fn main() -> ExitCode {
             Ok(options) => fairness::measure(&options).await,
             Err(error) => Err(error),
         },
-        _ => Err("usage: xtask-bench fairness [--db sqlite|URL] [--seconds N]".into()),
+        ["flood", options @ ..] => match Options::read(options) {
+            Ok(options) => flood::measure(&options).await,
+            Err(error) => Err(error),
+        },
+        _ => Err("usage: xtask-bench fairness|flood [--db sqlite|URL] [--seconds N]".into()),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
