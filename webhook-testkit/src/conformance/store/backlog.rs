@@ -16,8 +16,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/deliveries.rs:
-// - row.due_at.since(now)).min();
-// + row.due_at.since(now)).min().or(Some(Duration::ZERO));
+// - due.map(|at| at.since(now)).min();
+// + due.map(|at| at.since(now)).min().or(Some(Duration::ZERO));
 pub async fn an_empty_store_has_no_backlog<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     assert_eq!(ground.backlog().await, Backlog::default(), "there is nothing to do");
@@ -56,8 +56,8 @@ pub async fn a_claimed_unrouted_event_is_still_unrouted<H: StoreHarness>() {
 }
 
 // Catches in memory/deliveries.rs:
-// - row.due_at.since(now)).min();
-// + row.due_at.since(now)).max();
+// - due.map(|at| at.since(now)).min();
+// + due.map(|at| at.since(now)).max();
 pub async fn a_backlog_says_when_its_earliest_is_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -74,8 +74,9 @@ pub async fn a_backlog_says_when_its_earliest_is_due<H: StoreHarness>() {
 }
 
 // Catches in memory/deliveries.rs:
-// - left.next_due = active.iter()
-// + left.next_due = open()
+// - let due = active.iter().map(
+// + let everybodys: Vec<_> = open().collect();
+// + let due = everybodys.iter().map(
 pub async fn a_backlog_of_inactive_endpoints_is_never_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

@@ -98,8 +98,8 @@ pub async fn an_edit_does_not_give_a_rate_back<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - if share == 0 {
-// + if false {
+// - let share = shares.room(&endpoint.tenant) as usize;
+// + let share = usize::MAX;
 pub async fn a_claim_is_parted_among_the_tenants_with_work<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (flood, second) =

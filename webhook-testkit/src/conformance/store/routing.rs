@@ -86,7 +86,7 @@ pub async fn a_claim_of_unrouted_events_says_when_anothers_lease_ends<H: StoreHa
 }
 
 // Catches in memory/enqueue.rs:
-// - self.deliver(&event, pending.deliveries, now);
+// - self.deliver(&event, item.deliveries, now);
 pub async fn routing_creates_the_deliveries<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -101,11 +101,11 @@ pub async fn routing_creates_the_deliveries<H: StoreHarness>() {
 }
 
 // Catches in memory/enqueue.rs:
-// - let pending =
-// + if item.endpoints.is_empty() {
-// + return Routed::Done;
+// - self.deliver(&event, item.deliveries, now);
+// + if item.deliveries.is_empty() {
+// + self.keep(&event, Some(now));
 // + }
-// + let pending =
+// + self.deliver(&event, item.deliveries, now);
 pub async fn routing_to_nobody_is_done<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let event = ground.unrouted().await;

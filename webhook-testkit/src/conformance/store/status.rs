@@ -21,8 +21,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/upkeep.rs:
-// - due.map(|(_, row)| now.since(row.due_at)).max()
-// + due.map(|(_, row)| now.since(row.due_at)).max().or(Some(Duration::ZERO))
+// - due.filter(|at| *at <= now).map(|at| now.since(at)).max()
+// + due.filter(|at| *at <= now).map(|at| now.since(at)).max().or(Some(Duration::ZERO))
 pub async fn an_empty_store_is_well<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     assert_eq!(ground.store_status().await, StoreStatus::default(), "there is nothing to tell");
@@ -47,8 +47,8 @@ pub async fn a_status_counts_as_the_backlog_does<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - due.map(|(_, row)| now.since(row.due_at)).max()
-// + due.map(|(_, row)| now.since(row.due_at)).min()
+// - due.filter(|at| *at <= now).map(|at| now.since(at)).max()
+// + due.filter(|at| *at <= now).map(|at| now.since(at)).min()
 pub async fn a_status_tells_how_long_the_oldest_has_been_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (endpoint, paused) = (ground.endpoint().await, ground.endpoint().await);

@@ -231,8 +231,9 @@ pub async fn an_attempt_is_recorded_of_tracked_deliveries_alone<H: StoreHarness>
 }
 
 // Catches in memory/enqueue.rs:
-// - self.deliveries.entry(id).or_insert_with(|| new_row(event, new, now));
-// + self.deliveries.insert(id, new_row(event, new, now));
+// - if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
+// + self.deliveries.remove(&id);
+// + if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
 pub async fn routing_leaves_a_tracked_delivery_to_its_sender<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
