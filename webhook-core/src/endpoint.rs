@@ -4,11 +4,12 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{
     about::{Description, ExternalId, Metadata},
-    event::EventType,
+    event::{Event, EventType},
     filter::EventFilter,
     header::CustomHeaders,
     health::Health,
     id::{EndpointId, Revision, TenantId},
+    order::OrderPolicy,
     rate::RateLimit,
     retry::RetryPolicy,
     signature::Signing,
@@ -58,6 +59,9 @@ pub struct Endpoint {
     pub external_id: Option<ExternalId>,
     /// What else its owner has noted.
     pub metadata: Metadata,
+    /// Whether it gets the events of one ordering key one at a time, in the order in which they were
+    /// published, and what happens to the later ones when one is given up. Without it, all at once.
+    pub order: Option<OrderPolicy>,
     /// Whether it gets anything at present.
     pub state: EndpointState,
     /// How often it was edited: an edit must name the one it was made from.
@@ -89,6 +93,7 @@ impl Endpoint {
             description: None,
             external_id: None,
             metadata: Metadata::default(),
+            order: None,
             state: EndpointState::Active,
             revision: Revision::default(),
             created_at: Timestamp::default(),
@@ -99,6 +104,12 @@ impl Endpoint {
     /// Whether one of its filters matches.
     pub fn wants(&self, event_type: &EventType) -> bool {
         self.filters.iter().any(|filter| filter.matches(event_type))
+    }
+
+    /// Whether its delivery of `event` stands in a line: the event has an ordering key, and it asks for
+    /// order.
+    pub const fn keeps_order_of(&self, event: &Event) -> bool {
+        self.order.is_some() && event.ordering_key.is_some()
     }
 
     /// Sets whose it is.
@@ -175,6 +186,13 @@ impl Endpoint {
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
+        self
+    }
+
+    /// Sets whether it gets the events of one ordering key in order.
+    #[must_use]
+    pub const fn with_order(mut self, order: Option<OrderPolicy>) -> Self {
+        self.order = order;
         self
     }
 

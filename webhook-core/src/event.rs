@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     id::{EventId, TenantId},
+    order::{InvalidOrderingKey, OrderingKey},
     text::{is_segment, serde_as_text},
     time::Timestamp,
 };
@@ -166,6 +167,8 @@ pub struct Event {
     pub body: Bytes,
     /// The publisher's own key, unique within the tenant where present.
     pub key: Option<EventKey>,
+    /// What it belongs together with, for endpoints that want such events in order.
+    pub ordering_key: Option<OrderingKey>,
 }
 
 impl Event {
@@ -184,6 +187,7 @@ impl Event {
             content_type: ContentType::default(),
             body: body.into(),
             key: None,
+            ordering_key: None,
         }
     }
 
@@ -207,6 +211,13 @@ impl Event {
         self.key = key;
         self
     }
+
+    /// Sets what it belongs together with, for endpoints that want such events in order.
+    #[must_use]
+    pub fn with_ordering_key(mut self, key: Option<OrderingKey>) -> Self {
+        self.ordering_key = key;
+        self
+    }
 }
 
 impl fmt::Debug for Event {
@@ -220,6 +231,7 @@ impl fmt::Debug for Event {
             .field("content_type", &self.content_type)
             .field("body_bytes", &self.body.len())
             .field("key", &self.key)
+            .field("ordering_key", &self.ordering_key)
             .finish()
     }
 }
@@ -242,6 +254,7 @@ pub struct NewEvent {
     content_type: ContentType,
     body: Bytes,
     key: Option<EventKey>,
+    ordering_key: Option<OrderingKey>,
 }
 
 impl NewEvent {
@@ -276,6 +289,7 @@ impl NewEvent {
             content_type: ContentType::default(),
             body: body.into(),
             key: None,
+            ordering_key: None,
         })
     }
 
@@ -321,6 +335,17 @@ impl NewEvent {
         Ok(self)
     }
 
+    /// Sets what it belongs together with: an endpoint that asks for order gets the tenant's events of
+    /// one such key one at a time, in the order in which they were published.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent::OrderingKey`] when the text is none.
+    pub fn ordering_key(mut self, key: &str) -> Result<Self, InvalidEvent> {
+        self.ordering_key = Some(key.parse()?);
+        Ok(self)
+    }
+
     /// The body, byte for byte.
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -346,6 +371,7 @@ impl NewEvent {
             content_type: self.content_type,
             body: self.body,
             key: self.key,
+            ordering_key: self.ordering_key,
         }
     }
 }
@@ -374,6 +400,9 @@ pub enum InvalidEvent {
     /// The event key is not valid.
     #[error(transparent)]
     Key(#[from] InvalidEventKey),
+    /// The ordering key is not valid.
+    #[error(transparent)]
+    OrderingKey(#[from] InvalidOrderingKey),
     /// The data cannot be written as JSON.
     #[error("the data cannot be written as JSON: {0}")]
     Json(String),

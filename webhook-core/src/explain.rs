@@ -16,6 +16,7 @@ use crate::{
     endpoint::{DisabledReason, Endpoint, EndpointState},
     filter::EventFilter,
     health::Condition,
+    id::DeliveryId,
     rate::RateLimit,
     time::Timestamp,
     trigger::Trigger,
@@ -71,6 +72,8 @@ pub enum Standing {
     Delivered,
     /// It was given up.
     GivenUp(&'static str),
+    /// It was given up, and those behind it in its line wait until somebody does something.
+    Blocks(&'static str),
     /// It was called off.
     Cancelled,
     /// Its endpoint was disabled when the event came.
@@ -86,17 +89,23 @@ pub enum Standing {
     Resting(Duration, Option<u32>),
     /// It is due, and its endpoint gets no more than this a second.
     Limited(RateLimit),
+    /// It waits for this earlier one of its ordering key.
+    Behind(DeliveryId),
+    /// This earlier one of its ordering key was given up so long ago, and blocks it.
+    Blocked(DeliveryId, Duration),
     /// Its endpoint is paused.
     Paused,
     /// Its endpoint is disabled, and why.
     Disabled(&'static str),
 }
 
-/// Explains a delivery by its record, its endpoint as it is now, and the time by the store's clock.
+/// Explains a delivery by its record, its endpoint as it is now, the first one of the line in which it
+/// stands, if it does, and the time by the store's clock.
 pub fn explain(
     delivery: &Delivery,
     attempts: &[Attempt],
     endpoint: Option<&Endpoint>,
+    first: Option<&Delivery>,
     now: Timestamp,
 ) -> Explanation {
     let explained = attempts.iter().map(|attempt| ExplainedAttempt {
@@ -113,7 +122,7 @@ pub fn explain(
         ),
         wanted: wanted(delivery, endpoint),
         attempts: explained.collect(),
-        standing: standing(delivery, attempts, endpoint, now),
+        standing: standing(delivery, attempts, endpoint, first, now),
     }
 }
 
@@ -178,17 +187,21 @@ fn standing(
     delivery: &Delivery,
     attempts: &[Attempt],
     endpoint: Option<&Endpoint>,
+    first: Option<&Delivery>,
     now: Timestamp,
 ) -> Standing {
     match delivery.status {
         DeliveryStatus::Success => Standing::Delivered,
         DeliveryStatus::Cancelled => Standing::Cancelled,
         DeliveryStatus::Missed => Standing::Missed,
+        DeliveryStatus::Failed if first.is_some_and(|first| first.id == delivery.id) => {
+            Standing::Blocks(why_given_up(attempts.last()))
+        }
         DeliveryStatus::Failed => Standing::GivenUp(why_given_up(attempts.last())),
         DeliveryStatus::InFlight => {
             Standing::InFlight(now.since(delivery.last_attempt_at.unwrap_or(now)))
         }
-        DeliveryStatus::Pending => waiting(delivery, endpoint, now),
+        DeliveryStatus::Pending => waiting(delivery, endpoint, first, now),
     }
 }
 
@@ -204,7 +217,12 @@ fn why_given_up(last: Option<&Attempt>) -> &'static str {
 }
 
 /// Why a pending delivery waits: its endpoint may stand in the way, whatever its time.
-fn waiting(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> Standing {
+fn waiting(
+    delivery: &Delivery,
+    endpoint: Option<&Endpoint>,
+    first: Option<&Delivery>,
+    now: Timestamp,
+) -> Standing {
     match endpoint.map(|endpoint| endpoint.state) {
         Some(EndpointState::Paused) => return Standing::Paused,
         Some(EndpointState::Disabled(DisabledReason::ByHand)) => {
@@ -218,6 +236,9 @@ fn waiting(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> 
         }
         Some(EndpointState::Active) | None => {}
     }
+    if let Some(first) = first.filter(|first| first.id != delivery.id) {
+        return behind(first, now);
+    }
     let due_at = delivery.due_at.unwrap_or(now);
     let condition = endpoint.map(|endpoint| endpoint.health.condition());
     match (condition, endpoint.and_then(|endpoint| endpoint.rate)) {
@@ -227,6 +248,16 @@ fn waiting(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> 
         _ if due_at > now => Standing::NotYet(due_at.since(now)),
         (_, Some(rate)) => Standing::Limited(rate),
         _ => Standing::Due(now.since(due_at)),
+    }
+}
+
+/// What it means to stand behind the first one of a line.
+fn behind(first: &Delivery, now: Timestamp) -> Standing {
+    if first.status.is_final() {
+        let since = first.last_attempt_at.unwrap_or(first.created_at);
+        Standing::Blocked(first.id, now.since(since))
+    } else {
+        Standing::Behind(first.id)
     }
 }
 
@@ -280,6 +311,10 @@ impl fmt::Display for Standing {
         match self {
             Self::Delivered => f.write_str("now: delivered; nothing is left to do"),
             Self::GivenUp(why) => write!(f, "now: given up, as {why}; redeliver it to try again"),
+            Self::Blocks(why) => write!(
+                f,
+                "now: given up, as {why}; the later ones of its ordering key wait: redeliver it, or skip it"
+            ),
             Self::Cancelled => f.write_str(
                 "now: called off, by hand or with its endpoint; redeliver it to try again",
             ),
@@ -314,6 +349,14 @@ impl fmt::Display for Standing {
             Self::Limited(rate) => write!(
                 f,
                 "next: due; the endpoint gets {rate}, and others of it are before this one (does a worker run?)"
+            ),
+            Self::Behind(first) => {
+                write!(f, "next: waits for an earlier delivery of its ordering key: {first}")
+            }
+            Self::Blocked(first, since) => write!(
+                f,
+                "next: nothing, blocked since an earlier delivery of its ordering key failed, {} ago: skip or redeliver {first}",
+                seconds(*since)
             ),
             Self::Paused => f.write_str("next: nothing, as the endpoint is paused; resume it"),
             Self::Disabled(why) => {
@@ -376,7 +419,17 @@ mod tests {
 
     /// The page, without its first line.
     fn page(delivery: &Delivery, attempts: &[Attempt], endpoint: Option<&Endpoint>) -> String {
-        let page = explain(delivery, attempts, endpoint, NOW).to_string();
+        page_behind(None, delivery, attempts, endpoint)
+    }
+
+    /// The same, where this one is the first of its line.
+    fn page_behind(
+        first: Option<&Delivery>,
+        delivery: &Delivery,
+        attempts: &[Attempt],
+        endpoint: Option<&Endpoint>,
+    ) -> String {
+        let page = explain(delivery, attempts, endpoint, first, NOW).to_string();
         let (first, rest) = page.split_once('\n').unwrap();
         assert!(first.contains("invoice.paid to https://billing.example/hooks:"), "{first}");
         assert!(!page.contains("token"), "the query may be secret");
@@ -384,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn thirteen_situations_as_a_support_engineer_reads_them() {
+    fn sixteen_situations_as_a_support_engineer_reads_them() {
         use DeliveryStatus::{Cancelled, Failed, InFlight, Missed, Pending, Success};
         let active = endpoint();
         let paused = endpoint().with_state(EndpointState::Paused);
@@ -394,6 +447,11 @@ mod tests {
         later.due_at = Some(NOW.after(Duration::from_secs(300)));
         let mut held = delivery(InFlight);
         held.last_attempt_at = Some(ago(3));
+        let mut first = delivery(Pending);
+        first.id = DeliveryId::new(EventId::from_uuid(Uuid::from_u128(9)), endpoint().id);
+        let mut given_up = first.clone();
+        (given_up.status, given_up.last_attempt_at) = (Failed, Some(ago(90)));
+        let behind = first.id;
         let lost = Attempt::record(1, ago(60), Duration::ZERO, &Outcome::Unknown);
         let blocked = attempt(1, 9, None, Some((FailureKind::Blocked, "address not allowed")));
         let timeout = attempt(1, 40, None, Some((FailureKind::Timeout, "timed out")));
@@ -439,6 +497,21 @@ mod tests {
                 "redirected",
                 page(&later, &[failed(1, 20, 301)], Some(&active)),
                 format!("{wants}  attempt 1, 20s ago: status 301\n    redirects are never followed: the endpoint's URL has to change\n  next: an attempt in 5m, by the retry policy or as the receiver asked"),
+            ),
+            (
+                "behind another",
+                page_behind(Some(&first), &delivery(Pending), &[], Some(&active)),
+                format!("{wants}  no attempt is on record\n  next: waits for an earlier delivery of its ordering key: {behind}"),
+            ),
+            (
+                "behind one that was given up",
+                page_behind(Some(&given_up), &delivery(Pending), &[], Some(&active)),
+                format!("{wants}  no attempt is on record\n  next: nothing, blocked since an earlier delivery of its ordering key failed, 1m30s ago: skip or redeliver {behind}"),
+            ),
+            (
+                "given up, with others behind",
+                page_behind(Some(&delivery(Failed)), &delivery(Failed), &[failed(1, 90, 401)], Some(&active)),
+                format!("{wants}  attempt 1, 1m30s ago: status 401\n    the receiver did not trust the request: compare its secret\n  now: given up, as the retry policy allows no further attempt; the later ones of its ordering key wait: redeliver it, or skip it"),
             ),
             (
                 "paused",

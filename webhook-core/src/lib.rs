@@ -39,6 +39,7 @@ mod health;
 mod id;
 mod idle;
 mod notice;
+mod order;
 mod pace;
 mod port;
 mod publisher;
@@ -94,6 +95,7 @@ pub use crate::{
     },
     idle::until_idle,
     notice::{Notice, NoticeId, NoticeKind},
+    order::{InvalidOrderPolicy, InvalidOrderingKey, OrderPolicy, OrderingKey},
     pace::Pace,
     port::{
         Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, Signer,
@@ -107,7 +109,7 @@ pub use crate::{
             endpoints::Updated,
             prune::{Prune, PruneCursor, Pruned},
             replay::{ReplayPage, Replayed},
-            upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, StoreStatus},
+            upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus},
         },
     },
     publisher::{Publisher, SendError, Sent},

@@ -18,6 +18,7 @@ use crate::{
     filter::EventFilter,
     health::Condition,
     id::{DeliveryId, EndpointId, EventId, Revision, TenantId},
+    order::{OrderPolicy, OrderingKey},
     rate::RateLimit,
     retry::RetryPolicy,
     signature::Profile,
@@ -77,6 +78,9 @@ pub struct EndpointView {
     /// How it is, as its attempts tell.
     #[serde(serialize_with = "as_text")]
     pub health: Condition,
+    /// What happens to the later events of an ordering key when one is given up; nothing, where it
+    /// gets them in no particular order.
+    pub order: Option<OrderPolicy>,
     /// How often it was edited; an edit names the one that it was made from.
     pub revision: Revision,
     /// When it was registered.
@@ -105,6 +109,7 @@ impl EndpointView {
             max_in_flight: endpoint.max_in_flight,
             rate: endpoint.rate,
             health: endpoint.health.condition(),
+            order: endpoint.order,
             revision: endpoint.revision,
             created_at: endpoint.created_at,
         }
@@ -124,6 +129,8 @@ pub struct EventView {
     pub event_type: EventType,
     /// The publisher's own key for it.
     pub key: Option<EventKey>,
+    /// What it belongs together with.
+    pub ordering_key: Option<OrderingKey>,
     /// When it happened.
     #[serde(serialize_with = "as_text")]
     pub occurred_at: Timestamp,
@@ -142,6 +149,7 @@ impl EventView {
             tenant: event.tenant.clone(),
             event_type: event.event_type.clone(),
             key: event.key.clone(),
+            ordering_key: event.ordering_key.clone(),
             occurred_at: event.occurred_at,
             content_type: event.content_type.clone(),
             bytes: event.body.len(),
@@ -334,7 +342,7 @@ mod tests {
             "timeout": "30s",
             "retry": RetryPolicy::durable().to_string(),
             "max_in_flight": 16,
-            "rate": null,
+            "order": null, "rate": null,
             "health": "healthy",
             "revision": 0,
             "created_at": "1970-01-01T00:00:00.000Z",

@@ -86,6 +86,7 @@ fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
         .with_notice(notice)
         .with_forgiven(claim.progress.forgiven.saturating_add(forgiven))
         .disabling(gone.then_some(DisabledReason::Gone))
+        .with_ordered(claim.event.ordering_key.is_some())
 }
 
 /// The last attempt that the policy allows was lost with its worker: there is nothing to send.
@@ -124,6 +125,7 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
         .with_forgiven(claim.progress.forgiven)
         .with_sign(if claim.unwell { Sign::Void } else { Sign::None }, HealthPolicy::new())
+        .with_ordered(claim.event.ordering_key.is_some())
 }
 
 /// Attempts that were claimed and never recorded: their workers are gone, what the receiver got is

@@ -248,8 +248,13 @@ impl Desk {
         for finish in finishes {
             self.failures = 0;
             self.let_go(finish.lease);
-            if let Settle::Retry(wait) = finish.settle {
-                self.claim_at = self.claim_at.min(now.saturating_add(wait));
+            match finish.settle {
+                Settle::Retry(wait) => {
+                    self.claim_at = self.claim_at.min(now.saturating_add(wait));
+                }
+                // The next one of its line is due.
+                Settle::Success | Settle::Failed if finish.ordered => self.claim_again(now),
+                Settle::Success | Settle::Failed => {}
             }
             if finish.sign.0 != Sign::None {
                 // There may be room for more of its endpoint now.

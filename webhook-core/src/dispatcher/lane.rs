@@ -85,7 +85,7 @@ pub struct Reservation {
 struct Reserved {
     claims: Vec<Delivering>,
     /// Whether a delivery waits in the store for somebody to claim it, without having been refused a
-    /// slot.
+    /// slot: nobody works here, or it has to wait for its turn.
     left_waiting: bool,
     /// The endpoints that had no slot free.
     refused: Vec<Arc<Endpoint>>,
@@ -137,6 +137,11 @@ impl Reservation {
             if !endpoint.state.is_active() {
                 return NewDelivery::pending(endpoint.id);
             }
+            // Whether it is its turn is known to the store alone.
+            if endpoint.keeps_order_of(&event) {
+                reserved.left_waiting = true;
+                return NewDelivery::pending(endpoint.id);
+            }
             if state.open && state.slots.reserve(endpoint) {
                 reserved.claims.push(self.delivering(&event, endpoint));
                 return NewDelivery::leased(endpoint.id, bay.lease);
@@ -165,7 +170,7 @@ impl Reservation {
         for (at, reserved) in events.into_iter().enumerate() {
             match answers.get(at) {
                 Some(Enqueued::Routed(_)) => {
-                    settled.left_waiting |= reserved.left_waiting || self.note_refused(&reserved);
+                    settled.left_waiting |= self.note_refused(&reserved) || reserved.left_waiting;
                     settled.unsent.extend(self.hand_over(reserved));
                 }
                 Some(Enqueued::Later) | None => {

@@ -17,10 +17,11 @@ pub fn explain_to_tenant(
     delivery: &Delivery,
     attempts: &[Attempt],
     endpoint: Option<&Endpoint>,
+    first: Option<&Delivery>,
     now: Timestamp,
 ) -> TenantExplanation {
     let attempts: Vec<_> = attempts.iter().cloned().map(without_inside).collect();
-    TenantExplanation(explain(delivery, &attempts, endpoint, now))
+    TenantExplanation(explain(delivery, &attempts, endpoint, first, now))
 }
 
 /// Why a delivery is where it is, for its tenant. Its `Display` is a page for people.
@@ -70,7 +71,8 @@ mod tests {
     };
 
     fn page(delivery: &Delivery, attempts: &[Attempt], endpoint: Option<&Endpoint>) -> String {
-        explain_to_tenant(delivery, attempts, endpoint, Timestamp::from_unix_secs(100)).to_string()
+        let now = Timestamp::from_unix_secs(100);
+        explain_to_tenant(delivery, attempts, endpoint, None, now).to_string()
     }
 
     fn endpoint() -> Endpoint {

@@ -22,6 +22,13 @@ pub use super::{
 /// - **At most one lease of a delivery holds at a time.** Each claim raises the epoch; a write that
 ///   names an older epoch changes nothing and answers [`Finished::LeaseLost`].
 /// - **Dropping a call** loses the answer, never half of the work.
+/// - **Order where it is asked for.** The pending deliveries that [`enqueue`](Self::enqueue) and
+///   [`route`](Self::route) create for an endpoint with an [`OrderPolicy`](crate::OrderPolicy), of an event
+///   with an ordering key, stand in the line of that endpoint and key, in the order of these calls and of
+///   the items of each. Only the first of a line is ever due; the others are pending, and due at no time.
+///   Whatever ends a delivery lets the next of its line go in the same transaction, due now, if
+///   [`leaves_line`](crate::OrderPolicy::leaves_line) says so by the policy of that moment. One whose
+///   attempt is in flight while it is cancelled is waited for until its lease ends.
 /// - **Every call answers in bounded time**, if need be with an error: a dispatcher waits for it.
 #[async_trait]
 pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
@@ -30,18 +37,23 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// An event whose [`FanOut::version`] is not the tenant's present one is stored unrouted
     /// instead; so is one with a leased delivery to an endpoint that is not
-    /// [well](crate::Health::is_well): its caller could not know. An event whose id or key is taken is not stored again: it is the same one when
-    /// tenant, type and body are the same. Ids are unique among all tenants, keys within one.
+    /// [well](crate::Health::is_well): its caller could not know. One with an ordering key is stored
+    /// unrouted also while an earlier one of the tenant and key is, so that it does not overtake that one.
+    ///
+    /// An event whose id or key is taken is not stored again: it is the same one when tenant, type and
+    /// body are the same. Ids are unique among all tenants, keys within one.
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
 
-    /// Takes up to `limit` unrouted events for `lease`: another worker gets them only after it.
+    /// Takes up to `limit` unrouted events for `lease`: another worker gets them only after it. Those of
+    /// one tenant and ordering key are answered in the order in which they were stored, and only together
+    /// with all before them: none while another worker has an earlier one.
     async fn claim_unrouted(
         &self,
         limit: usize,
         lease: Duration,
     ) -> Result<ClaimedUnrouted, StoreError>;
 
-    /// Writes down where unrouted events go. Answers in the order of `batch`.
+    /// Writes down where unrouted events go, one after the other. Answers in the order of `batch`.
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError>;
 
     /// Takes deliveries that are due, and those whose lease ran out. Each claim counts an attempt

@@ -41,6 +41,10 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
         window: Duration,
     ) -> Result<EndpointStats, StoreError>;
 
+    /// The first delivery of the line in which this one stands: itself, when it is the first. Absent, when
+    /// it stands in none: it was not ordered, or is over and blocks nobody.
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
     /// Opens the record of a tracked delivery, as pending, with its event. Answers how many attempts
     /// an earlier call has recorded under the same id; a new record has 0. When the event's key is taken,
     /// it stays the first event's, and this one is stored without.

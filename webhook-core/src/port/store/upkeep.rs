@@ -30,6 +30,10 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// Makes final deliveries pending again, due at once, with a fresh budget of attempts, begun by
     /// [`Redeliver::cause`]; their numbers go on. The epoch is raised: a worker that still has an
     /// attempt of one in flight (it was cancelled meanwhile) has lost its lease.
+    ///
+    /// One that blocks its line keeps its place. Any other whose event has an ordering key, and whose
+    /// endpoint asks for order, goes to the end of its line and is due when its turn comes, those of one
+    /// batch in the order of their ids.
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
 
     /// Makes some of an endpoint's final deliveries due again, as [`redeliver`](Self::redeliver) does,
@@ -43,6 +47,10 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
     /// flight may end and is recorded, and changes nothing more.
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
+
+    /// Lets the lines go on that these failed deliveries block: the next of each is due now. They stay
+    /// failed.
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
 
     /// How the store is doing. Cheap enough to ask every minute: it counts no further than
     /// [`StoreStatus::CAP`], however much there is.
@@ -61,8 +69,8 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// that nobody has acknowledged. Each call is
     /// short and locks only what it removes; what somebody else works on is passed over.
     ///
-    /// Only final deliveries that came about and were finished before the cut are removed, and only
-    /// events that are routed and were stored before it. A key is remembered as long as its event.
+    /// Only final deliveries that came about and were finished before the cut are removed, but for those
+    /// that block a line, and only events that are routed and were stored before it. A key is remembered as long as its event.
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
 }
 
@@ -186,6 +194,17 @@ pub enum Cancelled {
     Unchanged(DeliveryStatus),
     /// It is the record of sending within a call.
     Tracked,
+    /// There is no such delivery.
+    NotFound,
+}
+
+/// What became of a delivery to skip.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Skipped {
+    /// Its line goes on without it.
+    Done,
+    /// It blocks no line, and is in this status.
+    Unchanged(DeliveryStatus),
     /// There is no such delivery.
     NotFound,
 }

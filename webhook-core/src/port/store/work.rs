@@ -194,6 +194,9 @@ pub struct Finish {
     pub sign: (Sign, HealthPolicy),
     /// What somebody has to be told, and of which tenant.
     pub notice: Option<(TenantId, NoticeKind)>,
+    /// Whether the event has an ordering key: if so, others may wait for this delivery. Without it a
+    /// store need not look for any, so whoever finishes a claim says it.
+    pub ordered: bool,
 }
 
 impl Finish {
@@ -213,6 +216,7 @@ impl Finish {
             disable_endpoint: None,
             sign: (Sign::None, HealthPolicy::new()),
             notice: None,
+            ordered: false,
         }
     }
 
@@ -247,6 +251,12 @@ impl Finish {
     /// What went wrong in the last attempt.
     pub fn last_error(&self) -> Option<&str> {
         self.attempts.last()?.failure.as_ref().map(|failure| failure.text.as_str())
+    }
+    /// Sets whether the event has an ordering key.
+    #[must_use]
+    pub const fn with_ordered(mut self, ordered: bool) -> Self {
+        self.ordered = ordered;
+        self
     }
 }
 
