@@ -7,20 +7,21 @@ mod enqueue;
 mod finish;
 mod health;
 mod log;
+mod order;
 mod prune;
 mod replay;
 mod row;
 mod upkeep;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use webhook_core::{
-    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, TenantId, TenantVersion,
-    Timestamp,
+    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, OrderingKey, TenantId,
+    TenantVersion, Timestamp,
 };
 
 use crate::ManualClock;
@@ -54,6 +55,8 @@ struct State {
     events: BTreeMap<EventId, EventRow>,
     keys: BTreeMap<(TenantId, EventKey), EventId>,
     deliveries: BTreeMap<DeliveryId, DeliveryRow>,
+    /// Deliveries that go one after the other. None of these is empty.
+    lines: BTreeMap<(EndpointId, OrderingKey), VecDeque<DeliveryId>>,
     leases_lost: u64,
     notices: BTreeMap<(Timestamp, NoticeId), Notice>,
     /// When events were stored.

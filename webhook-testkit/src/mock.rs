@@ -22,8 +22,8 @@ use webhook_core::{
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease,
     Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Request,
-    Response, Route, Routed, Signer, SignerError, Snapshot, StoreError, StoreStatus, TenantId,
-    Timestamp, Transport, TransportError, Updated, Upkeep,
+    Response, Route, Routed, Signer, SignerError, Skipped, Snapshot, StoreError, StoreStatus,
+    TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
 };
 
 mock! {
@@ -118,6 +118,8 @@ mock! {
         async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
         async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
         async fn endpoint_stats(&self, endpoint: EndpointId, window: Duration) -> Result<EndpointStats, StoreError>;
+
+        async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
         async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError>;
         async fn record_tracked(&self, id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> Result<(), StoreError>;
     }
@@ -133,6 +135,7 @@ mock! {
         async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
         async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
         async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
+        async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
         async fn status(&self) -> Result<StoreStatus, StoreError>;
         async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
         async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;

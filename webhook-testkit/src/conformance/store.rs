@@ -27,6 +27,8 @@ pub mod leases;
 pub mod log;
 pub mod missed;
 pub mod notices;
+pub mod order;
+pub mod order_routing;
 pub mod pace;
 pub mod prune;
 pub mod redeliver;
@@ -121,6 +123,37 @@ macro_rules! __store_cases {
                 routing_by_a_stale_version_changes_nothing
                 routing_twice_creates_nothing_twice
                 each_route_of_a_batch_gets_its_own_answer
+            }
+            order {
+                only_the_first_of_a_line_is_claimed
+                the_next_one_goes_when_the_first_is_delivered
+                those_behind_wait_for_the_retries_of_the_first
+                a_claim_that_is_lost_or_given_back_keeps_its_place
+                keys_and_endpoints_do_not_wait_for_each_other
+                only_keyed_events_of_endpoints_that_ask_for_order_stand_in_line
+                what_is_leased_from_the_beginning_stands_in_no_line
+                a_line_that_has_run_empty_begins_anew
+                a_delivery_that_is_given_up_blocks_its_line
+                an_endpoint_may_skip_what_is_given_up
+                skipping_what_blocks_lets_its_line_go_on
+                only_what_blocks_a_line_is_skipped
+                redelivering_what_blocks_keeps_its_place
+                a_redelivery_goes_to_the_end_of_its_line
+                cancelling_closes_the_gap
+                the_next_one_waits_for_an_attempt_that_was_cancelled
+                without_order_all_that_waited_is_due
+                a_change_to_skipping_lets_blocked_lines_go_on
+                what_was_stored_before_order_was_asked_for_is_in_no_line
+                removing_an_endpoint_cancels_all_that_waits
+                what_blocks_a_line_is_not_pruned
+                publishers_and_workers_at_once_keep_order_and_forget_nobody
+            }
+            order_routing {
+                events_routed_later_stand_in_line
+                an_unrouted_event_waits_for_an_earlier_one_of_its_key
+                what_others_wait_for_is_taken_first
+                unrouted_events_of_other_keys_and_tenants_do_not_wait
+                an_event_does_not_overtake_an_unrouted_one_of_its_key
             }
             claims {
                 a_first_claim_carries_what_an_attempt_needs
@@ -429,6 +462,8 @@ mod tests {
             include_str!("store/enqueue.rs"),
             include_str!("store/keys.rs"),
             include_str!("store/routing.rs"),
+            include_str!("store/order.rs"),
+            include_str!("store/order_routing.rs"),
             include_str!("store/claims.rs"),
             include_str!("store/leases.rs"),
             include_str!("store/finish.rs"),

@@ -12,8 +12,8 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Snapshot,
-    StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
+    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped,
+    Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
 };
 
 use super::{Fault, Faults, WHY};
@@ -77,6 +77,8 @@ pub enum StoreCall {
     Attempts,
     /// [`DeliveryLog::endpoint_stats`].
     EndpointStats,
+    /// [`DeliveryLog::first_in_line`].
+    FirstInLine,
     /// [`DeliveryLog::open_tracked`].
     OpenTracked,
     /// [`DeliveryLog::record_tracked`].
@@ -87,6 +89,8 @@ pub enum StoreCall {
     Replay,
     /// [`Upkeep::cancel`].
     Cancel,
+    /// [`Upkeep::skip`].
+    Skip,
     /// [`Upkeep::status`].
     Status,
     /// [`Upkeep::prune`].
@@ -234,6 +238,10 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
         self.around(StoreCall::EndpointStats, self.inner.endpoint_stats(endpoint, window)).await
     }
 
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.around(StoreCall::FirstInLine, self.inner.first_in_line(id)).await
+    }
+
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         self.around(StoreCall::OpenTracked, self.inner.open_tracked(event, delivery)).await
     }
@@ -261,6 +269,10 @@ impl<S: Upkeep> Upkeep for FaultyStore<S> {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         self.around(StoreCall::Cancel, self.inner.cancel(batch)).await
+    }
+
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
+        self.around(StoreCall::Skip, self.inner.skip(batch)).await
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {

@@ -8,7 +8,7 @@ use webhook_core::{
 
 use super::{State, row::DeliveryRow};
 
-/// What is open for each endpoint, the longest due first.
+/// What may be claimed of each endpoint, the longest due first.
 type Open = BTreeMap<EndpointId, Vec<(Timestamp, DeliveryId)>>;
 
 impl State {
@@ -48,8 +48,10 @@ impl State {
 
     fn open(&self) -> Open {
         let mut open = Open::new();
-        for (&id, row) in self.deliveries.iter().filter(|(_, row)| row.is_open()) {
-            open.entry(id.endpoint).or_default().push((row.due_at, id));
+        for (&id, row) in &self.deliveries {
+            if let Some(due_at) = row.may_be_claimed_at() {
+                open.entry(id.endpoint).or_default().push((due_at, id));
+            }
         }
         open.values_mut().for_each(|ids| ids.sort_unstable());
         open.retain(|&endpoint, _| self.is_active(endpoint));

@@ -73,7 +73,8 @@ impl State {
             free.partition(|(id, _)| self.is_active(id.endpoint));
         left.waiting = capped(waiting.iter());
         left.pending = capped(active.iter());
-        let due = active.iter().map(|(id, row)| self.due_or_rested_at(**id, row.due_at));
+        let due = active.iter().filter_map(|(id, row)| Some((**id, row.may_be_claimed_at()?)));
+        let due = due.map(|(id, at)| self.due_or_rested_at(id, at));
         left.next_due = due.map(|at| at.since(now)).min();
         left
     }

@@ -15,7 +15,7 @@ impl EndpointStore for MemoryStore {
     }
 
     async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        Ok(self.state().update_endpoint(endpoint))
+        Ok(self.state().update_endpoint(endpoint, self.now()))
     }
 
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
@@ -74,7 +74,7 @@ impl State {
         Ok(())
     }
 
-    fn update_endpoint(&mut self, mut endpoint: Endpoint) -> Updated {
+    fn update_endpoint(&mut self, mut endpoint: Endpoint, now: Timestamp) -> Updated {
         let Some(stored) = self.endpoint(endpoint.id).filter(|it| it.tenant == endpoint.tenant)
         else {
             return Updated::NotFound;
@@ -85,8 +85,9 @@ impl State {
         endpoint.created_at = stored.created_at;
         endpoint.health =
             if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
-        let revision = endpoint.revision.next();
+        let (id, revision) = (endpoint.id, endpoint.revision.next());
         self.edit(endpoint);
+        self.reorder(id, now);
         Updated::Done(revision)
     }
 
@@ -105,6 +106,7 @@ impl State {
             row.status = DeliveryStatus::Cancelled;
             row.finished_at = Some(now);
         }
+        self.lines.retain(|(endpoint, _), _| *endpoint != id);
         true
     }
 }

@@ -1,6 +1,10 @@
 //! Taking in: events and their deliveries, at once or routed later.
 
-use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use webhook_core::{
     ClaimedUnrouted, DeliveryId, DeliveryStatus, Enqueue, Enqueued, Event, EventId, FanOut,
@@ -9,7 +13,7 @@ use webhook_core::{
 
 use super::{
     State,
-    row::{DeliveryRow, EventRow, is_same},
+    row::{DeliveryRow, EventRow, TenantKey, is_same},
 };
 
 impl State {
@@ -32,7 +36,8 @@ impl State {
                 fan_out.version.is_none_or(|version| self.is_current(&event.tenant, version));
             current && self.may_be_leased(fan_out)
         };
-        match item.fan_out.filter(is_current) {
+        let may_go = !self.is_behind_unrouted(&event);
+        match item.fan_out.filter(|fan_out| may_go && is_current(fan_out)) {
             Some(fan_out) => {
                 self.keep(&event, None);
                 Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
@@ -50,19 +55,53 @@ impl State {
         lease: Duration,
         now: Timestamp,
     ) -> ClaimedUnrouted {
-        let mut taken = Vec::new();
-        let mut next_due = None;
-        for row in self.events.values_mut() {
-            match row.unrouted_from {
-                Some(from) if from <= now && taken.len() < limit => {
-                    row.unrouted_from = Some(now.after(lease));
-                    taken.push(unrouted(&row.event));
-                }
-                Some(from) => next_due = earlier(next_due, from.since(now)),
-                None => {}
+        let mut lines = self.unrouted_lines(now);
+        let (mut taken, mut next_due) = (Vec::new(), None);
+        for (from, id, line) in self.unrouted() {
+            // In its place the first of its ordering key goes, if there is one that nobody has.
+            let first = match &line {
+                Some(line) => lines.get_mut(line).and_then(VecDeque::pop_front),
+                None => Some(id),
+            };
+            if from > now {
+                next_due = earlier(next_due, from.since(now));
+            } else if taken.len() < limit {
+                taken.extend(first);
+            } else if first.is_some() {
+                next_due = Some(Duration::ZERO);
             }
         }
-        ClaimedUnrouted::new(taken, next_due)
+        taken.sort_by_key(|id| (self.stored_at.get(id).copied(), *id));
+        let mut events = Vec::new();
+        for id in taken {
+            let Some(row) = self.events.get_mut(&id) else { continue };
+            row.unrouted_from = Some(now.after(lease));
+            events.push(unrouted(&row.event));
+        }
+        ClaimedUnrouted::new(events, next_due)
+    }
+
+    /// The unrouted events, the longest free first.
+    fn unrouted(&self) -> BTreeSet<(Timestamp, EventId, Option<TenantKey>)> {
+        let unrouted = |row: &EventRow| Some((row.unrouted_from?, row.id(), row.line()));
+        self.events.values().filter_map(unrouted).collect()
+    }
+
+    /// The unrouted events of each ordering key, the first stored first, up to one that somebody has.
+    fn unrouted_lines(&self, now: Timestamp) -> BTreeMap<TenantKey, VecDeque<EventId>> {
+        let unrouted = self.unrouted().into_iter();
+        let mut by_age: Vec<_> =
+            unrouted.filter_map(|(from, id, line)| Some((id, from, line?))).collect();
+        by_age.sort_by_key(|(id, ..)| (self.stored_at.get(id).copied(), *id));
+        let (mut lines, mut held_up) = (BTreeMap::<_, VecDeque<_>>::new(), BTreeSet::new());
+        for (id, from, line) in by_age {
+            if from > now || held_up.contains(&line) {
+                held_up.insert(line);
+            } else {
+                lines.entry(line).or_default().push_back(id);
+            }
+        }
+        lines
     }
 
     pub(super) fn route(&mut self, item: Route, now: Timestamp) -> Routed {
@@ -128,6 +167,9 @@ impl State {
             if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
                 vacant.insert(new_row(event, new, now));
                 count += usize::from(!new.missed);
+                if new.lease.is_none() && !new.missed {
+                    self.line_up(id);
+                }
             }
         }
         count

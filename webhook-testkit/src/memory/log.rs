@@ -38,6 +38,12 @@ impl DeliveryLog for MemoryStore {
         Ok(self.state().stats(endpoint, window, self.now()))
     }
 
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let state = self.state();
+        let first = state.first_in_line(id);
+        Ok(first.and_then(|id| state.show(id, state.deliveries.get(&id)?)))
+    }
+
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         self.state().open_tracked(event, delivery, self.now())
     }

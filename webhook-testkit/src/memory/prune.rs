@@ -44,6 +44,7 @@ impl State {
 
     fn old_deliveries(&self, cut: Timestamp, most: usize) -> Vec<DeliveryId> {
         let old = self.deliveries.iter().filter(|(_, row)| is_old(row, cut));
+        let old = old.filter(|(id, _)| !self.blocks(**id));
         old.map(|(id, _)| *id).take(most).collect()
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
-    LeaseEpoch, Pace, RateUsed, Timestamp, Trigger,
+    LeaseEpoch, OrderingKey, Pace, RateUsed, TenantId, Timestamp, Trigger,
 };
 
 /// An endpoint, removed ones included: the log still tells where deliveries went.
@@ -60,6 +60,8 @@ pub(super) struct DeliveryRow {
     pub(super) cause: Trigger,
     /// When it may be claimed: due while pending, the end of the lease while in flight.
     pub(super) due_at: Timestamp,
+    /// Whether it waits for another one, and is not due at all.
+    pub(super) parked: bool,
     pub(super) claimed_at: Option<Timestamp>,
     /// The claim before that one, should it lead to no attempt.
     pub(super) claimed_before: Option<Timestamp>,
@@ -84,6 +86,7 @@ impl DeliveryRow {
             forgiven: 0,
             cause: Trigger::First,
             due_at: now,
+            parked: false,
             claimed_at: None,
             claimed_before: None,
             last_error: None,
@@ -96,6 +99,11 @@ impl DeliveryRow {
     /// Whether a dispatcher still has to do with it.
     pub(super) fn is_open(&self) -> bool {
         self.tracked_url.is_none() && !self.status.is_final()
+    }
+
+    /// When it may be claimed, unless it waits for another one.
+    pub(super) fn may_be_claimed_at(&self) -> Option<Timestamp> {
+        (self.is_open() && !self.parked).then_some(self.due_at)
     }
 
     /// Whether somebody has a lease that holds.
@@ -134,8 +142,8 @@ impl DeliveryRow {
             Delivery::new(id, event.tenant.clone(), event.event_type.clone(), url, self.created_at);
         delivery.status = self.status;
         delivery.attempts = self.attempts;
-        delivery.due_at =
-            Some(self.due_at).filter(|_| self.is_open() && self.status == DeliveryStatus::Pending);
+        let is_pending = self.status == DeliveryStatus::Pending;
+        delivery.due_at = self.may_be_claimed_at().filter(|_| is_pending);
         delivery.last_attempt_at = self.claimed_at;
         delivery.last_error.clone_from(&self.last_error);
         delivery
@@ -153,4 +161,12 @@ impl EventRow {
     pub(super) fn id(&self) -> EventId {
         self.event.id
     }
+
+    /// The events that it must not overtake, nor be overtaken by.
+    pub(super) fn line(&self) -> Option<TenantKey> {
+        Some((self.event.tenant.clone(), self.event.ordering_key.clone()?))
+    }
 }
+
+/// An ordering key, and whose it is.
+pub(super) type TenantKey = (TenantId, OrderingKey);

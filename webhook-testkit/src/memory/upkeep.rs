@@ -1,12 +1,12 @@
 //! What operators may do.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use webhook_core::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
-    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, StoreError, StoreStatus, Timestamp,
-    Upkeep,
+    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
+    Timestamp, Upkeep,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};
@@ -14,7 +14,14 @@ use super::{MemoryStore, State, row::DeliveryRow};
 #[async_trait]
 impl Upkeep for MemoryStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        Ok(self.each(batch, State::redeliver))
+        let now = self.now();
+        let mut state = self.state();
+        let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
+        let answers: Vec<_> = batch.into_iter().map(|item| state.redeliver(item, now)).collect();
+        let done = ids.iter().zip(&answers).filter(|(_, answer)| **answer == Redelivered::Done);
+        let done: BTreeSet<_> = done.map(|(id, _)| *id).collect();
+        done.into_iter().for_each(|id| state.line_up(id));
+        Ok(answers)
     }
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
@@ -23,6 +30,10 @@ impl Upkeep for MemoryStore {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         Ok(self.each(batch, State::cancel))
+    }
+
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
+        Ok(self.each(batch, State::skip))
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
@@ -61,7 +72,7 @@ impl State {
         }
         row.status = DeliveryStatus::Pending;
         row.epoch = row.epoch.next();
-        row.held = false;
+        (row.held, row.parked) = (false, false);
         (row.budget_from, row.forgiven) = (row.attempts, 0);
         row.cause = item.cause;
         row.due_at = now;
@@ -80,7 +91,19 @@ impl State {
         let in_flight = row.status == DeliveryStatus::InFlight;
         row.status = DeliveryStatus::Cancelled;
         row.finished_at = Some(now);
+        // Nobody tells when the attempt in flight is over; its lease does.
+        let free_at = if in_flight { row.due_at.max(now) } else { now };
+        self.move_up(id, free_at);
         if in_flight { Cancelled::InFlight } else { Cancelled::Done }
+    }
+
+    fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
+        let Some(row) = self.deliveries.get(&id) else { return Skipped::NotFound };
+        if !self.blocks(id) {
+            return Skipped::Unchanged(row.status);
+        }
+        self.leave_line(id, now);
+        Skipped::Done
     }
 }
 
@@ -99,9 +122,9 @@ impl State {
     }
 
     fn oldest_due(&self, now: Timestamp) -> Option<Duration> {
-        let open =
-            self.deliveries.iter().filter(|(id, row)| row.is_open() && self.is_active(id.endpoint));
-        let due = open.map(|(id, row)| self.due_or_rested_at(*id, row.due_at));
+        let active = self.deliveries.iter().filter(|(id, _)| self.is_active(id.endpoint));
+        let due = active.filter_map(|(id, row)| Some((*id, row.may_be_claimed_at()?)));
+        let due = due.map(|(id, at)| self.due_or_rested_at(id, at));
         due.filter(|at| *at <= now).map(|at| now.since(at)).max()
     }
 

@@ -10,8 +10,8 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Snapshot,
-    StoreError, StoreStatus, TenantId, Timestamp, Updated, Upkeep,
+    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped,
+    Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Updated, Upkeep,
 };
 
 use crate::{ManualClock, MemoryStore};
@@ -154,6 +154,10 @@ impl DeliveryLog for Witness {
         self.store.endpoint_stats(endpoint, window).await
     }
 
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.store.first_in_line(id).await
+    }
+
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         self.store.open_tracked(event, delivery).await
     }
@@ -181,6 +185,10 @@ impl Upkeep for Witness {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         self.store.cancel(batch).await
+    }
+
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
+        self.store.skip(batch).await
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {

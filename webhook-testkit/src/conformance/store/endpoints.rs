@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use webhook_core::{
-    CustomHeaders, Description, Endpoint, EndpointState, ExternalId, Metadata, Profile,
-    RetryPolicy, Revision, Signing, SigningKey, StoreErrorKind, TenantId, TenantVersion, Timeout,
-    Timestamp, Updated,
+    CustomHeaders, Description, Endpoint, EndpointState, ExternalId, Metadata, OrderPolicy,
+    Profile, RetryPolicy, Revision, Signing, SigningKey, StoreErrorKind, TenantId, TenantVersion,
+    Timeout, Timestamp, Updated,
 };
 
 use super::{Ground, StoreHarness, ground::some_time};
@@ -35,6 +35,7 @@ fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
         .with_description("Bücher\n& Co".parse().ok())
         .with_external_id("crm:acme/7".parse().ok())
         .with_metadata(Metadata::new([("team", "billing"), ("größe", "\"x\"\0\u{1f4d6}")]).unwrap())
+        .with_order(Some(OrderPolicy::Skip))
         .with_state(EndpointState::Paused)
         .with_revision(Revision::from_u64(7))
         .with_created_at(some_time())

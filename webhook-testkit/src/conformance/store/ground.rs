@@ -214,18 +214,21 @@ pub(super) fn refused(number: u32) -> Attempt {
 pub(super) fn success(claim: &Claim) -> Finish {
     let number = claim.progress.attempt;
     Finish::new(claim.lease, vec![accepted(number)], number, Settle::Success)
+        .with_ordered(claim.event.ordering_key.is_some())
 }
 
 /// The claim's attempt got no answer; try again.
 pub(super) fn retry(claim: &Claim, wait: Duration) -> Finish {
     let number = claim.progress.attempt;
     Finish::new(claim.lease, vec![refused(number)], number, Settle::Retry(wait))
+        .with_ordered(claim.event.ordering_key.is_some())
 }
 
 /// The claim's attempt got no answer; give up.
 pub(super) fn failure(claim: &Claim) -> Finish {
     let number = claim.progress.attempt;
     Finish::new(claim.lease, vec![refused(number)], number, Settle::Failed)
+        .with_ordered(claim.event.ordering_key.is_some())
 }
 
 /// The deliveries claimed.

@@ -10,19 +10,19 @@ use super::{
 };
 
 impl<H: StoreHarness> Ground<H> {
-    async fn unrouted(&self) -> EventId {
+    pub(super) async fn unrouted(&self) -> EventId {
         let event = self.event();
         let id = event.id;
         self.enqueue(vec![Enqueue::unrouted(event)]).await;
         id
     }
 
-    async fn claim_unrouted(&self, limit: usize) -> Vec<UnroutedEvent> {
+    pub(super) async fn claim_unrouted(&self, limit: usize) -> Vec<UnroutedEvent> {
         let claimed = self.store.claim_unrouted(limit, LEASE).await;
         claimed.expect("unrouted events can be claimed").events
     }
 
-    async fn route(&self, route: Route) -> Routed {
+    pub(super) async fn route(&self, route: Route) -> Routed {
         let answers = self.store.route(vec![route]).await.expect("events can be routed");
         assert_eq!(answers.len(), 1, "there is one answer for each route of a batch");
         answers[0]

@@ -28,11 +28,13 @@ pub(super) enum Call {
     Deliveries(DeliveryQuery),
     Attempts(DeliveryId),
     Stats(EndpointId, Duration),
+    FirstInLine(DeliveryId),
     OpenTracked(Event, Delivery),
     RecordTracked(DeliveryId, Attempt, DeliveryStatus),
     Redeliver(Vec<Redeliver>),
     Replay(ReplayPage),
     Cancel(Vec<DeliveryId>),
+    Skip(Vec<DeliveryId>),
     Status,
     /// To the end, with as many calls as that takes.
     Prune(Prune),

@@ -87,6 +87,7 @@ impl Hands {
             85..87 => Some(Call::Backlog),
             87..89 => Some(Call::Status),
             89..91 => self.redeliver(&dice),
+            91 if dice.percent(50) => self.skip(&dice),
             91 => self.replay(&dice),
             92..93 => self.cancel(&dice),
             93..95 => Some(Self::prune(&dice)),

@@ -147,6 +147,9 @@ impl Side {
             Call::Stats(endpoint, window) => {
                 Answer::said(store.endpoint_stats(endpoint, window).await?)
             }
+            Call::FirstInLine(id) => {
+                Answer::said(store.first_in_line(id).await?.map(|delivery| self.shown(delivery)))
+            }
             Call::OpenTracked(event, mut delivery) => {
                 delivery.created_at = self.to_own(delivery.created_at);
                 Answer::said(store.open_tracked(&event, delivery).await?)
@@ -157,6 +160,7 @@ impl Side {
             Call::Redeliver(batch) => Answer::said(store.redeliver(batch).await?),
             Call::Replay(page) => Answer::said(self.replay(page).await?),
             Call::Cancel(batch) => Answer::said(store.cancel(batch).await?),
+            Call::Skip(batch) => Answer::said(store.skip(batch).await?),
             Call::Status => Answer::said(self.status(store.status().await?)),
             Call::Prune(prune) => Answer::said(self.prune(prune).await?),
             Call::Advance(_) => Answer::said(()),

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use webhook_core::{
     Attempt, Claim, CustomHeaders, Delivery, DeliveryId, DisabledReason, Endpoint, EndpointId,
     EndpointState, Event, EventId, EventKey, Failure, FailureKind, Finish, Lease, LeaseEpoch,
-    Metadata, Profile, RetryPolicy, Revision, Settle, Signing, SigningKey, Timestamp, Trigger,
+    Metadata, OrderPolicy, OrderingKey, Profile, RetryPolicy, Revision, Settle, Signing,
+    SigningKey, Timestamp, Trigger,
 };
 
 use super::SPANS;
@@ -18,7 +19,9 @@ use crate::{
 pub(super) fn event(dice: &Dice, id: EventId) -> Event {
     let event_type = dice.one_of(["invoice.paid", "user.made"]).parse().unwrap();
     let body = dice.one_of(["", "{}", r#"{"a":1}"#]);
-    let event = Event::new(id, event_type, some_time(), body).with_key(key(dice));
+    let event = Event::new(id, event_type, some_time(), body)
+        .with_key(key(dice))
+        .with_ordering_key(ordering_key(dice));
     match dice.below(4) {
         0 => event.with_content_type("text/plain".parse().unwrap()),
         _ => event,
@@ -29,6 +32,11 @@ pub(super) fn event(dice: &Dice, id: EventId) -> Event {
 fn key(dice: &Dice) -> Option<EventKey> {
     let keys = ["one", "One", "two", "three", "four"];
     dice.percent(25).then(|| dice.one_of(keys).parse().unwrap())
+}
+
+/// Few, so that there are lines.
+fn ordering_key(dice: &Dice) -> Option<OrderingKey> {
+    dice.percent(40).then(|| dice.one_of(["a", "A", "b"]).parse().unwrap())
 }
 
 /// The event again, or one that shares its id.
@@ -65,6 +73,9 @@ pub(super) fn endpoint(dice: &Dice, id: EndpointId) -> Endpoint {
         let keys = vec![SigningKey::new(secret).with_expiry(expiry)];
         let profiles = dice.one_of([Profile::BodyHmac, Profile::Standard]);
         endpoint = endpoint.with_signing(Signing::new(keys, vec![profiles]).unwrap());
+    }
+    if dice.percent(60) {
+        endpoint = endpoint.with_order(Some(dice.one_of([OrderPolicy::Block, OrderPolicy::Skip])));
     }
     if dice.percent(30) {
         endpoint = endpoint
@@ -115,6 +126,7 @@ pub(super) fn finish(dice: &Dice, claim: &Claim) -> Finish {
     Finish::new(claim.lease, attempts, made, settle)
         .with_forgiven(claim.progress.forgiven + u32::from(dice.percent(20)))
         .disabling(dice.percent(4).then_some(reason))
+        .with_ordered(claim.event.ordering_key.is_some())
 }
 
 /// The claim of a delivery that was leased as it was stored.

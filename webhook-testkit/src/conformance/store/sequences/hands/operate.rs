@@ -41,6 +41,14 @@ impl Hands {
         Some(Call::Cancel(batch))
     }
 
+    pub(super) fn skip(&self, dice: &Dice) -> Option<Call> {
+        let mut batch = Vec::new();
+        for _ in 0..=dice.below(4) {
+            batch.push(*dice.pick(&self.deliveries)?);
+        }
+        Some(Call::Skip(batch))
+    }
+
     /// Half of them only count.
     pub(super) fn prune(dice: &Dice) -> Call {
         let prune = Prune::older_than(dice.one_of(SPANS)).limit(dice.one_of([1, 3, 1_000]));
@@ -76,6 +84,7 @@ impl Hands {
             0 => Call::Event(id.event),
             1 => Call::Delivery(id),
             2 => Call::Stats(id.endpoint, dice.one_of(SPANS)),
+            3 => Call::FirstInLine(id),
             _ => Call::Attempts(id),
         })
     }
