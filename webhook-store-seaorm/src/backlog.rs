@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{Backlog, Timestamp};
 
-use crate::{fault::Fault, row::ToValue, tx::Tx, unit::Unit};
+use crate::{fault::Fault, order::unless_parked, row::ToValue, tx::Tx, unit::Unit};
 
 /// Counts what is left to do.
 pub(crate) struct CountBacklog;
@@ -15,7 +15,7 @@ pub(crate) struct CountBacklog;
 const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at <= ?";
 
 /// Longer than any lease, shorter than what cannot be read is put off.
-const SOON: Duration = Duration::from_secs(12 * 60 * 60);
+pub(crate) const SOON: Duration = Duration::from_secs(12 * 60 * 60);
 
 const IN_FLIGHT: &str =
     "SELECT 1 FROM {deliveries} {by_in_flight} WHERE status = 'in_flight' AND due_at > ?";
@@ -80,7 +80,7 @@ pub(crate) async fn count_left(
         row.number("waiting")?,
         None,
     );
-    Ok((left, row.time_if_any("next_due")?))
+    Ok((left, row.time_if_any("next_due")?.and_then(unless_parked)))
 }
 
 fn cap_of(cap: u64) -> Value {

@@ -166,6 +166,7 @@ fn partial_index(word: &str) -> Option<&'static str> {
         }
         "where_routed" => " WHERE route_due_at IS NULL",
         "where_unrouted" => " WHERE route_due_at IS NOT NULL",
+        "where_unrouted_ordered" => " WHERE route_due_at IS NOT NULL AND ordering_key IS NOT NULL",
         _ => return None,
     })
 }

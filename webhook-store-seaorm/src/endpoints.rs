@@ -19,6 +19,7 @@ use webhook_core::{
 use crate::{
     dialect::repeated,
     fault::Fault,
+    order::{dissolve, keep_order, let_some_go, lock_ordered, much_waits, reorder},
     row::{Row, ToValue, stored_health, unreadable},
     store::SeaOrmStore,
     tx::{ROWS, Tx},
@@ -26,7 +27,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
-                       max_in_flight, rate, description, external_id, metadata, state, revision, \
+                       max_in_flight, rate, order_policy, description, external_id, metadata, state, revision, \
                        created_at";
 
 /// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
@@ -39,7 +40,13 @@ impl EndpointStore for SeaOrmStore {
     }
 
     async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        self.perform(Update(endpoint)).await
+        loop {
+            if let Some(updated) = self.perform(Update(endpoint.clone())).await? {
+                return Ok(updated);
+            }
+            // Much waits in its lines: it goes bit by bit, while it still keeps order.
+            while self.perform(LetSomeGo(endpoint.clone())).await? {}
+        }
     }
 
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
@@ -88,25 +95,32 @@ impl Unit for Add {
         let row: Vec<_> = row.collect();
         let sql =
             format!("INSERT INTO {{endpoints}} ({COLUMNS}) VALUES ({})", repeated("?", row.len()));
-        tx.run(&sql, row).await.map(|_| ())
+        tx.run(&sql, row).await?;
+        if endpoint.order.is_some() { keep_order(tx, endpoint.id).await } else { Ok(()) }
     }
 }
 
+/// Edits an endpoint; answers nothing, and does nothing, when more waits in its lines than may be let go
+/// in one unit.
 struct Update(Endpoint);
 
 #[async_trait]
 impl Unit for Update {
-    type Answer = Updated;
+    type Answer = Option<Updated>;
     const WRITES: bool = true;
 
-    async fn run(&self, tx: &Tx) -> Result<Updated, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Option<Updated>, Fault> {
         let endpoint = &self.0;
         lock_tenants(tx, [endpoint.tenant.to_value()]).await?;
         let Some((stored, place)) = edited(tx, &endpoint.tenant, endpoint.id).await? else {
-            return Ok(Updated::NotFound);
+            return Ok(Some(Updated::NotFound));
         };
         if stored != endpoint.revision {
-            return Ok(Updated::Stale);
+            return Ok(Some(Updated::Stale));
+        }
+        let reorders = place.as_ref().is_none_or(|it| it.order != endpoint.order);
+        if reorders && endpoint.order.is_none() && much_waits(tx, endpoint.id).await? {
+            return Ok(None);
         }
         raise_version(tx, &endpoint.tenant).await?;
         let next = stored.next();
@@ -119,11 +133,37 @@ impl Unit for Update {
         };
         let sql = format!(
             "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
-             headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, description = ?, \
-             external_id = ?, metadata = ?, state = ?, revision = ?{anew} WHERE id = ?"
+             headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, order_policy = ?, \
+             description = ?, external_id = ?, metadata = ?, state = ?, revision = ?{anew} WHERE id = ?"
         );
         tx.run(&sql, values).await?;
-        Ok(Updated::Done(next))
+        if reorders {
+            reorder(tx, endpoint.id, endpoint.order, tx.now().await?).await?;
+        }
+        Ok(Some(Updated::Done(next)))
+    }
+}
+
+/// Lets some of what waits in the lines of an endpoint go, as it asks for order no more. Answers whether
+/// there may be more.
+struct LetSomeGo(Endpoint);
+
+#[async_trait]
+impl Unit for LetSomeGo {
+    type Answer = bool;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let Endpoint { id, tenant, .. } = &self.0;
+        lock_tenants(tx, [tenant.to_value()]).await?;
+        let stored = revision(tx, tenant, *id).await?;
+        if stored != Some(self.0.revision) {
+            return Ok(false);
+        }
+        if lock_ordered(tx, &BTreeSet::from([*id])).await?.is_empty() {
+            return Ok(false);
+        }
+        let_some_go(tx, *id, tx.now().await?).await
     }
 }
 
@@ -154,6 +194,8 @@ impl Unit for Hide {
         let no_notes = json(&Metadata::default())?;
         let values = [now.to_value(), stored.next().to_value(), no_notes, self.id.to_value()];
         tx.run(hide, values).await?;
+        // Nothing of it is due any more, and nobody waits for its turn.
+        dissolve(tx, self.id).await?;
         Ok(Some(true))
     }
 }
@@ -343,11 +385,13 @@ async fn edited(
     tenant: &TenantId,
     id: EndpointId,
 ) -> Result<Option<(Revision, Option<Endpoint>)>, Fault> {
-    let sql = "SELECT url, state, revision FROM {endpoints} \
+    let sql = "SELECT url, state, order_policy, revision FROM {endpoints} \
                WHERE id = ? AND tenant = ? AND removed_at IS NULL {for_update}";
     let Some(row) = tx.one(sql, [id.to_value(), tenant.to_value()]).await? else { return Ok(None) };
-    let place =
-        || Ok::<_, Fault>(Endpoint::new(id, row.parse("url")?).with_state(row.parse("state")?));
+    let place = || {
+        let place = Endpoint::new(id, row.parse("url")?).with_state(row.parse("state")?);
+        Ok::<_, Fault>(place.with_order(row.parse_if_any("order_policy")?))
+    };
     Ok(Some((Revision::from_u64(row.number("revision")?), place().ok())))
 }
 
@@ -366,7 +410,7 @@ impl<'a> StoredKey<'a> {
 }
 
 /// What an edit may change, as values in the order of the columns.
-fn settings(endpoint: &Endpoint) -> Result<[Value; 13], Fault> {
+fn settings(endpoint: &Endpoint) -> Result<[Value; 14], Fault> {
     let signing = &endpoint.signing;
     let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
     Ok([
@@ -379,6 +423,7 @@ fn settings(endpoint: &Endpoint) -> Result<[Value; 13], Fault> {
         endpoint.retry.to_string().into(),
         endpoint.max_in_flight.to_value(),
         endpoint.rate.to_value(),
+        endpoint.order.to_value(),
         endpoint.description.as_ref().map(|text| text.as_str().to_owned()).into(),
         endpoint.external_id.as_ref().map(|id| id.as_str().to_owned()).into(),
         json(&endpoint.metadata)?,
@@ -402,6 +447,7 @@ fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
         .with_description(row.parse_if_any("description")?)
         .with_external_id(row.parse_if_any("external_id")?)
         .with_metadata(from_json(row, "metadata")?)
+        .with_order(row.parse_if_any("order_policy")?)
         .with_state(row.parse("state")?)
         .with_revision(Revision::from_u64(row.number("revision")?))
         .with_created_at(row.time("created_at")?))

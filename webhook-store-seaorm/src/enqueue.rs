@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
-    EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut, LeaseEpoch,
-    NewDelivery, TenantId, TenantVersion, Timestamp,
+    DeliveryId, EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut,
+    LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
 };
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     endpoints::{Known, versions},
     fault::Fault,
     health::unwell,
+    order::{Line, Lines},
+    route::{TenantKey, unrouted_keys},
     row::{Row, ToValue},
     tx::{ROWS, Tx},
     unit::Unit,
@@ -36,7 +38,10 @@ impl Unit for EnqueueEvents {
         let unwell = unwell_of(tx, &self.0, &versions, now).await?;
         let mut taken = Taken::read(tx, &self.0).await?;
         let direct = Direct::read(tx, &self.0).await?;
-        let mut rows = NewRows { now, unwell, events: Vec::new(), deliveries: Vec::new() };
+        let lines = Lines::lock(tx, lines(&self.0)).await?;
+        let behind = unrouted_keys(tx, &ordering_keys(&self.0), now).await?;
+        let mut rows =
+            NewRows { now, unwell, lines, behind, events: Vec::new(), deliveries: Vec::new() };
         let answer = |item: &Enqueue| {
             let answer = taken.answer(&item.event).or_else(|| direct.answer(item));
             answer.unwrap_or_else(|| {
@@ -97,6 +102,25 @@ async fn unwell_of(
 /// The endpoints that the caller means to send to at once.
 fn leased(fan_out: &FanOut) -> impl Iterator<Item = EndpointId> {
     fan_out.deliveries.iter().filter(|new| new.lease.is_some()).map(|new| new.endpoint)
+}
+
+/// The lines that its deliveries may stand in.
+fn lines(batch: &[Enqueue]) -> BTreeSet<Line> {
+    let mut lines = BTreeSet::new();
+    for Enqueue { event, fan_out, .. } in batch {
+        let (Some(key), Some(fan_out)) = (&event.ordering_key, fan_out) else { continue };
+        let pending = fan_out.deliveries.iter().filter(|new| new.lease.is_none());
+        lines.extend(pending.map(|new| (new.endpoint, key.clone())));
+    }
+    lines
+}
+
+fn ordering_keys(batch: &[Enqueue]) -> BTreeSet<TenantKey> {
+    batch.iter().filter_map(|item| tenant_key(&item.event)).collect()
+}
+
+fn tenant_key(event: &Event) -> Option<TenantKey> {
+    Some((event.tenant.clone(), event.ordering_key.clone()?))
 }
 
 /// Whose ids and keys are taken: by stored events, and by those that stand earlier in the batch.
@@ -215,42 +239,58 @@ struct NewRows {
     now: Timestamp,
     /// Endpoints that take no attempts as they come.
     unwell: BTreeSet<EndpointId>,
-    events: Vec<[Value; 9]>,
+    lines: Lines,
+    /// Ordering keys of which an event is not routed yet: no other may overtake it.
+    behind: BTreeSet<TenantKey>,
+    events: Vec<EventRow>,
     deliveries: Vec<DeliveryRow>,
 }
 
 impl NewRows {
     fn add(&mut self, item: &Enqueue, version: TenantVersion) -> Enqueued {
         let event = &item.event;
+        let key = tenant_key(event);
+        let is_behind = key.as_ref().is_some_and(|key| self.behind.contains(key));
+        let may_be_leased = |it: &FanOut| leased(it).all(|id| !self.unwell.contains(&id));
         let current = item.fan_out.as_ref();
         let current = current
             .filter(|it| it.version.is_none_or(|it| it == version))
-            .filter(|it| leased(it).all(|id| !self.unwell.contains(&id)));
+            .filter(|it| !is_behind && may_be_leased(it));
         let route_due_at = if current.is_some() { None } else { Some(self.now) };
         self.events.push(event_row(event, self.now, route_due_at));
-        let Some(fan_out) = current else { return Enqueued::Later };
+        let Some(fan_out) = current else {
+            self.behind.extend(key);
+            return Enqueued::Later;
+        };
         // An endpoint named twice still gets one delivery.
         let each: BTreeMap<_, _> =
             fan_out.deliveries.iter().map(|delivery| (delivery.endpoint, delivery)).collect();
-        let new = |delivery: &&NewDelivery| {
-            delivery_row(event.id, &event.tenant, &event.event_type, **delivery, self.now)
-        };
-        self.deliveries.extend(each.values().map(new));
+        for &&new in each.values() {
+            let id = DeliveryId::new(event.id, new.endpoint);
+            let key = event.ordering_key.as_ref().filter(|_| !new.missed);
+            let due_at = match new.lease {
+                Some(lease) => self.now.after(lease),
+                None => self.lines.line_up(id, key, self.now),
+            };
+            let (tenant, event_type) = (&event.tenant, &event.event_type);
+            self.deliveries.push(delivery_row(id, tenant, event_type, new, due_at, self.now));
+        }
         Enqueued::Routed(each.values().filter(|new| !new.missed).count())
     }
 
     async fn insert(self, tx: &Tx) -> Result<(), Fault> {
         insert_events(tx, self.events, "").await?;
-        insert_deliveries(tx, self.deliveries).await
+        insert_deliveries(tx, self.deliveries).await?;
+        self.lines.insert(tx).await
     }
 }
 
 /// The columns of an event: what it says of itself, when it was stored, when somebody may route it.
-pub(crate) const EVENT_COLUMNS: &str =
-    "id, tenant, event_type, occurred_at, content_type, body, event_key, created_at, route_due_at";
+pub(crate) const EVENT_COLUMNS: &str = "id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, created_at, \
+     route_due_at";
 
 /// What an event says of itself, in the order of its columns.
-pub(crate) fn event_values(event: &Event) -> [Value; 7] {
+pub(crate) fn event_values(event: &Event) -> [Value; 8] {
     [
         event.id.to_value(),
         event.tenant.to_value(),
@@ -259,20 +299,25 @@ pub(crate) fn event_values(event: &Event) -> [Value; 7] {
         event.content_type.to_value(),
         event.body.to_value(),
         event.key.to_value(),
+        event.ordering_key.to_value(),
     ]
 }
+
+/// An event as values in the order of its columns.
+pub(crate) type EventRow = [Value; 10];
 
 pub(crate) fn event_row(
     event: &Event,
     now: Timestamp,
     route_due_at: Option<Timestamp>,
-) -> [Value; 9] {
-    let [id, tenant, event_type, occurred_at, content_type, body, key] = event_values(event);
-    let (now, route_due_at) = (now.to_value(), route_due_at.to_value());
-    [id, tenant, event_type, occurred_at, content_type, body, key, now, route_due_at]
+) -> EventRow {
+    let [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key] =
+        event_values(event);
+    let (now, due_at) = (now.to_value(), route_due_at.to_value());
+    [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key, now, due_at]
 }
 
-pub(crate) async fn insert_events(tx: &Tx, rows: Vec<[Value; 9]>, or: &str) -> Result<(), Fault> {
+pub(crate) async fn insert_events(tx: &Tx, rows: Vec<EventRow>, or: &str) -> Result<(), Fault> {
     tx.insert(&format!("{{events}} ({EVENT_COLUMNS})"), rows, or).await
 }
 
@@ -280,20 +325,21 @@ pub(crate) async fn insert_events(tx: &Tx, rows: Vec<[Value; 9]>, or: &str) -> R
 pub(crate) type DeliveryRow = [Value; 12];
 
 pub(crate) fn delivery_row(
-    event: EventId,
+    id: DeliveryId,
     tenant: &TenantId,
     event_type: &EventType,
     new: NewDelivery,
+    due_at: Timestamp,
     now: Timestamp,
 ) -> DeliveryRow {
     let (epoch, attempts) = match new.lease {
         Some(_) => (LeaseEpoch::default().next(), 1u32),
         None => (LeaseEpoch::default(), 0),
     };
-    let due_at = Some(now.after(new.lease.unwrap_or_default())).filter(|_| !new.missed);
+    let due_at = Some(due_at).filter(|_| !new.missed);
     [
-        event.to_value(),
-        new.endpoint.to_value(),
+        id.event.to_value(),
+        id.endpoint.to_value(),
         tenant.to_value(),
         event_type.to_value(),
         new.status().to_value(),
@@ -320,5 +366,6 @@ pub(crate) fn event(row: &Row) -> Result<Event, Fault> {
     Ok(Event::new(row.event("id")?, row.parse("event_type")?, row.time("occurred_at")?, body)
         .with_tenant(row.parse("tenant")?)
         .with_content_type(row.parse("content_type")?)
-        .with_key(row.parse_if_any("event_key")?))
+        .with_key(row.parse_if_any("event_key")?)
+        .with_ordering_key(row.parse_if_any("ordering_key")?))
 }

@@ -8,13 +8,14 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{
-    Attempt, DeliveryId, DeliveryStatus, Finish, Finished, Lease, LeaseEpoch, Settle, Timestamp,
-    whole_millis,
+    Attempt, DeliveryId, DeliveryStatus, EndpointId, Finish, Finished, Lease, LeaseEpoch,
+    OrderPolicy, Settle, Timestamp, whole_millis,
 };
 
 use crate::{
     fault::Fault,
     health::Watched,
+    order::{leave, lock_ordered, policies},
     row::{Row, ToValue},
     rows::{Locked, pairs},
     status::count_leases_lost,
@@ -33,9 +34,10 @@ impl Unit for FinishDeliveries {
     async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
         let now = tx.now().await?;
         let mut watched = Watched::lock(tx, &self.0, now).await?;
+        let policies = self.lock_lines(tx).await?;
         let mut held = Held::read(tx, self.0.iter().map(|item| item.lease.delivery)).await?;
         let mut changes = Changes::default();
-        let mut attempts = Vec::new();
+        let (mut attempts, mut leaving) = (Vec::new(), BTreeMap::new());
         let mut answers = Vec::new();
         for item in &self.0 {
             let taken = held.take(item.lease);
@@ -49,14 +51,28 @@ impl Unit for FinishDeliveries {
                 watched.tell(item, now);
             }
             let change = Change::finish(&state, item, now);
+            let policy = policies.get(&item.lease.delivery.endpoint);
+            if policy.is_some_and(|policy| policy.leaves_line(change.status)) {
+                leaving.insert(item.lease.delivery, now);
+            }
             changes.add(state.row, change);
             attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
         }
         watched.write(tx).await?;
         insert_attempts(tx, attempts).await?;
         changes.write(tx).await?;
+        leave(tx, &leaving).await?;
         count_leases_lost(tx, &answers).await?;
         Ok(answers)
+    }
+}
+
+impl FinishDeliveries {
+    /// Locks the lines that may move, and says what becomes of each when a delivery is given up.
+    async fn lock_lines(&self, tx: &Tx) -> Result<BTreeMap<EndpointId, OrderPolicy>, Fault> {
+        let ordered = self.0.iter().filter(|item| item.ordered);
+        let ids = ordered.map(|item| item.lease.delivery.endpoint).collect();
+        policies(tx, &lock_ordered(tx, &ids).await?).await
     }
 }
 

@@ -64,6 +64,7 @@ mod hints;
 mod log;
 mod migrate;
 mod notices;
+mod order;
 #[cfg(test)]
 mod plans;
 mod pools;

@@ -16,6 +16,7 @@ use self::{listing::ListDeliveries, stats::CountStats};
 use crate::{
     enqueue::event,
     fault::Fault,
+    order::{first_in_line, unless_parked},
     row::{Row, ToValue},
     rows::pairs,
     store::SeaOrmStore,
@@ -50,6 +51,10 @@ impl DeliveryLog for SeaOrmStore {
         self.perform(CountStats { endpoint, window }).await
     }
 
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.perform(ReadFirstInLine(id)).await
+    }
+
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         self.perform(OpenTracked { event: event.clone(), delivery }).await
     }
@@ -72,7 +77,7 @@ impl Unit for ReadEvent {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key \
+        let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key \
                    FROM {events} WHERE id = ?";
         let row = tx.one(sql, [self.0.to_value()]).await?;
         row.map(|row| event(&row).map(Arc::new)).transpose()
@@ -93,7 +98,7 @@ fn delivery(row: &Row) -> Result<Delivery, Fault> {
     delivery.status = row.parse("status")?;
     delivery.attempts = row.number("attempts")?;
     let pending = delivery.status == DeliveryStatus::Pending;
-    delivery.due_at = row.time_if_any("due_at")?.filter(|_| pending);
+    delivery.due_at = row.time_if_any("due_at")?.and_then(unless_parked).filter(|_| pending);
     delivery.last_attempt_at = row.time_if_any("claimed_at")?;
     delivery.last_error = row.get("last_error")?;
     Ok(delivery)
@@ -107,10 +112,28 @@ impl Unit for ReadDelivery {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let sql = format!("{SELECT_DELIVERIES} WHERE d.event_id = ? AND d.endpoint_id = ?");
-        let sql = sql.replace("{by}", "");
-        let row = tx.one(&sql, pairs(&[self.0])).await?;
-        row.map(|row| delivery(&row)).transpose()
+        read_delivery(tx, self.0).await
+    }
+}
+
+async fn read_delivery(tx: &Tx, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+    let sql = format!("{SELECT_DELIVERIES} WHERE d.event_id = ? AND d.endpoint_id = ?");
+    let row = tx.one(&sql.replace("{by}", ""), pairs(&[id])).await?;
+    row.map(|row| delivery(&row)).transpose()
+}
+
+struct ReadFirstInLine(DeliveryId);
+
+#[async_trait]
+impl Unit for ReadFirstInLine {
+    type Answer = Option<Delivery>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+        match first_in_line(tx, self.0).await? {
+            Some(first) => read_delivery(tx, first).await,
+            None => Ok(None),
+        }
     }
 }
 

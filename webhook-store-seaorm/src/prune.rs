@@ -49,6 +49,22 @@ struct Page<'a> {
 /// What has to be true of a delivery to be removed.
 const IS_FINAL: &str = "status IN ('success', 'failed', 'cancelled', 'missed')";
 
+/// That a delivery stands in a line. One that is over and does so all the same blocks it.
+fn is_in_a_line(delivery: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM {{ordered_deliveries}} AS o {{by_delivery}} \
+         WHERE o.event_id = {delivery}.event_id AND o.endpoint_id = {delivery}.endpoint_id)"
+    )
+}
+
+/// Only what has failed blocks.
+fn but_what_blocks(status: DeliveryStatus) -> String {
+    match status {
+        DeliveryStatus::Failed => format!("AND NOT {}", is_in_a_line("{deliveries}")),
+        _ => String::new(),
+    }
+}
+
 impl Page<'_> {
     /// Locks what it removes, so that none of it is made due again on the way.
     fn lock(&self) -> &'static str {
@@ -70,8 +86,9 @@ impl Page<'_> {
         values.push(limit(self.rows));
         let sql = format!(
             "SELECT event_id, endpoint_id, created_at, finished_at FROM {{deliveries}} {{by_status}} \
-             WHERE status = ? {{not_open}} AND created_at < ? {behind} \
+             WHERE status = ? {{not_open}} AND created_at < ? {behind} {} \
              ORDER BY created_at, event_id, endpoint_id LIMIT ? {}",
+            but_what_blocks(status),
             self.lock()
         );
         let rows = self.tx.all(&sql, values).await?;
@@ -156,7 +173,9 @@ impl Page<'_> {
             return (String::new(), Vec::new());
         }
         let stays = format!(
-            "AND (d.created_at >= ? OR d.finished_at IS NULL OR d.finished_at >= ? OR NOT d.{IS_FINAL})"
+            "AND (d.created_at >= ? OR d.finished_at IS NULL OR d.finished_at >= ? OR NOT d.{IS_FINAL} \
+             OR {})",
+            is_in_a_line("d")
         );
         (stays, vec![self.cut.to_value(), self.cut.to_value()])
     }

@@ -1,85 +1,73 @@
 //! Events that are stored but not routed yet: handed out under a lease, and routed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+mod claim;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    ClaimedUnrouted, EndpointId, EventId, NewDelivery, Route, Routed, TenantId, Timestamp,
+    DeliveryId, EndpointId, EventId, NewDelivery, OrderingKey, Route, Routed, TenantId, Timestamp,
     UnroutedEvent,
 };
 
 use crate::{
+    backlog::SOON,
     endpoints::versions,
     enqueue::{delivery_row, insert_deliveries},
     fault::Fault,
-    row::{Key, Row, ToValue, limit},
-    tx::Tx,
+    order::Lines,
+    row::{Row, ToValue, limit},
+    rows::pairs,
+    tx::{ROWS, Tx},
     unit::Unit,
 };
 
-/// Takes unrouted events for a while.
-pub(crate) struct ClaimEvents {
-    pub(crate) limit: usize,
-    pub(crate) lease: Duration,
+pub(crate) use claim::ClaimEvents;
+
+/// A tenant and an ordering key of its own.
+pub(crate) type TenantKey = (TenantId, OrderingKey);
+
+/// Ordering keys that are asked for by one statement.
+const KEYS: usize = 32;
+
+/// The first unrouted events of each key, so many of each, the first of each first. Those that cannot be
+/// read were put off, and nobody waits for them.
+async fn first_unrouted(
+    tx: &Tx,
+    keys: &BTreeMap<TenantKey, usize>,
+    now: Timestamp,
+) -> Result<Vec<Row>, Fault> {
+    let one = "SELECT * FROM (SELECT id, tenant, ordering_key, created_at, route_due_at FROM {events} {by_ordered} \
+               WHERE {unrouted_key} = ? AND tenant = ? AND route_due_at IS NOT NULL AND route_due_at < ? \
+               ORDER BY created_at, id LIMIT ?) AS of_one_key";
+    let soon = now.after(SOON).to_value();
+    let mut found = Vec::new();
+    for keys in keys.iter().collect::<Vec<_>>().chunks(KEYS) {
+        let sql = vec![one; keys.len()].join(" UNION ALL ");
+        let values = keys.iter().flat_map(|((tenant, key), most)| {
+            [key.as_str().into(), tenant.to_value(), soon.clone(), limit(**most)]
+        });
+        found.extend(tx.all(&sql, values).await?);
+    }
+    Ok(found)
 }
 
-#[async_trait]
-impl Unit for ClaimEvents {
-    type Answer = ClaimedUnrouted;
-    const WRITES: bool = true;
-
-    async fn run(&self, tx: &Tx) -> Result<ClaimedUnrouted, Fault> {
-        let now = tx.now().await?;
-        let due = "SELECT id, tenant, event_type, route_due_at FROM {events} {by_unrouted} \
-                   WHERE route_due_at IS NOT NULL ORDER BY route_due_at, id LIMIT ? \
-                   {for_update_skip_locked}";
-        // One more than asked for says when to look again.
-        let rows = tx.all(due, [limit(self.limit.saturating_add(1))]).await?;
-        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
-        let mut next_due = None;
-        for row in &rows {
-            let due_at = row.time("route_due_at")?;
-            // Another worker may have taken it between the look and the lock.
-            if due_at > now || events.len() == self.limit {
-                let due_in = due_at.since(now);
-                next_due = Some(next_due.map_or(due_in, |next: Duration| next.min(due_in)));
-                continue;
-            }
-            match unrouted(row) {
-                Ok(event) => events.push(event),
-                Err(_) => unreadable.push(row.key("id")?),
-            }
-        }
-        if !unreadable.is_empty() {
-            put_off(tx, &unreadable, now.after(A_DAY)).await?;
-            // There may be others behind them.
-            next_due = Some(Duration::ZERO);
-        }
-        let ids = events.iter().map(|event| event.id.to_value());
-        tx.run_of(LEASE, now.after(self.lease).to_value(), ids).await?;
-        Ok(ClaimedUnrouted::new(events, next_due))
-    }
+/// Those of the keys of which an event is not routed yet.
+pub(crate) async fn unrouted_keys(
+    tx: &Tx,
+    keys: &BTreeSet<TenantKey>,
+    now: Timestamp,
+) -> Result<BTreeSet<TenantKey>, Fault> {
+    let one_of_each = keys.iter().map(|key| (key.clone(), 1)).collect();
+    let rows = first_unrouted(tx, &one_of_each, now).await?;
+    rows.iter().map(|row| Ok((row.parse("tenant")?, row.parse("ordering_key")?))).collect()
 }
 
 const LEASE: &str = "UPDATE {events} {by_key} SET route_due_at = ? WHERE id IN ({list})";
 
-/// How long an event that cannot be read stands aside.
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 fn unrouted(row: &Row) -> Result<UnroutedEvent, Fault> {
     let (id, tenant) = (row.event("id")?, row.parse("tenant")?);
     Ok(UnroutedEvent::new(id, tenant, row.parse("event_type")?))
-}
-
-/// Nobody can route these, until somebody repairs them. They must not stand in the way of the others.
-async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault> {
-    for id in events {
-        tracing::error!(event = %id, "an unrouted event cannot be read; looking again in a day");
-    }
-    tx.run_of(LEASE, until.to_value(), events.iter().map(ToValue::to_value)).await
 }
 
 /// Writes down where unrouted events go.
@@ -93,12 +81,13 @@ impl Unit for RouteEvents {
     async fn run(&self, tx: &Tx) -> Result<Vec<Routed>, Fault> {
         let now = tx.now().await?;
         let mut open = read_open(tx, &self.0).await?;
-        let tenants: BTreeSet<_> = open.values().map(|event| event.tenant.clone()).collect();
+        let tenants: BTreeSet<_> = open.values().map(|(event, _)| event.tenant.clone()).collect();
         let tenants: Vec<&TenantId> = tenants.iter().collect();
         let versions = versions(tx, &tenants).await?;
+        let (mut lines, there) = self.lines(tx, &open).await?;
         let (mut answers, mut done, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for route in &self.0 {
-            let Some(event) = open.get(&route.event) else {
+            let Some((event, key)) = open.get(&route.event) else {
                 answers.push(Routed::NotUnrouted);
                 continue;
             };
@@ -107,25 +96,71 @@ impl Unit for RouteEvents {
                 answers.push(Routed::Stale);
                 continue;
             }
-            let row = |new| delivery_row(event.id, &event.tenant, &event.event_type, new, now);
-            rows.extend(each_once(route).map(row));
+            for new in each_once(route) {
+                let id = DeliveryId::new(event.id, new.endpoint);
+                if there.contains(&id) {
+                    continue;
+                }
+                let due_at = lines.line_up(id, key.as_ref().filter(|_| !new.missed), now);
+                let row = delivery_row(id, &event.tenant, &event.event_type, new, due_at, now);
+                rows.push(row);
+            }
             open.remove(&route.event);
             done.push(route.event);
             answers.push(Routed::Done);
         }
         insert_deliveries(tx, rows).await?;
+        lines.insert(tx).await?;
         mark_routed(tx, &done).await?;
         Ok(answers)
     }
 }
 
-async fn read_open(tx: &Tx, batch: &[Route]) -> Result<BTreeMap<EventId, UnroutedEvent>, Fault> {
-    let sql = "SELECT id, tenant, event_type FROM {events} {by_key} \
+impl RouteEvents {
+    /// The lines that its deliveries may stand in; and those of these deliveries that are there already,
+    /// and stand in none on account of this.
+    async fn lines(&self, tx: &Tx, open: &Open) -> Result<(Lines, BTreeSet<DeliveryId>), Fault> {
+        let (mut lines, mut ids) = (BTreeSet::new(), Vec::new());
+        for route in &self.0 {
+            let Some((_, Some(key))) = open.get(&route.event) else { continue };
+            for new in each_once(route).filter(|new| !new.missed) {
+                lines.insert((new.endpoint, key.clone()));
+                ids.push(DeliveryId::new(route.event, new.endpoint));
+            }
+        }
+        let lines = Lines::lock(tx, lines).await?;
+        ids.retain(|id| lines.are_of(id.endpoint));
+        Ok((lines, there(tx, &ids).await?))
+    }
+}
+
+/// Those of the deliveries that are there.
+async fn there(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Fault> {
+    let mut found = BTreeSet::new();
+    for ids in ids.chunks(ROWS) {
+        let sql = format!(
+            "SELECT event_id, endpoint_id FROM {{deliveries}} {{by_key}} \
+             WHERE (event_id, endpoint_id) IN {}",
+            tx.sql().dialect.pairs(ids.len())
+        );
+        for row in tx.all(&sql, pairs(ids)).await? {
+            found.insert(DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?));
+        }
+    }
+    Ok(found)
+}
+
+/// Events to route, with their ordering keys.
+type Open = BTreeMap<EventId, (UnroutedEvent, Option<OrderingKey>)>;
+
+async fn read_open(tx: &Tx, batch: &[Route]) -> Result<Open, Fault> {
+    let sql = "SELECT id, tenant, event_type, ordering_key FROM {events} {by_key} \
                WHERE route_due_at IS NOT NULL AND id IN ({list}) {for_update}";
     let rows = tx.all_of(sql, batch.iter().map(|route| route.event.to_value())).await?;
     // One that cannot be read is nobody's to route; the next claim puts it off.
-    let readable = rows.iter().filter_map(|row| unrouted(row).ok());
-    Ok(readable.map(|event| (event.id, event)).collect())
+    let read = |row| Ok::<_, Fault>((unrouted(row)?, row.parse_if_any("ordering_key")?));
+    let readable = rows.iter().filter_map(|row| read(row).ok());
+    Ok(readable.map(|(event, key)| (event.id, (event, key))).collect())
 }
 
 /// An endpoint named twice still gets one delivery.

@@ -115,6 +115,8 @@ to_value! {
     webhook_core::EventType: |event_type| event_type.as_str();
     webhook_core::ContentType: |content_type| content_type.as_str();
     Option<webhook_core::EventKey>: |key| key.as_ref().map(|key| key.as_str().to_owned());
+    Option<webhook_core::OrderingKey>: |key| key.as_ref().map(|key| key.as_str().to_owned());
+    Option<webhook_core::OrderPolicy>: |policy| policy.map(|policy| policy.as_str().to_owned());
     webhook_core::EndpointUrl: |url| url.as_str();
     webhook_core::DeliveryStatus: |status| status.as_str();
     webhook_core::EndpointState: |state| state.to_string();

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Notice, NoticeId, Prune, Pruned,
-    Redeliver, Redelivered, ReplayPage, Replayed, StoreError, StoreStatus, Trigger, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Notice, NoticeId, OrderingKey,
+    Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
+    Timestamp, Trigger, Upkeep,
 };
 
 use crate::{
     fault::Fault,
     notices::{Acknowledge, ReadNotices},
+    order::{Lines, PARKED, in_line, leave, lock_ordered},
     prune::PruneSome,
     replay::ReplaySome,
     row::{Row, ToValue},
@@ -36,6 +38,10 @@ impl Upkeep for SeaOrmStore {
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         self.perform(CancelSome(batch)).await
+    }
+
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
+        self.perform(SkipSome(batch)).await
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
@@ -75,12 +81,13 @@ impl Unit for RedeliverSome {
 pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redelivered>, Fault> {
     let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
     let endpoints = endpoints(tx, &ids).await?;
+    lock_ordered(tx, &endpoints).await?;
     let mut stored = Stored::read(tx, &ids).await?;
     let events = events(tx, &ids).await?;
-    let mut due = BTreeMap::<_, Vec<_>>::new();
+    let mut due = BTreeMap::new();
     let answer = |item: &Redeliver| {
         let id = item.delivery;
-        let Some(row) = stored.0.get_mut(&id).filter(|_| events.contains(&id.event)) else {
+        let Some(row) = stored.0.get_mut(&id).filter(|_| events.contains_key(&id.event)) else {
             return Redelivered::NotFound;
         };
         match item.only {
@@ -90,22 +97,53 @@ pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redeli
             _ if !endpoints.contains(&id.endpoint) => Redelivered::EndpointGone,
             _ => {
                 row.status = DeliveryStatus::Pending;
-                due.entry(item.cause).or_default().push(id);
+                due.insert(id, item.cause);
                 Redelivered::Done
             }
         }
     };
     let answers = batch.iter().map(answer).collect();
-    for (cause, ids) in due {
-        make_due(tx, &ids, cause).await?;
+    let waiting = line_up(tx, due.keys().copied().collect(), &events).await?;
+    let now = tx.now().await?;
+    let mut alike = BTreeMap::<_, Vec<_>>::new();
+    for (id, cause) in due {
+        let due_at = if waiting.contains(&id) { PARKED } else { now };
+        alike.entry((due_at, cause)).or_default().push(id);
+    }
+    for ((due_at, cause), ids) in alike {
+        make_due(tx, &ids, cause, due_at).await?;
     }
     Ok(answers)
 }
 
+/// Puts those that are to stand in a line at its end, in their order, but for those that stand in one
+/// already. Answers which have to wait.
+async fn line_up(
+    tx: &Tx,
+    ids: Vec<DeliveryId>,
+    keys: &BTreeMap<EventId, Option<OrderingKey>>,
+) -> Result<BTreeSet<DeliveryId>, Fault> {
+    let key = |id: &DeliveryId| keys.get(&id.event).and_then(Option::as_ref);
+    let mut new: Vec<_> = ids.into_iter().filter(|id| key(id).is_some()).collect();
+    let there = in_line(tx, &new).await?;
+    new.retain(|id| !there.contains_key(id));
+    let lines = new.iter().filter_map(|id| Some((id.endpoint, key(id)?.clone()))).collect();
+    let mut lines = Lines::lock(tx, lines).await?;
+    let now = tx.now().await?;
+    let waits = |id: &DeliveryId| lines.line_up(*id, key(id), now) == PARKED;
+    let waiting = new.into_iter().filter(waits).collect();
+    lines.insert(tx).await?;
+    Ok(waiting)
+}
+
 /// An attempt that was lost with its worker before is told by the next claim: the numbers on record
 /// are looked up, as a cancelled delivery stopped counting them.
-async fn make_due(tx: &Tx, ids: &[DeliveryId], cause: Trigger) -> Result<(), Fault> {
-    let now = tx.now().await?;
+async fn make_due(
+    tx: &Tx,
+    ids: &[DeliveryId],
+    cause: Trigger,
+    due_at: Timestamp,
+) -> Result<(), Fault> {
     for ids in ids.chunks(ROWS) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET status = 'pending', epoch = epoch + 1, due_at = ?, \
@@ -115,7 +153,8 @@ async fn make_due(tx: &Tx, ids: &[DeliveryId], cause: Trigger) -> Result<(), Fau
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
-        tx.run(&sql, [now.to_value(), cause.to_value()].into_iter().chain(pairs(ids))).await?;
+        let values = [due_at.to_value(), cause.to_value()];
+        tx.run(&sql, values.into_iter().chain(pairs(ids))).await?;
     }
     Ok(())
 }
@@ -128,8 +167,10 @@ impl Unit for CancelSome {
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Cancelled>, Fault> {
+        let ordered = lock_ordered(tx, &self.0.iter().map(|id| id.endpoint).collect()).await?;
         let mut stored = Stored::read(tx, &self.0).await?;
-        let mut over = Vec::new();
+        let now = tx.now().await?;
+        let (mut over, mut leaving) = (Vec::new(), BTreeMap::new());
         let answer = |id: &DeliveryId| {
             let Some(row) = stored.0.get_mut(id) else { return Cancelled::NotFound };
             match row.status {
@@ -139,13 +180,41 @@ impl Unit for CancelSome {
                     row.status = DeliveryStatus::Cancelled;
                     over.push(*id);
                     let in_flight = status == DeliveryStatus::InFlight;
+                    if ordered.contains(&id.endpoint) {
+                        // Nobody tells when the attempt in flight is over; its lease does.
+                        let lease_ends = row.due_at.filter(|_| in_flight).unwrap_or(now);
+                        leaving.insert(*id, now.max(lease_ends));
+                    }
                     if in_flight { Cancelled::InFlight } else { Cancelled::Done }
                 }
             }
         };
         let answers = self.0.iter().map(answer).collect();
         call_off(tx, &over).await?;
+        leave(tx, &leaving).await?;
         Ok(answers)
+    }
+}
+
+struct SkipSome(Vec<DeliveryId>);
+
+#[async_trait]
+impl Unit for SkipSome {
+    type Answer = Vec<Skipped>;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Skipped>, Fault> {
+        lock_ordered(tx, &self.0.iter().map(|id| id.endpoint).collect()).await?;
+        let stored = Stored::read(tx, &self.0).await?;
+        let now = tx.now().await?;
+        let over = stored.0.iter().filter(|(_, row)| row.status.is_final());
+        let mut left = leave(tx, &over.map(|(id, _)| (*id, now)).collect()).await?;
+        let answer = |id: &DeliveryId| match stored.0.get(id) {
+            None => Skipped::NotFound,
+            Some(_) if left.remove(id) => Skipped::Done,
+            Some(row) => Skipped::Unchanged(row.status),
+        };
+        Ok(self.0.iter().map(answer).collect())
     }
 }
 
@@ -171,6 +240,7 @@ struct Stored(BTreeMap<DeliveryId, State>);
 
 struct State {
     status: DeliveryStatus,
+    due_at: Option<Timestamp>,
     tracked: bool,
 }
 
@@ -180,7 +250,7 @@ impl Stored {
         let ids: BTreeSet<_> = ids.iter().copied().collect();
         for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
             let sql = format!(
-                "SELECT event_id, endpoint_id, status, url FROM {{deliveries}} {{by_key}} \
+                "SELECT event_id, endpoint_id, status, due_at, url FROM {{deliveries}} {{by_key}} \
                  WHERE (event_id, endpoint_id) IN {} \
                  ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
@@ -195,7 +265,8 @@ impl Stored {
 fn state(row: &Row) -> Result<(DeliveryId, State), Fault> {
     let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
     let tracked = row.get::<Option<String>>("url")?.is_some();
-    Ok((id, State { status: row.parse("status")?, tracked }))
+    let (status, due_at) = (row.parse("status")?, row.time_if_any("due_at")?);
+    Ok((id, State { status, due_at, tracked }))
 }
 
 /// Those of the endpoints that were not removed, locked.
@@ -207,12 +278,18 @@ pub(crate) async fn endpoints(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<En
     rows.iter().map(|row| row.endpoint("id")).collect()
 }
 
-/// Those of the events that are there.
-async fn events(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<EventId>, Fault> {
+/// Those of the events that are there, with their ordering keys.
+async fn events(
+    tx: &Tx,
+    ids: &[DeliveryId],
+) -> Result<BTreeMap<EventId, Option<OrderingKey>>, Fault> {
     let ids: BTreeSet<_> = ids.iter().map(|id| id.event).collect();
     let rows = tx.all_of(
-        "SELECT id FROM {events} {by_key} WHERE id IN ({list})",
+        "SELECT id, ordering_key FROM {events} {by_key} WHERE id IN ({list})",
         ids.iter().map(ToValue::to_value),
     );
-    rows.await?.iter().map(|row| row.event("id")).collect()
+    // One that cannot be read stands in no line.
+    let key =
+        |row: &Row| Ok((row.event("id")?, row.parse_if_any("ordering_key").unwrap_or_default()));
+    rows.await?.iter().map(key).collect()
 }

@@ -10,6 +10,7 @@ use webhook_core::{ClaimDue, EndpointId, Pace, Revision, Shares, TenantId, Times
 use super::Candidate;
 use crate::{
     fault::Fault,
+    order::unless_parked,
     row::{Row, ToValue, stored_health},
     tx::Tx,
 };
@@ -164,6 +165,7 @@ impl<'a> Round<'a> {
     /// been taken. Where no slot is free the caller knows when there is one; health and rate may make it
     /// wait longer.
     fn look_again(&mut self, head: &Head, due_at: Timestamp, taken: u32) {
+        let Some(due_at) = unless_parked(due_at) else { return };
         if self.in_flight(head).saturating_add(taken) < head.pace.max_in_flight {
             let at = head.pace.opens_at(self.now).map_or(due_at, |opens_at| opens_at.max(due_at));
             self.next_due = self.next_due.into_iter().chain([at]).min();

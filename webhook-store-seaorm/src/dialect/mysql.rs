@@ -40,6 +40,12 @@ impl Dialect for MySql {
             // Nowhere told: a row is found by its key.
             "and_place" => "",
             "open_endpoint" => "open_endpoint",
+            // The same for the ordering keys of unrouted events.
+            "unrouted_column" => {
+                ", unrouted_key VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin GENERATED ALWAYS AS \
+                 (CASE WHEN route_due_at IS NOT NULL THEN ordering_key END) STORED"
+            }
+            "unrouted_key" => "unrouted_key",
             // The planner takes no range of an outer query's value, and steps from one value to the
             // next only when it guesses well how many there are. So each endpoint is asked for.
             "with_open_endpoints" => {
@@ -50,16 +56,24 @@ impl Dialect for MySql {
             "by_key" => "FORCE INDEX (PRIMARY)",
             "by_event_key" => "FORCE INDEX ({bare events_key})",
             "by_unrouted" => "FORCE INDEX ({bare events_unrouted})",
+            "by_ordered" => "FORCE INDEX ({bare events_ordered})",
+            "by_delivery" => "FORCE INDEX ({bare ordered_deliveries_delivery})",
             // In this order.
             "then_join" => "STRAIGHT_JOIN",
             "with_work" => "HAVING due_at IS NOT NULL",
             "by_in_flight" => "FORCE INDEX ({bare deliveries_status})",
             "where_not_in_flight" | "not_in_flight" | "in_flight_index" => "",
-            "where_open" | "where_not_open" | "not_open" | "where_routed" | "where_unrouted" => "",
+            "where_open"
+            | "where_not_open"
+            | "not_open"
+            | "where_routed"
+            | "where_unrouted"
+            | "where_unrouted_ordered" => "",
             // A default may not say SYSDATE.
             "at_insert" => "(CAST(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED))",
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",
             "keep_first_event" => "ON DUPLICATE KEY UPDATE id = id",
+            "keep_first_endpoint" => "ON DUPLICATE KEY UPDATE endpoint_id = endpoint_id",
             "or_raise" => "ON DUPLICATE KEY UPDATE version = version + 1",
             // At higher isolation levels a plain read would not see what others committed since.
             "for_update" | "as_of_now" => "FOR UPDATE",

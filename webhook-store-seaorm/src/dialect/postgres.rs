@@ -43,14 +43,16 @@ impl Dialect for Postgres {
             "text" => "TEXT",
             // Room for what a delivery becomes, in the page that was read for it.
             "clustered" => " WITH (fillfactor = 70)",
-            "table" | "open_column" | "with_work" | "by_key" | "by_event_key" | "by_unrouted" => "",
+            "table" | "open_column" | "unrouted_column" | "with_work" => "",
+            "by_key" | "by_event_key" | "by_unrouted" | "by_ordered" | "by_delivery" => "",
+            "unrouted_key" => "ordering_key",
             "open_endpoint" => "endpoint_id",
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "then_join" => "JOIN",
             "first_due" => "o.due_at",
             "and_place" => ", CAST(ctid AS TEXT) AS place",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-            "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
+            "keep_first" | "keep_first_event" | "keep_first_endpoint" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             "for_update" => "FOR UPDATE",
             // What made an insert stop is visible, or the insert failed.

@@ -26,7 +26,9 @@ impl Dialect for Sqlite {
             "table" => " STRICT",
             // A row lives in its primary key, so that each index ends in that key.
             "clustered" => " STRICT, WITHOUT ROWID",
-            "open_column" | "with_work" | "by_key" | "by_event_key" | "by_unrouted" => "",
+            "open_column" | "unrouted_column" | "with_work" => "",
+            "by_key" | "by_event_key" | "by_unrouted" | "by_ordered" | "by_delivery" => "",
+            "unrouted_key" => "ordering_key",
             // Nowhere told: a row is found by its key.
             "and_place" => "",
             "open_endpoint" => "endpoint_id",
@@ -34,7 +36,7 @@ impl Dialect for Sqlite {
             "then_join" => "JOIN",
             "first_due" => FIRST_DUE,
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",
-            "keep_first" | "keep_first_event" => "ON CONFLICT DO NOTHING",
+            "keep_first" | "keep_first_event" | "keep_first_endpoint" => "ON CONFLICT DO NOTHING",
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             // One writer at a time: there is nobody to lock a row against.
             "for_update" | "for_update_skip_locked" | "as_of_now" => "",

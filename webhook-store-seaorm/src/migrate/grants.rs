@@ -17,6 +17,8 @@ const ROLES: [Rights; 4] = [
             ("endpoints", "SELECT"),
             ("events", "SELECT, INSERT"),
             ("deliveries", "SELECT, INSERT"),
+            ("ordered_endpoints", "SELECT, UPDATE"),
+            ("ordered_deliveries", "SELECT, INSERT"),
         ],
     ),
     (
@@ -27,6 +29,8 @@ const ROLES: [Rights; 4] = [
             ("endpoints", "SELECT, UPDATE"),
             ("events", "SELECT, UPDATE"),
             ("deliveries", "SELECT, INSERT, UPDATE"),
+            ("ordered_endpoints", "SELECT, UPDATE"),
+            ("ordered_deliveries", "SELECT, INSERT, DELETE"),
             ("attempts", "SELECT, INSERT"),
             ("notices", "SELECT, INSERT"),
             ("counters", "SELECT, INSERT, UPDATE"),
@@ -40,6 +44,8 @@ const ROLES: [Rights; 4] = [
             ("endpoints", "SELECT, INSERT, UPDATE, DELETE"),
             ("events", "SELECT, INSERT, UPDATE, DELETE"),
             ("deliveries", "SELECT, INSERT, UPDATE, DELETE"),
+            ("ordered_endpoints", "SELECT, INSERT, UPDATE, DELETE"),
+            ("ordered_deliveries", "SELECT, INSERT, DELETE"),
             ("attempts", "SELECT, INSERT, DELETE"),
             ("notices", "SELECT, UPDATE, DELETE"),
             ("counters", "SELECT"),
@@ -54,11 +60,13 @@ const ROLES: [Rights; 4] = [
             (
                 "endpoints",
                 "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, rate, \
-                 description, external_id, metadata, state, revision, created_at, removed_at, \
-                 health, rests_until, rate_used)",
+                 order_policy, description, external_id, metadata, state, revision, created_at, \
+                 removed_at, health, rests_until, rate_used)",
             ),
             ("events", "SELECT"),
             ("deliveries", "SELECT"),
+            ("ordered_endpoints", "SELECT"),
+            ("ordered_deliveries", "SELECT"),
             ("attempts", "SELECT"),
             ("notices", "SELECT"),
             ("counters", "SELECT"),

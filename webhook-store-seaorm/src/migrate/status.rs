@@ -58,9 +58,18 @@ pub(super) async fn status(tx: &Tx) -> Result<SchemaStatus, Fault> {
         rows.iter().map(|row| row.get("name")).collect::<Result<_, _>>()?;
     let has = |name: &str| tables.contains(&tx.sql().render(name));
     if !has("{bare schema}") {
-        let taken =
-            ["tenants", "endpoints", "events", "deliveries", "attempts", "notices", "counters"]
-                .map(|name| format!("{{bare {name}}}"));
+        let taken = [
+            "tenants",
+            "endpoints",
+            "events",
+            "deliveries",
+            "ordered_endpoints",
+            "ordered_deliveries",
+            "attempts",
+            "notices",
+            "counters",
+        ]
+        .map(|name| format!("{{bare {name}}}"));
         return Ok(match tables.is_empty() {
             true => SchemaStatus::Empty,
             false if taken.iter().any(|name| has(name)) => SchemaStatus::Foreign,

@@ -11,6 +11,8 @@
 //! The log reads three more indexes of deliveries, each with the status in the middle. A listing of
 //! every status asks for each by itself: six short reads, instead of an index more to write.
 //!
+//! What waits for its turn in a line is open and due at the largest number there is; `order` says why.
+//!
 //! A claim changes a row, and PostgreSQL writes a changed row anew to every index it is in. Where an
 //! index can be of some rows alone, those of the log are kept out of the way: what is in flight is in
 //! a small one of its own, and what is open is listed by endpoint only.
@@ -38,6 +40,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         retry {text} NOT NULL,
         max_in_flight {int} NOT NULL,
         rate {name},
+        order_policy {name},
         description {text},
         external_id {name},
         metadata {text} NOT NULL,
@@ -58,12 +61,14 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         content_type {name} NOT NULL DEFAULT 'application/json',
         body {bytes} NOT NULL,
         event_key {name},
+        ordering_key {name},
         created_at {int} NOT NULL DEFAULT {at_insert},
-        route_due_at {int} DEFAULT {at_insert}
+        route_due_at {int} DEFAULT {at_insert}{unrouted_column}
     ){table}",
     "CREATE UNIQUE INDEX {bare events_key} ON {events} (tenant, event_key)",
     "CREATE INDEX {bare events_routed} ON {events} (created_at, id){where_routed}",
     "CREATE INDEX {bare events_unrouted} ON {events} (route_due_at, id){where_unrouted}",
+    "CREATE INDEX {bare events_ordered} ON {events} ({unrouted_key}, tenant, created_at, id){where_unrouted_ordered}",
     "CREATE TABLE {deliveries} (
         event_id {uuid} NOT NULL,
         endpoint_id {uuid} NOT NULL,
@@ -91,6 +96,15 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
     "CREATE INDEX {bare deliveries_tenant} ON {deliveries} (tenant, status, created_at, event_id, endpoint_id){where_not_open}",
     "CREATE INDEX {bare deliveries_endpoint} ON {deliveries} (endpoint_id, status, created_at, event_id){where_not_in_flight}",
     "{in_flight_index}",
+    "CREATE TABLE {ordered_endpoints} (endpoint_id {uuid} NOT NULL PRIMARY KEY){table}",
+    "CREATE TABLE {ordered_deliveries} (
+        endpoint_id {uuid} NOT NULL,
+        ordering_key {name} NOT NULL,
+        seq {int} NOT NULL,
+        event_id {uuid} NOT NULL,
+        PRIMARY KEY (endpoint_id, ordering_key, seq)
+    ){table}",
+    "CREATE UNIQUE INDEX {bare ordered_deliveries_delivery} ON {ordered_deliveries} (event_id, endpoint_id)",
     "CREATE TABLE {attempts} (
         event_id {uuid} NOT NULL,
         endpoint_id {uuid} NOT NULL,

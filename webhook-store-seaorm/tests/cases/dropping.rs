@@ -279,6 +279,8 @@ pub async fn a_dropped_migration_is_done_wholly_or_not_at_all(place: &Place) {
             "endpoints",
             "events",
             "deliveries",
+            "ordered_endpoints",
+            "ordered_deliveries",
             "attempts",
             "notices",
             "counters",

@@ -26,8 +26,17 @@ const MOST: usize = 1_000;
 /// How long work may go on without its caller.
 const MINUTE: Duration = Duration::from_secs(60);
 
-const TABLES: [&str; 7] =
-    ["tenants", "endpoints", "events", "deliveries", "attempts", "notices", "counters"];
+const TABLES: [&str; 9] = [
+    "tenants",
+    "endpoints",
+    "events",
+    "deliveries",
+    "ordered_endpoints",
+    "ordered_deliveries",
+    "attempts",
+    "notices",
+    "counters",
+];
 
 /// A point at which a call is given up.
 #[derive(Clone, Copy, Debug)]
