@@ -5,8 +5,8 @@ use std::time::Duration;
 use webhook_core::{
     CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidDescription, InvalidEventFilter,
     InvalidExternalId, InvalidHeader, InvalidMetadata, InvalidRateLimit, InvalidRetryPolicy,
-    InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Metadata, Profile, Secret, Signing,
-    SigningKey, TenantId, Timeout, Timestamp,
+    InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Metadata, OrderPolicy, Profile,
+    Secret, Signing, SigningKey, TenantId, Timeout, Timestamp,
 };
 
 /// An endpoint to register.
@@ -36,6 +36,7 @@ pub struct NewEndpoint {
     retry: Option<String>,
     max_in_flight: Option<u32>,
     rate: Option<String>,
+    order: Option<OrderPolicy>,
     description: Option<String>,
     external_id: Option<String>,
     metadata: Vec<(String, String)>,
@@ -157,6 +158,14 @@ impl NewEndpoint {
         self
     }
 
+    /// Has it get the events of one ordering key one at a time, in the order in which they were
+    /// published, and says what happens to the later ones when one is given up. Without it, all at once.
+    #[must_use]
+    pub const fn order(mut self, policy: OrderPolicy) -> Self {
+        self.order = Some(policy);
+        self
+    }
+
     /// Whether a secret has to be made for it.
     pub(crate) const fn wants_new_secret(&self) -> bool {
         matches!(self.secret, SecretChoice::Generate)
@@ -177,6 +186,7 @@ impl NewEndpoint {
             .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
             .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
             .with_rate(self.rate.as_deref().map(str::parse).transpose()?)
+            .with_order(self.order)
             .with_description(self.description.as_deref().map(str::parse).transpose()?)
             .with_external_id(self.external_id.as_deref().map(str::parse).transpose()?)
             .with_metadata(Metadata::new(self.metadata.iter().cloned())?)

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use webhook_core::{
     Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
     EndpointId, EndpointStats, Event, EventId, Explanation, Page, Prune, Pruned, Redeliver,
-    Redelivered, Replay, ReplayState, StoreError, StoreStatus, explain,
+    Redelivered, Replay, ReplayState, Skipped, StoreError, StoreStatus, explain,
 };
 
 use crate::{engine::Engine, error::EndpointError, replay::Replaying};
@@ -89,8 +89,9 @@ impl<'a> Operator<'a> {
         let Some(delivery) = store.delivery(id).await? else { return Ok(None) };
         let attempts = store.attempts(id).await?;
         let endpoint = store.endpoints(&[id.endpoint]).await?.pop();
+        let first = store.first_in_line(id).await?;
         let now = self.engine.clock.now();
-        Ok(Some(explain(&delivery, &attempts, endpoint.as_ref(), now)))
+        Ok(Some(explain(&delivery, &attempts, endpoint.as_ref(), first.as_ref(), now)))
     }
 
     /// Makes final deliveries due again, with a fresh budget of attempts; their numbers go on. Answers
@@ -150,7 +151,23 @@ impl<'a> Operator<'a> {
     ///
     /// [`StoreError`] when the store fails.
     pub async fn cancel(&self, ids: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
-        self.engine.store.cancel(ids.to_vec()).await
+        let answers = self.engine.store.cancel(ids.to_vec()).await;
+        // What has waited for one of them may be due.
+        self.engine.wake.wake();
+        answers
+    }
+
+    /// Lets the ordering keys go on that these failed deliveries block, without them: the next of each
+    /// is due now. Those that block nothing are left as they are, so it is safe to repeat. Answers each,
+    /// in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn skip(&self, ids: &[DeliveryId]) -> Result<Vec<Skipped>, StoreError> {
+        let answers = self.engine.store.skip(ids.to_vec()).await;
+        self.engine.wake.wake();
+        answers
     }
 
     /// Removes what was over for longer than [`Prune::older_than`], or counts it: final deliveries

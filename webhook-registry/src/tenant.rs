@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, EndpointId, EndpointStats, Event,
-    EventId, NewEvent, Page, Redelivered, Replay, ReplayState, StoreError, TenantExplanation,
-    TenantId, explain_to_tenant,
+    EventId, NewEvent, Page, Redelivered, Replay, ReplayState, Skipped, StoreError,
+    TenantExplanation, TenantId, explain_to_tenant,
 };
 
 pub use endpoints::TenantEndpoints;
@@ -112,8 +112,9 @@ impl<'a> Tenant<'a> {
         let Some(delivery) = self.delivery(id).await? else { return Ok(None) };
         let attempts = self.operator().attempts(id).await?;
         let endpoint = self.engine.store.endpoints(&[id.endpoint]).await?.pop();
-        let now = self.engine.clock.now();
-        Ok(Some(explain_to_tenant(&delivery, &attempts, endpoint.as_ref(), now)))
+        let first = self.engine.store.first_in_line(id).await?;
+        let (endpoint, first, now) = (endpoint.as_ref(), first.as_ref(), self.engine.clock.now());
+        Ok(Some(explain_to_tenant(&delivery, &attempts, endpoint, first, now)))
     }
 
     /// How one of its endpoints does, as
@@ -174,6 +175,18 @@ impl<'a> Tenant<'a> {
         let own = self.own(ids).await?;
         let answers = self.operator().cancel(&own).await?;
         Ok(in_order(ids, &own, &answers, &Cancelled::NotFound))
+    }
+
+    /// Lets ordering keys go on that its failed deliveries block, as
+    /// [`Operator::skip`](crate::Operator::skip) does. Answers each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store fails.
+    pub async fn skip(&self, ids: &[DeliveryId]) -> Result<Vec<Skipped>, StoreError> {
+        let own = self.own(ids).await?;
+        let answers = self.operator().skip(&own).await?;
+        Ok(in_order(ids, &own, &answers, &Skipped::NotFound))
     }
 
     /// Those of these deliveries that are its own, each once, sorted.

@@ -16,7 +16,7 @@ use fakes::Fakes;
 use webhook_registry::{
     AttemptView, Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView, Endpoint,
     EndpointError, EndpointView, EventView, Include, NewEndpoint, NewEvent, Redelivered, Replay,
-    Rotation, Tenant, TenantId, TestError, Webhooks,
+    Rotation, Skipped, Tenant, TenantId, TestError, Webhooks,
 };
 use webhook_testkit::{PlainSigner, refused};
 
@@ -104,6 +104,7 @@ const TABLE: &[(&str, Refused)] = table! {
         is_not_found(w.ours().resume_replay(state).await)
     };
     "cancel" => |w| w.ours().cancel(&[w.delivery]).await.unwrap() == [Cancelled::NotFound];
+    "skip" => |w| w.ours().skip(&[w.delivery]).await.unwrap() == [Skipped::NotFound];
     "create" => |w| {
         let new = NewEndpoint::new("https://b.example/").tenant(w.theirs.clone());
         w.ours().endpoints().create(new).await.unwrap().endpoint.tenant == w.ours
@@ -173,6 +174,8 @@ async fn a_tenant_reaches_what_is_its_own() {
     let both = [unknown, world.delivery];
     assert_eq!(door.cancel(&both).await.unwrap(), [Cancelled::NotFound, Cancelled::Done]);
     assert_eq!(door.redeliver(&both).await.unwrap(), [Redelivered::NotFound, Redelivered::Done]);
+    let pending_one = Skipped::Unchanged(DeliveryStatus::Pending);
+    assert_eq!(door.skip(&both).await.unwrap(), [Skipped::NotFound, pending_one]);
     let pending = door.delivery(world.delivery).await.unwrap().unwrap();
     assert_eq!(pending.status, DeliveryStatus::Pending);
 

@@ -96,6 +96,47 @@ fn a_cancelled_delivery_is_not_sent() {
 }
 
 #[test]
+fn what_blocks_an_ordering_key_is_explained_and_skipped() {
+    let shell = Shell::new();
+    let mut receiver = shell.listen("500,200");
+    let endpoint = shell.add_endpoint(&receiver.url, &["--ordered", "--retry", "none"]);
+    let lines =
+        [1, 2, 3].map(|n| format!(r#"{{"type":"a","data":{n},"ordering_key":"order-17"}}"#));
+    let published =
+        shell.run_with(&["--json", "publish", "--ndjson", "-"], &lines.join("\n")).json();
+    let ids: Vec<_> = published.iter().map(|it| it["event"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = ids.iter().map(|event| format!("{event}.{endpoint}")).collect();
+    let explain = |id: &str| shell.run(&["delivery", "explain", id]).stdout;
+    let before = explain(&ids[2]);
+    assert!(
+        before.contains(&format!("waits for an earlier delivery of its ordering key: {}", ids[0]))
+    );
+    assert_eq!(shell.run(&[LOCAL, "run", "--until-idle"]).code, Some(1), "one is given up");
+    assert!(
+        explain(&ids[0]).contains("the later ones of its ordering key wait"),
+        "{}",
+        explain(&ids[0])
+    );
+    let blocked = explain(&ids[1]);
+    assert!(
+        blocked.contains("blocked since an earlier delivery of its ordering key failed"),
+        "{blocked}"
+    );
+    assert!(blocked.trim_end().ends_with(&format!("skip or redeliver {}", ids[0])), "{blocked}");
+    for (result, code) in [("skipped", 0), ("unchanged", 0)] {
+        let ran = shell.run(&["--json", "delivery", "skip", &ids[0]]);
+        assert_eq!((ran.code, &ran.json()[0]["result"]), (Some(code), &result.into()), "{ran:?}");
+    }
+    let last = ["publish", "a", "--data", "4", "--ordering-key", "order-17"];
+    assert_eq!(shell.run(&last).code, Some(0));
+    assert_eq!(shell.run(&[LOCAL, "run", "--until-idle"]).code, Some(0));
+    let bodies: Vec<_> = (0..4).map(|_| receiver.next()["body"].clone()).collect();
+    assert_eq!(bodies, ["1", "2", "3", "4"], "one after the other");
+    let cleared = shell.run(&["--json", "endpoint", "update", &endpoint, "--clear", "ordered"]);
+    assert_eq!(cleared.json()[0]["order"], serde_json::Value::Null, "{cleared:?}");
+}
+
+#[test]
 fn an_endpoint_is_disabled_and_enabled() {
     let shell = Shell::new();
     let endpoint = shell.add_endpoint("http://127.0.0.1:9/", &[]);

@@ -4,6 +4,7 @@ mod claim;
 mod deliveries;
 mod endpoints;
 mod log;
+mod order;
 mod prune;
 mod state;
 mod upkeep;

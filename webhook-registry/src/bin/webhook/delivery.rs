@@ -3,6 +3,7 @@
 mod cancel;
 mod explain;
 mod redeliver;
+mod skip;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -43,6 +44,12 @@ pub(crate) enum DeliveryCommand {
     Redeliver(RedeliverArgs),
     /// Call deliveries off that are not final
     Cancel {
+        /// The deliveries
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<DeliveryId>,
+    },
+    /// Let ordering keys go on that failed deliveries block, without these
+    Skip {
         /// The deliveries
         #[arg(value_name = "ID", required = true)]
         ids: Vec<DeliveryId>,
@@ -188,6 +195,7 @@ pub(crate) async fn run(options: &Options, command: DeliveryCommand) -> Result<E
         DeliveryCommand::Explain { id } => explain::run(options, id).await,
         DeliveryCommand::Redeliver(args) => redeliver::run(options, args).await,
         DeliveryCommand::Cancel { ids } => cancel::run(options, &ids).await,
+        DeliveryCommand::Skip { ids } => skip::run(options, &ids).await,
     }
 }
 

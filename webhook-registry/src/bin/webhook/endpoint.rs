@@ -12,8 +12,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
     Description, EndpointError, EndpointId, EndpointUrl, EndpointView, EventFilter, ExternalId,
-    Include, InvalidEndpoint, NewEndpoint, Profile, RateLimit, Replay, RetryPolicy, Rotation,
-    Secret, TenantId, Timeout, Transport as _, Webhooks,
+    Include, InvalidEndpoint, NewEndpoint, OrderPolicy, Profile, RateLimit, Replay, RetryPolicy,
+    Rotation, Secret, TenantId, Timeout, Transport as _, Webhooks,
 };
 
 use self::{
@@ -142,6 +142,11 @@ pub(crate) struct AddArgs {
     /// Attempts in flight at once, in each worker process [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_in_flight: Option<u32>,
+    /// Deliver the events of one ordering key one at a time, in the order in which they were published;
+    /// when one is given up, block the later ones until it is redelivered or skipped, or skip it
+    #[arg(long, value_name = "block|skip", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "block")]
+    ordered: Option<OrderPolicy>,
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<Description>,
@@ -202,6 +207,9 @@ impl AddArgs {
         }
         if let Some(retry) = self.retry {
             new = new.retry(retry.to_string());
+        }
+        if let Some(policy) = self.ordered {
+            new = new.order(policy);
         }
         new
     }

@@ -15,7 +15,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use webhook_registry::{EventKey, EventType, NewEvent, PublishError, TenantId, Webhooks};
+use webhook_registry::{
+    EventKey, EventType, NewEvent, OrderingKey, PublishError, TenantId, Webhooks,
+};
 
 use crate::{
     error::{End, Error, complain, text},
@@ -84,6 +86,7 @@ struct Said<'a> {
     data: &'a RawValue,
     tenant: Option<TenantId>,
     key: Option<EventKey>,
+    ordering_key: Option<OrderingKey>,
 }
 
 /// Publishes every line that is an event, and names those that are not.
@@ -154,11 +157,14 @@ fn parse(content: &[u8], tenant: &TenantId) -> Result<Option<NewEvent>, BadLine>
     let invalid = |error: webhook_registry::InvalidEvent| BadLine::Json(error.to_string());
     let body = Bytes::copy_from_slice(said.data.get().as_bytes());
     let event = NewEvent::new(said.event_type.as_str(), body).map_err(invalid)?;
-    let event = event.tenant(said.tenant.unwrap_or_else(|| tenant.clone()));
-    Ok(Some(match said.key {
-        Some(key) => event.key(key.as_str()).map_err(invalid)?,
-        None => event,
-    }))
+    let mut event = event.tenant(said.tenant.unwrap_or_else(|| tenant.clone()));
+    if let Some(key) = said.key {
+        event = event.key(key.as_str()).map_err(invalid)?;
+    }
+    if let Some(key) = said.ordering_key {
+        event = event.ordering_key(key.as_str()).map_err(invalid)?;
+    }
+    Ok(Some(event))
 }
 
 /// The mistake and its column: the line is ours to number.

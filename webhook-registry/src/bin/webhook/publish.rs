@@ -6,7 +6,8 @@ use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    ContentType, Deliveries, EventId, EventKey, EventType, NewEvent, Published, TenantId,
+    ContentType, Deliveries, EventId, EventKey, EventType, NewEvent, OrderingKey, Published,
+    TenantId,
 };
 
 use crate::{
@@ -25,10 +26,10 @@ pub(crate) struct PublishArgs {
     event_type: Option<EventType>,
     #[command(flatten)]
     body: BodyArgs,
-    /// A file of events, one a line: {"type":..,"data":..,"tenant":..,"key":..}; - reads standard
-    /// input
+    /// A file of events, one a line: {"type":..,"data":..,"tenant":..,"key":..,"ordering_key":..};
+    /// - reads standard input
     #[arg(long, group = "body", value_name = "FILE")]
-    #[arg(conflicts_with_all = ["event_type", "key", "content_type"])]
+    #[arg(conflicts_with_all = ["event_type", "key", "ordering_key", "content_type"])]
     ndjson: Option<PathBuf>,
     /// Whose event it is
     #[arg(long, default_value_t)]
@@ -36,6 +37,9 @@ pub(crate) struct PublishArgs {
     /// Your own key: a second event of the tenant under it is the first one again
     #[arg(long)]
     key: Option<EventKey>,
+    /// What it belongs together with, for endpoints that get such events in order
+    #[arg(long, value_name = "KEY")]
+    ordering_key: Option<OrderingKey>,
     /// What kind of bytes the body is
     #[arg(long, value_name = "TYPE", default_value_t)]
     content_type: ContentType,
@@ -99,13 +103,16 @@ fn read_event(
 ) -> Result<NewEvent, Error> {
     let body = args.body.read(max_body)?;
     check_body(&args.content_type, &body)?;
-    let event = NewEvent::new(event_type.as_str(), body)?
+    let mut event = NewEvent::new(event_type.as_str(), body)?
         .tenant(args.tenant.clone())
         .content_type(args.content_type.as_str())?;
-    Ok(match &args.key {
-        Some(key) => event.key(key.as_str())?,
-        None => event,
-    })
+    if let Some(key) = &args.key {
+        event = event.key(key.as_str())?;
+    }
+    if let Some(key) = &args.ordering_key {
+        event = event.ordering_key(key.as_str())?;
+    }
+    Ok(event)
 }
 
 /// A body that says it is JSON has to be; of others nothing is known.

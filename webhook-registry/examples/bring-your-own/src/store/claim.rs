@@ -82,7 +82,7 @@ impl State {
     fn due(&self, endpoint: EndpointId, now: Timestamp) -> Vec<DeliveryId> {
         let rows = self.deliveries.values().filter(|row| row.delivery.id.endpoint == endpoint);
         let mut due: Vec<_> = rows
-            .filter_map(|row| Some((row.claim_at.filter(|at| *at <= now)?, row.delivery.id)))
+            .filter_map(|row| Some((row.free_at().filter(|at| *at <= now)?, row.delivery.id)))
             .collect();
         due.sort_unstable();
         due.into_iter().map(|(_, id)| id).collect()
@@ -104,7 +104,7 @@ impl State {
         };
         let claimed = |id: DeliveryId| claims.iter().any(|claim| claim.lease.delivery == id);
         let at = |row: &Row| {
-            let (id, due) = (row.delivery.id, row.claim_at?);
+            let (id, due) = (row.delivery.id, row.free_at()?);
             let endpoint = self.endpoints.get(&id.endpoint)?;
             let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default() as usize;
             let full = used + taken(endpoint.id) >= endpoint.max_in_flight as usize;

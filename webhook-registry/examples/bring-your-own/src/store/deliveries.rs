@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use webhook_registry::{
     Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, DisabledReason,
-    EndpointState, Enqueue, Enqueued, Event, FanOut, Finish, Finished, Health, Lease, NewDelivery,
-    Notice, NoticeKind, Route, Routed, Settle, StoreError, Timestamp, UnroutedEvent,
+    EndpointState, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Health, Lease,
+    NewDelivery, Notice, NoticeKind, Route, Routed, Settle, StoreError, Timestamp, UnroutedEvent,
 };
 
 use super::{
@@ -25,17 +25,7 @@ impl DeliveryStore for SmallStore {
         lease: Duration,
     ) -> Result<ClaimedUnrouted, StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        let free = state.unrouted.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id);
-        let taken: Vec<_> = free.take(limit).collect();
-        for id in &taken {
-            state.unrouted.insert(*id, now.after(lease));
-        }
-        let as_unrouted = |event: &Arc<Event>| {
-            UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
-        };
-        let events = taken.iter().filter_map(|id| state.events.get(id).map(as_unrouted)).collect();
-        let left = state.unrouted.iter().filter(|(id, _)| !taken.contains(id));
-        Ok(ClaimedUnrouted::new(events, left.map(|(_, at)| at.since(now)).min()))
+        Ok(state.claim_unrouted(limit, lease, now))
     }
 
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
@@ -65,6 +55,49 @@ impl DeliveryStore for SmallStore {
 }
 
 impl State {
+    /// The longest free first; in the place of each the first stored of its ordering key, if nobody has
+    /// that one.
+    fn claim_unrouted(&mut self, limit: usize, lease: Duration, now: Timestamp) -> ClaimedUnrouted {
+        let (mut taken, mut next_due) = (Vec::new(), None::<Duration>);
+        let mut by_time: Vec<_> = self.unrouted.iter().map(|(id, at)| (*at, *id)).collect();
+        by_time.sort_unstable();
+        for (at, id) in by_time {
+            let first =
+                self.first_unrouted(id, &taken).filter(|it| self.unrouted.get(it) <= Some(&now));
+            let wait = match first {
+                _ if at > now => Some(at.since(now)),
+                Some(first) if taken.len() < limit => {
+                    taken.push(first);
+                    None
+                }
+                first => first.map(|_| Duration::ZERO),
+            };
+            next_due = next_due.into_iter().chain(wait).min();
+        }
+        taken.sort_by_key(|id| (self.stored_at.get(id), *id));
+        self.unrouted.extend(taken.iter().map(|id| (*id, now.after(lease))));
+        let as_unrouted = |event: &Arc<Event>| {
+            UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
+        };
+        let events = taken.iter().filter_map(|id| self.events.get(id).map(as_unrouted)).collect();
+        ClaimedUnrouted::new(events, next_due)
+    }
+
+    /// The first stored event of the same ordering key that is not routed and not among `but`.
+    fn first_unrouted(&self, id: EventId, but: &[EventId]) -> Option<EventId> {
+        let event = self.events.get(&id)?;
+        if event.ordering_key.is_none() {
+            return Some(id);
+        }
+        let is_same = |it: &&EventId| {
+            self.events.get(it).is_some_and(|it| {
+                it.tenant == event.tenant && it.ordering_key == event.ordering_key
+            })
+        };
+        let line = self.unrouted.keys().filter(is_same).filter(|it| !but.contains(it));
+        line.min_by_key(|it| (self.stored_at.get(it), **it)).copied()
+    }
+
     fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
         let event = item.event;
         let by_key = |held: &&Arc<Event>| {
@@ -89,8 +122,11 @@ impl State {
             fan_out.version.is_none_or(|version| version == self.version(&event.tenant))
                 && self.may_be_leased(fan_out)
         };
-        let fan_out = item.fan_out.filter(is_current);
-        let answer = match fan_out {
+        let may_go = !self.is_behind_unrouted(&event);
+        let fan_out = item.fan_out.filter(|fan_out| may_go && is_current(fan_out));
+        self.stored_at.insert(event.id, now);
+        self.events.insert(event.id, Arc::new(event.clone()));
+        match fan_out {
             Some(fan_out) => {
                 fan_out.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
                 let real = fan_out.deliveries.iter().filter(|new| !new.missed);
@@ -101,10 +137,7 @@ impl State {
                 self.unrouted.insert(event.id, now);
                 Enqueued::Later
             }
-        };
-        self.stored_at.insert(event.id, now);
-        self.events.insert(event.id, Arc::new(event));
-        answer
+        }
     }
 
     /// Leases go to endpoints that are well alone.
@@ -155,6 +188,7 @@ impl State {
                 }
             }
         }
+        self.move_up(item.lease.delivery, now);
         self.take_turn(&item, now);
         if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
             self.tell(Notice::new(item.lease, now, tenant, kind));
@@ -205,8 +239,9 @@ impl State {
     /// When a delivery is due, and its endpoint has rested.
     pub(super) fn may_start_at(&self, row: &Row) -> Option<Timestamp> {
         let endpoint = self.endpoints.get(&row.delivery.id.endpoint);
-        row.claim_at
-            .max(endpoint.and_then(|it| it.health.rests_until()).filter(|_| row.claim_at.is_some()))
+        row.free_at().max(
+            endpoint.and_then(|it| it.health.rests_until()).filter(|_| row.free_at().is_some()),
+        )
     }
 
     pub(super) fn backlog(&self, now: Timestamp) -> Backlog {

@@ -33,8 +33,9 @@ impl EndpointStore for SmallStore {
         let (revision, created_at) = (held.revision.next(), held.created_at);
         let health = if held.keeps_health(&endpoint) { held.health } else { Health::HEALTHY };
         *held = endpoint.with_revision(revision).with_created_at(created_at).with_health(health);
-        let tenant = held.tenant.clone();
+        let (id, tenant) = (held.id, held.tenant.clone());
         state.raise_version(&tenant);
+        state.reorder(id, self.now());
         Ok(Updated::Done(revision))
     }
 
@@ -49,6 +50,7 @@ impl EndpointStore for SmallStore {
         let open = state.deliveries.values_mut().filter(|row| row.delivery.id.endpoint == id);
         open.filter(|row| row.claim_at.is_some())
             .for_each(|row| row.set(DeliveryStatus::Cancelled, None, now));
+        state.reorder(id, now);
         state.raise_version(tenant);
         Ok(true)
     }

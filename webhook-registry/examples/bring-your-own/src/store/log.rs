@@ -61,6 +61,12 @@ impl DeliveryLog for SmallStore {
             .with_attempts(attempts.map(|attempt| (kind(attempt), attempt.duration, 1))))
     }
 
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        let state = self.state();
+        let first = state.first_in_line(id).and_then(|first| state.deliveries.get(&first));
+        Ok(first.map(|row| row.delivery.clone()))
+    }
+
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         let (mut state, now) = (self.state(), self.now());
         if state.deliveries.get(&delivery.id).is_some_and(|row| !row.tracked) {

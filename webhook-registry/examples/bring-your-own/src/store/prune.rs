@@ -5,7 +5,8 @@ use super::state::{Row, State};
 impl State {
     pub(super) fn prune(&mut self, prune: &Prune, cut: Timestamp) -> Pruned {
         let most = if prune.dry_run { usize::MAX } else { prune.limit };
-        let old = self.deliveries.values().filter(|row| row.is_old(cut)).take(most);
+        let old = self.deliveries.values().filter(|row| row.is_old(cut));
+        let old = old.filter(|row| !self.blocks(row.delivery.id)).take(most);
         let (ids, attempts): (Vec<_>, Vec<_>) =
             old.map(|row| (row.delivery.id, row.attempts.len())).unzip();
         let pruned =

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
-    LeaseEpoch, NewDelivery, Notice, NoticeId, RateUsed, ReplayCandidate, TenantId, TenantVersion,
-    Timestamp, Trigger,
+    LeaseEpoch, NewDelivery, Notice, NoticeId, OrderingKey, RateUsed, ReplayCandidate, TenantId,
+    TenantVersion, Timestamp, Trigger,
 };
 
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct State {
     /// Events that nobody has routed, and from when somebody may.
     pub(super) unrouted: BTreeMap<EventId, Timestamp>,
     pub(super) deliveries: BTreeMap<DeliveryId, Row>,
+    /// Deliveries that go one after the other.
+    pub(super) lines: BTreeMap<(EndpointId, OrderingKey), Vec<DeliveryId>>,
     /// Writes that came too late.
     pub(super) leases_lost: u64,
     /// What of their rates the endpoints have used.
@@ -44,6 +46,8 @@ pub(super) struct Row {
     /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
     /// it is finished or tracked.
     pub(super) claim_at: Option<Timestamp>,
+    /// Whether it waits for another one of its line.
+    pub(super) parked: bool,
     pub(super) attempts: BTreeMap<u32, Attempt>,
 }
 
@@ -60,6 +64,7 @@ impl Row {
             forgiven: 0,
             cause: Trigger::First,
             claim_at: None,
+            parked: false,
             attempts: BTreeMap::new(),
         }
     }
@@ -113,8 +118,26 @@ impl Row {
     ) {
         self.since = now;
         self.delivery.status = status;
-        self.claim_at = claim_at;
+        (self.claim_at, self.parked) = (claim_at, false);
         self.delivery.due_at = claim_at.filter(|_| status == DeliveryStatus::Pending);
+    }
+
+    /// When it may be claimed, unless it waits for another one.
+    pub(super) fn free_at(&self) -> Option<Timestamp> {
+        self.claim_at.filter(|_| !self.parked)
+    }
+
+    /// Has it wait for another one.
+    pub(super) const fn park(&mut self) {
+        (self.parked, self.delivery.due_at) = (true, None);
+    }
+
+    /// Makes it due, if it waits for another one.
+    pub(super) const fn let_go(&mut self, at: Timestamp) {
+        if self.parked {
+            self.parked = false;
+            (self.claim_at, self.delivery.due_at) = (Some(at), Some(at));
+        }
     }
 }
 
@@ -134,15 +157,19 @@ impl State {
         let Some(endpoint) = self.endpoints.get(&new.endpoint) else { return };
         let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
         let delivery = Delivery::new(id, tenant, event_type, endpoint.url.clone(), now);
-        self.deliveries.entry(id).or_insert_with(|| {
-            let mut row = Row::new(delivery);
-            row.cause = new.cause;
-            match new.lease {
-                Some(lease) => row.claim(lease, now),
-                None if new.missed => row.set(DeliveryStatus::Missed, None, now),
-                None => row.set(DeliveryStatus::Pending, Some(now), now),
-            }
-            row
-        });
+        if self.deliveries.contains_key(&id) {
+            return;
+        }
+        let mut row = Row::new(delivery);
+        row.cause = new.cause;
+        match new.lease {
+            Some(lease) => row.claim(lease, now),
+            None if new.missed => row.set(DeliveryStatus::Missed, None, now),
+            None => row.set(DeliveryStatus::Pending, Some(now), now),
+        }
+        self.deliveries.insert(id, row);
+        if new.lease.is_none() && !new.missed {
+            self.line_up(id);
+        }
     }
 }

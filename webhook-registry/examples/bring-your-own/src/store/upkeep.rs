@@ -1,17 +1,27 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use webhook_registry::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
-    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, StoreError, StoreStatus, Timestamp,
-    Trigger, Upkeep,
+    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
+    Timestamp, Trigger, Upkeep,
 };
 
-use super::{SmallStore, state::State};
+use super::{
+    SmallStore,
+    state::{Row, State},
+};
 
 #[async_trait]
 impl Upkeep for SmallStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|item| state.redeliver(item, now)).collect())
+        let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
+        let answers: Vec<_> = batch.into_iter().map(|item| state.redeliver(item, now)).collect();
+        let done = ids.into_iter().zip(&answers);
+        let done = done.filter(|(_, answer)| **answer == Redelivered::Done).map(|(id, _)| id);
+        done.collect::<BTreeSet<_>>().into_iter().for_each(|id| state.line_up(id));
+        Ok(answers)
     }
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
@@ -22,6 +32,11 @@ impl Upkeep for SmallStore {
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
         Ok(batch.into_iter().map(|id| state.cancel(id, now)).collect())
+    }
+
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
+        let (mut state, now) = (self.state(), self.now());
+        Ok(batch.into_iter().map(|id| state.skip(id, now)).collect())
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
@@ -104,8 +119,21 @@ impl State {
         if status.is_final() {
             return Cancelled::Unchanged(status);
         }
+        let in_flight = status == DeliveryStatus::InFlight;
+        // The next one of its line waits for the end of its lease.
+        let free_at = row.claim_at.filter(|_| in_flight).unwrap_or(now).max(now);
         row.set(DeliveryStatus::Cancelled, None, now);
-        if status == DeliveryStatus::InFlight { Cancelled::InFlight } else { Cancelled::Done }
+        self.move_up(id, free_at);
+        if in_flight { Cancelled::InFlight } else { Cancelled::Done }
+    }
+
+    fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
+        let Some(row) = self.deliveries.get(&id) else { return Skipped::NotFound };
+        if !self.blocks(id) {
+            return Skipped::Unchanged(row.delivery.status);
+        }
+        self.leave_line(id, now);
+        Skipped::Done
     }
 
     fn status(&self, now: Timestamp) -> StoreStatus {
@@ -126,7 +154,8 @@ impl State {
     /// The oldest pending delivery to this endpoint, if it was tried and has failed.
     fn failing(&self, endpoint: EndpointId) -> Option<FailingEndpoint> {
         let its = self.deliveries.values().filter(|row| row.delivery.id.endpoint == endpoint);
-        let pending = its.filter(|row| row.delivery.due_at.is_some());
+        let is_pending = |row: &&Row| row.delivery.status == DeliveryStatus::Pending;
+        let pending = its.filter(|row| is_pending(row) && row.claim_at.is_some());
         let row = pending.min_by_key(|row| (row.delivery.created_at, row.delivery.id))?;
         let delivery = row.delivery.clone();
         let error = delivery.last_error.filter(|_| delivery.attempts > row.budget_from)?;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use webhook_registry::{
     Description, Endpoint, EndpointError, EndpointId, EndpointUrl, EventFilter, ExternalId,
-    InvalidEndpoint, Metadata, RetryPolicy, Timeout, Webhooks,
+    InvalidEndpoint, Metadata, OrderPolicy, RetryPolicy, Timeout, Webhooks,
 };
 
 use crate::args::{note, timeout};
@@ -25,6 +25,11 @@ pub(crate) struct UpdateArgs {
     /// When to try again, such as 5s,5m,30m; see `webhook plan`
     #[arg(long, value_name = "WAITS")]
     retry: Option<RetryPolicy>,
+    /// Deliver the events of one ordering key one at a time, in the order in which they were published;
+    /// when one is given up, block the later ones until it is redelivered or skipped, or skip it
+    #[arg(long, value_name = "block|skip", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "block")]
+    ordered: Option<OrderPolicy>,
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<Description>,
@@ -44,6 +49,7 @@ enum Clear {
     Description,
     ExternalId,
     Metadata,
+    Ordered,
 }
 
 impl std::fmt::Debug for UpdateArgs {
@@ -65,11 +71,13 @@ impl UpdateArgs {
                 Clear::Description => endpoint.description = None,
                 Clear::ExternalId => endpoint.external_id = None,
                 Clear::Metadata => endpoint.metadata = Metadata::default(),
+                Clear::Ordered => endpoint.order = None,
             }
         }
         endpoint.url = self.url.unwrap_or(endpoint.url);
         endpoint.timeout = self.timeout.unwrap_or(endpoint.timeout);
         endpoint.retry = self.retry.unwrap_or(endpoint.retry);
+        endpoint.order = self.ordered.or(endpoint.order);
         endpoint.description = self.description.or(endpoint.description);
         endpoint.external_id = self.external_id.or(endpoint.external_id);
         if !self.events.is_empty() {

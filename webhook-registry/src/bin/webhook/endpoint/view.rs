@@ -1,7 +1,9 @@
 //! Endpoints, as they are shown: everything but what is secret.
 
 use serde::Serialize;
-use webhook_registry::{EndpointId, EndpointView, Registered, Timestamp, format_duration};
+use webhook_registry::{
+    EndpointId, EndpointView, OrderPolicy, Registered, Timestamp, format_duration,
+};
 
 use crate::output::{Row, View, fields};
 
@@ -40,6 +42,7 @@ impl View for EndpointView {
             ("in flight", format!("at most {} in each process", self.max_in_flight)),
             ("rate", self.rate.map_or_else(|| "no limit".to_owned(), |rate| rate.to_string())),
             ("health", self.health.to_string()),
+            ("order", order(self.order).to_owned()),
             ("created", self.created_at.to_string()),
         ]);
         fields(pairs)
@@ -56,6 +59,14 @@ fn secrets(until: &[Option<Timestamp>]) -> String {
         Some(until) => format!("one until {until}"),
     });
     each.collect::<Vec<_>>().join(", ")
+}
+
+const fn order(policy: Option<OrderPolicy>) -> &'static str {
+    match policy {
+        None => "none in particular",
+        Some(OrderPolicy::Block) => "by ordering key; what is given up blocks the later ones",
+        Some(OrderPolicy::Skip) => "by ordering key; what is given up is skipped",
+    }
 }
 
 /// An endpoint that was just added: the one time that its secret is shown.
