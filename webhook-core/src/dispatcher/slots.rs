@@ -25,6 +25,10 @@ use super::behind::Behind;
 /// Claims after which nobody is thought to publish any more.
 const QUIET: u32 = 16;
 
+/// What one claim takes at most while somebody publishes: whoever publishes into the same database waits
+/// for no longer transaction than that makes.
+const SHORT: usize = 32;
+
 /// All times are on the monotonic clock.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -179,6 +183,7 @@ impl Slots {
     /// Sets up to `most` slots aside for a claim. Answers how many, and what is in flight;
     /// nothing, when none is free.
     pub(super) fn ask(&mut self, most: usize) -> Option<(usize, BTreeMap<EndpointId, u32>)> {
+        let most = if self.quiet < QUIET { most.min(SHORT) } else { most };
         let asked = self.claimable().min(most);
         if asked == 0 {
             return None;
