@@ -93,12 +93,17 @@ impl<'a> Notices<'a> {
         }
     }
 
+    /// [Publishes](Self::publish) what there is, or says why not.
+    pub(crate) async fn publish_or_say(&self, tenant: &TenantId) {
+        if let Err(error) = self.publish(tenant).await {
+            tracing::warn!(error = crate::text_of(&error), "notices could not be published");
+        }
+    }
+
     /// [Publishes](Self::publish) what there is, and what comes, for as long as it is polled.
     pub(crate) async fn publish_on(&self, tenant: &TenantId) -> std::convert::Infallible {
         loop {
-            if let Err(error) = self.publish(tenant).await {
-                tracing::warn!(error = crate::text_of(&error), "notices could not be published");
-            }
+            self.publish_or_say(tenant).await;
             self.engine.clock.sleep(EVERY).await;
         }
     }

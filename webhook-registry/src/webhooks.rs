@@ -154,6 +154,8 @@ impl Webhooks {
         let deliver = async { report = self.0.dispatcher.run(shutdown).await };
         let notices = self.notices();
         first_of(deliver, async { match notices.publish_on(tenant).await {} }).await;
+        // What the last attempts have caused.
+        notices.publish_or_say(tenant).await;
         report
     }
 

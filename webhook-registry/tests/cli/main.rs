@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod deliver;
+mod notices;
 mod operate;
 mod settings;
 mod shell;
