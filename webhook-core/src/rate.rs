@@ -31,6 +31,9 @@ pub type RateUsed = i64;
 
 const SECOND: i64 = 1_000_000;
 
+/// How much later than one look at the clock another may be that is written down before.
+const LATER_LOOK: i64 = 60 * SECOND;
+
 impl RateLimit {
     /// The most of either number.
     pub const MAX: u32 = 100_000;
@@ -80,10 +83,13 @@ impl RateLimit {
         micros(now).saturating_add(self.ahead_of(used, now)).saturating_add(taken)
     }
 
-    /// How far what was started reaches beyond `now`. Never further than a whole burst: a clock that
-    /// was set back must not silence an endpoint.
+    /// How far what was started reaches beyond `now`. That is no further than a whole burst, and as much
+    /// more as another has looked at the clock later. What is far beyond that was written before the
+    /// clock was set back, or under another limit, and must not silence an endpoint.
     fn ahead_of(self, used: RateUsed, now: Timestamp) -> i64 {
-        used.saturating_sub(micros(now)).clamp(0, i64::from(self.burst) * self.interval())
+        let ahead = used.saturating_sub(micros(now)).max(0);
+        let most = i64::from(self.burst) * self.interval() + LATER_LOOK;
+        if ahead > most { 0 } else { ahead }
     }
 
     /// Microseconds between two attempts at the steady rate.
@@ -129,6 +135,7 @@ pub struct InvalidRateLimit;
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     #[test]
     fn limits_are_written_as_they_are_read() {
@@ -166,11 +173,24 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_holds_up_no_longer_than_a_burst_takes() {
+    fn a_clock_that_is_set_back_holds_up_hardly_longer_than_a_burst_takes() {
         let limit = RateLimit::new(10, 5).unwrap();
         let used = limit.take(0, 5, Timestamp::from_unix_secs(1_000_000));
-        let now = Timestamp::from_unix_secs(1000);
-        assert_eq!(limit.next_at(used, now), Timestamp::from_unix_millis(1_000_100));
+        for used in [used, i64::MAX] {
+            let now = Timestamp::from_unix_secs(1000);
+            let next = limit.next_at(used, now);
+            assert!(next.since(now) <= Duration::from_secs(61), "{next}");
+            assert!(limit.available(used, next) >= 1, "and then one may start");
+        }
+    }
+
+    #[test]
+    fn who_has_looked_at_the_clock_before_another_took_the_burst_gets_none() {
+        let limit = RateLimit::new(10, 5).unwrap();
+        let at = Timestamp::from_unix_millis;
+        let used = limit.take(0, 5, at(1_000_000));
+        assert_eq!(limit.available(used, at(999_950)), 0);
+        assert_eq!(limit.next_at(used, at(999_950)), at(1_000_100));
     }
 
     proptest! {
