@@ -1,37 +1,28 @@
 //! Endpoints. Every edit raises the tenant's version in its own transaction.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+mod stored;
+mod tenants;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use sea_orm::Value;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointId, EndpointState, EndpointStore, EventFilter, Metadata,
-    Profile, Revision, Signing, SigningKey, Snapshot, StoreError, StoreErrorKind, TenantId,
-    TenantVersion, Timeout, Timestamp, Updated, whole_millis,
+    Endpoint, EndpointId, EndpointState, EndpointStore, Metadata, Revision, Snapshot, StoreError,
+    StoreErrorKind, TenantId, TenantVersion, Timestamp, Updated,
 };
 
 use crate::{
     dialect::repeated,
     fault::Fault,
     order::{dissolve, keep_order, let_some_go, lock_ordered, much_waits, reorder},
-    row::{Row, ToValue, stored_health, unreadable},
+    row::{Row, ToValue},
     store::SeaOrmStore,
     tx::{ROWS, Tx},
     unit::Unit,
 };
-
-const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
-                       max_in_flight, rate, order_policy, description, external_id, metadata, state, revision, \
-                       created_at";
-
-/// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
-const HEALTH: &str = "health";
+use stored::{COLUMNS, HEALTH, endpoint, json, settings};
+use tenants::lock_tenants;
+pub(crate) use tenants::{Known, lock_owners, raise_version, versions};
 
 #[async_trait]
 impl EndpointStore for SeaOrmStore {
@@ -306,58 +297,6 @@ impl Unit for ListTenants {
     }
 }
 
-/// What publishers have to know of a tenant. One that nobody has heard of is at version 0.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Known {
-    pub(crate) version: TenantVersion,
-    /// Until when one of its endpoints may not be well.
-    pub(crate) unwell_until: Timestamp,
-}
-
-/// The versions of these tenants; one that nobody has heard of is missing. One that cannot be read is
-/// told as a version that nobody has a snapshot of.
-pub(crate) async fn versions(
-    tx: &Tx,
-    tenants: &[&TenantId],
-) -> Result<BTreeMap<TenantId, Known>, Fault> {
-    let sql = "SELECT id, version, unwell_until FROM {tenants} WHERE id IN ({list})";
-    let rows = tx.all_of(sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
-    let version = |row: &Row| {
-        let tenant: TenantId = row.parse("id")?;
-        let version = row.number("version").unwrap_or_else(|_| {
-            tracing::error!(%tenant, "the stored version of the tenant cannot be read");
-            u64::MAX
-        });
-        let version = TenantVersion::from_u64(version);
-        Ok((tenant, Known { version, unwell_until: row.time("unwell_until")? }))
-    };
-    rows.iter().map(version).collect()
-}
-
-/// Raises the tenant's version, from 0 when it is new.
-pub(crate) async fn raise_version(tx: &Tx, tenant: &TenantId) -> Result<(), Fault> {
-    let sql = "INSERT INTO {tenants} (id, version) VALUES (?, 1) {or_raise}";
-    tx.run(sql, [tenant.to_value()]).await.map(|_| ())
-}
-
-/// Locks the tenants of these endpoints. Everybody locks tenants first, endpoints then, and deliveries
-/// last, and of each kind the lowest first: so nobody waits in a circle.
-pub(crate) async fn lock_owners(tx: &Tx, ids: &BTreeSet<EndpointId>) -> Result<(), Fault> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let owners = "SELECT tenant FROM {endpoints} WHERE id IN ({list})";
-    let rows = tx.all_of(owners, ids.iter().map(ToValue::to_value)).await?;
-    let tenants = rows.iter().map(|row| row.get::<String>("tenant"));
-    let tenants = tenants.collect::<Result<BTreeSet<_>, _>>()?;
-    lock_tenants(tx, tenants.into_iter().map(Value::from)).await
-}
-
-async fn lock_tenants(tx: &Tx, ids: impl IntoIterator<Item = Value>) -> Result<(), Fault> {
-    let lock = "SELECT id FROM {tenants} WHERE id IN ({list}) ORDER BY id {for_update}";
-    tx.all_of(lock, ids).await.map(|_| ())
-}
-
 /// Disables an endpoint that is not disabled yet. It is locked already, and so is
 /// its [owner](lock_owners).
 pub(crate) async fn disable(tx: &Tx, id: EndpointId, state: EndpointState) -> Result<(), Fault> {
@@ -393,83 +332,4 @@ async fn edited(
         Ok::<_, Fault>(place.with_order(row.parse_if_any("order_policy")?))
     };
     Ok(Some((Revision::from_u64(row.number("revision")?), place().ok())))
-}
-
-/// A signing key as it is stored.
-#[derive(Deserialize, Serialize)]
-struct StoredKey<'a> {
-    secret: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-}
-
-impl<'a> StoredKey<'a> {
-    fn of(key: &'a SigningKey) -> Self {
-        Self { secret: key.secret.reveal().into(), expires_at: key.expires_at }
-    }
-}
-
-/// What an edit may change, as values in the order of the columns.
-fn settings(endpoint: &Endpoint) -> Result<[Value; 14], Fault> {
-    let signing = &endpoint.signing;
-    let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
-    Ok([
-        endpoint.url.to_value(),
-        json(&endpoint.filters)?,
-        json(&keys)?,
-        json(&signing.profiles())?,
-        json(&endpoint.headers.iter().collect::<Vec<_>>())?,
-        whole_millis(endpoint.timeout.as_duration()).into(),
-        endpoint.retry.to_string().into(),
-        endpoint.max_in_flight.to_value(),
-        endpoint.rate.to_value(),
-        endpoint.order.to_value(),
-        endpoint.description.as_ref().map(|text| text.as_str().to_owned()).into(),
-        endpoint.external_id.as_ref().map(|id| id.as_str().to_owned()).into(),
-        json(&endpoint.metadata)?,
-        endpoint.state.to_value(),
-    ])
-}
-
-fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
-    let headers: Vec<(String, String)> = from_json(row, "headers")?;
-    let timeout = Duration::from_millis(row.number("timeout_ms")?);
-    Ok(Endpoint::new(row.endpoint("id")?, row.parse("url")?)
-        .with_tenant(row.parse("tenant")?)
-        .with_filters(from_json::<Vec<EventFilter>>(row, "filters")?)
-        .with_signing(signing(row)?)
-        .with_headers(CustomHeaders::new(headers).map_err(|_| unreadable("headers"))?)
-        .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
-        .with_retry(row.parse("retry")?)
-        .with_max_in_flight(row.number("max_in_flight")?)
-        .with_rate(row.parse_if_any("rate")?)
-        .with_health(stored_health(row)?)
-        .with_description(row.parse_if_any("description")?)
-        .with_external_id(row.parse_if_any("external_id")?)
-        .with_metadata(from_json(row, "metadata")?)
-        .with_order(row.parse_if_any("order_policy")?)
-        .with_state(row.parse("state")?)
-        .with_revision(Revision::from_u64(row.number("revision")?))
-        .with_created_at(row.time("created_at")?))
-}
-
-fn signing(row: &Row) -> Result<Signing, Fault> {
-    let keys: Vec<StoredKey<'_>> = from_json(row, "signing_keys")?;
-    let profiles: Vec<Profile> = from_json(row, "profiles")?;
-    let read = |key: StoredKey<'_>| {
-        Some(SigningKey::new(key.secret.parse().ok()?).with_expiry(key.expires_at))
-    };
-    let keys: Option<Vec<_>> = keys.into_iter().map(read).collect();
-    let keys = keys.ok_or_else(|| unreadable("signing_keys"))?;
-    Signing::new(keys, profiles).map_err(|_| unreadable("profiles"))
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Value, Fault> {
-    // The reason might repeat the value.
-    let text = serde_json::to_string(value);
-    text.map(Into::into).map_err(|_| Fault::new(StoreErrorKind::Other, "cannot write it as JSON"))
-}
-
-fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Fault> {
-    serde_json::from_str(&row.get::<String>(column)?).map_err(|_| unreadable(column))
 }

@@ -1,0 +1,101 @@
+//! An endpoint as a row.
+
+use std::{borrow::Cow, time::Duration};
+
+use sea_orm::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use webhook_core::{
+    CustomHeaders, Endpoint, EventFilter, Profile, Revision, Signing, SigningKey, StoreErrorKind,
+    Timeout, Timestamp, whole_millis,
+};
+
+use crate::{
+    fault::Fault,
+    row::{Row, ToValue, stored_health, unreadable},
+};
+
+pub(super) const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
+                       max_in_flight, rate, order_policy, description, external_id, metadata, state, revision, \
+                       created_at";
+
+/// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
+pub(super) const HEALTH: &str = "health";
+
+/// A signing key as it is stored.
+#[derive(Deserialize, Serialize)]
+struct StoredKey<'a> {
+    secret: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+impl<'a> StoredKey<'a> {
+    fn of(key: &'a SigningKey) -> Self {
+        Self { secret: key.secret.reveal().into(), expires_at: key.expires_at }
+    }
+}
+
+/// What an edit may change, as values in the order of the columns.
+pub(super) fn settings(endpoint: &Endpoint) -> Result<[Value; 14], Fault> {
+    let signing = &endpoint.signing;
+    let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
+    Ok([
+        endpoint.url.to_value(),
+        json(&endpoint.filters)?,
+        json(&keys)?,
+        json(&signing.profiles())?,
+        json(&endpoint.headers.iter().collect::<Vec<_>>())?,
+        whole_millis(endpoint.timeout.as_duration()).into(),
+        endpoint.retry.to_string().into(),
+        endpoint.max_in_flight.to_value(),
+        endpoint.rate.to_value(),
+        endpoint.order.to_value(),
+        endpoint.description.as_ref().map(|text| text.as_str().to_owned()).into(),
+        endpoint.external_id.as_ref().map(|id| id.as_str().to_owned()).into(),
+        json(&endpoint.metadata)?,
+        endpoint.state.to_value(),
+    ])
+}
+
+pub(super) fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
+    let headers: Vec<(String, String)> = from_json(row, "headers")?;
+    let timeout = Duration::from_millis(row.number("timeout_ms")?);
+    Ok(Endpoint::new(row.endpoint("id")?, row.parse("url")?)
+        .with_tenant(row.parse("tenant")?)
+        .with_filters(from_json::<Vec<EventFilter>>(row, "filters")?)
+        .with_signing(signing(row)?)
+        .with_headers(CustomHeaders::new(headers).map_err(|_| unreadable("headers"))?)
+        .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
+        .with_retry(row.parse("retry")?)
+        .with_max_in_flight(row.number("max_in_flight")?)
+        .with_rate(row.parse_if_any("rate")?)
+        .with_health(stored_health(row)?)
+        .with_description(row.parse_if_any("description")?)
+        .with_external_id(row.parse_if_any("external_id")?)
+        .with_metadata(from_json(row, "metadata")?)
+        .with_order(row.parse_if_any("order_policy")?)
+        .with_state(row.parse("state")?)
+        .with_revision(Revision::from_u64(row.number("revision")?))
+        .with_created_at(row.time("created_at")?))
+}
+
+fn signing(row: &Row) -> Result<Signing, Fault> {
+    let keys: Vec<StoredKey<'_>> = from_json(row, "signing_keys")?;
+    let profiles: Vec<Profile> = from_json(row, "profiles")?;
+    let read = |key: StoredKey<'_>| {
+        Some(SigningKey::new(key.secret.parse().ok()?).with_expiry(key.expires_at))
+    };
+    let keys: Option<Vec<_>> = keys.into_iter().map(read).collect();
+    let keys = keys.ok_or_else(|| unreadable("signing_keys"))?;
+    Signing::new(keys, profiles).map_err(|_| unreadable("profiles"))
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Value, Fault> {
+    // The reason might repeat the value.
+    let text = serde_json::to_string(value);
+    text.map(Into::into).map_err(|_| Fault::new(StoreErrorKind::Other, "cannot write it as JSON"))
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Fault> {
+    serde_json::from_str(&row.get::<String>(column)?).map_err(|_| unreadable(column))
+}
