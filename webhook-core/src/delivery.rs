@@ -9,6 +9,7 @@ use crate::{
     text::serde_as_text,
     time::Timestamp,
     url::EndpointUrl,
+    worker::WorkerName,
 };
 
 /// How far a delivery has come. The last four are final.
@@ -95,6 +96,15 @@ pub struct Delivery {
     pub due_at: Option<Timestamp>,
     /// When the last attempt was claimed, by the store's clock.
     pub last_attempt_at: Option<Timestamp>,
+    /// Who claimed the last attempt, if it had a name; it stays after the attempt. Nobody, when a
+    /// later claim led to no attempt. For operators.
+    pub claimed_by: Option<WorkerName>,
+    /// When the lease of the attempt in flight ends, by the store's clock. For operators.
+    pub leased_until: Option<Timestamp>,
+    /// Attempts made before the present budget began: 0, until somebody redelivers.
+    pub budget_from: u32,
+    /// Attempts of the present budget that failed by our own fault and do not count.
+    pub forgiven: u32,
     /// What went wrong last.
     pub last_error: Option<String>,
     /// When the obligation came about, by the store's clock.
@@ -123,6 +133,10 @@ impl Delivery {
             attempts: 0,
             due_at: None,
             last_attempt_at: None,
+            claimed_by: None,
+            leased_until: None,
+            budget_from: 0,
+            forgiven: 0,
             last_error: None,
             created_at,
         }

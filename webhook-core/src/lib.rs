@@ -59,6 +59,7 @@ mod url;
 mod verify;
 mod view;
 mod wake;
+mod worker;
 
 pub use crate::{
     about::{
@@ -134,4 +135,5 @@ pub use crate::{
     verify::{Verifier, VerifyError, verify_body_signature},
     view::{AttemptView, DeliveryView, EndpointView, EventView},
     wake::Wake,
+    worker::{InvalidWorkerName, WorkerName},
 };

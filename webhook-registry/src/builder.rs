@@ -7,7 +7,7 @@ use webhook_core::{
 
 use crate::{
     clock::SystemClock, engine::Engine, error::BuildError, ids::UuidV7, mode::Mode,
-    registry::Registry, settings::Settings, webhooks::Webhooks,
+    registry::Registry, settings::Settings, webhooks::Webhooks, worker::this_process,
 };
 
 /// Puts [`Webhooks`] together from a store, a transport, a signer and a clock.
@@ -95,7 +95,8 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Sets how this process delivers.
+    /// Sets how this process delivers. Unless that has a [name](DispatcherConfig::name), what is claimed
+    /// stands under the name of this host and process, such as `host-1:4711`.
     #[must_use]
     pub fn dispatcher(mut self, config: DispatcherConfig) -> Self {
         self.dispatcher = config;
@@ -130,7 +131,10 @@ impl WebhooksBuilder {
         let ids = self.ids.unwrap_or_else(|| Arc::new(UuidV7));
         let wake = Wake::default();
         // Another number for each process, so that workers do not poll in step.
-        let config = self.dispatcher.seed(ids.next_id().as_u64_pair().1);
+        let mut config = self.dispatcher.seed(ids.next_id().as_u64_pair().1);
+        if config.worker_name().is_none() {
+            config = config.name(this_process());
+        }
         let ports = Ports::new(store.clone(), transport.clone(), signer.clone(), clock.clone());
         let dispatcher = Dispatcher::new(ports, config)?.with_wake(wake.clone());
         let mode = self.mode;

@@ -33,6 +33,7 @@ mod replay;
 mod settings;
 mod tenant;
 mod webhooks;
+mod worker;
 
 pub use crate::{
     builder::WebhooksBuilder,

@@ -37,6 +37,7 @@ use crate::mode::Mode;
 /// | `WEBHOOK_TENANT_SHARE` | attempts one tenant may have in flight while another has work | half |
 /// | `WEBHOOK_DISABLE_AFTER` | how long nothing but failures disables an endpoint, or `never` | `5d` |
 /// | `WEBHOOK_NOTICES_TO` | the tenant as whose events notices are published | none |
+/// | `WEBHOOK_WORKER_NAME` | what stands with the deliveries that this process has claimed | host and process |
 /// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
 ///
 /// An empty variable counts as none.
@@ -70,7 +71,7 @@ pub struct Settings {
 
 impl Settings {
     /// The variables that are read.
-    pub const VARIABLES: [&str; 18] = [
+    pub const VARIABLES: [&str; 19] = [
         "WEBHOOK_DB",
         "WEBHOOK_POOL_SIZE",
         "WEBHOOK_UNIT_LIMIT",
@@ -89,6 +90,7 @@ impl Settings {
         "WEBHOOK_TENANT_SHARE",
         "WEBHOOK_DISABLE_AFTER",
         "WEBHOOK_NOTICES_TO",
+        "WEBHOOK_WORKER_NAME",
     ];
 
     /// Reads the environment of this process.
@@ -213,6 +215,9 @@ impl Settings {
     }
 }
 
+/// What is expected of a worker's name.
+const WORKER_NAME: &str = "1 to 128 characters of A-Z a-z 0-9 . _ - : /";
+
 /// How this process delivers. What concerns several settings is checked against the others, and told
 /// by the name of the one to change.
 fn dispatcher(reading: &Reading<'_>) -> Result<DispatcherConfig, InvalidSetting> {
@@ -240,6 +245,9 @@ fn dispatcher(reading: &Reading<'_>) -> Result<DispatcherConfig, InvalidSetting>
     }
     if let Some(Patience(after)) = reading.parsed("WEBHOOK_DISABLE_AFTER", Patience::EXPECTED)? {
         config = config.health(HealthPolicy::new().disable_after(after));
+    }
+    if let Some(name) = reading.parsed("WEBHOOK_WORKER_NAME", WORKER_NAME)? {
+        config = config.name(name);
     }
     let lease = reading.time("WEBHOOK_LEASE")?.unwrap_or(DispatcherConfig::LEASE);
     config = config.lease(lease);
@@ -339,6 +347,7 @@ mod tests {
             ("WEBHOOK_TENANT_SHARE", "3"),
             ("WEBHOOK_DISABLE_AFTER", "2d"),
             ("WEBHOOK_NOTICES_TO", "ops"),
+            ("WEBHOOK_WORKER_NAME", "blue/3"),
         ])
         .unwrap();
         let config = DispatcherConfig::new()
@@ -350,6 +359,7 @@ mod tests {
             .poll(Duration::from_millis(250))
             .drain(Duration::ZERO)
             .tenant_share(3)
+            .name("blue/3".parse().unwrap())
             .health(HealthPolicy::new().disable_after(Some(Duration::from_secs(2 * 86_400))));
         assert_eq!(format!("{:?}", settings.dispatcher()), format!("{config:?}"));
         assert_eq!((settings.db(), settings.mode()), (Some("sqlite://a.db"), Mode::Worker));
@@ -370,6 +380,7 @@ mod tests {
             (("WEBHOOK_MAX_TIMEOUT", "0s"), "a duration such as 30s, longer than none"),
             (("WEBHOOK_DRAIN", "90"), "a duration such as 30s"),
             (("WEBHOOK_DISABLE_AFTER", "soon"), "a duration such as 5d, or never"),
+            (("WEBHOOK_WORKER_NAME", "a b"), WORKER_NAME),
         ];
         for ((variable, value), expected) in table {
             let error = read(&[(variable, value)]).unwrap_err();

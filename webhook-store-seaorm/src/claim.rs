@@ -148,7 +148,7 @@ async fn claim(
             Err(_) => unreadable.push(candidate),
         }
     }
-    mark_claimed(tx, &taken, now, now.after(ask.lease)).await?;
+    mark_claimed(tx, ask, &taken, now).await?;
     mark_unreadable(tx, &unreadable, now).await?;
     Ok(claims)
 }
@@ -192,13 +192,15 @@ async fn read_events(
 
 async fn mark_claimed(
     tx: &Tx,
+    ask: &ClaimDue,
     rows: &[Locked],
     now: Timestamp,
-    until: Timestamp,
 ) -> Result<(), Fault> {
     let set = "status = 'in_flight', epoch = epoch + 1, attempts = attempts + 1, \
-               claimed_before = claimed_at, claimed_at = ?, due_at = ?";
-    tx.change(set, &[now.to_value(), until.to_value()], rows).await
+               claimed_before = claimed_at, claimed_at = ?, claimed_by = ?, due_at = ?";
+    let until = now.after(ask.lease);
+    let values = [now.to_value(), ask.worker.as_ref().to_value(), until.to_value()];
+    tx.change(set, &values, rows).await
 }
 
 async fn mark_unreadable(tx: &Tx, bad: &[&Candidate], now: Timestamp) -> Result<(), Fault> {

@@ -265,7 +265,7 @@ impl NewRows {
         // An endpoint named twice still gets one delivery.
         let each: BTreeMap<_, _> =
             fan_out.deliveries.iter().map(|delivery| (delivery.endpoint, delivery)).collect();
-        for &&new in each.values() {
+        for new in each.values() {
             let id = DeliveryId::new(event.id, new.endpoint);
             let key = event.ordering_key.as_ref().filter(|_| !new.missed);
             let due_at = match new.lease {
@@ -322,13 +322,13 @@ pub(crate) async fn insert_events(tx: &Tx, rows: Vec<EventRow>, or: &str) -> Res
 }
 
 /// A delivery as values in the order of its columns.
-pub(crate) type DeliveryRow = [Value; 12];
+pub(crate) type DeliveryRow = [Value; 13];
 
 pub(crate) fn delivery_row(
     id: DeliveryId,
     tenant: &TenantId,
     event_type: &EventType,
-    new: NewDelivery,
+    new: &NewDelivery,
     due_at: Timestamp,
     now: Timestamp,
 ) -> DeliveryRow {
@@ -348,6 +348,7 @@ pub(crate) fn delivery_row(
         new.cause.to_value(),
         due_at.to_value(),
         new.lease.map(|_| now).to_value(),
+        new.claimed_by().to_value(),
         now.to_value(),
         Some(now).filter(|_| new.missed).to_value(),
     ]
@@ -355,7 +356,7 @@ pub(crate) fn delivery_row(
 
 pub(crate) async fn insert_deliveries(tx: &Tx, rows: Vec<DeliveryRow>) -> Result<(), Fault> {
     let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, status, epoch, attempts, \
-                cause, due_at, claimed_at, created_at, finished_at)";
+                cause, due_at, claimed_at, claimed_by, created_at, finished_at)";
     // Deliveries are named by event and endpoint: one that is there already is the same obligation.
     tx.insert(into, rows, "{keep_first}").await
 }

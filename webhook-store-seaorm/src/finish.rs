@@ -269,7 +269,8 @@ impl Changes {
 impl Change {
     async fn write(&self, tx: &Tx, rows: &[Locked]) -> Result<(), Fault> {
         let error = if self.last_error.is_some() { ", last_error = ?" } else { "" };
-        let claimed = if self.unclaim { ", claimed_at = claimed_before" } else { "" };
+        let claimed =
+            if self.unclaim { ", claimed_at = claimed_before, claimed_by = NULL" } else { "" };
         let set = format!(
             "status = ?, attempts = ?, recorded = ?, forgiven = ?, due_at = ?, \
              finished_at = COALESCE(?, finished_at){error}{claimed}"

@@ -87,7 +87,7 @@ impl Unit for ReadEvent {
 /// The URL is the endpoint's, removed or not; a tracked delivery brings its own.
 const SELECT_DELIVERIES: &str = "\
     SELECT d.event_id, d.endpoint_id, d.tenant, d.event_type, COALESCE(d.url, e.url) AS url, d.status, \
-        d.attempts, d.due_at, d.claimed_at, d.last_error, d.created_at \
+        d.attempts, d.budget_from, d.forgiven, d.due_at, d.claimed_at, d.claimed_by, d.last_error, d.created_at \
     FROM {deliveries} AS d {by} LEFT JOIN {endpoints} AS e ON e.id = d.endpoint_id";
 
 fn delivery(row: &Row) -> Result<Delivery, Fault> {
@@ -97,9 +97,16 @@ fn delivery(row: &Row) -> Result<Delivery, Fault> {
         Delivery::new(id, tenant, event_type, row.parse("url")?, row.time("created_at")?);
     delivery.status = row.parse("status")?;
     delivery.attempts = row.number("attempts")?;
-    let pending = delivery.status == DeliveryStatus::Pending;
-    delivery.due_at = row.time_if_any("due_at")?.and_then(unless_parked).filter(|_| pending);
+    (delivery.budget_from, delivery.forgiven) =
+        (row.number("budget_from")?, row.number("forgiven")?);
+    let due_at = row.time_if_any("due_at")?;
+    match delivery.status {
+        DeliveryStatus::Pending => delivery.due_at = due_at.and_then(unless_parked),
+        DeliveryStatus::InFlight => delivery.leased_until = due_at,
+        _ => {}
+    }
     delivery.last_attempt_at = row.time_if_any("claimed_at")?;
+    delivery.claimed_by = row.parse_if_any("claimed_by")?;
     delivery.last_error = row.get("last_error")?;
     Ok(delivery)
 }

@@ -164,9 +164,9 @@ async fn read_open(tx: &Tx, batch: &[Route]) -> Result<Open, Fault> {
 }
 
 /// An endpoint named twice still gets one delivery.
-fn each_once(route: &Route) -> impl Iterator<Item = NewDelivery> {
-    let each = route.deliveries.iter().map(|new| (new.endpoint, *new));
-    each.collect::<BTreeMap<EndpointId, NewDelivery>>().into_values()
+fn each_once(route: &Route) -> impl Iterator<Item = &NewDelivery> {
+    let each = route.deliveries.iter().map(|new| (new.endpoint, new));
+    each.collect::<BTreeMap<EndpointId, &NewDelivery>>().into_values()
 }
 
 async fn mark_routed(tx: &Tx, events: &[EventId]) -> Result<(), Fault> {

@@ -117,6 +117,7 @@ to_value! {
     Option<webhook_core::EventKey>: |key| key.as_ref().map(|key| key.as_str().to_owned());
     Option<webhook_core::OrderingKey>: |key| key.as_ref().map(|key| key.as_str().to_owned());
     Option<webhook_core::OrderPolicy>: |policy| policy.map(|policy| policy.as_str().to_owned());
+    Option<&webhook_core::WorkerName>: |name| name.map(|name| name.as_str().to_owned());
     webhook_core::EndpointUrl: |url| url.as_str();
     webhook_core::DeliveryStatus: |status| status.as_str();
     webhook_core::EndpointState: |state| state.to_string();

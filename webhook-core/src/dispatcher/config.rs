@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::slots::Slots;
-use crate::{endpoint::Timeout, health::HealthPolicy};
+use crate::{endpoint::Timeout, health::HealthPolicy, worker::WorkerName};
 
 /// How a dispatcher works.
 ///
@@ -24,6 +24,7 @@ pub struct DispatcherConfig {
     pub(super) seed: u64,
     pub(super) health: HealthPolicy,
     pub(super) tenant_share: Option<usize>,
+    pub(super) name: Option<WorkerName>,
 }
 
 impl DispatcherConfig {
@@ -67,6 +68,7 @@ impl DispatcherConfig {
             seed: 0,
             health: HealthPolicy::new(),
             tenant_share: None,
+            name: None,
         }
     }
 
@@ -147,6 +149,18 @@ impl DispatcherConfig {
     pub const fn tenant_share(mut self, most: usize) -> Self {
         self.tenant_share = Some(most);
         self
+    }
+
+    /// Sets the name that stands with what this worker has claimed; none, unless set.
+    #[must_use]
+    pub fn name(mut self, name: WorkerName) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// The name that stands with what this worker has claimed.
+    pub const fn worker_name(&self) -> Option<&WorkerName> {
+        self.name.as_ref()
     }
 
     /// What a tenant may have in flight while another has work.

@@ -111,7 +111,7 @@ impl Desk {
         }
         let (limit, in_flight) = self.bay.slots(|slots| slots.ask(self.config.batch))?;
         (self.claiming, self.claim_at) = (true, NEVER);
-        let claim = ClaimDue::new(limit, self.config.lease);
+        let claim = ClaimDue::new(limit, self.config.lease).worker(self.config.name.clone());
         let share = u32::try_from(self.config.share()).unwrap_or(u32::MAX);
         Some(claim.in_flight(in_flight).resume_at(self.resume_at).tenant_share(share))
     }
@@ -345,7 +345,7 @@ mod tests {
     }
 
     fn desk(config: DispatcherConfig) -> Desk {
-        let bay = Bay::new(Arc::new(Stopped), config.slots(), config.lease);
+        let bay = Bay::new(Arc::new(Stopped), &config);
         Desk::new(config, Arc::new(bay))
     }
 

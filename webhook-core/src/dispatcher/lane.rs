@@ -21,9 +21,10 @@ use crate::{
         store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
     },
     wake::Wake,
+    worker::WorkerName,
 };
 
-use super::slots::Slots;
+use super::{config::DispatcherConfig, slots::Slots};
 
 /// Where publishers hand over what they have stored to a dispatcher of the same process.
 ///
@@ -144,7 +145,8 @@ impl Reservation {
             }
             if state.open && state.slots.reserve(endpoint) {
                 reserved.claims.push(self.delivering(&event, endpoint));
-                return NewDelivery::leased(endpoint.id, bay.lease);
+                let leased = NewDelivery::leased(endpoint.id, bay.lease);
+                return leased.with_worker(bay.worker.clone());
             }
             reserved.refused.push(Arc::clone(endpoint));
             NewDelivery::pending(endpoint.id)
@@ -246,6 +248,7 @@ pub(super) struct Delivering {
 pub(super) struct Bay {
     clock: Arc<dyn Clock>,
     lease: Duration,
+    worker: Option<WorkerName>,
     state: Mutex<State>,
     news: Wake,
 }
@@ -261,9 +264,11 @@ struct State {
 }
 
 impl Bay {
-    pub(super) fn new(clock: Arc<dyn Clock>, slots: Slots, lease: Duration) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, config: &DispatcherConfig) -> Self {
+        let slots = config.slots();
         let state = State { slots, handed_over: Vec::new(), open: true, ended: false };
-        Self { clock, lease, state: Mutex::new(state), news: Wake::default() }
+        let (lease, worker) = (config.lease, config.name.clone());
+        Self { clock, lease, worker, state: Mutex::new(state), news: Wake::default() }
     }
 
     /// Does something with the slots.

@@ -71,7 +71,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(dispatcher: &'a Dispatcher) -> Self {
         let Dispatcher { config, wire, lane, .. } = dispatcher;
-        let bay = Arc::new(Bay::new(wire.clock.clone(), config.slots(), config.lease));
+        let bay = Arc::new(Bay::new(wire.clock.clone(), config));
         lane.open(&bay);
         Self {
             dispatcher,

@@ -85,6 +85,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         due_at {int},
         claimed_at {int},
         claimed_before {int},
+        claimed_by {name},
         last_error {text},
         created_at {int} NOT NULL,
         finished_at {int},

@@ -191,6 +191,11 @@ macro_rules! __store_cases {
                 a_delivery_leased_at_its_birth_is_finished_under_epoch_1
                 a_delivery_leased_at_its_birth_is_taken_over_after_its_lease
                 an_expired_lease_of_a_paused_endpoint_waits
+                a_claim_tells_its_worker_and_the_record_keeps_it
+                whoever_takes_over_is_told_from_then_on
+                a_release_forgets_its_worker
+                a_delivery_leased_at_its_birth_tells_its_worker
+                the_end_of_a_lease_is_told_as_long_as_it_is_out
             }
             finish {
                 a_success_is_final
@@ -284,6 +289,7 @@ macro_rules! __store_cases {
                 a_listing_goes_on_while_new_deliveries_arrive
                 claiming_and_finishing_do_not_reorder_a_listing
                 optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another
+                a_delivery_says_how_far_it_is_through_its_policy
             }
             stats {
                 stats_count_deliveries_by_how_far_they_have_come

@@ -27,7 +27,7 @@ impl State {
                 continue;
             }
             let room = self.room(endpoint.id, ask, now).min(share).min(ask.limit - claims.len());
-            let taken = self.take(&mut open, endpoint, room, ask.lease, now);
+            let taken = self.take(&mut open, endpoint, room, ask, now);
             shares.take(&endpoint.tenant, count(taken.len()));
             claims.extend(taken);
             if claims.len() == ask.limit {
@@ -95,17 +95,17 @@ impl State {
         open: &mut Open,
         endpoint: &Endpoint,
         room: usize,
-        lease: Duration,
+        ask: &ClaimDue,
         now: Timestamp,
     ) -> Vec<Claim> {
         let mut claims = Vec::new();
         for id in take_due(open, endpoint.id, room, now) {
             let Some(row) = self.deliveries.get_mut(&id) else { continue };
-            row.claim(lease, now);
+            row.claim(ask.lease, ask.worker.as_ref(), now);
             claims.push(claim_of(id, row, endpoint));
         }
         if let Some(row) = self.endpoints.get_mut(&endpoint.id) {
-            row.set_pace(row.pace().after(count(claims.len()), now, now.after(lease)));
+            row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
         }
         claims
     }

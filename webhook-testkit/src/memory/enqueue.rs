@@ -165,7 +165,7 @@ impl State {
         for new in deliveries {
             let id = DeliveryId::new(event.id, new.endpoint);
             if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
-                vacant.insert(new_row(event, new, now));
+                vacant.insert(new_row(event, &new, now));
                 count += usize::from(!new.missed);
                 if new.lease.is_none() && !new.missed {
                     self.line_up(id);
@@ -176,7 +176,7 @@ impl State {
     }
 }
 
-fn new_row(event: &Arc<Event>, new: NewDelivery, now: Timestamp) -> DeliveryRow {
+fn new_row(event: &Arc<Event>, new: &NewDelivery, now: Timestamp) -> DeliveryRow {
     let mut row = DeliveryRow::new(Arc::clone(event), now);
     row.cause = new.cause;
     if new.missed {
@@ -184,7 +184,7 @@ fn new_row(event: &Arc<Event>, new: NewDelivery, now: Timestamp) -> DeliveryRow 
         row.finished_at = Some(now);
     }
     if let Some(lease) = new.lease {
-        row.claim(lease, now);
+        row.claim(lease, new.claimed_by(), now);
     }
     row
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
-    LeaseEpoch, OrderingKey, Pace, RateUsed, TenantId, Timestamp, Trigger,
+    LeaseEpoch, OrderingKey, Pace, RateUsed, TenantId, Timestamp, Trigger, WorkerName,
 };
 
 /// An endpoint, removed ones included: the log still tells where deliveries went.
@@ -65,6 +65,8 @@ pub(super) struct DeliveryRow {
     pub(super) claimed_at: Option<Timestamp>,
     /// The claim before that one, should it lead to no attempt.
     pub(super) claimed_before: Option<Timestamp>,
+    /// By whom that was claimed.
+    pub(super) claimed_by: Option<WorkerName>,
     pub(super) last_error: Option<String>,
     pub(super) created_at: Timestamp,
     /// When it became final.
@@ -89,6 +91,7 @@ impl DeliveryRow {
             parked: false,
             claimed_at: None,
             claimed_before: None,
+            claimed_by: None,
             last_error: None,
             created_at: now,
             finished_at: None,
@@ -112,7 +115,8 @@ impl DeliveryRow {
     }
 
     /// Leases it for its next attempt, under the next epoch.
-    pub(super) fn claim(&mut self, lease: Duration, now: Timestamp) {
+    pub(super) fn claim(&mut self, lease: Duration, by: Option<&WorkerName>, now: Timestamp) {
+        self.claimed_by = by.cloned();
         self.claimed_before = self.claimed_at.replace(now);
         self.status = DeliveryStatus::InFlight;
         self.epoch = self.epoch.next();
@@ -121,10 +125,11 @@ impl DeliveryRow {
         self.due_at = now.after(lease);
     }
 
-    /// Corrects the number of attempts. The time of a claim that led to none is forgotten.
+    /// Corrects the number of attempts. Time and worker of a claim that led to none are forgotten.
     pub(super) fn count_attempts(&mut self, made: u32) {
         if made < self.attempts {
             self.claimed_at = self.claimed_before;
+            self.claimed_by = None;
         }
         self.attempts = made;
     }
@@ -145,6 +150,10 @@ impl DeliveryRow {
         let is_pending = self.status == DeliveryStatus::Pending;
         delivery.due_at = self.may_be_claimed_at().filter(|_| is_pending);
         delivery.last_attempt_at = self.claimed_at;
+        delivery.claimed_by.clone_from(&self.claimed_by);
+        delivery.leased_until =
+            Some(self.due_at).filter(|_| self.status == DeliveryStatus::InFlight);
+        (delivery.budget_from, delivery.forgiven) = (self.budget_from, self.forgiven);
         delivery.last_error.clone_from(&self.last_error);
         delivery
     }

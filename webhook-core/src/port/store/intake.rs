@@ -7,6 +7,7 @@ use crate::{
     event::{Event, EventType},
     id::{EndpointId, EventId, TenantId, TenantVersion},
     trigger::Trigger,
+    worker::WorkerName,
 };
 
 /// An event to store.
@@ -29,7 +30,7 @@ impl Enqueue {
     #[must_use]
     pub fn without_leases(mut self) -> Self {
         for delivery in self.fan_out.iter_mut().flat_map(|fan_out| &mut fan_out.deliveries) {
-            delivery.lease = None;
+            (delivery.lease, delivery.worker) = (None, None);
         }
         self
     }
@@ -81,7 +82,7 @@ impl FanOut {
 }
 
 /// A delivery to create.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewDelivery {
     /// To which endpoint.
@@ -89,6 +90,8 @@ pub struct NewDelivery {
     /// Absent: pending, and due at once. Present: already claimed by the caller for this long, with
     /// attempt 1 under epoch 1.
     pub lease: Option<Duration>,
+    /// Who has claimed it, where it is claimed, for the record.
+    pub worker: Option<WorkerName>,
     /// What begins its budget of attempts.
     pub cause: Trigger,
     /// Whether it is only put on record, as missed: final from the beginning, and without attempts.
@@ -98,12 +101,12 @@ pub struct NewDelivery {
 impl NewDelivery {
     /// A delivery that is due at once, for whoever claims it.
     pub const fn pending(endpoint: EndpointId) -> Self {
-        Self { endpoint, lease: None, cause: Trigger::First, missed: false }
+        Self { endpoint, lease: None, worker: None, cause: Trigger::First, missed: false }
     }
 
     /// What a disabled endpoint misses, for the record.
     pub const fn missed(endpoint: EndpointId) -> Self {
-        Self { endpoint, lease: None, cause: Trigger::First, missed: true }
+        Self { endpoint, lease: None, worker: None, cause: Trigger::First, missed: true }
     }
 
     /// The status in which it is stored.
@@ -117,7 +120,23 @@ impl NewDelivery {
 
     /// A delivery that the caller has claimed already.
     pub const fn leased(endpoint: EndpointId, lease: Duration) -> Self {
-        Self { endpoint, lease: Some(lease), cause: Trigger::First, missed: false }
+        let lease = Some(lease);
+        Self { endpoint, lease, worker: None, cause: Trigger::First, missed: false }
+    }
+
+    /// Sets who has claimed it.
+    #[must_use]
+    pub fn with_worker(mut self, worker: Option<WorkerName>) -> Self {
+        self.worker = worker;
+        self
+    }
+
+    /// By whom it is claimed as it is stored: nobody, unless it is leased.
+    pub const fn claimed_by(&self) -> Option<&WorkerName> {
+        match self.lease {
+            Some(_) => self.worker.as_ref(),
+            None => None,
+        }
     }
 
     /// Sets what begins its budget of attempts.

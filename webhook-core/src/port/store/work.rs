@@ -12,6 +12,7 @@ use crate::{
     notice::NoticeKind,
     time::Timestamp,
     trigger::Trigger,
+    worker::WorkerName,
 };
 
 /// A request for work.
@@ -30,12 +31,21 @@ pub struct ClaimDue {
     /// The most attempts a tenant may have in flight, in this process, while another tenant has due
     /// work that could be claimed.
     pub tenant_share: u32,
+    /// Who asks, for the record of what is claimed.
+    pub worker: Option<WorkerName>,
 }
 
 impl ClaimDue {
     /// A request by a process that has nothing in flight.
     pub const fn new(limit: usize, lease: Duration) -> Self {
-        Self { limit, lease, in_flight: BTreeMap::new(), resume_at: None, tenant_share: u32::MAX }
+        Self {
+            limit,
+            lease,
+            in_flight: BTreeMap::new(),
+            resume_at: None,
+            tenant_share: u32::MAX,
+            worker: None,
+        }
     }
 
     /// Sets what the process has in flight.
@@ -49,6 +59,13 @@ impl ClaimDue {
     #[must_use]
     pub const fn tenant_share(mut self, most: u32) -> Self {
         self.tenant_share = most;
+        self
+    }
+
+    /// Sets who asks.
+    #[must_use]
+    pub fn worker(mut self, worker: Option<WorkerName>) -> Self {
+        self.worker = worker;
         self
     }
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
     Attempt, AttemptView, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    DeliveryView, EndpointId, EventFilter, EventId, TenantId, Timestamp, Webhooks,
+    DeliveryView, EndpointId, EventFilter, EventId, TenantId, Timestamp, Webhooks, WorkerName,
 };
 
 use self::redeliver::RedeliverArgs;
@@ -93,11 +93,18 @@ pub(crate) struct ShownDelivery {
     #[serde(flatten)]
     view: DeliveryView,
     last_error: Option<String>,
+    claimed_by: Option<WorkerName>,
+    leased_until: Option<String>,
 }
 
 impl From<Delivery> for ShownDelivery {
     fn from(delivery: Delivery) -> Self {
-        Self { view: DeliveryView::of(&delivery), last_error: delivery.last_error }
+        Self {
+            view: DeliveryView::of(&delivery),
+            last_error: delivery.last_error,
+            claimed_by: delivery.claimed_by,
+            leased_until: delivery.leased_until.map(|until| until.to_string()),
+        }
     }
 }
 
@@ -171,6 +178,8 @@ impl View for WholeDelivery {
             ("status", delivery.status.to_string()),
             ("created", delivery.created_at.to_string()),
             ("due", or_dash(delivery.due_at)),
+            ("claimed by", or_dash(self.delivery.claimed_by.as_ref())),
+            ("leased until", or_dash(self.delivery.leased_until.as_ref())),
         ]);
         format!("{head}\n\n{}", table(&self.log).trim_end())
     }

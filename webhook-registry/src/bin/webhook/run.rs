@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    Backlog, InvalidDuration, Report, TenantId, format_duration, parse_duration,
+    Backlog, InvalidDuration, Report, TenantId, WorkerName, format_duration, parse_duration,
 };
 
 use crate::{
@@ -51,11 +51,14 @@ pub(crate) struct RunArgs {
     /// Publish notices as events of this tenant; see `webhook notice`
     #[arg(long, value_name = "TENANT")]
     notices_to: Option<TenantId>,
+    /// What stands with the deliveries that this process has claimed [default: host and process]
+    #[arg(long, value_name = "NAME")]
+    worker_name: Option<WorkerName>,
 }
 
 impl RunArgs {
     /// What the options say, by the variables they stand for.
-    fn flags(&self) -> [(&'static str, Option<String>); 8] {
+    fn flags(&self) -> [(&'static str, Option<String>); 9] {
         [
             ("WEBHOOK_CONCURRENCY", self.concurrency.map(|number| number.to_string())),
             ("WEBHOOK_LEASE", self.lease.map(format_duration)),
@@ -65,6 +68,7 @@ impl RunArgs {
             ("WEBHOOK_TENANT_SHARE", self.tenant_share.map(|number| number.to_string())),
             ("WEBHOOK_DISABLE_AFTER", self.disable_after.clone()),
             ("WEBHOOK_NOTICES_TO", self.notices_to.as_ref().map(ToString::to_string)),
+            ("WEBHOOK_WORKER_NAME", self.worker_name.as_ref().map(ToString::to_string)),
         ]
     }
 }

@@ -331,7 +331,7 @@ pub async fn a_claim_of_none_takes_none<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - row.claim(lease, now);
+// - row.claim(ask.lease, ask.worker.as_ref(), now);
 pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.add(ground.new_endpoint().with_max_in_flight(100)).await;

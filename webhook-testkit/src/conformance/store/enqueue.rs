@@ -235,7 +235,7 @@ pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
 }
 
 // Catches in memory/enqueue.rs:
-// - row.claim(lease, now);
+// - row.claim(lease, new.claimed_by(), now);
 pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let lease = ground.leased(ground.endpoint().await, LEASE).await;

@@ -117,7 +117,7 @@ pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(lease)));
+// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
 // + let _ = now;
 pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;

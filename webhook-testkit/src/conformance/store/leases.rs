@@ -1,6 +1,9 @@
 //! Leases that run out, and the epochs that fence late writers.
 
-use webhook_core::{DeliveryStatus, Finished, LeaseEpoch, Settle};
+use webhook_core::{
+    Claim, ClaimDue, DeliveryStatus, Enqueue, FanOut, Finished, LeaseEpoch, NewDelivery, Settle,
+    WorkerName,
+};
 
 use super::{
     Ground, StoreHarness,
@@ -115,8 +118,8 @@ pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
 }
 
 // Catches in memory/enqueue.rs:
-// - row.claim(lease, now);
-// + row.claim(lease, now);
+// - row.claim(lease, new.claimed_by(), now);
+// + row.claim(lease, new.claimed_by(), now);
 // + row.epoch = Default::default();
 pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -130,8 +133,8 @@ pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHa
 }
 
 // Catches in memory/enqueue.rs:
-// - row.claim(lease, now);
-// + row.claim(Duration::from_secs(60), now);
+// - row.claim(lease, new.claimed_by(), now);
+// + row.claim(Duration::from_secs(60), new.claimed_by(), now);
 pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let lease = ground.leased(ground.endpoint().await, WAIT).await;
@@ -154,4 +157,89 @@ pub async fn an_expired_lease_of_a_paused_endpoint_waits<H: StoreHarness>() {
     ground.set_state(endpoint, webhook_core::EndpointState::Paused).await;
     ground.advance(LEASE).await;
     ground.assert_nothing_to_claim("a paused endpoint gets nothing, not even what was lost").await;
+}
+
+fn worker(name: &str) -> Option<WorkerName> {
+    Some(name.parse().unwrap())
+}
+
+impl<H: StoreHarness> Ground<H> {
+    /// Claims the one delivery that is due, as this worker.
+    async fn claim_as(&self, worker: Option<WorkerName>) -> Claim {
+        let claims = self.claim_due(ClaimDue::new(100, LEASE).worker(worker)).await.claims;
+        assert_eq!(claims.len(), 1, "exactly one delivery can be claimed");
+        claims.into_iter().next().unwrap()
+    }
+}
+
+// Catches in memory/row.rs:
+// - self.claimed_by = by.cloned();
+pub async fn a_claim_tells_its_worker_and_the_record_keeps_it<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    assert_eq!(ground.delivery(id).await.claimed_by, None, "nobody has claimed it");
+    let claim = ground.claim_as(worker("host-1:4711")).await;
+    assert_eq!(
+        ground.delivery(id).await.claimed_by,
+        worker("host-1:4711"),
+        "it is told who has it"
+    );
+    ground.finish(retry(&claim, WAIT)).await;
+    let told = ground.delivery(id).await.claimed_by;
+    assert_eq!(told, worker("host-1:4711"), "and who made the last attempt");
+}
+
+// Catches in memory/row.rs:
+// - self.claimed_by = by.cloned();
+// + self.claimed_by = self.claimed_by.take().or_else(|| by.cloned());
+pub async fn whoever_takes_over_is_told_from_then_on<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    for name in [worker("host-1:4711"), worker("host-2:17"), None] {
+        ground.claim_as(name.clone()).await;
+        assert_eq!(ground.delivery(id).await.claimed_by, name, "the last claim is told");
+        ground.advance(LEASE).await;
+    }
+}
+
+// Catches in memory/row.rs:
+// - self.claimed_by = None;
+pub async fn a_release_forgets_its_worker<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_as(worker("host-1:4711")).await;
+    ground.release(claim.lease).await;
+    assert_eq!(ground.delivery(id).await.claimed_by, None, "its claim led to no attempt");
+}
+
+// Catches in memory/enqueue.rs:
+// - row.claim(lease, new.claimed_by(), now);
+// + row.claim(lease, None, now);
+pub async fn a_delivery_leased_at_its_birth_tells_its_worker<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let (held, free) = (ground.endpoint().await, ground.endpoint().await);
+    let event = ground.event();
+    let by = |new: NewDelivery| new.with_worker(worker("host-1:4711"));
+    let new = vec![by(NewDelivery::leased(held, LEASE)), by(NewDelivery::pending(free))];
+    let fan_out = FanOut::by(ground.version().await, new);
+    ground.enqueue(vec![Enqueue::routed(event.clone(), fan_out)]).await;
+    for (endpoint, name) in [(held, worker("host-1:4711")), (free, None)] {
+        let id = webhook_core::DeliveryId::new(event.id, endpoint);
+        assert_eq!(ground.delivery(id).await.claimed_by, name, "only what is leased is claimed");
+    }
+}
+
+// Catches in memory/row.rs:
+// - Some(self.due_at).filter(|_| self.status == DeliveryStatus::InFlight);
+// + Some(self.due_at).filter(|_| self.is_open());
+pub async fn the_end_of_a_lease_is_told_as_long_as_it_is_out<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    assert_eq!(ground.delivery(id).await.leased_until, None, "nobody has it");
+    let claim = ground.claim_one().await;
+    let delivery = ground.delivery(id).await;
+    let ends = delivery.last_attempt_at.map(|at| at.after(LEASE));
+    assert_eq!((delivery.leased_until, delivery.due_at), (ends, None), "by the store's clock");
+    ground.finish(retry(&claim, WAIT)).await;
+    assert_eq!(ground.delivery(id).await.leased_until, None, "the lease is over");
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
-    EndpointId, EndpointState, EventId, Finish, Finished, Page, Settle, TenantId,
+    EndpointId, EndpointState, EventId, Finish, Finished, Page, Redeliver, Settle, TenantId,
 };
 
 use super::{
     Ground, StoreHarness,
-    ground::{LEASE, SECOND, accepted, failure, refused, success},
+    ground::{LEASE, SECOND, WAIT, accepted, failure, refused, retry, success},
 };
 
 impl<H: StoreHarness> Ground<H> {
@@ -282,4 +282,22 @@ pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<
     assert!(ground.attempts(ids[3]).await.is_empty(), "no attempt at all");
     let state = ground.stored(endpoint).await.state;
     assert_eq!(state, EndpointState::Disabled(DisabledReason::Gone), "one of them disables");
+}
+
+// Catches in memory/row.rs:
+// - (delivery.budget_from, delivery.forgiven) = (self.budget_from, self.forgiven);
+pub async fn a_delivery_says_how_far_it_is_through_its_policy<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let id = ground.pending(ground.endpoint().await).await;
+    let claim = ground.claim_one().await;
+    ground.finish(retry(&claim, WAIT).with_forgiven(1)).await;
+    let delivery = ground.delivery(id).await;
+    assert_eq!((delivery.attempts, delivery.budget_from, delivery.forgiven), (1, 0, 1));
+    ground.advance(WAIT).await;
+    let claim = ground.claim_one().await;
+    ground.finish(failure(&claim).with_forgiven(1)).await;
+    ground.store.redeliver(vec![Redeliver::new(id)]).await.unwrap();
+    let page = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    let listed = page.items.first().unwrap();
+    assert_eq!((listed.attempts, listed.budget_from, listed.forgiven), (2, 2, 0), "a fresh budget");
 }

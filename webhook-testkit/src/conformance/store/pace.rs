@@ -39,7 +39,7 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/claim.rs:
-// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(lease)));
+// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
 // + let _ = (row, now);
 pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;

@@ -25,7 +25,7 @@ impl State {
             let room = self.room(ask, endpoint, now).min(share).min(ask.limit - claims.len());
             let due: Vec<_> = self.due(endpoint, now).into_iter().take(room).collect();
             let taken = u32::try_from(due.len()).unwrap_or(u32::MAX);
-            claims.extend(due.into_iter().filter_map(|id| self.claim(id, ask.lease, now)));
+            claims.extend(due.into_iter().filter_map(|id| self.claim(id, ask, now)));
             self.started(endpoint, taken, ask.lease, now);
             shares.take(&tenant, taken);
         }
@@ -88,11 +88,11 @@ impl State {
         due.into_iter().map(|(_, id)| id).collect()
     }
 
-    fn claim(&mut self, id: DeliveryId, lease: Duration, now: Timestamp) -> Option<Claim> {
+    fn claim(&mut self, id: DeliveryId, ask: &ClaimDue, now: Timestamp) -> Option<Claim> {
         let event = self.events.get(&id.event)?.clone();
         let endpoint = self.endpoints.get(&id.endpoint)?;
         let row = self.deliveries.get_mut(&id)?;
-        row.claim(lease, now);
+        row.claim(ask.lease, ask.worker.as_ref(), now);
         Some(row.as_claim(event, endpoint))
     }
 
@@ -122,8 +122,8 @@ impl Row {
         let lease = Lease { delivery: self.delivery.id, epoch: self.epoch };
         let recorded = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
         let progress = Progress::of_attempt(self.delivery.attempts)
-            .with_budget_from(self.budget_from)
-            .with_forgiven(self.forgiven);
+            .with_budget_from(self.delivery.budget_from)
+            .with_forgiven(self.delivery.forgiven);
         Claim::new(lease, event, endpoint.revision)
             .with_progress(progress, recorded)
             .with_cause(self.cause)

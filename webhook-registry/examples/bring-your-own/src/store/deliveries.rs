@@ -176,7 +176,7 @@ impl State {
             return Finished::Recorded;
         }
         row.count_attempts(item.attempts_made);
-        row.forgiven = item.forgiven;
+        row.delivery.forgiven = item.forgiven;
         item.attempts.iter().for_each(|attempt| row.record(attempt.clone()));
         let settles = row.delivery.status == DeliveryStatus::InFlight;
         if settles {

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
     LeaseEpoch, NewDelivery, Notice, NoticeId, OrderingKey, RateUsed, ReplayCandidate, TenantId,
-    TenantVersion, Timestamp, Trigger,
+    TenantVersion, Timestamp, Trigger, WorkerName,
 };
 
 #[derive(Debug, Default)]
@@ -39,8 +39,6 @@ pub(super) struct Row {
     pub(super) tracked: bool,
     /// Since when it is in its status.
     pub(super) since: Timestamp,
-    pub(super) budget_from: u32,
-    pub(super) forgiven: u32,
     /// What began the present budget.
     pub(super) cause: Trigger,
     /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
@@ -60,8 +58,6 @@ impl Row {
             held: false,
             claimed_before: None,
             tracked: false,
-            budget_from: 0,
-            forgiven: 0,
             cause: Trigger::First,
             claim_at: None,
             parked: false,
@@ -69,7 +65,8 @@ impl Row {
         }
     }
 
-    pub(super) fn claim(&mut self, lease: Duration, now: Timestamp) {
+    pub(super) fn claim(&mut self, lease: Duration, by: Option<&WorkerName>, now: Timestamp) {
+        self.delivery.claimed_by = by.cloned();
         self.epoch = self.epoch.next();
         self.held = true;
         self.delivery.attempts += 1;
@@ -77,10 +74,11 @@ impl Row {
         self.set(DeliveryStatus::InFlight, Some(now.after(lease)), now);
     }
 
-    /// Corrects the number of attempts; the time of a claim that led to none is forgotten.
+    /// Corrects the number of attempts; time and worker of a claim that led to none are forgotten.
     pub(super) fn count_attempts(&mut self, made: u32) {
         if made < self.delivery.attempts {
             self.delivery.last_attempt_at = self.claimed_before;
+            self.delivery.claimed_by = None;
         }
         self.delivery.attempts = made;
     }
@@ -120,6 +118,7 @@ impl Row {
         self.delivery.status = status;
         (self.claim_at, self.parked) = (claim_at, false);
         self.delivery.due_at = claim_at.filter(|_| status == DeliveryStatus::Pending);
+        self.delivery.leased_until = claim_at.filter(|_| status == DeliveryStatus::InFlight);
     }
 
     /// When it may be claimed, unless it waits for another one.
@@ -163,7 +162,7 @@ impl State {
         let mut row = Row::new(delivery);
         row.cause = new.cause;
         match new.lease {
-            Some(lease) => row.claim(lease, now),
+            Some(lease) => row.claim(lease, new.claimed_by(), now),
             None if new.missed => row.set(DeliveryStatus::Missed, None, now),
             None => row.set(DeliveryStatus::Pending, Some(now), now),
         }

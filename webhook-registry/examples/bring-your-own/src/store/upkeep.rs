@@ -75,7 +75,8 @@ impl State {
                 // Whoever still has an attempt of it in flight comes too late.
                 row.epoch = row.epoch.next();
                 row.held = false;
-                (row.budget_from, row.forgiven) = (row.delivery.attempts, 0);
+                let delivery = &mut row.delivery;
+                (delivery.budget_from, delivery.forgiven) = (delivery.attempts, 0);
                 row.cause = item.cause;
                 row.set(DeliveryStatus::Pending, Some(now), now);
                 Redelivered::Done
@@ -158,7 +159,7 @@ impl State {
         let pending = its.filter(|row| is_pending(row) && row.claim_at.is_some());
         let row = pending.min_by_key(|row| (row.delivery.created_at, row.delivery.id))?;
         let delivery = row.delivery.clone();
-        let error = delivery.last_error.filter(|_| delivery.attempts > row.budget_from)?;
+        let error = delivery.last_error.filter(|_| delivery.attempts > delivery.budget_from)?;
         let (tenant, attempts) = (delivery.tenant, delivery.attempts);
         Some(FailingEndpoint::new(delivery.id, tenant, attempts, error, delivery.created_at))
     }

@@ -54,6 +54,7 @@ impl Side {
     fn shown(&self, mut delivery: Delivery) -> Delivery {
         delivery.created_at = self.to_common(delivery.created_at);
         delivery.due_at = delivery.due_at.map(|time| self.to_common(time));
+        delivery.leased_until = delivery.leased_until.map(|time| self.to_common(time));
         delivery.last_attempt_at = delivery.last_attempt_at.map(|time| self.to_common(time));
         delivery
     }

@@ -28,7 +28,10 @@ impl Hands {
             let mut fan_out = FanOut::pending(snapshot.version(), dice.some_of(&ids));
             for new in &mut fan_out.deliveries {
                 match dice.below(100) {
-                    0..15 => *new = NewDelivery::leased(new.endpoint, dice.one_of(SPANS)),
+                    0..15 => {
+                        let leased = NewDelivery::leased(new.endpoint, dice.one_of(SPANS));
+                        *new = leased.with_worker("publisher".parse().ok());
+                    }
                     15..30 => *new = NewDelivery::missed(new.endpoint),
                     _ => {}
                 }

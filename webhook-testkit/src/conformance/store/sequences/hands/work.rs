@@ -16,7 +16,9 @@ impl Hands {
             _ => self.resume_at,
         };
         let ask = ClaimDue::new(limit, dice.one_of(SPANS)).in_flight(in_flight);
-        Call::ClaimDue(ask.resume_at(resume_at))
+        // Who asks for nothing, or for one, has no name.
+        let worker = format!("worker:{limit}").parse().ok().filter(|_| limit > 1);
+        Call::ClaimDue(ask.resume_at(resume_at).worker(worker))
     }
 
     pub(super) fn finish(&self, dice: &Dice) -> Option<Call> {

@@ -1,0 +1,22 @@
+//! The name that a worker has by itself.
+
+use webhook_core::WorkerName;
+
+/// The host and the process, such as `host-1:4711`. Containers and shells tell the name of the host;
+/// where none does, most systems have it in a file.
+pub(crate) fn this_process() -> WorkerName {
+    let told = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let host = told.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    WorkerName::of_process(&host.unwrap_or_default(), std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_has_a_name_by_itself_that_tells_its_process() {
+        let name = this_process();
+        assert!(name.as_str().ends_with(&format!(":{}", std::process::id())), "{name}");
+    }
+}
