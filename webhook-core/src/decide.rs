@@ -106,9 +106,7 @@ pub fn decide(
         Verdict::Gone => Decision::Fail(FailReason::Gone),
         Verdict::Refused => Decision::Fail(FailReason::Refused),
         Verdict::OwnFault if progress.forgiven < MAX_FORGIVEN => {
-            let wait = own_fault_wait(progress.forgiven);
-            let wait = RetryPolicy::spread(wait, progress.attempt, delivery);
-            Decision::Retry { wait, counts: false }
+            Decision::Retry { wait: own_fault_wait(delivery, progress), counts: false }
         }
         Verdict::TryAgainSoon => retry(delivery, progress, policy, |_| policy.first_wait(delivery)),
         Verdict::OwnFault => retry(delivery, progress, policy, |wait| wait),
@@ -131,9 +129,11 @@ fn retry(
     }
 }
 
-fn own_fault_wait(forgiven: u32) -> Duration {
+/// How long to wait after a fault of our own, twice as long each time.
+pub(crate) fn own_fault_wait(delivery: DeliveryId, progress: Progress) -> Duration {
     let (first, longest) = OWN_FAULT_WAIT;
-    first.saturating_mul(2u32.saturating_pow(forgiven)).min(longest)
+    let wait = first.saturating_mul(2u32.saturating_pow(progress.forgiven)).min(longest);
+    RetryPolicy::spread(wait, progress.attempt, delivery)
 }
 
 #[cfg(test)]

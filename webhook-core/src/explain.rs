@@ -3,10 +3,12 @@
 //! [`explain`] is a function of what is on record. It says what each attempt came to and what that
 //! means, what happens next, and what stands in the way.
 
+mod next;
 mod tenant;
 
 use std::{fmt, time::Duration};
 
+pub use next::{NextAttempt, PolicyWait, WaitRule};
 pub use tenant::{TenantExplanation, explain_to_tenant};
 
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     rate::RateLimit,
     time::Timestamp,
     trigger::Trigger,
+    worker::WorkerName,
 };
 
 /// Why a delivery is where it is. Its `Display` is a page for people.
@@ -65,7 +68,7 @@ pub struct ExplainedAttempt {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Standing {
     /// It is delivered.
@@ -78,10 +81,26 @@ pub enum Standing {
     Cancelled,
     /// Its endpoint was disabled when the event came.
     Missed,
-    /// A worker has it, since so long.
-    InFlight(Duration),
-    /// Its time has not come, for so long.
-    NotYet(Duration),
+    /// A worker has it.
+    InFlight {
+        /// Which one, where it has a name.
+        worker: Option<WorkerName>,
+        /// Since how long.
+        since: Duration,
+        /// How long its lease still holds.
+        left: Option<Duration>,
+    },
+    /// The lease of the worker that had it has ended, so long ago.
+    Lost(Option<WorkerName>, Duration),
+    /// Its time has not come.
+    NotYet {
+        /// For how long.
+        wait: Duration,
+        /// Which attempt it is then, where that is known.
+        attempt: Option<NextAttempt>,
+        /// What set the time, where that is known.
+        rule: Option<WaitRule>,
+    },
     /// It has been due for so long, and waits for a worker with a free slot.
     Due(Duration),
     /// It is due, but its endpoint is left alone for so long: it failed too often in a row, or asked
@@ -198,10 +217,8 @@ fn standing(
             Standing::Blocks(why_given_up(attempts.last()))
         }
         DeliveryStatus::Failed => Standing::GivenUp(why_given_up(attempts.last())),
-        DeliveryStatus::InFlight => {
-            Standing::InFlight(now.since(delivery.last_attempt_at.unwrap_or(now)))
-        }
-        DeliveryStatus::Pending => waiting(delivery, endpoint, first, now),
+        DeliveryStatus::InFlight => in_flight(delivery, endpoint, now),
+        DeliveryStatus::Pending => waiting(delivery, attempts, endpoint, first, now),
     }
 }
 
@@ -216,25 +233,46 @@ fn why_given_up(last: Option<&Attempt>) -> &'static str {
     }
 }
 
+/// Who has it, or had it and is lost.
+fn in_flight(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> Standing {
+    let worker = delivery.claimed_by.clone();
+    match delivery.leased_until {
+        Some(until) if until <= now => {
+            let lost = || Standing::Lost(worker, now.since(until));
+            endpoint.and_then(switched_off).unwrap_or_else(lost)
+        }
+        until => {
+            let since = now.since(delivery.last_attempt_at.unwrap_or(now));
+            Standing::InFlight { worker, since, left: until.map(|until| until.since(now)) }
+        }
+    }
+}
+
+/// That its endpoint gets nothing, whatever is due.
+const fn switched_off(endpoint: &Endpoint) -> Option<Standing> {
+    match endpoint.state {
+        EndpointState::Active => None,
+        EndpointState::Paused => Some(Standing::Paused),
+        EndpointState::Disabled(DisabledReason::ByHand) => Some(Standing::Disabled("by hand")),
+        EndpointState::Disabled(DisabledReason::Gone) => {
+            Some(Standing::Disabled("it answered 410 Gone"))
+        }
+        EndpointState::Disabled(DisabledReason::Failing) => {
+            Some(Standing::Disabled("for days nothing but failures"))
+        }
+    }
+}
+
 /// Why a pending delivery waits: its endpoint may stand in the way, whatever its time.
 fn waiting(
     delivery: &Delivery,
+    attempts: &[Attempt],
     endpoint: Option<&Endpoint>,
     first: Option<&Delivery>,
     now: Timestamp,
 ) -> Standing {
-    match endpoint.map(|endpoint| endpoint.state) {
-        Some(EndpointState::Paused) => return Standing::Paused,
-        Some(EndpointState::Disabled(DisabledReason::ByHand)) => {
-            return Standing::Disabled("by hand");
-        }
-        Some(EndpointState::Disabled(DisabledReason::Gone)) => {
-            return Standing::Disabled("it answered 410 Gone");
-        }
-        Some(EndpointState::Disabled(DisabledReason::Failing)) => {
-            return Standing::Disabled("for days nothing but failures");
-        }
-        Some(EndpointState::Active) | None => {}
+    if let Some(off) = endpoint.and_then(switched_off) {
+        return off;
     }
     if let Some(first) = first.filter(|first| first.id != delivery.id) {
         return behind(first, now);
@@ -245,7 +283,7 @@ fn waiting(
         (Some(Condition::Cooling { failures, until }), _) if until > now.max(due_at) => {
             Standing::Resting(until.since(now), (failures > 0).then_some(failures))
         }
-        _ if due_at > now => Standing::NotYet(due_at.since(now)),
+        _ if due_at > now => not_yet(delivery, attempts, endpoint, due_at.since(now)),
         (_, Some(rate)) => Standing::Limited(rate),
         _ => Standing::Due(now.since(due_at)),
     }
@@ -259,6 +297,18 @@ fn behind(first: &Delivery, now: Timestamp) -> Standing {
     } else {
         Standing::Behind(first.id)
     }
+}
+
+fn not_yet(
+    delivery: &Delivery,
+    attempts: &[Attempt],
+    endpoint: Option<&Endpoint>,
+    wait: Duration,
+) -> Standing {
+    let policy = endpoint.map(|endpoint| &endpoint.retry);
+    let by_last = |policy| next::rule(delivery, attempts.last()?, policy);
+    let attempt = policy.map(|policy| next::next_attempt(delivery, policy));
+    Standing::NotYet { wait, attempt, rule: policy.and_then(by_last) }
 }
 
 impl Explanation {
@@ -321,16 +371,18 @@ impl fmt::Display for Standing {
             Self::Missed => f.write_str(
                 "now: missed, as the endpoint was disabled when the event came; enable it and replay",
             ),
-            Self::InFlight(since) => write!(
-                f,
-                "now: a worker has it, for {}; if that worker is lost, another takes over when its lease ends",
-                seconds(*since)
-            ),
-            Self::NotYet(wait) => write!(
-                f,
-                "next: an attempt in {}, by the retry policy or as the receiver asked",
-                seconds(*wait)
-            ),
+            Self::InFlight { worker, since, left } => {
+                fmt_in_flight(f, worker.as_ref(), *since, *left)
+            }
+            Self::Lost(worker, since) => {
+                let whose = worker.as_ref().map_or("its worker", WorkerName::as_str);
+                write!(
+                    f,
+                    "now: the lease of {whose} ended {} ago, and it has not said what came of it; another worker takes over (does one run?)",
+                    seconds(*since)
+                )
+            }
+            Self::NotYet { wait, attempt, rule } => fmt_not_yet(f, *wait, *attempt, *rule),
             Self::Due(since) => write!(
                 f,
                 "next: due for {}; it waits for a worker with a free slot for this endpoint (does one run?)",
@@ -366,6 +418,44 @@ impl fmt::Display for Standing {
     }
 }
 
+fn fmt_in_flight(
+    f: &mut fmt::Formatter<'_>,
+    worker: Option<&WorkerName>,
+    since: Duration,
+    left: Option<Duration>,
+) -> fmt::Result {
+    f.write_str("now: a worker has it")?;
+    if let Some(worker) = worker {
+        write!(f, ": {worker}")?;
+    }
+    write!(f, ", for {}", seconds(since))?;
+    match left {
+        Some(left) => write!(f, "; if it is lost another takes over in {}", seconds(left)),
+        None => Ok(()),
+    }
+}
+
+fn fmt_not_yet(
+    f: &mut fmt::Formatter<'_>,
+    wait: Duration,
+    attempt: Option<NextAttempt>,
+    rule: Option<WaitRule>,
+) -> fmt::Result {
+    let wait = seconds(wait);
+    match attempt {
+        Some(attempt) if !attempt.is_allowed() => {
+            let NextAttempt { of, .. } = attempt;
+            return write!(
+                f,
+                "next: it is given up in {wait}, as its retry policy allows no more than {of} attempts by now"
+            );
+        }
+        Some(attempt) => write!(f, "next: {attempt} in {wait}")?,
+        None => write!(f, "next: an attempt in {wait}")?,
+    }
+    rule.map_or(Ok(()), |rule| write!(f, ", {rule}"))
+}
+
 /// In whole seconds: nobody asks for more.
 fn seconds(time: Duration) -> String {
     format_duration(Duration::from_secs(time.as_secs()))
@@ -373,181 +463,7 @@ fn seconds(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-    use crate::{
-        attempt::{Failure, Outcome},
-        id::{DeliveryId, EndpointId, EventId, TenantId},
-    };
-
-    const NOW: Timestamp = Timestamp::from_unix_secs(1_000_000);
-
-    fn ago(secs: u64) -> Timestamp {
-        NOW.before(Duration::from_secs(secs))
-    }
-
-    fn endpoint() -> Endpoint {
-        let id = EndpointId::from_uuid(Uuid::from_u128(2));
-        let endpoint = Endpoint::new(id, "https://billing.example/hooks?token=t".parse().unwrap());
-        endpoint.with_filters(vec!["order.*".parse().unwrap(), "invoice.*".parse().unwrap()])
-    }
-
-    fn delivery(status: DeliveryStatus) -> Delivery {
-        let id = DeliveryId::new(EventId::from_uuid(Uuid::from_u128(1)), endpoint().id);
-        let event_type = "invoice.paid".parse().unwrap();
-        let mut delivery =
-            Delivery::new(id, TenantId::default(), event_type, endpoint().url, ago(600));
-        (delivery.status, delivery.due_at) = (status, Some(ago(5)));
-        delivery
-    }
-
-    fn attempt(
-        number: u32,
-        secs: u64,
-        status: Option<u16>,
-        failure: Option<(FailureKind, &str)>,
-    ) -> Attempt {
-        let failure = failure.map(|(kind, text)| Failure::new(kind, text));
-        Attempt::from_parts(number, ago(secs), Duration::ZERO, status, failure, bytes::Bytes::new())
-    }
-
-    fn failed(number: u32, secs: u64, status: u16) -> Attempt {
-        let text = format!("status {status}");
-        attempt(number, secs, Some(status), Some((FailureKind::Status, &text)))
-    }
-
-    /// The page, without its first line.
-    fn page(delivery: &Delivery, attempts: &[Attempt], endpoint: Option<&Endpoint>) -> String {
-        page_behind(None, delivery, attempts, endpoint)
-    }
-
-    /// The same, where this one is the first of its line.
-    fn page_behind(
-        first: Option<&Delivery>,
-        delivery: &Delivery,
-        attempts: &[Attempt],
-        endpoint: Option<&Endpoint>,
-    ) -> String {
-        let page = explain(delivery, attempts, endpoint, first, NOW).to_string();
-        let (first, rest) = page.split_once('\n').unwrap();
-        assert!(first.contains("invoice.paid to https://billing.example/hooks:"), "{first}");
-        assert!(!page.contains("token"), "the query may be secret");
-        rest.to_owned()
-    }
-
-    #[test]
-    fn sixteen_situations_as_a_support_engineer_reads_them() {
-        use DeliveryStatus::{Cancelled, Failed, InFlight, Missed, Pending, Success};
-        let active = endpoint();
-        let paused = endpoint().with_state(EndpointState::Paused);
-        let gone = endpoint().with_state(EndpointState::Disabled(DisabledReason::Gone));
-        let narrowed = endpoint().with_filters(vec!["order.*".parse().unwrap()]);
-        let mut later = delivery(Pending);
-        later.due_at = Some(NOW.after(Duration::from_secs(300)));
-        let mut held = delivery(InFlight);
-        held.last_attempt_at = Some(ago(3));
-        let mut first = delivery(Pending);
-        first.id = DeliveryId::new(EventId::from_uuid(Uuid::from_u128(9)), endpoint().id);
-        let mut given_up = first.clone();
-        (given_up.status, given_up.last_attempt_at) = (Failed, Some(ago(90)));
-        let behind = first.id;
-        let lost = Attempt::record(1, ago(60), Duration::ZERO, &Outcome::Unknown);
-        let blocked = attempt(1, 9, None, Some((FailureKind::Blocked, "address not allowed")));
-        let timeout = attempt(1, 40, None, Some((FailureKind::Timeout, "timed out")));
-        let again = |number, why| attempt(number, 30, Some(200), None).with_trigger(why);
-        let wants = "  the endpoint wants invoice.*\n";
-        let table: Vec<(&str, String, String)> = vec![
-            (
-                "new, and nobody works",
-                page(&delivery(Pending), &[], Some(&active)),
-                format!("{wants}  no attempt is on record\n  next: due for 5s; it waits for a worker with a free slot for this endpoint (does one run?)"),
-            ),
-            (
-                "tried again later",
-                page(&later, &[failed(1, 20, 503)], Some(&active)),
-                format!("{wants}  attempt 1, 20s ago: status 503\n    the receiver has trouble of its own\n  next: an attempt in 5m, by the retry policy or as the receiver asked"),
-            ),
-            (
-                "under way",
-                page(&held, &[timeout], Some(&active)),
-                format!("{wants}  attempt 1, 40s ago: timed out\n    no answer in time: the receiver may have it all the same\n  now: a worker has it, for 3s; if that worker is lost, another takes over when its lease ends"),
-            ),
-            (
-                "delivered after a worker was lost",
-                page(&delivery(Success), &[lost, attempt(2, 10, Some(200), None)], Some(&active)),
-                format!("{wants}  attempt 1, 1m ago: the worker was lost during this attempt\n    our worker was lost: the receiver may have it all the same\n  attempt 2, 10s ago: status 200\n    the receiver has it\n  now: delivered; nothing is left to do"),
-            ),
-            (
-                "given up",
-                page(&delivery(Failed), &[failed(1, 90, 401)], Some(&active)),
-                format!("{wants}  attempt 1, 1m30s ago: status 401\n    the receiver did not trust the request: compare its secret\n  now: given up, as the retry policy allows no further attempt; redeliver it to try again"),
-            ),
-            (
-                "not wanted",
-                page(&delivery(Failed), &[failed(1, 90, 410)], Some(&gone)),
-                format!("{wants}  attempt 1, 1m30s ago: status 410\n    the receiver wants nothing more, ever\n  now: given up, as the receiver wants nothing more, ever; redeliver it to try again"),
-            ),
-            (
-                "refused",
-                page(&delivery(Failed), &[blocked], Some(&active)),
-                format!("{wants}  attempt 1, 9s ago: address not allowed\n    the address is not public: nothing was sent\n  now: given up, as the address is not allowed, and the URL would not change; redeliver it to try again"),
-            ),
-            (
-                "redirected",
-                page(&later, &[failed(1, 20, 301)], Some(&active)),
-                format!("{wants}  attempt 1, 20s ago: status 301\n    redirects are never followed: the endpoint's URL has to change\n  next: an attempt in 5m, by the retry policy or as the receiver asked"),
-            ),
-            (
-                "behind another",
-                page_behind(Some(&first), &delivery(Pending), &[], Some(&active)),
-                format!("{wants}  no attempt is on record\n  next: waits for an earlier delivery of its ordering key: {behind}"),
-            ),
-            (
-                "behind one that was given up",
-                page_behind(Some(&given_up), &delivery(Pending), &[], Some(&active)),
-                format!("{wants}  no attempt is on record\n  next: nothing, blocked since an earlier delivery of its ordering key failed, 1m30s ago: skip or redeliver {behind}"),
-            ),
-            (
-                "given up, with others behind",
-                page_behind(Some(&delivery(Failed)), &delivery(Failed), &[failed(1, 90, 401)], Some(&active)),
-                format!("{wants}  attempt 1, 1m30s ago: status 401\n    the receiver did not trust the request: compare its secret\n  now: given up, as the retry policy allows no further attempt; the later ones of its ordering key wait: redeliver it, or skip it"),
-            ),
-            (
-                "paused",
-                page(&later, &[], Some(&paused)),
-                format!("{wants}  no attempt is on record\n  next: nothing, as the endpoint is paused; resume it"),
-            ),
-            (
-                "disabled",
-                page(&delivery(Pending), &[], Some(&gone)),
-                format!("{wants}  no attempt is on record\n  next: nothing, as the endpoint is disabled (it answered 410 Gone); enable it"),
-            ),
-            (
-                "missed",
-                page(&delivery(Missed), &[], Some(&gone)),
-                format!("{wants}  no attempt is on record\n  now: missed, as the endpoint was disabled when the event came; enable it and replay"),
-            ),
-            (
-                "removed",
-                page(&delivery(Cancelled), &[], None),
-                "  the endpoint was removed, or it was sent without one\n  no attempt is on record\n  now: called off, by hand or with its endpoint; redeliver it to try again".to_owned(),
-            ),
-            (
-                "redelivered by hand, then by a replay",
-                page(&delivery(Success), &[again(2, Trigger::Manual), again(3, Trigger::Replay)], Some(&active)),
-                format!("{wants}  attempt 2, 30s ago, redelivered by hand: status 200\n    the receiver has it\n  attempt 3, 30s ago, by a replay: status 200\n    the receiver has it\n  now: delivered; nothing is left to do"),
-            ),
-            (
-                "narrowed since",
-                page(&delivery(Success), &[attempt(1, 10, Some(204), None)], Some(&narrowed)),
-                "  the endpoint wants such events no more; what came about before is delivered\n  attempt 1, 10s ago: status 204\n    the receiver has it\n  now: delivered; nothing is left to do".to_owned(),
-            ),
-        ];
-        for (situation, page, expected) in table {
-            assert_eq!(page, expected, "{situation}");
-        }
-    }
 
     #[test]
     fn every_kind_of_failure_has_a_meaning_of_its_own() {

@@ -84,8 +84,8 @@ pub use crate::{
         InvalidEventType, NewEvent,
     },
     explain::{
-        ExplainedAttempt, Explanation, Standing, TenantExplanation, Wanted, explain,
-        explain_to_tenant,
+        ExplainedAttempt, Explanation, NextAttempt, PolicyWait, Standing, TenantExplanation,
+        WaitRule, Wanted, explain, explain_to_tenant,
     },
     fan_out::{Snapshot, fan_out},
     filter::{EventFilter, InvalidEventFilter},

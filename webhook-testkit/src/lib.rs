@@ -96,4 +96,4 @@ pub use crate::{
     transport::{ScriptedTransport, SentRequest},
     world::{Timeline, World},
 };
-pub use expect_test::expect;
+pub use expect_test::{Expect, expect};

@@ -21,7 +21,9 @@ pub fn explain_to_tenant(
     now: Timestamp,
 ) -> TenantExplanation {
     let attempts: Vec<_> = attempts.iter().cloned().map(without_inside).collect();
-    TenantExplanation(explain(delivery, &attempts, endpoint, first, now))
+    let mut delivery = delivery.clone();
+    (delivery.claimed_by, delivery.leased_until) = (None, None);
+    TenantExplanation(explain(&delivery, &attempts, endpoint, first, now))
 }
 
 /// Why a delivery is where it is, for its tenant. Its `Display` is a page for people.
@@ -42,7 +44,7 @@ impl fmt::Display for TenantExplanation {
         let Explanation { standing, .. } = &self.0;
         self.0.fmt_head(f)?;
         match standing {
-            Standing::InFlight(since) => {
+            Standing::InFlight { since, .. } => {
                 write!(f, "  now: an attempt is under way, for {}", seconds(*since))
             }
             Standing::Due(since) => {
@@ -88,6 +90,8 @@ mod tests {
         let mut delivery = Delivery::new(id, endpoint.tenant, event_type, endpoint.url, at);
         (delivery.status, delivery.due_at) = (status, Some(at));
         (delivery.last_attempt_at, delivery.last_error) = (Some(at), Some("c4nary".to_owned()));
+        delivery.claimed_by = Some("c4nary:1".parse().unwrap());
+        delivery.leased_until = Some(at);
         delivery
     }
 
