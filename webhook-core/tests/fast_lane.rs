@@ -176,6 +176,27 @@ async fn what_is_published_at_work_is_sent_without_a_claim_or_a_look_at_the_endp
 }
 
 #[tokio::test]
+async fn what_a_worker_has_claimed_tells_its_name_by_the_lane_and_by_a_claim() {
+    let config = || DispatcherConfig::new().name("host-1:4711".parse().unwrap());
+    for by_lane in [true, false] {
+        let process = Process::new(config());
+        process.add_endpoint(16).await;
+        process.transport.otherwise(status(200).after(Duration::from_secs(5)));
+        let mut run = process.run();
+        if by_lane {
+            assert_eq!(process.publish(1).await, 1);
+        } else {
+            process.publish_elsewhere(1).await;
+            process.look(&mut run);
+        }
+        let held = &process.deliveries().await[0];
+        let ends = process.clock.now().after(DispatcherConfig::LEASE);
+        assert_eq!(held.claimed_by, config().worker_name().cloned(), "by lane: {by_lane}");
+        assert_eq!(held.leased_until, Some(ends), "by lane: {by_lane}");
+    }
+}
+
+#[tokio::test]
 async fn the_lane_is_open_only_while_somebody_works() {
     let process = Process::new(DispatcherConfig::new());
     process.add_endpoint(16).await;

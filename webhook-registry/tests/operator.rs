@@ -9,8 +9,8 @@ use std::{future::pending, ops::Deref, time::Duration};
 use fakes::Fakes;
 
 use webhook_registry::{
-    Cancelled, Deliveries, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
-    EndpointId, EndpointState, NewEndpoint, Prune, Redelivered,
+    Cancelled, Deliveries, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView,
+    DisabledReason, EndpointId, EndpointState, NewEndpoint, Prune, Redelivered,
 };
 use webhook_testkit::{PlainSigner, status};
 
@@ -121,6 +121,18 @@ async fn what_a_query_finds_is_redelivered_in_pages_once() {
     }
     let none = operator.redeliver_page(query()).await.unwrap();
     assert!(none.answers.is_empty(), "without a status it is for those that failed");
+}
+
+#[tokio::test]
+async fn a_delivery_tells_operators_the_process_that_has_claimed_it_and_no_tenant() {
+    let world = World::new().await;
+    let id = world.publish().await;
+    world.deliver().await;
+    let delivery = world.delivery(id).await;
+    let name = delivery.claimed_by.as_ref().unwrap().to_string();
+    assert!(name.ends_with(&format!(":{}", std::process::id())), "{name}");
+    let view = serde_json::to_string(&DeliveryView::of(&delivery)).unwrap();
+    assert!(!view.contains(&name) && !view.contains("claimed_by"), "{view}");
 }
 
 #[tokio::test]

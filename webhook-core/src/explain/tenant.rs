@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Explanation, Standing, explain, seconds};
+use super::{Explanation, Standing, explain, text::seconds};
 use crate::{
     attempt::{Attempt, Failure, FailureKind},
     delivery::Delivery,

@@ -46,16 +46,21 @@ fn a_delivery_is_explained() {
     let id = format!("{}.{endpoint}", published[0]["event"].as_str().unwrap());
     let explain = || shell.run(&["delivery", "explain", &id]).stdout;
     assert!(explain().contains("\n  no attempt is on record\n  next: due for "), "{}", explain());
-    shell.run(&[LOCAL, "run", "--until-idle"]);
+    shell.run(&[LOCAL, "run", "--until-idle", "--worker-name", "blue:1"]);
     let page = explain();
     let lines: Vec<_> = page.lines().collect();
     assert_eq!(lines[1], "  the endpoint wants **");
     assert!(lines[2].ends_with(" ago: status 404"), "{page}");
     assert_eq!(lines[3], "    the receiver has nothing at this URL");
-    assert!(lines[4].starts_with("  next: an attempt in 59m"), "{page}");
+    assert!(lines[4].starts_with("  next: attempt 2 of 2 in 59m"), "{page}");
+    assert!(lines[4].ends_with(", after the 1st wait of its retry policy (1h)"), "{page}");
     let parts = &shell.run(&["--json", "delivery", "explain", &id]).json()[0];
     assert_eq!(parts["attempts"][0]["what"], "status 404");
-    assert!(parts["standing"].as_str().unwrap().starts_with("next: an attempt in "));
+    assert!(parts["standing"].as_str().unwrap().starts_with("next: attempt 2 of 2 in "));
+    let shown = shell.run(&["delivery", "show", &id]);
+    assert!(shown.stdout.contains("blue:1"), "{shown:?}");
+    let shown = &shell.run(&["--json", "delivery", "show", &id]).json()[0];
+    assert_eq!((&shown["claimed_by"], shown["leased_until"].is_null()), (&"blue:1".into(), true));
 }
 
 #[test]

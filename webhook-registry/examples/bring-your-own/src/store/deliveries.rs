@@ -128,7 +128,7 @@ impl State {
         self.events.insert(event.id, Arc::new(event.clone()));
         match fan_out {
             Some(fan_out) => {
-                fan_out.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
+                fan_out.deliveries.iter().for_each(|new| self.deliver(&event, new, now));
                 let real = fan_out.deliveries.iter().filter(|new| !new.missed);
                 let to: BTreeSet<_> = real.map(|new| new.endpoint).collect();
                 Enqueued::Routed(to.len())
@@ -156,7 +156,7 @@ impl State {
             return Routed::Stale;
         }
         self.unrouted.remove(&item.event);
-        item.deliveries.iter().for_each(|new| self.deliver(&event, *new, now));
+        item.deliveries.iter().for_each(|new| self.deliver(&event, new, now));
         Routed::Done
     }
 

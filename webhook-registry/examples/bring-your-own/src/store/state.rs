@@ -151,7 +151,7 @@ impl State {
     }
 
     /// Creates a delivery of `event`, unless there is one.
-    pub(super) fn deliver(&mut self, event: &Event, new: NewDelivery, now: Timestamp) {
+    pub(super) fn deliver(&mut self, event: &Event, new: &NewDelivery, now: Timestamp) {
         let id = DeliveryId::new(event.id, new.endpoint);
         let Some(endpoint) = self.endpoints.get(&new.endpoint) else { return };
         let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
