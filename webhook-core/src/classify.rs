@@ -61,21 +61,17 @@ fn classify_response(response: &Response, now: Timestamp) -> Verdict {
 }
 
 /// Says what `outcome`, of this `verdict`, tells about the receiver's health. `Retry-After` counts as far as
-/// the retry policy allows. Where nothing is known against the endpoint, a success is no news.
-pub fn sign(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy, unwell: bool) -> Sign {
+/// the retry policy allows.
+pub fn sign(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy) -> Sign {
     match verdict {
-        Verdict::Accepted if unwell => Sign::Good,
-        Verdict::Accepted | Verdict::Gone => Sign::None,
+        Verdict::Accepted => Sign::Good,
+        Verdict::Gone => Sign::None,
         Verdict::TryAgain { retry_after: Some(wait) } if asks_for_a_pause(outcome) => {
             Sign::Busy(wait.min(policy.max_retry_after()))
         }
         Verdict::TryAgain { .. } if !is_blocked(outcome) => Sign::Bad,
         Verdict::TryAgain { .. } | Verdict::TryAgainSoon | Verdict::OwnFault | Verdict::Refused => {
-            if unwell {
-                Sign::Void
-            } else {
-                Sign::None
-            }
+            Sign::Void
         }
     }
 }

@@ -10,6 +10,7 @@ mod behind;
 mod config;
 mod desk;
 mod lane;
+mod marks;
 mod routing;
 mod run;
 mod slots;

@@ -248,6 +248,10 @@ impl Health {
                 Turn::to(Self { probing: false, rests_until: Some(now), ..self })
             }
             Sign::Void => Turn::to(self),
+            Sign::Good if self.keeps_resting(now) => {
+                let failing_since = self.failing_since.map(|_| now);
+                Turn::to(Self { failing_since, ..self })
+            }
             Sign::Good => self.succeeded(max_in_flight),
             Sign::Bad => self.failed(error, now, policy),
             Sign::Busy(wait) => {
@@ -281,7 +285,7 @@ impl Health {
         let warn = !self.warned && self.failures >= policy.warn_after;
         self.warned |= warn;
         // What was in flight when the rest began says nothing new.
-        let rests = self.rests_until.is_some_and(|until| now < until) && !self.probing;
+        let rests = self.keeps_resting(now) || policy.cool_after == u32::MAX;
         let relapsed = self.ramp.is_some() || self.rests_until.is_some();
         if !rests && (relapsed || self.failures >= policy.cool_after) {
             self.cool_downs = self.cool_downs.saturating_add(1);
@@ -290,6 +294,11 @@ impl Health {
         }
         let notice = warn.then(|| NoticeKind::failing(self.failures, since, error));
         Turn { health: self, notice, gives_up: false }
+    }
+
+    /// Whether it is left alone, and the attempt that ends now is none that was to find out more.
+    fn keeps_resting(&self, now: Timestamp) -> bool {
+        !self.probing && self.rests_until.is_some_and(|until| now < until)
     }
 
     fn is_hopeless(&self, failures: u32, now: Timestamp, policy: &HealthPolicy) -> bool {
@@ -312,8 +321,16 @@ impl Health {
         match (self.rests_until, self.ramp) {
             (Some(until), _) if now < until => 0,
             (Some(_), _) => 1,
-            (None, Some(ramp)) => ramp.min(max_in_flight),
+            (None, Some(ramp)) => ramp.clamp(1, max_in_flight.max(1)),
             (None, None) => max_in_flight,
+        }
+    }
+
+    /// How many attempts may be in flight, but for a rest.
+    pub(crate) const fn slots(&self, max_in_flight: u32) -> u32 {
+        match self.ramp {
+            Some(ramp) if ramp < max_in_flight && ramp > 0 => ramp,
+            _ => max_in_flight,
         }
     }
 

@@ -66,6 +66,12 @@ impl Pace {
         slots.min(healthy).min(rate)
     }
 
+    /// How many attempts may be in flight at once at present, in each process: when they are, the end of
+    /// one says that there is room again. While it rests that is another matter.
+    pub const fn slots(&self) -> u32 {
+        self.health.slots(self.max_in_flight)
+    }
+
     /// When something may start again that health or rate hold back at `now`; absent when they do not.
     pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let rests = self.health.rests_until().filter(|until| *until > now);

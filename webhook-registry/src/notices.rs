@@ -81,8 +81,7 @@ impl<'a> Notices<'a> {
                 if notice.tenant == *tenant {
                     tracing::warn!(endpoint = %notice.endpoint, "{}", notice.kind);
                 } else {
-                    publish(self.engine, event(notice, tenant)?).await?;
-                    published += 1;
+                    published += usize::from(self.publish_one(notice, tenant).await?);
                 }
             }
             let full = unread.len() == BATCH;
@@ -90,6 +89,23 @@ impl<'a> Notices<'a> {
             if !full {
                 return Ok(published);
             }
+        }
+    }
+
+    /// Whether it is published now. One that can never be is told in the log: it must not stand in the way
+    /// of the others.
+    async fn publish_one(&self, notice: &Notice, tenant: &TenantId) -> Result<bool, PublishError> {
+        let published = match event(notice, tenant) {
+            Ok(event) => publish(self.engine, event).await.map(|_| true),
+            Err(error) => Err(error.into()),
+        };
+        match published {
+            Err(error @ (PublishError::Invalid(_) | PublishError::Conflict { .. })) => {
+                let error = crate::text_of(&error);
+                tracing::error!(notice = %notice.id, error, "a notice cannot be published: {}", notice.kind);
+                Ok(false)
+            }
+            other => other,
         }
     }
 

@@ -48,7 +48,7 @@ impl Unit for ClaimDeliveries {
         for id in removed {
             cancel_some(tx, id, now).await?;
         }
-        Head::lock_shared(tx, &mut heads, now).await?;
+        Head::lock_shared(tx, &mut heads, &self.ask, now).await?;
         let mut round = Round::new(&self.ask, heads, now);
         let mut found = Vec::new();
         loop {

@@ -255,7 +255,7 @@ impl NewRows {
         let current = item.fan_out.as_ref();
         let current = current
             .filter(|it| it.version.is_none_or(|it| it == version))
-            .filter(|it| !is_behind && may_be_leased(it));
+            .filter(|it| it.version.is_none() || !is_behind && may_be_leased(it));
         let route_due_at = if current.is_some() { None } else { Some(self.now) };
         self.events.push(event_row(event, self.now, route_due_at));
         let Some(fan_out) = current else {

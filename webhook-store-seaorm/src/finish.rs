@@ -58,7 +58,7 @@ impl Unit for FinishDeliveries {
             changes.add(state.row, change);
             attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
         }
-        watched.write(tx).await?;
+        watched.write(tx, now).await?;
         insert_attempts(tx, attempts).await?;
         changes.write(tx).await?;
         leave(tx, &leaving).await?;
@@ -86,17 +86,22 @@ impl Unit for ReleaseDeliveries {
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
         let now = tx.now().await?;
+        // What is not tried says nothing, though it may have been the probe.
+        let void: Vec<_> = self.0.iter().copied().map(Finish::void).collect();
+        let mut watched = Watched::lock(tx, &void, now).await?;
         let mut held = Held::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
         let mut changes = Changes::default();
-        let release = |lease: &Lease| match held.take(*lease) {
+        let release = |item: &Finish| match held.take(item.lease) {
             Taken::Now(state) => {
+                watched.take_turn(item, now);
                 let change = Change::release(&state, now);
                 changes.add(state.row, change);
                 Finished::Recorded
             }
             Taken::Before | Taken::ByAnother => Finished::LeaseLost,
         };
-        let answers: Vec<_> = self.0.iter().map(release).collect();
+        let answers: Vec<_> = void.iter().map(release).collect();
+        watched.write(tx, now).await?;
         changes.write(tx).await?;
         count_leases_lost(tx, &answers).await?;
         Ok(answers)

@@ -75,9 +75,9 @@ impl Watched {
     }
 
     /// Writes down what has changed.
-    pub(crate) async fn write(self, tx: &Tx) -> Result<(), Fault> {
+    pub(crate) async fn write(self, tx: &Tx, now: Timestamp) -> Result<(), Fault> {
         for (id, state) in self.endpoints.iter().filter(|(_, state)| state.is_changed) {
-            state.write(tx, *id).await?;
+            state.write(tx, *id, now).await?;
         }
         insert_notices(tx, &self.notices).await
     }
@@ -123,6 +123,7 @@ impl State {
             let (sign, policy) = &item.sign;
             item.disable_endpoint.is_some()
                 || matches!(sign, Sign::Busy(_))
+                || *sign != Sign::None && !self.health.is_well()
                 || *sign == Sign::Bad && self.health.may_turn(failures, now, policy)
         })
     }
@@ -149,15 +150,16 @@ impl State {
         (self.is_routed, self.is_changed) = (false, true);
     }
 
-    async fn write(&self, tx: &Tx, id: EndpointId) -> Result<(), Fault> {
+    async fn write(&self, tx: &Tx, id: EndpointId, now: Timestamp) -> Result<(), Fault> {
         let set = "UPDATE {endpoints} SET health = ?, rests_until = ? WHERE id = ?";
         let rests_until = self.health.rests_until().to_value();
         tx.run(set, [self.health.to_value(), rests_until, id.to_value()]).await?;
         if let Some(state) = self.disabled {
             disable(tx, id, state).await?;
         }
-        if let Some(until) = self.health.rests_until() {
+        if !self.health.is_well() {
             let warn = "UPDATE {tenants} SET unwell_until = ? WHERE id = ? AND unwell_until < ?";
+            let until = self.health.rests_until().max(Some(now)).unwrap_or(now);
             let until = until.after(UNWELL_FOR).to_value();
             tx.run(warn, [until.clone(), self.tenant.to_value(), until]).await?;
         }
@@ -165,7 +167,7 @@ impl State {
     }
 }
 
-/// How long after the rest of one of its endpoints a tenant's publishers look whether those they send
+/// How long after the rest of one of its endpoints, or its last success on the way up, a tenant's publishers look whether those they send
 /// to at once are well. It costs them a look; without it they would send past a rest or a ramp.
 const UNWELL_FOR: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 

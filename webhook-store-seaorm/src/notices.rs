@@ -41,8 +41,18 @@ impl Unit for ReadNotices {
         let sql = "SELECT id, noticed_at, tenant, endpoint_id, kind FROM {notices} \
                    ORDER BY noticed_at, id LIMIT ?";
         let rows = tx.all(sql, [limit(self.0)]).await?;
-        rows.iter().map(notice).collect()
+        // One that a newer version has written stays for it, and hides no other.
+        Ok(rows.iter().filter_map(readable).collect())
     }
+}
+
+fn readable(row: &Row) -> Option<Notice> {
+    let read = notice(row);
+    if read.is_err() {
+        let id = row.get::<String>("id").unwrap_or_default();
+        tracing::error!(notice = id, "a stored notice cannot be read");
+    }
+    read.ok()
 }
 
 fn notice(row: &Row) -> Result<Notice, Fault> {

@@ -12,6 +12,7 @@ use webhook_core::{
 
 use crate::{
     fault::Fault,
+    order::lock_ordered,
     row::{Row, ToValue, limit, unreadable},
     rows::pairs,
     tx::{ROWS, Tx},
@@ -54,7 +55,10 @@ impl<const WRITES: bool> ReplaySome<WRITES> {
         let id = self.0.replay.endpoint;
         if WRITES {
             let any = DeliveryId::new(EventId::from_uuid(uuid::Uuid::nil()), id);
-            return Ok(!endpoints(tx, &[any]).await?.is_empty());
+            let found = endpoints(tx, &[any]).await?;
+            // Its lines come before its deliveries, too.
+            lock_ordered(tx, &found).await?;
+            return Ok(!found.is_empty());
         }
         let sql = "SELECT id FROM {endpoints} WHERE id = ? AND removed_at IS NULL";
         Ok(tx.one(sql, [id.to_value()]).await?.is_some())

@@ -52,7 +52,7 @@ pub(super) async fn work(
     }
     let exchange = wire.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
-    let sign = counted(sign(&exchange.outcome, verdict, &endpoint.retry, claim.unwell), &claim);
+    let sign = counted(sign(&exchange.outcome, verdict, &endpoint.retry), &claim);
     let attempt = exchange.record(claim.progress.attempt, claim.trigger());
     say(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
@@ -64,8 +64,7 @@ pub(super) async fn work(
 const fn counted(sign: Sign, claim: &Claim) -> Sign {
     match sign {
         Sign::Bad if claim.trigger().counts_for_health() => Sign::Bad,
-        Sign::Bad if claim.unwell => Sign::Void,
-        Sign::Bad => Sign::None,
+        Sign::Bad => Sign::Void,
         other => other,
     }
 }
@@ -124,7 +123,7 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
     let made = claim.progress.attempt.saturating_sub(1);
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
         .with_forgiven(claim.progress.forgiven)
-        .with_sign(if claim.unwell { Sign::Void } else { Sign::None }, HealthPolicy::new())
+        .with_sign(Sign::Void, HealthPolicy::new())
         .with_ordered(claim.event.ordering_key.is_some())
 }
 
@@ -254,11 +253,8 @@ mod tests {
         assert_eq!(counted(Sign::Bad, &of(Trigger::First)), Sign::Bad);
         assert_eq!(counted(Sign::Bad, &of(Trigger::Manual)), Sign::Bad);
         for cause in [Trigger::Replay, Trigger::Test] {
-            assert_eq!(counted(Sign::Bad, &of(cause)), Sign::None);
-            let mut probe = of(cause);
-            probe.unwell = true;
-            assert_eq!(counted(Sign::Bad, &probe), Sign::Void, "another probe may be made");
-            assert_eq!(counted(Sign::Good, &probe), Sign::Good);
+            assert_eq!(counted(Sign::Bad, &of(cause)), Sign::Void, "another probe may be made");
+            assert_eq!(counted(Sign::Good, &of(cause)), Sign::Good);
         }
     }
 

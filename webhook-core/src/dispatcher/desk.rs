@@ -211,9 +211,10 @@ impl Desk {
     ///
     /// An endpoint that `was_full`, or is behind, may have more. After a failure, not before that is
     /// recorded: the store may find then that it has to rest.
-    pub(super) fn finish_later(&mut self, finish: Finish, was_full: bool, now: Duration) {
+    pub(super) fn finish_later(&mut self, mut finish: Finish, was_full: bool, now: Duration) {
         let lease = finish.lease;
         let is_behind = self.bay.slots(|slots| {
+            finish.sign.0 = slots.marks.judge(lease.delivery.endpoint, finish.sign.0);
             if !matches!(finish.sign.0, Sign::Bad | Sign::Busy(_)) {
                 slots.ended(lease);
             }
@@ -255,6 +256,9 @@ impl Desk {
                 // The next one of its line is due.
                 Settle::Success | Settle::Failed if finish.ordered => self.claim_again(now),
                 Settle::Success | Settle::Failed => {}
+            }
+            if finish.sign.0 == Sign::Good {
+                self.bay.slots(|slots| slots.marks.recorded(finish.lease.delivery.endpoint));
             }
             if finish.sign.0 != Sign::None {
                 // There may be room for more of its endpoint now.

@@ -20,6 +20,7 @@ use crate::{
         Clock,
         store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
     },
+    time::Timestamp,
     wake::Wake,
     worker::WorkerName,
 };
@@ -133,9 +134,9 @@ impl Reservation {
             return endpoints.iter().map(|endpoint| NewDelivery::pending(endpoint.id)).collect();
         };
         // The body is shared, however many endpoints get it.
-        let (mut state, event) = (bay.state(), Arc::new(event.clone()));
+        let (mut state, event, now) = (bay.state(), Arc::new(event.clone()), bay.clock.now());
         let new = |endpoint: &Arc<Endpoint>| {
-            if !endpoint.state.is_active() {
+            if !endpoint.state.is_active() || rests(endpoint, now) {
                 return NewDelivery::pending(endpoint.id);
             }
             // Whether it is its turn is known to the store alone.
@@ -193,8 +194,12 @@ impl Reservation {
     fn note_refused(&self, reserved: &Reserved) -> bool {
         let Some(bay) = &self.bay else { return false };
         let mut state = bay.state();
-        reserved.refused.iter().for_each(|endpoint| state.slots.note_behind(endpoint));
-        reserved.refused.iter().any(|endpoint| !state.slots.is_full(endpoint))
+        let slots = &mut state.slots;
+        // Its rate says when to look, where some of its work waits already.
+        let waits = |it: &Endpoint| it.rate.is_some() && slots.is_behind(it.id);
+        let worth = reserved.refused.iter().any(|it| !slots.is_full(it) && !waits(it));
+        reserved.refused.iter().for_each(|endpoint| slots.note_behind(endpoint));
+        worth
     }
 
     /// Answers the leases that nobody takes any more.
@@ -233,6 +238,11 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.events.iter().for_each(|reserved| self.give_back(reserved));
     }
+}
+
+/// Whether an endpoint rests, as far as its publisher knows: the store would refuse a lease.
+fn rests(endpoint: &Endpoint, now: Timestamp) -> bool {
+    endpoint.health.rests_until().is_some_and(|until| until > now)
 }
 
 /// A claim, with the endpoint as its publisher knew it.

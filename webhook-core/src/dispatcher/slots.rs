@@ -20,7 +20,7 @@ use crate::{
     port::store::deliveries::{Claim, Lease},
 };
 
-use super::behind::Behind;
+use super::{behind::Behind, marks::Marks};
 
 /// Claims after which nobody is thought to publish any more.
 const QUIET: u32 = 16;
@@ -50,6 +50,8 @@ pub(super) struct Slots {
     /// Set aside for the claim under way, and what was in flight when it began.
     asked: Option<(usize, BTreeMap<EndpointId, u32>)>,
     behind: Behind,
+    /// Of which endpoints something is known.
+    pub(super) marks: Marks,
 }
 
 /// What a claim saw of the store.
@@ -102,6 +104,7 @@ impl Slots {
             quiet: QUIET,
             asked: None,
             behind: Behind::new(),
+            marks: Marks::new(),
         }
     }
 
@@ -164,6 +167,7 @@ impl Slots {
         self.reserved += 1;
         self.published += 1;
         self.count(endpoint.id, &endpoint.tenant);
+        self.marks.note_copy(endpoint);
         true
     }
 
@@ -204,6 +208,7 @@ impl Slots {
             let endpoint = claim.lease.delivery.endpoint;
             self.held.insert(claim.lease, Holding { ends, published: false, in_flight: true });
             self.count(endpoint, &claim.event.tenant);
+            self.marks.note(endpoint, claim.unwell);
             *in_flight.entry(endpoint).or_default() += 1;
         }
         if !more {

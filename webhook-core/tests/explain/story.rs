@@ -101,8 +101,7 @@ impl Story {
         self.record(&outcome);
         self.now = self.now.after(TOOK);
         let policy = &self.endpoint.retry;
-        let unwell = !self.endpoint.health.is_healthy();
-        let sign = sign(&outcome, verdict, policy, unwell);
+        let sign = sign(&outcome, verdict, policy);
         let turn = self.endpoint.health.after(sign, None, self.now, &HealthPolicy::new(), 8);
         self.delivery.leased_until = None;
         self.delivery.status = match decide(self.delivery.id, progress, verdict, policy) {

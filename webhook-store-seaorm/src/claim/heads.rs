@@ -1,7 +1,7 @@
 //! The endpoints that have work, and the walk through them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -65,16 +65,20 @@ impl Head {
     pub(super) async fn lock_shared(
         tx: &Tx,
         heads: &mut [Self],
+        ask: &ClaimDue,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let is_shared = |head: &Self| head.due_at <= now && head.pace.is_shared();
+        let in_flight = |head: &Self| ask.in_flight.get(&head.id).copied().unwrap_or_default();
+        let has_room = |head: &Self| head.pace.room(in_flight(head), now) > 0;
+        let is_shared = |head: &Self| head.due_at <= now && head.pace.is_shared() && has_room(head);
         let shared: Vec<_> = heads.iter().filter(|head| is_shared(head)).map(|it| it.id).collect();
         let sql = "SELECT id, max_in_flight, rate, rate_used, health FROM {endpoints} \
                    WHERE id IN ({list}) ORDER BY id {for_update_skip_locked}";
         let rows = tx.all_of(sql, shared.iter().map(ToValue::to_value)).await?;
         let read = rows.iter().map(|row| Ok((row.endpoint("id")?, pace(row)?)));
         let locked = read.collect::<Result<BTreeMap<_, _>, Fault>>()?;
-        for head in heads.iter_mut().filter(|head| is_shared(head)) {
+        let asked: BTreeSet<_> = shared.into_iter().collect();
+        for head in heads.iter_mut().filter(|head| asked.contains(&head.id)) {
             match locked.get(&head.id) {
                 Some(pace) => head.pace = *pace,
                 None => head.due_at = now.after(SOON),
@@ -166,7 +170,7 @@ impl<'a> Round<'a> {
     /// wait longer.
     fn look_again(&mut self, head: &Head, due_at: Timestamp, taken: u32) {
         let Some(due_at) = unless_parked(due_at) else { return };
-        if self.in_flight(head).saturating_add(taken) < head.pace.max_in_flight {
+        if self.in_flight(head).saturating_add(taken) < head.pace.slots() {
             let at = head.pace.opens_at(self.now).map_or(due_at, |opens_at| opens_at.max(due_at));
             self.next_due = self.next_due.into_iter().chain([at]).min();
         }

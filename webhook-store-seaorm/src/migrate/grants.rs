@@ -32,7 +32,7 @@ const ROLES: [Rights; 4] = [
             ("ordered_endpoints", "SELECT, UPDATE"),
             ("ordered_deliveries", "SELECT, INSERT, DELETE"),
             ("attempts", "SELECT, INSERT"),
-            ("notices", "SELECT, INSERT"),
+            ("notices", "SELECT, INSERT, DELETE"),
             ("counters", "SELECT, INSERT, UPDATE"),
         ],
     ),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use webhook_core::{
     ClaimDue, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, Endpoint,
-    EndpointId, EndpointStore as _, Finish, NewEvent, Prune, Redeliver, Settle, StoreError,
-    StoreErrorKind, TenantId, TenantVersion, Upkeep as _,
+    EndpointId, EndpointStore as _, Finish, NewEvent, NoticeId, Prune, Redeliver, Settle,
+    StoreError, StoreErrorKind, TenantId, TenantVersion, Upkeep as _,
 };
 use webhook_store_seaorm::{
     DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql,
@@ -95,6 +95,9 @@ impl Roles<'_> {
         late.iter_mut().for_each(|item| item.lease.epoch = item.lease.epoch.next());
         store.finish(late).await.unwrap();
         store.backlog().await.unwrap();
+        // One that publishes notices takes note of them as well.
+        store.notices(1).await.unwrap();
+        store.acknowledge(vec![NoticeId::new("none")]).await.unwrap();
         assert_eq!(store.status().await.unwrap().leases_lost, 1);
         let id = EndpointId::from_uuid(uuid::Uuid::from_u128(7));
         let new = Endpoint::new(id, "https://b.example/".parse().unwrap());

@@ -387,6 +387,7 @@ macro_rules! __store_cases {
                 the_end_of_a_rest_is_when_to_look_again
                 what_waits_for_a_rest_is_not_due
                 there_is_one_probe_at_a_time
+                a_probe_that_is_given_back_makes_room_for_another
                 recovery_is_a_ramp
                 a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries
                 an_edit_says_nothing_about_health

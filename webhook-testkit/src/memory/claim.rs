@@ -125,7 +125,7 @@ impl State {
             let (due, _) = ids.first()?;
             let pace = self.endpoints.get(id)?.pace();
             let used = ask.in_flight.get(id).copied().unwrap_or_default() as usize + claimed(*id);
-            let has_slot = used < pace.max_in_flight as usize;
+            let has_slot = used < pace.slots() as usize;
             has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
         };
         open.iter().filter_map(at).min()

@@ -37,7 +37,8 @@ impl State {
             current && self.may_be_leased(fan_out)
         };
         let may_go = !self.is_behind_unrouted(&event);
-        match item.fan_out.filter(|fan_out| may_go && is_current(fan_out)) {
+        let may_go = |fan_out: &FanOut| fan_out.version.is_none() || may_go && is_current(fan_out);
+        match item.fan_out.filter(may_go) {
             Some(fan_out) => {
                 self.keep(&event, None);
                 Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))

@@ -53,6 +53,7 @@ impl State {
         if row.status == DeliveryStatus::InFlight {
             settle(row, Settle::Retry(Duration::ZERO), now);
         }
+        self.take_turn(&Finish::void(lease), now);
         Finished::Recorded
     }
 

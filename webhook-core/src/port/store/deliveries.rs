@@ -76,7 +76,8 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError>;
 
     /// Gives back claims that were not started: due at once, their attempt not counted, and the time
-    /// of the claim before restored. Answers in the order of `batch`.
+    /// of the claim before restored. Were one the probe of its endpoint, another may be made
+    /// ([`Finish::void`]). Answers in the order of `batch`.
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
 
     /// Returns when another process may have stored work: a few times a second at most, and perhaps for

@@ -237,6 +237,13 @@ impl Finish {
         }
     }
 
+    /// What a claim that is given back says of its endpoint: nothing. Were it the probe, another may be
+    /// made.
+    pub const fn void(lease: Lease) -> Self {
+        let settle = Settle::Retry(Duration::ZERO);
+        Self::new(lease, Vec::new(), 0, settle).with_sign(Sign::Void, HealthPolicy::new())
+    }
+
     /// Sets how many attempts do not count.
     #[must_use]
     pub const fn with_forgiven(mut self, forgiven: u32) -> Self {

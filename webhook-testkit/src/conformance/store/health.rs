@@ -130,6 +130,18 @@ pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
     ground.assert_nothing_to_claim("its worker was lost: there is another probe").await;
 }
 
+// Catches in memory/finish.rs:
+// - self.take_turn(&Finish::void(lease), now);
+pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    ground.resting(8).await;
+    ground.advance(MINUTE).await;
+    let probe = ground.claim_one().await;
+    ground.release(probe.lease).await;
+    ground.claim_one().await;
+    ground.assert_nothing_to_claim("one at a time").await;
+}
+
 // Catches in memory/health.rs:
 // - let turn = endpoint.health.after(*sign, error, now, policy, endpoint.max_in_flight);
 // + let turn = endpoint.health.after(*sign, error, now, policy, 1);

@@ -107,11 +107,12 @@ impl State {
             let (id, due) = (row.delivery.id, row.free_at()?);
             let endpoint = self.endpoints.get(&id.endpoint)?;
             let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default() as usize;
-            let full = used + taken(endpoint.id) >= endpoint.max_in_flight as usize;
+            let pace = self.pace(endpoint.id)?;
+            let full = used + taken(endpoint.id) >= pace.slots() as usize;
             if full || claimed(id) || !endpoint.state.is_active() {
                 return None;
             }
-            Some(due.max(self.pace(endpoint.id)?.opens_at(now).unwrap_or(due)).since(now))
+            Some(due.max(pace.opens_at(now).unwrap_or(due)).since(now))
         };
         self.deliveries.values().filter_map(at).min()
     }

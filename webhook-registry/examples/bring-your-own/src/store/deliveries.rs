@@ -123,7 +123,9 @@ impl State {
                 && self.may_be_leased(fan_out)
         };
         let may_go = !self.is_behind_unrouted(&event);
-        let fan_out = item.fan_out.filter(|fan_out| may_go && is_current(fan_out));
+        // What goes straight to an endpoint is never routed, now or later.
+        let may_go = |it: &FanOut| it.version.is_none() || may_go && is_current(it);
+        let fan_out = item.fan_out.filter(may_go);
         self.stored_at.insert(event.id, now);
         self.events.insert(event.id, Arc::new(event.clone()));
         match fan_out {
@@ -233,6 +235,7 @@ impl State {
         if row.delivery.status == DeliveryStatus::InFlight {
             row.set(DeliveryStatus::Pending, Some(now), now);
         }
+        self.take_turn(&Finish::void(lease), now);
         Finished::Recorded
     }
 
