@@ -266,8 +266,8 @@ pub async fn a_claim_says_when_more_is_due<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - .filter(|(_, row)| row.is_open())
-// + .filter(|(_, row)| row.is_open() && !row.held)
+// - if let Some(due_at) = row.may_be_claimed_at() {
+// + if let Some(due_at) = row.may_be_claimed_at().filter(|_| !row.held) {
 pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;

@@ -38,11 +38,11 @@ pub async fn a_dropped_registration_is_made_once_or_not_at_all<H: StoreHarness>(
 }
 
 // Catches in memory/endpoints.rs:
-// - Ok(self.state().update_endpoint(endpoint))
+// - Ok(self.state().update_endpoint(endpoint, self.now()))
 // + let rows = std::mem::take(&mut self.state().endpoints);
 // + tokio::task::yield_now().await;
 // + self.state().endpoints = rows;
-// + Ok(self.state().update_endpoint(endpoint))
+// + Ok(self.state().update_endpoint(endpoint, self.now()))
 pub async fn a_dropped_edit_is_made_once_or_not_at_all<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     Cut::everywhere(async |cut| {

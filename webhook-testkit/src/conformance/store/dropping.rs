@@ -187,11 +187,13 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - Ok(self.each(batch, State::redeliver))
+// - let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
+// + drop(state);
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
 // + self.state().deliveries = rows;
-// + Ok(self.each(batch, State::redeliver))
+// + let mut state = self.state();
+// + let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
 pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

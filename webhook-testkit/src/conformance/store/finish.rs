@@ -367,10 +367,10 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
 }
 
 // Catches in memory/finish.rs:
-// - self.take_turn(&item, now);
+// - self.move_up(item.lease.delivery, now);
 // + let tenant = row.event.tenant.clone();
 // + self.raise_version(&tenant);
-// + self.take_turn(&item, now);
+// + self.move_up(item.lease.delivery, now);
 pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

@@ -176,8 +176,8 @@ pub async fn only_keyed_events_of_endpoints_that_ask_for_order_stand_in_line<H: 
 }
 
 // Catches in memory/enqueue.rs:
-// - if new.lease.is_none() {
-// + if true {
+// - if new.lease.is_none() && !new.missed {
+// + if !new.missed {
 pub async fn what_is_leased_from_the_beginning_stands_in_no_line<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;

@@ -22,9 +22,9 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/enqueue.rs:
-// - self.deliver(&event, pending.deliveries, now);
+// - self.deliver(&event, item.deliveries, now);
 // + let before = self.lines.clone();
-// + self.deliver(&event, pending.deliveries, now);
+// + self.deliver(&event, item.deliveries, now);
 // + self.lines = before;
 // + self.deliveries.values_mut().for_each(|row| row.parked = false);
 pub async fn events_routed_later_stand_in_line<H: StoreHarness>() {
