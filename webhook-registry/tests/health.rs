@@ -220,3 +220,30 @@ async fn notices_are_published_as_events_of_a_tenant_once_each() {
     assert_eq!(notices.publish(&ops).await.unwrap(), 0);
     assert!(told(webhooks).await.is_empty(), "it is in the log, and no more");
 }
+
+#[tokio::test]
+async fn what_is_sent_from_memory_counts_as_well() {
+    let fakes = Fakes::new(PlainSigner::new());
+    let webhooks = &fakes.webhooks;
+    let new = NewEndpoint::new("https://shaky.example/").retry("none").max_in_flight(1);
+    let endpoint = webhooks.add_endpoint(new).await.unwrap().endpoint.id;
+    let run = webhooks.run(pending());
+    let story = async {
+        for code in [500, 200, 200].iter().cycle().take(60) {
+            fakes.transport.answers([status(*code)]);
+            let sent = fakes.transport.requests().len();
+            webhooks.publish_json("a", "x").await.unwrap();
+            while fakes.transport.requests().len() == sent {
+                tokio::task::yield_now().await;
+            }
+            // What came of it is written down.
+            while webhooks.operator().backlog().await.unwrap().in_flight > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::select! { biased; () = story => {} _ = run => {} }
+    assert!(told(webhooks).await.iter().all(|kind| *kind == "delivery_exhausted"));
+    let health = webhooks.operator().endpoint(endpoint).await.unwrap().health;
+    assert_eq!(health.condition(), Condition::Healthy, "two of three were accepted");
+}
