@@ -23,7 +23,7 @@ const FLOOD: usize = 50_000;
 const ENDPOINTS: usize = 40;
 
 /// What each of the others has pending, where all have more than can be delivered.
-const ENOUGH: usize = 4_000;
+const ENOUGH: usize = 8_000;
 
 /// The least of its fair part that each must get.
 const LEAST: f64 = 0.5;
@@ -98,4 +98,4 @@ async fn parts(options: &Options) -> Result<bool, Failure> {
 }
 
 /// In a longer time somebody would have delivered everything.
-const MOST: Duration = Duration::from_secs(5);
+const MOST: Duration = Duration::from_secs(4);
