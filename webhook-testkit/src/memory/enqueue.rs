@@ -33,10 +33,11 @@ impl State {
         self.stored_at.insert(event.id, now);
         let is_current = |fan_out: &FanOut| {
             let current =
-                fan_out.version.is_none_or(|version| self.is_current(&event.tenant, version));
+                fan_out.version.is_some_and(|version| self.is_current(&event.tenant, version));
             current && self.may_be_leased(fan_out)
         };
         let may_go = !self.is_behind_unrouted(&event);
+        // What goes straight to an endpoint is never routed, now or later.
         let may_go = |fan_out: &FanOut| fan_out.version.is_none() || may_go && is_current(fan_out);
         match item.fan_out.filter(may_go) {
             Some(fan_out) => {

@@ -125,8 +125,8 @@ pub async fn what_was_missed_is_pruned_like_others<H: StoreHarness>() {
 }
 
 // Catches in memory/enqueue.rs:
-// - fan_out.version.is_none_or(|version| self.is_current(&event.tenant, version));
-// + fan_out.version.is_some_and(|version| self.is_current(&event.tenant, version));
+// - fan_out.version.is_none() || may_go && is_current(fan_out);
+// + may_go && is_current(fan_out);
 pub async fn an_event_may_go_straight_to_one_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (to, other) = (ground.endpoint().await, ground.endpoint().await);
