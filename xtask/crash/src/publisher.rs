@@ -22,6 +22,8 @@ struct Pace {
     batch: usize,
     pause: Duration,
     body: usize,
+    /// Ordering keys; none, when absent.
+    keys: Option<u64>,
 }
 
 pub(crate) async fn run(flags: &Flags) -> Outcome {
@@ -32,6 +34,7 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
         batch: flags.number("batch", 1)?,
         pause: Duration::from_millis(flags.number("pause-ms", 0)?),
         body: flags.number("body", 100)?,
+        keys: flags.has("keys").then(|| flags.number("keys", 1)).transpose()?,
     };
     let left_open = if path.exists() { open_events(&path)? } else { Vec::new() };
     let ledger = Ledger::open(&path)?;
@@ -46,7 +49,7 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
         tokio::spawn(async move { webhooks.run(std::future::pending()).await });
     }
     // What a life before this one has begun is said again, under the same id.
-    publish(&webhooks, &ledger, left_open, pace.body).await?;
+    publish(&webhooks, &ledger, left_open, &pace).await?;
     let done = if path.exists() { count(&path)? } else { 0 };
     let mut left = pace.count.saturating_sub(done);
     while left > 0 {
@@ -54,7 +57,7 @@ pub(crate) async fn run(flags: &Flags) -> Outcome {
         let ids: Vec<_> = (0..some).map(|_| EventId::from_uuid(UuidV7.next_id())).collect();
         let names: Vec<_> = ids.iter().map(ToString::to_string).collect();
         ledger.note_all(names.iter().map(|name| (word::TRYING, name.as_str())))?;
-        publish(&webhooks, &ledger, ids, pace.body).await?;
+        publish(&webhooks, &ledger, ids, &pace).await?;
         left -= some;
         sleep(pace.pause).await;
     }
@@ -66,11 +69,11 @@ async fn publish(
     webhooks: &Webhooks,
     ledger: &Ledger,
     mut ids: Vec<EventId>,
-    body: usize,
+    pace: &Pace,
 ) -> Outcome {
     while let Some(first) = ids.first() {
         handles(&first.to_string());
-        let events: Vec<_> = ids.iter().map(|id| event(*id, body)).collect::<Outcome<_>>()?;
+        let events: Vec<_> = ids.iter().map(|id| event(*id, pace)).collect::<Outcome<_>>()?;
         let answers = webhooks.publish_many(events).await;
         let (mut stored, mut again) = (Vec::new(), Vec::new());
         for (id, answer) in ids.into_iter().zip(answers) {
@@ -93,9 +96,19 @@ async fn publish(
 }
 
 /// The same bytes for the same id.
-fn event(id: EventId, body: usize) -> Outcome<NewEvent> {
-    let body = format!("{{\"id\":\"{id}\",\"fill\":\"{}\"}}", "x".repeat(body));
-    Ok(NewEvent::new("crash.test", body)?.id(id))
+fn event(id: EventId, pace: &Pace) -> Outcome<NewEvent> {
+    let body = format!("{{\"id\":\"{id}\",\"fill\":\"{}\"}}", "x".repeat(pace.body));
+    let event = NewEvent::new("crash.test", body)?.id(id);
+    Ok(match pace.keys {
+        Some(keys) => event.ordering_key(&format!("key-{}", key_of(id, keys)))?,
+        None => event,
+    })
+}
+
+/// The ordering key of an event, of so many: who has its id alone knows it as well.
+pub(crate) fn key_of(id: EventId, keys: u64) -> u64 {
+    let number = id.as_uuid().as_u128() % u128::from(keys.max(1));
+    u64::try_from(number).unwrap_or_default()
 }
 
 /// Events begun and not known to be stored.

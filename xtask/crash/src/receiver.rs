@@ -1,6 +1,7 @@
 //! The child that receives, and kills a worker at a point that only a receiver knows.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -34,13 +35,16 @@ struct Receiver {
     delay: AtomicU64,
     /// The status of its answers.
     status: AtomicU16,
+    /// Of a hundred answers so many are 500 instead, at random.
+    failing: AtomicU64,
 }
 
 /// Answers 200 to everything, unless told otherwise, until its input ends. Its first line names its port.
 pub(crate) async fn run(flags: &Flags) -> Outcome {
     let scribe = Scribe::new(Ledger::open(&flags.path("ledger")?)?);
     let (armed, delay, status) = (Mutex::default(), AtomicU64::default(), AtomicU16::new(200));
-    let receiver = Arc::new(Receiver { scribe, armed, delay, status });
+    let failing = AtomicU64::default();
+    let receiver = Arc::new(Receiver { scribe, armed, delay, status, failing });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     tokio::select! {
@@ -58,13 +62,14 @@ async fn accept(listener: &TcpListener, receiver: &Arc<Receiver>) -> Outcome {
     }
 }
 
-/// `arm K4 1234`, `delay 50` or `answer 500`; each is confirmed by a line.
+/// `arm K4 1234`, `delay 50`, `answer 500` or `fail 20`; each is confirmed by a line.
 async fn take_orders(receiver: &Receiver) -> Outcome {
     let mut orders = BufReader::new(stdin()).lines();
     while let Some(order) = orders.next_line().await? {
         match order.split(' ').collect::<Vec<_>>().as_slice() {
             ["arm", point, pid] => *receiver.armed() = Some((point.parse()?, pid.parse()?)),
             ["delay", millis] => receiver.delay.store(millis.parse()?, Ordering::Relaxed),
+            ["fail", percent] => receiver.failing.store(percent.parse()?, Ordering::Relaxed),
             ["answer", status] => receiver.status.store(status.parse()?, Ordering::Relaxed),
             _ => return Err(format!("`{order}` is no order").into()),
         }
@@ -118,7 +123,8 @@ impl Receiver {
                 return Ok(());
             }
             sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed))).await;
-            let status = self.status.load(Ordering::Relaxed);
+            let fails = RandomState::new().hash_one(0) % 100 < self.failing.load(Ordering::Relaxed);
+            let status = if fails { 500 } else { self.status.load(Ordering::Relaxed) };
             let answer = format!("HTTP/1.1 {status} As-Told\r\ncontent-length: 0\r\n\r\n");
             stream.write_all(answer.as_bytes()).await?;
         }

@@ -5,6 +5,7 @@ mod kills;
 mod locked;
 mod network;
 mod notices;
+mod order;
 mod points;
 mod pooler;
 mod rate;
@@ -76,10 +77,12 @@ pub(crate) enum Scenario {
     Rate,
     /// Workers die while everything they do has to be told.
     Notices,
+    /// Four workers, of which one dies, and a receiver that fails at random: ordering keys stay in order.
+    Order,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Points,
         Self::Kills,
         Self::Both,
@@ -99,6 +102,7 @@ impl Scenario {
         Self::Pooler,
         Self::Rate,
         Self::Notices,
+        Self::Order,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -122,6 +126,7 @@ impl Scenario {
             Self::Pooler => "pooler",
             Self::Rate => "rate",
             Self::Notices => "notices",
+            Self::Order => "order",
         }
     }
 
@@ -146,7 +151,8 @@ impl Scenario {
             | Self::ReadOnly
             | Self::Locked
             | Self::Rate
-            | Self::Notices => true,
+            | Self::Notices
+            | Self::Order => true,
         }
     }
 
@@ -193,6 +199,7 @@ impl Scenario {
             Self::Pooler => pooler::play(site, ground, asked).await,
             Self::Rate => rate::play(ground, asked).await,
             Self::Notices => notices::play(ground, asked).await,
+            Self::Order => order::play(ground, asked).await,
         }
     }
 }
