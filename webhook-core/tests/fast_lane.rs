@@ -19,7 +19,7 @@ use std::{
 use webhook_core::{
     Clock, Delivery, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Dispatcher,
     DispatcherConfig, Endpoint, EndpointState, EndpointStore, Enqueue, Enqueued, FastLane,
-    Finished, Ports, Report, Reservation, Snapshot, StoreErrorKind, TenantId, Timeout,
+    Finished, OrderPolicy, Ports, Report, Reservation, Snapshot, StoreErrorKind, TenantId, Timeout,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -478,4 +478,25 @@ async fn a_full_endpoint_is_not_looked_for_at_each_of_its_events() {
     process.clock.advance(Duration::from_millis(500));
     work(&mut run);
     assert_eq!(process.sent(), 2, "it is claimed at once, not at the next poll");
+}
+
+#[tokio::test]
+async fn what_goes_in_order_waits_for_its_turn_in_the_store() {
+    let process = Process::new(DispatcherConfig::new());
+    let endpoint = process.add_endpoint(4).await.with_order(Some(OrderPolicy::Block));
+    process.memory.update_endpoint(endpoint).await.unwrap();
+    let mut run = process.run();
+    let snapshot = process.snapshot().await;
+    let mut reservation = process.lane.reserve();
+    let batch = [Some("order-17"), Some("order-17"), None].map(|key| {
+        let event = sample::event("a").into_event(|| process.ids.event(), process.clock.now());
+        let event = event.with_ordering_key(key.map(|key| key.parse().unwrap()));
+        reservation.route(event, Some(&snapshot))
+    });
+    assert_eq!(leased(&batch), 1, "only the event without a key is sent from memory");
+    process.transport.answers([status(200), status(200), status(200)]);
+    let answers = process.store.enqueue(batch.into()).await.unwrap();
+    assert!(reservation.settle(&answers).left_waiting, "somebody has to look for the others");
+    process.look(&mut run);
+    assert_eq!(process.transport.requests().len(), 3, "they follow one another");
 }

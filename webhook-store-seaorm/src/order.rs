@@ -277,9 +277,9 @@ pub(crate) async fn much_waits(tx: &Tx, id: EndpointId) -> Result<bool, Fault> {
 
 /// What has failed and stands in a line of the endpoint all the same.
 async fn failed(tx: &Tx, id: EndpointId) -> Result<Vec<DeliveryId>, Fault> {
-    let sql = "SELECT o.event_id FROM {ordered_deliveries} AS o {by_key} {then_join} {deliveries} AS d {by_key} \
-               ON d.event_id = o.event_id AND d.endpoint_id = o.endpoint_id \
-               WHERE o.endpoint_id = ? AND d.status = 'failed'";
+    let sql = "SELECT l.event_id FROM {ordered_deliveries} AS l {by_key} {then_join} {deliveries} AS d {by_key} \
+               ON d.event_id = l.event_id AND d.endpoint_id = l.endpoint_id \
+               WHERE l.endpoint_id = ? AND d.status = 'failed'";
     let rows = tx.all(sql, [id.to_value()]).await?;
     rows.iter().map(|row| Ok(DeliveryId::new(row.event("event_id")?, id))).collect()
 }

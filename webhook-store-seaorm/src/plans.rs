@@ -14,8 +14,8 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
     DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event,
-    EventId, FanOut, Finish, Include, Outcome, Prune, PruneCursor, Redeliver, Replay, ReplayPage,
-    Settle, TenantId, Timestamp, Upkeep as _,
+    EventId, FanOut, Finish, Include, OrderPolicy, Outcome, Prune, PruneCursor, Redeliver, Replay,
+    ReplayPage, Settle, TenantId, Timestamp, Upkeep as _,
 };
 
 use crate::SeaOrmStore;
@@ -54,6 +54,7 @@ async fn walk(store: &SeaOrmStore) {
     ];
     store.finish(finishes).await.unwrap();
     read(store, leases[1].delivery, endpoint).await;
+    order(store).await;
     track(store).await;
     store.cancel(vec![leases[0].delivery]).await.unwrap();
     let again = leases.iter().map(|lease| Redeliver::new(lease.delivery));
@@ -62,6 +63,35 @@ async fn walk(store: &SeaOrmStore) {
     prune(store).await;
     store.update_endpoint(Endpoint::new(endpoint, url.parse().unwrap())).await.unwrap();
     store.remove_endpoint(&TenantId::default(), endpoint).await.unwrap();
+}
+
+/// The same, with events that go one after the other.
+async fn order(store: &SeaOrmStore) {
+    let endpoint = EndpointId::from_uuid(Uuid::from_u128(2));
+    let added = Endpoint::new(endpoint, "https://b.example/".parse().unwrap());
+    store.add_endpoint(added.with_order(Some(OrderPolicy::Block))).await.unwrap();
+    let ordered = |number| event(number).with_ordering_key("order-17".parse().ok());
+    store.enqueue(vec![Enqueue::unrouted(ordered(11))]).await.unwrap();
+    let unrouted = store.claim_unrouted(10, Duration::from_secs(1)).await.unwrap();
+    let version = store.snapshot(&TenantId::default()).await.unwrap().version();
+    let route = webhook_core::Route::new(unrouted.events[0].id, version, vec![endpoint]);
+    store.route(vec![route]).await.unwrap();
+    let batch =
+        [12, 13].map(|it| Enqueue::routed(ordered(it), FanOut::pending(version, [endpoint])));
+    store.enqueue(batch.into()).await.unwrap();
+    let claimed = store.claim_due(ClaimDue::new(10, Duration::from_secs(1))).await.unwrap();
+    let first = claimed.claims.iter().find(|claim| claim.lease.delivery.endpoint == endpoint);
+    let lease = first.unwrap().lease;
+    let finish = Finish::new(lease, vec![], 1, Settle::Success).with_ordered(true);
+    store.finish(vec![finish]).await.unwrap();
+    store.first_in_line(lease.delivery).await.unwrap();
+    store.redeliver(vec![Redeliver::new(lease.delivery)]).await.unwrap();
+    store.skip(vec![lease.delivery]).await.unwrap();
+    store.cancel(vec![lease.delivery]).await.unwrap();
+    for order in [Some(OrderPolicy::Skip), None] {
+        let stored = store.endpoints(&[endpoint]).await.unwrap().remove(0);
+        store.update_endpoint(stored.with_order(order)).await.unwrap();
+    }
 }
 
 async fn read(store: &SeaOrmStore, id: webhook_core::DeliveryId, endpoint: EndpointId) {
@@ -142,7 +172,14 @@ async fn plan(store: &SeaOrmStore, sql: &str) -> Vec<String> {
 
 /// Whether a step of a plan reads more than it must.
 fn is_slow(sql: &str, step: &str) -> bool {
-    const GROWING: [&str; 4] = ["d", "webhook_deliveries", "webhook_events", "webhook_attempts"];
+    const GROWING: [&str; 6] = [
+        "d",
+        "l",
+        "webhook_deliveries",
+        "webhook_ordered_deliveries",
+        "webhook_events",
+        "webhook_attempts",
+    ];
     let scanned = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
     let grows = scanned.is_some_and(|name| GROWING.contains(&name));
     // Open work alone is in these.

@@ -52,8 +52,8 @@ const IS_FINAL: &str = "status IN ('success', 'failed', 'cancelled', 'missed')";
 /// That a delivery stands in a line. One that is over and does so all the same blocks it.
 fn is_in_a_line(delivery: &str) -> String {
     format!(
-        "EXISTS (SELECT 1 FROM {{ordered_deliveries}} AS o {{by_delivery}} \
-         WHERE o.event_id = {delivery}.event_id AND o.endpoint_id = {delivery}.endpoint_id)"
+        "EXISTS (SELECT 1 FROM {{ordered_deliveries}} AS l {{by_delivery}} \
+         WHERE l.event_id = {delivery}.event_id AND l.endpoint_id = {delivery}.endpoint_id)"
     )
 }
 

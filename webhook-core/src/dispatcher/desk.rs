@@ -468,6 +468,22 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_in_order_lets_the_next_one_be_claimed_at_once() {
+        for (settle, ordered, expected) in [
+            (Settle::Success, true, Some(3)),
+            (Settle::Failed, true, Some(3)),
+            (Settle::Retry(SECOND), true, None),
+            (Settle::Success, false, None),
+        ] {
+            let (mut desk, held) = holding(2, None);
+            desk.finish_later(finish(&held[0], settle).with_ordered(ordered), false, SECOND);
+            let batch = desk.begin_recording(SECOND).unwrap();
+            desk.recorded(&batch, SECOND);
+            assert_eq!(limit(&mut desk, SECOND), expected, "{settle:?}, ordered: {ordered}");
+        }
+    }
+
+    #[test]
     fn a_retry_is_claimed_when_it_is_due_not_at_the_next_poll() {
         let (mut desk, held) = holding(1, None);
         record(&mut desk, &held[0], Settle::Retry(SECOND / 10), false);

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, Event, EventId, FanOut, Finish, Include, Outcome, Redeliver,
-    Replay, ReplayPage, Route, Settle, TenantId, Timestamp, Upkeep as _,
+    EndpointStore as _, Enqueue, Event, EventId, FanOut, Finish, Include, OrderPolicy, Outcome,
+    Redeliver, Replay, ReplayPage, Route, Settle, TenantId, Timestamp, Upkeep as _,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -127,8 +127,38 @@ async fn walk(read: &Read<'_>, round: u128) {
     read.little("replay", store.replay(page())).await.unwrap();
     read.little("replay, further on", store.replay(more.clone())).await.unwrap();
     read.little("replay in a dry run", store.replay(more.dry_run())).await.unwrap();
+    order(read, base).await;
     track(read, base + 9).await;
     read.little("remove_endpoint", store.remove_endpoint(&tenant, id)).await.unwrap();
+}
+
+/// Events that go one after the other.
+async fn order(read: &Read<'_>, base: u128) {
+    let (store, id, tenant) = (&read.store, endpoint(base + 50), TenantId::default());
+    let added = Endpoint::new(id, "https://a.example/".parse().unwrap());
+    store.add_endpoint(added.with_order(Some(OrderPolicy::Block))).await.unwrap();
+    let version = store.snapshot(&tenant).await.unwrap().version();
+    let ordered = |number| event(base + number).with_ordering_key("order-17".parse().ok());
+    let unrouted = store.enqueue(vec![Enqueue::unrouted(ordered(51))]);
+    read.little("enqueue unrouted", unrouted).await.unwrap();
+    let claimed = read.little("claim_unrouted", store.claim_unrouted(10, MINUTE)).await.unwrap();
+    let route = Route::new(claimed.events[0].id, version, vec![id]);
+    read.little("route in order", store.route(vec![route])).await.unwrap();
+    let batch = [52, 53].map(|it| Enqueue::routed(ordered(it), FanOut::pending(version, [id])));
+    read.little("enqueue in order", store.enqueue(batch.into())).await.unwrap();
+    let claims = store.claim_due(ClaimDue::new(10, MINUTE)).await.unwrap().claims;
+    let claim = claims.iter().find(|claim| claim.lease.delivery.endpoint == id).unwrap();
+    let finish = Finish::new(claim.lease, vec![], 1, Settle::Success).with_ordered(true);
+    read.little("finish in order", store.finish(vec![finish])).await.unwrap();
+    let next = DeliveryId::new(ordered(52).id, id);
+    read.little("first_in_line", store.first_in_line(next)).await.unwrap();
+    read.little("skip", store.skip(vec![next])).await.unwrap();
+    read.little("cancel in order", store.cancel(vec![next])).await.unwrap();
+    let again = vec![Redeliver::new(claim.lease.delivery)];
+    read.little("redeliver in order", store.redeliver(again)).await.unwrap();
+    let stored = store.endpoints(&[id]).await.unwrap().remove(0);
+    read.little("no order", store.update_endpoint(stored.with_order(None))).await.unwrap();
+    store.remove_endpoint(&tenant, id).await.unwrap();
 }
 
 async fn look_up(read: &Read<'_>, id: DeliveryId) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use webhook_core::{
     ClaimDue, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, Endpoint,
-    EndpointId, EndpointStore as _, Finish, NewEvent, NoticeId, Prune, Redeliver, Settle,
-    StoreError, StoreErrorKind, TenantId, TenantVersion, Upkeep as _,
+    EndpointId, EndpointStore as _, Finish, NewEvent, NoticeId, OrderPolicy, Prune, Redeliver,
+    Settle, StoreError, StoreErrorKind, TenantId, TenantVersion, Upkeep as _,
 };
 use webhook_store_seaorm::{
     DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql,
@@ -56,7 +56,10 @@ impl Roles<'_> {
 
     /// Each does its own work, and is kept from others'.
     pub async fn assert_enough_and_no_more(&self, owner: &SeaOrmStore) {
-        let version = add_endpoint(owner).await;
+        add_endpoint(owner).await;
+        let stored = owner.endpoints(&[endpoint()]).await.unwrap().remove(0);
+        owner.update_endpoint(stored.with_order(Some(OrderPolicy::Block))).await.unwrap();
+        let version = owner.snapshot(&TenantId::default()).await.unwrap().version();
         self.publisher(version).await;
         let id = self.worker().await;
         self.operator(id).await;
@@ -68,7 +71,12 @@ impl Roles<'_> {
         assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Current);
         assert_eq!(store.snapshot(&TenantId::default()).await.unwrap().endpoints().len(), 1);
         for _ in 0..2 {
-            store.enqueue(vec![enqueue(1, version), enqueue(2, version)]).await.unwrap();
+            let batch = [1, 2].map(|number| {
+                let mut item = enqueue(number, version);
+                item.event.ordering_key = "order-17".parse().ok();
+                item
+            });
+            store.enqueue(batch.into()).await.unwrap();
         }
         let url = self.place.url_of(&format!("{}publisher", self.prefix));
         let database = sea_orm::Database::connect(url).await.unwrap();
@@ -89,8 +97,9 @@ impl Roles<'_> {
         let store = self.open("worker").await;
         let claimed = store.claim_due(ClaimDue::new(1, Duration::from_secs(60))).await.unwrap();
         let lease = claimed.claims.first().unwrap().lease;
-        let finish = |settle| vec![Finish::new(lease, vec![], 1, settle)];
-        store.finish(finish(Settle::Failed)).await.unwrap();
+        let finish = |settle| vec![Finish::new(lease, vec![], 1, settle).with_ordered(true)];
+        store.finish(finish(Settle::Success)).await.unwrap();
+        assert_ne!(next_due(&store).await, None, "the next of the line is due");
         let mut late = finish(Settle::Failed);
         late.iter_mut().for_each(|item| item.lease.epoch = item.lease.epoch.next());
         store.finish(late).await.unwrap();
@@ -109,6 +118,13 @@ impl Roles<'_> {
         let store = self.open("operator").await;
         store.redeliver(vec![Redeliver::new(id)]).await.unwrap();
         store.cancel(vec![id]).await.unwrap();
+        store.skip(vec![id]).await.unwrap();
+        let stored = store.endpoints(&[endpoint()]).await.unwrap().remove(0);
+        for order in [None, Some(OrderPolicy::Skip)] {
+            let revision = store.endpoints(&[endpoint()]).await.unwrap().remove(0).revision;
+            let edited = stored.clone().with_order(order).with_revision(revision);
+            store.update_endpoint(edited).await.unwrap();
+        }
         store.status().await.unwrap();
         let new = EndpointId::from_uuid(uuid::Uuid::from_u128(7));
         store
@@ -128,11 +144,16 @@ impl Roles<'_> {
         store.delivery(id).await.unwrap().unwrap();
         store.event(id.event).await.unwrap().unwrap();
         store.attempts(id).await.unwrap();
+        store.first_in_line(id).await.unwrap();
         store.status().await.unwrap();
         assert_refused(&store.endpoints(&[endpoint()]).await);
         let both = [1, 2].map(|number| DeliveryId::new(super::event(number).id, endpoint()));
         assert_refused(&store.cancel(both.into()).await);
     }
+}
+
+async fn next_due(store: &SeaOrmStore) -> Option<Duration> {
+    store.backlog().await.unwrap().next_due
 }
 
 /// The rights of each role, by the owner of the tables.
