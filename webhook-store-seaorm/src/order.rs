@@ -18,7 +18,7 @@ use webhook_core::{DeliveryId, DeliveryStatus, EndpointId, OrderPolicy, Ordering
 use crate::{
     fault::Fault,
     row::{Row, ToValue, limit},
-    rows::pairs,
+    rows::{padded, pairs},
     tx::{ROWS, Tx},
 };
 
@@ -121,13 +121,13 @@ pub(crate) async fn in_line(
     ids: &[DeliveryId],
 ) -> Result<BTreeMap<DeliveryId, Line>, Fault> {
     let mut found = BTreeMap::new();
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS).map(padded) {
         let sql = format!(
             "SELECT event_id, endpoint_id, ordering_key FROM {{ordered_deliveries}} {{by_delivery}} \
              WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
-        for row in tx.all(&sql, pairs(ids)).await? {
+        for row in tx.all(&sql, pairs(&ids)).await? {
             let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
             found.insert(id, (id.endpoint, row.parse("ordering_key")?));
         }
@@ -144,12 +144,12 @@ pub(crate) async fn leave(
     let ids: Vec<_> = leaving.keys().copied().collect();
     let left = in_line(tx, &ids).await?;
     let ids: Vec<_> = left.keys().copied().collect();
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS).map(padded) {
         let sql = format!(
             "DELETE FROM {{ordered_deliveries}} WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
-        tx.run(&sql, pairs(ids)).await?;
+        tx.run(&sql, pairs(&ids)).await?;
     }
     let mut free_at = BTreeMap::<Line, Timestamp>::new();
     for (id, line) in left {
@@ -171,14 +171,14 @@ pub(crate) async fn leave(
 
 /// Makes those of the deliveries due that wait for another one.
 async fn unpark(tx: &Tx, ids: &[DeliveryId], due_at: Timestamp) -> Result<(), Fault> {
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS).map(padded) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET due_at = ? \
              WHERE due_at = ? AND (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
         let times = [due_at.to_value(), PARKED.to_value()];
-        tx.run(&sql, times.into_iter().chain(pairs(ids))).await?;
+        tx.run(&sql, times.into_iter().chain(pairs(&ids))).await?;
     }
     Ok(())
 }
@@ -190,7 +190,7 @@ async fn one_of_each(tx: &Tx, lines: &BTreeSet<Line>, order: &str) -> Result<Vec
          WHERE endpoint_id = ? AND ordering_key = ? ORDER BY seq {order} LIMIT 1) AS one_of_them"
     );
     let mut found = Vec::new();
-    for lines in lines.iter().collect::<Vec<_>>().chunks(LINES) {
+    for lines in lines.iter().collect::<Vec<_>>().chunks(LINES).map(padded) {
         let sql = vec![one.as_str(); lines.len()].join(" UNION ALL ");
         let values = lines.iter().flat_map(|(id, key)| [id.to_value(), key.as_str().into()]);
         found.extend(tx.all(&sql, values).await?);
@@ -259,12 +259,12 @@ pub(crate) async fn let_some_go(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
     let ids = rows.iter().map(|row| Ok(DeliveryId::new(row.event("event_id")?, id)));
     let ids: Vec<_> = ids.collect::<Result<_, Fault>>()?;
     unpark(tx, &ids, now).await?;
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS).map(padded) {
         let sql = format!(
             "DELETE FROM {{ordered_deliveries}} WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
-        tx.run(&sql, pairs(ids)).await?;
+        tx.run(&sql, pairs(&ids)).await?;
     }
     Ok(ids.len() == SOME)
 }

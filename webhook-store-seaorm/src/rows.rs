@@ -58,6 +58,15 @@ pub(crate) fn pairs(ids: &[DeliveryId]) -> impl Iterator<Item = Value> {
     ids.iter().flat_map(|id| [id.event.to_value(), id.endpoint.to_value()])
 }
 
+/// The same values, the last one as often as it takes for a power of two, where naming one twice does no
+/// harm. A statement for each number of values would drive others out of those that a connection keeps
+/// prepared.
+pub(crate) fn padded<T: Clone>(values: &[T]) -> Vec<T> {
+    let last = values.iter().last().into_iter().cycle();
+    let count = if values.is_empty() { 0 } else { values.len().next_power_of_two() };
+    values.iter().chain(last).take(count).cloned().collect()
+}
+
 /// A delivery whose row this transaction has locked.
 #[derive(Clone, Debug)]
 pub(crate) struct Locked {
@@ -90,7 +99,7 @@ impl Tx {
     async fn change_some(&self, set: &str, values: &[Value], rows: &[Locked]) -> Result<(), Fault> {
         let places: Option<Vec<_>> = rows.iter().map(|row| row.place.as_deref()).collect();
         let Some(places) = places else {
-            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+            let ids = padded(&rows.iter().map(|row| row.id).collect::<Vec<_>>());
             let these = self.sql().dialect.pairs(ids.len());
             let sql = format!(
                 "UPDATE {{deliveries}} {{by_key}} SET {set} WHERE (event_id, endpoint_id) IN {these}"
@@ -106,5 +115,18 @@ impl Tx {
             return Ok(());
         }
         Err(Fault::new(StoreErrorKind::Other, "a locked delivery is not where it was"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_filled_up_to_few_lengths() {
+        let table = [("", ""), ("a", "a"), ("ab", "ab"), ("abc", "abcc"), ("abcde", "abcdeeee")];
+        for (values, expected) in table {
+            assert_eq!(String::from_utf8(padded(values.as_bytes())).unwrap(), expected);
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     fault::Fault,
     pools::Pools,
     row::Row,
+    rows::padded,
 };
 
 /// Rows in one statement: few enough for every database's limit of values.
@@ -75,8 +76,9 @@ impl Tx {
         many: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<Row>, Fault> {
         let mut found = Vec::new();
-        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
-            found.extend(self.all(&listing(template, some), some.iter().cloned()).await?);
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS).map(padded) {
+            let sql = listing(template, &some);
+            found.extend(self.all(&sql, some).await?);
         }
         Ok(found)
     }
@@ -89,9 +91,9 @@ impl Tx {
         first: Value,
         many: impl IntoIterator<Item = Value>,
     ) -> Result<(), Fault> {
-        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
-            let values = [first.clone()].into_iter().chain(some.iter().cloned());
-            self.run(&listing(template, some), values).await?;
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS).map(padded) {
+            let sql = listing(template, &some);
+            self.run(&sql, [first.clone()].into_iter().chain(some)).await?;
         }
         Ok(())
     }
