@@ -97,16 +97,16 @@ pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redeli
             _ if !endpoints.contains(&id.endpoint) => Redelivered::EndpointGone,
             _ => {
                 row.status = DeliveryStatus::Pending;
-                due.insert(id, item.cause);
+                due.insert((row.created_at, id), item.cause);
                 Redelivered::Done
             }
         }
     };
     let answers = batch.iter().map(answer).collect();
-    let waiting = line_up(tx, due.keys().copied().collect(), &events).await?;
+    let waiting = line_up(tx, due.keys().map(|(_, id)| *id).collect(), &events).await?;
     let now = tx.now().await?;
     let mut alike = BTreeMap::<_, Vec<_>>::new();
-    for (id, cause) in due {
+    for ((_, id), cause) in due {
         let due_at = if waiting.contains(&id) { PARKED } else { now };
         alike.entry((due_at, cause)).or_default().push(id);
     }
@@ -239,6 +239,7 @@ async fn call_off(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
 struct Stored(BTreeMap<DeliveryId, State>);
 
 struct State {
+    created_at: Timestamp,
     status: DeliveryStatus,
     due_at: Option<Timestamp>,
     tracked: bool,
@@ -250,7 +251,7 @@ impl Stored {
         let ids: BTreeSet<_> = ids.iter().copied().collect();
         for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
             let sql = format!(
-                "SELECT event_id, endpoint_id, status, due_at, url FROM {{deliveries}} {{by_key}} \
+                "SELECT event_id, endpoint_id, status, due_at, created_at, url FROM {{deliveries}} {{by_key}} \
                  WHERE (event_id, endpoint_id) IN {} \
                  ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
@@ -266,7 +267,7 @@ fn state(row: &Row) -> Result<(DeliveryId, State), Fault> {
     let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
     let tracked = row.get::<Option<String>>("url")?.is_some();
     let (status, due_at) = (row.parse("status")?, row.time_if_any("due_at")?);
-    Ok((id, State { status, due_at, tracked }))
+    Ok((id, State { created_at: row.time("created_at")?, status, due_at, tracked }))
 }
 
 /// Those of the endpoints that were not removed, locked.

@@ -139,6 +139,7 @@ macro_rules! __store_cases {
                 only_what_blocks_a_line_is_skipped
                 redelivering_what_blocks_keeps_its_place
                 a_redelivery_goes_to_the_end_of_its_line
+                what_is_redelivered_together_goes_the_oldest_first
                 cancelling_closes_the_gap
                 the_next_one_waits_for_an_attempt_that_was_cancelled
                 without_order_all_that_waited_is_due

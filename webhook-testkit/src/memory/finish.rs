@@ -36,11 +36,11 @@ impl State {
         if settles {
             settle(row, item.settle, now);
         }
-        self.move_up(item.lease.delivery, now);
         self.take_turn(&item, now);
         if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
             self.tell(Notice::new(item.lease, now, tenant, kind));
         }
+        self.move_up(item.lease.delivery, now);
         Finished::Recorded
     }
 

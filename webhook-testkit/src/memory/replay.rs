@@ -19,11 +19,15 @@ impl State {
         let last = places.last().copied().filter(|_| places.len() == most);
         let ids = places.iter().map(|(_, event)| DeliveryId::new(*event, page.replay.endpoint));
         let taken: Vec<_> = ids.filter(|id| self.is_taken(page, *id, began_at)).collect();
-        let again = |id: &DeliveryId| {
-            let item = Redeliver::new(*id).with_cause(Trigger::Replay);
-            page.dry_run || self.redeliver(item, now) == Redelivered::Done
+        let item = |id: &DeliveryId| Redeliver::new(*id).with_cause(Trigger::Replay);
+        let count = if page.dry_run {
+            taken.len()
+        } else {
+            let batch: Vec<_> = taken.iter().map(item).collect();
+            let answers = self.redeliver_all(&batch, now);
+            answers.iter().filter(|answer| **answer == Redelivered::Done).count()
         };
-        let count = u64::try_from(taken.iter().copied().filter(again).count()).unwrap_or(u64::MAX);
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
         Replayed::new(began_at, count, page.cursor.next(page.replay.include, last))
     }
 

@@ -1,6 +1,6 @@
 //! What operators may do.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
@@ -15,13 +15,7 @@ use super::{MemoryStore, State, row::DeliveryRow};
 impl Upkeep for MemoryStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let now = self.now();
-        let mut state = self.state();
-        let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
-        let answers: Vec<_> = batch.into_iter().map(|item| state.redeliver(item, now)).collect();
-        let done = ids.iter().zip(&answers).filter(|(_, answer)| **answer == Redelivered::Done);
-        let done: BTreeSet<_> = done.map(|(id, _)| *id).collect();
-        done.into_iter().for_each(|id| state.line_up(id));
-        Ok(answers)
+        Ok(self.state().redeliver_all(&batch, now))
     }
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
@@ -56,7 +50,20 @@ impl Upkeep for MemoryStore {
 }
 
 impl State {
-    pub(super) fn redeliver(&mut self, item: Redeliver, now: Timestamp) -> Redelivered {
+    pub(super) fn redeliver_all(
+        &mut self,
+        batch: &[Redeliver],
+        now: Timestamp,
+    ) -> Vec<Redelivered> {
+        let answers: Vec<_> = batch.iter().map(|item| self.redeliver(*item, now)).collect();
+        let done = batch.iter().zip(&answers).filter(|(_, it)| **it == Redelivered::Done);
+        let mut done: Vec<_> = done.map(|(item, _)| item.delivery).collect();
+        done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
+        done.into_iter().for_each(|id| self.line_up(id));
+        answers
+    }
+
+    fn redeliver(&mut self, item: Redeliver, now: Timestamp) -> Redelivered {
         let has_endpoint = self.endpoint(item.delivery.endpoint).is_some();
         let Some(row) = self.deliveries.get_mut(&item.delivery) else {
             return Redelivered::NotFound;

@@ -33,7 +33,7 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     ///
     /// One that blocks its line keeps its place. Any other whose event has an ordering key, and whose
     /// endpoint asks for order, goes to the end of its line and is due when its turn comes, those of one
-    /// batch in the order of their ids.
+    /// batch in the order in which they came about, and then of their ids.
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
 
     /// Makes some of an endpoint's final deliveries due again, as [`redeliver`](Self::redeliver) does,

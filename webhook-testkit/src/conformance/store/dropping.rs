@@ -187,13 +187,11 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
-// + drop(state);
+// - Ok(self.state().redeliver_all(&batch, now))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
 // + self.state().deliveries = rows;
-// + let mut state = self.state();
-// + let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
+// + Ok(self.state().redeliver_all(&batch, now))
 pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

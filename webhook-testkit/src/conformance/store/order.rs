@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use webhook_core::{
-    Cancelled, ClaimDue, DeliveryId, DeliveryStatus, EndpointId, Event, OrderPolicy, Prune,
-    Redeliver, Redelivered, Skipped, Updated,
+    Cancelled, ClaimDue, DeliveryId, DeliveryStatus, EndpointId, Event, Include, OrderPolicy,
+    Prune, Redeliver, Redelivered, Replay, ReplayPage, Skipped, Updated,
 };
 
 use super::{
@@ -272,7 +272,7 @@ pub async fn redelivering_what_blocks_keeps_its_place<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - done.into_iter().for_each(|id| state.line_up(id));
+// - done.into_iter().for_each(|id| self.line_up(id));
 pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
@@ -286,6 +286,29 @@ pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     assert_eq!(ground.delivery(old[0]).await.due_at, None, "when it is their turn");
     let expected = [new[0], old[0], old[1]];
     ground.assert_delivers(&expected, "in the order of their ids, after what was there").await;
+}
+
+// Catches in memory/upkeep.rs:
+// - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
+pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>() {
+    let ground = Ground::<H>::fresh().await;
+    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
+    let (late, early) = (ground.ordered("a"), ground.ordered("a"));
+    let ids = [early, late].map(|event| (DeliveryId::new(event.id, endpoint), event));
+    let [first, second] = [ids[0].0, ids[1].0];
+    for (_, event) in ids {
+        ground.publish(event, &[endpoint]).await;
+        ground.advance(SECOND).await;
+    }
+    assert!(second < first, "their ids say nothing of that");
+    ground.assert_delivers(&[first, second], "one after the other").await;
+    ground.redeliver_all(vec![Redeliver::new(second), Redeliver::new(first)]).await;
+    ground.assert_delivers(&[first, second], "whichever is named first").await;
+    ground.advance(SECOND).await;
+    let mut page = ReplayPage::first(Replay::new(endpoint, Include::All));
+    page.cursor.status = DeliveryStatus::Success;
+    ground.store.replay(page).await.unwrap();
+    ground.assert_delivers(&[first, second], "by a replay too").await;
 }
 
 // Catches in memory/upkeep.rs:

@@ -199,8 +199,8 @@ pub async fn a_claim_tells_what_began_its_budget<H: StoreHarness>() {
 }
 
 // Catches in memory/upkeep.rs:
-// - batch.into_iter().map(|item| state.redeliver(item, now)).collect();
-// + batch.into_iter().rev().map(|item| state.redeliver(item, now)).collect();
+// - batch.iter().map(|item| self.redeliver(*item, now)).collect();
+// + batch.iter().rev().map(|item| self.redeliver(*item, now)).collect();
 pub async fn each_redelivery_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let failed = ground.failed().await;

@@ -45,8 +45,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/replay.rs:
-// - let item = Redeliver::new(*id).with_cause(Trigger::Replay);
-// + let item = Redeliver::new(*id);
+// - Redeliver::new(*id).with_cause(Trigger::Replay);
+// + Redeliver::new(*id);
 pub async fn a_replay_makes_what_was_missed_due_again<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.disabled().await;
@@ -92,12 +92,10 @@ pub async fn a_replay_takes_what_is_included_and_nothing_else<H: StoreHarness>()
 }
 
 // Catches in memory/replay.rs:
-// - let item = Redeliver::new(*id).with_cause(Trigger::Replay);
-// + let item = Redeliver::new(*id).with_cause(Trigger::Replay);
-// + let its = self.deliveries.keys().filter(|it| it.event == id.event).copied();
-// + for other in its.filter(|it| it != id).collect::<Vec<_>>() {
-// +     self.redeliver(Redeliver::new(other), now);
-// + }
+// - let batch: Vec<_> = taken.iter().map(item).collect();
+// + let mut batch: Vec<_> = taken.iter().map(item).collect();
+// + let its = self.deliveries.keys().filter(|it| taken.iter().any(|id| id.event == it.event));
+// + batch.extend(its.map(|id| Redeliver::new(*id)));
 pub async fn a_replay_leaves_other_endpoints_alone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (other, endpoint) = (ground.disabled().await, ground.disabled().await);
@@ -227,8 +225,8 @@ pub async fn what_has_failed_once_more_since_the_replay_began_is_left_alone<H: S
 }
 
 // Catches in memory/replay.rs:
-// - page.dry_run || self.redeliver(item, now) == Redelivered::Done
-// + self.redeliver(item, now) == Redelivered::Done
+// - let count = if page.dry_run {
+// + let count = if false {
 pub async fn an_estimate_counts_and_changes_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use webhook_registry::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
@@ -16,12 +14,7 @@ use super::{
 impl Upkeep for SmallStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
-        let answers: Vec<_> = batch.into_iter().map(|item| state.redeliver(item, now)).collect();
-        let done = ids.into_iter().zip(&answers);
-        let done = done.filter(|(_, answer)| **answer == Redelivered::Done).map(|(id, _)| id);
-        done.collect::<BTreeSet<_>>().into_iter().for_each(|id| state.line_up(id));
-        Ok(answers)
+        Ok(state.redeliver_all(&batch, now))
     }
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
@@ -60,6 +53,15 @@ impl Upkeep for SmallStore {
 }
 
 impl State {
+    fn redeliver_all(&mut self, batch: &[Redeliver], now: Timestamp) -> Vec<Redelivered> {
+        let answers: Vec<_> = batch.iter().map(|item| self.redeliver(*item, now)).collect();
+        let done = batch.iter().zip(&answers).filter(|(_, it)| **it == Redelivered::Done);
+        let mut done: Vec<_> = done.map(|(item, _)| item.delivery).collect();
+        done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.delivery.created_at), *id));
+        done.into_iter().for_each(|id| self.line_up(id));
+        answers
+    }
+
     fn redeliver(&mut self, item: Redeliver, now: Timestamp) -> Redelivered {
         let has_endpoint = self.endpoints.contains_key(&item.delivery.endpoint);
         let Some(row) = self.deliveries.get_mut(&item.delivery) else {
@@ -101,13 +103,16 @@ impl State {
         rows.sort_by_key(|(place, _)| *place);
         rows.truncate(page.limit);
         let last = rows.last().map(|(place, _)| *place).filter(|_| rows.len() == page.limit);
-        let mut count = 0;
-        for ((_, event), _) in rows.iter().filter(|(_, row)| replay.takes(row, began_at)) {
-            let id = DeliveryId::new(*event, replay.endpoint);
-            let item = Redeliver::new(id).with_cause(Trigger::Replay);
-            let done = page.dry_run || self.redeliver(item, now) == Redelivered::Done;
-            count += u64::from(done);
-        }
+        let taken = rows.iter().filter(|(_, row)| replay.takes(row, began_at));
+        let ids = taken.map(|((_, event), _)| DeliveryId::new(*event, replay.endpoint));
+        let batch: Vec<_> = ids.map(|id| Redeliver::new(id).with_cause(Trigger::Replay)).collect();
+        let count = if page.dry_run {
+            batch.len()
+        } else {
+            let answers = self.redeliver_all(&batch, now);
+            answers.iter().filter(|answer| **answer == Redelivered::Done).count()
+        };
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
         Replayed::new(began_at, count, page.cursor.next(replay.include, last))
     }
 
