@@ -76,7 +76,8 @@ impl<'a> Tenant<'a> {
     ///
     /// [`StoreError`] when the store cannot be read.
     pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
-        self.engine.store.deliveries(query.tenant(self.id.clone())).await
+        let page = self.engine.store.deliveries(query.tenant(self.id.clone())).await?;
+        Ok(page.map(without_worker))
     }
 
     /// One of its deliveries.
@@ -86,7 +87,7 @@ impl<'a> Tenant<'a> {
     /// [`StoreError`] when the store cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let delivery = self.engine.store.delivery(id).await?;
-        Ok(delivery.filter(|delivery| delivery.tenant == *self.id))
+        Ok(delivery.filter(|delivery| delivery.tenant == *self.id).map(without_worker))
     }
 
     /// The attempts on record of one of its deliveries, the first one first. The text of a failure may
@@ -202,6 +203,12 @@ impl<'a> Tenant<'a> {
     const fn operator(&self) -> Operator<'a> {
         Operator::new(self.engine)
     }
+}
+
+/// Which of our processes has it is none of a customer's business.
+fn without_worker(mut delivery: Delivery) -> Delivery {
+    (delivery.claimed_by, delivery.leased_until) = (None, None);
+    delivery
 }
 
 /// An answer for each of `ids`: that of `own`, which are sorted, or `not_found`.

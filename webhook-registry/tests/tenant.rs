@@ -222,6 +222,10 @@ async fn what_the_door_shows_holds_no_secret() {
     let endpoints = door.endpoints().list().await.unwrap();
     let deliveries = door.deliveries(DeliveryQuery::new()).await.unwrap();
     assert_eq!((endpoints.len(), deliveries.items.len(), attempts.len()), (1, 1, 1));
+    let stored = fakes.webhooks.operator().delivery(delivery).await.unwrap().unwrap();
+    assert!(stored.claimed_by.is_some(), "operators see who had it");
+    let alone = door.delivery(delivery).await.unwrap().unwrap();
+    assert!([&alone, &deliveries.items[0]].iter().all(|it| it.claimed_by.is_none()), "no customer");
     let shown = [
         json(&EndpointView::of(&endpoint)),
         json(&endpoints.iter().map(|one| EndpointView::of(one)).collect::<Vec<_>>()),

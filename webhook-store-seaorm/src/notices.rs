@@ -39,10 +39,18 @@ impl Unit for ReadNotices {
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Notice>, Fault> {
         let sql = "SELECT id, noticed_at, tenant, endpoint_id, kind FROM {notices} \
-                   ORDER BY noticed_at, id LIMIT ?";
-        let rows = tx.all(sql, [limit(self.0)]).await?;
+                   ORDER BY noticed_at, id LIMIT ? OFFSET ?";
+        let (mut notices, mut seen) = (Vec::new(), 0);
         // One that a newer version has written stays for it, and hides no other.
-        Ok(rows.iter().filter_map(readable).collect())
+        loop {
+            let wanted = self.0.saturating_sub(notices.len());
+            let rows = tx.all(sql, [limit(wanted), limit(seen)]).await?;
+            seen += rows.len();
+            notices.extend(rows.iter().filter_map(readable));
+            if rows.len() < wanted || notices.len() >= self.0 {
+                return Ok(notices);
+            }
+        }
     }
 }
 

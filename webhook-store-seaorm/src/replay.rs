@@ -106,7 +106,6 @@ impl<const WRITES: bool> ReplaySome<WRITES> {
         ids: &[DeliveryId],
         began_at: Timestamp,
     ) -> Result<usize, Fault> {
-        lock_ordered(tx, &ids.iter().map(|id| id.endpoint).collect()).await?;
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         let mut again = Vec::new();
