@@ -59,6 +59,13 @@ fn an_endpoint_is_shown_with_its_health_and_its_rate() {
     assert!(shown().contains("rate         10/s burst 20\n"), "{}", shown());
     assert!(shown().contains("in flight    at most 4 in each process\n"), "{}", shown());
     assert!(shown().contains("health       healthy\n"), "{}", shown());
+    let update =
+        |more: &[&str]| shell.run(&[&["endpoint", "update", &endpoint][..], more].concat());
+    update(&["--rate", "5/s", "--max-in-flight", "2"]);
+    assert!(shown().contains("rate         5/s burst 5\n"), "{}", shown());
+    assert!(shown().contains("in flight    at most 2 in each process\n"), "{}", shown());
+    update(&["--clear", "rate"]);
+    assert!(shown().contains("rate         no limit\n"), "{}", shown());
     publish(&shell, 3);
     shell.run(&[LOCAL, "run", "--until-idle"]);
     assert!(shown().contains("health       failing, 3 times in a row since 20"), "{}", shown());

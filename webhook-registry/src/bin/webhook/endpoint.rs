@@ -1,6 +1,7 @@
 //! `webhook endpoint`: register endpoints, look at them, change their state, test them.
 
 mod check;
+mod given;
 mod stats;
 mod test;
 mod update;
@@ -11,16 +12,21 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    Description, EndpointError, EndpointId, EndpointUrl, EndpointView, EventFilter, ExternalId,
-    Include, InvalidEndpoint, NewEndpoint, OrderPolicy, Profile, RateLimit, Replay, RetryPolicy,
-    Rotation, Secret, TenantId, Timeout, Transport as _, Webhooks,
+    EndpointError, EndpointId, EndpointUrl, EndpointView, EventFilter, ExternalId, Include,
+    InvalidEndpoint, NewEndpoint, Profile, Replay, Rotation, Secret, TenantId, Transport as _,
+    Webhooks,
 };
 
 use self::{
-    check::CheckArgs, stats::StatsArgs, test::TestArgs, update::UpdateArgs, view::RegisteredView,
+    check::CheckArgs,
+    given::{About, Limits},
+    stats::StatsArgs,
+    test::TestArgs,
+    update::UpdateArgs,
+    view::RegisteredView,
 };
 use crate::{
-    args::{Options, duration, header, note, timeout},
+    args::{Options, duration, header},
     error::{End, Error, text},
     output::{Output, View},
     replay::resend,
@@ -130,32 +136,10 @@ pub(crate) struct AddArgs {
     /// A header to add to each request
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(String, String)>,
-    /// The deadline of one attempt, at most 30s
-    #[arg(long, value_name = "DURATION", value_parser = timeout)]
-    timeout: Option<Timeout>,
-    /// When to try again, such as 5s,5m,30m; see `webhook plan`
-    #[arg(long, value_name = "WAITS")]
-    retry: Option<RetryPolicy>,
-    /// Attempts a second, all workers together, such as 10/s or '10/s burst 50'
-    #[arg(long, value_name = "RATE")]
-    rate: Option<RateLimit>,
-    /// Attempts in flight at once, in each worker process [default: 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_in_flight: Option<u32>,
-    /// Deliver the events of one ordering key one at a time, in the order in which they were published;
-    /// when one is given up, block the later ones until it is redelivered or skipped, or skip it
-    #[arg(long, value_name = "block|skip", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "block")]
-    ordered: Option<OrderPolicy>,
-    /// What it is for
-    #[arg(long, value_name = "TEXT")]
-    description: Option<Description>,
-    /// Its name in your own records; need not be unique
-    #[arg(long, value_name = "ID")]
-    external_id: Option<ExternalId>,
-    /// A note to keep with it; no place for secrets
-    #[arg(long, value_name = "NAME=VALUE", value_parser = note)]
-    metadata: Vec<(String, String)>,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    about: About,
     /// How to sign: standard, body-hmac; all that the secret serves, when absent
     #[arg(long, value_name = "NAME")]
     profile: Vec<Profile>,
@@ -184,34 +168,10 @@ impl AddArgs {
         for (name, value) in self.header {
             new = new.header(name, value);
         }
-        for (name, value) in self.metadata {
-            new = new.metadata(name, value);
-        }
-        if let Some(rate) = self.rate {
-            new = new.rate(rate.to_string());
-        }
-        if let Some(max) = self.max_in_flight {
-            new = new.max_in_flight(max);
-        }
-        if let Some(description) = self.description {
-            new = new.description(description.as_str());
-        }
-        if let Some(id) = self.external_id {
-            new = new.external_id(id.as_str());
-        }
         if let Some(secret) = self.secret {
             new = new.secret(secret.reveal());
         }
-        if let Some(timeout) = self.timeout {
-            new = new.timeout(timeout.as_duration());
-        }
-        if let Some(retry) = self.retry {
-            new = new.retry(retry.to_string());
-        }
-        if let Some(policy) = self.ordered {
-            new = new.order(policy);
-        }
-        new
+        self.about.add_to(self.limits.add_to(new))
     }
 }
 
