@@ -368,8 +368,9 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
 
 // Catches in memory/finish.rs:
 // - self.move_up(item.lease.delivery, now);
-// + let tenant = row.event.tenant.clone();
-// + self.raise_version(&tenant);
+// + let row = self.deliveries.get(&item.lease.delivery);
+// + let tenant = row.map(|row| row.event.tenant.clone());
+// + tenant.iter().for_each(|tenant| self.raise_version(tenant));
 // + self.move_up(item.lease.delivery, now);
 pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
