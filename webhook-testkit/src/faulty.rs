@@ -5,13 +5,16 @@ mod transport;
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
+use webhook_core::StoreErrorKind;
 
 pub use store::{FaultyStore, StoreCall};
 pub use transport::FaultyTransport;
@@ -28,6 +31,40 @@ pub enum Fault<K> {
     /// The call has its effect, and its answer is held back until the test lets it go: other things
     /// may happen in between.
     Held,
+}
+
+/// Says what each call goes through, instead of a script.
+pub(crate) trait Director: fmt::Debug + Send + Sync + 'static {
+    /// What the call that begins now goes through.
+    fn ordeal(&self, call: StoreCall) -> Ordeal;
+}
+
+/// What a call goes through.
+pub(crate) struct Ordeal {
+    /// What it waits for before its effect.
+    pub(crate) before: BoxFuture<'static, ()>,
+    pub(crate) fault: Fault<StoreErrorKind>,
+    /// What its answer waits for.
+    pub(crate) after: BoxFuture<'static, ()>,
+}
+
+impl Ordeal {
+    async fn around<T, E>(
+        self,
+        call: impl Future<Output = Result<T, E>>,
+        failed: impl FnOnce(StoreErrorKind) -> E,
+    ) -> Result<T, E> {
+        self.before.await;
+        if let Fault::Before(kind) = self.fault {
+            return Err(failed(kind));
+        }
+        let answer = call.await;
+        self.after.await;
+        match self.fault {
+            Fault::After(kind) => answer.and(Err(failed(kind))),
+            _ => answer,
+        }
+    }
 }
 
 /// The script of one call.

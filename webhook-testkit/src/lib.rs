@@ -78,9 +78,11 @@ mod ids;
 mod memory;
 #[cfg(feature = "mocks")]
 pub mod mock;
+mod observed;
 mod receiver;
 pub mod sample;
 mod signer;
+mod simulation;
 mod transport;
 mod world;
 
@@ -93,6 +95,7 @@ pub use crate::{
     memory::MemoryStore,
     receiver::{ReceivedRequest, Reply, TestReceiver},
     signer::PlainSigner,
+    simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
     transport::{ScriptedTransport, SentRequest},
     world::{Timeline, World},
 };

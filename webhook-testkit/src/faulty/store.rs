@@ -16,7 +16,7 @@ use webhook_core::{
     Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
 };
 
-use super::{Fault, Faults, WHY};
+use super::{Director, Fault, Faults, WHY};
 
 /// A store with faults by script, each for one call of one method.
 ///
@@ -34,6 +34,7 @@ use super::{Fault, Faults, WHY};
 pub struct FaultyStore<S> {
     inner: S,
     faults: Mutex<BTreeMap<StoreCall, Arc<Faults<StoreErrorKind>>>>,
+    director: Option<Arc<dyn Director>>,
     hint: Notify,
 }
 
@@ -104,7 +105,12 @@ pub enum StoreCall {
 impl<S> FaultyStore<S> {
     /// Hands everything on to `inner`, until told otherwise.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Mutex::default(), hint: Notify::new() }
+        Self { inner, faults: Mutex::default(), director: None, hint: Notify::new() }
+    }
+
+    /// Hands everything on to `inner`, as `director` lets it.
+    pub(crate) fn directed(inner: S, director: Arc<dyn Director>) -> Self {
+        Self { director: Some(director), ..Self::new(inner) }
     }
 
     /// Appends to the script of faults of one method: one for each call.
@@ -138,7 +144,10 @@ impl<S> FaultyStore<S> {
         inner: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let failed = |kind| StoreError::because(kind, WHY);
-        self.faults(call).around(inner, failed).await
+        match &self.director {
+            Some(director) => director.ordeal(call).around(inner, failed).await,
+            None => self.faults(call).around(inner, failed).await,
+        }
     }
 }
 

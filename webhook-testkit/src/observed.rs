@@ -1,0 +1,355 @@
+//! A store that tells what has taken effect in it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use webhook_core::{
+    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
+    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Sign,
+    Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId, Trigger, Updated, Upkeep,
+};
+
+/// Who is told. Called right after the effect, before anything else can happen.
+pub(crate) trait Observer: fmt::Debug + Send + Sync + 'static {
+    fn see(&self, effect: Effect);
+}
+
+/// What has taken effect in a store; each item of a batch by itself, in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    Enqueued {
+        item: Enqueue,
+        answer: Enqueued,
+    },
+    Routed {
+        route: Route,
+        answer: Routed,
+    },
+    Claimed {
+        ask: ClaimDue,
+        claimed: Claimed,
+    },
+    Finished {
+        finish: Finish,
+        answer: Finished,
+        change: Box<Change>,
+    },
+    Released {
+        lease: Lease,
+        answer: Finished,
+        change: Box<Change>,
+    },
+    Added(Endpoint),
+    Edited(Endpoint),
+    /// An endpoint as it is now; no edit, but its health or state may have turned.
+    Turned(Endpoint),
+    Removed(EndpointId),
+    Redelivered {
+        delivery: DeliveryId,
+        cause: Trigger,
+    },
+    Cancelled {
+        delivery: DeliveryId,
+        answer: Cancelled,
+    },
+    Skipped {
+        delivery: DeliveryId,
+        answer: Skipped,
+    },
+    Notices(Vec<Notice>),
+}
+
+/// A delivery on record, before and after.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) before: Option<Delivery>,
+    pub(crate) after: Option<Delivery>,
+}
+
+/// Hands every call on, and tells an observer what it has done.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    store: Arc<dyn Store>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Observed {
+    pub(crate) fn new(store: Arc<dyn Store>, observer: Arc<dyn Observer>) -> Self {
+        Self { store, observer }
+    }
+
+    fn see(&self, effect: Effect) {
+        self.observer.see(effect);
+    }
+
+    async fn on_record(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.push(self.store.delivery(*id).await?);
+        }
+        Ok(found)
+    }
+
+    /// Tells how these endpoints are now.
+    async fn look_at(&self, mut ids: Vec<EndpointId>) -> Result<(), StoreError> {
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            let endpoints = self.store.endpoints(&ids).await?;
+            endpoints.into_iter().for_each(|it| self.see(Effect::Turned(it)));
+        }
+        Ok(())
+    }
+
+    /// Which deliveries of an endpoint are over.
+    async fn final_of(&self, endpoint: EndpointId) -> Result<Vec<DeliveryId>, StoreError> {
+        let (mut found, mut query) = (Vec::new(), DeliveryQuery::new().endpoint(endpoint));
+        loop {
+            let page = self.store.deliveries(query.clone()).await?;
+            let over = page.items.iter().filter(|it| it.status.is_final());
+            found.extend(over.map(|it| it.id));
+            let Some(next) = page.next else { return Ok(found) };
+            query = query.after(next);
+        }
+    }
+}
+
+/// Deliveries before and after, each beside the other.
+fn changes(before: Vec<Option<Delivery>>, after: Vec<Option<Delivery>>) -> Vec<Change> {
+    before.into_iter().zip(after).map(|(before, after)| Change { before, after }).collect()
+}
+
+/// Whether something stands in a batch twice.
+fn has_twice(ids: &[DeliveryId]) -> bool {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl DeliveryStore for Observed {
+    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let answers = self.store.enqueue(batch.clone()).await?;
+        for (item, answer) in batch.into_iter().zip(&answers) {
+            self.see(Effect::Enqueued { item, answer: *answer });
+        }
+        Ok(answers)
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        self.store.claim_unrouted(limit, lease).await
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        let answers = self.store.route(batch.clone()).await?;
+        for (route, answer) in batch.into_iter().zip(&answers) {
+            self.see(Effect::Routed { route, answer: *answer });
+        }
+        Ok(answers)
+    }
+
+    async fn claim_due(&self, ask: ClaimDue) -> Result<Claimed, StoreError> {
+        let claimed = self.store.claim_due(ask.clone()).await?;
+        let unwell = claimed.claims.iter().filter(|claim| claim.unwell);
+        let unwell = unwell.map(|claim| claim.lease.delivery.endpoint).collect();
+        self.see(Effect::Claimed { ask, claimed: claimed.clone() });
+        self.look_at(unwell).await?;
+        Ok(claimed)
+    }
+
+    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        let ids: Vec<_> = batch.iter().map(|finish| finish.lease.delivery).collect();
+        if has_twice(&ids) {
+            // One after the other, so that each change is seen by itself.
+            let mut answers = Vec::new();
+            for finish in batch {
+                answers.extend(self.finish(vec![finish]).await?);
+            }
+            return Ok(answers);
+        }
+        let before = self.on_record(&ids).await?;
+        let answers = self.store.finish(batch.clone()).await?;
+        let changes = changes(before, self.on_record(&ids).await?);
+        let turns =
+            batch.iter().filter(|it| it.sign.0 != Sign::None || it.disable_endpoint.is_some());
+        let turned = turns.map(|finish| finish.lease.delivery.endpoint).collect();
+        for ((finish, answer), change) in batch.into_iter().zip(&answers).zip(changes) {
+            self.see(Effect::Finished { finish, answer: *answer, change: Box::new(change) });
+        }
+        self.look_at(turned).await?;
+        Ok(answers)
+    }
+
+    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        let ids: Vec<_> = batch.iter().map(|lease| lease.delivery).collect();
+        let before = self.on_record(&ids).await?;
+        let answers = self.store.release(batch.clone()).await?;
+        let changes = changes(before, self.on_record(&ids).await?);
+        for ((lease, answer), change) in batch.into_iter().zip(&answers).zip(changes) {
+            self.see(Effect::Released { lease, answer: *answer, change: Box::new(change) });
+        }
+        self.look_at(ids.iter().map(|id| id.endpoint).collect()).await?;
+        Ok(answers)
+    }
+
+    async fn work_hinted(&self) {
+        self.store.work_hinted().await;
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.store.backlog().await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl EndpointStore for Observed {
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.store.add_endpoint(endpoint.clone()).await?;
+        self.see(Effect::Added(endpoint));
+        Ok(())
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        let id = endpoint.id;
+        let answer = self.store.update_endpoint(endpoint).await?;
+        if let Updated::Done(_) = answer {
+            let now = self.store.endpoints(&[id]).await?;
+            now.into_iter().for_each(|it| self.see(Effect::Edited(it)));
+        }
+        Ok(answer)
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        let removed = self.store.remove_endpoint(tenant, id).await?;
+        if removed {
+            self.see(Effect::Removed(id));
+        }
+        Ok(removed)
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.store.endpoints(ids).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        self.store.snapshot(tenant).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.store.tenants().await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl DeliveryLog for Observed {
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.store.event(id).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.store.delivery(id).await
+    }
+
+    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        self.store.deliveries(query).await
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        self.store.attempts(id).await
+    }
+
+    async fn endpoint_stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+    ) -> Result<EndpointStats, StoreError> {
+        self.store.endpoint_stats(endpoint, window).await
+    }
+
+    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.store.first_in_line(id).await
+    }
+
+    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
+        self.store.open_tracked(event, delivery).await
+    }
+
+    async fn record_tracked(
+        &self,
+        id: DeliveryId,
+        attempt: Attempt,
+        status: DeliveryStatus,
+    ) -> Result<(), StoreError> {
+        self.store.record_tracked(id, attempt, status).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Upkeep for Observed {
+    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
+        let answers = self.store.redeliver(batch.clone()).await?;
+        for (item, answer) in batch.into_iter().zip(&answers) {
+            if *answer == Redelivered::Done {
+                let Redeliver { delivery, cause, .. } = item;
+                self.see(Effect::Redelivered { delivery, cause });
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
+        let endpoint = page.replay.endpoint;
+        let before = self.final_of(endpoint).await?;
+        let answer = self.store.replay(page).await?;
+        let after = self.final_of(endpoint).await?;
+        // The oldest first, as a replay lines them up.
+        for delivery in before.into_iter().rev().filter(|id| !after.contains(id)) {
+            self.see(Effect::Redelivered { delivery, cause: Trigger::Replay });
+        }
+        Ok(answer)
+    }
+
+    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
+        let answers = self.store.cancel(batch.clone()).await?;
+        for (delivery, answer) in batch.into_iter().zip(&answers) {
+            self.see(Effect::Cancelled { delivery, answer: *answer });
+        }
+        Ok(answers)
+    }
+
+    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
+        let answers = self.store.skip(batch.clone()).await?;
+        for (delivery, answer) in batch.into_iter().zip(&answers) {
+            self.see(Effect::Skipped { delivery, answer: *answer });
+        }
+        Ok(answers)
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.store.status().await
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
+        self.store.prune(prune).await
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        let notices = self.store.notices(limit).await?;
+        self.see(Effect::Notices(notices.clone()));
+        Ok(notices)
+    }
+
+    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
+        self.store.acknowledge(ids).await
+    }
+}

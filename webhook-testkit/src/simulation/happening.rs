@@ -1,0 +1,310 @@
+//! What happens in a simulation, as the laws get to see it.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    time::Duration,
+};
+
+use webhook_core::{
+    DeliveryId, EndpointId, EventId, Report, Request, Settle, Timestamp, TransportErrorKind,
+};
+
+use crate::{StoreCall, observed::Effect};
+
+/// One thing that has happened.
+#[derive(Clone, Debug)]
+pub(super) struct Happening {
+    /// When, by the true time since the beginning.
+    pub(super) at: Duration,
+    pub(super) by: Actor,
+    pub(super) what: What,
+}
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) enum Actor {
+    /// A worker process, in one of its lives.
+    Worker(Pid),
+    /// Whoever edits endpoints and acts on deliveries.
+    Operator,
+    /// The world itself.
+    World,
+}
+
+/// A worker, and which of its lives, from 1.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct Pid {
+    pub(super) worker: u64,
+    pub(super) life: u64,
+}
+
+/// One call of a transport.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct SendId(pub(super) u64);
+
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub(super) enum What {
+    /// A worker process has begun to work.
+    Started(WorkerFacts),
+    Crashed,
+    Stalled {
+        until: Duration,
+    },
+    ToldToStop,
+    Stopped(Report),
+    Jumped {
+        millis: i64,
+    },
+    /// From now until then this worker, or everybody, does not reach the store.
+    CutOff {
+        until: Duration,
+    },
+    CallBegun(StoreCall),
+    /// A store call has failed, or seems to.
+    CallFailed(StoreCall),
+    Effect(Effect),
+    /// A publisher was told that its event is stored, as this one.
+    Accepted {
+        published: EventId,
+        stored: EventId,
+    },
+    /// The store has another event under this one's key, and has told so.
+    Refused(EventId),
+    RolledBack(EventId),
+    SendStarted(Box<SendStart>),
+    SendEnded {
+        send: SendId,
+        came: Came,
+    },
+    /// A task panicked.
+    Panicked(String),
+    /// Faults are over.
+    Healed,
+}
+
+/// How a worker process is set up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WorkerFacts {
+    pub(super) concurrency: usize,
+    pub(super) lease: Duration,
+    pub(super) poll: Duration,
+    pub(super) drain: Duration,
+    pub(super) recording_budget: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SendStart {
+    pub(super) send: SendId,
+    pub(super) delivery: DeliveryId,
+    pub(super) request: Request,
+    /// The worker's own clock.
+    pub(super) clock: Timestamp,
+}
+
+/// What came of a send.
+#[derive(Clone, Debug)]
+pub(super) enum Came {
+    /// An answer.
+    Status {
+        status: u16,
+        retry_after: Option<String>,
+    },
+    /// No answer.
+    Fault(TransportErrorKind),
+    /// The call was given up: cut off, or its worker is gone.
+    Dropped,
+    Panicked,
+}
+
+impl Came {
+    pub(super) const fn is_success(&self) -> bool {
+        matches!(self, Self::Status { status: 200..=299, .. })
+    }
+}
+
+impl Happening {
+    /// The delivery, event or endpoint that it concerns.
+    pub(super) fn concerns(&self, delivery: DeliveryId) -> bool {
+        let is = |id: &DeliveryId| *id == delivery;
+        match &self.what {
+            What::Effect(effect) => match effect {
+                Effect::Enqueued { item, .. } => item.event.id == delivery.event,
+                Effect::Routed { route, .. } => route.event == delivery.event,
+                Effect::Claimed { claimed, .. } => {
+                    claimed.claims.iter().any(|claim| is(&claim.lease.delivery))
+                }
+                Effect::Finished { finish, .. } => is(&finish.lease.delivery),
+                Effect::Released { lease, .. } => is(&lease.delivery),
+                Effect::Redelivered { delivery, .. }
+                | Effect::Cancelled { delivery, .. }
+                | Effect::Skipped { delivery, .. } => is(delivery),
+                Effect::Edited(it) | Effect::Added(it) | Effect::Turned(it) => {
+                    it.id == delivery.endpoint
+                }
+                Effect::Removed(id) => *id == delivery.endpoint,
+                Effect::Notices(_) => false,
+            },
+            What::SendStarted(start) => is(&start.delivery),
+            What::Accepted { stored, .. } => *stored == delivery.event,
+            What::CallBegun(_) | What::CallFailed(_) | What::SendEnded { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Adds what tells this one from any other to a hash of the whole run.
+    pub(super) fn add_to(&self, hasher: &mut impl Hasher) {
+        self.at.hash(hasher);
+        self.by.hash(hasher);
+        std::mem::discriminant(&self.what).hash(hasher);
+        match &self.what {
+            What::Effect(effect) => hash_effect(effect, hasher),
+            What::SendStarted(start) => {
+                (start.send, start.delivery, start.clock.as_unix_millis()).hash(hasher);
+                start.request.headers.iter().for_each(|(name, value)| {
+                    (name.as_str(), value.as_bytes()).hash(hasher);
+                });
+            }
+            What::SendEnded { send, came } => {
+                send.hash(hasher);
+                std::mem::discriminant(came).hash(hasher);
+            }
+            What::CallBegun(call) | What::CallFailed(call) => (*call as u8).hash(hasher),
+            What::Accepted { published, stored } => (published, stored).hash(hasher),
+            What::Refused(event) | What::RolledBack(event) => event.hash(hasher),
+            What::Stalled { until } | What::CutOff { until } => until.hash(hasher),
+            What::Jumped { millis } => millis.hash(hasher),
+            What::Stopped(report) => (report.finished(), report.cut, report.routed).hash(hasher),
+            _ => {}
+        }
+    }
+}
+
+fn hash_effect(effect: &Effect, hasher: &mut impl Hasher) {
+    std::mem::discriminant(effect).hash(hasher);
+    match effect {
+        Effect::Enqueued { item, .. } => item.event.id.hash(hasher),
+        Effect::Routed { route, .. } => route.event.hash(hasher),
+        Effect::Claimed { claimed, .. } => {
+            claimed.claims.iter().for_each(|claim| claim.lease.hash(hasher));
+        }
+        Effect::Finished { finish, .. } => {
+            (finish.lease, finish.attempts_made).hash(hasher);
+            if let Settle::Retry(wait) = finish.settle {
+                wait.hash(hasher);
+            }
+        }
+        Effect::Released { lease, .. } => lease.hash(hasher),
+        Effect::Added(it) | Effect::Edited(it) | Effect::Turned(it) => {
+            (it.id, it.revision, it.health.rests_until()).hash(hasher);
+        }
+        Effect::Removed(id) => id.hash(hasher),
+        Effect::Redelivered { delivery, .. }
+        | Effect::Cancelled { delivery, .. }
+        | Effect::Skipped { delivery, .. } => delivery.hash(hasher),
+        Effect::Notices(notices) => notices.iter().for_each(|it| it.id.hash(hasher)),
+    }
+}
+
+/// The last part of an id: enough to tell them apart.
+fn short(id: DeliveryId) -> String {
+    format!("{}->{}", short_event(id.event), short_endpoint(id.endpoint))
+}
+
+fn short_event(id: EventId) -> String {
+    format!("event {}", id.as_uuid().as_u128() & 0xffff_ffff)
+}
+
+fn short_endpoint(id: EndpointId) -> String {
+    format!("endpoint {}", id.as_uuid().as_u128() & 0xffff_ffff)
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker(Pid { worker, life }) => write!(f, "worker {worker}.{life}"),
+            Self::Operator => f.write_str("operator"),
+            Self::World => f.write_str("world"),
+        }
+    }
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (secs, millis) = (self.at.as_secs(), self.at.subsec_millis());
+        let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
+        write!(f, "{hours:02}:{minutes:02}:{secs:02}.{millis:03}  {:<12} ", self.by.to_string())?;
+        match &self.what {
+            What::Effect(effect) => show(effect, f),
+            What::SendStarted(it) => {
+                write!(f, "send {} starts: {}", it.send.0, short(it.delivery))
+            }
+            What::SendEnded { send, came } => write!(f, "send {} ends: {came:?}", send.0),
+            What::Accepted { published, stored } => {
+                write!(f, "{} accepted as {}", short_event(*published), short_event(*stored))
+            }
+            What::Refused(event) => write!(f, "{} refused", short_event(*event)),
+            What::RolledBack(event) => write!(f, "{} rolled back", short_event(*event)),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match effect {
+        Effect::Enqueued { item, answer } => {
+            write!(f, "stores {}: {answer:?}", short_event(item.event.id))?;
+            let new = item.fan_out.iter().flat_map(|it| &it.deliveries);
+            new.into_iter().try_for_each(|new| {
+                let how = if new.lease.is_some() { "leased" } else { new.status().as_str() };
+                write!(f, " [{} {how}]", short_endpoint(new.endpoint))
+            })
+        }
+        Effect::Routed { route, answer } => {
+            write!(f, "routes {}: {answer:?}", short_event(route.event))
+        }
+        Effect::Claimed { ask, claimed } => {
+            write!(f, "claims up to {}:", ask.limit)?;
+            claimed.claims.iter().try_for_each(|claim| {
+                let attempt = claim.progress.attempt;
+                write!(
+                    f,
+                    " [{} epoch {} attempt {attempt}]",
+                    short(claim.lease.delivery),
+                    claim.lease.epoch
+                )
+            })
+        }
+        Effect::Finished { finish, answer, change } => {
+            let status = |it: &Option<webhook_core::Delivery>| it.as_ref().map(|it| it.status);
+            write!(
+                f,
+                "finishes {} epoch {} {:?} {:?}: {answer:?}, {:?} -> {:?}",
+                short(finish.lease.delivery),
+                finish.lease.epoch,
+                finish.settle,
+                finish.sign.0,
+                status(&change.before),
+                status(&change.after)
+            )
+        }
+        Effect::Released { lease, answer, .. } => {
+            write!(f, "releases {} epoch {}: {answer:?}", short(lease.delivery), lease.epoch)
+        }
+        Effect::Added(it) => write!(f, "adds {}", short_endpoint(it.id)),
+        Effect::Edited(it) => {
+            write!(f, "edits {}: {}, revision {}", short_endpoint(it.id), it.state, it.revision)
+        }
+        Effect::Turned(it) => {
+            write!(f, "finds {} {}, {}", short_endpoint(it.id), it.state, it.health.condition())
+        }
+        Effect::Removed(id) => write!(f, "removes {}", short_endpoint(*id)),
+        Effect::Redelivered { delivery, cause } => write!(f, "{cause:?} of {}", short(*delivery)),
+        Effect::Cancelled { delivery, answer } => {
+            write!(f, "cancels {}: {answer:?}", short(*delivery))
+        }
+        Effect::Skipped { delivery, answer } => write!(f, "skips {}: {answer:?}", short(*delivery)),
+        Effect::Notices(notices) => write!(f, "reads {} notices", notices.len()),
+    }
+}

@@ -1,0 +1,46 @@
+use webhook_core::{Attempt, Delivery, DeliveryStatus};
+
+use super::{Ending, Judgement, Law};
+use crate::simulation::ledger::{DeliveryBook, Ledger};
+
+/// Attempts on record are numbered 1, 2, 3 without gaps, are as many as the delivery counts, and no fewer
+/// than were sent and answered for.
+#[derive(Debug)]
+pub(super) struct Attempts;
+
+impl Law for Attempts {
+    fn text(&self) -> (&'static str, &'static str) {
+        let law = "attempts on record are numbered without gaps, and as many as the delivery counts; sends are no more than claims";
+        ("attempts", law)
+    }
+
+    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
+        Judgement::all(ending.deliveries.iter().map(|(id, (delivery, attempts))| {
+            match ledger.deliveries.get(id) {
+                Some(book) => judge(delivery, attempts, book),
+                None => Judgement::Silent,
+            }
+        }))
+    }
+}
+
+fn judge(delivery: &Delivery, attempts: &[Attempt], book: &DeliveryBook) -> Judgement {
+    let numbers: Vec<_> = attempts.iter().map(|it| it.number).collect();
+    let without_gaps = (1..).zip(&numbers).all(|(expected, number)| expected == *number);
+    let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+    // Nobody records what was cancelled and whose worker died.
+    let complete = match delivery.status {
+        DeliveryStatus::Cancelled => count <= delivery.attempts,
+        status => !status.is_final() || count == delivery.attempts,
+    };
+    let fits = book.sends.len() <= book.claims.len();
+    Judgement::of(without_gaps && complete && fits, delivery.id, || {
+        format!(
+            "attempts {numbers:?} on record, {} counted, {} claims, {} sends, {}",
+            delivery.attempts,
+            book.claims.len(),
+            book.sends.len(),
+            delivery.status
+        )
+    })
+}

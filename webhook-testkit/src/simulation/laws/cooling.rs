@@ -1,0 +1,64 @@
+use webhook_core::{Claimed, EndpointId, Enqueue, Enqueued};
+
+use super::{Judgement, Law};
+use crate::{
+    ManualClock,
+    observed::Effect,
+    simulation::{
+        happening::{Happening, What},
+        ledger::Ledger,
+    },
+};
+
+/// Nothing is started to an endpoint that rests; then only the probe; and no publisher goes past that.
+#[derive(Debug)]
+pub(super) struct Cooling;
+
+impl Law for Cooling {
+    fn text(&self) -> (&'static str, &'static str) {
+        (
+            "cooling",
+            "nothing is started to an endpoint that rests, then only the probe; no publisher goes past that",
+        )
+    }
+
+    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
+        match &it.what {
+            What::Effect(Effect::Claimed { claimed, .. }) => claims(claimed, it, before),
+            What::Effect(Effect::Enqueued { item, answer: Enqueued::Routed(_) }) => {
+                leased(item, before)
+            }
+            _ => Judgement::Silent,
+        }
+    }
+}
+
+fn claims(claimed: &Claimed, it: &Happening, before: &Ledger) -> Judgement {
+    let now = ManualClock::START.after(it.at);
+    Judgement::all(claimed.claims.iter().map(|claim| {
+        let id = claim.lease.delivery;
+        let of = |endpoint: EndpointId| {
+            claimed.claims.iter().filter(|it| it.lease.delivery.endpoint == endpoint).count()
+        };
+        let Some(endpoint) = before.endpoint(id).map(|it| &it.now) else {
+            return Judgement::Silent;
+        };
+        if endpoint.health.is_well() {
+            return Judgement::Silent;
+        }
+        let (most, count) = (endpoint.health.allows(now, endpoint.max_in_flight), of(id.endpoint));
+        let condition = endpoint.health.condition();
+        Judgement::of(count <= most as usize, id, || {
+            format!("{count} claims, but it is {condition}")
+        })
+    }))
+}
+
+fn leased(item: &Enqueue, before: &Ledger) -> Judgement {
+    let new = item.fan_out.iter().flat_map(|it| &it.deliveries).filter(|new| new.lease.is_some());
+    Judgement::all(new.map(|new| {
+        let well = before.endpoints.get(&new.endpoint).is_none_or(|it| it.now.health.is_well());
+        let id = webhook_core::DeliveryId::new(item.event.id, new.endpoint);
+        Judgement::of(well, id, || "a publisher went past the rest of its endpoint".to_owned())
+    }))
+}

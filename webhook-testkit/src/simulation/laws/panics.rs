@@ -1,0 +1,23 @@
+use super::{Judgement, Law};
+use crate::simulation::{
+    happening::{Came, Happening, What},
+    ledger::Ledger,
+};
+
+/// A transport that panics ends its attempt, and never its worker.
+#[derive(Debug)]
+pub(super) struct Panics;
+
+impl Law for Panics {
+    fn text(&self) -> (&'static str, &'static str) {
+        ("panics", "a transport that panics ends its attempt, and never its worker")
+    }
+
+    fn see(&mut self, it: &Happening, _: &Ledger) -> Judgement {
+        match &it.what {
+            What::Panicked(text) => Judgement::Broken(None, format!("a task panicked: {text}")),
+            What::SendEnded { came: Came::Panicked, .. } => Judgement::Held(1),
+            _ => Judgement::Silent,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use super::{Judgement, Law};
+use crate::{
+    StoreCall,
+    simulation::{
+        happening::{Actor, Happening, Pid, What},
+        ledger::{Ledger, WorkerBook},
+    },
+};
+
+/// A worker that is told to stop claims nothing more, starts no send, and ends by its deadline with
+/// nothing held that had time to end.
+#[derive(Debug)]
+pub(super) struct Shutdown;
+
+impl Law for Shutdown {
+    fn text(&self) -> (&'static str, &'static str) {
+        let law =
+            "a worker that is told to stop claims nothing more, starts no send, and ends in time";
+        ("shutdown", law)
+    }
+
+    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
+        let Actor::Worker(pid) = it.by else { return Judgement::Silent };
+        let Some(worker) = before.workers.get(&pid) else { return Judgement::Silent };
+        let Some(told_at) = worker.told_to_stop_at else { return Judgement::Silent };
+        // What stands still hears nothing.
+        let heard_at = told_at.max(worker.stalled_until);
+        match &it.what {
+            What::CallBegun(StoreCall::ClaimDue | StoreCall::ClaimUnrouted)
+            | What::SendStarted(_)
+                if it.at > heard_at =>
+            {
+                Judgement::Broken(sent(it), format!("{pid:?} was told to stop before"))
+            }
+            What::Stopped(report) => stopped(pid, worker, heard_at, it.at, report.cut),
+            _ => Judgement::Silent,
+        }
+    }
+}
+
+fn sent(it: &Happening) -> Option<webhook_core::DeliveryId> {
+    if let What::SendStarted(start) = &it.what { Some(start.delivery) } else { None }
+}
+
+fn stopped(
+    pid: Pid,
+    worker: &WorkerBook,
+    heard_at: Duration,
+    now: Duration,
+    cut: usize,
+) -> Judgement {
+    let drained = heard_at + worker.facts.drain;
+    let latest = drained + worker.facts.recording_budget + Duration::from_secs(1);
+    // A stall may have come in between.
+    let latest = latest.max(worker.stalled_until + Duration::from_secs(1));
+    let took = now.saturating_sub(heard_at);
+    if now > latest || (cut > 0 && now < drained) {
+        return Judgement::Broken(
+            None,
+            format!("{pid:?} took {took:?} to stop, and cut {cut} short"),
+        );
+    }
+    Judgement::Held(1)
+}

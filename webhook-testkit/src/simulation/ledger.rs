@@ -1,0 +1,446 @@
+//! What is known of everything that has happened: facts, no judgements.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use webhook_core::{
+    Cancelled, Claim, DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
+    EndpointState, Enqueue, Enqueued, Event, EventId, Finished, Lease, LeaseEpoch, NewDelivery,
+    OrderPolicy, OrderingKey, Revision, Routed, Settle, Skipped, Timestamp,
+};
+
+use super::happening::{Actor, Came, Happening, Pid, SendId, SendStart, What, WorkerFacts};
+use crate::observed::Effect;
+
+/// What is known, up to now.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) workers: BTreeMap<Pid, WorkerBook>,
+    pub(super) endpoints: BTreeMap<EndpointId, EndpointBook>,
+    pub(super) events: BTreeMap<EventId, EventBook>,
+    pub(super) deliveries: BTreeMap<DeliveryId, DeliveryBook>,
+    /// Deliveries in the order in which they go, for each endpoint and key.
+    pub(super) lines: BTreeMap<(EndpointId, OrderingKey), Vec<DeliveryId>>,
+    /// What each send in flight belongs to.
+    pub(super) flying: BTreeMap<SendId, (DeliveryId, Pid)>,
+    pub(super) healed_at: Option<Duration>,
+    /// Until when nobody reaches the store.
+    pub(super) outage_until: Duration,
+    /// Whether nothing ever goes wrong.
+    pub(super) calm: bool,
+    /// An endpoint that goes on being silent for a while after everything else is right.
+    pub(super) silent: Option<EndpointId>,
+}
+
+/// A worker process in one of its lives.
+#[derive(Debug)]
+pub(super) struct WorkerBook {
+    pub(super) facts: WorkerFacts,
+    pub(super) told_to_stop_at: Option<Duration>,
+    pub(super) ended: bool,
+    pub(super) stalled_until: Duration,
+    pub(super) cut_off_until: Duration,
+    /// When the claims, and the enqueues, that are under way began.
+    claim_began_at: Duration,
+    enqueue_began_at: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct EndpointBook {
+    /// As it is, with its health.
+    pub(super) now: Endpoint,
+    /// As it was at each revision.
+    pub(super) revisions: BTreeMap<Revision, Endpoint>,
+    pub(super) removed: bool,
+    /// When it was last switched on, paused or disabled, or its line policy changed.
+    pub(super) edited_at: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct EventBook {
+    pub(super) event: Option<Arc<Event>>,
+    /// Whether it is in the store.
+    pub(super) stored: bool,
+    pub(super) unrouted: bool,
+    /// Whether somebody was told that it is.
+    pub(super) accepted: bool,
+    pub(super) rolled_back: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct DeliveryBook {
+    pub(super) status: DeliveryStatus,
+    pub(super) epoch: LeaseEpoch,
+    pub(super) claims: Vec<ClaimBook>,
+    pub(super) sends: Vec<SendBook>,
+    /// Claims that were taken over by another one: their leases ran out.
+    pub(super) lost: usize,
+    /// How often somebody made it pending again.
+    pub(super) reopened: usize,
+    /// The epoch at that time; what was claimed before is none of the present budget.
+    pub(super) reopened_epoch: LeaseEpoch,
+    /// When it was called off, unless it was reopened since.
+    pub(super) cancelled_at: Option<Duration>,
+    /// Whether its line goes on without it.
+    pub(super) left_line: bool,
+}
+
+/// A claim, and what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct ClaimBook {
+    pub(super) claim: Claim,
+    pub(super) by: Pid,
+    /// When the call that made it began.
+    pub(super) asked_at: Duration,
+    pub(super) at: Duration,
+    pub(super) ends: Duration,
+    /// Whether it is recorded or given back.
+    pub(super) over: bool,
+    pub(super) send: Option<SendId>,
+}
+
+/// A send, and what came of it.
+#[derive(Clone, Debug)]
+pub(super) struct SendBook {
+    pub(super) id: SendId,
+    pub(super) at: Duration,
+    /// By the worker's clock.
+    pub(super) clock: Timestamp,
+    /// The claim it belongs to: the newest of its worker.
+    pub(super) epoch: Option<LeaseEpoch>,
+    pub(super) came: Option<(Duration, Came)>,
+}
+
+impl DeliveryBook {
+    /// The newest claim of this worker.
+    pub(super) fn claim_of(&self, by: Pid) -> Option<&ClaimBook> {
+        self.claims.iter().rev().find(|claim| claim.by == by)
+    }
+
+    pub(super) fn claim_at(&self, epoch: LeaseEpoch) -> Option<&ClaimBook> {
+        self.claims.iter().rev().find(|claim| claim.claim.lease.epoch == epoch)
+    }
+
+    /// The send that was made under this epoch.
+    pub(super) fn send_at(&self, epoch: LeaseEpoch) -> Option<&SendBook> {
+        self.sends.iter().rev().find(|send| send.epoch == Some(epoch))
+    }
+
+    pub(super) fn flying(&self) -> usize {
+        self.sends.iter().filter(|send| send.came.is_none()).count()
+    }
+}
+
+impl Ledger {
+    /// Notes what has happened.
+    pub(super) fn note(&mut self, it: &Happening) {
+        let at = it.at;
+        match (&it.what, it.by) {
+            (What::Started(facts), Actor::Worker(pid)) => self.start(pid, *facts, at),
+            (What::Effect(effect), by) => self.note_effect(effect, by, at),
+            (What::SendStarted(start), Actor::Worker(pid)) => self.start_send(start, pid, at),
+            (What::SendEnded { send, came }, _) => self.end_send(*send, came, at),
+            (What::Accepted { stored, .. }, _) => self.event(*stored).accepted = true,
+            (What::RolledBack(event), _) => self.event(*event).rolled_back = true,
+            (What::Healed, _) => self.healed_at = Some(at),
+            (What::CutOff { until }, Actor::World) => {
+                self.outage_until = self.outage_until.max(*until);
+            }
+            (what, Actor::Worker(pid)) => self.note_worker(what, pid, at),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, pid: Pid, facts: WorkerFacts, at: Duration) {
+        let book = WorkerBook {
+            facts,
+            told_to_stop_at: None,
+            ended: false,
+            stalled_until: Duration::ZERO,
+            cut_off_until: Duration::ZERO,
+            claim_began_at: at,
+            enqueue_began_at: at,
+        };
+        self.workers.insert(pid, book);
+    }
+
+    fn note_worker(&mut self, what: &What, pid: Pid, at: Duration) {
+        let Some(worker) = self.workers.get_mut(&pid) else { return };
+        match what {
+            What::Crashed | What::Stopped(_) => worker.ended = true,
+            What::Stalled { until } => worker.stalled_until = *until,
+            What::CutOff { until } => {
+                worker.cut_off_until = worker.cut_off_until.max(*until);
+            }
+            What::ToldToStop => worker.told_to_stop_at = Some(at),
+            What::CallBegun(call) => match call {
+                crate::StoreCall::ClaimDue => worker.claim_began_at = at,
+                crate::StoreCall::Enqueue => worker.enqueue_began_at = at,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, id: EventId) -> &mut EventBook {
+        self.events.entry(id).or_default()
+    }
+
+    fn note_effect(&mut self, effect: &Effect, by: Actor, at: Duration) {
+        match effect {
+            Effect::Enqueued { item, answer } => self.enqueue(item, *answer, by, at),
+            Effect::Routed { route, answer: Routed::Done } => {
+                let event = self.event(route.event);
+                event.unrouted = false;
+                let Some(event) = event.event.clone() else { return };
+                self.create(&event, &route.deliveries, by, at);
+            }
+            Effect::Claimed { ask, claimed } => {
+                let Actor::Worker(pid) = by else { return };
+                let asked_at = self.workers.get(&pid).map(|it| it.claim_began_at);
+                for claim in &claimed.claims {
+                    self.claim(claim.clone(), pid, asked_at.unwrap_or(at), at, ask.lease);
+                }
+            }
+            Effect::Finished { finish, answer: Finished::Recorded, change } => {
+                let held = self.is_held(finish.lease);
+                self.close(finish.lease);
+                let Some(book) = self.deliveries.get_mut(&finish.lease.delivery) else { return };
+                if held && book.status == DeliveryStatus::InFlight {
+                    book.status = match finish.settle {
+                        Settle::Success => DeliveryStatus::Success,
+                        Settle::Failed => DeliveryStatus::Failed,
+                        Settle::Retry(_) => DeliveryStatus::Pending,
+                    };
+                }
+                if let Some(after) = &change.after {
+                    book.status = after.status;
+                }
+                self.leave_line(finish.lease.delivery);
+            }
+            Effect::Released { lease, answer: Finished::Recorded, .. } => {
+                self.close(*lease);
+                let Some(book) = self.deliveries.get_mut(&lease.delivery) else { return };
+                if book.status == DeliveryStatus::InFlight {
+                    book.status = DeliveryStatus::Pending;
+                }
+            }
+            Effect::Added(endpoint) | Effect::Edited(endpoint) => self.know(endpoint, at, true),
+            Effect::Turned(endpoint) => self.know(endpoint, at, false),
+            Effect::Removed(id) => self.remove(*id, at),
+            Effect::Redelivered { delivery, .. } => self.reopen(*delivery),
+            Effect::Cancelled { delivery, answer: Cancelled::Done | Cancelled::InFlight } => {
+                if let Some(book) = self.deliveries.get_mut(delivery) {
+                    book.status = DeliveryStatus::Cancelled;
+                    book.cancelled_at = Some(at);
+                }
+                self.leave_line(*delivery);
+            }
+            Effect::Skipped { delivery, answer: Skipped::Done } => self.out_of_line(*delivery),
+            _ => {}
+        }
+    }
+
+    fn is_held(&self, lease: Lease) -> bool {
+        let claim = self.deliveries.get(&lease.delivery).and_then(|it| it.claim_at(lease.epoch));
+        claim.is_some_and(|claim| !claim.over)
+    }
+
+    fn enqueue(&mut self, item: &Enqueue, answer: Enqueued, by: Actor, at: Duration) {
+        if !matches!(answer, Enqueued::Routed(_) | Enqueued::Later) {
+            return;
+        }
+        let event = Arc::new(item.event.clone());
+        let book = self.event(event.id);
+        (book.event, book.stored) = (Some(Arc::clone(&event)), true);
+        book.unrouted = answer == Enqueued::Later;
+        if let (Enqueued::Routed(_), Some(fan_out)) = (answer, &item.fan_out) {
+            self.create(&event, &fan_out.deliveries, by, at);
+        }
+    }
+
+    fn create(&mut self, event: &Arc<Event>, new: &[NewDelivery], by: Actor, at: Duration) {
+        for new in new {
+            let id = DeliveryId::new(event.id, new.endpoint);
+            let book = DeliveryBook {
+                status: new.status(),
+                epoch: LeaseEpoch::default(),
+                claims: Vec::new(),
+                sends: Vec::new(),
+                lost: 0,
+                reopened: 0,
+                reopened_epoch: LeaseEpoch::default(),
+                cancelled_at: None,
+                left_line: false,
+            };
+            self.deliveries.entry(id).or_insert(book);
+            let endpoint = self.endpoints.get(&new.endpoint).map(|it| it.now.clone());
+            if let (Some(lease), Actor::Worker(pid)) = (new.lease, by) {
+                let lease_id = Lease { delivery: id, epoch: LeaseEpoch::default().next() };
+                let revision = endpoint.as_ref().map(|it| it.revision).unwrap_or_default();
+                let claim = Claim::new(lease_id, Arc::clone(event), revision);
+                let asked_at = self.workers.get(&pid).map_or(at, |it| it.enqueue_began_at);
+                self.claim(claim, pid, asked_at, at, lease);
+            } else if new.status() == DeliveryStatus::Pending {
+                self.line_up(id, event, endpoint.as_ref());
+            }
+        }
+    }
+
+    fn line_up(&mut self, id: DeliveryId, event: &Event, endpoint: Option<&Endpoint>) {
+        let ordered = endpoint.is_some_and(|it| it.keeps_order_of(event));
+        let Some(key) = event.ordering_key.clone().filter(|_| ordered) else { return };
+        let line = self.lines.entry((id.endpoint, key)).or_default();
+        if !line.contains(&id) {
+            line.push(id);
+        }
+        if let Some(book) = self.deliveries.get_mut(&id) {
+            book.left_line = false;
+        }
+    }
+
+    /// Takes a delivery out of its line, if it is over in a way that lets the others go on.
+    fn leave_line(&mut self, id: DeliveryId) {
+        let policy = self.endpoints.get(&id.endpoint).and_then(|it| it.now.order);
+        let status = self.deliveries.get(&id).map(|it| it.status);
+        if let (Some(policy), Some(status)) = (policy, status)
+            && policy.leaves_line(status)
+        {
+            self.out_of_line(id);
+        }
+    }
+
+    fn out_of_line(&mut self, id: DeliveryId) {
+        let Some(book) = self.deliveries.get_mut(&id) else { return };
+        book.left_line = true;
+        let key = self.events.get(&id.event).and_then(|it| it.event.as_ref()?.ordering_key.clone());
+        let Some(key) = key else { return };
+        if let Some(line) = self.lines.get_mut(&(id.endpoint, key)) {
+            line.retain(|it| *it != id);
+        }
+    }
+
+    fn claim(&mut self, claim: Claim, by: Pid, asked_at: Duration, at: Duration, lease: Duration) {
+        let Some(book) = self.deliveries.get_mut(&claim.lease.delivery) else { return };
+        if let Some(last) = book.claims.last_mut().filter(|last| !last.over) {
+            last.over = true;
+            book.lost += 1;
+        }
+        (book.status, book.epoch) = (DeliveryStatus::InFlight, claim.lease.epoch);
+        let ends = at + lease;
+        book.claims.push(ClaimBook { claim, by, asked_at, at, ends, over: false, send: None });
+    }
+
+    fn close(&mut self, lease: Lease) {
+        let Some(book) = self.deliveries.get_mut(&lease.delivery) else { return };
+        let of_epoch = |it: &&mut ClaimBook| it.claim.lease.epoch == lease.epoch;
+        book.claims.iter_mut().filter(of_epoch).for_each(|claim| claim.over = true);
+    }
+
+    fn know(&mut self, endpoint: &Endpoint, at: Duration, edited: bool) {
+        let book = self.endpoints.entry(endpoint.id).or_insert_with(|| EndpointBook {
+            now: endpoint.clone(),
+            revisions: BTreeMap::new(),
+            removed: false,
+            edited_at: at,
+        });
+        if edited || book.now.revision != endpoint.revision {
+            book.edited_at = at;
+        }
+        let order_was = book.now.order;
+        book.now = endpoint.clone();
+        book.revisions.insert(endpoint.revision, endpoint.clone());
+        if order_was == Some(OrderPolicy::Block) && endpoint.order == Some(OrderPolicy::Skip) {
+            self.let_blocked_lines_go(endpoint.id);
+        }
+    }
+
+    fn let_blocked_lines_go(&mut self, endpoint: EndpointId) {
+        let lines = self.lines.iter().filter(|((of, _), _)| *of == endpoint);
+        let firsts: Vec<_> = lines.filter_map(|(_, line)| line.first().copied()).collect();
+        firsts.into_iter().for_each(|id| self.leave_line(id));
+    }
+
+    fn remove(&mut self, id: EndpointId, at: Duration) {
+        if let Some(book) = self.endpoints.get_mut(&id) {
+            (book.removed, book.edited_at) = (true, at);
+        }
+        let its = self.deliveries.iter_mut().filter(|(it, _)| it.endpoint == id);
+        for (_, book) in its.filter(|(_, book)| !book.status.is_final()) {
+            book.status = DeliveryStatus::Cancelled;
+            book.cancelled_at = Some(at);
+        }
+        self.lines.retain(|(of, _), _| *of != id);
+    }
+
+    fn reopen(&mut self, id: DeliveryId) {
+        let Some(book) = self.deliveries.get_mut(&id) else { return };
+        book.status = DeliveryStatus::Pending;
+        book.epoch = book.epoch.next();
+        book.reopened += 1;
+        book.reopened_epoch = book.epoch;
+        book.cancelled_at = None;
+        // A claim of before has nothing more to say.
+        book.claims.iter_mut().for_each(|claim| claim.over = true);
+        let event = self.events.get(&id.event).and_then(|it| it.event.clone());
+        let endpoint = self.endpoints.get(&id.endpoint).map(|it| it.now.clone());
+        if let Some(event) = event {
+            self.line_up(id, &event, endpoint.as_ref());
+        }
+    }
+
+    fn start_send(&mut self, start: &SendStart, by: Pid, at: Duration) {
+        self.flying.insert(start.send, (start.delivery, by));
+        let Some(book) = self.deliveries.get_mut(&start.delivery) else { return };
+        let claim = book.claims.iter_mut().rev().find(|claim| claim.by == by);
+        let epoch = claim.map(|claim| {
+            claim.send = Some(start.send);
+            claim.claim.lease.epoch
+        });
+        let clock = start.clock;
+        book.sends.push(SendBook { id: start.send, at, clock, epoch, came: None });
+    }
+
+    fn end_send(&mut self, send: SendId, came: &Came, at: Duration) {
+        let Some((delivery, _)) = self.flying.remove(&send) else { return };
+        let Some(book) = self.deliveries.get_mut(&delivery) else { return };
+        if let Some(send) = book.sends.iter_mut().find(|it| it.id == send) {
+            send.came = Some((at, came.clone()));
+        }
+    }
+
+    /// Whether everything that was accepted is over: nothing unrouted, nothing open.
+    pub(super) fn is_settled(&self) -> bool {
+        self.events.values().all(|event| !event.unrouted)
+            && self.deliveries.values().all(|it| it.status.is_final())
+    }
+
+    /// The deliveries that are not over.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&DeliveryId, &DeliveryBook)> {
+        self.deliveries.iter().filter(|(_, book)| !book.status.is_final())
+    }
+
+    /// The endpoint of this delivery as it is now.
+    pub(super) fn endpoint(&self, id: DeliveryId) -> Option<&EndpointBook> {
+        self.endpoints.get(&id.endpoint)
+    }
+
+    /// The deliveries that were given up for good.
+    pub(super) fn failed(&self) -> Vec<DeliveryId> {
+        let failed = |book: &DeliveryBook| book.status == DeliveryStatus::Failed;
+        self.deliveries.iter().filter(|(_, book)| failed(book)).map(|(id, _)| *id).collect()
+    }
+
+    /// The tenants' endpoints that are still there.
+    pub(super) fn present(&self) -> BTreeSet<EndpointId> {
+        self.endpoints.iter().filter(|(_, it)| !it.removed).map(|(id, _)| *id).collect()
+    }
+}
+
+/// Whether the engine itself has disabled an endpoint in this state.
+pub(super) const fn is_given_up(state: EndpointState) -> bool {
+    matches!(state, EndpointState::Disabled(DisabledReason::Gone | DisabledReason::Failing))
+}
