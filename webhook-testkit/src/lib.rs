@@ -93,7 +93,7 @@ pub use crate::{
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
     ids::SequenceIds,
     memory::MemoryStore,
-    receiver::{ReceivedRequest, Reply, TestReceiver},
+    receiver::{Head, Misbehaviour, ReceivedRequest, Reply, TestReceiver},
     signer::PlainSigner,
     simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
     transport::{ScriptedTransport, SentRequest},

@@ -1,11 +1,14 @@
 //! A receiver on a real socket, that misbehaves on demand.
 
 mod connection;
+mod hostile;
+mod misbehaviour;
 mod reply;
 
 use std::{
     collections::VecDeque,
     fmt,
+    future::pending,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,12 +17,14 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
 use connection::serve;
+pub use misbehaviour::{Head, Misbehaviour};
+use reply::Begins;
 pub use reply::Reply;
 
 /// A receiver on `127.0.0.1`, written without an HTTP library so that it can do what none would.
@@ -67,6 +72,7 @@ pub struct ReceivedRequest {
 }
 
 /// What the tasks of a receiver share.
+#[derive(Default)]
 struct Shared {
     script: Mutex<VecDeque<Reply>>,
     seen: watch::Sender<Seen>,
@@ -98,6 +104,32 @@ impl TestReceiver {
         Self { addr, shared, accepting }
     }
 
+    /// A receiver whose queue of connections is full: to connect takes for ever, as with an address
+    /// behind a firewall that says nothing. So it is on Linux; other systems may refuse instead.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    #[expect(clippy::expect_used, reason = "a test without a socket has failed")]
+    pub async fn unreachable() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let listener = socket.listen(1).expect("a bound socket can listen");
+        let addr = listener.local_addr().expect("a bound socket has an address");
+        let queue = fill(addr).await;
+        let hold = async move {
+            let _held = (listener, queue);
+            pending::<()>().await;
+        };
+        Self { addr, shared: Arc::default(), accepting: tokio::spawn(hold) }
+    }
+
+    /// Answers by this script from now on, whatever is left of the one before.
+    pub fn answers(&self, script: impl IntoIterator<Item = impl Into<Reply>>) {
+        let script = script.into_iter().map(Into::into).collect();
+        *self.shared.script.lock().unwrap_or_else(PoisonError::into_inner) = script;
+    }
+
     /// Where it listens.
     pub const fn addr(&self) -> SocketAddr {
         self.addr
@@ -106,6 +138,12 @@ impl TestReceiver {
     /// A URL that it answers, as it answers any.
     pub fn url(&self) -> String {
         format!("http://{}/hooks", self.addr)
+    }
+
+    /// The same as `https`. It speaks no TLS, so that no handshake ever ends well; with a reply that
+    /// comes [unasked](Reply::unasked) it says something else instead.
+    pub fn https_url(&self) -> String {
+        format!("https://{}/hooks", self.addr)
     }
 
     /// The requests so far, in the order they were complete.
@@ -167,6 +205,12 @@ impl Shared {
         next(&mut script)
     }
 
+    /// The next reply of the script, if it begins so early.
+    fn next_if(&self, begins: Begins) -> Option<Reply> {
+        let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        script.front().is_some_and(|reply| reply.begins == begins).then(|| next(&mut script))
+    }
+
     fn see_connection(&self) -> usize {
         self.seen.send_modify(|seen| seen.connections += 1);
         self.seen.borrow().connections
@@ -180,6 +224,22 @@ impl Shared {
 fn next(script: &mut MutexGuard<'_, VecDeque<Reply>>) -> Reply {
     let reply = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
     reply.unwrap_or_else(|| Reply::status(200))
+}
+
+/// Connects until nobody gets in any more.
+async fn fill(addr: SocketAddr) -> Vec<TcpStream> {
+    /// As long as a connection on one machine takes, and far longer.
+    const LONG: Duration = Duration::from_millis(50);
+    /// More than any system lets in for a queue of one.
+    const MANY: usize = 100;
+    let mut queue = Vec::new();
+    while queue.len() < MANY {
+        match tokio::time::timeout(LONG, TcpStream::connect(addr)).await {
+            Ok(Ok(stream)) => queue.push(stream),
+            _ => break,
+        }
+    }
+    queue
 }
 
 /// Takes connections until it is aborted; they end with it.

@@ -1,63 +1,107 @@
 //! One connection: read a request, reply by script, again.
 
-use std::{future::pending, io, sync::Arc};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::yield_now,
+    time::sleep,
 };
 
-use super::{ReceivedRequest, Shared, reply::Ending};
+use super::{
+    ReceivedRequest, Reply, Shared,
+    reply::{Begins, Step},
+};
 
 /// Serves requests until either side ends the connection. What goes wrong on it concerns the other
-/// side; a request that is not whole is not kept.
+/// side.
 pub(super) async fn serve(mut stream: TcpStream, number: usize, shared: Arc<Shared>) {
+    let _ = serve_all(&mut stream, number, &shared).await;
+}
+
+/// A request that is not whole is not kept. Ends where the connection does.
+async fn serve_all(stream: &mut TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
+    if let Some(reply) = shared.next_if(Begins::Connected) {
+        play(stream, reply).await?;
+    }
     let mut buffer = BytesMut::new();
-    while let Ok(Some(request)) = read(&mut stream, &mut buffer, number).await {
+    loop {
+        let mut request = read_head(stream, &mut buffer, number).await?;
+        if let Some(reply) = shared.next_if(Begins::Head) {
+            // What follows is the body, and no request.
+            return play(stream, reply).await;
+        }
+        let body_len = content_length(&request.headers);
+        while buffer.len() < body_len {
+            read_more(stream, &mut buffer).await?;
+        }
+        request.body = buffer.split_to(body_len).freeze();
         shared.see_request(request);
-        let reply = shared.next_reply();
-        if !reply.delay.is_zero() {
-            tokio::time::sleep(reply.delay).await;
-        }
-        if matches!(reply.ending, Ending::Never) {
-            return pending().await;
-        }
-        let Some(bytes) = reply.ending.bytes() else { return };
-        if stream.write_all(&bytes).await.is_err() || reply.closes {
-            return;
-        }
-        if matches!(reply.ending, Ending::Half(_)) {
-            return pending().await;
-        }
+        play(stream, shared.next_reply()).await?;
     }
 }
 
-/// Reads one request; `None` when the connection ends before it is whole.
-async fn read(
+/// Does what a reply says; an error when that ends the connection.
+async fn play(stream: &mut TcpStream, reply: Reply) -> io::Result<()> {
+    sleep_unless_zero(reply.delay).await;
+    for step in reply.into_steps() {
+        match step {
+            Step::Write(bytes) => stream.write_all(&bytes).await?,
+            Step::Drip(bytes, every) => {
+                for byte in bytes {
+                    stream.write_all(&[byte]).await?;
+                    sleep(every).await;
+                }
+            }
+            Step::Endless(bytes, every) => loop {
+                stream.write_all(&bytes).await?;
+                // Somebody has to be able to say that this is enough.
+                yield_now().await;
+                sleep_unless_zero(every).await;
+            },
+            Step::Wait(pause) => sleep(pause).await,
+            Step::Hold => pending().await,
+            Step::Close => return Err(ended()),
+            Step::Reset => {
+                stream.set_zero_linger()?;
+                return Err(ended());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn sleep_unless_zero(pause: Duration) {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+}
+
+async fn read_head(
     stream: &mut TcpStream,
     buffer: &mut BytesMut,
     connection: usize,
-) -> io::Result<Option<ReceivedRequest>> {
+) -> io::Result<ReceivedRequest> {
     let head_len = loop {
         if let Some(at) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             break at + 4;
         }
-        if stream.read_buf(buffer).await? == 0 {
-            return Ok(None);
-        }
+        read_more(stream, buffer).await?;
     };
     let head = buffer.split_to(head_len).freeze();
-    let Some(mut request) = parse(head, connection) else { return Ok(None) };
-    let body_len = content_length(&request.headers);
-    while buffer.len() < body_len {
-        if stream.read_buf(buffer).await? == 0 {
-            return Ok(None);
-        }
-    }
-    request.body = buffer.split_to(body_len).freeze();
-    Ok(Some(request))
+    parse(head, connection).ok_or_else(ended)
+}
+
+async fn read_more(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<()> {
+    let read = stream.read_buf(buffer).await?;
+    if read == 0 { Err(ended()) } else { Ok(()) }
+}
+
+fn ended() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
 }
 
 fn parse(head: Bytes, connection: usize) -> Option<ReceivedRequest> {
