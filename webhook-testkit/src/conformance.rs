@@ -1,10 +1,13 @@
 //! Suites that prove an adapter: the contract of a port, case by case.
 
+mod contract;
 pub mod signer;
 pub mod store;
 pub mod transport;
 
 use std::future::Future;
+
+pub use contract::prove;
 
 /// Runs one case to its end. A case that fails panics, as tests do.
 #[expect(clippy::expect_used, reason = "a test without a runtime has failed")]

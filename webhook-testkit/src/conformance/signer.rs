@@ -30,7 +30,10 @@ macro_rules! __signer_tests {
         $(
             #[test]
             fn $case() {
-                $crate::conformance::signer::$case(&$signer);
+                let signer = $signer;
+                $crate::conformance::prove("signer", stringify!($case), || {
+                    $crate::conformance::signer::$case(&signer);
+                });
             }
         )*
     };

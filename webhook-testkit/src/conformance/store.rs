@@ -455,7 +455,9 @@ macro_rules! __store_test {
         #[test]
         $(#[$attribute])*
         fn $case() {
-            $crate::conformance::run($crate::conformance::store::$file::$case::<$harness>());
+            $crate::conformance::prove("store", stringify!($case), || {
+                $crate::conformance::run($crate::conformance::store::$file::$case::<$harness>());
+            });
         }
     };
 }

@@ -4,8 +4,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a panic here is the failed assertion"
 )]
+
+mod misbehaviours;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +16,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use webhook_core::{Request, Response, Transport, TransportError, TransportErrorKind};
 
+use super::contract::prepare;
 use crate::{Reply, TestReceiver};
+pub use misbehaviours::{
+    a_connection_that_never_comes_about_is_left_at_the_deadline,
+    a_handshake_that_never_ends_is_left_at_the_deadline,
+    a_receiver_that_never_reads_is_left_at_the_deadline,
+    a_whole_head_is_an_answer_and_nothing_else_is, whatever_a_receiver_answers_it_is_asked_once,
+    whatever_a_receiver_did_the_next_request_gets_its_own_answer,
+    whatever_a_receiver_does_the_deadline_is_kept, whatever_a_receiver_sends_no_more_of_it_is_kept,
+    wherever_a_receiver_points_nobody_goes,
+};
 
 /// How [`transport_conformance!`](crate::transport_conformance) gets a transport.
 pub trait TransportHarness {
@@ -22,7 +35,8 @@ pub trait TransportHarness {
 }
 
 /// Proves a transport: expands to one test for each sentence of the contract of
-/// [`Transport`](webhook_core::Transport), against a [`TestReceiver`].
+/// [`Transport`](webhook_core::Transport), against a [`TestReceiver`] that behaves, and against
+/// [every one that does not](crate::Reply::misbehaviours).
 ///
 /// The cases with a deadline wait for it in real time, a fifth of a second each.
 ///
@@ -62,6 +76,15 @@ macro_rules! transport_conformance {
             one_call_is_one_exchange
             a_dropped_call_leaves_the_transport_usable
             many_calls_may_run_at_once
+            whatever_a_receiver_does_the_deadline_is_kept
+            whatever_a_receiver_answers_it_is_asked_once
+            wherever_a_receiver_points_nobody_goes
+            a_whole_head_is_an_answer_and_nothing_else_is
+            whatever_a_receiver_sends_no_more_of_it_is_kept
+            whatever_a_receiver_did_the_next_request_gets_its_own_answer
+            a_receiver_that_never_reads_is_left_at_the_deadline
+            a_connection_that_never_comes_about_is_left_at_the_deadline
+            a_handshake_that_never_ends_is_left_at_the_deadline
         }
     };
 }
@@ -73,7 +96,9 @@ macro_rules! __transport_tests {
         $(
             #[test]
             fn $case() {
-                $crate::conformance::run($crate::conformance::transport::$case::<$harness>());
+                $crate::conformance::prove("transport", stringify!($case), || {
+                    $crate::conformance::run($crate::conformance::transport::$case::<$harness>());
+                });
             }
         )*
     };
@@ -96,8 +121,12 @@ fn to(url: &str, body: &[u8]) -> Request {
     Request::new(url.parse().unwrap(), headers, Bytes::copy_from_slice(body)).with_timeout(GENEROUS)
 }
 
+async fn transport<H: TransportHarness>() -> Arc<dyn Transport> {
+    prepare(async { H::transport() }).await
+}
+
 async fn send<H: TransportHarness>(request: Request) -> Result<Response, TransportError> {
-    H::transport().send(request).await
+    transport::<H>().await.send(request).await
 }
 
 async fn answer<H: TransportHarness>(reply: Reply) -> Response {
@@ -156,7 +185,7 @@ pub async fn any_status_is_an_answer<H: TransportHarness>() {
 pub async fn a_redirect_is_not_followed<H: TransportHarness>() {
     let other = TestReceiver::answering([200]).await;
     for status in [301, 302, 303, 307, 308] {
-        let response = answer::<H>(Reply::status(status).header("location", &other.url())).await;
+        let response = answer::<H>(Reply::status(status).header("location", other.url())).await;
         assert_eq!(response.status.as_u16(), status, "the redirect itself is the answer");
     }
     assert_eq!(other.connections(), 0, "nobody went there");
@@ -227,7 +256,7 @@ pub async fn what_is_no_http_is_an_error<H: TransportHarness>() {
 
 pub async fn one_call_is_one_exchange<H: TransportHarness>() {
     let receiver = TestReceiver::answering([Reply::status(503), Reply::close()]).await;
-    let transport = H::transport();
+    let transport = transport::<H>().await;
     transport.send(request(&receiver)).await.expect("a status is an answer");
     assert_eq!(receiver.requests().len(), 1, "a 503 is not repeated");
     transport.send(request(&receiver)).await.expect_err("the receiver closed");
@@ -236,7 +265,7 @@ pub async fn one_call_is_one_exchange<H: TransportHarness>() {
 
 pub async fn a_dropped_call_leaves_the_transport_usable<H: TransportHarness>() {
     let receiver = TestReceiver::answering([Reply::never(), Reply::status(200)]).await;
-    let transport = H::transport();
+    let transport = transport::<H>().await;
     tokio::select! {
         _ = transport.send(request(&receiver)) => unreachable!("it never answers"),
         _ = receiver.received(1) => {}
@@ -247,7 +276,7 @@ pub async fn a_dropped_call_leaves_the_transport_usable<H: TransportHarness>() {
 
 pub async fn many_calls_may_run_at_once<H: TransportHarness>() {
     let receiver = TestReceiver::answering([200]).await;
-    let transport = H::transport();
+    let transport = transport::<H>().await;
     let calls =
         (0..50).map(|number| transport.send(to(&receiver.url(), format!("{number}").as_bytes())));
     for answer in futures_util::future::join_all(calls).await {

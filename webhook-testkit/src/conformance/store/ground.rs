@@ -9,7 +9,7 @@ use webhook_core::{
     Finished, Lease, NewDelivery, Settle, Store, TenantId, TenantVersion, Timestamp,
 };
 
-use super::StoreHarness;
+use super::{super::contract::prepare, StoreHarness};
 use crate::SequenceIds;
 
 /// How long claims last, unless the case is about that.
@@ -28,7 +28,7 @@ pub(super) struct Ground<H> {
 
 impl<H: StoreHarness> Ground<H> {
     pub(super) async fn fresh() -> Self {
-        let harness = H::fresh().await;
+        let harness = prepare(H::fresh()).await;
         Self { store: harness.store(), ids: SequenceIds::new(), harness }
     }
 

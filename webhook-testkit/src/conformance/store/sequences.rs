@@ -12,7 +12,7 @@ mod side;
 
 use std::{env, fmt::Write as _, sync::Arc};
 
-use super::StoreHarness;
+use super::{super::contract::prepare, StoreHarness};
 use crate::{ManualClock, MemoryStore};
 use call::Call;
 use dice::Dice;
@@ -71,7 +71,7 @@ impl std::fmt::Display for Played {
 
 /// Makes the calls on two fresh stores.
 async fn play<H: StoreHarness>(sequence: &[u64]) -> Result<(), Played> {
-    let harness = H::fresh().await;
+    let harness = prepare(H::fresh()).await;
     let clock = ManualClock::new();
     let memory = MemoryStore::new(Arc::new(clock.clone()));
     let expected = Side::new(Arc::new(memory.clone())).await;
