@@ -12,8 +12,10 @@ use webhook_core::Store;
 use webhook_store_seaorm::SeaOrmStore;
 use webhook_testkit::StoreHarness;
 
-async fn open(url: &str, folder: Option<TempDir>) -> Fixed<Option<TempDir>> {
-    Fixed::new(SeaOrmStore::connect(url).await.unwrap(), folder).await
+/// A store, and its file, unless it is in memory.
+async fn open(url: String, folder: Option<TempDir>) -> Fixed<(String, Option<TempDir>)> {
+    let store = SeaOrmStore::connect(&url).await.unwrap();
+    Fixed::new(store, (url, folder)).await
 }
 
 macro_rules! prove {
@@ -21,7 +23,7 @@ macro_rules! prove {
         mod $module {
             use super::*;
 
-            struct Harness(Fixed<Option<TempDir>>);
+            struct Harness(Fixed<(String, Option<TempDir>)>);
 
             impl StoreHarness for Harness {
                 async fn fresh() -> Self {
@@ -35,6 +37,17 @@ macro_rules! prove {
                 async fn advance(&self, by: Duration) {
                     self.0.advance(by);
                 }
+
+                async fn reopen(&self) -> Arc<dyn Store> {
+                    match &self.0.keep {
+                        (url, Some(_)) => {
+                            let store = SeaOrmStore::connect(url).await.unwrap();
+                            Arc::new(self.0.reopened(store))
+                        }
+                        // In memory, everything would be gone.
+                        (_, None) => self.store(),
+                    }
+                }
             }
 
             webhook_testkit::store_conformance!(Harness);
@@ -45,7 +58,7 @@ macro_rules! prove {
 prove!(on_a_file, async {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/webhooks.db?mode=rwc", folder.path().display());
-    open(&url, Some(folder)).await
+    open(url, Some(folder)).await
 });
 
-prove!(in_memory, open("sqlite::memory:", None));
+prove!(in_memory, open("sqlite::memory:".to_owned(), None));

@@ -33,6 +33,12 @@ impl StoreHarness for Harness {
     async fn advance(&self, by: Duration) {
         self.0.advance(by);
     }
+
+    async fn reopen(&self) -> Arc<dyn Store> {
+        let place = &self.0.keep;
+        let store = SeaOrmStore::connect(&place.url).await.unwrap();
+        Arc::new(self.0.reopened(store))
+    }
 }
 
 webhook_testkit::store_conformance!(

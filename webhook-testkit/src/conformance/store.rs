@@ -34,6 +34,7 @@ pub mod prune;
 pub mod redeliver;
 pub mod release;
 pub mod removal;
+pub mod reopen;
 pub mod replay;
 pub mod routing;
 pub mod sequences;
@@ -60,6 +61,14 @@ pub trait StoreHarness: Sized {
     /// Turns the store's own clock, by whole milliseconds. It must stand still otherwise: the cases
     /// compare times exactly.
     async fn advance(&self, by: Duration);
+
+    /// The store, opened anew: by another connection to the same data, with nothing taken over from
+    /// this process but the clock. A store that lives in memory is gone by then and leaves this out;
+    /// what keeps anything on a disk or elsewhere should not: without it, nobody sees whether what was
+    /// answered was also written down.
+    async fn reopen(&self) -> Arc<dyn Store> {
+        self.store()
+    }
 }
 
 /// Proves a store: expands to one test for each sentence of the contract of
@@ -431,6 +440,11 @@ macro_rules! __store_cases {
                 a_lease_that_has_ended_is_not_in_flight
                 an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest
             }
+            reopen {
+                what_was_answered_is_there_when_the_store_is_opened_anew
+                a_lease_holds_when_the_store_is_opened_anew
+                an_unrouted_event_is_there_when_the_store_is_opened_anew
+            }
             sequences {
                 random_sequences_give_the_same_answers_as_the_store_in_memory
             }
@@ -493,6 +507,7 @@ mod tests {
             include_str!("store/notices.rs"),
             include_str!("store/pace.rs"),
             include_str!("store/backlog.rs"),
+            include_str!("store/reopen.rs"),
             include_str!("store/sequences.rs"),
         ];
         let cases = files.iter().flat_map(|file| file.split("pub async fn ").skip(1));

@@ -32,6 +32,11 @@ impl<H: StoreHarness> Ground<H> {
         Self { store: harness.store(), ids: SequenceIds::new(), harness }
     }
 
+    /// Goes on with the store as it is found by whoever opens it next.
+    pub(super) async fn reopen(&mut self) {
+        self.store = self.harness.reopen().await;
+    }
+
     pub(super) async fn advance(&self, by: Duration) {
         self.harness.advance(by).await;
     }

@@ -1,0 +1,158 @@
+//! A store that hands everything on to another one, but for what it gets wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use webhook_core::{
+    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, LeaseEpoch, Notice,
+    NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed,
+    Skipped, Snapshot, StoreError, StoreStatus, TenantId, Updated, Upkeep,
+};
+use webhook_testkit::MemoryStore;
+
+/// Which sentence of the contract it breaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Flaw {
+    None,
+    /// Whoever writes is taken for the present holder of the lease.
+    ForgetsEpochs,
+    /// The last item of a batch of several is answered like the one before it, and dropped.
+    LosesTheLastOfABatch,
+    /// A finish is answered and not written.
+    WritesNothing,
+    /// What was stored is there until the store is opened anew.
+    KeepsNothing,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct WrongStore {
+    inner: MemoryStore,
+    flaw: Flaw,
+    /// The epoch of each delivery's last claim.
+    epochs: Arc<Mutex<BTreeMap<DeliveryId, LeaseEpoch>>>,
+}
+
+impl WrongStore {
+    pub(crate) fn new(inner: MemoryStore, flaw: Flaw) -> Self {
+        Self { inner, flaw, epochs: Arc::default() }
+    }
+
+    fn remember(&self, claimed: &Claimed) {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.extend(claimed.claims.iter().map(|it| (it.lease.delivery, it.lease.epoch)));
+    }
+
+    fn present(&self, lease: &mut Lease) {
+        let epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.flaw == Flaw::ForgetsEpochs
+            && let Some(epoch) = epochs.get(&lease.delivery)
+        {
+            lease.epoch = *epoch;
+        }
+    }
+
+    /// Takes the last item of a batch away, if that is the flaw.
+    fn shorten<T>(&self, batch: &mut Vec<T>) -> bool {
+        let loses = self.flaw == Flaw::LosesTheLastOfABatch && batch.len() > 1;
+        loses && batch.pop().is_some()
+    }
+}
+
+/// Answers for the item that was lost as for the one before.
+fn pretend<T: Clone>(mut answers: Vec<T>, lost: bool) -> Vec<T> {
+    answers.extend(answers.last().cloned().filter(|_| lost));
+    answers
+}
+
+/// The methods of a port that are handed on.
+macro_rules! hand_on {
+    ($port:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* }) => {
+        #[async_trait]
+        impl $port for WrongStore {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
+                self.inner.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+#[async_trait]
+impl DeliveryStore for WrongStore {
+    async fn enqueue(&self, mut batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let lost = self.shorten(&mut batch);
+        Ok(pretend(self.inner.enqueue(batch).await?, lost))
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        self.inner.claim_unrouted(limit, lease).await
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        self.inner.route(batch).await
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
+        let claimed = self.inner.claim_due(claim).await?;
+        self.remember(&claimed);
+        Ok(claimed)
+    }
+
+    async fn finish(&self, mut batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        if self.flaw == Flaw::WritesNothing {
+            return Ok(vec![Finished::Recorded; batch.len()]);
+        }
+        let lost = self.shorten(&mut batch);
+        batch.iter_mut().for_each(|item| self.present(&mut item.lease));
+        Ok(pretend(self.inner.finish(batch).await?, lost))
+    }
+
+    async fn release(&self, mut batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        batch.iter_mut().for_each(|lease| self.present(lease));
+        self.inner.release(batch).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.inner.backlog().await
+    }
+}
+
+hand_on!(EndpointStore {
+    fn add_endpoint(endpoint: Endpoint) -> ();
+    fn update_endpoint(endpoint: Endpoint) -> Updated;
+    fn remove_endpoint(tenant: &TenantId, id: EndpointId) -> bool;
+    fn endpoints(ids: &[EndpointId]) -> Vec<Endpoint>;
+    fn snapshot(tenant: &TenantId) -> Snapshot;
+    fn tenants() -> Vec<TenantId>;
+});
+
+hand_on!(DeliveryLog {
+    fn event(id: EventId) -> Option<Arc<Event>>;
+    fn delivery(id: DeliveryId) -> Option<Delivery>;
+    fn deliveries(query: DeliveryQuery) -> Page<Delivery>;
+    fn attempts(id: DeliveryId) -> Vec<Attempt>;
+    fn endpoint_stats(endpoint: EndpointId, window: Duration) -> EndpointStats;
+    fn first_in_line(id: DeliveryId) -> Option<Delivery>;
+    fn open_tracked(event: &Event, delivery: Delivery) -> u32;
+    fn record_tracked(id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> ();
+});
+
+hand_on!(Upkeep {
+    fn redeliver(batch: Vec<Redeliver>) -> Vec<Redelivered>;
+    fn replay(page: ReplayPage) -> Replayed;
+    fn cancel(batch: Vec<DeliveryId>) -> Vec<Cancelled>;
+    fn skip(batch: Vec<DeliveryId>) -> Vec<Skipped>;
+    fn status() -> StoreStatus;
+    fn prune(prune: Prune) -> Pruned;
+    fn notices(limit: usize) -> Vec<Notice>;
+    fn acknowledge(ids: Vec<NoticeId>) -> ();
+});
