@@ -7,10 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use webhook_core::{Clock, Request, Response, Timestamp, Transport, TransportError};
+use webhook_core::{
+    Clock, Request, Response, Secret, Timestamp, Transport, TransportError, Verifier,
+};
 
 use crate::{
-    ManualClock,
+    ManualClock, PlainSigner,
     answer::{Answer, status},
 };
 
@@ -44,6 +46,8 @@ struct Script {
     common: VecDeque<Answer>,
     by_url: BTreeMap<String, VecDeque<Answer>>,
     otherwise: Option<Answer>,
+    /// Until when everything is answered so, whatever the scripts say.
+    outage: Option<(Timestamp, Answer)>,
     sent: Vec<SentRequest>,
 }
 
@@ -57,6 +61,15 @@ pub struct SentRequest {
     pub request: Request,
     /// What it was answered, or is going to be.
     pub answer: Answer,
+}
+
+impl SentRequest {
+    /// Whether a receiver that knows `secret` takes it for genuine; signed, that is, by a
+    /// [`PlainSigner`], as in a [`World`](crate::World).
+    pub fn is_signed_with(&self, secret: &Secret) -> bool {
+        let Request { headers, body, .. } = &self.request;
+        Verifier::new(secret.clone()).verify(&PlainSigner::new(), headers, body, self.at).is_ok()
+    }
 }
 
 impl ScriptedTransport {
@@ -85,6 +98,11 @@ impl ScriptedTransport {
         self.script().otherwise = Some(answer);
     }
 
+    /// Answers everything so before `until`, and leaves the scripts for later.
+    pub(crate) fn outage(&self, until: Timestamp, answer: Answer) {
+        self.script().outage = Some((until, answer));
+    }
+
     /// The requests so far, in the order they were sent.
     pub fn requests(&self) -> Vec<SentRequest> {
         self.script().sent.clone()
@@ -97,14 +115,19 @@ impl ScriptedTransport {
     fn take(&self, request: &Request) -> Answer {
         let at = self.clock.as_ref().map_or(ManualClock::START, |clock| clock.now());
         let mut script = self.script();
-        let answer = script.next(request.url.as_str());
+        let answer = script.next(request.url.as_str(), at);
         script.sent.push(SentRequest { at, request: request.clone(), answer: answer.clone() });
         answer
     }
 }
 
 impl Script {
-    fn next(&mut self, url: &str) -> Answer {
+    fn next(&mut self, url: &str, at: Timestamp) -> Answer {
+        if let Some((until, answer)) = &self.outage
+            && at < *until
+        {
+            return answer.clone();
+        }
         let own = self.by_url.get_mut(url).and_then(VecDeque::pop_front);
         let next = own.or_else(|| self.common.pop_front()).or_else(|| self.otherwise.clone());
         next.unwrap_or_else(|| status(200))

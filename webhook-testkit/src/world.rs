@@ -17,10 +17,11 @@ use std::{
 
 use webhook_core::{
     Backlog, Clock, DeliveryStore, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
-    EndpointStore, EventId, FastLane, NewEvent, Ports, Report, RetryPolicy,
+    EndpointState, EndpointStore, EventId, FastLane, NewEvent, Ports, Report, RetryPolicy, Secret,
+    Signing,
 };
 
-use crate::{ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds};
+use crate::{ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds, refused};
 use witness::Witness;
 
 pub use timeline::Timeline;
@@ -138,6 +139,62 @@ impl World {
         let answers = self.store.enqueue(vec![item]).await.expect("a store in memory");
         let _ = reservation.settle(&answers);
         id
+    }
+
+    /// Nobody listens from now on, for so long; then the transport's script goes on.
+    pub fn outage(&self, lasts: Duration) {
+        self.transport.outage(self.clock.now().after(lasts), refused());
+    }
+
+    /// The endpoint as it is stored.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[expect(clippy::expect_used, reason = "who asks has added it")]
+    pub async fn stored_endpoint(&self, id: EndpointId) -> Endpoint {
+        let found = self.store.endpoints(&[id]).await.expect("a store in memory");
+        found.into_iter().next().expect("an endpoint that was added")
+    }
+
+    /// Whether an endpoint is active, paused or disabled.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such endpoint.
+    pub async fn endpoint_state(&self, id: EndpointId) -> EndpointState {
+        self.stored_endpoint(id).await.state
+    }
+
+    /// Pauses, resumes, disables or enables an endpoint.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such endpoint.
+    pub async fn set_endpoint_state(&self, id: EndpointId, state: EndpointState) {
+        let edited = self.stored_endpoint(id).await.with_state(state);
+        self.update_endpoint(edited).await;
+    }
+
+    /// Gives an endpoint a new secret, and returns it. The former ones sign as well for
+    /// [a day](Signing::OVERLAP).
+    ///
+    /// # Panics
+    ///
+    /// When there is no such endpoint, or it has as many secrets as it may have.
+    #[expect(clippy::expect_used, reason = "a world that cannot be is a mistake in the test")]
+    pub async fn rotate_secret(&self, id: EndpointId) -> Secret {
+        let secret = Secret::generate(&self.signer).expect("a signer with randomness");
+        let endpoint = self.stored_endpoint(id).await;
+        let now = self.clock.now();
+        let signing = endpoint.signing.rotated(secret.clone(), now, Signing::OVERLAP);
+        self.update_endpoint(endpoint.with_signing(signing.expect("room for a secret"))).await;
+        secret
+    }
+
+    #[expect(clippy::expect_used, reason = "the store is in memory")]
+    async fn update_endpoint(&self, edited: Endpoint) {
+        self.store.update_endpoint(edited).await.expect("a store in memory");
     }
 
     /// Turns the clock. What has become due happens when the world runs.

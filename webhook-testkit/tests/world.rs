@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhook_core::{DeliveryId, DeliveryLog, EndpointState, EndpointStore};
+use webhook_core::{DeliveryId, DeliveryLog, EndpointState};
 use webhook_testkit::{World, expect, refused, reset, sample, silence, stale, status, timeout};
 
 const URL: &str = "https://billing.example/hooks";
@@ -91,16 +91,11 @@ async fn a_receiver_that_is_gone_gets_nothing_more() {
 async fn a_world_is_idle_while_its_endpoint_is_paused() {
     let world = World::new();
     let id = world.add_endpoint(world.endpoint(URL)).await;
-    let set_state = async |state| {
-        let mut found = world.store.endpoints(&[id]).await.unwrap();
-        let endpoint = found.pop().unwrap().with_state(state);
-        world.store.update_endpoint(endpoint).await.unwrap();
-    };
-    set_state(EndpointState::Paused).await;
+    world.set_endpoint_state(id, EndpointState::Paused).await;
     let event = world.publish(sample::event("invoice.paid")).await;
     world.run_to_idle().await;
     assert!(world.transport.requests().is_empty());
-    set_state(EndpointState::Active).await;
+    world.set_endpoint_state(id, EndpointState::Active).await;
     world.run_to_idle().await;
     assert_eq!(world.transport.requests().len(), 1);
     assert_eq!(world.store.attempts(DeliveryId::new(event, id)).await.unwrap().len(), 1);
