@@ -1,5 +1,7 @@
 //! Test webhooks without a network.
 //!
+//! The [guides](docs) tell how to test your webhooks, and how to write a store, a transport or a signer.
+//!
 //! # A first test
 //!
 //! A [`World`] is a dispatcher over fakes. Script what the receiver answers, publish, let days pass,
@@ -35,7 +37,8 @@
 //! | [`Signer`](webhook_core::Signer) | [`PlainSigner`] signs without cryptography |
 //!
 //! [`FaultyStore`] and [`FaultyTransport`] put faults around any of them, [`TestReceiver`] listens on
-//! a real socket, and [`mock`] has a mock of every port for those who prefer expectations.
+//! a real socket and misbehaves on demand ([`Reply::misbehaviours`] lists in which ways), and [`mock`]
+//! has a mock of every port for those who prefer expectations.
 //!
 //! # Suites
 //!
@@ -73,6 +76,7 @@ mod answer;
 mod clock;
 #[doc(hidden)]
 pub mod conformance;
+pub mod docs;
 mod faulty;
 mod ids;
 mod memory;
