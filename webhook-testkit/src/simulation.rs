@@ -177,6 +177,22 @@ impl Simulation {
         Ok(Survey::of(&played))
     }
 
+    /// Plays it once, and looks for no smaller list of faults when a law breaks.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] says which law does not hold.
+    pub fn run_once(&self) -> Result<Survey, Box<Broken>> {
+        let played = self.play(false);
+        match &played.breach {
+            None => Ok(Survey::of(&played)),
+            Some(breach) => {
+                let (breach, faults) = (breach.clone(), played.happened);
+                Err(Box::new(Broken::new(self.seed, breach, faults, played.story)))
+            }
+        }
+    }
+
     /// The laws that are watched: name and sentence.
     pub fn laws() -> Vec<(&'static str, &'static str)> {
         laws::Laws::texts()

@@ -7,6 +7,7 @@
 use crate::{
     conformance, deny, layers,
     run::{Failure, cargo, run, watch},
+    simulate,
     step::{Done, Step},
     test,
 };
@@ -19,6 +20,7 @@ pub(crate) const FEATURES: Step = Step::new("features", |_| features());
 pub(crate) const DOCS: Step = Step::new("docs", |_| docs());
 pub(crate) const TEST: Step = Step::new("test", test::check);
 pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check);
+pub(crate) const SIMULATE: Step = Step::new("simulate", simulate::check);
 pub(crate) const CRASH: Step = Step::new("crash", crash);
 /// Not among all the steps: what is measured depends on what else the machine does.
 pub(crate) const BENCH: Step = Step::new("bench", bench);
@@ -30,11 +32,26 @@ const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 /// The tests have run the suite itself.
 const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 
+/// Whether the laws would notice.
+const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS]);
+
 /// Everything once or twice, within minutes.
 const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2", "--require-all"]);
 
-pub(crate) const ALL: &[Step] =
-    &[FMT, LAYERS, DENY, CLIPPY, DOCS, FEATURES, TEST_ALL, SABOTAGE, CRASH_SHORT, DEMO];
+pub(crate) const ALL: &[Step] = &[
+    FMT,
+    LAYERS,
+    DENY,
+    CLIPPY,
+    DOCS,
+    FEATURES,
+    TEST_ALL,
+    SABOTAGE,
+    SIMULATE,
+    MUTANTS,
+    CRASH_SHORT,
+    DEMO,
+];
 
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;

@@ -8,12 +8,10 @@ mod stage;
 
 use std::{fs, path::Path};
 
-use serde_json::Value;
-
 use crate::{
-    run::{Failure, cargo, read, watch},
+    run::{Failure, cargo, watch},
     step::Done,
-    test,
+    target_folder, test,
 };
 
 pub(crate) const SABOTAGE: &str = "--sabotage";
@@ -44,14 +42,6 @@ fn sabotage() -> Result<Done, Failure> {
     command.arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
     watch(&mut command, |line| line.clone_into(&mut last))?;
     Ok(Done::saying(last))
-}
-
-/// Where cargo builds.
-fn target_folder() -> Result<std::path::PathBuf, Failure> {
-    let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
-    let json: Value = serde_json::from_str(&json).unwrap_or_default();
-    let folder = json.get("target_directory").and_then(Value::as_str);
-    folder.map(Into::into).ok_or_else(|| Failure::Found("cargo names no target folder".to_owned()))
 }
 
 fn found(wrong: Vec<String>) -> Failure {

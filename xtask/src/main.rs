@@ -8,6 +8,7 @@ mod conformance;
 mod deny;
 mod layers;
 mod run;
+mod simulate;
 mod step;
 mod test;
 
@@ -17,6 +18,7 @@ use std::{
     process::ExitCode,
 };
 
+use run::{Failure, cargo, read};
 use step::Step;
 
 /// Something to ask for on the command line.
@@ -67,6 +69,12 @@ const VERBS: &[Verb] = &[
         takes: "[--sabotage]",
         about: "the suite for stores; with stores broken on purpose, is each noticed?",
         steps: &[ci::CONFORMANCE],
+    },
+    Verb {
+        name: "simulate",
+        takes: "[--seeds N] [--mutants] [...]",
+        about: "days of faults from each seed: does every law hold? broken on purpose, is each noticed?",
+        steps: &[ci::SIMULATE],
     },
     Verb {
         name: "crash",
@@ -120,6 +128,14 @@ fn enter_workspace() -> std::io::Result<()> {
         Some(root) => env::set_current_dir(root),
         None => Ok(()),
     }
+}
+
+/// Where cargo builds.
+fn target_folder() -> Result<PathBuf, Failure> {
+    let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+    let folder = json.get("target_directory").and_then(serde_json::Value::as_str);
+    folder.map(Into::into).ok_or_else(|| Failure::Found("cargo names no target folder".to_owned()))
 }
 
 fn usage() -> String {

@@ -73,6 +73,12 @@ pub(super) const INSIDE: &[Arrows] = &[
         optional: &[],
         why: "its processes are programs as users write them, and a store that says when it commits",
     },
+    Arrows {
+        package: "xtask-simulate",
+        ours: &[TESTKIT],
+        optional: &[],
+        why: "it plays what any user may play",
+    },
 ];
 
 /// The rule of every crate of ours.

@@ -6,6 +6,12 @@ use crate::simulation::{
     ledger::{Ledger, SendBook},
 };
 
+// Catches `attempts counted as they are finished` in webhook-testkit/src/memory/row.rs:
+// - self.attempts += 1;
+// + self.attempts = u32::try_from(self.records.len()).unwrap_or(0) + 1;
+// Catches `an exhausted delivery is sent` in webhook-core/src/dispatcher/attempt.rs:
+// - if !claim.progress.is_allowed(&endpoint.retry) {
+// + if claim.progress.attempt == 0 {
 /// Since it was published or redelivered, a delivery is sent no more often than its policy allows; our
 /// own faults do not count.
 #[derive(Debug)]

@@ -7,6 +7,9 @@ use crate::{
     },
 };
 
+// Catches `a paused endpoint gets work` in webhook-testkit/src/memory/claim.rs:
+// - self.endpoint(endpoint).is_some_and(|endpoint| endpoint.state.is_active())
+// + self.endpoint(endpoint).is_some()
 /// Of what is cancelled, and of endpoints that are paused, disabled or removed, nothing is claimed; what
 /// was claimed before may still be sent.
 #[derive(Debug)]

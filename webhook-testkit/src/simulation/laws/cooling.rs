@@ -10,6 +10,15 @@ use crate::{
     },
 };
 
+// Catches `a probe that nobody holds back` in webhook-core/src/pace.rs:
+// - self.health = self.health.probed(leases_end);
+// + let _ = leases_end;
+// Catches `an endpoint that rests gets work` in webhook-core/src/health.rs:
+// - (Some(until), _) if now < until => 0,
+// + (Some(until), _) if now < until => 1,
+// Catches `publishers go past a rest` in webhook-testkit/src/memory/enqueue.rs:
+// - endpoints.all(|endpoint| endpoint.health.is_well())
+// + endpoints.all(|_| true)
 /// Nothing is started to an endpoint that rests; then only the probe; and no publisher goes past that.
 #[derive(Debug)]
 pub(super) struct Cooling;

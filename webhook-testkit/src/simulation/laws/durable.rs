@@ -3,6 +3,13 @@ use webhook_core::DeliveryId;
 use super::{Ending, Judgement, Law};
 use crate::simulation::ledger::Ledger;
 
+// Catches `an event is forgotten when it is routed` in webhook-testkit/src/memory/enqueue.rs:
+// - self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
+// + if unrouted_from.is_none() {
+// + self.events.remove(&event.id);
+// + } else {
+// + self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
+// + }
 /// What was accepted is there to the end, and so is each of its deliveries.
 #[derive(Debug)]
 pub(super) struct Durable;

@@ -1,6 +1,18 @@
 use super::{Ending, Judgement, Law};
 use crate::simulation::ledger::Ledger;
 
+// Catches `unrouted events claimed by a cursor of ids` in webhook-testkit/src/memory/enqueue.rs:
+// - self.events.values().filter_map(unrouted).collect()
+// + let routed = self.events.values().filter(|row| row.unrouted_from.is_none());
+// + let last = routed.map(EventRow::id).max();
+// + let events = self.events.values().filter(|row| last.is_none_or(|last| row.id() > last));
+// + events.filter_map(unrouted).collect()
+// Catches `what is in flight is never claimed again` in webhook-testkit/src/memory/row.rs:
+// - (self.is_open() && !self.parked).then_some(self.due_at)
+// + (self.status == DeliveryStatus::Pending && !self.parked).then_some(self.due_at)
+// Catches `the line does not go on after a success` in webhook-testkit/src/memory/finish.rs:
+// - self.move_up(item.lease.delivery, now);
+// + let _ = Self::move_up;
 /// Once nothing goes wrong any more, every delivery comes to its end.
 #[derive(Debug)]
 pub(super) struct Ends;

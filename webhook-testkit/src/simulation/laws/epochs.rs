@@ -9,6 +9,12 @@ use crate::{
     },
 };
 
+// Catches `the same epoch again` in webhook-testkit/src/memory/row.rs:
+// - self.epoch = self.epoch.next();
+// +         self.epoch = self.epoch.max(LeaseEpoch::default().next());
+// Catches `taken over before the lease has ended` in webhook-testkit/src/memory/row.rs:
+// - self.due_at = now.after(lease);
+// + self.due_at = now.after(lease / 4);
 /// Each claim of a delivery has a higher epoch than all before, and is made when no other lease holds.
 #[derive(Debug)]
 pub(super) struct Epochs;

@@ -9,6 +9,9 @@ use crate::{
     },
 };
 
+// Catches `no fencing` in webhook-testkit/src/memory/finish.rs:
+// - self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
+// + self.deliveries.get_mut(&lease.delivery)
 /// A write that names an older epoch changes nothing, is answered so, and counted.
 #[derive(Debug, Default)]
 pub(super) struct Fence {

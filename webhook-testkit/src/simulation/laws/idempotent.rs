@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+// Catches `keys are not looked up` in webhook-testkit/src/memory/enqueue.rs:
+// - by_id(event.id).or_else(|| by_key().and_then(by_id))
+// + by_id(event.id).or_else(|| by_key().and_then(|_| None))
 /// One key of a tenant is one event: the same said again is the first, and anything else is refused.
 #[derive(Debug, Default)]
 pub(super) struct Idempotent(BTreeMap<(TenantId, EventKey), Arc<Event>>);

@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+// Catches `nobody is told of what is given up` in webhook-core/src/dispatcher/attempt.rs:
+// - (finish.settle == Settle::Failed).then(|| {
+// + (finish.settle == Settle::Failed && claim.recorded > 99).then(|| {
 /// What is given up, or disabled by the engine, is told once; nothing is told without a cause on record.
 #[derive(Debug, Default)]
 pub(super) struct Notices {

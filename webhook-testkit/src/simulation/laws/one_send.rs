@@ -4,6 +4,10 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
+// Catches `the transport tries twice` in webhook-core/src/exchange.rs:
+// - let cut_off = self.clock.sleep(request.timeout.saturating_add(GRACE));
+// + let _ = self.transport.send(request.clone()).await;
+// + let cut_off = self.clock.sleep(request.timeout.saturating_add(GRACE));
 /// Whoever sends has claimed, and sends once for each claim.
 #[derive(Debug)]
 pub(super) struct OneSend;

@@ -6,6 +6,9 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
+// Catches `nothing waits for its turn` in webhook-testkit/src/memory/order.rs:
+// - row.parked = line.front() != Some(&id);
+// + row.parked = false;
 /// Of the deliveries of one key to an endpoint that asks for order, only the first in line is sent, and
 /// none while the one before may still be under way.
 #[derive(Debug)]

@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+// Catches `a rate that nothing uses up` in webhook-core/src/pace.rs:
+// - self.used = rate.take(self.used, count, now);
+// + self.used = rate.take(self.used, 0, now);
 /// In no span of time more attempts of an endpoint start than its burst and its rate allow, all workers
 /// together.
 #[derive(Debug, Default)]

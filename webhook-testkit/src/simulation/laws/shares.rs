@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+// Catches `one tenant takes everything` in webhook-core/src/share.rs:
+// - if !self.with_work.iter().any(|other| other != tenant) {
+// + if self.limit > 0 {
 /// When two tenants have work, none of them gets more in flight than its share.
 #[derive(Debug)]
 pub(super) struct Shares;

@@ -9,6 +9,9 @@ use crate::{
     },
 };
 
+// Catches `a redirect is a success` in webhook-core/src/classify.rs:
+// - status if status.is_success() => Verdict::Accepted,
+// + status if status.as_u16() < 400 => Verdict::Accepted,
 /// A delivery succeeds only after a whole head of a 2xx has come for it, under that lease.
 #[derive(Debug)]
 pub(super) struct Success;

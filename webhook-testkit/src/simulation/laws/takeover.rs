@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+// Catches `a lease that lasts for ever` in webhook-testkit/src/memory/row.rs:
+// - self.due_at = now.after(lease);
+// + self.due_at = now.after(lease * 200);
 /// What a dead worker had claimed is claimed by another once the lease has run out and somebody has
 /// looked.
 #[derive(Debug, Default)]

@@ -1,0 +1,284 @@
+//! The workspace in which every mutant is built.
+
+use std::{
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::mutants::Mutant;
+use crate::run::Failure;
+
+/// What the simulator needs of the testkit. The suites, the mocks and the sockets would take the most time
+/// to build.
+const TESTKIT: &str = "\
+#![allow(warnings)]
+mod answer;
+mod clock;
+mod faulty;
+mod memory;
+mod observed;
+mod signer;
+mod simulation;
+pub use crate::{
+    answer::Answer,
+    clock::ManualClock,
+    faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
+    memory::MemoryStore,
+    signer::PlainSigner,
+    simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
+};
+";
+
+/// Its modules, by the files and folders that hold them.
+const PARTS: [&str; 7] =
+    ["answer", "clock", "faulty", "memory", "observed", "signer", "simulation"];
+
+const PACKAGE: &str = "\
+edition = \"2024\"
+publish = false
+version = \"0.0.0\"
+
+";
+
+/// As the workspace's own, so that both share what they are built on.
+const PROFILE: &str = "
+[profile.dev]
+debug = \"line-tables-only\"
+";
+
+/// What plays a mutant.
+pub(super) struct Player {
+    pub(super) program: String,
+    pub(super) args: Vec<String>,
+}
+
+/// Writes everything that has changed, so that cargo builds nothing twice. Broken stores are modules of one
+/// program; each broken core has one of its own.
+pub(super) fn write(folder: &Path, mutants: &[Mutant]) -> Result<Vec<Player>, Failure> {
+    let (mut members, mut stores, mut players) = (String::new(), Vec::new(), Vec::new());
+    for (number, mutant) in mutants.iter().enumerate() {
+        let program = format!("mutant-{number}");
+        if mutant.file.starts_with(CORE) {
+            Copy { folder: folder.join(&program), number }.write(mutant)?;
+            _ = write!(
+                members,
+                "\"{program}/core\", \"{program}/testkit\", \"{program}/program\", "
+            );
+            players.push(Player { program, args: Vec::new() });
+        } else {
+            let args = vec!["--store".to_owned(), stores.len().to_string()];
+            players.push(Player { program: STORES.to_owned(), args });
+            stores.push(mutant);
+        }
+    }
+    if !stores.is_empty() {
+        write_stores(&folder.join(STORES), &stores)?;
+        _ = write!(members, "\"{STORES}\"");
+    }
+    let root = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n{PROFILE}");
+    put(&folder.join("Cargo.toml"), &root)?;
+    put(&folder.join("Cargo.lock"), &get(Path::new("Cargo.lock"))?)?;
+    Ok(players)
+}
+
+const CORE: &str = "webhook-core/";
+
+/// The program of all broken stores.
+const STORES: &str = "mutant-stores";
+
+const STORES_MANIFEST: &str = "\
+[dependencies]
+async-trait = \"*\"
+webhook-core = { path = \"ROOT/webhook-core\" }
+webhook-testkit = { path = \"ROOT/webhook-testkit\", default-features = false }
+";
+
+/// Each of them is a module, with the name of a file of the store in memory.
+fn write_stores(folder: &Path, mutants: &[&Mutant]) -> Result<(), Failure> {
+    let root = here(".")?.display().to_string().replace('\\', "/");
+    let manifest = STORES_MANIFEST.replace("ROOT", &root);
+    let name = format!("[package]\nname = \"{STORES}\"\n{PACKAGE}");
+    put(&folder.join("Cargo.toml"), &(name + &manifest))?;
+    for (number, mutant) in mutants.iter().enumerate() {
+        let module = folder.join(format!("src/m{number}"));
+        copy(Path::new("webhook-testkit/src/memory"), &module, &|_| true)?;
+        put(&module.join("mod.rs"), &get(Path::new("webhook-testkit/src/memory.rs"))?)?;
+        let file = mutant.file.rsplit_once("memory/").map_or("mod.rs", |(_, file)| file);
+        put(&module.join(file), &mutant.apply()?)?;
+    }
+    copy(Path::new("xtask/simulate/src"), &folder.join("src"), &|_| true)?;
+    let main = get(Path::new("xtask/simulate/src/main.rs"))?;
+    let modules = (0..mutants.len()).fold(String::new(), |mut text, number| {
+        _ = writeln!(text, "mod m{number};");
+        text
+    });
+    let new = |number| {
+        format!("|it| it.store(|clock| std::sync::Arc::new(m{number}::MemoryStore::new(clock))),\n")
+    };
+    let all: String = (0..mutants.len()).map(new).collect();
+    // The stores look for the clock in their own crate.
+    let more = format!(
+        "use webhook_testkit::ManualClock;\n{modules}\nconst STORES: &[asked::OnStore] = &[\n{all}];\n"
+    );
+    let main = main.replace("const STORES: &[asked::OnStore] = &[];\n", &more);
+    put(
+        &folder.join("src/main.rs"),
+        &format!("#![allow(warnings)]\n{}", main.replace("//! ", "// ")),
+    )
+}
+
+/// Where a broken core is written, the testkit over it, and a program over both.
+struct Copy {
+    folder: PathBuf,
+    number: usize,
+}
+
+impl Copy {
+    fn write(&self, mutant: &Mutant) -> Result<(), Failure> {
+        let broken = mutant.apply()?;
+        self.write_core()?;
+        self.write_testkit()?;
+        self.write_program()?;
+        let inside = mutant.file.trim_start_matches(CORE);
+        put(&self.folder.join("core").join(inside), &broken)
+    }
+
+    fn write_core(&self) -> Result<(), Failure> {
+        let folder = self.folder.join("core");
+        let needs = dependencies(Path::new("webhook-core/Cargo.toml"))?;
+        let name = format!("[package]\nname = \"core-{}\"\n{PACKAGE}[dependencies]\n", self.number);
+        put(&folder.join("Cargo.toml"), &(name + &needs))?;
+        copy(Path::new("webhook-core/src"), &folder.join("src"), &|_| true)
+    }
+
+    fn write_testkit(&self) -> Result<(), Failure> {
+        let (folder, number) = (self.folder.join("testkit"), self.number);
+        let core =
+            format!("webhook-core = {{ package = \"core-{number}\", path = \"../core\" }}\n");
+        let needs = dependencies(Path::new("webhook-testkit/Cargo.toml"))?;
+        let needs = needs.lines().filter(|it| is_needed(it)).map(|it| format!("{it}\n"));
+        let needs: String = needs.collect();
+        let name = format!("[package]\nname = \"testkit-{number}\"\n{PACKAGE}[dependencies]\n");
+        put(&folder.join("Cargo.toml"), &(name + &needs + &core))?;
+        put(&folder.join("src/lib.rs"), TESTKIT)?;
+        let is_part = |path: &Path| {
+            let inside = path.strip_prefix("webhook-testkit/src").unwrap_or(path);
+            let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy());
+            PARTS.contains(&first.unwrap_or_default().trim_end_matches(".rs"))
+        };
+        copy(Path::new("webhook-testkit/src"), &folder.join("src"), &is_part)
+    }
+
+    fn write_program(&self) -> Result<(), Failure> {
+        let (folder, number) = (self.folder.join("program"), self.number);
+        let testkit = format!(
+            "webhook-testkit = {{ package = \"testkit-{number}\", path = \"../testkit\" }}\n"
+        );
+        let name = format!("[package]\nname = \"mutant-{number}\"\n{PACKAGE}[dependencies]\n");
+        put(&folder.join("Cargo.toml"), &(name + &testkit))?;
+        copy(Path::new("xtask/simulate/src"), &folder.join("src"), &|_| true)
+    }
+}
+
+/// Not the mocks, nor ourselves.
+fn is_needed(line: &str) -> bool {
+    !["mockall", "webhook-core", "expect-test", "httparse"]
+        .iter()
+        .any(|name| line.starts_with(name))
+}
+
+/// The dependencies of a member, with what it inherits written out.
+fn dependencies(manifest: &Path) -> Result<String, Failure> {
+    let (all, root) = (get(manifest)?, get(Path::new("Cargo.toml"))?);
+    let mut text = String::new();
+    for line in table(&all, "[dependencies]") {
+        let Some((name, rest)) = line.split_once(['.', ' ']) else { continue };
+        let given = table(&root, "[workspace.dependencies]").find_map(|it| {
+            let (known, value) = it.split_once(" = ")?;
+            (known == name).then(|| value.to_owned())
+        });
+        let Some(given) = given else { continue };
+        _ = writeln!(text, "{name} = {}", with_features(&given, rest));
+    }
+    Ok(text)
+}
+
+/// The lines of one table.
+fn table<'t>(manifest: &'t str, header: &'t str) -> impl Iterator<Item = &'t str> {
+    let lines = manifest.lines().skip_while(move |line| *line != header).skip(1);
+    lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains('='))
+}
+
+/// What the workspace says of a dependency, with the features that a member asks for besides.
+fn with_features(given: &str, asked: &str) -> String {
+    let list = |text: &str| {
+        let (_, features) = text.split_once("features = [")?;
+        features.split_once(']').map(|(features, _)| features.to_owned())
+    };
+    let inner = given.trim().trim_start_matches('{').trim_end_matches('}').trim();
+    let inner =
+        if given.starts_with('{') { inner.to_owned() } else { format!("version = {given}") };
+    let plain: Vec<_> = inner.split(", features").next().into_iter().collect();
+    let features = [list(given), list(asked)].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    format!("{{ {}, features = [{features}] }}", plain.join(""))
+}
+
+fn here(path: &str) -> Result<PathBuf, Failure> {
+    fs::canonicalize(path).map_err(|error| failed(Path::new(path), &error))
+}
+
+/// Copies the files of a folder that are wanted.
+fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
+    let failed = |error: io::Error| failed(from, &error);
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !wanted(&path) {
+            continue;
+        }
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy(&path, &target, wanted)?;
+        } else {
+            put(&target, &get(&path)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn get(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| failed(path, &error))
+}
+
+/// Writes a file, unless it says that already.
+fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
+    parent.and_then(|()| fs::write(path, text)).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::Found(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_member_inherits_is_written_out() {
+        let table = [
+            ("\"1.2\"", "workspace = true", "{ version = \"1.2\", features = [] }"),
+            (
+                "{ version = \"1.2\", default-features = false, features = [\"std\"] }",
+                "workspace = true, features = [\"rt\"]",
+                "{ version = \"1.2\", default-features = false, features = [\"std\", \"rt\"] }",
+            ),
+        ];
+        for (given, asked, expected) in table {
+            assert_eq!(with_features(given, asked), expected);
+        }
+    }
+}
