@@ -1,0 +1,23 @@
+//! The adapters keep the contracts of their ports.
+
+use std::sync::Arc;
+
+use webhook_core::Transport;
+use webhook_http::HttpTransport;
+
+struct Http;
+
+impl webhook_testkit::TransportHarness for Http {
+    #[expect(clippy::unwrap_used, reason = "a test without a transport has failed")]
+    fn transport() -> Arc<dyn Transport> {
+        Arc::new(HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap())
+    }
+}
+
+mod transport {
+    webhook_testkit::transport_conformance!(super::Http);
+}
+
+mod signer {
+    webhook_testkit::signer_conformance!(webhook_http::RingSigner);
+}
