@@ -40,6 +40,19 @@
 //! a real socket and misbehaves on demand ([`Reply::misbehaviours`] lists in which ways), and [`mock`]
 //! has a mock of every port for those who prefer expectations.
 //!
+//! # Simulator
+//!
+//! A [`Simulation`] plays days of a whole system from one seed: workers that die and stall, a store that
+//! fails before or after its effect, receivers that answer anything; and watches laws that must hold
+//! whatever happens. A breach names its seed and the few faults it takes.
+//!
+//! ```
+//! use webhook_testkit::Simulation;
+//!
+//! let survey = Simulation::builder().seed(42).run().unwrap_or_else(|broken| panic!("{broken}"));
+//! assert!(survey.sends > 0);
+//! ```
+//!
 //! # Suites
 //!
 //! An adapter of your own is done when it passes its suite: [`store_conformance!`],

@@ -21,7 +21,10 @@ use webhook_core::{
     Signing,
 };
 
-use crate::{ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds, refused};
+use crate::{
+    ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds, observed::Observed,
+    refused,
+};
 use witness::Witness;
 
 pub use timeline::Timeline;
@@ -58,7 +61,9 @@ pub struct World {
     /// Where new identifiers come from.
     pub ids: SequenceIds,
     wake: webhook_core::Wake,
-    witness: Witness,
+    witness: Arc<Witness>,
+    /// The store, under the eyes of the witness.
+    observed: Arc<Observed>,
     run: Mutex<Run>,
     /// To the dispatcher of that run: this process publishes, and works.
     lane: Mutex<FastLane>,
@@ -80,16 +85,18 @@ impl World {
         let store = MemoryStore::new(shared.clone());
         let transport = ScriptedTransport::with_clock(shared);
         let (signer, wake) = (PlainSigner::new(), webhook_core::Wake::default());
-        let witness = Witness::new(store.clone(), clock.clone());
+        let witness = Witness::new(clock.clone());
+        let observed = Arc::new(Observed::new(Arc::new(store.clone()), witness.clone()));
         let ports = Ports::new(
-            Arc::new(witness.clone()),
+            observed.clone(),
             Arc::new(transport.clone()),
             Arc::new(signer.clone()),
             Arc::new(clock.clone()),
         );
         let (run, lane) = start(ports, wake.clone());
         let (run, lane) = (Mutex::new(run), Mutex::new(lane));
-        Self { clock, store, transport, signer, ids: SequenceIds::new(), wake, witness, run, lane }
+        let ids = SequenceIds::new();
+        Self { clock, store, transport, signer, ids, wake, witness, observed, run, lane }
     }
 
     /// A world with one endpoint at `url` that wants what `filter` matches, with the default retry
@@ -233,7 +240,7 @@ impl World {
     /// Kills the dispatcher, with whatever it is doing, and starts another one.
     pub fn crash(&self) {
         let ports = Ports::new(
-            Arc::new(self.witness.clone()),
+            self.observed.clone(),
             Arc::new(self.transport.clone()),
             Arc::new(self.signer.clone()),
             Arc::new(self.clock.clone()),

@@ -157,7 +157,7 @@ impl Laws {
             Box::new(rates::Rates::default()),
             Box::new(shares::Shares),
             Box::new(notices::Notices::default()),
-            Box::new(cooling::Cooling),
+            Box::new(cooling::Cooling::default()),
         ];
         Self(laws.into_iter().map(|law| (law, 0)).collect())
     }

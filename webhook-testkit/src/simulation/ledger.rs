@@ -78,6 +78,8 @@ pub(super) struct DeliveryBook {
     pub(super) sends: Vec<SendBook>,
     /// Claims that were taken over by another one: their leases ran out.
     pub(super) lost: usize,
+    /// Claims that were given back.
+    pub(super) released: usize,
     /// How often somebody made it pending again.
     pub(super) reopened: usize,
     /// The epoch at that time; what was claimed before is none of the present budget.
@@ -224,6 +226,7 @@ impl Ledger {
             Effect::Released { lease, answer: Finished::Recorded, .. } => {
                 self.close(*lease);
                 let Some(book) = self.deliveries.get_mut(&lease.delivery) else { return };
+                book.released += 1;
                 if book.status == DeliveryStatus::InFlight {
                     book.status = DeliveryStatus::Pending;
                 }
@@ -271,6 +274,7 @@ impl Ledger {
                 claims: Vec::new(),
                 sends: Vec::new(),
                 lost: 0,
+                released: 0,
                 reopened: 0,
                 reopened_epoch: LeaseEpoch::default(),
                 cancelled_at: None,

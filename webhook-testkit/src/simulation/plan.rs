@@ -123,7 +123,8 @@ fn draw_worker(
     let claim_budget = Duration::from_secs(5);
     let lease = max_timeout + recording_budget + claim_budget;
     // Many polls take time to simulate, and tell nothing new.
-    let poll = stream.wait(span / 1000, span / 20);
+    let least = (span / 1000).max(MINUTE);
+    let poll = stream.wait(least, least.max(span / 20));
     let drain = stream.wait(Duration::from_secs(1), Duration::from_secs(40));
     let config = DispatcherConfig::new()
         .concurrency(concurrency)

@@ -178,6 +178,7 @@ impl Scene {
     /// Ends everything that goes wrong.
     pub(super) fn heal(&self) {
         self.dice.heal();
+        self.yard.go_on();
         let mut weather = self.weather();
         (weather.outage_until, weather.partitions) = (Duration::ZERO, BTreeMap::new());
         weather.down.clear();

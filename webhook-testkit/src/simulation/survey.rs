@@ -10,7 +10,7 @@ use super::{dice::FaultList, fault::FaultKind, laws::Breach, play::Played};
 pub struct Survey {
     /// Runs.
     pub runs: u64,
-    /// A hash of everything that has happened, in order.
+    /// A hash of everything that has happened, in order; of several runs, the sum.
     pub trace: u64,
     /// Time that went by in them.
     pub virtual_time: Duration,
@@ -42,7 +42,7 @@ impl Survey {
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         self.runs += other.runs;
-        self.trace = self.trace.rotate_left(1) ^ other.trace;
+        self.trace = self.trace.wrapping_add(other.trace);
         self.virtual_time += other.virtual_time;
         self.sends += other.sends;
         self.happenings += other.happenings;

@@ -29,6 +29,7 @@ struct Requests {
     spawned: Vec<(Group, BoxFuture<'static, ()>)>,
     killed: BTreeSet<Group>,
     stalled: BTreeMap<Group, Duration>,
+    go_on: bool,
 }
 
 /// Tasks that live and die together: a worker process; none, for what never dies.
@@ -116,6 +117,11 @@ impl Yard {
         self.requests().stalled.insert(Some(pid), until);
     }
 
+    /// Lets whoever stands still go on.
+    pub(super) fn go_on(&self) {
+        self.requests().go_on = true;
+    }
+
     fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,12 +144,16 @@ impl Tasks {
     }
 
     fn take_requests(&mut self) {
-        let Requests { spawned, killed, stalled } = std::mem::take(&mut *self.yard.requests());
+        let Requests { spawned, killed, stalled, go_on } =
+            std::mem::take(&mut *self.yard.requests());
+        if go_on {
+            self.stalled.clear();
+        }
         // What is dropped here may ask for something again: no lock is held.
         if !killed.is_empty() {
             self.tasks.retain(|_, task| !killed.contains(&task.group));
         }
-        self.stalled.extend(stalled);
+        self.stalled.extend(stalled.into_iter().filter(|_| !go_on));
         for (group, future) in spawned.into_iter().filter(|(group, _)| !killed.contains(group)) {
             self.spawned += 1;
             let ready = Arc::clone(&self.yard.ready);

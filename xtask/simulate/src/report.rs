@@ -8,8 +8,9 @@ use webhook_testkit::{FaultKind, Simulation, Survey};
 /// was put to the test.
 pub(crate) fn of(survey: &Survey, took: Duration, threads: usize) -> String {
     let days = survey.virtual_time.as_secs_f64() / 86_400.0;
+    let cpu = cpu_time().unwrap_or(took.as_secs_f64() * threads as f64);
     // Each run is played twice, and counted once.
-    let speed = 2.0 * days / (took.as_secs_f64() * threads as f64);
+    let speed = 2.0 * days / cpu;
     let mut text = String::from("\nfault                   times\n");
     for kind in FaultKind::ALL {
         let times = survey.faults.get(kind).copied().unwrap_or_default();
@@ -22,8 +23,8 @@ pub(crate) fn of(survey: &Survey, took: Duration, threads: usize) -> String {
     }
     _ = writeln!(
         text,
-        "\n{} runs, each twice, in {:.1} s on {threads} threads: {days:.0} virtual days, {speed:.0} a CPU \
-         second; {} sends, {} happenings; trace {:016x}",
+        "\n{} runs, each twice, in {:.1} s on {threads} threads ({cpu:.1} CPU seconds): {days:.0} virtual days, \
+         {speed:.0} played a CPU second; {} sends, {} happenings; trace {:016x}",
         survey.runs,
         took.as_secs_f64(),
         survey.sends,
@@ -31,6 +32,15 @@ pub(crate) fn of(survey: &Survey, took: Duration, threads: usize) -> String {
         survey.trace
     );
     text
+}
+
+/// The CPU time of this process so far, in seconds, where the system tells: user and system time, in ticks
+/// of 10 ms, are the 14th and 15th field of `/proc/self/stat` (proc(5)).
+fn cpu_time() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<f64>().ok());
+    ticks.sum::<Option<f64>>().map(|ticks| ticks / 100.0).filter(|secs| *secs > 0.0)
 }
 
 /// What nothing was learnt of, in as many runs as ought to do.

@@ -41,12 +41,15 @@ fn judge(delivery: &Delivery, attempts: &[Attempt], book: &DeliveryBook) -> Judg
         DeliveryStatus::Cancelled => count <= delivery.attempts,
         status => !status.is_final() || count == delivery.attempts,
     };
-    let fits = book.sends.len() <= book.claims.len();
+    // What is given back takes its number with it.
+    let fits = book.sends.len() <= book.claims.len()
+        && delivery.attempts as usize + book.released <= book.claims.len();
     Judgement::of(without_gaps && complete && fits, delivery.id, || {
         format!(
-            "attempts {numbers:?} on record, {} counted, {} claims, {} sends, {}",
+            "attempts {numbers:?} on record, {} counted, {} claims, {} given back, {} sends, {}",
             delivery.attempts,
             book.claims.len(),
+            book.released,
             book.sends.len(),
             delivery.status
         )

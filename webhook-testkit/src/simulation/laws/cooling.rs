@@ -1,3 +1,5 @@
+use std::{collections::BTreeMap, time::Duration};
+
 use webhook_core::{Claimed, EndpointId, Enqueue, Enqueued};
 
 use super::{Judgement, Law};
@@ -20,8 +22,11 @@ use crate::{
 // - endpoints.all(|endpoint| endpoint.health.is_well())
 // + endpoints.all(|_| true)
 /// Nothing is started to an endpoint that rests; then only the probe; and no publisher goes past that.
-#[derive(Debug)]
-pub(super) struct Cooling;
+#[derive(Debug, Default)]
+pub(super) struct Cooling {
+    /// The probes that are out, and when their leases end.
+    probes: BTreeMap<EndpointId, Duration>,
+}
 
 impl Law for Cooling {
     fn text(&self) -> (&'static str, &'static str) {
@@ -33,12 +38,51 @@ impl Law for Cooling {
 
     fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
         match &it.what {
-            What::Effect(Effect::Claimed { claimed, .. }) => claims(claimed, it, before),
+            What::Effect(Effect::Claimed { ask, claimed }) => {
+                let probes = self.probe(claimed, it.at, it.at + ask.lease, before);
+                claims(claimed, it, before).and(|| probes)
+            }
+            // Whatever comes in may be what the probe was for.
+            What::Effect(Effect::Finished { finish, .. }) => {
+                self.probes.remove(&finish.lease.delivery.endpoint);
+                Judgement::Silent
+            }
+            What::Effect(Effect::Released { lease, .. }) => {
+                self.probes.remove(&lease.delivery.endpoint);
+                Judgement::Silent
+            }
+            What::Effect(Effect::Edited(endpoint)) => {
+                self.probes.remove(&endpoint.id);
+                Judgement::Silent
+            }
             What::Effect(Effect::Enqueued { item, answer: Enqueued::Routed(_) }) => {
                 leased(item, before)
             }
             _ => Judgement::Silent,
         }
+    }
+}
+
+impl Cooling {
+    /// One probe at a time: its lease ends before there is another.
+    fn probe(
+        &mut self,
+        claimed: &Claimed,
+        now: Duration,
+        ends: Duration,
+        before: &Ledger,
+    ) -> Judgement {
+        Judgement::all(claimed.claims.iter().map(|claim| {
+            let id = claim.lease.delivery;
+            let rests = before.endpoint(id).is_some_and(|it| it.now.health.wants_probe());
+            if !rests {
+                return Judgement::Silent;
+            }
+            // Stores reckon by the millisecond.
+            let out = self.probes.insert(id.endpoint, ends);
+            let alone = out.is_none_or(|ends| now + Duration::from_millis(1) >= ends);
+            Judgement::of(alone, id, || "another probe is out".to_owned())
+        }))
     }
 }
 
@@ -55,7 +99,12 @@ fn claims(claimed: &Claimed, it: &Happening, before: &Ledger) -> Judgement {
         if endpoint.health.is_well() {
             return Judgement::Silent;
         }
-        let (most, count) = (endpoint.health.allows(now, endpoint.max_in_flight), of(id.endpoint));
+        let most = match endpoint.health.rests_until() {
+            Some(until) if now < until => 0,
+            Some(_) => 1,
+            None => endpoint.health.allows(now, endpoint.max_in_flight),
+        };
+        let count = of(id.endpoint);
         let condition = endpoint.health.condition();
         Judgement::of(count <= most as usize, id, || {
             format!("{count} claims, but it is {condition}")
