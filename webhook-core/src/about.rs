@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn descriptions_are_bounded_text() {
-        assert_eq!("für die\nBuchhaltung".parse::<Description>().unwrap().as_str().len(), 20);
+        let words: Description = "für die\nBuchhaltung".parse().unwrap();
+        assert_eq!((words.as_str(), words.as_str().len()), (&*words.to_string(), 20));
         assert!("x".repeat(1024).parse::<Description>().is_ok());
         for bad in ["", "a\0b", "\u{1b}[31m", &"x".repeat(1025)] {
             assert_eq!(bad.parse::<Description>(), Err(InvalidDescription), "{bad:?}");
@@ -180,7 +181,8 @@ mod tests {
     #[test]
     fn external_ids_are_tokens() {
         for good in ["42", "crm:acme/7", &"x".repeat(200)] {
-            assert_eq!(good.parse::<ExternalId>().unwrap().to_string(), good);
+            let id: ExternalId = good.parse().unwrap();
+            assert_eq!((id.as_str(), &*id.to_string()), (good, good));
         }
         for bad in ["", "a b", "ä", "a\n", &"x".repeat(201)] {
             assert_eq!(bad.parse::<ExternalId>(), Err(InvalidExternalId), "{bad:?}");
@@ -205,5 +207,13 @@ mod tests {
         let json = serde_json::to_string(&notes).unwrap();
         assert_eq!(json, "{\"a\":\"\",\"b\":\"ü\\u0000\"}");
         assert_eq!(serde_json::from_str::<Metadata>(&json).unwrap(), notes);
+    }
+
+    #[test]
+    fn notes_are_found_by_name_and_listed_in_its_order() {
+        let notes = Metadata::new([("b", "2"), ("a", "1")]).unwrap();
+        assert_eq!((notes.get("b"), notes.get("c")), (Some("2"), None));
+        assert_eq!(notes.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+        assert!(Metadata::default().is_empty() && !notes.is_empty());
     }
 }

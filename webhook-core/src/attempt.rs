@@ -267,6 +267,7 @@ impl From<TransportErrorKind> for FailureKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port::{Phase, TlsFailure};
     use http::StatusCode;
 
     fn text_of(status: u16, body: impl Into<Bytes>) -> String {
@@ -298,5 +299,34 @@ mod tests {
             assert_eq!(name.parse(), Ok(kind));
         }
         assert_eq!("from-the-future".parse(), Ok(FailureKind::Other));
+    }
+
+    #[test]
+    fn each_outcome_but_a_2xx_is_a_failure_of_its_kind() {
+        use TransportErrorKind as Kind;
+        let not_answered = |kind| Outcome::NotAnswered(TransportError::new(kind));
+        let table = [
+            (not_answered(Kind::BlockedLiteral), FailureKind::Blocked),
+            (not_answered(Kind::BlockedName), FailureKind::Blocked),
+            (not_answered(Kind::Resolve), FailureKind::Resolve),
+            (not_answered(Kind::Connect), FailureKind::Connect),
+            (not_answered(Kind::Tls(TlsFailure::Expired)), FailureKind::Tls),
+            (not_answered(Kind::Timeout(Phase::Head)), FailureKind::Timeout),
+            (not_answered(Kind::StaleConnection), FailureKind::StaleConnection),
+            (not_answered(Kind::Interrupted(Phase::Write)), FailureKind::Interrupted),
+            (not_answered(Kind::Protocol), FailureKind::Protocol),
+            (not_answered(Kind::Local), FailureKind::Local),
+            (not_answered(Kind::Other), FailureKind::Other),
+            (Outcome::NotSigned(SignerError::new("no key")), FailureKind::Local),
+            (Outcome::Unknown, FailureKind::Unknown),
+        ];
+        for (outcome, kind) in table {
+            assert_eq!(
+                Failure::of(&outcome).map(|failure| failure.kind),
+                Some(kind),
+                "{outcome:?}"
+            );
+        }
+        assert_eq!(Failure::of(&Outcome::Answered(Response::new(StatusCode::OK))), None);
     }
 }

@@ -146,4 +146,44 @@ mod tests {
         );
         assert_eq!(classify(&Outcome::Unknown, Timestamp::default()), AGAIN);
     }
+
+    #[test]
+    fn what_an_outcome_tells_about_the_receiver() {
+        use TransportErrorKind as Kind;
+        let answered = |code, retry_after: Option<&str>| {
+            let headers = retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap()));
+            let response = Response::new(StatusCode::from_u16(code).unwrap());
+            Outcome::Answered(response.with_headers(HeaderMap::from_iter(headers)))
+        };
+        let failed = |kind| Outcome::NotAnswered(TransportError::new(kind));
+        let busy = |secs| Sign::Busy(Duration::from_secs(secs));
+        let table = [
+            (answered(200, None), Sign::Good),
+            (answered(204, Some("60")), Sign::Good),
+            (answered(410, Some("60")), Sign::None),
+            (answered(500, None), Sign::Bad),
+            (answered(429, None), Sign::Bad),
+            (answered(429, Some("60")), busy(60)),
+            (answered(503, Some("60")), busy(60)),
+            (answered(503, Some("601")), busy(600)),
+            // Of another status, the wait is about this delivery alone.
+            (answered(500, Some("60")), Sign::Bad),
+            (answered(302, Some("60")), Sign::Bad),
+            (failed(Kind::Connect), Sign::Bad),
+            (failed(Kind::Timeout(Phase::Head)), Sign::Bad),
+            (failed(Kind::Other), Sign::Bad),
+            (failed(Kind::BlockedName), Sign::Void),
+            (failed(Kind::BlockedLiteral), Sign::Void),
+            (failed(Kind::StaleConnection), Sign::Void),
+            (failed(Kind::Local), Sign::Void),
+            (Outcome::NotSigned(SignerError::new("x")), Sign::Void),
+            // A worker that is lost may have been lost on this receiver's answer.
+            (Outcome::Unknown, Sign::Bad),
+        ];
+        let policy: RetryPolicy = "5s retry-after 10m".parse().unwrap();
+        for (outcome, expected) in table {
+            let verdict = classify(&outcome, Timestamp::default());
+            assert_eq!(sign(&outcome, verdict, &policy), expected, "{outcome:?}");
+        }
+    }
 }

@@ -375,4 +375,38 @@ mod tests {
         }
         assert_eq!("done".parse::<DeliveryStatus>(), Err(InvalidDeliveryStatus));
     }
+
+    fn delivery() -> Delivery {
+        let [event, endpoint] = [1, 2].map(uuid::Uuid::from_u128);
+        let id = DeliveryId::new(EventId::from_uuid(event), EndpointId::from_uuid(endpoint));
+        let url = "https://a.example/hooks?token=c4nary".parse().unwrap();
+        let at = Timestamp::from_unix_secs(7);
+        Delivery::new(id, TenantId::default(), "a.b".parse().unwrap(), url, at)
+    }
+
+    #[test]
+    fn as_json_a_delivery_shows_its_url_without_the_query() {
+        let json = serde_json::to_value(delivery()).unwrap();
+        assert_eq!(json["url"], "https://a.example/hooks");
+        assert!(!json.to_string().contains("c4nary"), "{json}");
+    }
+
+    #[test]
+    fn a_page_of_something_else_goes_on_at_the_same_place() {
+        let cursor = Cursor::after(&delivery());
+        assert_eq!(cursor, Cursor::new(Timestamp::from_unix_secs(7), delivery().id));
+        let page = Page::new(vec![1, 2], Some(cursor)).map(|item| item.to_string());
+        assert_eq!(page, Page::new(vec!["1".to_owned(), "2".to_owned()], Some(cursor)));
+    }
+
+    #[test]
+    fn one_of_the_filters_has_to_match() {
+        let wants = |filters: &[&str], event_type: &str| {
+            let filters = filters.iter().map(|filter| filter.parse().unwrap());
+            DeliveryQuery::default().types(filters).wants(&event_type.parse().unwrap())
+        };
+        assert!(wants(&[], "a.b"));
+        assert!(wants(&["c", "a.*"], "a.b"));
+        assert!(!wants(&["c", "a.*"], "d"));
+    }
 }

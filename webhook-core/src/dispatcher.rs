@@ -147,3 +147,23 @@ impl Report {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_add_up_field_by_field() {
+        let report = |unit| Report {
+            delivered: unit,
+            retried: 2 * unit,
+            failed: 3 * unit,
+            routed: 4 * unit,
+            released: 5 * unit,
+            leases_lost: 6 * unit,
+            cut: 7 * unit,
+        };
+        assert_eq!(report(1).and(report(10)), report(11));
+        assert_eq!(report(1).finished(), 1 + 2 + 3);
+    }
+}

@@ -458,4 +458,62 @@ mod tests {
             .into_event(|| EventId::from_uuid(uuid::Uuid::nil()), Timestamp::default());
         assert_eq!(event.body, body);
     }
+
+    fn id(number: u128) -> EventId {
+        EventId::from_uuid(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn what_the_publisher_says_is_kept_and_the_rest_is_filled_in() {
+        let (then, now) = (Timestamp::from_unix_secs(1), Timestamp::from_unix_secs(2));
+        let plain = NewEvent::json("a.b", &[1]).unwrap().into_event(|| id(1), now);
+        assert_eq!(plain, Event::new(id(1), "a.b".parse().unwrap(), now, "[1]"));
+
+        let (tenant, key): (TenantId, _) = ("acme".parse().unwrap(), "order-17");
+        let told = NewEvent::json("a.b", &[1]).unwrap().id(id(7)).occurred_at(then);
+        let told = told.tenant(tenant.clone()).content_type("text/plain").unwrap();
+        let told = told.key("invoice-42").unwrap().ordering_key(key).unwrap();
+        let expected = Event::new(id(7), "a.b".parse().unwrap(), then, "[1]")
+            .with_tenant(tenant)
+            .with_content_type("text/plain".parse().unwrap())
+            .with_key("invoice-42".parse().ok())
+            .with_ordering_key(key.parse().ok());
+        assert_eq!(told.into_event(|| panic!("it has an id"), now), expected);
+        assert_eq!(expected.key.as_ref().map(EventKey::as_str), Some("invoice-42"));
+        assert_eq!(expected.key.unwrap().to_string(), "invoice-42");
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_with_its_reason() {
+        let event = || NewEvent::new("a", "").unwrap();
+        let odd = std::collections::BTreeMap::from([(vec![1], 1)]);
+        let table = [
+            (NewEvent::new("a..b", "").map(drop), "not a valid event type"),
+            (event().content_type("json").map(drop), "not a valid content type"),
+            (event().key("").map(drop), "not a valid event key"),
+            (event().ordering_key("a b").map(drop), "not a valid ordering key"),
+            (NewEvent::json("a", &odd).map(drop), "the data cannot be written as JSON: key must"),
+        ];
+        for (result, text) in table {
+            let error = result.unwrap_err().to_string();
+            assert!(error.starts_with(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_body_may_be_as_long_as_the_limit() {
+        let event = NewEvent::new("a", "12345").unwrap();
+        assert_eq!(event.body(), b"12345");
+        assert_eq!(event.check_size(5), Ok(()));
+        assert_eq!(event.check_size(4), Err(InvalidEvent::TooLarge { len: 5, limit: 4 }));
+    }
+
+    #[test]
+    fn no_body_shows_in_debug() {
+        let event = NewEvent::new("a", "c4nary").unwrap();
+        let shown =
+            format!("{event:?} {:?}", event.clone().into_event(|| id(1), Timestamp::default()));
+        assert_eq!(shown.matches("body_bytes: 6").count(), 2, "{shown}");
+        assert!(!shown.contains("c4nary"), "{shown}");
+    }
 }

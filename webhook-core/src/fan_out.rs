@@ -172,6 +172,14 @@ mod tests {
         assert_eq!(missed, [3, 4]);
     }
 
+    #[test]
+    fn an_endpoint_that_names_its_types_is_found_by_look_up_alone() {
+        let all = snapshot(vec![endpoint(2, &["a", "b", "a"]), endpoint(1, &["a", "b.*"])]);
+        let ids: Vec<_> = all.endpoints().iter().map(|it| it.id.as_uuid().as_u128()).collect();
+        assert_eq!((ids, &*all.by_pattern), (vec![2, 1], &[1][..]));
+        assert_eq!(all.by_type.into_values().collect::<Vec<_>>(), [[0], [0]]);
+    }
+
     proptest! {
         #[test]
         fn the_index_finds_what_trying_each_filter_finds(

@@ -156,4 +156,15 @@ mod tests {
         assert_eq!("a.b".parse::<EventFilter>().unwrap().exact(), "a.b".parse().ok());
         assert_eq!("a.*".parse::<EventFilter>().unwrap().exact(), None);
     }
+
+    #[test]
+    fn a_filter_is_read_and_written_as_text() {
+        for text in ["a.b", "a.*", "*", "a.**", "**", &"x".repeat(128)] {
+            let filter: EventFilter = text.parse().unwrap();
+            assert_eq!((filter.as_str(), &*filter.to_string()), (text, text));
+        }
+        assert_eq!(EventFilter::any().as_str(), "**");
+        let exact = EventFilter::from("a.b".parse::<EventType>().unwrap());
+        assert_eq!(Ok(exact), "a.b".parse());
+    }
 }

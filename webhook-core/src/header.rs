@@ -190,4 +190,10 @@ mod tests {
         let long = [("x-a", "x".repeat(8 * 1024))];
         assert_eq!(CustomHeaders::new(long).unwrap_err(), InvalidHeader::TooMany);
     }
+
+    #[test]
+    fn whether_there_are_any_is_known() {
+        assert!(CustomHeaders::default().is_empty());
+        assert!(!CustomHeaders::new([("a", "")]).unwrap().is_empty());
+    }
 }

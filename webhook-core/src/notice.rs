@@ -165,3 +165,98 @@ impl fmt::Display for NoticeKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        endpoint::DisabledReason,
+        id::{EventId, LeaseEpoch},
+    };
+    use uuid::Uuid;
+
+    const SINCE: Timestamp = Timestamp::from_unix_millis(0);
+
+    fn delivery() -> DeliveryId {
+        let event = EventId::from_uuid(Uuid::from_u128(1));
+        DeliveryId::new(event, EndpointId::from_uuid(Uuid::from_u128(2)))
+    }
+
+    /// Each kind, its name, and what people read.
+    fn table() -> [(NoticeKind, &'static str, String); 5] {
+        let gone = EndpointState::Disabled(DisabledReason::Gone);
+        let exhausted = NoticeKind::DeliveryExhausted {
+            delivery: delivery(),
+            event_type: "a.b".parse().unwrap(),
+            attempts: 10,
+            last_error: "status 500".to_owned(),
+        };
+        let error = Some("status 500");
+        [
+            (
+                NoticeKind::failing(5, SINCE, error),
+                "endpoint_failing",
+                "the endpoint has failed 5 times in a row, last by status 500".to_owned(),
+            ),
+            (
+                NoticeKind::disabled(gone, Some("status 410")),
+                "endpoint_disabled",
+                "the endpoint is disabled (disabled-gone) after status 410".to_owned(),
+            ),
+            (
+                NoticeKind::disabled_failing(20, SINCE, error),
+                "endpoint_disabled",
+                "the endpoint is disabled (disabled-failing) after 20 failures without a success, last by \
+                 status 500"
+                    .to_owned(),
+            ),
+            (
+                NoticeKind::EndpointRecovered,
+                "endpoint_recovered",
+                "the endpoint accepts again".to_owned(),
+            ),
+            (
+                exhausted,
+                "delivery_exhausted",
+                format!(
+                    "delivery {} of a.b is given up after 10 attempts, last by status 500",
+                    delivery()
+                ),
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_kind_has_a_name_and_a_text() {
+        for (kind, name, text) in table() {
+            assert_eq!(kind.name(), name);
+            assert_eq!(kind.to_string(), text);
+        }
+        let unsaid = NoticeKind::failing(5, SINCE, None).to_string();
+        assert!(unsaid.ends_with("last by "), "{unsaid}");
+    }
+
+    #[test]
+    fn a_kind_comes_back_from_json_and_is_told_by_its_name() {
+        for (kind, name, _) in table() {
+            let json = serde_json::to_value(&kind).unwrap();
+            assert_eq!(json["kind"], name);
+            assert_eq!(serde_json::from_value::<NoticeKind>(json).unwrap(), kind);
+        }
+    }
+
+    #[test]
+    fn a_notice_is_named_by_its_cause() {
+        let lease = Lease { delivery: delivery(), epoch: LeaseEpoch::from_u64(3) };
+        let tenant: TenantId = "acme".parse().unwrap();
+        let kind = NoticeKind::EndpointRecovered;
+        let notice = Notice::new(lease, SINCE, tenant.clone(), kind.clone());
+        let name = format!("{}.3.endpoint_recovered", delivery());
+        assert_eq!((notice.id.as_str(), notice.id.to_string()), (name.as_str(), name.clone()));
+        let stored = Notice::stored(NoticeId::new(name), SINCE, tenant, delivery().endpoint, kind);
+        assert_eq!(notice, stored, "what is read again is the same");
+        let json = serde_json::to_value(&notice).unwrap();
+        assert_eq!(json["id"], notice.id.as_str());
+        assert_eq!(json["kind"], "endpoint_recovered", "the kind stands beside the rest");
+    }
+}

@@ -148,4 +148,12 @@ mod tests {
         }
         assert_eq!("stop".parse::<OrderPolicy>(), Err(InvalidOrderPolicy));
     }
+
+    #[test]
+    fn a_key_is_read_and_written_as_text() {
+        for text in ["order-17", "!", &"x".repeat(200)] {
+            let key: OrderingKey = text.parse().unwrap();
+            assert_eq!((key.as_str(), &*key.to_string()), (text, text));
+        }
+    }
 }

@@ -94,3 +94,111 @@ impl Pace {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{HealthPolicy, Sign};
+    use std::time::Duration;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_unix_secs(secs)
+    }
+
+    /// Left alone until `until`, as it asked.
+    fn resting(until: i64) -> Health {
+        let wait = Duration::from_secs(until.unsigned_abs());
+        Health::HEALTHY.after(Sign::Busy(wait), None, at(0), &HealthPolicy::new(), 16).health
+    }
+
+    /// It accepts again after a rest: two at once for now.
+    fn recovering() -> Health {
+        let probe = resting(10).probed(at(55));
+        probe.after(Sign::Good, None, at(11), &HealthPolicy::new(), 16).health
+    }
+
+    fn limited(burst: u32, taken: u32) -> Pace {
+        let rate = RateLimit::new(1, burst).unwrap();
+        Pace::new(16).with_rate(Some(rate), rate.take(0, taken, at(100)))
+    }
+
+    #[test]
+    fn the_least_of_limit_health_and_rate_is_the_room() {
+        let table = [
+            ("well", Pace::new(16), 0, 16),
+            ("some in flight", Pace::new(16), 10, 6),
+            ("more than allowed", Pace::new(16), 20, 0),
+            ("recovers", Pace::new(16).with_health(recovering()), 0, 2),
+            ("recovers, one in flight", Pace::new(16).with_health(recovering()), 1, 1),
+            ("rests", Pace::new(16).with_health(resting(101)), 0, 0),
+            ("wants a probe", Pace::new(16).with_health(resting(100)), 0, 1),
+            ("wants a probe beside others", Pace::new(16).with_health(resting(100)), 9, 1),
+            ("wants a probe, no slot", Pace::new(16).with_health(resting(100)), 16, 0),
+            ("rate", limited(5, 0), 0, 5),
+            ("rate, partly used", limited(5, 3), 0, 2),
+            ("rate, used up", limited(5, 5), 0, 0),
+            ("rate, few slots", limited(5, 0), 14, 2),
+            ("rate, recovers", limited(5, 0).with_health(recovering()), 0, 2),
+        ];
+        for (what, pace, in_flight, expected) in table {
+            assert_eq!(pace.room(in_flight, at(100)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn two_workers_meet_where_handing_out_changes_something() {
+        assert!(!Pace::new(16).is_shared());
+        assert!(limited(5, 0).is_shared());
+        assert!(Pace::new(16).with_health(resting(1)).is_shared());
+        assert!(Pace::new(16).with_health(recovering()).is_shared());
+    }
+
+    #[test]
+    fn it_opens_when_the_last_that_holds_back_lets_go() {
+        let both = limited(5, 5).with_health(resting(160));
+        let table = [
+            (Pace::new(16), None),
+            (Pace::new(16).with_health(resting(160)), Some(at(160))),
+            (Pace::new(16).with_health(resting(100)), None),
+            (limited(5, 4), None),
+            (limited(5, 5), Some(at(101))),
+            (both, Some(at(160))),
+            (both.with_health(resting(100)), Some(at(101))),
+        ];
+        for (pace, expected) in table {
+            assert_eq!(pace.opens_at(at(100)), expected, "{pace:?}");
+        }
+    }
+
+    #[test]
+    fn what_starts_uses_up_the_rate_and_is_the_probe_if_one_is_wanted() {
+        let (now, end) = (at(100), at(145));
+        assert_eq!(Pace::new(16).after(3, now, end), Pace::new(16));
+        assert_eq!(limited(5, 2).after(3, now, end), limited(5, 5));
+        let rests = limited(5, 0).with_health(resting(100));
+        assert_eq!(rests.after(0, now, end), rests, "nothing starts, nothing changes");
+        let probed = rests.after(1, now, end);
+        assert_eq!(probed, limited(5, 1).with_health(resting(100).probed(end)));
+        assert_eq!(probed.room(0, now), 0, "one probe and no more");
+    }
+
+    #[test]
+    fn slots_say_how_many_may_be_in_flight_but_for_a_rest() {
+        assert_eq!(Pace::new(16).slots(), 16);
+        assert_eq!(Pace::new(16).with_health(resting(160)).slots(), 16);
+        assert_eq!(Pace::new(16).with_health(recovering()).slots(), 2);
+        assert_eq!(Pace::new(1).with_health(recovering()).slots(), 1);
+    }
+
+    #[test]
+    fn it_is_made_of_what_its_endpoint_says() {
+        let id = crate::id::EndpointId::from_uuid(uuid::Uuid::nil());
+        let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap())
+            .with_max_in_flight(7)
+            .with_rate(RateLimit::new(1, 5).ok())
+            .with_health(recovering());
+        let pace = Pace::of(&endpoint, 42);
+        let expected = Pace::new(7).with_rate(RateLimit::new(1, 5).ok(), 42);
+        assert_eq!(pace, expected.with_health(recovering()));
+    }
+}

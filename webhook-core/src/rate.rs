@@ -153,8 +153,10 @@ mod tests {
             ("10/s burst", None),
         ];
         for (text, expected) in table {
-            let limit = text.parse::<RateLimit>().map(|limit| limit.to_string());
-            assert_eq!(limit.ok().as_deref(), expected, "{text}");
+            let limit = text.parse::<RateLimit>().ok();
+            assert_eq!(limit.map(|limit| limit.to_string()).as_deref(), expected, "{text}");
+            let again = limit.map(|limit| RateLimit::new(limit.per_second(), limit.burst()));
+            assert_eq!(again, limit.map(Ok), "{text}");
         }
     }
 
@@ -191,6 +193,30 @@ mod tests {
         let used = limit.take(0, 5, at(1_000_000));
         assert_eq!(limit.available(used, at(999_950)), 0);
         assert_eq!(limit.next_at(used, at(999_950)), at(1_000_100));
+    }
+
+    #[test]
+    fn the_wait_is_rounded_up_to_a_millisecond() {
+        let at = Timestamp::from_unix_millis;
+        for (per_second, millis) in [(1, 1000), (3, 334), (1000, 1), (100_000, 1)] {
+            let limit = RateLimit::new(per_second, 1).unwrap();
+            let used = limit.take(0, 1, at(5000));
+            assert_eq!(limit.next_at(used, at(5000)), at(5000 + millis), "{per_second}/s");
+        }
+        let limit = RateLimit::new(3, 2).unwrap();
+        assert_eq!(limit.next_at(0, at(5000)), at(5000), "one may now");
+    }
+
+    #[test]
+    fn what_reaches_further_than_a_burst_and_a_later_look_is_forgotten() {
+        let limit = RateLimit::new(10, 5).unwrap();
+        let now = Timestamp::from_unix_secs(1000);
+        // Half a second of burst, and a minute.
+        let most = 1000 * SECOND + 60_500_000;
+        assert_eq!(limit.next_at(most, now), Timestamp::from_unix_millis(1_060_100));
+        assert_eq!((limit.available(most, now), limit.available(most + 1, now)), (0, 5));
+        assert_eq!(limit.take(most, 1, now), most + 100_000);
+        assert_eq!(limit.take(most + 1, 1, now), 1000 * SECOND + 100_000);
     }
 
     proptest! {

@@ -264,6 +264,7 @@ pub(crate) fn mix(value: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::id::{EndpointId, EventId};
+    use std::collections::BTreeSet;
     use uuid::Uuid;
 
     fn delivery(number: u128) -> DeliveryId {
@@ -346,6 +347,31 @@ mod tests {
         let waits: Vec<_> = (0..2000).filter_map(|n| policy.wait_after(1, delivery(n))).collect();
         assert!(waits.iter().min() < Some(&Duration::from_secs(81)), "{:?}", waits.iter().min());
         assert!(waits.iter().max() > Some(&Duration::from_secs(119)), "{:?}", waits.iter().max());
+    }
+
+    #[test]
+    fn jitter_reaches_both_its_bounds_and_what_lies_between() {
+        let policy: RetryPolicy = "10ms jitter 10%".parse().unwrap();
+        let waits = (0..100).filter_map(|n| policy.wait_after(1, delivery(n)));
+        let waits: BTreeSet<_> = waits.map(|wait| wait.as_millis()).collect();
+        assert_eq!(waits, BTreeSet::from([9, 10, 11]));
+    }
+
+    /// What is on record was decided by the versions of before, and is explained by this one.
+    #[test]
+    fn the_same_delivery_waits_the_same_in_every_version() {
+        let policy: RetryPolicy = "1000s,1000s".parse().unwrap();
+        let wait = |n, failures| policy.wait_after(failures, delivery(n)).unwrap().as_millis();
+        let waits = [(1, 1), (1, 2), (2, 1), (u128::MAX, 1)].map(|(n, failures)| wait(n, failures));
+        assert_eq!(waits, [1_076_759, 1_187_313, 815_489, 842_641]);
+    }
+
+    /// The first numbers of the generator that starts from 0, as its author publishes them.
+    #[test]
+    fn the_hash_is_the_published_one() {
+        let gamma = 0x9e37_79b9_7f4a_7c15;
+        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(mix(gamma), 0x6e78_9e6a_a1b9_65f4);
     }
 
     proptest::proptest! {

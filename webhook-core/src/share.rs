@@ -108,4 +108,24 @@ mod tests {
         ["a", "b", "c", "d"].iter().for_each(|name| shares.note_work(&tenant(name)));
         assert_eq!(shares.room(&tenant("a")), 3);
     }
+
+    #[test]
+    fn what_is_noted_or_taken_twice_counts_twice() {
+        let (a, mut shares) = (tenant("a"), Shares::new(8, 20));
+        ["a", "b"].iter().for_each(|name| shares.note_work(&tenant(name)));
+        [1, 2].iter().for_each(|count| shares.note_in_flight(&a, *count));
+        assert_eq!(shares.room(&a), 5);
+        [1, 3].iter().for_each(|count| shares.take(&a, *count));
+        assert_eq!((shares.room(&a), shares.room(&tenant("b"))), (1, 8));
+    }
+
+    #[test]
+    fn one_who_has_all_the_work_has_had_its_part_when_nothing_is_left() {
+        let (a, mut shares) = (tenant("a"), Shares::new(8, 3));
+        shares.note_work(&a);
+        shares.take(&a, 2);
+        assert!(!shares.had_its_part(&a));
+        shares.take(&a, 1);
+        assert!(shares.had_its_part(&a));
+    }
 }

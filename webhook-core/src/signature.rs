@@ -386,3 +386,23 @@ pub enum InvalidSigning {
     #[error("unknown signing profile; expected standard or body-hmac")]
     UnknownProfile,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_have_stable_names() {
+        for (profile, name) in [(Profile::Standard, "standard"), (Profile::BodyHmac, "body-hmac")] {
+            assert_eq!(profile.to_string(), name);
+            assert_eq!(name.parse(), Ok(profile));
+        }
+        assert_eq!("none".parse::<Profile>(), Err(InvalidSigning::UnknownProfile));
+    }
+
+    #[test]
+    fn no_body_shows_in_debug() {
+        let shown = format!("{:?}", Message::new("id", Timestamp::default(), b"c4nary"));
+        assert!(shown.contains("body_bytes: 6") && !shown.contains("c4nary"), "{shown}");
+    }
+}

@@ -185,6 +185,8 @@ mod tests {
             ("https://example..com/", InvalidUrl::Host),
             ("https://.example.com/", InvalidUrl::Host),
             ("https:///x.example/", InvalidUrl::Host),
+            // Three bytes for each once it is parsed.
+            (&format!("https://x.example/{}", "ä".repeat(700)), InvalidUrl::TooLong),
         ];
         for (text, expected) in table {
             assert_eq!(text.parse::<EndpointUrl>().unwrap_err(), expected, "{text:?}");
@@ -213,8 +215,10 @@ mod tests {
         assert_eq!((url.authority(), url.port()), ("billing.example", 443));
         assert_eq!(url.path_and_query(), "/hooks?x=1");
         assert_eq!(url.host(), Host::Domain("billing.example"));
+        assert!(url.is_https());
         let url: EndpointUrl = "http://[::1]:8080".parse().unwrap();
         assert_eq!((url.authority(), url.path_and_query()), ("[::1]:8080", "/"));
+        assert!(!url.is_https());
     }
 
     #[test]

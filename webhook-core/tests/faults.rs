@@ -191,6 +191,77 @@ async fn an_outcome_that_can_never_be_recorded_stops_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_store_that_fails_while_outcomes_are_written_one_by_one_gets_the_rest_later() {
+    let engine = Engine::new(3, 1).await;
+    let faults = [StoreErrorKind::Other, StoreErrorKind::Other, StoreErrorKind::Unavailable];
+    engine.store.fails(StoreCall::Finish, faults.map(Fault::Before));
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    let stop = engine.clock.sleep(Duration::from_secs(20));
+    assert_eq!(engine.drive(dispatcher.run(stop)).delivered, 2);
+    assert_eq!(engine.transport.requests().len(), 3, "nothing is sent again for that");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_endpoints_are_read_one_by_one_gets_the_claims_back() {
+    let engine = Engine::new(3, 1).await;
+    let faults = [StoreErrorKind::Corrupt, StoreErrorKind::Unavailable];
+    engine.store.fails(StoreCall::Endpoints, faults.map(Fault::Before));
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    let report = engine.run_until_idle(&dispatcher);
+    assert_eq!((report.delivered, report.released), (3, 3), "{report:?}");
+}
+
+/// Stores an event of each of these tenants for a dispatcher to route.
+async fn store_unrouted(engine: &Engine, tenants: &[&str]) {
+    for tenant in tenants {
+        let event = sample::event("a").tenant(tenant.parse().unwrap());
+        let event = event.into_event(|| engine.ids.event(), engine.clock.now());
+        engine.memory.enqueue(vec![Enqueue::unrouted(event)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_whose_endpoints_cannot_be_read_keeps_no_other_from_being_routed() {
+    let engine = Engine::new(0, 0).await;
+    store_unrouted(&engine, &["acme", "other", "other"]).await;
+    engine.store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Corrupt)]);
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    let stop = engine.clock.sleep(Duration::from_secs(1));
+    assert_eq!(engine.drive(dispatcher.run(stop)).routed, 2);
+    assert_eq!(engine.store.calls(StoreCall::Snapshot), 2, "one look for each tenant");
+    assert_eq!(engine.run_until_idle(&dispatcher).routed, 1, "and comes back after its lease");
+    assert!(engine.elapsed() >= Duration::from_secs(30), "{:?}", engine.elapsed());
+}
+
+#[tokio::test]
+async fn routing_waits_while_the_store_is_away() {
+    let engine = Engine::new(0, 0).await;
+    store_unrouted(&engine, &["acme"]).await;
+    engine.store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Unavailable)]);
+    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
+    assert_eq!(engine.run_until_idle(&dispatcher).routed, 1);
+}
+
+#[tokio::test]
+async fn waiting_for_idleness_outlasts_what_passes_and_nothing_else() {
+    let engine = Engine::new(0, 0).await;
+    let wait = || engine.drive(until_idle(&*engine.store, &engine.clock, None));
+    let passing = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
+    engine.store.fails(StoreCall::Backlog, passing.map(Fault::Before));
+    assert_eq!(wait().unwrap().pending, 0);
+    assert_eq!(engine.store.calls(StoreCall::Backlog), 3);
+    for kind in [StoreErrorKind::Refused, StoreErrorKind::Schema, StoreErrorKind::Other] {
+        engine.store.fails(StoreCall::Backlog, [Fault::Before(kind)]);
+        assert_eq!(wait().unwrap_err().kind(), kind);
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_says_nothing_of_urls_accepts_each() {
+    assert!(Poison.accepts(&"http://127.0.0.1/".parse().unwrap()).is_ok());
+}
+
+#[tokio::test]
 async fn what_was_delivered_before_a_long_outage_of_the_store_is_not_sent_again() {
     let engine = Engine::new(1, 1).await;
     let outage = std::iter::repeat_n(Fault::Before(StoreErrorKind::Unavailable), 40);

@@ -17,12 +17,12 @@ use std::{
 };
 
 use webhook_core::{
-    Clock, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event, FailReason, Publisher,
-    SendError, Sent, StoreErrorKind,
+    Clock, CustomHeaders, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
+    FailReason, Publisher, SendError, Sent, Signing, StoreErrorKind, Timeout, TransportErrorKind,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
-    StoreCall, refused, reset, sample, status, timeout,
+    StoreCall, fault, refused, reset, sample, status, timeout,
 };
 
 struct Call {
@@ -195,5 +195,43 @@ fn nothing_is_sent_when_its_record_cannot_be_opened() {
     let publisher = call.publisher().tracked(Arc::new(store));
     let error = call.run(publisher.publish(&call.event())).unwrap_err();
     assert!(matches!(error, SendError::Tracking(_)));
+    assert_eq!(error.to_string(), "nothing was sent, because its record could not be opened");
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "the store is not available");
     assert_eq!(call.transport.requests().len(), 0);
+}
+
+#[test]
+fn a_record_that_cannot_be_written_does_not_undo_what_was_sent() {
+    let call = Call::new();
+    let store = FaultyStore::new(call.store.clone());
+    store.fails(StoreCall::RecordTracked, [Fault::Before(StoreErrorKind::Unavailable)]);
+    let publisher = call.publisher().tracked(Arc::new(store));
+    assert_eq!(call.run(publisher.publish(&call.event())).unwrap().attempts, 1);
+    assert_eq!(call.transport.requests().len(), 1);
+}
+
+#[test]
+fn a_fault_of_our_own_uses_up_an_attempt_as_somebody_waits() {
+    let call = Call::new();
+    call.transport.otherwise(fault(TransportErrorKind::Local));
+    let error = call.run(call.publisher().publish(&call.event())).unwrap_err();
+    assert!(matches!(error, SendError::Failed { attempts: 3, .. }), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "its text says it all");
+}
+
+#[test]
+fn requests_are_signed_headed_and_timed_as_the_publisher_was_told() {
+    let call = Call::new();
+    let headers = CustomHeaders::new([("authorization", "Bearer t0ken")]).unwrap();
+    let publisher = call
+        .publisher()
+        .signing(Signing::with_secret("secret".parse().unwrap()))
+        .headers(headers)
+        .timeout(Timeout::new(Duration::from_secs(7)).unwrap());
+    call.run(publisher.publish(&call.event())).unwrap();
+    let request = call.transport.requests().remove(0).request;
+    assert_eq!(request.headers["authorization"], "Bearer t0ken");
+    assert!(request.headers.contains_key("x-signature"));
+    assert_eq!(request.timeout, Duration::from_secs(7));
 }

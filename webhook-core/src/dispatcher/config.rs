@@ -227,3 +227,37 @@ pub enum InvalidDispatcherConfig {
         needed: Duration,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_gets_half_unless_told_otherwise_and_never_nothing_or_more_than_all() {
+        let share = |concurrency, most: Option<usize>| {
+            let config = DispatcherConfig::new().concurrency(concurrency);
+            most.map_or(config.clone(), |most| config.tenant_share(most)).share()
+        };
+        let table =
+            [(10, None, 5), (9, None, 5), (10, Some(3), 3), (10, Some(0), 1), (10, Some(11), 10)];
+        for (concurrency, most, expected) in table {
+            assert_eq!(share(concurrency, most), expected, "{concurrency} {most:?}");
+        }
+    }
+
+    #[test]
+    fn a_shorter_longest_attempt_permits_a_shorter_lease() {
+        let secs = Duration::from_secs;
+        let config = DispatcherConfig::default()
+            .max_timeout(secs(5))
+            .recording_budget(secs(2))
+            .claim_budget(secs(1));
+        assert_eq!(config.clone().lease(secs(8)).validate(), Ok(()));
+        assert_eq!(
+            config.lease(secs(7)).validate(),
+            Err(InvalidDispatcherConfig::Lease { needed: secs(8) })
+        );
+        let nothing = DispatcherConfig::default().max_timeout(Duration::ZERO);
+        assert_eq!(nothing.validate(), Err(InvalidDispatcherConfig::MaxTimeout));
+    }
+}

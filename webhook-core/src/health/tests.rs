@@ -243,6 +243,113 @@ fn a_policy_that_is_off_still_grants_a_pause() {
     assert!(!health.after(busy, None, at(0), &HealthPolicy::off(), MAX).health.is_well());
 }
 
+/// After how many failures in a row, a second apart, each thing happens.
+fn happens_after(policy: &HealthPolicy) -> (Option<u64>, Option<u64>, Option<u64>) {
+    let (mut health, mut happened) = (Health::HEALTHY, (None, None, None));
+    for failures in 1..=50 {
+        let turn = health.after(Sign::Bad, None, at(failures), policy, MAX);
+        let told = turn.notice.filter(|_| !turn.gives_up);
+        happened.0 = happened.0.or(told.map(|_| failures));
+        happened.1 = happened.1.or(turn.health.rests_until().map(|_| failures));
+        happened.2 = happened.2.or(turn.gives_up.then_some(failures));
+        health = turn.health;
+    }
+    happened
+}
+
+#[test]
+fn each_setting_is_heeded_and_none_of_them_is_zero() {
+    let days = Some(Duration::from_secs(5 * DAY));
+    let secs = |secs| Some(Duration::from_secs(secs));
+    let usual = || HealthPolicy::default().disable_min(2);
+    let table = [
+        (usual(), (Some(5), Some(10), None)),
+        (usual().disable_after(days).warn_after(3), (Some(3), Some(10), None)),
+        (usual().warn_after(0).cool_after(0), (Some(1), Some(1), None)),
+        (usual().cool_after(4), (Some(5), Some(4), None)),
+        (usual().disable_after(secs(30)), (Some(5), Some(10), Some(31))),
+        (usual().disable_after(secs(0)), (None, None, Some(2))),
+        (usual().disable_after(secs(0)).disable_min(0), (None, None, Some(1))),
+        (usual().disable_after(secs(8)).disable_min(7), (Some(5), None, Some(9))),
+        (usual().disable_after(None), (Some(5), Some(10), None)),
+    ];
+    for (policy, expected) in table {
+        assert_eq!(happens_after(&policy), expected, "{policy:?}");
+    }
+}
+
+#[test]
+fn rests_double_from_the_first_to_the_longest() {
+    let policy = HealthPolicy::new().cool_down(Duration::from_secs(10), Duration::from_secs(35));
+    let rests = [1, 2, 3, 4, u32::MAX].map(|number| policy.cool_down_of(number).as_secs());
+    assert_eq!(rests, [10, 20, 35, 35, 35]);
+}
+
+#[test]
+fn what_may_turn_is_only_what_may() {
+    let (mut endpoint, policy) = (Endpoint::default(), HealthPolicy::new());
+    let may = |health: Health, secs, policy: &HealthPolicy| {
+        [1, 3, 4, 7, 8, 13, 14].map(|failures| health.may_turn(failures, at(secs), policy))
+    };
+    let [no, yes] = [false, true];
+    assert_eq!(
+        may(endpoint.health, 0, &policy),
+        [no, no, no, no, no, yes, yes],
+        "ten make it rest"
+    );
+    (0..6).for_each(|_| endpoint.end_at(0, Sign::Bad));
+    assert_eq!(may(endpoint.health, 0, &policy), [no, no, yes, yes, yes, yes, yes]);
+    let never_rests = policy.cool_after(u32::MAX);
+    assert_eq!(may(endpoint.health, 5 * DAY - 1, &never_rests), [no; 7]);
+    let twenty = [no, no, no, no, no, no, yes];
+    assert_eq!(may(endpoint.health, 5 * DAY, &never_rests), twenty, "and five days");
+    endpoint.end_at(0, Sign::Busy(Duration::from_secs(1)));
+    assert_eq!(may(endpoint.health, 0, &never_rests), [yes; 7], "it is not well");
+}
+
+#[test]
+fn a_success_of_before_the_rest_puts_off_the_end_alone() {
+    let mut endpoint = Endpoint::default();
+    (0..10).for_each(|_| endpoint.end_at(0, Sign::Bad));
+    endpoint.end_at(20, Sign::Good);
+    let failing = endpoint.health.condition();
+    assert_eq!(failing, Condition::Cooling { failures: 10, until: at(30) });
+    assert_eq!(endpoint.health.failing_since, Some(at(20)));
+}
+
+#[test]
+fn a_stored_ramp_that_makes_no_sense_keeps_nothing_from_being_sent() {
+    for (ramp, allowed, slots) in [(0, 1, MAX), (1, 1, 1), (MAX + 1, MAX, MAX)] {
+        let health: Health = serde_json::from_str(&format!("{{\"ramp\":{ramp}}}")).unwrap();
+        assert_eq!((health.allows(at(0), MAX), health.slots(MAX)), (allowed, slots), "{ramp}");
+    }
+}
+
+#[test]
+fn each_condition_is_said_in_a_line() {
+    let mut endpoint = Endpoint::default();
+    let mut said = Vec::new();
+    let mut say = |health: Health| said.push(health.condition().to_string());
+    say(endpoint.health);
+    (0..3).for_each(|_| endpoint.end_at(0, Sign::Bad));
+    say(endpoint.health);
+    (0..7).for_each(|_| endpoint.end_at(0, Sign::Bad));
+    say(endpoint.health);
+    endpoint.try_at(30, Sign::Good);
+    say(endpoint.health);
+    endpoint = Endpoint::default();
+    endpoint.end_at(0, Sign::Busy(Duration::from_secs(60)));
+    say(endpoint.health);
+    let expected = [
+        "healthy",
+        "failing, 3 times in a row since 1970-01-01T00:00:00.000Z",
+        "left alone until 1970-01-01T00:00:30.000Z, after 10 failures in a row",
+        "recovering, 2 attempts at once",
+        "left alone until 1970-01-01T00:01:00.000Z, as it asked",
+    ];
+    assert_eq!(said, expected);
+}
+
 #[test]
 fn health_is_stored_as_json_and_read_back_by_older_and_newer_versions() {
     let mut endpoint = Endpoint::default();

@@ -442,6 +442,17 @@ fn replayed() {
 }
 
 #[test]
+fn sent_as_a_test() {
+    let story = Story::begin().again(Trigger::Test).attempt(answered(413)).later(1);
+    story.reads(&expect![[r#"
+        the endpoint wants invoice.*
+        attempt 1, 1s ago, as a test: status 413
+          the receiver takes no body of this size
+        next: attempt 2 of 10 in 3s, after the 1st wait of its retry policy (5s, spread by 20%)
+    "#]]);
+}
+
+#[test]
 fn not_wanted_any_more() {
     let mut story = Story::begin().attempt(answered(204)).later(60);
     story.endpoint = story.endpoint.with_filters(vec!["order.*".parse().unwrap()]);

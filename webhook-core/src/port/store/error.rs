@@ -68,3 +68,18 @@ impl StoreErrorKind {
         matches!(self, Self::Corrupt | Self::Exists | Self::Other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_told_and_the_reason_is_its_cause() {
+        let error = StoreError::because(StoreErrorKind::Unavailable, "connection refused");
+        assert_eq!(
+            (error.to_string(), error.cause()),
+            ("the store is not available".to_owned(), "connection refused".to_owned(),)
+        );
+        assert_eq!(StoreError::new(StoreErrorKind::Corrupt).cause(), "");
+    }
+}

@@ -235,3 +235,65 @@ pub enum Routed {
     /// It was routed already, or there is no such event.
     NotUnrouted,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use uuid::Uuid;
+
+    const TO: EndpointId = EndpointId::from_uuid(Uuid::nil());
+
+    fn leased() -> NewDelivery {
+        NewDelivery::leased(TO, Duration::from_secs(45)).with_worker("w".parse().ok())
+    }
+
+    fn enqueue(deliveries: Vec<NewDelivery>) -> Enqueue {
+        let id = EventId::from_uuid(Uuid::from_u128(1));
+        let event = Event::new(id, "a".parse().unwrap(), Timestamp::default(), "");
+        Enqueue::routed(event, FanOut::by(TenantVersion::default(), deliveries))
+    }
+
+    #[test]
+    fn some_dispatcher_has_to_look_when_a_delivery_is_nobodys_yet() {
+        let (pending, missed) = (|| NewDelivery::pending(TO), || NewDelivery::missed(TO));
+        let table = [
+            (vec![], false),
+            (vec![leased()], false),
+            (vec![missed()], false),
+            (vec![pending()], true),
+            (vec![leased(), missed(), pending()], true),
+        ];
+        for (deliveries, waits) in table {
+            assert_eq!(enqueue(deliveries.clone()).waits(), waits, "{deliveries:?}");
+        }
+        assert!(Enqueue::unrouted(enqueue(vec![]).event).waits(), "it has to be routed");
+    }
+
+    #[test]
+    fn without_leases_everything_waits_for_whoever_claims_it() {
+        let deliveries = vec![leased(), NewDelivery::missed(TO)];
+        let stripped = enqueue(deliveries).without_leases().fan_out.unwrap().deliveries;
+        let statuses: Vec<_> = stripped.iter().map(NewDelivery::status).collect();
+        assert_eq!(statuses, [DeliveryStatus::Pending, DeliveryStatus::Missed]);
+        assert!(stripped.iter().all(|new| new.worker.is_none()), "{stripped:?}");
+    }
+
+    #[test]
+    fn only_what_is_leased_is_claimed_by_somebody() {
+        let worker: WorkerName = "w".parse().unwrap();
+        assert_eq!(leased().claimed_by(), Some(&worker));
+        assert_eq!(NewDelivery::pending(TO).with_worker(Some(worker)).claimed_by(), None);
+    }
+
+    #[test]
+    fn pending_deliveries_are_due_at_once_by_the_version_they_were_found_at() {
+        let version = TenantVersion::default();
+        let fan_out = FanOut::pending(version, [TO]);
+        let route = Route::new(EventId::from_uuid(Uuid::nil()), version, vec![TO]);
+        assert_eq!((fan_out.version, route.version), (Some(version), version));
+        for new in fan_out.deliveries.iter().chain(&route.deliveries) {
+            assert_eq!((new.endpoint, new.status()), (TO, DeliveryStatus::Pending));
+        }
+    }
+}

@@ -141,3 +141,32 @@ impl Default for PruneCursor {
         Self::Deliveries(DeliveryStatus::Success, None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_field_by_field_and_go_on_where_the_later_one_ended() {
+        let part = |unit| {
+            let part = Pruned::default().with_deliveries(unit, 2 * unit).with_events(3 * unit);
+            part.with_endpoints(4 * unit).with_notices(5 * unit)
+        };
+        let cursor = Some(PruneCursor::Notices);
+        assert_eq!(part(1).and(part(10).then(cursor)), part(11).then(cursor));
+        assert_eq!(part(1).then(cursor).and(part(10)), part(11), "that was the end");
+    }
+
+    #[test]
+    fn a_prune_removes_from_the_beginning_unless_told_otherwise() {
+        let day = Duration::from_secs(24 * 3600);
+        let prune = Prune::older_than(day);
+        assert_eq!((prune.older_than, prune.dry_run, prune.cursor), (day, false, None));
+        assert!(prune.dry_run().dry_run);
+        let cursor = PruneCursor::default();
+        assert_eq!(cursor, PruneCursor::Deliveries(DeliveryStatus::Success, None));
+        assert_eq!(prune.after(cursor).cursor, Some(cursor));
+        let limits = [0, 1, 7, 1000, 1001].map(|limit| prune.limit(limit).limit);
+        assert_eq!(limits, [1, 1, 7, 1000, 1000]);
+    }
+}

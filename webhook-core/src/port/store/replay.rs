@@ -77,3 +77,26 @@ impl Replayed {
         Self { began_at, count: 0, next: None, endpoint_gone: true }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{id::EndpointId, replay::Include};
+
+    #[test]
+    fn the_next_page_is_of_the_same_replay_and_counts_from_when_it_began() {
+        let replay = Replay::new(EndpointId::from_uuid(uuid::Uuid::nil()), Include::Failed);
+        let first = ReplayPage::first(replay.clone());
+        assert_eq!((first.began_at, first.dry_run), (None, false));
+        assert!(first.clone().dry_run().dry_run);
+        let limits = [0, 1, 7, 1000, 1001].map(|limit| first.clone().limit(limit).limit);
+        assert_eq!(limits, [1, 1, 7, 1000, 1000]);
+
+        let began = Timestamp::from_unix_secs(7);
+        let mut state = ReplayState::new(replay, began);
+        let next = ReplayPage::next(&state);
+        assert_eq!(next, Some(ReplayPage { began_at: Some(began), ..first }));
+        state.next = None;
+        assert_eq!(ReplayPage::next(&state), None, "that was the end");
+    }
+}
