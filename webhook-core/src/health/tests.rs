@@ -285,6 +285,58 @@ fn rests_double_from_the_first_to_the_longest() {
     assert_eq!(rests, [10, 20, 35, 35, 35]);
 }
 
+/// Left alone until 30, by ten failures at once.
+fn rested() -> Endpoint {
+    let mut endpoint = Endpoint::default();
+    (0..10).for_each(|_| endpoint.end_at(0, Sign::Bad));
+    endpoint
+}
+
+#[test]
+fn a_probe_that_tells_nothing_makes_way_for_another_at_once() {
+    let mut endpoint = rested();
+    assert!(endpoint.try_at(30, Sign::Void));
+    assert_eq!(endpoint.allows(30), 1, "without waiting for its lease to end");
+    endpoint.end_at(31, Sign::Void);
+    assert_eq!(endpoint.health.rests_until(), Some(at(30)), "which is no probe tells nothing");
+}
+
+#[test]
+fn a_probe_that_is_asked_for_a_pause_gives_it_and_ends() {
+    let mut endpoint = rested();
+    assert!(endpoint.try_at(30, Sign::Busy(Duration::from_secs(5))));
+    assert_eq!(endpoint.health.rests_until(), Some(at(35)), "not when its lease would have ended");
+    endpoint.end_at(31, Sign::Bad);
+    assert_eq!(endpoint.health.rests_until(), Some(at(35)), "what was in flight says nothing new");
+}
+
+#[test]
+fn a_failure_after_the_rest_makes_another_though_it_was_no_probe() {
+    let mut endpoint = rested();
+    endpoint.end_at(29, Sign::Bad);
+    assert_eq!(endpoint.health.rests_until(), Some(at(30)));
+    endpoint.end_at(30, Sign::Bad);
+    assert_eq!(endpoint.health.rests_until(), Some(at(90)));
+}
+
+#[test]
+fn a_pause_begins_the_recovery_anew() {
+    let mut endpoint = rested();
+    (30..33).for_each(|secs| assert!(endpoint.try_at(secs, Sign::Good)));
+    assert_eq!(endpoint.allows(33), 4);
+    assert!(endpoint.try_at(33, Sign::Busy(Duration::from_secs(7))));
+    assert!(endpoint.try_at(40, Sign::Good));
+    assert_eq!(endpoint.allows(40), 2);
+}
+
+#[test]
+fn who_may_have_as_many_as_ever_is_healthy() {
+    let mut endpoint = rested();
+    let accepted = (30..)
+        .take_while(|secs| !endpoint.health.is_healthy() && endpoint.try_at(*secs, Sign::Good));
+    assert_eq!(accepted.count() as u32, MAX - 1, "two at once after the first");
+}
+
 #[test]
 fn what_may_turn_is_only_what_may() {
     let (mut endpoint, policy) = (Endpoint::default(), HealthPolicy::new());
@@ -309,8 +361,7 @@ fn what_may_turn_is_only_what_may() {
 
 #[test]
 fn a_success_of_before_the_rest_puts_off_the_end_alone() {
-    let mut endpoint = Endpoint::default();
-    (0..10).for_each(|_| endpoint.end_at(0, Sign::Bad));
+    let mut endpoint = rested();
     endpoint.end_at(20, Sign::Good);
     let failing = endpoint.health.condition();
     assert_eq!(failing, Condition::Cooling { failures: 10, until: at(30) });
