@@ -5,6 +5,7 @@
 
 mod ci;
 mod conformance;
+mod coverage;
 mod deny;
 mod layers;
 mod run;
@@ -81,6 +82,12 @@ const VERBS: &[Verb] = &[
         takes: "[...]",
         about: "whatever dies at the worst moment: is anything lost? `crash --help` names the rest",
         steps: &[ci::CRASH],
+    },
+    Verb {
+        name: "coverage",
+        takes: "",
+        about: "measurement: how much of webhook-core do its tests run? (installs cargo-llvm-cov)",
+        steps: &[coverage::STEP],
     },
     Verb {
         name: "bench",
@@ -165,7 +172,8 @@ mod tests {
 
     #[test]
     fn ci_runs_the_steps_of_every_other_verb_but_measurements() {
-        for verb in VERBS.iter().filter(|verb| verb.name != "bench") {
+        let measurements = ["bench", "coverage"];
+        for verb in VERBS.iter().filter(|verb| !measurements.contains(&verb.name)) {
             for step in verb.steps {
                 assert!(ci::ALL.iter().any(|known| known.name == step.name), "{}", step.name);
             }
