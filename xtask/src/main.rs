@@ -8,6 +8,7 @@ mod conformance;
 mod coverage;
 mod deny;
 mod layers;
+mod mutants;
 mod run;
 mod simulate;
 mod step;
@@ -88,6 +89,12 @@ const VERBS: &[Verb] = &[
         takes: "",
         about: "measurement: how much of webhook-core do its tests run? (installs cargo-llvm-cov)",
         steps: &[coverage::STEP],
+    },
+    Verb {
+        name: "mutants",
+        takes: "",
+        about: "measurement: do they notice what is broken in it? (installs cargo-mutants)",
+        steps: &[mutants::STEP],
     },
     Verb {
         name: "bench",
@@ -172,7 +179,7 @@ mod tests {
 
     #[test]
     fn ci_runs_the_steps_of_every_other_verb_but_measurements() {
-        let measurements = ["bench", "coverage"];
+        let measurements = ["bench", "coverage", "mutants"];
         for verb in VERBS.iter().filter(|verb| !measurements.contains(&verb.name)) {
             for step in verb.steps {
                 assert!(ci::ALL.iter().any(|known| known.name == step.name), "{}", step.name);
