@@ -214,7 +214,7 @@ fn a_record_that_cannot_be_written_does_not_undo_what_was_sent() {
 #[test]
 fn a_fault_of_our_own_uses_up_an_attempt_as_somebody_waits() {
     let call = Call::new();
-    call.transport.otherwise(fault(TransportErrorKind::Local));
+    call.transport.answers(std::iter::repeat_n(fault(TransportErrorKind::Local), 3));
     let error = call.run(call.publisher().publish(&call.event())).unwrap_err();
     assert!(matches!(error, SendError::Failed { attempts: 3, .. }), "{error}");
     assert!(std::error::Error::source(&error).is_none(), "its text says it all");

@@ -332,7 +332,7 @@ fn a_pause_begins_the_recovery_anew() {
 #[test]
 fn who_may_have_as_many_as_ever_is_healthy() {
     let mut endpoint = rested();
-    let accepted = (30..)
+    let accepted = (30..100)
         .take_while(|secs| !endpoint.health.is_healthy() && endpoint.try_at(*secs, Sign::Good));
     assert_eq!(accepted.count() as u32, MAX - 1, "two at once after the first");
 }
