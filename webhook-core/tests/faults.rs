@@ -240,6 +240,7 @@ async fn routing_waits_while_the_store_is_away() {
     engine.store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Unavailable)]);
     let dispatcher = engine.dispatcher(engine.transport.clone(), config());
     assert_eq!(engine.run_until_idle(&dispatcher).routed, 1);
+    assert_eq!(engine.store.calls(StoreCall::Route), 1, "not by what could not be read");
 }
 
 #[tokio::test]
