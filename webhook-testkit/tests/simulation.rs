@@ -17,7 +17,12 @@ fn some_seeds_hold() {
 }
 
 /// Seeds that have found something: what it was.
-const FOUND: &[(u64, &str)] = &[];
+const FOUND: &[(u64, &str)] = &[
+    (117, "what a worker had recorded as it died was waited for"),
+    (238, "what stands in a line was taken for late"),
+    (751, "two outcomes of one delivery in a batch were seen as one"),
+    (1010, "a worker that stood still beyond the end of the faults was taken for late"),
+];
 
 #[test]
 fn seeds_that_have_found_something_stay_clean() {

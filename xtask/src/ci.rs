@@ -32,8 +32,8 @@ const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 /// The tests have run the suite itself.
 const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 
-/// Whether the laws would notice.
-const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS]);
+/// Whether the laws would notice; of the core as well takes minutes more.
+const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
 
 /// Everything once or twice, within minutes.
 const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2", "--require-all"]);

@@ -8,6 +8,8 @@ mod stage;
 
 use std::{path::Path, process::Command};
 
+use mutants::Mutant;
+
 use crate::{
     run::{Failure, cargo, read, run, watch},
     step::Done,
@@ -15,6 +17,9 @@ use crate::{
 };
 
 pub(crate) const MUTANTS: &str = "--mutants";
+
+/// Mutants of the store alone: all of them are one program, and quickly built.
+pub(crate) const STORES: &str = "--stores";
 
 /// Fast enough for thousands of runs, with the checks of development.
 const PROFILE: &str = "simulation";
@@ -24,7 +29,10 @@ const SEEDS: &str = "1000";
 
 pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
     match args {
-        [MUTANTS, only @ ..] => check_the_checkers(only),
+        [MUTANTS, STORES] => check_the_checkers(|mutant| !mutant.is_of_core()),
+        [MUTANTS, words @ ..] => check_the_checkers(|mutant| {
+            words.is_empty() || words.iter().any(|word| mutant.name.contains(word))
+        }),
         _ => play(args),
     }
 }
@@ -40,11 +48,10 @@ fn play(args: &[&str]) -> Result<Done, Failure> {
     Ok(done)
 }
 
-/// Builds each mutant, or those whose names hold one of the words, and plays it until its law is broken.
-fn check_the_checkers(only: &[&str]) -> Result<Done, Failure> {
+/// Builds each mutant that is wanted, and plays it until its law is broken.
+fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<Done, Failure> {
     let all = mutants::look(Path::new("webhook-testkit/src/simulation/laws"))?;
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|word| name.contains(word));
-    let mutants: Vec<_> = all.into_iter().filter(|mutant| wanted(&mutant.name)).collect();
+    let mutants: Vec<_> = all.into_iter().filter(wanted).collect();
     let target = target_folder()?;
     let folder = target.join("mutants");
     let players = stage::write(&folder, &mutants)?;

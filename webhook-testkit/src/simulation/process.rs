@@ -22,7 +22,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 struct Process {
     scene: Scene,
     pid: Pid,
-    stop: Arc<Notify>,
 }
 
 impl Process {
@@ -39,7 +38,8 @@ impl Process {
         let publishing =
             Publishing::new(scene.clone(), pid, store, clock, dispatcher.fast_lane(), wake);
         let stop = Arc::new(Notify::new());
-        let process = Self { scene: scene.clone(), pid, stop: Arc::clone(&stop) };
+        scene.keep_stop(pid, Arc::clone(&stop));
+        let process = Self { scene: scene.clone(), pid };
         let ending = scene.clone();
         scene.yard.spawn(Some(pid), async move {
             let report = dispatcher.run(stop.notified()).await;
@@ -52,8 +52,7 @@ impl Process {
 
     /// Told to stop, it drains.
     fn tell_to_stop(&self) {
-        self.scene.tell(Actor::Worker(self.pid), What::ToldToStop);
-        self.stop.notify_one();
+        self.scene.tell_to_stop(self.pid);
     }
 
     async fn end(&self) {
@@ -80,7 +79,6 @@ pub(super) async fn keep_running(
         let Some(process) = Process::start(&scene, pid, config.clone()) else { return };
         let mut stream = scene.stream("supervisor", worker);
         let lasts = stream.wait(10 * MINUTE, 48 * 60 * MINUTE);
-        let rests = restart_after(&scene, &mut stream);
         let (end, shutdown) = (process.end().fuse(), shut_down(&scene, &process, lasts).fuse());
         pin_mut!(end, shutdown);
         select_biased! {
@@ -92,6 +90,7 @@ pub(super) async fn keep_running(
                 return done.notify_one();
             }
         }
+        let rests = restart_after(&scene, &mut stream);
         scene.yard.sleep(rests).await;
     }
 }

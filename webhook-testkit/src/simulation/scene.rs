@@ -46,6 +46,8 @@ struct Weather {
     /// Until when a receiver fails whatever it gets, by the number in its name.
     down: BTreeMap<u64, Duration>,
     clocks: BTreeMap<u64, SkewedClock>,
+    /// What tells a process to stop.
+    stops: BTreeMap<Pid, Arc<Notify>>,
     /// Who waits for the end of a process.
     gone: BTreeMap<Pid, Arc<Notify>>,
     /// The stores of the workers that live, to hint at work.
@@ -115,6 +117,24 @@ impl Scene {
     pub(super) fn hint_others(&self, but: u64) {
         let others = self.weather().hints.clone();
         others.iter().filter(|(worker, _)| **worker != but).for_each(|(_, store)| store.hint());
+    }
+
+    pub(super) fn keep_stop(&self, pid: Pid, stop: Arc<Notify>) {
+        self.weather().stops.insert(pid, stop);
+    }
+
+    /// Tells a process to stop, once: it drains.
+    pub(super) fn tell_to_stop(&self, pid: Pid) {
+        let stop = self.weather().stops.remove(&pid);
+        if let Some(stop) = stop {
+            self.tell(Actor::Worker(pid), What::ToldToStop);
+            stop.notify_one();
+        }
+    }
+
+    /// Whether something of this process is under way.
+    pub(super) fn is_sending(&self, pid: Pid) -> bool {
+        self.recorder.ledger(|ledger| ledger.flying.values().any(|(_, of)| *of == pid))
     }
 
     /// Kills a process, wherever it is.

@@ -24,6 +24,11 @@ pub(super) struct Mutant {
 }
 
 impl Mutant {
+    /// Whether it is the engine that is broken, and not the store.
+    pub(super) fn is_of_core(&self) -> bool {
+        self.file.starts_with("webhook-core/")
+    }
+
     /// The file, broken.
     pub(super) fn apply(&self) -> Result<String, Failure> {
         let whole = fs::read_to_string(&self.file)

@@ -59,7 +59,7 @@ pub(super) fn write(folder: &Path, mutants: &[Mutant]) -> Result<Vec<Player>, Fa
     let (mut members, mut stores, mut players) = (String::new(), Vec::new(), Vec::new());
     for (number, mutant) in mutants.iter().enumerate() {
         let program = format!("mutant-{number}");
-        if mutant.file.starts_with(CORE) {
+        if mutant.is_of_core() {
             Copy { folder: folder.join(&program), number }.write(mutant)?;
             _ = write!(
                 members,
@@ -81,8 +81,6 @@ pub(super) fn write(folder: &Path, mutants: &[Mutant]) -> Result<Vec<Player>, Fa
     put(&folder.join("Cargo.lock"), &get(Path::new("Cargo.lock"))?)?;
     Ok(players)
 }
-
-const CORE: &str = "webhook-core/";
 
 /// The program of all broken stores.
 const STORES: &str = "mutant-stores";
@@ -140,7 +138,7 @@ impl Copy {
         self.write_core()?;
         self.write_testkit()?;
         self.write_program()?;
-        let inside = mutant.file.trim_start_matches(CORE);
+        let inside = mutant.file.trim_start_matches("webhook-core/");
         put(&self.folder.join("core").join(inside), &broken)
     }
 

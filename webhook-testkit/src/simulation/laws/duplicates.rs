@@ -4,9 +4,6 @@ use crate::simulation::{
     ledger::{Ledger, SendBook},
 };
 
-// Catches `a success is forgotten` in webhook-core/src/dispatcher/attempt.rs:
-// - Decision::Succeed => (Settle::Success, 0),
-// + Decision::Succeed => (Settle::Retry(Duration::ZERO), 0),
 /// After a 2xx nothing more is sent, unless its lease was lost by some fault, or somebody asked for it.
 #[derive(Debug)]
 pub(super) struct Duplicates;

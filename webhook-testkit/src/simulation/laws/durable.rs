@@ -10,6 +10,10 @@ use crate::simulation::ledger::Ledger;
 // + } else {
 // + self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
 // + }
+// Catches `one of a fan-out is lost` in webhook-testkit/src/memory/enqueue.rs:
+// - Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
+// + let some = fan_out.deliveries.into_iter().take(1).collect();
+// + Enqueued::Routed(self.deliver(&event, some, now))
 /// What was accepted is there to the end, and so is each of its deliveries.
 #[derive(Debug)]
 pub(super) struct Durable;

@@ -15,6 +15,9 @@ use crate::{
 // Catches `taken over before the lease has ended` in webhook-testkit/src/memory/row.rs:
 // - self.due_at = now.after(lease);
 // + self.due_at = now.after(lease / 4);
+// Catches `two workers hold one lease` in webhook-testkit/src/memory/row.rs:
+// - self.due_at = now.after(lease);
+// + self.due_at = now;
 /// Each claim of a delivery has a higher epoch than all before, and is made when no other lease holds.
 #[derive(Debug)]
 pub(super) struct Epochs;

@@ -28,6 +28,13 @@ impl Law for Others {
     fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
         let Some(silent) = before.silent else { return Judgement::Silent };
         match &it.what {
+            // What it had claimed waits for the end of its lease.
+            What::Crashed => {
+                let leases = before.workers.values().map(|it| it.facts.lease);
+                let free_at = it.at + leases.max().unwrap_or_default();
+                self.due.values_mut().for_each(|due| *due = free_at.max(*due));
+                Judgement::Silent
+            }
             // It may have rested until now.
             What::Effect(Effect::Turned(endpoint) | Effect::Edited(endpoint)) => {
                 let its = self.due.iter_mut().filter(|(id, _)| id.endpoint == endpoint.id);

@@ -4,9 +4,6 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
-// Catches `two workers hold one lease` in webhook-testkit/src/memory/row.rs:
-// - self.due_at = now.after(lease);
-// + self.due_at = now;
 /// While a lease holds, nobody else sends its delivery.
 #[derive(Debug)]
 pub(super) struct Overlap;

@@ -40,7 +40,7 @@ impl Law for Shutdown {
             {
                 Judgement::Broken(sent(it), format!("{pid:?} was told to stop before"))
             }
-            What::Stopped(report) => stopped(pid, worker, heard_at, it.at, report.cut),
+            What::Stopped(report) => stopped(pid, worker, told_at, it.at, report.cut),
             _ => Judgement::Silent,
         }
     }
@@ -53,16 +53,16 @@ fn sent(it: &Happening) -> Option<webhook_core::DeliveryId> {
 fn stopped(
     pid: Pid,
     worker: &WorkerBook,
-    heard_at: Duration,
+    told_at: Duration,
     now: Duration,
     cut: usize,
 ) -> Judgement {
-    let drained = heard_at + worker.facts.drain;
-    let latest = drained + worker.facts.recording_budget + Duration::from_secs(1);
-    // A stall may have come in between.
-    let latest = latest.max(worker.stalled_until + Duration::from_secs(1));
-    let took = now.saturating_sub(heard_at);
-    if now > latest || (cut > 0 && now < drained) {
+    // It may have stood still before it heard of that, or since.
+    let (first, last) = (told_at, told_at.max(worker.stalled_until));
+    let drained = |heard_at: Duration| heard_at + worker.facts.drain;
+    let latest = drained(last) + worker.facts.recording_budget + Duration::from_secs(1);
+    if now > latest || (cut > 0 && now < drained(first)) {
+        let took = now.saturating_sub(told_at);
         return Judgement::Broken(
             None,
             format!("{pid:?} took {took:?} to stop, and cut {cut} short"),

@@ -29,6 +29,9 @@ use crate::{
 // Catches `given up one attempt too early` in webhook-core/src/decide.rs:
 // - match policy.wait_after(progress.tries(), delivery) {
 // + match policy.wait_after(progress.tries() + 1, delivery) {
+// Catches `a success is forgotten` in webhook-core/src/dispatcher/attempt.rs:
+// - Decision::Succeed => (Settle::Success, 0),
+// + Decision::Succeed => (Settle::Retry(Duration::ZERO), 0),
 /// After a failure the wait is the policy's, jitter included; `Retry-After` makes it longer, up to its
 /// cap, and never shorter; nothing is claimed before it is over, and nothing given up too soon.
 #[derive(Debug, Default)]
