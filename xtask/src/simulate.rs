@@ -53,7 +53,7 @@ fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<Done, Failure>
     let all = mutants::look(Path::new("webhook-testkit/src/simulation/laws"))?;
     let mutants: Vec<_> = all.into_iter().filter(wanted).collect();
     let target = target_folder()?;
-    let folder = target.join("mutants");
+    let folder = target.join("simulation-mutants");
     let players = stage::write(&folder, &mutants)?;
     let mut build = cargo(["build", "--quiet", "--manifest-path"]);
     build.arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);

@@ -60,59 +60,22 @@ impl SimulatedTransport {
     fn react(&self, request: &Request, receiver: u64) -> Reaction {
         let mut chance = self.scene.stream("answer", receiver);
         let quick = chance.wait(Duration::from_millis(1), Duration::from_millis(500));
-        let fault = |kind| (quick, Answer::Fault(kind));
-        let strikes = |kind, one_in| self.scene.strikes(kind, receiver, one_in);
-        let status = |code| (quick, Answer::Status(code, None));
         let poison = String::from_utf8_lossy(&request.body).contains(POISON);
         let (after, answer) = if poison {
             (quick, Answer::Death)
         } else if self.scene.is_down(receiver) {
-            self.down(request, receiver, quick)
-        } else if strikes(FaultKind::ErrorStatus, 12) {
-            let codes =
-                [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_FOUND];
-            status(chance.one_of(&codes).unwrap_or(StatusCode::BAD_REQUEST))
-        } else if strikes(FaultKind::Redirect, 40) {
-            status(StatusCode::FOUND)
-        } else if strikes(FaultKind::Gone, 120) {
-            status(StatusCode::GONE)
-        } else if strikes(FaultKind::Busy, 25) {
-            status(StatusCode::TOO_MANY_REQUESTS)
-        } else if strikes(FaultKind::BusyFor, 25) {
-            (quick, self.busy_for(&mut chance))
-        } else if strikes(FaultKind::Reset, 25) {
-            fault(TransportErrorKind::Interrupted(Phase::Head))
-        } else if strikes(FaultKind::LostAnswer, 25) {
-            // It has accepted the event, and nobody gets to know.
-            fault(TransportErrorKind::Interrupted(Phase::Exchange))
-        } else if strikes(FaultKind::Stale, 40) {
-            fault(TransportErrorKind::StaleConnection)
-        } else if strikes(FaultKind::Silence, 25) {
-            (request.timeout, Answer::Fault(TransportErrorKind::Timeout(Phase::Head)))
-        } else if strikes(FaultKind::DeafTransport, 50) {
-            (quick, Answer::Nothing)
-        } else if strikes(FaultKind::OwnFault, 40) {
-            fault(TransportErrorKind::Local)
-        } else if strikes(FaultKind::Refused, 200) {
-            fault(TransportErrorKind::BlockedLiteral)
-        } else if strikes(FaultKind::Panic, 60) {
-            (quick, Answer::Panic)
-        } else if strikes(FaultKind::SlowAnswer, 10) {
-            let longest = request.timeout.saturating_sub(Duration::from_millis(1));
-            (chance.wait(quick.min(longest), longest), Answer::Status(StatusCode::OK, None))
+            down(request, receiver, quick)
         } else {
-            let code = if chance.once_in(5) { StatusCode::NO_CONTENT } else { StatusCode::OK };
-            status(code)
+            let strikes =
+                |(kind, odds): &&(FaultKind, u64)| self.scene.strikes(*kind, receiver, *odds);
+            match ODDS.iter().find(strikes) {
+                Some((FaultKind::BusyFor, _)) => (quick, self.busy_for(&mut chance)),
+                Some((kind, _)) => misbehave(*kind, request, quick, &mut chance),
+                None if chance.once_in(5) => (quick, status(StatusCode::NO_CONTENT)),
+                None => (quick, status(StatusCode::OK)),
+            }
         };
         Reaction { after: after.min(request.timeout), answer }
-    }
-
-    fn down(&self, request: &Request, receiver: u64, quick: Duration) -> (Duration, Answer) {
-        match receiver % 3 {
-            0 => (quick, Answer::Status(StatusCode::INTERNAL_SERVER_ERROR, None)),
-            1 => (request.timeout, Answer::Fault(TransportErrorKind::Timeout(Phase::Head))),
-            _ => (quick, Answer::Fault(TransportErrorKind::Connect)),
-        }
     }
 
     /// 429 or 503, with `Retry-After` in one of its forms, or in none.
@@ -134,6 +97,73 @@ impl SimulatedTransport {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// What receivers do instead of answering well, each once in so many times in the worst of runs.
+const ODDS: [(FaultKind, u64); 14] = [
+    (FaultKind::ErrorStatus, 12),
+    (FaultKind::Redirect, 40),
+    (FaultKind::Gone, 120),
+    (FaultKind::Busy, 25),
+    (FaultKind::BusyFor, 25),
+    (FaultKind::Reset, 25),
+    (FaultKind::LostAnswer, 25),
+    (FaultKind::Stale, 40),
+    (FaultKind::Silence, 25),
+    (FaultKind::DeafTransport, 50),
+    (FaultKind::OwnFault, 40),
+    (FaultKind::Refused, 200),
+    (FaultKind::Panic, 60),
+    (FaultKind::SlowAnswer, 10),
+];
+
+/// What comes of a fault of this kind, and when.
+fn misbehave(
+    kind: FaultKind,
+    request: &Request,
+    quick: Duration,
+    chance: &mut Stream,
+) -> (Duration, Answer) {
+    let answer = match kind {
+        FaultKind::ErrorStatus => {
+            let codes =
+                [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_FOUND];
+            status(chance.one_of(&codes).unwrap_or(StatusCode::BAD_REQUEST))
+        }
+        FaultKind::Redirect => status(StatusCode::FOUND),
+        FaultKind::Gone => status(StatusCode::GONE),
+        FaultKind::Busy => status(StatusCode::TOO_MANY_REQUESTS),
+        FaultKind::Reset => Answer::Fault(TransportErrorKind::Interrupted(Phase::Head)),
+        // It has accepted the event, and nobody gets to know.
+        FaultKind::LostAnswer => Answer::Fault(TransportErrorKind::Interrupted(Phase::Exchange)),
+        FaultKind::Stale => Answer::Fault(TransportErrorKind::StaleConnection),
+        FaultKind::Silence => {
+            return (request.timeout, Answer::Fault(TransportErrorKind::Timeout(Phase::Head)));
+        }
+        FaultKind::DeafTransport => Answer::Nothing,
+        FaultKind::OwnFault => Answer::Fault(TransportErrorKind::Local),
+        FaultKind::Refused => Answer::Fault(TransportErrorKind::BlockedLiteral),
+        FaultKind::Panic => Answer::Panic,
+        FaultKind::SlowAnswer => {
+            let longest = request.timeout.saturating_sub(Duration::from_millis(1));
+            return (chance.wait(quick.min(longest), longest), status(StatusCode::OK));
+        }
+        _ => Answer::Fault(TransportErrorKind::Other),
+    };
+    (quick, answer)
+}
+
+/// A receiver that fails for a long time does so in its own way.
+fn down(request: &Request, receiver: u64, quick: Duration) -> (Duration, Answer) {
+    match receiver % 3 {
+        0 => (quick, status(StatusCode::INTERNAL_SERVER_ERROR)),
+        1 => (request.timeout, Answer::Fault(TransportErrorKind::Timeout(Phase::Head))),
+        _ => (quick, Answer::Fault(TransportErrorKind::Connect)),
+    }
+}
+
+const fn status(code: StatusCode) -> Answer {
+    Answer::Status(code, None)
 }
 
 /// An HTTP date (RFC 9110, section 5.6.7).
