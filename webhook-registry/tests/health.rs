@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use fakes::Fakes;
+use tokio::sync::Barrier;
 use webhook_registry::{
     Condition, DispatcherConfig, EndpointId, HealthPolicy, HttpTransport, NewEndpoint, NewEvent,
     NoticeKind, Request, Response, RingSigner, SeaOrmStore, Transport, TransportError, Webhooks,
@@ -23,6 +24,8 @@ use webhook_testkit::{PlainSigner, Reply, TestReceiver, status};
 struct Gauge {
     inner: Arc<HttpTransport>,
     sends: Arc<Mutex<Vec<Send>>>,
+    /// So many of the first answers are handed over together, however they come in.
+    together: Option<(usize, Arc<Barrier>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,18 +50,25 @@ impl Transport for Gauge {
             sends.len() - 1
         };
         let answer = self.inner.send(request).await;
+        if let Some((first, barrier)) = &self.together
+            && number < *first
+        {
+            barrier.wait().await;
+        }
         let good = answer.as_ref().is_ok_and(|it| it.status.is_success());
         self.sends.lock().unwrap()[number].ended = Some((Instant::now(), good));
         answer
     }
 }
 
-/// A process on SQLite and real sockets, whose endpoints rest for 100 ms at first.
-async fn process() -> (Webhooks, Gauge) {
+/// A process on SQLite and real sockets, whose endpoints rest for 100 ms at first. So many of its first
+/// answers come in together.
+async fn process(together: usize) -> (Webhooks, Gauge) {
     let store = SeaOrmStore::connect("sqlite::memory:").await.unwrap();
     store.migrate().await.unwrap();
     let inner = HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap();
-    let gauge = Gauge { inner: Arc::new(inner), sends: Arc::default() };
+    let together = (together > 0).then(|| (together, Arc::new(Barrier::new(together))));
+    let gauge = Gauge { inner: Arc::new(inner), sends: Arc::default(), together };
     let policy = HealthPolicy::new()
         .warn_after(2)
         .cool_after(3)
@@ -98,7 +108,7 @@ async fn told(webhooks: &Webhooks) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn on_real_sockets_an_endpoint_fails_rests_is_probed_and_recovers_bit_by_bit() {
-    let (webhooks, gauge) = process().await;
+    let (webhooks, gauge) = process(4).await;
     let slowly = |code| Reply::status(code).after(Duration::from_millis(10));
     // Four at once, then a probe that fails and one that is answered.
     let script = [500, 500, 500, 500, 500, 200].map(slowly);
@@ -130,7 +140,7 @@ const SLACK: Duration = Duration::from_millis(2);
 
 #[tokio::test]
 async fn on_real_sockets_an_endpoint_that_fails_for_ever_is_disabled_and_that_is_told() {
-    let (webhooks, gauge) = process().await;
+    let (webhooks, gauge) = process(0).await;
     let receiver = TestReceiver::answering([500]).await;
     let endpoint = add(&webhooks, receiver.url(), 1).await;
     publish(&webhooks, 30).await;
