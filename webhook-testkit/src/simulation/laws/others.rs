@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use webhook_core::{DeliveryId, Settle};
+use webhook_core::{DeliveryId, Finished, Settle};
 
 use super::{Judgement, Law};
 use crate::{
@@ -41,9 +41,8 @@ impl Law for Others {
                 its.for_each(|(_, due)| *due = it.at.max(*due));
                 Judgement::Silent
             }
-            What::Effect(Effect::Finished { finish, change, .. }) => {
-                let pending = change.after.as_ref().is_some_and(|it| it.due_at.is_some());
-                if let (Settle::Retry(wait), true) = (finish.settle, pending) {
+            What::Effect(Effect::Finished { finish, answer: Finished::Recorded, .. }) => {
+                if let Settle::Retry(wait) = finish.settle {
                     self.due.insert(finish.lease.delivery, it.at + wait);
                 }
                 Judgement::Silent
