@@ -12,9 +12,9 @@ use crate::{
 // Catches `the drain is skipped` in webhook-core/src/dispatcher/desk.rs:
 // - let due = !self.is_draining() && now >= self.claim_at.max(self.store_at);
 // + let due = now >= self.claim_at.max(self.store_at);
-// Catches `a shutdown that waits for ever` in webhook-core/src/dispatcher/desk.rs:
-// - now >= self.last_moment(until) || !unwritten && (in_use == 0 || now >= until)
-// + now >= self.last_moment(until).saturating_add(self.config.drain) || !unwritten && in_use == 0
+// Catches `a shutdown that takes its time` in webhook-core/src/dispatcher/desk.rs:
+// - self.drain_until.get_or_insert(now.saturating_add(self.config.drain));
+// + self.drain_until.get_or_insert(now.saturating_add(self.config.drain * 50));
 /// A worker that is told to stop claims nothing more, starts no send, and ends by its deadline with
 /// nothing held that had time to end.
 #[derive(Debug)]
