@@ -1,7 +1,8 @@
 //! A whole system under every fault we know, from one seed: see [`Simulation`].
 //!
 //! ```text
-//! plan      the setting of a run, drawn from its seed
+//! play      a run from the first endpoint to the last judgement
+//! plan      its setting, drawn from the seed by dice
 //! scene     what all share; what each store call goes through
 //! process   a worker: dispatcher and publisher, killed, stalled, stopped, started again
 //! operator  edits endpoints, redelivers, replays, reads notices
@@ -10,6 +11,7 @@
 //! yard      one thread, virtual time, any order
 //! recorder  notes what happens in the ledger, and asks the laws
 //! laws      what must hold, a file each
+//! shrink    finds the few faults that a breach takes; survey and Broken tell of it
 //! ```
 //!
 //! All of it runs the real dispatcher on the real decisions, over a store in memory.
