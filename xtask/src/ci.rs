@@ -2,7 +2,7 @@
 //!
 //! Every distinct profile or feature set rebuilds the dependencies, so there are three big builds
 //! and no more: one checked (`clippy` and `docs` share it), one for tests, one optimised (`demo`).
-//! `layers` builds nothing, `features` checks small ones.
+//! `layers` builds nothing, `features` checks small ones, `simulate` has a small one of its own.
 
 use crate::{
     conformance, deny, layers,

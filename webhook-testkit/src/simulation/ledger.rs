@@ -1,5 +1,7 @@
 //! What is known of everything that has happened: facts, no judgements.
 
+mod books;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -9,11 +11,13 @@ use std::{
 use webhook_core::{
     Cancelled, Claim, DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
     EndpointState, Enqueue, Enqueued, Event, EventId, Finished, Lease, LeaseEpoch, NewDelivery,
-    OrderPolicy, OrderingKey, Revision, Routed, Settle, Skipped, Timestamp,
+    OrderPolicy, OrderingKey, Routed, Settle, Skipped,
 };
 
 use super::happening::{Actor, Came, Happening, Pid, SendId, SendStart, What, WorkerFacts};
 use crate::observed::Effect;
+
+pub(super) use books::{ClaimBook, DeliveryBook, EndpointBook, EventBook, SendBook, WorkerBook};
 
 /// What is known, up to now.
 #[derive(Debug, Default)]
@@ -33,107 +37,6 @@ pub(super) struct Ledger {
     pub(super) calm: bool,
     /// An endpoint that goes on being silent for a while after everything else is right.
     pub(super) silent: Option<EndpointId>,
-}
-
-/// A worker process in one of its lives.
-#[derive(Debug)]
-pub(super) struct WorkerBook {
-    pub(super) facts: WorkerFacts,
-    pub(super) told_to_stop_at: Option<Duration>,
-    pub(super) ended: bool,
-    pub(super) stalled_until: Duration,
-    pub(super) cut_off_until: Duration,
-    /// When the claims, and the enqueues, that are under way began.
-    claim_began_at: Duration,
-    enqueue_began_at: Duration,
-}
-
-#[derive(Debug)]
-pub(super) struct EndpointBook {
-    /// As it is, with its health.
-    pub(super) now: Endpoint,
-    /// As it was at each revision.
-    pub(super) revisions: BTreeMap<Revision, Endpoint>,
-    pub(super) removed: bool,
-    /// When it was last switched on, paused or disabled, or its line policy changed.
-    pub(super) edited_at: Duration,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct EventBook {
-    pub(super) event: Option<Arc<Event>>,
-    /// Whether it is in the store.
-    pub(super) stored: bool,
-    pub(super) unrouted: bool,
-    /// Whether somebody was told that it is.
-    pub(super) accepted: bool,
-    pub(super) rolled_back: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct DeliveryBook {
-    pub(super) status: DeliveryStatus,
-    pub(super) epoch: LeaseEpoch,
-    pub(super) claims: Vec<ClaimBook>,
-    pub(super) sends: Vec<SendBook>,
-    /// Claims that were taken over by another one: their leases ran out.
-    pub(super) lost: usize,
-    /// Claims that were given back.
-    pub(super) released: usize,
-    /// How often somebody made it pending again.
-    pub(super) reopened: usize,
-    /// The epoch at that time; what was claimed before is none of the present budget.
-    pub(super) reopened_epoch: LeaseEpoch,
-    /// When it was called off, unless it was reopened since.
-    pub(super) cancelled_at: Option<Duration>,
-    /// Whether its line goes on without it.
-    pub(super) left_line: bool,
-}
-
-/// A claim, and what became of it.
-#[derive(Clone, Debug)]
-pub(super) struct ClaimBook {
-    pub(super) claim: Claim,
-    pub(super) by: Pid,
-    /// When the call that made it began.
-    pub(super) asked_at: Duration,
-    pub(super) at: Duration,
-    pub(super) ends: Duration,
-    /// Whether it is recorded or given back.
-    pub(super) over: bool,
-    pub(super) send: Option<SendId>,
-}
-
-/// A send, and what came of it.
-#[derive(Clone, Debug)]
-pub(super) struct SendBook {
-    pub(super) id: SendId,
-    pub(super) at: Duration,
-    /// By the worker's clock.
-    pub(super) clock: Timestamp,
-    /// The claim it belongs to: the newest of its worker.
-    pub(super) epoch: Option<LeaseEpoch>,
-    pub(super) came: Option<(Duration, Came)>,
-}
-
-impl DeliveryBook {
-    /// The newest claim of this worker.
-    pub(super) fn claim_of(&self, by: Pid) -> Option<&ClaimBook> {
-        self.claims.iter().rev().find(|claim| claim.by == by)
-    }
-
-    pub(super) fn claim_at(&self, epoch: LeaseEpoch) -> Option<&ClaimBook> {
-        self.claims.iter().rev().find(|claim| claim.claim.lease.epoch == epoch)
-    }
-
-    /// The send that was made under this epoch.
-    pub(super) fn send_at(&self, epoch: LeaseEpoch) -> Option<&SendBook> {
-        self.sends.iter().rev().find(|send| send.epoch == Some(epoch))
-    }
-
-    pub(super) fn flying(&self) -> usize {
-        self.sends.iter().filter(|send| send.came.is_none()).count()
-    }
 }
 
 impl Ledger {
@@ -231,8 +134,10 @@ impl Ledger {
                     book.status = DeliveryStatus::Pending;
                 }
             }
-            Effect::Added(endpoint) | Effect::Edited(endpoint) => self.know(endpoint, at, true),
-            Effect::Turned(endpoint) => self.know(endpoint, at, false),
+            Effect::Added(endpoint) | Effect::Edited(endpoint) | Effect::Turned(endpoint) => {
+                self.know(endpoint);
+            }
+
             Effect::Removed(id) => self.remove(*id, at),
             Effect::Redelivered { delivery, .. } => self.reopen(*delivery),
             Effect::Cancelled { delivery, answer: Cancelled::Done | Cancelled::InFlight } => {
@@ -278,7 +183,6 @@ impl Ledger {
                 reopened: 0,
                 reopened_epoch: LeaseEpoch::default(),
                 cancelled_at: None,
-                left_line: false,
             };
             self.deliveries.entry(id).or_insert(book);
             let endpoint = self.endpoints.get(&new.endpoint).map(|it| it.now.clone());
@@ -301,9 +205,6 @@ impl Ledger {
         if !line.contains(&id) {
             line.push(id);
         }
-        if let Some(book) = self.deliveries.get_mut(&id) {
-            book.left_line = false;
-        }
     }
 
     /// Takes a delivery out of its line, if it is over in a way that lets the others go on.
@@ -318,8 +219,6 @@ impl Ledger {
     }
 
     fn out_of_line(&mut self, id: DeliveryId) {
-        let Some(book) = self.deliveries.get_mut(&id) else { return };
-        book.left_line = true;
         let key = self.events.get(&id.event).and_then(|it| it.event.as_ref()?.ordering_key.clone());
         let Some(key) = key else { return };
         if let Some(line) = self.lines.get_mut(&(id.endpoint, key)) {
@@ -344,16 +243,12 @@ impl Ledger {
         book.claims.iter_mut().filter(of_epoch).for_each(|claim| claim.over = true);
     }
 
-    fn know(&mut self, endpoint: &Endpoint, at: Duration, edited: bool) {
+    fn know(&mut self, endpoint: &Endpoint) {
         let book = self.endpoints.entry(endpoint.id).or_insert_with(|| EndpointBook {
             now: endpoint.clone(),
             revisions: BTreeMap::new(),
             removed: false,
-            edited_at: at,
         });
-        if edited || book.now.revision != endpoint.revision {
-            book.edited_at = at;
-        }
         let order_was = book.now.order;
         book.now = endpoint.clone();
         book.revisions.insert(endpoint.revision, endpoint.clone());
@@ -370,7 +265,7 @@ impl Ledger {
 
     fn remove(&mut self, id: EndpointId, at: Duration) {
         if let Some(book) = self.endpoints.get_mut(&id) {
-            (book.removed, book.edited_at) = (true, at);
+            book.removed = true;
         }
         let its = self.deliveries.iter_mut().filter(|(it, _)| it.endpoint == id);
         for (_, book) in its.filter(|(_, book)| !book.status.is_final()) {
@@ -436,6 +331,17 @@ impl Ledger {
     pub(super) fn failed(&self) -> Vec<DeliveryId> {
         let failed = |book: &DeliveryBook| book.status == DeliveryStatus::Failed;
         self.deliveries.iter().filter(|(_, book)| failed(book)).map(|(id, _)| *id).collect()
+    }
+
+    /// The longest that a delivery may wait after a failure, and then its endpoint rest.
+    pub(super) fn longest_wait(&self) -> Duration {
+        let of = |book: &EndpointBook| {
+            let retry = &book.now.retry;
+            let waits = retry.plan().attempts.into_iter().map(|it| it.wait).max();
+            // Jitter makes a wait twice as long at most.
+            2 * waits.unwrap_or_default() + 2 * retry.max_retry_after()
+        };
+        self.endpoints.values().map(of).max().unwrap_or_default()
     }
 
     /// The tenants' endpoints that are still there.

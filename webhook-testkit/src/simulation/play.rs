@@ -39,9 +39,9 @@ pub(super) struct Played {
     pub(super) story: Vec<String>,
 }
 
-/// Everything is over so long after the last fault: the longest `Retry-After`, the longest wait, and
-/// time for what stands in line behind that.
-const PATIENCE: Duration = Duration::from_secs(72 * 3600);
+/// Everything is over so long after the last fault, and after the longest wait and the longest
+/// `Retry-After` of any endpoint: time for what stands in line behind that.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// How long one endpoint goes on being silent.
 const SILENCE: Duration = Duration::from_secs(2 * 3600);
@@ -65,7 +65,12 @@ pub(super) fn play(simulation: &Simulation, with_story: bool) -> Played {
                 let by = group.map_or(Actor::World, Actor::Worker);
                 recorder.tell(by, What::Panicked(text));
             }
-            Turn::Dead => recorder.judge(&Ending::default()),
+            Turn::Dead => recorder.break_off(
+                "goes-on",
+                "there is always somebody who does something, if only later",
+                "everybody waits for what never comes; does the store answer without waiting?"
+                    .into(),
+            ),
         }
     }
     // What is dropped now has happened to nobody.
@@ -91,10 +96,15 @@ fn strike(scene: &Scene, pid: Pid) {
 
 /// The whole of a run, from the first endpoint to the last judgement.
 async fn direct(scene: Scene, over: Arc<AtomicBool>) {
-    let ending = perform(&scene).await;
-    // The store in memory does not fail by itself; another one may.
-    let ending = ending.unwrap_or_default();
-    scene.recorder.judge(&ending);
+    match perform(&scene).await {
+        Ok(ending) => scene.recorder.judge(&ending),
+        // The store in memory does not fail by itself; another one may.
+        Err(error) => scene.recorder.break_off(
+            "store",
+            "a store fails when it is told to, and not by itself",
+            format!("{error}: {:?}", std::error::Error::source(&error)),
+        ),
+    }
     over.store(true, Ordering::Relaxed);
 }
 
@@ -137,11 +147,12 @@ fn start_workers(scene: &Scene) -> Vec<Stop> {
 /// Waits until everything is over; not for ever.
 async fn settle(scene: &Scene) -> Result<bool, StoreError> {
     let (began_at, mut silent) = (scene.now(), scene.plan.silent);
+    let ends_at = began_at + scene.recorder.ledger(Ledger::longest_wait) + PATIENCE;
     if let Some(silent) = silent {
         scene.set_down(receiver_of(silent), began_at + SILENCE);
     }
     let mut pause = Duration::from_secs(1);
-    while scene.now() < began_at + PATIENCE {
+    while scene.now() < ends_at {
         if scene.now() >= began_at + SILENCE {
             silent = None;
         }

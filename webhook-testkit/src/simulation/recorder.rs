@@ -78,6 +78,11 @@ impl Recorder {
         self.state().tell(it);
     }
 
+    /// How long it has been going on.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// Counts a fault.
     pub(super) fn count(&self, kind: FaultKind) {
         *self.state().counts.entry(kind).or_default() += 1;
@@ -107,6 +112,12 @@ impl Recorder {
         if breach.is_none() {
             *breach = laws.judge(ending, ledger);
         }
+    }
+
+    /// It cannot go on, and no law has said so before.
+    pub(super) fn break_off(&self, law: &'static str, sentence: &'static str, why: String) {
+        let breach = Breach { law, sentence, delivery: None, why };
+        self.state().breach.get_or_insert(breach);
     }
 
     pub(super) fn counted(&self) -> Counted {
@@ -162,12 +173,5 @@ pub(super) struct Hand {
 impl Observer for Hand {
     fn see(&self, effect: Effect) {
         self.recorder.tell(self.by, What::Effect(effect));
-    }
-}
-
-impl Recorder {
-    /// How long it has been going on.
-    pub(super) fn now(&self) -> Duration {
-        self.clock.monotonic()
     }
 }

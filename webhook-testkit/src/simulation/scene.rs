@@ -43,7 +43,7 @@ struct Weather {
     /// Until when a worker does not reach the store.
     partitions: BTreeMap<u64, Duration>,
     outage_until: Duration,
-    /// Until when a receiver fails whatever it gets, by the number in its name.
+    /// Until when a receiver fails whatever it gets, by its number.
     down: BTreeMap<u64, Duration>,
     clocks: BTreeMap<u64, SkewedClock>,
     /// What tells a process to stop.
