@@ -46,6 +46,12 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// How long one endpoint goes on being silent.
 const SILENCE: Duration = Duration::from_secs(2 * 3600);
 
+/// What every run needs, whatever it is a run of.
+const GOES_ON: &str = "there is always somebody who does something, and time goes by";
+
+/// So many steps in one moment are an endless loop: the busiest moments take some thousand.
+const MOST_BUSY: u32 = 200_000;
+
 pub(super) fn play(simulation: &Simulation, with_story: bool) -> Played {
     let clock = ManualClock::new();
     let dice = Arc::new(Dice::new(simulation.seed, simulation.allowed.clone()));
@@ -57,6 +63,7 @@ pub(super) fn play(simulation: &Simulation, with_story: bool) -> Played {
     let scene = Scene::new(yard.clone(), Arc::clone(&dice), plan, recorder.clone(), store);
     let over = Arc::new(AtomicBool::new(false));
     yard.spawn(None, direct(scene.clone(), Arc::clone(&over)));
+    let (mut at, mut busy) = (Duration::ZERO, 0);
     while !over.load(Ordering::Relaxed) && recorder.breach().is_none() {
         match tasks.turn() {
             Turn::Polled(Some(pid)) => strike(&scene, pid),
@@ -67,10 +74,16 @@ pub(super) fn play(simulation: &Simulation, with_story: bool) -> Played {
             }
             Turn::Dead => recorder.break_off(
                 "goes-on",
-                "there is always somebody who does something, if only later",
+                GOES_ON,
                 "everybody waits for what never comes; does the store answer without waiting?"
                     .into(),
             ),
+        }
+        busy = if recorder.now() == at { busy + 1 } else { 0 };
+        at = recorder.now();
+        if busy > MOST_BUSY {
+            let why = format!("{busy} steps in one moment, and no end of it");
+            recorder.break_off("goes-on", GOES_ON, why);
         }
     }
     // What is dropped now has happened to nobody.
