@@ -37,11 +37,18 @@ pub use crate::receiver::{Answer, BindError, Received, Receiver};
 #[cfg(feature = "signer")]
 pub use crate::signer::{RingSigner, verify, verify_signature};
 #[cfg(feature = "transport")]
-pub use crate::transport::{BuildError, HttpTransport, HttpTransportBuilder};
+pub use crate::transport::{
+    AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,
+    InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix,
+};
 #[cfg(feature = "check")]
 pub use crate::transport::{
     CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
 };
+/// A net of IPv4 or IPv6 addresses: `"10.0.0.0/8".parse()`.
+#[cfg(feature = "transport")]
+#[doc(no_inline)]
+pub use ipnet::IpNet;
 /// What a receiver needs besides, so that this crate is the only one it names.
 #[cfg(feature = "signer")]
 #[doc(no_inline)]

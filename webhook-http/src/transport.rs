@@ -28,7 +28,7 @@ use http::{
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body_util::Full;
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
 use url::Host;
 use webhook_core::{
@@ -40,7 +40,8 @@ pub use builder::{BuildError, HttpTransportBuilder};
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 use connection::{Answer, Connection, Message, Unanswered};
 use error::within;
-use guard::Guard;
+pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
+use guard::{blocked, blocked_literal};
 use pool::Pool;
 use resolve::Resolve;
 
@@ -68,7 +69,7 @@ use resolve::Resolve;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct HttpTransport {
-    guard: Guard,
+    policy: AddressPolicy,
     resolver: Box<dyn Resolve>,
     tls: TlsConnector,
     /// Whom it trusts.
@@ -123,6 +124,7 @@ impl HttpTransport {
     ) -> Result<Connection, TransportError> {
         let addresses = within(deadline, Phase::Resolve, self.addresses(url)).await?;
         let stream = connect::dial(&addresses, deadline).await?;
+        self.judge_ends(url, &stream)?;
         tracing::debug!(%url, address = ?stream.peer_addr().ok(), "connected");
         if url.is_https() {
             let secured = tls::secure(&self.tls, url.host(), stream);
@@ -130,6 +132,15 @@ impl HttpTransport {
         } else {
             Connection::open(stream).await
         }
+    }
+
+    /// Refuses a connection that leads back to this process.
+    fn judge_ends(&self, url: &EndpointUrl, stream: &TcpStream) -> Result<(), TransportError> {
+        let (Ok(ours), Ok(theirs)) = (stream.local_addr(), stream.peer_addr()) else {
+            // Closed again already; whoever writes to it will see why.
+            return Ok(());
+        };
+        self.policy.judge_ends(ours, theirs).map_err(|refused| blocked(url, refused))
     }
 
     /// Where `url` may be dialled: one look-up, every answer vetted.
@@ -140,7 +151,8 @@ impl HttpTransport {
             Host::Ipv6(literal) => vec![literal.into()],
             Host::Domain(name) => {
                 let found = self.resolver.resolve(name).await?;
-                found.iter().try_for_each(|address| self.guard.admit_answer(*address))?;
+                let mut judged = found.iter().map(|one| self.policy.judge_address(url, *one));
+                judged.try_for_each(|verdict| verdict).map_err(|refused| blocked(url, refused))?;
                 found
             }
         };
@@ -151,7 +163,7 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.guard.admit(&request.url)?;
+        self.policy.judge(&request.url).map_err(blocked_literal)?;
         let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
         let url = request.url.clone();
         let (mut connection, answer) = self.exchange(&url, compose(request)?, deadline).await?;
@@ -164,14 +176,14 @@ impl Transport for HttpTransport {
     }
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
-        self.guard.admit(url)?;
+        self.policy.judge(url).map_err(blocked_literal)?;
         target(url).map(drop)
     }
 }
 
 impl fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpTransport").field("guard", &self.guard).finish_non_exhaustive()
+        f.debug_struct("HttpTransport").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 
@@ -253,7 +265,7 @@ mod tests {
 
     fn guarded(resolver: impl Resolve + 'static) -> HttpTransport {
         let resolver = Box::new(resolver);
-        HttpTransport { guard: Guard::default(), resolver, ..dangerous() }
+        HttpTransport { policy: AddressPolicy::new(), resolver, ..dangerous() }
     }
 
     fn dangerous() -> HttpTransport {
@@ -306,7 +318,7 @@ mod tests {
         let url = format!("https://billing.example:{}/", canary.local_addr().unwrap().port());
         let transport = guarded(resolver(&[&["1.1.1.1", "127.0.0.1"]]));
         let check = transport.check(&url, Duration::from_secs(5), Default::default()).await;
-        let verdicts: Vec<_> = check.addresses.iter().map(|one| one.refused).collect();
+        let verdicts: Vec<_> = check.addresses.iter().map(|one| one.refused.as_deref()).collect();
         assert_eq!(verdicts, [None, Some("loopback (RFC 1122)")], "{check}");
         let failed: Vec<_> =
             check.steps.iter().filter(|step| step.result == StepResult::Failed).collect();
@@ -398,6 +410,72 @@ mod tests {
             let odd = char::from(byte);
             if let Ok(url) = format!("https://x.example/{odd}?{odd}").parse() {
                 assert!(target(&url).is_ok(), "{odd}");
+            }
+        }
+    }
+
+    /// Whatever a stranger enters: if it is a URL, then name server, certificate and `Host` header
+    /// are about the same host, and it is the one that was judged.
+    mod any_text {
+        use super::*;
+        use proptest::prelude::*;
+
+        fn texts() -> impl Strategy<Value = String> {
+            let part = prop_oneof![
+                "[a-zA-Z0-9.:@/?#%_~|^-]{1,4}",
+                "[\\\\ \t\u{3002}\u{ff0e}\u{ff11}\u{ad}\u{200b}\u{df}\u{430}]",
+                Just("https://".to_owned()),
+                Just("[::1]".to_owned()),
+                Just("0x7f.1".to_owned()),
+                Just("good.example".to_owned()),
+                Just("xn--".to_owned()),
+                Just("%2e".to_owned()),
+                any::<char>().prop_map(String::from),
+            ];
+            let scheme = prop_oneof![4 => Just("https://"), 1 => Just("http://"), 1 => Just("")];
+            (scheme, prop::collection::vec(part, 1..8))
+                .prop_map(|(scheme, parts)| scheme.to_owned() + &parts.concat())
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(4096))]
+            #[test]
+            fn leads_to_one_host(text in texts()) {
+                let Ok(url) = text.parse::<EndpointUrl>() else { return Ok(()) };
+                let host = url.host().to_string();
+                let request = Request::new(url.clone(), HeaderMap::new(), "".into());
+                let message = compose(request).unwrap();
+                let header = message.headers().get(HOST).unwrap().to_str().unwrap().to_owned();
+                let with_port = format!("{host}:{}", url.port());
+                prop_assert!(header == host || header == with_port, "{header} for {host}");
+                prop_assert!(!header.contains(['@', '/', '\\', '?', '#', ' ']), "{header}");
+                if let Ok(name) = tls::server_name(url.host()) {
+                    let name = name.to_str();
+                    let bare = host.trim_matches(['[', ']']);
+                    prop_assert_eq!(name.as_ref(), bare.strip_suffix('.').unwrap_or(bare));
+                }
+                let fake = resolver(&[&[]]);
+                let asked = std::sync::Arc::clone(&fake.asked);
+                let transport = HttpTransport { resolver: Box::new(fake), ..dangerous_once() };
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let looked_up = runtime.block_on(transport.addresses(&url));
+                match url.host() {
+                    Host::Domain(name) => prop_assert_eq!(&*asked.lock().unwrap(), &[name]),
+                    _ => prop_assert_eq!(looked_up.unwrap()[0].to_string(), with_port),
+                }
+            }
+        }
+
+        /// Like `dangerous`, without reading the roots of the machine four thousand times.
+        fn dangerous_once() -> HttpTransport {
+            let roots = rustls::RootCertStore::empty();
+            HttpTransport {
+                policy: AddressPolicy::new(),
+                resolver: Box::new(HangingResolver),
+                tls: tls::connector(roots.clone()).unwrap(),
+                #[cfg(feature = "check")]
+                roots: std::sync::Arc::new(roots),
+                pool: Pool::default(),
             }
         }
     }

@@ -55,7 +55,10 @@ pub use crate::{
 pub use webhook_core::*;
 #[cfg(feature = "http")]
 #[doc(no_inline)]
-pub use webhook_http::{HttpTransport, HttpTransportBuilder, RingSigner, verify, verify_signature};
+pub use webhook_http::{
+    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, IpNet, Nat64Prefix,
+    RingSigner, verify, verify_signature,
+};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
 pub use webhook_store_seaorm::{

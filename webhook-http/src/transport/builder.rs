@@ -5,7 +5,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::{HttpTransport, guard::Guard, pool::Pool, resolve::SystemResolver, tls};
+use super::{AddressPolicy, HttpTransport, pool::Pool, resolve::SystemResolver, tls};
 
 /// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
 ///
@@ -20,7 +20,7 @@ use super::{HttpTransport, guard::Guard, pool::Pool, resolve::SystemResolver, tl
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct HttpTransportBuilder {
-    allow_private: bool,
+    policy: AddressPolicy,
     roots: Vec<Root>,
 }
 
@@ -43,12 +43,15 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Permits plain `http`, local names and addresses that are not globally reachable.
-    ///
-    /// For development and tests on one's own machine. Where strangers enter URLs, it opens the
-    /// sender's network and the metadata service of its cloud to them.
+    /// Says where events may be sent; replaces what was said before.
+    pub fn addresses(mut self, policy: AddressPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The same as [`AddressPolicy::dangerous_allow_private_addresses`], on the policy there is.
     pub fn dangerous_allow_private_addresses(mut self) -> Self {
-        self.allow_private = true;
+        self.policy = self.policy.dangerous_allow_private_addresses();
         self
     }
 
@@ -62,10 +65,9 @@ impl HttpTransportBuilder {
     pub fn build(self) -> Result<HttpTransport, BuildError> {
         let mut roots = default_roots();
         add_extra(&mut roots, &self.roots)?;
-        let guard = Guard { allow_private: self.allow_private };
-        check_roots(&roots, guard)?;
+        check_roots(&roots, &self.policy)?;
         Ok(HttpTransport {
-            guard,
+            policy: self.policy,
             resolver: Box::new(SystemResolver::new()),
             #[cfg(feature = "check")]
             roots: std::sync::Arc::new(roots.clone()),
@@ -76,8 +78,8 @@ impl HttpTransportBuilder {
 }
 
 /// Without roots no receiver could be trusted, unless plain http is permitted.
-fn check_roots(roots: &RootCertStore, guard: Guard) -> Result<(), BuildError> {
-    if roots.is_empty() && !guard.allow_private { Err(BuildError::NoRoots) } else { Ok(()) }
+fn check_roots(roots: &RootCertStore, policy: &AddressPolicy) -> Result<(), BuildError> {
+    if roots.is_empty() && !policy.permits_http() { Err(BuildError::NoRoots) } else { Ok(()) }
 }
 
 /// The platform's roots, or with the feature `webpki-roots` those of Mozilla where it has none.
@@ -150,9 +152,15 @@ mod tests {
 
     #[test]
     fn a_machine_without_roots_is_told_which_feature_helps() {
-        let error = check_roots(&RootCertStore::empty(), Guard::default()).unwrap_err();
+        let none = RootCertStore::empty();
+        let error = check_roots(&none, &AddressPolicy::new()).unwrap_err();
         assert!(error.to_string().contains("webpki-roots"), "{error}");
-        assert!(check_roots(&RootCertStore::empty(), Guard { allow_private: true }).is_ok());
+        for policy in [
+            AddressPolicy::new().allow_http(),
+            AddressPolicy::new().dangerous_allow_private_addresses(),
+        ] {
+            assert!(check_roots(&none, &policy).is_ok());
+        }
     }
 
     #[test]

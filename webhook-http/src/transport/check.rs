@@ -22,13 +22,11 @@ use webhook_core::{EndpointUrl, Phase, Timestamp, TlsFailure, TransportError, Tr
 
 pub use report::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 
-use super::{HttpTransport, connect, deadline, error::within, guard::Refused};
+use super::{HttpTransport, connect, deadline, error::within};
 use certificate::Shown;
 
 /// How soon an end of a certificate is worth a word.
 const SOON_DAYS: i64 = 14;
-
-const USE_PUBLIC: &str = "use an https URL of a public host";
 
 impl HttpTransport {
     /// Looks whether `url` could be posted to, and says at each step what it has found. All of it
@@ -76,8 +74,8 @@ impl Walk<'_> {
         let url = self.parse(url)?;
         self.admit(&url)?;
         let found = self.look_up(&url).await?;
-        self.vet(&found)?;
-        let stream = self.dial(&connect::order(found, url.port())).await?;
+        self.vet(&url, &found)?;
+        let stream = self.dial(&url, &connect::order(found, url.port())).await?;
         if url.is_https() {
             return self.secure(&url, stream).await;
         }
@@ -98,10 +96,11 @@ impl Walk<'_> {
     }
 
     fn admit(&mut self, url: &EndpointUrl) -> Result<(), Stop> {
-        match self.transport.guard.judge(url) {
-            Ok(()) => self.report.ok("policy", "scheme and host are permitted"),
-            Err(Refused { rule }) => return Err(self.fail("policy", rule, USE_PUBLIC)),
-        }
+        self.transport
+            .policy
+            .judge(url)
+            .map_err(|refused| self.fail("policy", refused.rule(), refused.advice()))?;
+        self.report.ok("policy", "scheme, port and host are permitted");
         Ok(())
     }
 
@@ -137,30 +136,38 @@ impl Walk<'_> {
     }
 
     /// Every address is judged, and shown with its verdict; one that is refused refuses them all.
-    fn vet(&mut self, found: &[IpAddr]) -> Result<(), Stop> {
-        let guard = self.transport.guard;
+    fn vet(&mut self, url: &EndpointUrl, found: &[IpAddr]) -> Result<(), Stop> {
+        let policy = &self.transport.policy;
         let judge = |address: &IpAddr| CheckedAddress {
             address: *address,
-            refused: guard.judge_answer(*address).err().map(|refused| refused.rule),
+            refused: policy
+                .judge_address(url, *address)
+                .err()
+                .map(|refused| refused.rule().into_owned()),
         };
         self.report.addresses = found.iter().map(judge).collect();
-        let refused: Vec<_> =
-            self.report.addresses.iter().filter(|one| one.refused.is_some()).collect();
-        match refused.first() {
-            None => self.report.ok("addresses", "all of them may be dialled"),
-            Some(first) => {
-                let rule = first.refused.unwrap_or_default();
-                let found = format!("{}: {rule}; nothing was dialled", first.address);
-                let advice = "let the name lead to public addresses alone: one refused address refuses them all";
-                return Err(self.fail("addresses", found, advice));
-            }
-        }
-        Ok(())
+        let told = |one: &CheckedAddress| {
+            let rule = one.refused.as_ref()?;
+            Some(format!("{}: {rule}; nothing was dialled", one.address))
+        };
+        let Some(refused) = self.report.addresses.iter().find_map(told) else {
+            self.report.ok("addresses", "all of them may be dialled");
+            return Ok(());
+        };
+        let advice =
+            "let the name lead to public addresses alone: one refused address refuses them all";
+        Err(self.fail("addresses", refused, advice))
     }
 
-    async fn dial(&mut self, addresses: &[SocketAddr]) -> Result<TcpStream, Stop> {
+    async fn dial(
+        &mut self,
+        url: &EndpointUrl,
+        addresses: &[SocketAddr],
+    ) -> Result<TcpStream, Stop> {
         let begun = Instant::now();
-        match connect::dial(addresses, self.deadline).await {
+        let dialled = connect::dial(addresses, self.deadline).await;
+        let judged = |stream| self.transport.judge_ends(url, &stream).map(|()| stream);
+        match dialled.and_then(judged) {
             Ok(stream) => {
                 let peer =
                     stream.peer_addr().map_or_else(|_| String::new(), |peer| format!(" to {peer}"));

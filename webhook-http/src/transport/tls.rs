@@ -38,7 +38,7 @@ pub(super) async fn secure(
 }
 
 /// Certificates name hosts without the final dot.
-fn server_name(host: Host<&str>) -> Result<ServerName<'static>, InvalidDnsNameError> {
+pub(super) fn server_name(host: Host<&str>) -> Result<ServerName<'static>, InvalidDnsNameError> {
     Ok(match host {
         Host::Ipv4(address) => ServerName::IpAddress(IpAddr::V4(address).into()),
         Host::Ipv6(address) => ServerName::IpAddress(IpAddr::V6(address).into()),

@@ -134,7 +134,7 @@ async fn an_endpoint_is_told_as_a_list() {
     let expected = "\
 http://127.0.0.1:PORT/hooks
   ok      url          host 127.0.0.1, port PORT
-  ok      policy       scheme and host are permitted
+  ok      policy       scheme, port and host are permitted
   skipped name         the URL says the address itself
   ok      addresses    all of them may be dialled
                        127.0.0.1: permitted

@@ -12,5 +12,6 @@
 mod check;
 mod exchange;
 mod peer;
+mod policy;
 mod reuse;
 mod tls;

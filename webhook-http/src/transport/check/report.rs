@@ -46,13 +46,13 @@ pub enum StepResult {
 }
 
 /// An address, and what the guard says to it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CheckedAddress {
     /// The address.
     pub address: IpAddr,
     /// The rule that refuses it.
-    pub refused: Option<&'static str>,
+    pub refused: Option<String>,
 }
 
 /// A certificate, as the receiver has shown it. What it says is the receiver's word.
@@ -146,7 +146,7 @@ impl fmt::Display for EndpointCheck {
                         "\n{:23}{}: {}",
                         "",
                         one.address,
-                        one.refused.unwrap_or("permitted")
+                        one.refused.as_deref().unwrap_or("permitted")
                     )?;
                 }
             }

@@ -1,0 +1,67 @@
+//! A refusal: by which rule, and what to do about it.
+
+use std::borrow::Cow;
+
+use ipnet::IpNet;
+
+use super::table::Row;
+
+/// A URL or an address is refused, by this rule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}; {}{}", self.rule(), self.advice(), self.way_out())]
+pub(in crate::transport) enum Refused {
+    /// Plain `http`.
+    Scheme,
+    /// Another protocol lives at this port.
+    Port(u16, &'static str),
+    /// The name can only mean something local.
+    Name(&'static str),
+    /// In a net that the operator has denied.
+    Denied(IpNet),
+    /// Where this service itself listens.
+    Own,
+    /// A metadata service, of these clouds.
+    Metadata(&'static str),
+    /// By a row of the table.
+    Row(Listed),
+}
+
+/// A row of the table; which one is the guard's business.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::transport) struct Listed(pub(super) &'static Row);
+
+impl Refused {
+    /// The rule, and where it is written down.
+    pub(in crate::transport) fn rule(&self) -> Cow<'static, str> {
+        match self {
+            Self::Scheme => "plain http".into(),
+            Self::Port(port, service) => format!("port {port} is for {service}").into(),
+            Self::Name(rule) => (*rule).into(),
+            Self::Denied(net) => format!("denied by the operator: {net}").into(),
+            Self::Own => "our own endpoint: events would come back to their sender".into(),
+            Self::Metadata(clouds) => format!("cloud metadata ({clouds})").into(),
+            Self::Row(Listed(row)) => row.to_string().into(),
+        }
+    }
+
+    /// What to do about it.
+    pub(in crate::transport) const fn advice(&self) -> &'static str {
+        match self {
+            Self::Port(..) => "use the port of a web server",
+            Self::Denied(_) | Self::Own => "use the URL of another host",
+            Self::Scheme | Self::Name(_) | Self::Metadata(_) | Self::Row(_) => {
+                "use an https URL of a public host"
+            }
+        }
+    }
+
+    /// What permits it, for those who run this service.
+    const fn way_out(&self) -> &'static str {
+        match self {
+            Self::Denied(_) | Self::Own | Self::Metadata(_) => "",
+            Self::Scheme | Self::Name(_) | Self::Port(..) | Self::Row(_) => {
+                ", or dangerous_allow_private_addresses() for development"
+            }
+        }
+    }
+}
