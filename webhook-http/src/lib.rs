@@ -39,7 +39,7 @@ pub use crate::signer::{RingSigner, verify, verify_signature};
 #[cfg(feature = "transport")]
 pub use crate::transport::{
     AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,
-    InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix,
+    InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy,
 };
 #[cfg(feature = "check")]
 pub use crate::transport::{

@@ -5,8 +5,10 @@
 //! connection, [`connection`] writes the request and reads the answer, [`pool`] keeps the connection
 //! for a moment. One deadline covers it all; each step says in which phase it ran out.
 //!
-//! What is not here: redirects, proxies, retries, cookies, decompression. Nothing reads the
-//! environment, so no variable can send a request elsewhere.
+//! Where the operator has named a proxy, [`proxy`] takes the place of look-up and dialling.
+//!
+//! What is not here: redirects, retries, cookies, decompression. Nothing reads the environment, so no
+//! variable can send a request elsewhere.
 
 mod builder;
 #[cfg(feature = "check")]
@@ -16,6 +18,7 @@ mod connection;
 mod error;
 mod guard;
 mod pool;
+mod proxy;
 mod resolve;
 mod tls;
 mod wire;
@@ -43,6 +46,7 @@ use error::within;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};
 use pool::Pool;
+pub use proxy::{InvalidProxy, Proxy};
 use resolve::Resolve;
 
 /// The [`Transport`] port over HTTP/1.1, with TLS 1.2 and 1.3.
@@ -70,6 +74,8 @@ use resolve::Resolve;
 /// ```
 pub struct HttpTransport {
     policy: AddressPolicy,
+    /// Through which everything goes, if there is one.
+    proxy: Option<Proxy>,
     resolver: Box<dyn Resolve>,
     tls: TlsConnector,
     /// Whom it trusts.
@@ -122,9 +128,10 @@ impl HttpTransport {
         url: &EndpointUrl,
         deadline: Instant,
     ) -> Result<Connection, TransportError> {
-        let addresses = within(deadline, Phase::Resolve, self.addresses(url)).await?;
-        let stream = connect::dial(&addresses, deadline).await?;
-        self.judge_ends(url, &stream)?;
+        let stream = match &self.proxy {
+            None => self.dial(url, deadline).await?,
+            Some(proxy) => self.tunnel(proxy, url, deadline).await?,
+        };
         tracing::debug!(%url, address = ?stream.peer_addr().ok(), "connected");
         if url.is_https() {
             let secured = tls::secure(&self.tls, url.host(), stream);
@@ -132,6 +139,18 @@ impl HttpTransport {
         } else {
             Connection::open(stream).await
         }
+    }
+
+    /// A connection to a vetted address of the host of `url`.
+    async fn dial(
+        &self,
+        url: &EndpointUrl,
+        deadline: Instant,
+    ) -> Result<TcpStream, TransportError> {
+        let addresses = within(deadline, Phase::Resolve, self.addresses(url)).await?;
+        let stream = connect::dial(&addresses, deadline).await?;
+        self.judge_ends(url, &stream)?;
+        Ok(stream)
     }
 
     /// Refuses a connection that leads back to this process.
@@ -183,7 +202,10 @@ impl Transport for HttpTransport {
 
 impl fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpTransport").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("HttpTransport")
+            .field("policy", &self.policy)
+            .field("proxy", &self.proxy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -471,6 +493,7 @@ mod tests {
             let roots = rustls::RootCertStore::empty();
             HttpTransport {
                 policy: AddressPolicy::new(),
+                proxy: None,
                 resolver: Box::new(HangingResolver),
                 tls: tls::connector(roots.clone()).unwrap(),
                 #[cfg(feature = "check")]

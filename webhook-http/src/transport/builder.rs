@@ -5,7 +5,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::{AddressPolicy, HttpTransport, pool::Pool, resolve::SystemResolver, tls};
+use super::{AddressPolicy, HttpTransport, Proxy, pool::Pool, resolve::SystemResolver, tls};
 
 /// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
 ///
@@ -21,6 +21,7 @@ use super::{AddressPolicy, HttpTransport, pool::Pool, resolve::SystemResolver, t
 #[must_use]
 pub struct HttpTransportBuilder {
     policy: AddressPolicy,
+    proxy: Option<Proxy>,
     roots: Vec<Root>,
 }
 
@@ -49,6 +50,18 @@ impl HttpTransportBuilder {
         self
     }
 
+    /// Sends everything through an HTTP proxy, by CONNECT, plain `http` too. Variables of the
+    /// environment name no proxy: nothing here reads them.
+    ///
+    /// **The proxy has to vet addresses itself.** It is the proxy that resolves names, so of the
+    /// [policy](Self::addresses) only what the URL says is judged here: scheme, port, name and literal
+    /// address. Where the proxy connects to whatever a name leads to, private addresses and metadata
+    /// services are open to whoever enters URLs.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// The same as [`AddressPolicy::dangerous_allow_private_addresses`], on the policy there is.
     pub fn dangerous_allow_private_addresses(mut self) -> Self {
         self.policy = self.policy.dangerous_allow_private_addresses();
@@ -68,6 +81,7 @@ impl HttpTransportBuilder {
         check_roots(&roots, &self.policy)?;
         Ok(HttpTransport {
             policy: self.policy,
+            proxy: self.proxy,
             resolver: Box::new(SystemResolver::new()),
             #[cfg(feature = "check")]
             roots: std::sync::Arc::new(roots.clone()),

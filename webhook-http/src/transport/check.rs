@@ -22,7 +22,7 @@ use webhook_core::{EndpointUrl, Phase, Timestamp, TlsFailure, TransportError, Tr
 
 pub use report::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 
-use super::{HttpTransport, connect, deadline, error::within};
+use super::{HttpTransport, Proxy, connect, deadline, error::within};
 use certificate::Shown;
 
 /// How soon an end of a certificate is worth a word.
@@ -73,9 +73,14 @@ impl Walk<'_> {
     async fn walk(&mut self, url: &str) -> Result<(), Stop> {
         let url = self.parse(url)?;
         self.admit(&url)?;
-        let found = self.look_up(&url).await?;
-        self.vet(&url, &found)?;
-        let stream = self.dial(&url, &connect::order(found, url.port())).await?;
+        let stream = match &self.transport.proxy {
+            None => {
+                let found = self.look_up(&url).await?;
+                self.vet(&url, &found)?;
+                self.dial(&url, &connect::order(found, url.port())).await?
+            }
+            Some(proxy) => self.tunnel(proxy, &url).await?,
+        };
         if url.is_https() {
             return self.secure(&url, stream).await;
         }
@@ -181,6 +186,23 @@ impl Walk<'_> {
                 let advice =
                     "check that the receiver runs, and that its firewall lets this machine in";
                 Err(self.fail("connect", told(&error), advice))
+            }
+        }
+    }
+
+    async fn tunnel(&mut self, proxy: &Proxy, url: &EndpointUrl) -> Result<TcpStream, Stop> {
+        self.report.skipped("name", "the proxy looks it up");
+        self.report.skipped("addresses", "the proxy has to vet them");
+        let begun = Instant::now();
+        match self.transport.tunnel(proxy, url, self.deadline).await {
+            Ok(stream) => {
+                let took = begun.elapsed().as_millis();
+                self.report.ok("connect", format!("connected through {proxy} in {took} ms"));
+                Ok(stream)
+            }
+            Err(error) => {
+                let advice = "check that the proxy runs, and that it lets this machine through";
+                Err(self.fail("connect", format!("through {proxy}: {}", told(&error)), advice))
             }
         }
     }

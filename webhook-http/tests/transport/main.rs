@@ -13,5 +13,6 @@ mod check;
 mod exchange;
 mod peer;
 mod policy;
+mod proxy;
 mod reuse;
 mod tls;

@@ -12,7 +12,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 use webhook_core::{Response, TlsFailure, Transport, TransportError, TransportErrorKind};
-use webhook_http::HttpTransport;
+use webhook_http::{HttpTransport, HttpTransportBuilder};
 
 use crate::{
     exchange::{OK, request},
@@ -30,12 +30,14 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(crate) fn trusted_by(&self) -> HttpTransport {
+    pub(crate) fn trusting(&self) -> HttpTransportBuilder {
         HttpTransport::builder()
             .dangerous_allow_private_addresses()
             .root_certificates_pem(self.0.pem())
-            .build()
-            .unwrap()
+    }
+
+    pub(crate) fn trusted_by(&self) -> HttpTransport {
+        self.trusting().build().unwrap()
     }
 
     /// A server whose certificate is for `name`, changed by `adjust`.
