@@ -1,6 +1,6 @@
 //! Endpoints: where one consumer listens, and how it wants to be called.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
     about::{Description, ExternalId, Metadata},
@@ -15,6 +15,7 @@ use crate::{
     signature::Signing,
     text::serde_as_text,
     time::Timestamp,
+    tls::EndpointTls,
     url::EndpointUrl,
 };
 
@@ -45,6 +46,8 @@ pub struct Endpoint {
     pub signing: Signing,
     /// What its requests carry besides.
     pub headers: CustomHeaders,
+    /// What secures its connections, where that is not what secures all others.
+    pub tls: Option<Arc<EndpointTls>>,
     /// The deadline of one attempt, from name look-up to the last byte.
     pub timeout: Timeout,
     /// When to try again.
@@ -86,6 +89,7 @@ impl Endpoint {
             filters: vec![EventFilter::any()],
             signing: Signing::unsigned(),
             headers: CustomHeaders::default(),
+            tls: None,
             timeout: Timeout::default(),
             retry: RetryPolicy::durable(),
             max_in_flight: Self::MAX_IN_FLIGHT,
@@ -137,6 +141,13 @@ impl Endpoint {
     #[must_use]
     pub fn with_headers(mut self, headers: CustomHeaders) -> Self {
         self.headers = headers;
+        self
+    }
+
+    /// Sets what secures its connections; what says nothing is as absent.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<EndpointTls>) -> Self {
+        self.tls = tls.filter(|tls| !tls.is_empty()).map(Arc::new);
         self
     }
 

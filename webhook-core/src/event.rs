@@ -3,10 +3,11 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::{
+    hops::Hops,
     id::{EventId, TenantId},
     order::{InvalidOrderingKey, OrderingKey},
     text::{is_segment, serde_as_text},
@@ -169,6 +170,8 @@ pub struct Event {
     pub key: Option<EventKey>,
     /// What it belongs together with, for endpoints that want such events in order.
     pub ordering_key: Option<OrderingKey>,
+    /// How many webhooks led to it.
+    pub hops: Hops,
 }
 
 impl Event {
@@ -188,6 +191,7 @@ impl Event {
             body: body.into(),
             key: None,
             ordering_key: None,
+            hops: Hops::default(),
         }
     }
 
@@ -218,6 +222,13 @@ impl Event {
         self.ordering_key = key;
         self
     }
+
+    /// Sets how many webhooks led to it.
+    #[must_use]
+    pub const fn with_hops(mut self, hops: Hops) -> Self {
+        self.hops = hops;
+        self
+    }
 }
 
 impl fmt::Debug for Event {
@@ -232,6 +243,7 @@ impl fmt::Debug for Event {
             .field("body_bytes", &self.body.len())
             .field("key", &self.key)
             .field("ordering_key", &self.ordering_key)
+            .field("hops", &self.hops)
             .finish()
     }
 }
@@ -255,6 +267,7 @@ pub struct NewEvent {
     body: Bytes,
     key: Option<EventKey>,
     ordering_key: Option<OrderingKey>,
+    hops: Hops,
 }
 
 impl NewEvent {
@@ -290,6 +303,7 @@ impl NewEvent {
             body: body.into(),
             key: None,
             ordering_key: None,
+            hops: Hops::default(),
         })
     }
 
@@ -346,6 +360,29 @@ impl NewEvent {
         Ok(self)
     }
 
+    /// Says that it is published because of a webhook that was received, by the headers of that one: so
+    /// ends a circle of webhooks that lead to each other.
+    ///
+    /// ```
+    /// use webhook_core::{InvalidEvent, NewEvent, WEBHOOK_HOPS};
+    ///
+    /// let mut received = http::HeaderMap::new();
+    /// received.insert(WEBHOOK_HOPS, 1.into());
+    /// assert!(NewEvent::new("invoice.paid", "{}")?.follows(&received).is_ok());
+    /// received.insert(WEBHOOK_HOPS, 9.into());
+    /// let refused = NewEvent::new("invoice.paid", "{}")?.follows(&received);
+    /// assert_eq!(refused.unwrap_err(), InvalidEvent::Loop);
+    /// # Ok::<(), InvalidEvent>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent::Loop`] when [`Hops::MAX`] webhooks have led here already.
+    pub fn follows(mut self, received: &HeaderMap) -> Result<Self, InvalidEvent> {
+        self.hops = Hops::of(received);
+        if self.hops < Hops::MAX { Ok(self) } else { Err(InvalidEvent::Loop) }
+    }
+
     /// The body, byte for byte.
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -372,6 +409,7 @@ impl NewEvent {
             body: self.body,
             key: self.key,
             ordering_key: self.ordering_key,
+            hops: self.hops,
         }
     }
 }
@@ -403,6 +441,11 @@ pub enum InvalidEvent {
     /// The ordering key is not valid.
     #[error(transparent)]
     OrderingKey(#[from] InvalidOrderingKey),
+    /// Webhooks lead to each other in a circle.
+    #[error(
+        "8 webhooks have led to this event, one because of the other; is an endpoint one of your own?"
+    )]
+    Loop,
     /// The data cannot be written as JSON.
     #[error("the data cannot be written as JSON: {0}")]
     Json(String),

@@ -36,6 +36,7 @@ mod fan_out;
 mod filter;
 mod header;
 mod health;
+mod hops;
 mod id;
 mod idle;
 mod notice;
@@ -54,6 +55,7 @@ mod signature;
 mod stats;
 mod text;
 mod time;
+mod tls;
 mod trigger;
 mod url;
 mod verify;
@@ -91,6 +93,7 @@ pub use crate::{
     filter::{EventFilter, InvalidEventFilter},
     header::{CustomHeaders, InvalidHeader},
     health::{Condition, Health, HealthPolicy, Sign, Turn},
+    hops::{Hops, WEBHOOK_HOPS},
     id::{
         DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId, TenantVersion,
     },
@@ -130,6 +133,7 @@ pub use crate::{
     },
     stats::{AttemptDurations, EndpointStats},
     time::{Timestamp, whole_millis},
+    tls::{ClientIdentity, EndpointTls, InvalidTls},
     trigger::Trigger,
     url::{EndpointUrl, InvalidUrl},
     verify::{Verifier, VerifyError, verify_body_signature},

@@ -8,6 +8,7 @@ use http::{
 use crate::{
     endpoint::Endpoint,
     event::Event,
+    hops::WEBHOOK_HOPS,
     port::{Request, Signer, SignerError},
     signature::{Message, WEBHOOK_ID, WEBHOOK_TIMESTAMP},
     time::Timestamp,
@@ -48,9 +49,10 @@ pub fn compose(
     headers.insert(X_TIMESTAMP, seconds.clone());
     headers.insert(WEBHOOK_ID, text(&id)?);
     headers.insert(WEBHOOK_TIMESTAMP, seconds);
+    headers.insert(WEBHOOK_HOPS, event.hops.next().into());
     endpoint.signing.sign(signer, &Message::new(&id, now, &event.body), &mut headers)?;
     let request = Request::new(endpoint.url.clone(), headers, event.body.clone());
-    Ok(request.with_timeout(endpoint.timeout.as_duration()))
+    Ok(request.with_timeout(endpoint.timeout.as_duration()).with_tls(endpoint.tls.clone()))
 }
 
 fn text(value: &str) -> Result<HeaderValue, SignerError> {

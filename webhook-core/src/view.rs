@@ -65,6 +65,10 @@ pub struct EndpointView {
     pub secrets_until: Vec<Option<Timestamp>>,
     /// The names of the headers that its requests carry besides.
     pub headers: Vec<String>,
+    /// Whether its requests carry a client certificate.
+    pub client_certificate: bool,
+    /// Whether it is trusted by roots of its own.
+    pub own_roots: bool,
     /// The deadline of one attempt.
     #[serde(serialize_with = "as_duration")]
     pub timeout: Timeout,
@@ -104,6 +108,8 @@ impl EndpointView {
             profiles: signing.profiles().to_vec(),
             secrets_until: signing.keys().iter().map(|key| key.expires_at).collect(),
             headers: endpoint.headers.iter().map(|(name, _)| name.to_owned()).collect(),
+            client_certificate: endpoint.tls.as_ref().is_some_and(|tls| tls.identity().is_some()),
+            own_roots: endpoint.tls.as_ref().is_some_and(|tls| tls.roots_pem().is_some()),
             timeout: endpoint.timeout,
             retry: endpoint.retry.clone(),
             max_in_flight: endpoint.max_in_flight,
@@ -339,6 +345,8 @@ mod tests {
             "profiles": ["body-hmac"],
             "secrets_until": [null],
             "headers": ["authorization"],
+            "client_certificate": false,
+            "own_roots": false,
             "timeout": "30s",
             "retry": RetryPolicy::durable().to_string(),
             "max_in_flight": 16,

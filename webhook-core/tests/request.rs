@@ -49,6 +49,7 @@ fn every_request_says_what_it_is() {
         ("x-timestamp", "1614265330"),
         ("webhook-id", "00000000000000000000000000000007"),
         ("webhook-timestamp", "1614265330"),
+        ("webhook-hops", "1"),
         ("user-agent", concat!("webhook-rs/", env!("CARGO_PKG_VERSION"))),
     ];
     for (name, value) in expected {

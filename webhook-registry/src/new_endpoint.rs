@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointId, EventFilter, InvalidDescription, InvalidEventFilter,
-    InvalidExternalId, InvalidHeader, InvalidMetadata, InvalidRateLimit, InvalidRetryPolicy,
-    InvalidSecret, InvalidSigning, InvalidTimeout, InvalidUrl, Metadata, OrderPolicy, Profile,
-    Secret, Signing, SigningKey, TenantId, Timeout, Timestamp,
+    ClientIdentity, CustomHeaders, Endpoint, EndpointId, EndpointTls, EventFilter,
+    InvalidDescription, InvalidEventFilter, InvalidExternalId, InvalidHeader, InvalidMetadata,
+    InvalidRateLimit, InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout,
+    InvalidTls, InvalidUrl, Metadata, OrderPolicy, Profile, Secret, Signing, SigningKey, TenantId,
+    Timeout, Timestamp,
 };
 
 /// An endpoint to register.
@@ -32,6 +33,8 @@ pub struct NewEndpoint {
     secret: SecretChoice,
     profiles: Vec<String>,
     headers: Vec<(String, Hidden)>,
+    identity: Option<(String, Hidden)>,
+    roots: Option<String>,
     timeout: Option<Duration>,
     retry: Option<String>,
     max_in_flight: Option<u32>,
@@ -105,6 +108,25 @@ impl NewEndpoint {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), Hidden(value.into())));
+        self
+    }
+
+    /// Sets the client certificate that its requests carry (mTLS): the certificate and those that lead to
+    /// its root, and the private key, both PEM.
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        certificates_pem: impl Into<String>,
+        key_pem: impl Into<String>,
+    ) -> Self {
+        self.identity = Some((certificates_pem.into(), Hidden(key_pem.into())));
+        self
+    }
+
+    /// Sets whom to trust at this endpoint, in place of the roots that the transport trusts: PEM.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<String>) -> Self {
+        self.roots = Some(pem.into());
         self
     }
 
@@ -183,6 +205,7 @@ impl NewEndpoint {
             .with_filters(self.read_filters()?)
             .with_signing(self.read_signing(generated)?)
             .with_headers(self.read_headers()?)
+            .with_tls(self.read_tls()?)
             .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
             .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
             .with_rate(self.rate.as_deref().map(str::parse).transpose()?)
@@ -224,6 +247,17 @@ impl NewEndpoint {
         })
     }
 
+    fn read_tls(&self) -> Result<Option<EndpointTls>, InvalidTls> {
+        let mut tls = EndpointTls::new();
+        if let Some((certificates, key)) = &self.identity {
+            tls = tls.with_identity(ClientIdentity::from_pem(certificates, &*key.0)?);
+        }
+        if let Some(pem) = &self.roots {
+            tls = tls.with_roots_pem(pem)?;
+        }
+        Ok(Some(tls))
+    }
+
     fn read_headers(&self) -> Result<CustomHeaders, InvalidEndpoint> {
         let pairs = self.headers.iter().map(|(name, value)| (name.as_str(), value.0.as_str()));
         Ok(CustomHeaders::new(pairs)?)
@@ -255,6 +289,9 @@ pub enum InvalidEndpoint {
     /// A header is not allowed.
     #[error(transparent)]
     Header(#[from] InvalidHeader),
+    /// Client certificate, private key or roots are not valid.
+    #[error(transparent)]
+    Tls(#[from] InvalidTls),
     /// The description is not valid.
     #[error(transparent)]
     Description(#[from] InvalidDescription),

@@ -221,13 +221,18 @@ pub(crate) async fn register(
     let generated =
         if new.wants_new_secret() { Some(Secret::generate(&*engine.signer)?) } else { None };
     let endpoint = new.read(id, engine.clock.now(), generated)?;
-    if let Err(error) = engine.transport.accepts(&endpoint.url) {
-        return Err(InvalidEndpoint::Refused(crate::text_of(&error)).into());
-    }
+    accepts(engine, &endpoint)?;
     add(engine, &endpoint).await?;
     engine.registry.forget(&endpoint.tenant);
     let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());
     Ok(Registered { endpoint, secret })
+}
+
+/// Whether the transport would ever send to it, as it is.
+pub(crate) fn accepts(engine: &Engine, endpoint: &Endpoint) -> Result<(), InvalidEndpoint> {
+    let tls = endpoint.tls.as_ref().map_or(Ok(()), |tls| engine.transport.accepts_tls(tls));
+    let accepted = engine.transport.accepts(&endpoint.url).and(tls);
+    accepted.map_err(|error| InvalidEndpoint::Refused(crate::text_of(&error)))
 }
 
 /// An endpoint that was just registered, or whose secret was just replaced.

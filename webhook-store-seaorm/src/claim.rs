@@ -183,7 +183,7 @@ async fn read_events(
     found: &[(Head, Candidate)],
 ) -> Result<BTreeMap<EventId, Arc<Event>>, Fault> {
     let ids: BTreeSet<_> = found.iter().map(|(_, candidate)| &candidate.event).collect();
-    let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key \
+    let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, hops \
                FROM {events} {by_key} WHERE id IN ({list})";
     let rows = tx.all_of(sql, ids.into_iter().map(ToValue::to_value)).await?;
     let readable = rows.iter().filter_map(|row| event(row).ok());

@@ -124,8 +124,8 @@ impl Unit for Update {
         };
         let sql = format!(
             "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
-             headers = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, order_policy = ?, \
-             description = ?, external_id = ?, metadata = ?, state = ?, revision = ?{anew} WHERE id = ?"
+             headers = ?, client_tls = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, \
+             order_policy = ?, description = ?, external_id = ?, metadata = ?, state = ?, revision = ?{anew} WHERE id = ?"
         );
         tx.run(&sql, values).await?;
         if reorders {
@@ -180,7 +180,7 @@ impl Unit for Hide {
         let now = tx.now().await?;
         // The row stays for the log's sake; what could do harm goes, and what only its owner needed.
         let hide = "UPDATE {endpoints} SET removed_at = ?, revision = ?, signing_keys = '[]', \
-                    profiles = '[]', headers = '[]', description = NULL, external_id = NULL, \
+                    profiles = '[]', headers = '[]', client_tls = NULL, description = NULL, external_id = NULL, \
                     metadata = ? WHERE id = ?";
         let no_notes = json(&Metadata::default())?;
         let values = [now.to_value(), stored.next().to_value(), no_notes, self.id.to_value()];

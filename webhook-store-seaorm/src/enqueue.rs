@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
-    DeliveryId, EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut,
+    DeliveryId, EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut, Hops,
     LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
 };
 
@@ -286,11 +286,11 @@ impl NewRows {
 }
 
 /// The columns of an event: what it says of itself, when it was stored, when somebody may route it.
-pub(crate) const EVENT_COLUMNS: &str = "id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, created_at, \
+pub(crate) const EVENT_COLUMNS: &str = "id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, hops, created_at, \
      route_due_at";
 
 /// What an event says of itself, in the order of its columns.
-pub(crate) fn event_values(event: &Event) -> [Value; 8] {
+pub(crate) fn event_values(event: &Event) -> [Value; 9] {
     [
         event.id.to_value(),
         event.tenant.to_value(),
@@ -300,21 +300,22 @@ pub(crate) fn event_values(event: &Event) -> [Value; 8] {
         event.body.to_value(),
         event.key.to_value(),
         event.ordering_key.to_value(),
+        event.hops.as_u32().to_value(),
     ]
 }
 
 /// An event as values in the order of its columns.
-pub(crate) type EventRow = [Value; 10];
+pub(crate) type EventRow = [Value; 11];
 
 pub(crate) fn event_row(
     event: &Event,
     now: Timestamp,
     route_due_at: Option<Timestamp>,
 ) -> EventRow {
-    let [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key] =
+    let [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key, hops] =
         event_values(event);
     let (now, due_at) = (now.to_value(), route_due_at.to_value());
-    [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key, now, due_at]
+    [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key, hops, now, due_at]
 }
 
 pub(crate) async fn insert_events(tx: &Tx, rows: Vec<EventRow>, or: &str) -> Result<(), Fault> {
@@ -368,5 +369,6 @@ pub(crate) fn event(row: &Row) -> Result<Event, Fault> {
         .with_tenant(row.parse("tenant")?)
         .with_content_type(row.parse("content_type")?)
         .with_key(row.parse_if_any("event_key")?)
-        .with_ordering_key(row.parse_if_any("ordering_key")?))
+        .with_ordering_key(row.parse_if_any("ordering_key")?)
+        .with_hops(Hops::new(row.number("hops")?)))
 }

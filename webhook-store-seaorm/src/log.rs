@@ -77,7 +77,7 @@ impl Unit for ReadEvent {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
-        let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key \
+        let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, hops \
                    FROM {events} WHERE id = ?";
         let row = tx.one(sql, [self.0.to_value()]).await?;
         row.map(|row| event(&row).map(Arc::new)).transpose()

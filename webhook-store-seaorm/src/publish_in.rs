@@ -132,7 +132,7 @@ impl<T: CallersTransaction> Joined<'_, T> {
     async fn insert(&mut self, event: &Event) -> Result<(), Fault> {
         let now = self.store.inner.now();
         let sql = format!(
-            "INSERT INTO {{events}} ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, {now}, {now}) \
+            "INSERT INTO {{events}} ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {now}, {now}) \
              {{keep_first_event}}"
         );
         let statement = self.statement(&sql, event_values(event));

@@ -20,10 +20,10 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished, Ids, Lease,
-    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Request,
-    Response, Route, Routed, Signer, SignerError, Skipped, Snapshot, StoreError, StoreStatus,
-    TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
+    EndpointStore, EndpointTls, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished,
+    Ids, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+    Replayed, Request, Response, Route, Routed, Signer, SignerError, Skipped, Snapshot, StoreError,
+    StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
 };
 
 mock! {
@@ -35,6 +35,7 @@ mock! {
     impl Transport for Transport {
         async fn send(&self, request: Request) -> Result<Response, TransportError>;
         fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError>;
+        fn accepts_tls(&self, tls: &EndpointTls) -> Result<(), TransportError>;
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Clock, Request, Response, Secret, Timestamp, Transport, TransportError, Verifier,
+    Clock, EndpointTls, Request, Response, Secret, Timestamp, Transport, TransportError, Verifier,
 };
 
 use crate::{
@@ -144,6 +144,11 @@ impl Transport for ScriptedTransport {
             _ => {}
         }
         answer.into_result(request.max_response_body)
+    }
+
+    /// There is no connection to secure.
+    fn accepts_tls(&self, _tls: &EndpointTls) -> Result<(), TransportError> {
+        Ok(())
     }
 }
 

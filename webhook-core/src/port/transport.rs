@@ -1,12 +1,12 @@
 //! The way out: one signed request, one answer.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::url::EndpointUrl;
+use crate::{tls::EndpointTls, url::EndpointUrl};
 
 /// Sends one signed request and reports what came back.
 ///
@@ -39,6 +39,22 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
         let _ = url;
         Ok(())
     }
+
+    /// Says whether this transport can secure connections in that way: asked when an endpoint is
+    /// registered, so that a wrong key shows there. A transport that heeds [`Request::tls`] answers
+    /// for it here; one that does not keeps this default, which refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportErrorKind::Local`] with the reason, which never repeats a key.
+    fn accepts_tls(&self, tls: &EndpointTls) -> Result<(), TransportError> {
+        if tls.is_empty() {
+            return Ok(());
+        }
+        let reason =
+            "this transport has neither client certificates nor roots for single endpoints";
+        Err(TransportError::because(TransportErrorKind::Local, reason))
+    }
 }
 
 /// One signed request: a POST of `body` to `url`.
@@ -57,6 +73,9 @@ pub struct Request {
     pub timeout: Duration,
     /// How many bytes of the answer's body to keep; the rest is not waited for.
     pub max_response_body: usize,
+    /// What secures the connection, where that is not what secures all others. Requests that differ
+    /// in it never share a connection.
+    pub tls: Option<Arc<EndpointTls>>,
 }
 
 impl Request {
@@ -66,13 +85,21 @@ impl Request {
     /// A request with the default deadline of 30 s.
     pub fn new(url: EndpointUrl, headers: HeaderMap, body: Bytes) -> Self {
         let timeout = Duration::from_secs(30);
-        Self { url, headers, body, timeout, max_response_body: Self::MAX_RESPONSE_BODY }
+        let max_response_body = Self::MAX_RESPONSE_BODY;
+        Self { url, headers, body, timeout, max_response_body, tls: None }
     }
 
     /// Sets the deadline.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets what secures the connection.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Arc<EndpointTls>>) -> Self {
+        self.tls = tls;
         self
     }
 }

@@ -6,7 +6,7 @@ use webhook_core::{
 };
 
 use super::Operator;
-use crate::{error::EndpointError, new_endpoint::InvalidEndpoint, replay::Replaying};
+use crate::{error::EndpointError, replay::Replaying, webhooks::accepts};
 
 /// Endpoints.
 impl<'a> Operator<'a> {
@@ -41,17 +41,17 @@ impl<'a> Operator<'a> {
     }
 
     /// Changes an endpoint's settings; attempts that begin after this use them. `endpoint` carries
-    /// the revision it was read at. A new URL is judged as when an endpoint is added.
+    /// the revision it was read at. A new URL, and what secures its
+    /// connections, is judged as when an endpoint is added.
     ///
     /// # Errors
     ///
     /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`] when it
     /// is gone.
     pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
-        if self.endpoint(endpoint.id).await?.url != endpoint.url {
-            let refused =
-                |error| EndpointError::Invalid(InvalidEndpoint::Refused(crate::text_of(&error)));
-            self.engine.transport.accepts(&endpoint.url).map_err(refused)?;
+        let stored = self.endpoint(endpoint.id).await?;
+        if stored.url != endpoint.url || endpoint.tls.is_some() {
+            accepts(self.engine, &endpoint)?;
         }
         self.store(endpoint).await
     }

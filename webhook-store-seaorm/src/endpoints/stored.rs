@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use sea_orm::Value;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use webhook_core::{
-    CustomHeaders, Endpoint, EventFilter, Profile, Revision, Signing, SigningKey, StoreErrorKind,
-    Timeout, Timestamp, whole_millis,
+    ClientIdentity, CustomHeaders, Endpoint, EndpointTls, EventFilter, InvalidTls, Profile,
+    Revision, Signing, SigningKey, StoreErrorKind, Timeout, Timestamp, whole_millis,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     row::{Row, ToValue, stored_health, unreadable},
 };
 
-pub(super) const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, timeout_ms, retry, \
+pub(super) const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, client_tls, timeout_ms, retry, \
                        max_in_flight, rate, order_policy, description, external_id, metadata, state, revision, \
                        created_at";
 
@@ -35,8 +35,38 @@ impl<'a> StoredKey<'a> {
     }
 }
 
+/// What secures an endpoint's connections, as it is stored.
+#[derive(Deserialize, Serialize)]
+struct StoredTls<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<(Cow<'a, str>, Cow<'a, str>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    roots: Option<Cow<'a, str>>,
+}
+
+impl<'a> StoredTls<'a> {
+    fn of(tls: &'a EndpointTls) -> Self {
+        let identity = tls.identity().map(|it| (it.certificates_pem(), it.reveal_key_pem()));
+        Self {
+            identity: identity.map(|(certificates, key)| (certificates.into(), key.into())),
+            roots: tls.roots_pem().map(Into::into),
+        }
+    }
+
+    fn read(self) -> Result<EndpointTls, InvalidTls> {
+        let mut tls = EndpointTls::new();
+        if let Some((certificates, key)) = self.identity {
+            tls = tls.with_identity(ClientIdentity::from_pem(certificates, key)?);
+        }
+        match self.roots {
+            Some(roots) => tls.with_roots_pem(roots),
+            None => Ok(tls),
+        }
+    }
+}
+
 /// What an edit may change, as values in the order of the columns.
-pub(super) fn settings(endpoint: &Endpoint) -> Result<[Value; 14], Fault> {
+pub(super) fn settings(endpoint: &Endpoint) -> Result<[Value; 15], Fault> {
     let signing = &endpoint.signing;
     let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
     Ok([
@@ -45,6 +75,7 @@ pub(super) fn settings(endpoint: &Endpoint) -> Result<[Value; 14], Fault> {
         json(&keys)?,
         json(&signing.profiles())?,
         json(&endpoint.headers.iter().collect::<Vec<_>>())?,
+        tls(endpoint)?,
         whole_millis(endpoint.timeout.as_duration()).into(),
         endpoint.retry.to_string().into(),
         endpoint.max_in_flight.to_value(),
@@ -65,6 +96,7 @@ pub(super) fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
         .with_filters(from_json::<Vec<EventFilter>>(row, "filters")?)
         .with_signing(signing(row)?)
         .with_headers(CustomHeaders::new(headers).map_err(|_| unreadable("headers"))?)
+        .with_tls(read_tls(row)?)
         .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
         .with_retry(row.parse("retry")?)
         .with_max_in_flight(row.number("max_in_flight")?)
@@ -88,6 +120,17 @@ fn signing(row: &Row) -> Result<Signing, Fault> {
     let keys: Option<Vec<_>> = keys.into_iter().map(read).collect();
     let keys = keys.ok_or_else(|| unreadable("signing_keys"))?;
     Signing::new(keys, profiles).map_err(|_| unreadable("profiles"))
+}
+
+fn tls(endpoint: &Endpoint) -> Result<Value, Fault> {
+    endpoint.tls.as_ref().map_or(Ok(Value::String(None)), |tls| json(&StoredTls::of(tls)))
+}
+
+fn read_tls(row: &Row) -> Result<Option<EndpointTls>, Fault> {
+    let Some(text) = row.get::<Option<String>>("client_tls")? else { return Ok(None) };
+    let stored: StoredTls<'_> =
+        serde_json::from_str(&text).map_err(|_| unreadable("client_tls"))?;
+    stored.read().map(Some).map_err(|_| unreadable("client_tls"))
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<Value, Fault> {

@@ -36,6 +36,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         signing_keys {text} NOT NULL,
         profiles {text} NOT NULL,
         headers {text} NOT NULL,
+        client_tls {text},
         timeout_ms {int} NOT NULL,
         retry {text} NOT NULL,
         max_in_flight {int} NOT NULL,
@@ -62,6 +63,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         body {bytes} NOT NULL,
         event_key {name},
         ordering_key {name},
+        hops {int} NOT NULL DEFAULT 0,
         created_at {int} NOT NULL DEFAULT {at_insert},
         route_due_at {int} DEFAULT {at_insert}{unrouted_column}
     ){table}",

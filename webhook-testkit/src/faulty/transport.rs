@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use webhook_core::{EndpointUrl, Request, Response, Transport, TransportError, TransportErrorKind};
+use webhook_core::{
+    EndpointTls, EndpointUrl, Request, Response, Transport, TransportError, TransportErrorKind,
+};
 
 use super::{Fault, Faults, WHY};
 
@@ -45,6 +47,10 @@ impl<T: Transport> Transport for FaultyTransport<T> {
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
         self.inner.accepts(url)
+    }
+
+    fn accepts_tls(&self, tls: &EndpointTls) -> Result<(), TransportError> {
+        self.inner.accepts_tls(tls)
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::{
     time::sleep,
 };
 use webhook_registry::{
-    DispatcherConfig, EndpointUrl, HealthPolicy, HttpTransport, Mode, Report, Request, Response,
-    SeaOrmStore, Transport, TransportError, Webhooks,
+    DispatcherConfig, EndpointTls, EndpointUrl, HealthPolicy, HttpTransport, Mode, Report, Request,
+    Response, SeaOrmStore, Transport, TransportError, Webhooks,
 };
 
 use crate::{
@@ -130,5 +130,9 @@ impl Transport for Told {
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
         self.inner.accepts(url)
+    }
+
+    fn accepts_tls(&self, tls: &EndpointTls) -> Result<(), TransportError> {
+        self.inner.accepts_tls(tls)
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod given;
 mod stats;
 mod test;
+mod tls;
 mod update;
 mod view;
 
@@ -22,6 +23,7 @@ use self::{
     given::{About, Limits},
     stats::StatsArgs,
     test::TestArgs,
+    tls::TlsArgs,
     update::UpdateArgs,
     view::RegisteredView,
 };
@@ -140,6 +142,8 @@ pub(crate) struct AddArgs {
     limits: Limits,
     #[command(flatten)]
     about: About,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// How to sign: standard, body-hmac; all that the secret serves, when absent
     #[arg(long, value_name = "NAME")]
     profile: Vec<Profile>,
@@ -158,7 +162,7 @@ impl AddArgs {
         Ok(transport(options)?.accepts(&self.url).map_err(refused)?)
     }
 
-    fn into_endpoint(self) -> NewEndpoint {
+    fn into_endpoint(self) -> Result<NewEndpoint, Error> {
         let mut new = NewEndpoint::new(self.url.as_str())
             .tenant(self.tenant)
             .profiles(self.profile.iter().map(ToString::to_string));
@@ -171,7 +175,7 @@ impl AddArgs {
         if let Some(secret) = self.secret {
             new = new.secret(secret.reveal());
         }
-        self.about.add_to(self.limits.add_to(new))
+        self.tls.add_to(self.about.add_to(self.limits.add_to(new)))
     }
 }
 
@@ -222,7 +226,7 @@ async fn run_stored(options: &Options, command: StoredCommand) -> Result<End, Er
 
 async fn add(output: Output, webhooks: &Webhooks, args: AddArgs) -> Result<End, Error> {
     let was_given = args.secret.is_some();
-    let registered = webhooks.add_endpoint(args.into_endpoint()).await?;
+    let registered = webhooks.add_endpoint(args.into_endpoint()?).await?;
     output.show(&RegisteredView::of(&registered, was_given))?;
     Ok(End::Done)
 }

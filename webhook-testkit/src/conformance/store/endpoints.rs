@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use webhook_core::{
-    CustomHeaders, Description, Endpoint, EndpointState, ExternalId, Metadata, OrderPolicy,
-    Profile, RetryPolicy, Revision, Signing, SigningKey, StoreErrorKind, TenantId, TenantVersion,
-    Timeout, Timestamp, Updated,
+    ClientIdentity, CustomHeaders, Description, Endpoint, EndpointState, EndpointTls, ExternalId,
+    Metadata, OrderPolicy, Profile, RetryPolicy, Revision, Signing, SigningKey, StoreErrorKind,
+    TenantId, TenantVersion, Timeout, Timestamp, Updated,
 };
 
 use super::{Ground, StoreHarness, ground::some_time};
@@ -16,7 +16,12 @@ pub(super) fn told(endpoint: &Endpoint) -> String {
     let keys: Vec<_> = keys.collect();
     let headers: Vec<_> = endpoint.headers.iter().collect();
     let profiles = endpoint.signing.profiles();
-    format!("{endpoint:?}\n{}\n{keys:?} {profiles:?}\n{headers:?}", endpoint.url.as_str())
+    let tls = endpoint.tls.as_ref().map(|tls| {
+        let identity = tls.identity().map(|it| (it.certificates_pem(), it.reveal_key_pem()));
+        (identity, tls.roots_pem())
+    });
+    let url = endpoint.url.as_str();
+    format!("{endpoint:?}\n{url}\n{keys:?} {profiles:?}\n{headers:?}\n{tls:?}")
 }
 
 fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
@@ -29,6 +34,7 @@ fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
         .with_filters(["invoice.*".parse().unwrap(), "user.made".parse().unwrap()])
         .with_signing(Signing::new(keys, vec![Profile::BodyHmac, Profile::Standard]).unwrap())
         .with_headers(CustomHeaders::parse(["Authorization: Bearer a:b", "X-A: 1"]).unwrap())
+        .with_tls(Some(tls()))
         .with_timeout(Timeout::new(Duration::from_millis(1_234)).unwrap())
         .with_retry("5s,5m jitter 0%".parse().unwrap())
         .with_max_in_flight(3)
@@ -39,6 +45,13 @@ fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
         .with_state(EndpointState::Paused)
         .with_revision(Revision::from_u64(7))
         .with_created_at(some_time())
+}
+
+fn tls() -> EndpointTls {
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n";
+    let identity = ClientIdentity::from_pem(certificate, key).unwrap();
+    EndpointTls::new().with_identity(identity).with_roots_pem(certificate).unwrap()
 }
 
 // Catches in memory/endpoints.rs:

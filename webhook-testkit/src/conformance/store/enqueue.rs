@@ -1,7 +1,7 @@
 //! Taking in events with their deliveries.
 
 use bytes::Bytes;
-use webhook_core::{DeliveryId, DeliveryStatus, Enqueue, Enqueued, FanOut, TenantVersion};
+use webhook_core::{DeliveryId, DeliveryStatus, Enqueue, Enqueued, FanOut, Hops, TenantVersion};
 
 use super::{
     Ground, StoreHarness,
@@ -17,7 +17,8 @@ pub async fn an_enqueued_event_is_stored_as_it_was_given<H: StoreHarness>() {
         .event_of(&"acme".parse().unwrap())
         .with_content_type("text/plain; charset=utf-8".parse().unwrap())
         .with_key(Some("invoice-42".parse().unwrap()))
-        .with_ordering_key(Some("order-17".parse().unwrap()));
+        .with_ordering_key(Some("order-17".parse().unwrap()))
+        .with_hops(Hops::new(3));
     ground.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
     assert_eq!(*ground.stored_event(event.id).await, event, "every field comes back unchanged");
 }

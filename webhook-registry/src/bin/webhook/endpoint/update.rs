@@ -2,11 +2,14 @@
 
 use clap::{Args, ValueEnum};
 use webhook_registry::{
-    Endpoint, EndpointError, EndpointId, EndpointUrl, EventFilter, InvalidEndpoint, Metadata,
-    Webhooks,
+    Endpoint, EndpointError, EndpointId, EndpointUrl, EventFilter, Metadata, Webhooks,
 };
 
-use super::given::{About, Limits};
+use super::{
+    given::{About, Limits},
+    tls::TlsArgs,
+};
+use crate::error::Error;
 
 #[derive(Args)]
 pub(crate) struct UpdateArgs {
@@ -23,6 +26,8 @@ pub(crate) struct UpdateArgs {
     limits: Limits,
     #[command(flatten)]
     about: About,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Forget this
     #[arg(long, value_name = "WHAT")]
     clear: Vec<Clear>,
@@ -30,11 +35,13 @@ pub(crate) struct UpdateArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Clear {
+    ClientCertificate,
     Description,
     ExternalId,
     Metadata,
     Ordered,
     Rate,
+    RootCertificates,
 }
 
 impl std::fmt::Debug for UpdateArgs {
@@ -45,19 +52,22 @@ impl std::fmt::Debug for UpdateArgs {
 }
 
 impl UpdateArgs {
-    pub(super) async fn run(self, webhooks: &Webhooks) -> Result<Endpoint, EndpointError> {
+    pub(super) async fn run(self, webhooks: &Webhooks) -> Result<Endpoint, Error> {
         let endpoint = webhooks.operator().endpoint(self.id).await?;
-        webhooks.operator().update_endpoint(self.apply(endpoint)?).await
+        Ok(webhooks.operator().update_endpoint(self.apply(endpoint)?).await?)
     }
 
-    fn apply(self, mut endpoint: Endpoint) -> Result<Endpoint, InvalidEndpoint> {
+    fn apply(self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
+        let mut tls = endpoint.tls.as_deref().cloned().unwrap_or_default();
         for what in &self.clear {
             match what {
+                Clear::ClientCertificate => tls = tls.without_identity(),
                 Clear::Description => endpoint.description = None,
                 Clear::ExternalId => endpoint.external_id = None,
                 Clear::Metadata => endpoint.metadata = Metadata::default(),
                 Clear::Ordered => endpoint.order = None,
                 Clear::Rate => endpoint.rate = None,
+                Clear::RootCertificates => tls = tls.without_roots(),
             }
         }
         endpoint.url = self.url.unwrap_or(endpoint.url);
@@ -65,7 +75,8 @@ impl UpdateArgs {
             endpoint.filters = self.events;
         }
         self.limits.apply_to(&mut endpoint);
-        self.about.apply_to(&mut endpoint)?;
-        Ok(endpoint)
+        let invalid = |error| Error::from(EndpointError::from(error));
+        self.about.apply_to(&mut endpoint).map_err(invalid)?;
+        Ok(endpoint.with_tls(Some(self.tls.apply_to(tls)?)))
     }
 }

@@ -37,6 +37,7 @@ impl View for EndpointView {
             ("signatures", or_none(joined(&self.profiles))),
             ("secrets", or_none(secrets(&self.secrets_until))),
             ("headers", or_none(self.headers.join(","))),
+            ("tls", tls(self)),
             ("timeout", timeout),
             ("retry", self.retry.to_string()),
             ("in flight", format!("at most {} in each process", self.max_in_flight)),
@@ -47,6 +48,13 @@ impl View for EndpointView {
         ]);
         fields(pairs)
     }
+}
+
+fn tls(endpoint: &EndpointView) -> String {
+    let shows = if endpoint.client_certificate { "shows a certificate" } else { "no certificate" };
+    let trusts =
+        if endpoint.own_roots { "trusts roots of its own" } else { "trusts the usual roots" };
+    format!("{shows}, {trusts}")
 }
 
 fn joined(list: &[impl ToString]) -> String {
