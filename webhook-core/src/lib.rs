@@ -102,9 +102,9 @@ pub use crate::{
     order::{InvalidOrderPolicy, InvalidOrderingKey, OrderPolicy, OrderingKey},
     pace::Pace,
     port::{
-        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, Signer,
-        SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport, TransportError,
-        TransportErrorKind, Upkeep,
+        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, SEALED,
+        SecretVault, Signer, SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport,
+        TransportError, TransportErrorKind, Upkeep, VaultError, VaultErrorKind,
         store::{
             deliveries::{
                 Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,

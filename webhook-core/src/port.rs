@@ -8,6 +8,7 @@ mod ids;
 mod signer;
 pub(crate) mod store;
 mod transport;
+mod vault;
 
 pub use clock::Clock;
 pub use ids::Ids;
@@ -18,3 +19,4 @@ pub use store::{
 pub use transport::{
     Phase, Request, Response, TlsFailure, Transport, TransportError, TransportErrorKind,
 };
+pub use vault::{SEALED, SecretVault, VaultError, VaultErrorKind};

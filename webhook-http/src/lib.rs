@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `transport` | `HttpTransport`, the `Transport` port on hyper, rustls and hickory-resolver | yes |
 //! | `signer` | `RingSigner`, the `Signer` port on ring, and `verify` for receivers; nothing of HTTP | yes |
+//! | `vault` | `RingVault`, the `SecretVault` port on ring: AES-256-GCM | yes |
 //! | `webpki-roots` | the root certificates of Mozilla compiled in, for containers without any | no |
 //! | `check` | `HttpTransport::check`: would a request get there? | no |
 //! | `receiver` | `Receiver`, a small server for development | no |
@@ -31,6 +32,8 @@ mod receiver;
 mod signer;
 #[cfg(feature = "transport")]
 mod transport;
+#[cfg(feature = "vault")]
+mod vault;
 
 #[cfg(feature = "receiver")]
 pub use crate::receiver::{Answer, BindError, Received, Receiver};
@@ -45,6 +48,8 @@ pub use crate::transport::{
 pub use crate::transport::{
     CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
 };
+#[cfg(feature = "vault")]
+pub use crate::vault::{InvalidVaultKey, RingVault, VaultKey};
 /// A net of IPv4 or IPv6 addresses: `"10.0.0.0/8".parse()`.
 #[cfg(feature = "transport")]
 #[doc(no_inline)]

@@ -21,3 +21,18 @@ mod transport {
 mod signer {
     webhook_testkit::signer_conformance!(webhook_http::RingSigner);
 }
+
+mod vault {
+    use webhook_http::{RingVault, VaultKey};
+
+    #[expect(clippy::unwrap_used, reason = "a test without a key has failed")]
+    fn key(letter: &str) -> VaultKey {
+        format!("{}=", letter.repeat(43)).parse().unwrap()
+    }
+
+    webhook_testkit::vault_conformance!(
+        RingVault::new(key("A")),
+        RingVault::new(key("E")).with_former(key("A")),
+        RingVault::new(key("E")),
+    );
+}

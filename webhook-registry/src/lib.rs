@@ -7,7 +7,7 @@
 //!
 //! | feature | brings | default |
 //! |---|---|---|
-//! | `http` | `HttpTransport` (hyper and rustls) and `RingSigner` | yes |
+//! | `http` | `HttpTransport` (hyper and rustls), `RingSigner` and `RingVault` | yes |
 //! | `check` | `HttpTransport::check`: would a request get there? | no |
 //! | `webpki-roots` | root certificates compiled in, for containers without any | no |
 //! | `sqlite` | `SeaOrmStore` on SQLite | no |
@@ -56,14 +56,15 @@ pub use webhook_core::*;
 #[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use webhook_http::{
-    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, IpNet, Nat64Prefix,
-    RingSigner, verify, verify_signature,
+    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidVaultKey, IpNet,
+    Nat64Prefix, RingSigner, RingVault, VaultKey, verify, verify_signature,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
 pub use webhook_store_seaorm::{
     CallersTransaction, ConnectError, DatabaseKind, InvalidDatabaseKind, LAST_STEP, PublishInError,
-    SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql, migration_sql, sea_orm,
+    Resealed, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, SealStatus, TableNames, grants_sql,
+    migration_sql, sea_orm,
 };
 
 #[cfg(feature = "check")]

@@ -2,12 +2,13 @@
 
 mod invalid;
 mod reading;
+mod vault;
 
-use std::{ffi::OsString, fmt, time::Duration};
+use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
 
 use webhook_core::{
-    DispatcherConfig, HealthPolicy, InvalidDispatcherConfig, InvalidDuration, TenantId,
-    format_duration, parse_duration,
+    DispatcherConfig, HealthPolicy, InvalidDispatcherConfig, InvalidDuration, SecretVault,
+    TenantId, format_duration, parse_duration,
 };
 
 pub use invalid::InvalidSetting;
@@ -38,6 +39,8 @@ use crate::mode::Mode;
 /// | `WEBHOOK_DISABLE_AFTER` | how long nothing but failures disables an endpoint, or `never` | `5d` |
 /// | `WEBHOOK_NOTICES_TO` | the tenant as whose events notices are published | none |
 /// | `WEBHOOK_WORKER_NAME` | what stands with the deliveries that this process has claimed | host and process |
+/// | `WEBHOOK_VAULT_KEY_FILE` | the file with the keys that seal secrets at rest, one a line, the current one first | none |
+/// | `WEBHOOK_VAULT_KEY` | the same keys themselves, instead of a file | none |
 /// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
 ///
 /// An empty variable counts as none.
@@ -67,11 +70,12 @@ pub struct Settings {
     mode: Mode,
     dispatcher: DispatcherConfig,
     notices_to: Option<TenantId>,
+    vault: Option<Arc<dyn SecretVault>>,
 }
 
 impl Settings {
     /// The variables that are read.
-    pub const VARIABLES: [&str; 19] = [
+    pub const VARIABLES: [&str; 21] = [
         "WEBHOOK_DB",
         "WEBHOOK_POOL_SIZE",
         "WEBHOOK_UNIT_LIMIT",
@@ -91,6 +95,8 @@ impl Settings {
         "WEBHOOK_DISABLE_AFTER",
         "WEBHOOK_NOTICES_TO",
         "WEBHOOK_WORKER_NAME",
+        "WEBHOOK_VAULT_KEY_FILE",
+        "WEBHOOK_VAULT_KEY",
     ];
 
     /// Reads the environment of this process.
@@ -120,6 +126,7 @@ impl Settings {
             mode: reading.parsed("WEBHOOK_MODE", Mode::NAMES)?.unwrap_or_default(),
             dispatcher: dispatcher(&reading)?,
             notices_to: reading.parsed("WEBHOOK_NOTICES_TO", "a tenant")?,
+            vault: vault::vault(&reading)?,
         })
     }
 
@@ -178,6 +185,11 @@ impl Settings {
         self.notices_to.as_ref()
     }
 
+    /// What seals secrets at rest, where keys for it are set.
+    pub fn vault(&self) -> Option<Arc<dyn SecretVault>> {
+        self.vault.clone()
+    }
+
     /// How it delivers.
     pub const fn dispatcher(&self) -> &DispatcherConfig {
         &self.dispatcher
@@ -210,6 +222,9 @@ impl Settings {
         }
         if let Some(bytes) = self.max_body {
             builder = builder.max_body(bytes);
+        }
+        if let Some(vault) = self.vault() {
+            builder = builder.vault(vault);
         }
         Ok(builder)
     }

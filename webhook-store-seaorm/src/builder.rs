@@ -1,6 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use webhook_core::NewEvent;
+use webhook_core::{NewEvent, SecretVault};
 
 use crate::{
     connect_error::{ConnectError, without_secrets},
@@ -9,6 +9,7 @@ use crate::{
         open::{Asked, Opened, open},
     },
     hints::{Hints, Wire},
+    sealed::Safe,
     store::SeaOrmStore,
 };
 
@@ -41,6 +42,7 @@ pub struct SeaOrmStoreBuilder {
     max_body: usize,
     schema: Option<String>,
     poll_only: bool,
+    safe: Safe,
 }
 
 impl SeaOrmStoreBuilder {
@@ -53,6 +55,7 @@ impl SeaOrmStoreBuilder {
             max_body: NewEvent::MAX_BODY,
             schema: None,
             poll_only: false,
+            safe: Safe::default(),
         }
     }
 
@@ -102,6 +105,17 @@ impl SeaOrmStoreBuilder {
         self
     }
 
+    /// Sets the vault that seals the secrets of endpoints before they are stored: signing keys and the
+    /// values of headers. URLs stay readable. What was stored without a vault still reads, and is sealed
+    /// by its next edit or by [`reseal`](SeaOrmStore::reseal).
+    ///
+    /// Every process that reads endpoints needs it. To one without the key an endpoint is a damaged row:
+    /// its deliveries wait, and so do its tenant's events until a process with the key routes them.
+    pub fn vault(mut self, vault: Arc<dyn SecretVault>) -> Self {
+        self.safe = Safe::new(vault);
+        self
+    }
+
     /// Opens the database.
     ///
     /// # Errors
@@ -135,7 +149,7 @@ impl SeaOrmStoreBuilder {
         let sql = Sql::new(dialect, schema, self.table_prefix);
         let wire = |open| Wire { open, channel: sql.channel(), door: pools.door() };
         let hints = Hints::over(listener.map(wire));
-        Ok(SeaOrmStore::new(sql, pools, hints, self.unit_limit, self.max_body))
+        Ok(SeaOrmStore::new(sql, pools, hints, self.unit_limit, self.max_body, self.safe))
     }
 }
 

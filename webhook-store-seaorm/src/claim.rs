@@ -18,7 +18,7 @@ use webhook_core::{
 };
 
 use crate::{
-    endpoints::{cancel_some, readable},
+    endpoints::{Readable, cancel_some, readable},
     enqueue::event,
     fault::Fault,
     row::{Key, Row, ToValue, limit, unreadable},
@@ -59,7 +59,7 @@ impl Unit for ClaimDeliveries {
             let ids: Vec<_> = heads.iter().map(|(head, _)| head.id).collect();
             let readable = readable(tx, &ids).await?;
             self.unreadable.note(&ids, &readable);
-            heads.retain(|(head, _)| readable.contains(&head.id));
+            heads.retain(|(head, _)| readable.ids.contains(&head.id));
             let candidates = read_candidates(tx, &heads, now).await?;
             found.extend(round.take(heads, candidates));
         }
@@ -76,13 +76,14 @@ impl Unit for ClaimDeliveries {
 pub(crate) struct Unreadable(Mutex<BTreeSet<EndpointId>>);
 
 impl Unreadable {
-    fn note(&self, seen: &[EndpointId], readable: &BTreeSet<EndpointId>) {
+    fn note(&self, seen: &[EndpointId], readable: &Readable) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for id in seen {
-            if readable.contains(id) {
+            if readable.ids.contains(id) {
                 known.remove(id);
             } else if known.insert(*id) {
-                tracing::error!(endpoint = %id, "the stored endpoint cannot be read; its deliveries wait");
+                let why = readable.others.get(id).map(Fault::why);
+                tracing::error!(endpoint = %id, why, "the stored endpoint cannot be read; its deliveries wait");
             }
         }
     }

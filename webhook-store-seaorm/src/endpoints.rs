@@ -3,7 +3,10 @@
 mod stored;
 mod tenants;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use webhook_core::{
@@ -20,6 +23,7 @@ use crate::{
     tx::{ROWS, Tx},
     unit::Unit,
 };
+pub(crate) use stored::SECRET_COLUMNS;
 use stored::{COLUMNS, HEALTH, endpoint, json, settings};
 use tenants::lock_tenants;
 pub(crate) use tenants::{Known, lock_owners, raise_version, versions};
@@ -81,7 +85,7 @@ impl Unit for Add {
         }
         let (id, tenant) = (endpoint.id.to_value(), endpoint.tenant.to_value());
         let (revision, created_at) = (endpoint.revision.to_value(), endpoint.created_at.to_value());
-        let settings = settings(endpoint)?;
+        let settings = settings(tx.safe(), endpoint)?;
         let row = [id, tenant].into_iter().chain(settings).chain([revision, created_at]);
         let row: Vec<_> = row.collect();
         let sql =
@@ -115,8 +119,9 @@ impl Unit for Update {
         }
         raise_version(tx, &endpoint.tenant).await?;
         let next = stored.next();
-        let values =
-            settings(endpoint)?.into_iter().chain([next.to_value(), endpoint.id.to_value()]);
+        let values = settings(tx.safe(), endpoint)?
+            .into_iter()
+            .chain([next.to_value(), endpoint.id.to_value()]);
         let anew = if place.is_some_and(|it| it.keeps_health(endpoint)) {
             ""
         } else {
@@ -238,7 +243,8 @@ impl Unit for Load {
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
-        load(tx, &self.0).await?.iter().map(endpoint).collect()
+        let rows = load(tx, &self.0).await?;
+        rows.iter().map(|row| endpoint(tx.safe(), row)).collect()
     }
 }
 
@@ -249,10 +255,24 @@ async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
     tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await
 }
 
+/// Endpoints that can be read, and why others cannot.
+#[derive(Default)]
+pub(crate) struct Readable {
+    pub(crate) ids: BTreeSet<EndpointId>,
+    pub(crate) others: BTreeMap<EndpointId, Fault>,
+}
+
 /// Which of these endpoints can be read whole, so that there is something to send by.
-pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<BTreeSet<EndpointId>, Fault> {
-    let rows = load(tx, ids).await?;
-    Ok(rows.iter().filter_map(|row| endpoint(row).ok()).map(|endpoint| endpoint.id).collect())
+/// Of the others it is told why, as far as they are there.
+pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<Readable, Fault> {
+    let mut found = Readable::default();
+    for row in load(tx, ids).await? {
+        match endpoint(tx.safe(), &row) {
+            Ok(endpoint) => _ = found.ids.insert(endpoint.id),
+            Err(fault) => found.others.extend(row.endpoint("id").ok().zip(Some(fault))),
+        }
+    }
+    Ok(found)
 }
 
 struct LoadSnapshot(TenantId);
@@ -276,7 +296,7 @@ impl Unit for LoadSnapshot {
         for row in &rows {
             version = TenantVersion::from_u64(row.number("version")?);
             if row.get::<Option<uuid::Uuid>>("id")?.is_some() {
-                endpoints.push(Arc::new(endpoint(row)?));
+                endpoints.push(Arc::new(endpoint(tx.safe(), row)?));
             }
         }
         Ok(Snapshot::new(self.0.clone(), version, endpoints))

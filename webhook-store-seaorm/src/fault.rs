@@ -95,6 +95,11 @@ impl Fault {
         matches!(self.class, Class::Lost | Class::Lasting(StoreErrorKind::Unavailable))
     }
 
+    /// Why, in words.
+    pub(crate) fn why(&self) -> String {
+        self.source.to_string()
+    }
+
     /// Why, without what it means.
     pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
         self.source

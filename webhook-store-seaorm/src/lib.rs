@@ -71,9 +71,11 @@ mod pools;
 mod prune;
 mod publish_in;
 mod replay;
+mod reseal;
 mod route;
 mod row;
 mod rows;
+mod sealed;
 mod status;
 mod store;
 mod tracked;
@@ -88,5 +90,6 @@ pub use migrate::{
     migration_sql,
 };
 pub use publish_in::{CallersTransaction, PublishInError};
+pub use reseal::{Resealed, SealStatus};
 pub use sea_orm;
 pub use store::SeaOrmStore;

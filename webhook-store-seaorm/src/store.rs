@@ -25,6 +25,7 @@ use crate::{
     hints::Hints,
     pools::Pools,
     route::{ClaimEvents, RouteEvents},
+    sealed::Safe,
     unit::Unit,
 };
 
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) limit: Duration,
     /// Bytes that the body of an event may have when a caller's transaction brings it.
     pub(crate) max_body: usize,
+    /// What seals secrets.
+    pub(crate) safe: Safe,
     /// Whether the tables were found to fit. They do not stop to.
     ready: AtomicBool,
     enqueues: Arc<Gather<Enqueue, Enqueued>>,
@@ -84,6 +87,7 @@ impl SeaOrmStore {
         hints: Hints,
         limit: Duration,
         max_body: usize,
+        safe: Safe,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -92,6 +96,7 @@ impl SeaOrmStore {
                 hints: Arc::new(hints),
                 limit,
                 max_body,
+                safe,
                 ready: AtomicBool::new(false),
                 enqueues: Arc::new(Gather::new(limit)),
                 finishes: Arc::new(Gather::new(limit)),

@@ -10,9 +10,10 @@ use webhook_core::Timestamp;
 use crate::{
     dialect::{Sql, repeated},
     fault::Fault,
-    pools::Pools,
     row::Row,
     rows::padded,
+    sealed::Safe,
+    store::Inner,
 };
 
 /// Rows in one statement: few enough for every database's limit of values.
@@ -23,20 +24,17 @@ pub(crate) const ROWS: usize = 250;
 pub(crate) struct Tx {
     inner: begun::Begun,
     sql: Arc<Sql>,
+    safe: Safe,
     /// A fixed time, for tests.
     fixed_now: Option<Timestamp>,
 }
 
 impl Tx {
-    pub(crate) async fn begin(
-        pools: &Pools,
-        sql: &Arc<Sql>,
-        fixed_now: Option<Timestamp>,
-        writes: bool,
-    ) -> Result<Self, Fault> {
-        let inner = pools.begin(sql.dialect.transaction(writes), writes).await;
+    pub(crate) async fn begin(store: &Inner, writes: bool) -> Result<Self, Fault> {
+        let sql = Arc::clone(&store.sql);
+        let inner = store.pools.begin(sql.dialect.transaction(writes), writes).await;
         let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
-        Ok(Self { inner, sql: Arc::clone(sql), fixed_now })
+        Ok(Self { inner, sql, safe: store.safe.clone(), fixed_now: store.fixed_now() })
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {
@@ -126,6 +124,11 @@ impl Tx {
 
     pub(crate) fn sql(&self) -> &Sql {
         &self.sql
+    }
+
+    /// What seals secrets.
+    pub(crate) const fn safe(&self) -> &Safe {
+        &self.safe
     }
 
     fn statement(&self, template: &str, values: impl IntoIterator<Item = Value>) -> Statement {

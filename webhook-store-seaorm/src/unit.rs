@@ -97,7 +97,7 @@ impl Inner {
     }
 
     async fn run_once<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, Fault> {
-        let tx = Tx::begin(&self.pools, &self.sql, self.fixed_now(), U::WRITES).await?;
+        let tx = Tx::begin(self, U::WRITES).await?;
         let answer = match unit.run(&tx).await {
             Ok(answer) if stage.may_commit() => answer,
             Ok(_) => {

@@ -4,6 +4,7 @@ mod contract;
 pub mod signer;
 pub mod store;
 pub mod transport;
+pub mod vault;
 
 use std::future::Future;
 

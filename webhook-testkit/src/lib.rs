@@ -35,6 +35,7 @@
 //! | [`Store`](webhook_core::Store) | [`MemoryStore`] keeps everything in memory |
 //! | [`Transport`](webhook_core::Transport) | [`ScriptedTransport`] answers by script: [`status`], [`timeout`], [`refused`], [`reset`], [`stale`], [`silence`] |
 //! | [`Signer`](webhook_core::Signer) | [`PlainSigner`] signs without cryptography |
+//! | [`SecretVault`](webhook_core::SecretVault) | [`PlainVault`] seals without cryptography |
 //!
 //! [`FaultyStore`] and [`FaultyTransport`] put faults around any of them, [`TestReceiver`] listens on
 //! a real socket and misbehaves on demand ([`Reply::misbehaviours`] lists in which ways), and [`mock`]
@@ -56,7 +57,7 @@
 //! # Suites
 //!
 //! An adapter of your own is done when it passes its suite: [`store_conformance!`],
-//! [`transport_conformance!`] or [`signer_conformance!`]. Each expands to one test for each sentence
+//! [`transport_conformance!`], [`signer_conformance!`] or [`vault_conformance!`]. Each expands to one test for each sentence
 //! of the port's contract. For a store, say how to get a fresh one and how to turn its clock:
 //!
 //! ```
@@ -101,6 +102,7 @@ pub mod sample;
 mod signer;
 mod simulation;
 mod transport;
+mod vault;
 mod world;
 
 pub use crate::{
@@ -114,6 +116,7 @@ pub use crate::{
     signer::PlainSigner,
     simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
     transport::{ScriptedTransport, SentRequest},
+    vault::PlainVault,
     world::{Timeline, World},
 };
 pub use expect_test::{Expect, expect};

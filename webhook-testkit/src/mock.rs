@@ -22,9 +22,11 @@ use webhook_core::{
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, EndpointTls, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished,
     Ids, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
-    Replayed, Request, Response, Route, Routed, Signer, SignerError, Skipped, Snapshot, StoreError,
-    StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated, Upkeep,
+    Replayed, Request, Response, Route, Routed, SecretVault, Signer, SignerError, Skipped,
+    Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated,
+    Upkeep, VaultError,
 };
+use zeroize::Zeroizing;
 
 mock! {
     /// A mock of [`Transport`].
@@ -48,6 +50,18 @@ mock! {
         fn hmac_sha256<'a>(&self, key: &[u8], content: &[&'a [u8]]) -> Result<[u8; 32], SignerError>;
         fn verify_hmac_sha256<'a>(&self, key: &[u8], content: &[&'a [u8]], tag: &[u8]) -> bool;
         fn fill_random(&self, bytes: &mut [u8]) -> Result<(), SignerError>;
+    }
+}
+
+mock! {
+    /// A mock of [`SecretVault`].
+    #[derive(Debug)]
+    pub SecretVault {}
+
+    impl SecretVault for SecretVault {
+        fn seal(&self, plain: &[u8], context: &[u8]) -> Result<String, VaultError>;
+        fn open(&self, sealed: &str, context: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError>;
+        fn is_current(&self, sealed: &str) -> bool;
     }
 }
 

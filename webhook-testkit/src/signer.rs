@@ -59,7 +59,7 @@ impl Signer for PlainSigner {
 }
 
 /// FNV-1a, 64 bits: spreads well enough for tests, and says by its simplicity that it is no more.
-fn fnv1a<'b>(bytes: impl Iterator<Item = &'b u8>) -> u64 {
+pub(crate) fn fnv1a<'b>(bytes: impl Iterator<Item = &'b u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

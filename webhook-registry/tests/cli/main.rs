@@ -8,3 +8,4 @@ mod operate;
 mod settings;
 mod shell;
 mod sign;
+mod vault;

@@ -8,15 +8,20 @@ use webhook_core::{
     ClientIdentity, CustomHeaders, Endpoint, EndpointTls, EventFilter, InvalidTls, Profile,
     Revision, Signing, SigningKey, StoreErrorKind, Timeout, Timestamp, whole_millis,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     fault::Fault,
     row::{Row, ToValue, stored_health, unreadable},
+    sealed::Safe,
 };
 
 pub(super) const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, client_tls, timeout_ms, retry, \
                        max_in_flight, rate, order_policy, description, external_id, metadata, state, revision, \
                        created_at";
+
+/// The columns that hold secrets, each a JSON text that is sealed whole.
+pub(crate) const SECRET_COLUMNS: [&str; 3] = ["signing_keys", "headers", "client_tls"];
 
 /// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
 pub(super) const HEALTH: &str = "health";
@@ -66,16 +71,16 @@ impl<'a> StoredTls<'a> {
 }
 
 /// What an edit may change, as values in the order of the columns.
-pub(super) fn settings(endpoint: &Endpoint) -> Result<[Value; 15], Fault> {
+pub(super) fn settings(safe: &Safe, endpoint: &Endpoint) -> Result<[Value; 15], Fault> {
     let signing = &endpoint.signing;
     let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
     Ok([
         endpoint.url.to_value(),
         json(&endpoint.filters)?,
-        json(&keys)?,
+        safe.seal(endpoint.id, "signing_keys", &text(&keys)?)?,
         json(&signing.profiles())?,
-        json(&endpoint.headers.iter().collect::<Vec<_>>())?,
-        tls(endpoint)?,
+        safe.seal(endpoint.id, "headers", &text(&endpoint.headers.iter().collect::<Vec<_>>())?)?,
+        tls(safe, endpoint)?,
         whole_millis(endpoint.timeout.as_duration()).into(),
         endpoint.retry.to_string().into(),
         endpoint.max_in_flight.to_value(),
@@ -88,15 +93,15 @@ pub(super) fn settings(endpoint: &Endpoint) -> Result<[Value; 15], Fault> {
     ])
 }
 
-pub(super) fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
-    let headers: Vec<(String, String)> = from_json(row, "headers")?;
+pub(super) fn endpoint(safe: &Safe, row: &Row) -> Result<Endpoint, Fault> {
+    let headers: Vec<(String, String)> = secret(safe, row, "headers")?;
     let timeout = Duration::from_millis(row.number("timeout_ms")?);
     Ok(Endpoint::new(row.endpoint("id")?, row.parse("url")?)
         .with_tenant(row.parse("tenant")?)
         .with_filters(from_json::<Vec<EventFilter>>(row, "filters")?)
-        .with_signing(signing(row)?)
+        .with_signing(signing(safe, row)?)
         .with_headers(CustomHeaders::new(headers).map_err(|_| unreadable("headers"))?)
-        .with_tls(read_tls(row)?)
+        .with_tls(read_tls(safe, row)?)
         .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
         .with_retry(row.parse("retry")?)
         .with_max_in_flight(row.number("max_in_flight")?)
@@ -111,32 +116,47 @@ pub(super) fn endpoint(row: &Row) -> Result<Endpoint, Fault> {
         .with_created_at(row.time("created_at")?))
 }
 
-fn signing(row: &Row) -> Result<Signing, Fault> {
-    let keys: Vec<StoredKey<'_>> = from_json(row, "signing_keys")?;
+fn signing(safe: &Safe, row: &Row) -> Result<Signing, Fault> {
+    let keys: Vec<StoredKey<'_>> = secret(safe, row, "signing_keys")?;
     let profiles: Vec<Profile> = from_json(row, "profiles")?;
     let read = |key: StoredKey<'_>| {
-        Some(SigningKey::new(key.secret.parse().ok()?).with_expiry(key.expires_at))
+        let secret = Zeroizing::new(key.secret.into_owned());
+        Some(SigningKey::new(secret.parse().ok()?).with_expiry(key.expires_at))
     };
     let keys: Option<Vec<_>> = keys.into_iter().map(read).collect();
     let keys = keys.ok_or_else(|| unreadable("signing_keys"))?;
     Signing::new(keys, profiles).map_err(|_| unreadable("profiles"))
 }
 
-fn tls(endpoint: &Endpoint) -> Result<Value, Fault> {
-    endpoint.tls.as_ref().map_or(Ok(Value::String(None)), |tls| json(&StoredTls::of(tls)))
+fn tls(safe: &Safe, endpoint: &Endpoint) -> Result<Value, Fault> {
+    let Some(tls) = &endpoint.tls else { return Ok(Value::String(None)) };
+    safe.seal(endpoint.id, "client_tls", &text(&StoredTls::of(tls))?)
 }
 
-fn read_tls(row: &Row) -> Result<Option<EndpointTls>, Fault> {
-    let Some(text) = row.get::<Option<String>>("client_tls")? else { return Ok(None) };
-    let stored: StoredTls<'_> =
-        serde_json::from_str(&text).map_err(|_| unreadable("client_tls"))?;
+fn read_tls(safe: &Safe, row: &Row) -> Result<Option<EndpointTls>, Fault> {
+    if row.get::<Option<String>>("client_tls")?.map(Zeroizing::new).is_none() {
+        return Ok(None);
+    }
+    let stored: StoredTls<'_> = secret(safe, row, "client_tls")?;
     stored.read().map(Some).map_err(|_| unreadable("client_tls"))
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<Value, Fault> {
+    text(value).map(|text| text.as_str().into())
+}
+
+/// A value as JSON, wiped when it is no longer needed.
+fn text<T: Serialize>(value: &T) -> Result<Zeroizing<String>, Fault> {
     // The reason might repeat the value.
-    let text = serde_json::to_string(value);
-    text.map(Into::into).map_err(|_| Fault::new(StoreErrorKind::Other, "cannot write it as JSON"))
+    let text = serde_json::to_string(value).map(Zeroizing::new);
+    text.map_err(|_| Fault::new(StoreErrorKind::Other, "cannot write it as JSON"))
+}
+
+/// A value from a column that may be sealed.
+fn secret<T: DeserializeOwned>(safe: &Safe, row: &Row, column: &str) -> Result<T, Fault> {
+    let stored = Zeroizing::new(row.get(column)?);
+    let text = safe.open(row.endpoint("id")?, column, stored)?;
+    serde_json::from_str(&text).map_err(|_| unreadable(column))
 }
 
 fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Fault> {

@@ -19,6 +19,7 @@ pub mod opening;
 pub mod outbox;
 pub mod reading;
 pub mod server;
+pub mod vault;
 
 /// A test for each case, in a place that `$place` makes.
 macro_rules! on {
@@ -77,6 +78,12 @@ macro_rules! on {
                 a_body_that_is_too_large_is_refused_and_the_transaction_goes_on
                 a_plain_insert_of_three_columns_publishes
                 a_database_without_our_tables_is_told_as_such
+            }
+            vault {
+                a_key_is_replaced_without_a_gap
+                an_edit_seals_what_was_plain
+                without_the_key_its_deliveries_wait_and_nothing_is_lost
+                a_sealed_text_moved_to_another_column_does_not_open
             }
         }
     };

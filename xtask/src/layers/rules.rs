@@ -172,8 +172,8 @@ pub(super) struct Features {
 pub(super) const FEATURES: &[Features] = &[
     Features {
         package: HTTP,
-        exist: &["signer", "transport"],
-        default: &["signer", "transport"],
+        exist: &["signer", "transport", "vault"],
+        default: &["signer", "transport", "vault"],
         why: "a receiver that only verifies takes the signer and leaves the transport",
     },
     Features {
@@ -223,7 +223,7 @@ pub(super) const BEHIND: &[Behind] = &[
             "tokio",
             "tokio-rustls",
         ],
-        features: &["check", "default", "receiver", "transport", "webpki-roots"],
+        features: &["check", "default", "receiver", "transport", "vault", "webpki-roots"],
         why: "a receiver that only verifies pulls ring and the core",
     },
     Behind {

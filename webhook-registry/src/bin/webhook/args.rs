@@ -11,7 +11,7 @@ use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
     migrate::MigrateArgs, notice::NoticeCommand, output::Output, plan::PlanArgs, prune::PruneArgs,
     publish::PublishArgs, replay::ReplayArgs, run::RunArgs, send::SendArgs, sign::SignArgs,
-    verify::VerifyArgs,
+    vault::VaultCommand, verify::VerifyArgs,
 };
 
 /// Deliver events to other people's servers, and keep at it.
@@ -119,6 +119,11 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     /// Tell how the store is doing: what is left, how far behind, which endpoints fail
     Status,
+    /// Make keys that seal secrets at rest, see what is sealed, seal it anew
+    Vault {
+        #[command(subcommand)]
+        command: VaultCommand,
+    },
     /// Create the tables, or bring them up to date
     Migrate(MigrateArgs),
 }

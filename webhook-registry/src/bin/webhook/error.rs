@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ErrorKind};
 use webhook_http::{BindError, BuildError as TransportBuildError};
 use webhook_registry::{
     BuildError, DeliveryId, EndpointError, InvalidEvent, InvalidHeader, InvalidSetting, Mode,
-    PublishError, SendError, SignerError, StoreError, TestError, VerifyError,
+    PublishError, SendError, SignerError, StoreError, TestError, VaultError, VerifyError,
 };
 use webhook_store_seaorm::ConnectError;
 
@@ -94,6 +94,8 @@ pub(crate) enum Error {
     Transport(#[from] TransportBuildError),
     #[error("no delivery has the id {0}; list those there are with `webhook delivery list`")]
     UnknownDelivery(DeliveryId),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     #[error("not verified: {0}")]
     Verify(#[from] VerifyError),
 }

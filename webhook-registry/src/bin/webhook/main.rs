@@ -22,6 +22,7 @@ mod sign;
 mod signals;
 mod status;
 mod store;
+mod vault;
 mod verify;
 
 use std::process::ExitCode;
@@ -75,6 +76,7 @@ async fn run(cli: Cli) -> Result<End, Error> {
         Command::Prune(args) => prune::run(&options, &args).await,
         Command::Notice { command } => notice::run(&options, command).await,
         Command::Status => status::run(&options).await,
+        Command::Vault { command } => vault::run(&options, command).await,
         Command::Migrate(args) => migrate::run(&options, args).await,
     }
 }

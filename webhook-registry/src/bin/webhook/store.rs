@@ -15,10 +15,19 @@ pub(crate) async fn open(options: &Options) -> Result<Webhooks, Error> {
 
 /// The same, with settings of the command's own.
 pub(crate) async fn open_with(options: &Options, settings: &Settings) -> Result<Webhooks, Error> {
-    let store = connect(settings.store()?).await?;
-    prepare(&store, options.db.starts_with("sqlite:")).await?;
+    let store = open_store(options, settings).await?;
     let builder = Webhooks::builder().store(store).transport(transport(options)?);
     Ok(builder.settings(settings).build()?)
+}
+
+/// The database alone, with tables that fit.
+pub(crate) async fn open_store(
+    options: &Options,
+    settings: &Settings,
+) -> Result<SeaOrmStore, Error> {
+    let store = connect(settings.store()?).await?;
+    prepare(&store, options.db.starts_with("sqlite:")).await?;
+    Ok(store)
 }
 
 /// The database of this process.

@@ -1,0 +1,109 @@
+//! The keys of a vault: in a file, or in a variable.
+
+use std::sync::Arc;
+
+use webhook_core::SecretVault;
+
+use super::{InvalidSetting, Reading};
+
+/// The file with the keys.
+const FILE: &str = "WEBHOOK_VAULT_KEY_FILE";
+/// The keys themselves.
+const KEYS: &str = "WEBHOOK_VAULT_KEY";
+
+/// The vault, where one is set.
+pub(super) fn vault(reading: &Reading<'_>) -> Result<Option<Arc<dyn SecretVault>>, InvalidSetting> {
+    match (reading.text(FILE)?, reading.text(KEYS)?) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => {
+            Err(InvalidSetting::hidden(KEYS, format!("it to be unset, as {FILE} is set")))
+        }
+        (Some(path), None) => made(FILE, &read(&path)?).map(Some),
+        (None, Some(keys)) => made(KEYS, &keys).map(Some),
+    }
+}
+
+/// What a file holds; warns when others may read it.
+fn read(path: &str) -> Result<String, InvalidSetting> {
+    #[cfg(unix)]
+    if let Ok(found) = std::fs::metadata(path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        if found.permissions().mode() & 0o007 != 0 {
+            tracing::warn!(
+                path,
+                "everybody on this machine may read the keys of the vault; run chmod 600 on it"
+            );
+        }
+    }
+    std::fs::read_to_string(path).map_err(|error| {
+        InvalidSetting::new(FILE, path, format!("a file of keys that can be read: {error}"))
+    })
+}
+
+#[cfg(feature = "http")]
+fn made(variable: &'static str, text: &str) -> Result<Arc<dyn SecretVault>, InvalidSetting> {
+    use webhook_http::{RingVault, VaultKey};
+
+    let wrong = || {
+        let expected =
+            "keys as `webhook vault keygen` prints them, one a line, the current one first";
+        InvalidSetting::hidden(variable, expected)
+    };
+    let lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let keys = lines.map(|line| line.parse::<VaultKey>().map_err(|_| wrong()));
+    let mut keys = keys.collect::<Result<Vec<_>, _>>()?.into_iter();
+    let current = RingVault::new(keys.next().ok_or_else(wrong)?);
+    Ok(Arc::new(keys.fold(current, RingVault::with_former)))
+}
+
+#[cfg(not(feature = "http"))]
+fn made(variable: &'static str, _: &str) -> Result<Arc<dyn SecretVault>, InvalidSetting> {
+    Err(InvalidSetting::hidden(variable, "a build with the feature `http`, which brings the vault"))
+}
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    use crate::{InvalidSetting, Settings};
+
+    const OLD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const NEW: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
+        Settings::from_lookup(|name| {
+            values.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn the_first_key_seals_and_the_others_open() {
+        let old = read(&[("WEBHOOK_VAULT_KEY", OLD)]).unwrap().vault().unwrap();
+        let sealed = old.seal(b"secret", b"place").unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("# of today\n{NEW}\n\n  # before\n {OLD} \n")).unwrap();
+        let path = file.path().to_str().unwrap();
+        let settings = read(&[("WEBHOOK_VAULT_KEY_FILE", path)]).unwrap();
+        let both = settings.vault().unwrap();
+        assert_eq!(both.open(&sealed, b"place").unwrap().as_slice(), b"secret");
+        assert!(!both.is_current(&sealed));
+        assert!(read(&[]).unwrap().vault().is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_a_key() {
+        let cut = &NEW[..20];
+        let table = [
+            vec![("WEBHOOK_VAULT_KEY", cut)],
+            vec![("WEBHOOK_VAULT_KEY", "# nothing")],
+            vec![("WEBHOOK_VAULT_KEY", NEW), ("WEBHOOK_VAULT_KEY_FILE", "keys")],
+            vec![("WEBHOOK_VAULT_KEY_FILE", "/nowhere/keys")],
+        ];
+        for values in table {
+            let error = read(&values).unwrap_err();
+            assert!(error.variable().starts_with("WEBHOOK_VAULT_KEY"), "{error}");
+            assert!(!format!("{error} {error:?}").contains(cut), "{error}");
+        }
+        let settings = read(&[("WEBHOOK_VAULT_KEY", NEW)]).unwrap();
+        assert!(!format!("{settings:?}").contains(cut));
+    }
+}
