@@ -10,6 +10,7 @@
 
 #[cfg(feature = "check")]
 mod check;
+mod drips;
 mod exchange;
 mod peer;
 mod policy;
