@@ -25,6 +25,8 @@ pub struct WebhooksBuilder {
     dispatcher: DispatcherConfig,
     max_body: Option<usize>,
     notices_to: Option<TenantId>,
+    #[cfg(feature = "http")]
+    http: Option<webhook_http::HttpTransportBuilder>,
 }
 
 impl WebhooksBuilder {
@@ -84,7 +86,7 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Takes what these settings say: mode, delivering and the largest body. The store is opened by
+    /// Takes what these settings say: mode, delivering, the largest body, and where events may be sent. The store is opened by
     /// `Settings::store`.
     #[must_use]
     pub fn settings(mut self, settings: &Settings) -> Self {
@@ -92,6 +94,10 @@ impl WebhooksBuilder {
         self.dispatcher = settings.dispatcher().clone();
         self.max_body = settings.max_body().or(self.max_body);
         self.notices_to = settings.notices_to().cloned().or(self.notices_to);
+        #[cfg(feature = "http")]
+        {
+            self.http = Some(settings.transport());
+        }
         self
     }
 
@@ -125,6 +131,8 @@ impl WebhooksBuilder {
     /// [`BuildError`] says what is missing or does not fit.
     pub fn build(self) -> Result<Webhooks, BuildError> {
         let store = self.store.ok_or(BuildError::Missing("store"))?;
+        #[cfg(feature = "http")]
+        let default_transport = || default_transport(self.http.unwrap_or_default());
         let transport = self.transport.map_or_else(default_transport, Ok)?;
         let signer = self.signer.map_or_else(default_signer, Ok)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
@@ -157,9 +165,10 @@ impl WebhooksBuilder {
 }
 
 #[cfg(feature = "http")]
-fn default_transport() -> Result<Arc<dyn Transport>, BuildError> {
-    let transport =
-        webhook_http::HttpTransport::new().map_err(|error| BuildError::Transport(error.into()))?;
+fn default_transport(
+    http: webhook_http::HttpTransportBuilder,
+) -> Result<Arc<dyn Transport>, BuildError> {
+    let transport = http.build().map_err(|error| BuildError::Transport(error.into()))?;
     Ok(Arc::new(transport))
 }
 

@@ -1,6 +1,8 @@
 //! Settings as a deployment gives them: by variables of the environment.
 
 mod invalid;
+#[cfg(feature = "http")]
+mod network;
 mod reading;
 mod vault;
 
@@ -41,6 +43,14 @@ use crate::mode::Mode;
 /// | `WEBHOOK_WORKER_NAME` | what stands with the deliveries that this process has claimed | host and process |
 /// | `WEBHOOK_VAULT_KEY_FILE` | the file with the keys that seal secrets at rest, one a line, the current one first | none |
 /// | `WEBHOOK_VAULT_KEY` | the same keys themselves, instead of a file | none |
+/// | `WEBHOOK_ALLOW_NETS` | nets that may be sent to whatever they are, such as `10.20.0.0/16`; a list by commas | none |
+/// | `WEBHOOK_DENY_NETS` | nets that may not, whatever else permits them | none |
+/// | `WEBHOOK_ALLOW_NAMES` | names of your own whose addresses are not judged, such as `*.svc.cluster.local` | none |
+/// | `WEBHOOK_OWN_NAMES` | names under which this service itself is reached: refused, as a loop | none |
+/// | `WEBHOOK_OWN_ADDRESSES` | addresses where it listens, such as `0.0.0.0:8080`: refused, too | none |
+/// | `WEBHOOK_NAT64_PREFIXES` | prefixes of your own NAT64 | none |
+/// | `WEBHOOK_ALLOW_HTTP` | `true` permits plain `http` | `false` |
+/// | `WEBHOOK_PROXY` | the URL of an HTTP proxy for all requests; it has to vet addresses itself | none |
 /// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
 ///
 /// An empty variable counts as none.
@@ -71,11 +81,13 @@ pub struct Settings {
     dispatcher: DispatcherConfig,
     notices_to: Option<TenantId>,
     vault: Option<Arc<dyn SecretVault>>,
+    #[cfg(feature = "http")]
+    network: network::Network,
 }
 
 impl Settings {
     /// The variables that are read.
-    pub const VARIABLES: [&str; 21] = [
+    pub const VARIABLES: [&str; 29] = [
         "WEBHOOK_DB",
         "WEBHOOK_POOL_SIZE",
         "WEBHOOK_UNIT_LIMIT",
@@ -97,6 +109,14 @@ impl Settings {
         "WEBHOOK_WORKER_NAME",
         "WEBHOOK_VAULT_KEY_FILE",
         "WEBHOOK_VAULT_KEY",
+        "WEBHOOK_ALLOW_NETS",
+        "WEBHOOK_DENY_NETS",
+        "WEBHOOK_ALLOW_NAMES",
+        "WEBHOOK_OWN_NAMES",
+        "WEBHOOK_OWN_ADDRESSES",
+        "WEBHOOK_NAT64_PREFIXES",
+        "WEBHOOK_ALLOW_HTTP",
+        "WEBHOOK_PROXY",
     ];
 
     /// Reads the environment of this process.
@@ -127,6 +147,8 @@ impl Settings {
             dispatcher: dispatcher(&reading)?,
             notices_to: reading.parsed("WEBHOOK_NOTICES_TO", "a tenant")?,
             vault: vault::vault(&reading)?,
+            #[cfg(feature = "http")]
+            network: network::Network::read(&reading)?,
         })
     }
 
@@ -193,6 +215,15 @@ impl Settings {
     /// How it delivers.
     pub const fn dispatcher(&self) -> &DispatcherConfig {
         &self.dispatcher
+    }
+}
+
+#[cfg(feature = "http")]
+impl Settings {
+    /// A transport that sends where these settings permit, ready to be built: what
+    /// [`Webhooks::builder`](crate::Webhooks::builder) uses unless another one is given.
+    pub fn transport(&self) -> webhook_http::HttpTransportBuilder {
+        self.network.transport()
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn close() {
 
 /// The way out, as safe as the options leave it.
 pub(crate) fn transport(options: &Options) -> Result<HttpTransport, Error> {
-    let builder = HttpTransport::builder();
+    let builder = options.settings(&[])?.transport();
     let builder = if options.dangerous_allow_private_addresses {
         builder.dangerous_allow_private_addresses()
     } else {
