@@ -5,7 +5,8 @@ use super::metadata::{Dependency, Kind, Package};
 /// The six crates, with no more in them than the rules ask for.
 pub(super) fn workspace() -> Vec<Package> {
     let mut http = package("webhook-http", &[needs("webhook-core"), optional("hyper")]);
-    feature(&mut http, "default", &["signer", "transport"]);
+    feature(&mut http, "default", &["signer", "transport", "vault"]);
+    feature(&mut http, "vault", &[]);
     feature(&mut http, "signer", &[]);
     feature(&mut http, "transport", &["dep:hyper"]);
 
