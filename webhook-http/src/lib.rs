@@ -39,6 +39,9 @@ mod vault;
 pub use crate::receiver::{Answer, BindError, Received, Receiver};
 #[cfg(feature = "signer")]
 pub use crate::signer::{RingSigner, verify, verify_signature};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use crate::transport::Line;
 #[cfg(feature = "transport")]
 pub use crate::transport::{
     AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,

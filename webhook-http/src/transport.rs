@@ -16,6 +16,8 @@ mod check;
 mod connect;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+mod fuzzing;
 mod guard;
 mod pool;
 mod proxy;
@@ -43,6 +45,8 @@ pub use builder::{BuildError, HttpTransportBuilder};
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 use connection::{Answer, Connection, Message, Unanswered};
 use error::within;
+#[cfg(feature = "fuzzing")]
+pub use fuzzing::Line;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};
 use pool::Pool;
@@ -185,13 +189,12 @@ impl Transport for HttpTransport {
         self.policy.judge(&request.url).map_err(blocked_literal)?;
         let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
         let url = request.url.clone();
-        let (mut connection, answer) = self.exchange(&url, compose(request)?, deadline).await?;
-        let (head, mut incoming) = answer.into_parts();
-        let body = connection.read_body(&mut incoming, keep, deadline).await;
-        if body.complete && !is_framed_twice(&head.headers) {
+        let (connection, answer) = self.exchange(&url, compose(request)?, deadline).await?;
+        let (response, connection) = read(connection, answer, keep, deadline).await;
+        if let Some(connection) = connection {
             self.pool.put(origin(&url), connection);
         }
-        Ok(Response::new(head.status).with_headers(head.headers).with_body(body.kept))
+        Ok(response)
     }
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
@@ -222,6 +225,20 @@ fn compose(request: Request) -> Result<Message, TransportError> {
     headers.insert(HOST, host);
     headers.insert(CONTENT_LENGTH, request.body.len().into());
     Ok(message)
+}
+
+/// Reads what is left of an answer. The connection comes back if it is known where the answer ends.
+async fn read(
+    mut connection: Connection,
+    answer: Answer,
+    keep: usize,
+    deadline: Instant,
+) -> (Response, Option<Connection>) {
+    let (head, mut incoming) = answer.into_parts();
+    let body = connection.read_body(&mut incoming, keep, deadline).await;
+    let is_clear = body.complete && !is_framed_twice(&head.headers);
+    let response = Response::new(head.status).with_headers(head.headers).with_body(body.kept);
+    (response, is_clear.then_some(connection))
 }
 
 /// Two lengths may mean two answers: the connection ends (RFC 9112, section 6.3).

@@ -1,0 +1,49 @@
+//! Exchanges on a stream that a fuzzer brings, instead of one that was dialled.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use webhook_core::{Request, Response, TransportError};
+
+use super::{
+    compose,
+    connection::{Connection, Unanswered},
+    deadline, read,
+};
+
+/// A connection, from the moment it is dialled and secured. For tests.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, reason = "nobody prints it")]
+pub struct Line(Connection);
+
+impl Line {
+    /// Takes `stream` for a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] where none can be made of it.
+    pub async fn open<S>(stream: S) -> Result<Self, TransportError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Connection::open(stream).await.map(Self)
+    }
+
+    /// One exchange, as the transport makes it. The line comes back if the transport would keep it.
+    pub async fn send(
+        mut self,
+        request: Request,
+    ) -> (Result<Response, TransportError>, Option<Self>) {
+        let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
+        let message = match compose(request) {
+            Ok(message) => message,
+            Err(error) => return (Err(error), None),
+        };
+        match self.0.exchange(message, deadline).await {
+            Ok(answer) => {
+                let (response, connection) = read(self.0, answer, keep, deadline).await;
+                let rested = connection.and_then(|mut kept| kept.rest().then_some(Self(kept)));
+                (Ok(response), rested)
+            }
+            Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => (Err(error), None),
+        }
+    }
+}
