@@ -3,6 +3,8 @@
 //! One thread reads, the other side publishes what is there, so that memory holds a few hundred
 //! lines however long the file is, and a slow pipe is published as it trickles.
 
+mod line;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
@@ -10,15 +12,11 @@ use std::{
     thread,
 };
 
-use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use webhook_registry::{
-    EventKey, EventType, NewEvent, OrderingKey, PublishError, TenantId, Webhooks,
-};
+use webhook_registry::{NewEvent, PublishError, TenantId, Webhooks};
 
+use self::line::{NoEvent, parse};
 use crate::{
     error::{End, Error, complain, text},
     output::Output,
@@ -62,31 +60,15 @@ struct Line {
     content: Result<Vec<u8>, BadLine>,
 }
 
-/// Why a line is no event.
+/// Why a line was not published.
 #[derive(Debug, thiserror::Error)]
 enum BadLine {
     #[error("longer than {0} bytes")]
     TooLong(usize),
-    #[error("not UTF-8")]
-    NotUtf8,
-    #[error("{0}")]
-    Json(String),
+    #[error(transparent)]
+    NoEvent(#[from] NoEvent),
     #[error("cannot be read, and nothing after it")]
     Read(#[source] io::Error),
-}
-
-/// What a line says.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Said<'a> {
-    #[serde(rename = "type")]
-    event_type: EventType,
-    /// Kept as it is spelled: order of keys, numbers, blanks.
-    #[serde(borrow)]
-    data: &'a RawValue,
-    tenant: Option<TenantId>,
-    key: Option<EventKey>,
-    ordering_key: Option<OrderingKey>,
 }
 
 /// Publishes every line that is an event, and names those that are not.
@@ -146,37 +128,6 @@ fn read_line(from: &mut impl BufRead, max: usize, number: usize, what: &str) -> 
     Some(Line { number, len: u64::try_from(len).unwrap_or(u64::MAX), content })
 }
 
-/// The event that a line says, or nothing for an empty one.
-fn parse(content: &[u8], tenant: &TenantId) -> Result<Option<NewEvent>, BadLine> {
-    let text = std::str::from_utf8(content).map_err(|_| BadLine::NotUtf8)?.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let said: Said<'_> =
-        serde_json::from_str(text).map_err(|error| BadLine::Json(place(&error)))?;
-    let invalid = |error: webhook_registry::InvalidEvent| BadLine::Json(error.to_string());
-    let body = Bytes::copy_from_slice(said.data.get().as_bytes());
-    let event = NewEvent::new(said.event_type.as_str(), body).map_err(invalid)?;
-    let mut event = event.tenant(said.tenant.unwrap_or_else(|| tenant.clone()));
-    if let Some(key) = said.key {
-        event = event.key(key.as_str()).map_err(invalid)?;
-    }
-    if let Some(key) = said.ordering_key {
-        event = event.ordering_key(key.as_str()).map_err(invalid)?;
-    }
-    Ok(Some(event))
-}
-
-/// The mistake and its column: the line is ours to number.
-fn place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let end = format!(" at line {} column {}", error.line(), error.column());
-    match text.strip_suffix(end.as_str()) {
-        Some(what) => format!("{what} at column {}", error.column()),
-        None => text,
-    }
-}
-
 /// What became of the lines so far.
 struct Tally {
     output: Output,
@@ -195,7 +146,7 @@ impl Tally {
         let (mut numbers, mut events) = (Vec::new(), Vec::new());
         for line in batch.drain(..) {
             self.bar.inc(line.len);
-            match line.content.and_then(|content| parse(&content, tenant)) {
+            match line.content.and_then(|content| Ok(parse(&content, tenant)?)) {
                 Ok(Some(event)) => {
                     numbers.push(line.number);
                     events.push(event);
@@ -262,6 +213,7 @@ fn bar(len: Option<u64>) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn body(line: &str) -> Result<String, String> {
         match parse(line.as_bytes(), &TenantId::default()) {
@@ -285,6 +237,7 @@ mod tests {
             (r#"{"type":"a"}"#, "missing field `data` at column 12"),
             (r#"{"type":"a","data":}"#, "expected value at column 20"),
             (r#"{"type":"a","data":1,"x":2}"#, "unknown field `x`, expected one of"),
+            (r#"{"\u001b[2J\n":2}"#, "unknown field ` [2J `, expected one of"),
             (r#"{"type":"a..b","data":1}"#, "not a valid event type"),
             (r#"{"type":"a","data":1,"key":""}"#, "not a valid event key"),
         ];
@@ -306,5 +259,30 @@ mod tests {
         assert_eq!(next(), Some((3, Ok(b"12\n".to_vec()))));
         assert_eq!(next(), Some((4, Ok(b"1234".to_vec()))));
         assert_eq!(next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_an_event_of_its_own_bytes_or_a_mistake_that_can_be_shown(
+            line in prop_oneof![
+                any::<Vec<u8>>(),
+                "[{}\\[\\]\",:a-z0-9. \\\\\u{e9}\u{1b}]{0,40}".prop_map(String::into_bytes),
+                "[{]\"(\\\\u00[0-9][0-9a-f]|[a-z]{1,3}){0,60}\":1[}]".prop_map(String::into_bytes),
+                "[{]\"type\":\"[a-z.]{0,5}\",\"data\":(\"[ -~\u{e9}]{0,9}\"|[0-9.e+-]{1,9}|[{]\"a\": *1[}])(,\"key\":\"[!-~]{0,3}\")?[}]".prop_map(String::into_bytes),
+            ],
+        ) {
+            match parse(&line, &TenantId::default()) {
+                Ok(Some(event)) => {
+                    let body = event.body();
+                    prop_assert!(line.windows(body.len()).any(|window| window == body));
+                }
+                Ok(None) => prop_assert!(!line.iter().any(u8::is_ascii_graphic)),
+                Err(error) => {
+                    let told = error.to_string();
+                    let shown = !told.chars().any(char::is_control) && (1..400).contains(&told.len());
+                    prop_assert!(shown, "{told:?}");
+                }
+            }
+        }
     }
 }
