@@ -167,6 +167,7 @@ pub enum InvalidMetadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn descriptions_are_bounded_text() {
@@ -215,5 +216,25 @@ mod tests {
         assert_eq!((notes.get("b"), notes.get("c")), (Some("2"), None));
         assert_eq!(notes.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
         assert!(Metadata::default().is_empty() && !notes.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn what_owners_say_is_bounded_and_harmless_or_refused(text in prop_oneof![".*", "(?s).{0,300}", "[a-z]{190,210}"]) {
+            if let Ok(description) = text.parse::<Description>() {
+                prop_assert_eq!(description.as_str(), &text);
+                prop_assert!((1..=Description::MAX_LEN).contains(&text.len()));
+                let harmful = |c: char| c.is_control() && c != '\n' && c != '\r';
+                prop_assert!(!text.chars().any(harmful));
+            }
+            if let Ok(id) = text.parse::<ExternalId>() {
+                prop_assert_eq!(id.as_str(), &text);
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+            if let Ok(notes) = Metadata::new([(text.clone(), text.clone())]) {
+                prop_assert!((1..=Metadata::MAX_NAME).contains(&text.len()));
+                prop_assert_eq!(notes.get(&text), Some(text.as_str()));
+            }
+        }
     }
 }

@@ -269,6 +269,7 @@ mod tests {
     use super::*;
     use crate::port::{Phase, TlsFailure};
     use http::StatusCode;
+    use proptest::prelude::*;
 
     fn text_of(status: u16, body: impl Into<Bytes>) -> String {
         let response = Response::new(StatusCode::from_u16(status).unwrap()).with_body(body);
@@ -328,5 +329,36 @@ mod tests {
             );
         }
         assert_eq!(Failure::of(&Outcome::Answered(Response::new(StatusCode::OK))), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_receiver_says_its_text_is_short_and_harmless(
+            status in 100u16..1000, body in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..3000),
+                ".{0,900}".prop_map(String::into_bytes),
+                "[\u{1b}\u{9b}\r\n\u{85}\u{1f600}]{0,900}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let response = Response::new(StatusCode::from_u16(status).unwrap()).with_body(body);
+            let Some(failure) = Failure::of(&Outcome::Answered(response)) else {
+                prop_assert!((200..300).contains(&status));
+                return Ok(());
+            };
+            prop_assert!(failure.text.len() <= Failure::MAX_TEXT);
+            prop_assert!(!failure.text.chars().any(char::is_control), "{:?}", failure.text);
+        }
+
+        #[test]
+        fn whatever_an_error_says_its_text_is_short_and_harmless(said in "(?s).{0,3000}") {
+            for outcome in [
+                Outcome::NotAnswered(TransportError::because(TransportErrorKind::Other, said.clone())),
+                Outcome::NotSigned(SignerError::new(said.clone())),
+            ] {
+                let text = Failure::of(&outcome).unwrap().text;
+                prop_assert!(text.len() <= Failure::MAX_TEXT);
+                prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+            }
+        }
     }
 }

@@ -349,6 +349,7 @@ pub struct InvalidCursor;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_cursor_is_one_token_that_parses_back() {
@@ -408,5 +409,19 @@ mod tests {
         assert!(wants(&[], "a.b"));
         assert!(wants(&["c", "a.*"], "a.b"));
         assert!(!wants(&["c", "a.*"], "d"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_cursor_that_prints_and_parses_to_itself_or_refused(
+            text in prop_oneof![".*", "[+-]?[0-9]{1,20}[.][0-9a-f]{32}[.][0-9a-f]{32}"],
+        ) {
+            if let Ok(cursor) = text.parse::<Cursor>() {
+                prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
+            }
+            if let Ok(status) = text.parse::<DeliveryStatus>() {
+                prop_assert_eq!(status.as_str(), &text);
+            }
+        }
     }
 }

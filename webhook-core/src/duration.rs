@@ -100,8 +100,12 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".*") {
-            let _ = parse_duration(&text);
+        fn any_text_is_a_duration_that_is_written_and_read_back_or_refused(
+            text in proptest::prop_oneof![".*", "([0-9]{1,12}(d|h|m|s|ms)){1,3}"],
+        ) {
+            let Ok(duration) = parse_duration(&text) else { return Ok(()) };
+            proptest::prop_assert!(duration <= MAX);
+            proptest::prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
         }
     }
 }

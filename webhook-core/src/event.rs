@@ -464,6 +464,7 @@ pub enum InvalidEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn event_types_are_dotted_segments() {
@@ -558,5 +559,38 @@ mod tests {
             format!("{event:?} {:?}", event.clone().into_event(|| id(1), Timestamp::default()));
         assert_eq!(shown.matches("body_bytes: 6").count(), 2, "{shown}");
         assert!(!shown.contains("c4nary"), "{shown}");
+    }
+
+    proptest! {
+        /// A name, a key or a content type goes into headers, log lines and queries as it is.
+        #[test]
+        fn any_text_is_safe_in_a_header_or_refused(
+            text in prop_oneof![".*", "[a-z._/-]{1,12}", "[a-z/;= ]{1,200}", "[a-z.]{1,10}[\r\n\u{0}\u{e9} ][a-z]{1,10}"],
+        ) {
+            let typed = text.parse::<EventType>().map(|it| it.to_string());
+            let keyed = text.parse::<EventKey>().map(|it| it.to_string());
+            let content = text.parse::<ContentType>().map(|it| it.to_string());
+            let safe = |byte: u8| matches!(byte, b' '..=b'~');
+            for told in [typed.clone().ok(), keyed.ok(), content.ok()].into_iter().flatten() {
+                prop_assert_eq!(&told, &text);
+                prop_assert!(HeaderValue::from_str(&told).is_ok() && told.bytes().all(safe));
+                prop_assert!(told.len() <= 200);
+            }
+            if let Ok(told) = typed {
+                let token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+                prop_assert!(told.len() <= EventType::MAX_LEN && told.bytes().all(token));
+            }
+        }
+
+        #[test]
+        fn no_refusal_repeats_what_it_refuses(text in "[A-Z]{8,16}[\r\n\u{1b}]") {
+            let errors = [
+                text.parse::<EventType>().unwrap_err().to_string(),
+                text.parse::<EventKey>().unwrap_err().to_string(),
+                text.parse::<ContentType>().unwrap_err().to_string(),
+                NewEvent::new(&text, "{}").unwrap_err().to_string(),
+            ];
+            prop_assert!(errors.iter().all(|error| !error.contains(text.trim_end())), "{errors:?}");
+        }
     }
 }

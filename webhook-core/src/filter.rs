@@ -102,6 +102,7 @@ pub struct InvalidEventFilter;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn filters_match_as_the_table_says() {
@@ -166,5 +167,22 @@ mod tests {
         assert_eq!(EventFilter::any().as_str(), "**");
         let exact = EventFilter::from("a.b".parse::<EventType>().unwrap());
         assert_eq!(Ok(exact), "a.b".parse());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_filter_that_prints_as_it_was_read_or_refused(
+            text in prop_oneof![".*", "[a-c.*]{1,9}", "[a-c.]{120,140}"], event_type in "[a-c]([.][a-c]){0,3}",
+        ) {
+            let Ok(filter) = text.parse::<EventFilter>() else { return Ok(()) };
+            prop_assert_eq!(filter.to_string(), text);
+            prop_assert!(filter.as_str().len() <= EventFilter::MAX_LEN);
+            let event_type: EventType = event_type.parse().unwrap();
+            let matches = filter.matches(&event_type);
+            if let Some(exact) = filter.exact() {
+                prop_assert_eq!(matches, exact == event_type);
+                prop_assert!(filter.matches(&exact));
+            }
+        }
     }
 }

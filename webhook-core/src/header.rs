@@ -140,6 +140,7 @@ pub enum InvalidHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn framing_and_signatures_are_ours() {
@@ -195,5 +196,45 @@ mod tests {
     fn whether_there_are_any_is_known() {
         assert!(CustomHeaders::default().is_empty());
         assert!(!CustomHeaders::new([("a", "")]).unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_lines_are_within_bounds_or_refused(
+            lines in prop::collection::vec("[a-zA-Z-]{0,12}[: ]{0,2}[ -~\\t\r\n\u{0}\u{1b}\u{e9}]{0,30}", 0..40),
+        ) {
+            let Ok(headers) = CustomHeaders::parse(&lines) else { return Ok(()) };
+            let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+            prop_assert!(headers.as_map().len() <= CustomHeaders::MAX_COUNT);
+            prop_assert!(bytes <= CustomHeaders::MAX_BYTES);
+            for (name, value) in headers.as_map() {
+                prop_assert!(!is_reserved(name), "{name}");
+                prop_assert!(value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~')));
+            }
+            prop_assert_eq!(CustomHeaders::new(headers.iter()), Ok(headers.clone()));
+        }
+
+        #[test]
+        fn no_spelling_of_a_name_of_ours_is_let_in(at in 0usize..9, upper in any::<u32>(), tail in "[a-z-]{1,8}") {
+            let name = ["host", "content-length", "transfer-encoding", "te", "expect", "x-signature", "proxy-", "svix-", "webhook-"][at];
+            let name = if name.ends_with('-') { format!("{name}{tail}") } else { name.to_owned() };
+            let spelled: String = name.char_indices().map(|(at, c)| {
+                if upper >> (at % 32) & 1 == 1 { c.to_ascii_uppercase() } else { c }
+            }).collect();
+            let error = CustomHeaders::new([(&spelled, "x")]).unwrap_err();
+            prop_assert!(matches!(error, InvalidHeader::Reserved(_)), "{}", spelled);
+        }
+
+        #[test]
+        fn no_value_shows_in_debug_or_in_a_refusal(value in "[A-Z]{8,20}", bad in "[\r\n\u{0}\u{7f}\u{e9}]") {
+            let headers = CustomHeaders::new([("authorization", &value)]).unwrap();
+            let shown = format!("{headers:?}");
+            prop_assert!(!shown.contains(&value), "{shown}");
+            for (name, text) in [("authorization", value.clone() + &bad), ("host", value.clone()), ("a b", value.clone())] {
+                let error = CustomHeaders::new([(name, text)]).unwrap_err();
+                let told = format!("{error} {error:?}");
+                prop_assert!(!told.contains(&value), "{told}");
+            }
+        }
     }
 }

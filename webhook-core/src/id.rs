@@ -209,6 +209,7 @@ counter!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_delivery_id_is_one_token_that_parses_back() {
@@ -239,6 +240,26 @@ mod tests {
         }
         for bad in ["", " ", "a b", "a\r\nb", "ä", &"x".repeat(129)] {
             assert!(bad.parse::<TenantId>().is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_id_that_prints_and_parses_to_itself_or_refused(
+            text in prop_oneof![".*", "[0-9a-f]{32}", "[0-9a-fA-F{}-]{32,38}", "[0-9a-f]{32}[.][0-9a-f]{32}[.]?"],
+        ) {
+            if let Ok(id) = text.parse::<EventId>() {
+                let printed = id.to_string();
+                prop_assert!(printed.len() == 32 && printed.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                prop_assert_eq!(printed.parse(), Ok(id));
+            }
+            if let Ok(id) = text.parse::<DeliveryId>() {
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+            }
+            if let Ok(tenant) = text.parse::<TenantId>() {
+                prop_assert_eq!(tenant.as_str(), &text);
+                prop_assert!(is_token(&text, TenantId::MAX_LEN));
+            }
         }
     }
 }

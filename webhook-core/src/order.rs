@@ -156,4 +156,18 @@ mod tests {
             assert_eq!((key.as_str(), &*key.to_string()), (text, text));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_ordering_key_as_it_stands_or_refused(text in "[!-~\u{0}-\u{ff}]{0,210}") {
+            if let Ok(key) = text.parse::<OrderingKey>() {
+                proptest::prop_assert_eq!(key.as_str(), &text);
+                proptest::prop_assert!((1..=OrderingKey::MAX_LEN).contains(&text.len()));
+                proptest::prop_assert!(!text.chars().any(char::is_control));
+            }
+            if let Ok(policy) = text.parse::<OrderPolicy>() {
+                proptest::prop_assert_eq!(policy.as_str(), &text);
+            }
+        }
+    }
 }

@@ -221,6 +221,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_text_is_a_limit_that_prints_and_parses_to_itself_or_refused(
+            text in prop_oneof![".*", "[0-9+ ]{1,7}/s( ?burst [0-9]{1,7})?"],
+        ) {
+            let Ok(limit) = text.parse::<RateLimit>() else { return Ok(()) };
+            prop_assert_eq!(limit.to_string().parse(), Ok(limit));
+            prop_assert!((1..=100_000).contains(&limit.per_second()));
+            prop_assert!((1..=100_000).contains(&limit.burst()));
+        }
+
+        #[test]
         fn no_more_start_than_the_rate_and_one_burst_allow(
             rate in 1u32..2000, burst in 1u32..100, steps in prop::collection::vec((0i64..500, 0u32..50), 1..200),
         ) {

@@ -264,6 +264,7 @@ pub(crate) fn mix(value: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::id::{EndpointId, EventId};
+    use proptest::prelude::*;
     use std::collections::BTreeSet;
     use uuid::Uuid;
 
@@ -385,8 +386,16 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_policy_or_refused(text in ".*") {
-            let _ = text.parse::<RetryPolicy>();
+        fn any_text_is_a_policy_that_prints_and_parses_to_itself_or_refused(
+            text in prop_oneof![".*", "(([0-9]{1,4}(ms|s|m|h|d)){1,2},){0,4}[0-9]{1,3}(ms|s|m|h|d)( jitter [0-9]{1,3}%)?( retry-after [0-9]{1,2}[smhd])?"],
+        ) {
+            let Ok(policy) = text.parse::<RetryPolicy>() else { return Ok(()) };
+            prop_assert_eq!(policy.to_string().parse(), Ok(policy.clone()));
+            let plan = policy.plan();
+            prop_assert_eq!(plan.attempts.len() as u32, policy.max_attempts());
+            prop_assert!(plan.attempts.iter().all(|attempt| attempt.wait <= RetryPolicy::MAX_WAIT));
+            prop_assert!(plan.window() <= RetryPolicy::MAX_WAIT * 50);
+            prop_assert_eq!(policy.wait_after(policy.max_attempts(), delivery(1)), None);
         }
     }
 }

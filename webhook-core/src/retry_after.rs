@@ -24,6 +24,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     fn read(value: &[u8]) -> Option<Duration> {
         let mut headers = HeaderMap::new();
@@ -54,8 +55,24 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_read_or_ignored(value: Vec<u8>) {
-            let _ = read(&value);
+        fn any_bytes_are_read_or_ignored(
+            value in prop_oneof![any::<Vec<u8>>(), "[ 0-9+.e-]{0,24}".prop_map(String::into_bytes)],
+        ) {
+            let digits = value.trim_ascii();
+            let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+            let ten = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+            let expected = is_number.then(|| Duration::from_secs(digits.iter().fold(0, ten)));
+            prop_assert_eq!(read(&value), expected, "none of these is a date");
+        }
+
+        #[test]
+        fn a_date_is_the_time_until_then(ahead in -100_000_000i64..100_000_000) {
+            let now = Timestamp::from_unix_secs(784_111_777);
+            let then = std::time::SystemTime::UNIX_EPOCH
+                + Duration::from_secs((784_111_777 + ahead).cast_unsigned());
+            let wait = read(httpdate::fmt_http_date(then).as_bytes());
+            prop_assert_eq!(wait, Some(Duration::from_secs(ahead.max(0).cast_unsigned())));
+            prop_assert_eq!(wait, Some(Timestamp::from(then).since(now)));
         }
     }
 }

@@ -127,6 +127,7 @@ pub enum InvalidSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn secrets_are_checked_at_the_door() {
@@ -158,5 +159,28 @@ mod tests {
         let plain: Secret = "secret".parse().unwrap();
         assert!(plain.standard_key().is_none());
         assert!(!plain.is_standard());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_secret_that_never_shows_or_refused_without_being_repeated(
+            text in prop_oneof![".*", "[A-Za-z0-9]{12,40}", "(whsec_|whsk_|whpk_)[A-Za-z0-9+/]{12,90}={0,2}", "[A-Z]{12}[\r\n\u{0}]"],
+        ) {
+            match text.parse::<Secret>() {
+                Ok(secret) => {
+                    prop_assert_eq!(secret.reveal(), &text);
+                    prop_assert_eq!(format!("{secret:?}"), "Secret(redacted)");
+                    prop_assert!(text.len() <= Secret::MAX_LEN && !text.is_empty());
+                    prop_assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+                    let key = secret.standard_key();
+                    prop_assert_eq!(key.is_some(), secret.is_standard());
+                    prop_assert!(key.is_none_or(|key| (24..=64).contains(&key.len())));
+                }
+                Err(error) => {
+                    let told = format!("{error} {error:?}");
+                    prop_assert!(text.len() < 12 || !told.contains(&text), "{told}");
+                }
+            }
+        }
     }
 }

@@ -164,6 +164,7 @@ pub enum InvalidUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_a_lenient_parser_repairs_is_refused() {
@@ -225,5 +226,54 @@ mod tests {
     fn the_query_is_never_shown() {
         let url: EndpointUrl = "https://x.example/hooks?token=t0ken".parse().unwrap();
         assert!(!format!("{url} {url:?}").contains("t0ken"));
+    }
+
+    /// Texts that are nearly URLs, or URLs of some odd spelling.
+    fn nearly_urls() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            "[a-zA-Z0-9.:@/?#%_~|^\\\\-]{1,6}",
+            "[ \t\r\n\u{0}\u{7f}\u{3002}\u{ff11}\u{ad}\u{200b}\u{df}]",
+            Just("[::ffff:127.0.0.1]".to_owned()),
+            Just("0x7f.1".to_owned()),
+            Just("a.example".to_owned()),
+            Just(":8443".to_owned()),
+            Just("?token=t0ken".to_owned()),
+        ];
+        let scheme = prop_oneof![8 => Just("https://"), 1 => Just("http://"), 1 => Just("")];
+        (scheme, prop::collection::vec(part, 0..6))
+            .prop_map(|(scheme, parts)| scheme.to_owned() + &parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_parses_again_to_itself_and_is_made_of_its_parts(text in nearly_urls()) {
+            let Ok(url) = text.parse::<EndpointUrl>() else { return Ok(()) };
+            prop_assert_eq!(url.as_str().parse(), Ok(url.clone()));
+            let (scheme, usual) = if url.is_https() { ("https", 443) } else { ("http", 80) };
+            let host = url.host().to_string();
+            let port = if url.port() == usual { String::new() } else { format!(":{}", url.port()) };
+            prop_assert_eq!(url.authority(), format!("{host}{port}"));
+            let whole = format!("{scheme}://{}{}", url.authority(), url.path_and_query());
+            prop_assert_eq!(url.as_str(), whole);
+        }
+
+        #[test]
+        fn neither_query_nor_password_is_ever_told(
+            name in "[a-z]{1,8}", secret in "[A-Z]{12}", path in "[a-z/]{0,8}", bad in any::<char>(),
+        ) {
+            let url: EndpointUrl = format!("https://{name}.example/{path}?k={secret}").parse().unwrap();
+            let shown = format!("{url} {url:?}");
+            prop_assert!(!shown.contains(&secret), "{shown}");
+            for refused in [
+                format!("https://{name}:{secret}@a.example/{path}"),
+                format!("https://{name}.example/{bad}\u{7f}?{secret}"),
+                format!("https://{name}.example:port/?{secret}"),
+                format!("https://[{name}]/?{secret}"),
+            ] {
+                let error = refused.parse::<EndpointUrl>().unwrap_err();
+                let told = format!("{error} {error:?}");
+                prop_assert!(!told.contains(&secret), "{told}");
+            }
+        }
     }
 }

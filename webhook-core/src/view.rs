@@ -275,6 +275,7 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
+    use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
@@ -366,5 +367,33 @@ mod tests {
         let shown = serde_json::to_value(AttemptView::of(&attempt())).unwrap();
         assert_eq!((&shown["kind"], &shown["duration_ms"]), (&"connect".into(), &12.into()));
         assert_eq!(shown["meaning"], "nobody answers at the receiver's address");
+    }
+
+    proptest! {
+        #[test]
+        fn no_view_shows_a_secret_a_header_a_query_or_an_operators_text(
+            secret in "[A-Z]{12,30}", header in "[A-Z]{12,30}", query in "[A-Z]{12,30}", text in "[A-Z]{12,30}",
+        ) {
+            let url = format!("https://a.example/hooks?{query}={query}").parse().unwrap();
+            let receiver = Endpoint::new(EndpointId::from_uuid(Uuid::nil()), url)
+                .with_signing(Signing::with_secret(secret.parse().unwrap()))
+                .with_headers(CustomHeaders::new([("x-key", &header)]).unwrap());
+            let failure = Failure::new(FailureKind::Connect, text.clone());
+            let took = Duration::from_millis(12);
+            let attempt = Attempt::from_parts(1, Timestamp::default(), took, None, Some(failure), Bytes::new());
+            let mut sent = delivery();
+            sent.url = receiver.url.clone();
+            sent.last_error = Some(text.clone());
+            let (endpoint, delivery, attempt) =
+                (EndpointView::of(&receiver), DeliveryView::of(&sent), AttemptView::of(&attempt));
+            for shown in [
+                format!("{endpoint:?} {delivery:?} {attempt:?} {receiver:?}"),
+                serde_json::to_string(&(endpoint, delivery, attempt)).unwrap(),
+            ] {
+                for hidden in [&secret, &header, &query, &text] {
+                    prop_assert!(!shown.contains(hidden), "{hidden} in {shown}");
+                }
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use proptest::prelude::*;
 use webhook_core::{
     Attempt, CustomHeaders, Endpoint, EndpointId, Event, EventId, InvalidSigning, NewEvent,
     Outcome, Profile, Request, Response, Signing, SigningKey, Timestamp, compose,
@@ -178,4 +179,38 @@ fn custom_headers_replace_content_type_and_event_type_but_nothing_that_is_signed
     assert_eq!(header(&request, "authorization"), "Bearer t0ken");
     assert_eq!(header(&request, "webhook-id"), "00000000000000000000000000000007");
     assert!(!format!("{request:?}").contains("t0ken"));
+}
+
+proptest! {
+    #[test]
+    fn any_texts_make_a_request_that_says_each_thing_once_or_are_refused(
+        event_type in "[a-z]{1,3}([.][a-z]{1,3}){0,2}|.{0,20}",
+        content_type in "[a-z]{1,5}/[a-z]{1,5}|(?s).{0,20}",
+        lines in prop::collection::vec("[a-zA-Z-]{1,12}: [ -~]{0,20}|(?s).{0,20}", 0..6),
+    ) {
+        let (Ok(event_type), Ok(content_type), Ok(headers)) =
+            (event_type.parse(), content_type.parse(), CustomHeaders::parse(&lines))
+        else {
+            return Ok(());
+        };
+        let event = Event::new(event().id, event_type, NOW, "{}").with_content_type(content_type);
+        let signing = Signing::with_secret(STANDARD.parse().unwrap());
+        let endpoint = endpoint().with_headers(headers.clone()).with_signing(signing);
+        let request = compose(&event, &endpoint, &PlainSigner::new(), NOW).unwrap();
+        for name in request.headers.keys() {
+            prop_assert_eq!(request.headers.get_all(name).iter().count(), 1, "{}", name);
+        }
+        for value in request.headers.values() {
+            prop_assert!(value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~')));
+        }
+        for (name, value) in headers.iter() {
+            prop_assert_eq!(header(&request, name), value);
+        }
+        for ours in ["webhook-id", "webhook-timestamp", "webhook-signature", "x-signature", "x-timestamp"] {
+            prop_assert!(request.headers.contains_key(ours), "{ours}");
+        }
+        for framing in ["host", "content-length", "transfer-encoding", "connection"] {
+            prop_assert!(!request.headers.contains_key(framing), "{framing}");
+        }
+    }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use webhook_core::{
-    Endpoint, EndpointId, Event, EventId, Profile, Secret, Signer as _, SignerError, Signing,
-    Timestamp, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
+    Endpoint, EndpointId, Event, EventId, Message, Profile, Secret, Signer as _, SignerError,
+    Signing, Timestamp, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
     X_SIGNATURE, X_SIGNATURE_256, compose, verify_body_signature,
 };
 use webhook_testkit::PlainSigner;
@@ -195,6 +195,65 @@ proptest! {
             let refused = verifier.verify(&signer, &headers, &other, now);
             prop_assert_eq!(refused, Err(VerifyError::Mismatch));
         }
+    }
+
+    #[test]
+    fn one_changed_character_of_a_signature_is_one_too_many(
+        at: prop::sample::Index, other in "[!-~]", cut: prop::sample::Index,
+    ) {
+        for (text, name) in [(STANDARD, WEBHOOK_SIGNATURE), ("plain", X_SIGNATURE_256)] {
+            let (verifier, headers) = (Verifier::new(secret(text)), signed(text));
+            let genuine = headers[&name].to_str().unwrap().to_owned();
+            let mut changed = genuine.clone();
+            let at = at.index(genuine.len());
+            changed.replace_range(at..=at, &other);
+            let shorter = genuine[..cut.index(genuine.len())].to_owned();
+            for forged in [changed, shorter] {
+                // Hexadecimal may be written in either case.
+                let same = forged.eq_ignore_ascii_case(&genuine)
+                    && (name == X_SIGNATURE_256 || forged == genuine)
+                    && forged.starts_with(&genuine[..3]);
+                let verdict = check(&verifier, &with(headers.clone(), &name, &forged), AT);
+                prop_assert_eq!(verdict.is_ok(), same, "{} for {}", forged, genuine);
+            }
+        }
+    }
+
+    #[test]
+    fn no_time_far_from_now_and_no_other_text_is_a_time(
+        time in prop_oneof!["[0-9]{1,24}", "[-+ ]?[0-9a-zA-Z.]{0,12}", Just(i64::MIN.to_string()), Just("NaN".to_owned())],
+        now in prop_oneof![Just(AT), any::<i64>()],
+    ) {
+        let headers = with(signed(STANDARD), &WEBHOOK_TIMESTAMP, &time);
+        let verdict = check(&Verifier::new(secret(STANDARD)), &headers, now);
+        let near = time.parse::<i64>().is_ok_and(|time| time.abs_diff(now) <= 300);
+        let expected = match verdict {
+            Err(VerifyError::Timestamp) => time.bytes().any(|byte| !byte.is_ascii_digit()) || time.parse::<i64>().is_err(),
+            Err(VerifyError::Stale) => !near,
+            Err(VerifyError::Mismatch) => near,
+            Ok(()) => time == AT.to_string(),
+            Err(_) => false,
+        };
+        prop_assert!(expected, "{time} at {now}: {verdict:?}");
+    }
+
+    #[test]
+    fn both_secrets_verify_while_they_overlap_and_the_old_one_no_longer(
+        overlap in 1i64..86_400, after in 0i64..200_000,
+    ) {
+        let rotated_at = Timestamp::from_unix_secs(AT);
+        let signing = Signing::with_secret(secret(OTHER))
+            .rotated(secret(STANDARD), rotated_at, Duration::from_secs(overlap.cast_unsigned()))
+            .unwrap();
+        let now = Timestamp::from_unix_secs(AT + after);
+        let mut headers = signed(STANDARD);
+        headers.remove(WEBHOOK_SIGNATURE);
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(AT + after));
+        let id = headers[WEBHOOK_ID].to_str().unwrap().to_owned();
+        signing.sign(&PlainSigner::new(), &Message::new(&id, now, b"{}"), &mut headers).unwrap();
+        let by = |text| check(&Verifier::new(secret(text)), &headers, AT + after);
+        prop_assert_eq!(by(STANDARD), Ok(()));
+        prop_assert_eq!(by(OTHER).is_ok(), after < overlap);
     }
 
     #[test]

@@ -232,4 +232,49 @@ mod tests {
         theirs.read_to_end(&mut written).await.unwrap();
         assert!(written.is_empty());
     }
+
+    proptest::proptest! {
+        /// Framing is ours: whatever headers come along, there is one request, and its body ends it.
+        #[test]
+        fn no_header_changes_where_a_request_ends(
+            pairs in proptest::collection::vec(("[a-z-]{1,10}|host|content-length|transfer-encoding", "[\t -~]{0,12}|chunked|5"), 0..8),
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+        ) {
+            let mut request = webhook_core::Request::new(
+                "http://a.example:8080/x?y".parse().unwrap(), http::HeaderMap::new(), body.clone().into(),
+            );
+            for (name, value) in &pairs {
+                if let (Ok(name), Ok(value)) = (http::HeaderName::from_bytes(name.as_bytes()), http::HeaderValue::from_str(value)) {
+                    request.headers.insert(name, value);
+                }
+            }
+            let written = written(super::super::compose(request).unwrap());
+            let end = written.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+            proptest::prop_assert_eq!(&written[end + 4..], &body[..]);
+            let head = std::str::from_utf8(&written[..end]).unwrap();
+            let length = format!("content-length: {}", body.len());
+            let mut framing: Vec<_> = head.lines().filter(|line| {
+                ["content-length:", "transfer-encoding:", "host:"].iter().any(|name| line.starts_with(name))
+            }).collect();
+            framing.sort_unstable();
+            proptest::prop_assert_eq!(framing, [length.as_str(), "host: a.example:8080"]);
+            proptest::prop_assert!(!head.replace("\r\n", "").contains(['\r', '\n']));
+        }
+    }
+
+    /// The bytes that leave for this request.
+    fn written(message: Message) -> Vec<u8> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (ours, mut theirs) = duplex(64 * 1024);
+            let mut connection = Connection::open(ours).await.unwrap();
+            let soon = Instant::now() + Duration::from_millis(1);
+            // Nobody answers: the request is written, and the time runs out.
+            let _ = connection.exchange(message, soon).await;
+            drop(connection);
+            let mut written = Vec::new();
+            theirs.read_to_end(&mut written).await.unwrap();
+            written
+        })
+    }
 }
