@@ -5,7 +5,7 @@
 //! `layers` builds nothing, `features` checks small ones, `simulate` has a small one of its own.
 
 use crate::{
-    conformance, deny, layers,
+    conformance, deny, fuzz, layers,
     run::{Failure, cargo, run, watch},
     simulate,
     step::{Done, Step},
@@ -55,6 +55,8 @@ pub(crate) const ALL: &[Step] = &[
 
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    run(&mut cargo(["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))?;
     Ok(Done::default())
 }
 

@@ -17,6 +17,7 @@ mod trees;
 use std::fmt;
 
 use crate::{
+    fuzz::MANIFEST,
     run::{Failure, cargo, read},
     step::Done,
 };
@@ -41,12 +42,20 @@ impl fmt::Display for Broken {
     }
 }
 
+/// Crates of ours in a workspace of their own. They are not laid out as the others are, and name nothing
+/// without a reason either.
+fn outside() -> Result<Vec<metadata::Package>, Failure> {
+    let what = ["metadata", "--format-version", "1", "--no-deps", "--manifest-path", MANIFEST];
+    metadata::parse(&read(&mut cargo(what))?).map_err(Failure::Found)
+}
+
 pub(crate) fn check() -> Result<Done, Failure> {
     let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
     let packages = metadata::parse(&json).map_err(Failure::Found)?;
-    let mut broken = arrows::check(&packages);
+    let mut broken = layout::check(&packages, &layout::look(&packages)?);
     broken.extend(features::check(&packages));
-    broken.extend(layout::check(&packages, &layout::look(&packages)?));
+    let packages = [packages, outside()?].concat();
+    broken.extend(arrows::check(&packages));
     let document = reasons::look()?;
     broken.extend(reasons::check(&packages, &document));
     broken.extend(promises::check(&document, &promises::look()?));

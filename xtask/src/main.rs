@@ -7,6 +7,7 @@ mod ci;
 mod conformance;
 mod coverage;
 mod deny;
+mod fuzz;
 mod layers;
 mod mutants;
 mod run;
@@ -97,6 +98,12 @@ const VERBS: &[Verb] = &[
         steps: &[mutants::STEP],
     },
     Verb {
+        name: "fuzz",
+        takes: "[--seconds N] [--keep] [TARGET...]",
+        about: "measurement: which hostile bytes break a promise? (needs a C++ compiler)",
+        steps: &[fuzz::STEP],
+    },
+    Verb {
         name: "bench",
         takes: "fairness|flood [...]",
         about: "measurements: what a hanging endpoint, or a tenant that floods, costs the others",
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn ci_runs_the_steps_of_every_other_verb_but_measurements() {
-        let measurements = ["bench", "coverage", "mutants"];
+        let measurements = ["bench", "coverage", "fuzz", "mutants"];
         for verb in VERBS.iter().filter(|verb| !measurements.contains(&verb.name)) {
             for step in verb.steps {
                 assert!(ci::ALL.iter().any(|known| known.name == step.name), "{}", step.name);

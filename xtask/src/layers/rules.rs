@@ -15,6 +15,7 @@ const HTTP: &str = "webhook-http";
 const STORE: &str = "webhook-store-seaorm";
 const REGISTRY: &str = "webhook-registry";
 pub(super) const TESTKIT: &str = "webhook-testkit";
+const FUZZ: &str = "xtask-fuzz";
 const SERVERS: &str = "xtask-servers";
 
 /// Every crate at the top level. As a development dependency each may
@@ -72,6 +73,18 @@ pub(super) const INSIDE: &[Arrows] = &[
         ours: &[REGISTRY, STORE, SERVERS],
         optional: &[],
         why: "its processes are programs as users write them, and a store that says when it commits",
+    },
+    Arrows {
+        package: FUZZ,
+        ours: &[CORE, HTTP, REGISTRY, STORE],
+        optional: &[],
+        why: "it brings hostile bytes to whoever reads any",
+    },
+    Arrows {
+        package: "xtask-fuzz-targets",
+        ours: &[FUZZ],
+        optional: &[],
+        why: "a program for each target, and nothing in it",
     },
     Arrows {
         package: "xtask-simulate",
@@ -223,7 +236,15 @@ pub(super) const BEHIND: &[Behind] = &[
             "tokio",
             "tokio-rustls",
         ],
-        features: &["check", "default", "receiver", "transport", "vault", "webpki-roots"],
+        features: &[
+            "check",
+            "default",
+            "fuzzing",
+            "receiver",
+            "transport",
+            "vault",
+            "webpki-roots",
+        ],
         why: "a receiver that only verifies pulls ring and the core",
     },
     Behind {
