@@ -45,7 +45,7 @@ pub use crate::transport::Line;
 #[cfg(feature = "transport")]
 pub use crate::transport::{
     AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,
-    InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy,
+    InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy, TlsVersion,
 };
 #[cfg(feature = "check")]
 pub use crate::transport::{

@@ -25,7 +25,7 @@ mod resolve;
 mod tls;
 mod wire;
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{borrow::Cow, fmt, net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
 use http::{
@@ -34,10 +34,10 @@ use http::{
 };
 use http_body_util::Full;
 use tokio::{net::TcpStream, time::Instant};
-use tokio_rustls::TlsConnector;
 use url::Host;
 use webhook_core::{
-    EndpointUrl, Phase, Request, Response, Transport, TransportError, TransportErrorKind,
+    EndpointTls, EndpointUrl, Phase, Request, Response, Transport, TransportError,
+    TransportErrorKind,
 };
 
 pub use builder::{BuildError, HttpTransportBuilder};
@@ -52,6 +52,8 @@ use guard::{blocked, blocked_literal};
 use pool::Pool;
 pub use proxy::{InvalidProxy, Proxy};
 use resolve::Resolve;
+pub use tls::TlsVersion;
+use tls::{Client, Clients};
 
 /// The [`Transport`] port over HTTP/1.1, with TLS 1.2 and 1.3.
 ///
@@ -60,6 +62,9 @@ use resolve::Resolve;
 ///   is dialled. Redirects are never followed and proxies from the environment are ignored.
 /// - **How long.** One deadline, [`Request::timeout`], covers everything. An answer counts once its
 ///   head is complete; of its body at most 64 KiB are read, and none of it is decompressed.
+/// - **As whom.** An endpoint may have a client certificate and roots of its own ([`Request::tls`]).
+///   Requests that differ in them share neither connections nor TLS sessions. Certificates are always
+///   verified.
 /// - **Connections** are kept for 3 s after an answer that was read to its end, at most 32 for each
 ///   origin. A request is written once: only one of which no byte was written moves on to another
 ///   connection.
@@ -81,10 +86,7 @@ pub struct HttpTransport {
     /// Through which everything goes, if there is one.
     proxy: Option<Proxy>,
     resolver: Box<dyn Resolve>,
-    tls: TlsConnector,
-    /// Whom it trusts.
-    #[cfg(feature = "check")]
-    roots: std::sync::Arc<rustls::RootCertStore>,
+    tls: Clients,
     pool: Pool,
 }
 
@@ -108,10 +110,11 @@ impl HttpTransport {
     async fn exchange(
         &self,
         url: &EndpointUrl,
+        client: &Client,
         mut message: Message,
         deadline: Instant,
     ) -> Result<(Connection, Answer), TransportError> {
-        while let Some(mut connection) = self.pool.take(origin(url)) {
+        while let Some(mut connection) = self.pool.take(&kept_by(url, client)) {
             match connection.exchange(message, deadline).await {
                 Ok(answer) => return Ok((connection, answer)),
                 Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
@@ -119,7 +122,7 @@ impl HttpTransport {
             }
         }
         // Boxed: it is rare and large, and every exchange would carry its room.
-        let mut connection = Box::pin(self.connect(url, deadline)).await?;
+        let mut connection = Box::pin(self.connect(url, client, deadline)).await?;
         match connection.exchange(message, deadline).await {
             Ok(answer) => Ok((connection, answer)),
             Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
@@ -130,6 +133,7 @@ impl HttpTransport {
     async fn connect(
         &self,
         url: &EndpointUrl,
+        client: &Client,
         deadline: Instant,
     ) -> Result<Connection, TransportError> {
         let stream = match &self.proxy {
@@ -138,7 +142,7 @@ impl HttpTransport {
         };
         tracing::debug!(%url, address = ?stream.peer_addr().ok(), "connected");
         if url.is_https() {
-            let secured = tls::secure(&self.tls, url.host(), stream);
+            let secured = tls::secure(&client.connector, url.host(), stream);
             Connection::open(within(deadline, Phase::Tls, secured).await?).await
         } else {
             Connection::open(stream).await
@@ -188,11 +192,12 @@ impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         self.policy.judge(&request.url).map_err(blocked_literal)?;
         let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
-        let url = request.url.clone();
-        let (connection, answer) = self.exchange(&url, compose(request)?, deadline).await?;
+        let (url, client) = (request.url.clone(), self.tls.client(request.tls.as_deref())?);
+        let sent = self.exchange(&url, &client, compose(request)?, deadline);
+        let (connection, answer) = sent.await?;
         let (response, connection) = read(connection, answer, keep, deadline).await;
         if let Some(connection) = connection {
-            self.pool.put(origin(&url), connection);
+            self.pool.put(&kept_by(&url, &client), connection);
         }
         Ok(response)
     }
@@ -200,6 +205,10 @@ impl Transport for HttpTransport {
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
         self.policy.judge(url).map_err(blocked_literal)?;
         target(url).map(drop)
+    }
+
+    fn accepts_tls(&self, tls: &EndpointTls) -> Result<(), TransportError> {
+        self.tls.client(Some(tls)).map(drop)
     }
 }
 
@@ -257,7 +266,14 @@ fn target(url: &EndpointUrl) -> Result<Uri, TransportError> {
         .map_err(|error| TransportError::because(TransportErrorKind::BlockedLiteral, error))
 }
 
-/// Scheme, host and port, as the normalised URL begins: what connections are kept by.
+/// What connections are kept by: the origin, and what secures them. An origin has no `#`, so that no
+/// two of these run together.
+fn kept_by<'u>(url: &'u EndpointUrl, client: &Client) -> Cow<'u, str> {
+    let (origin, label) = (origin(url), client.label());
+    if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() }
+}
+
+/// Scheme, host and port, as the normalised URL begins.
 fn origin(url: &EndpointUrl) -> &str {
     url.as_str().strip_suffix(url.path_and_query()).unwrap_or_default()
 }
@@ -438,7 +454,7 @@ mod tests {
             tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 No\r\n\r\n").await
         };
         let (kind, _) = tokio::join!(kind_of(&transport, &url), answer);
-        assert_eq!(kind, TransportErrorKind::Tls(TlsFailure::Other));
+        assert_eq!(kind, TransportErrorKind::Tls(TlsFailure::NotTls));
     }
 
     #[test]
@@ -507,14 +523,11 @@ mod tests {
 
         /// Like `dangerous`, without reading the roots of the machine four thousand times.
         fn dangerous_once() -> HttpTransport {
-            let roots = rustls::RootCertStore::empty();
             HttpTransport {
                 policy: AddressPolicy::new(),
                 proxy: None,
                 resolver: Box::new(HangingResolver),
-                tls: tls::connector(roots.clone()).unwrap(),
-                #[cfg(feature = "check")]
-                roots: std::sync::Arc::new(roots),
+                tls: tls::trusting_nobody(),
                 pool: Pool::default(),
             }
         }

@@ -280,6 +280,15 @@ pub enum TlsFailure {
     /// The receiver asks for a client certificate.
     #[error("client certificate required")]
     ClientCertificateRequired,
+    /// The receiver does not accept our client certificate.
+    #[error("client certificate refused")]
+    ClientCertificateRefused,
+    /// The receiver does not speak HTTP/1.1 over TLS, such as one that speaks HTTP/2 alone.
+    #[error("no common protocol")]
+    NoCommonProtocol,
+    /// What came back is not TLS, such as plain HTTP.
+    #[error("the receiver does not speak TLS at this port")]
+    NotTls,
     /// Anything else.
     #[error("handshake failed")]
     Other,

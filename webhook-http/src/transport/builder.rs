@@ -1,11 +1,16 @@
 //! Settings of the transport, and the root certificates it trusts.
 
+use std::sync::Arc;
+
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use super::{AddressPolicy, HttpTransport, Proxy, pool::Pool, resolve::SystemResolver, tls};
+use super::{
+    AddressPolicy, HttpTransport, Proxy, TlsVersion, pool::Pool, resolve::SystemResolver,
+    tls::Clients,
+};
 
 /// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
 ///
@@ -22,6 +27,7 @@ use super::{AddressPolicy, HttpTransport, Proxy, pool::Pool, resolve::SystemReso
 pub struct HttpTransportBuilder {
     policy: AddressPolicy,
     proxy: Option<Proxy>,
+    least: TlsVersion,
     roots: Vec<Root>,
 }
 
@@ -41,6 +47,12 @@ impl HttpTransportBuilder {
     /// Trusts this root certificate as well: DER, one X.509 certificate (RFC 5280).
     pub fn root_certificate_der(mut self, der: impl Into<Vec<u8>>) -> Self {
         self.roots.push(Root::Der(der.into()));
+        self
+    }
+
+    /// The lowest version of TLS that is spoken; 1.2 unless told otherwise.
+    pub fn min_tls(mut self, version: TlsVersion) -> Self {
+        self.least = version;
         self
     }
 
@@ -83,9 +95,8 @@ impl HttpTransportBuilder {
             policy: self.policy,
             proxy: self.proxy,
             resolver: Box::new(SystemResolver::new()),
-            #[cfg(feature = "check")]
-            roots: std::sync::Arc::new(roots.clone()),
-            tls: tls::connector(roots).map_err(|error| BuildError::Tls(Box::new(error)))?,
+            tls: Clients::new(Arc::new(roots), self.least)
+                .map_err(|error| BuildError::Tls(Box::new(error)))?,
             pool: Pool::default(),
         })
     }

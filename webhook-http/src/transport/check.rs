@@ -18,7 +18,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use url::Host;
-use webhook_core::{EndpointUrl, Phase, Timestamp, TlsFailure, TransportError, TransportErrorKind};
+use webhook_core::{
+    EndpointTls, EndpointUrl, Phase, Timestamp, TlsFailure, TransportError, TransportErrorKind,
+};
 
 pub use report::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 
@@ -47,8 +49,20 @@ impl HttpTransport {
     /// # }
     /// ```
     pub async fn check(&self, url: &str, timeout: Duration, now: Timestamp) -> EndpointCheck {
+        self.check_with_tls(url, &EndpointTls::new(), timeout, now).await
+    }
+
+    /// The same for an endpoint with an identity or roots of its own.
+    pub async fn check_with_tls(
+        &self,
+        url: &str,
+        tls: &EndpointTls,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> EndpointCheck {
         let mut walk = Walk {
             transport: self,
+            tls,
             deadline: deadline(timeout),
             now,
             report: EndpointCheck::new(),
@@ -64,6 +78,7 @@ struct Stop;
 
 struct Walk<'a> {
     transport: &'a HttpTransport,
+    tls: &'a EndpointTls,
     deadline: Instant,
     now: Timestamp,
     report: EndpointCheck,
@@ -209,7 +224,12 @@ impl Walk<'_> {
 
     async fn secure(&mut self, url: &EndpointUrl, stream: TcpStream) -> Result<(), Stop> {
         let shown = Shown::default();
-        let secured = certificate::handshake(&self.transport.roots, &shown, url.host(), stream);
+        let clients = &self.transport.tls;
+        let material = match clients.material(self.tls) {
+            Ok(material) => material,
+            Err(error) => return Err(self.fail("tls", told(&error), "correct it, then try again")),
+        };
+        let secured = certificate::handshake(clients.least(), material, &shown, url.host(), stream);
         // Not `within`: a handshake that never ends has a report, too.
         let secured = timeout_at(self.deadline, secured).await;
         let secured = secured
@@ -265,7 +285,16 @@ const fn advice_of(kind: TransportErrorKind) -> &'static str {
             "let the receiver speak TLS 1.2 or 1.3"
         }
         TransportErrorKind::Tls(TlsFailure::ClientCertificateRequired) => {
-            "let the receiver ask for no client certificate: requests are signed instead"
+            "give the endpoint a client certificate, or let the receiver ask for none: requests are signed"
+        }
+        TransportErrorKind::Tls(TlsFailure::ClientCertificateRefused) => {
+            "let the receiver trust the authority of our client certificate"
+        }
+        TransportErrorKind::Tls(TlsFailure::NotTls) => {
+            "use the port at which the receiver speaks TLS"
+        }
+        TransportErrorKind::Tls(TlsFailure::NoCommonProtocol) => {
+            "let the receiver speak HTTP/1.1 beside HTTP/2"
         }
         TransportErrorKind::Timeout(_) => "check that the receiver speaks TLS at this port",
         _ => "check that the receiver speaks TLS and HTTP/1.1 at this port",

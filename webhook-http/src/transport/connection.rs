@@ -74,6 +74,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let marks = Arc::new(Marks::default());
+        marks.clear();
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&marks)));
         let (sender, connection) = Builder::new()
             .max_buf_size(MAX_HEAD)
@@ -94,7 +95,10 @@ impl Connection {
         self.marks.clear();
         let answer = self.sender.try_send_request(message);
         match timeout_at(deadline, self.drive(answer)).await {
-            Ok(Ok(answer)) => final_answer(answer),
+            Ok(Ok(answer)) => {
+                self.marks.head_is_complete();
+                final_answer(answer)
+            }
             Ok(Err(mut error)) => match error.take_message() {
                 Some(message) => {
                     let error = self.explain(error.into_error());

@@ -2,7 +2,7 @@
 
 use std::{error::Error, future::Future, io};
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use tokio::time::{Instant, timeout_at};
 use webhook_core::{Phase, TlsFailure, TransportError, TransportErrorKind};
 
@@ -75,13 +75,34 @@ fn tls_failure(error: &rustls::Error) -> TlsFailure {
     match error {
         rustls::Error::InvalidCertificate(reason) => certificate_failure(reason),
         rustls::Error::PeerIncompatible(_) => TlsFailure::NoCommonCipher,
-        rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::HandshakeFailure
-            | AlertDescription::InsufficientSecurity
-            | AlertDescription::ProtocolVersion => TlsFailure::NoCommonCipher,
-            AlertDescription::CertificateRequired => TlsFailure::ClientCertificateRequired,
-            _ => TlsFailure::Other,
-        },
+        rustls::Error::AlertReceived(alert) => alert_failure(*alert),
+        rustls::Error::NoApplicationProtocol => TlsFailure::NoCommonProtocol,
+        rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+            | InvalidMessage::UnknownProtocolVersion
+            | InvalidMessage::MessageTooLarge
+            | InvalidMessage::InvalidEmptyPayload,
+        ) => TlsFailure::NotTls,
+        _ => TlsFailure::Other,
+    }
+}
+
+/// What the receiver says before it hangs up.
+const fn alert_failure(alert: AlertDescription) -> TlsFailure {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::HandshakeFailure | Alert::InsufficientSecurity | Alert::ProtocolVersion => {
+            TlsFailure::NoCommonCipher
+        }
+        Alert::NoApplicationProtocol => TlsFailure::NoCommonProtocol,
+        Alert::CertificateRequired | Alert::NoCertificate => TlsFailure::ClientCertificateRequired,
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::AccessDenied => TlsFailure::ClientCertificateRefused,
         _ => TlsFailure::Other,
     }
 }
@@ -95,6 +116,11 @@ fn certificate_failure(error: &CertificateError) -> TlsFailure {
         CertificateError::UnknownIssuer => TlsFailure::UnknownIssuer,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsFailure::NameMismatch
+        }
+        // An authority's certificate shown as a receiver's own: self-signed, as openssl makes them.
+        // The library that says so is not ours to name, but its word is.
+        CertificateError::Other(reason) if reason.to_string().contains("CaUsedAsEndEntity") => {
+            TlsFailure::UnknownIssuer
         }
         _ => TlsFailure::Other,
     }
@@ -128,7 +154,7 @@ fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::{InvalidMessage, PeerIncompatible};
+    use rustls::PeerIncompatible;
 
     #[test]
     fn every_tls_failure_is_found_inside_the_error_that_carries_it() {
@@ -154,7 +180,16 @@ mod tests {
                 TlsFailure::ClientCertificateRequired,
             ),
             (rustls::Error::AlertReceived(AlertDescription::InternalError), TlsFailure::Other),
-            (InvalidMessage::InvalidContentType.into(), TlsFailure::Other),
+            (InvalidMessage::InvalidContentType.into(), TlsFailure::NotTls),
+            (rustls::Error::NoApplicationProtocol, TlsFailure::NoCommonProtocol),
+            (
+                rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+                TlsFailure::NoCommonProtocol,
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::UnknownCA),
+                TlsFailure::ClientCertificateRefused,
+            ),
         ];
         for (error, expected) in table {
             let text = error.to_string();

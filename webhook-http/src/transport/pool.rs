@@ -32,8 +32,8 @@ pub(super) struct Pool(Arc<Mutex<Shelf>>);
 
 #[derive(Default)]
 struct Shelf {
-    /// By scheme, host and port, the freshest last. An identity of ours, once there is one, belongs
-    /// into this key: two customers must not share a connection that speaks for one of them.
+    /// By scheme, host, port, and what secures them, the freshest last: two customers must not share a
+    /// connection that speaks for one of them.
     idle: HashMap<Box<str>, VecDeque<Idle>>,
     kept: usize,
     swept: bool,

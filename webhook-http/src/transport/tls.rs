@@ -1,28 +1,82 @@
 //! TLS: rustls on ring, given to each client and never to the whole process.
+//!
+//! Endpoints with an identity or roots of their own have a client each, made when first needed: a
+//! client keeps the sessions it may resume, and a session resumed for another would speak in the name
+//! of the first.
+
+mod clients;
+mod material;
 
 use std::{io, net::IpAddr, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ConfigBuilder, SupportedProtocolVersion,
+    client::{Resumption, WantsClientCert},
     crypto::ring,
     pki_types::{InvalidDnsNameError, ServerName},
+    version::{TLS12, TLS13},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 use webhook_core::{TlsFailure, TransportError, TransportErrorKind};
 
+pub(super) use clients::{Client, Clients};
+pub(super) use material::Material;
+
 use super::error::handshake_error;
 
-/// A client that trusts `roots`, speaks TLS 1.2 and 1.3, and offers HTTP/1.1 alone.
-pub(super) fn connector(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246), with ciphers that keep past traffic secret.
+    #[default]
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    V1_3,
+}
+
+impl TlsVersion {
+    /// This version and those after it.
+    fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
+        static ALL: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+        match self {
+            Self::V1_2 => &ALL,
+            Self::V1_3 => ALL.split_at(1).0,
+        }
+    }
+}
+
+/// A client that trusts `material.roots`, speaks `least` and what came after it, and offers HTTP/1.1
+/// alone.
+fn config(least: TlsVersion, material: Material) -> Result<ClientConfig, rustls::Error> {
+    let roots = Arc::clone(&material.roots);
+    finish(builder(least)?.with_root_certificates(roots), material)
+}
+
+type Builder<State> = ConfigBuilder<ClientConfig, State>;
+
+/// The beginning of every client.
+pub(super) fn builder(least: TlsVersion) -> Result<Builder<rustls::WantsVerifier>, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    ClientConfig::builder_with_provider(provider).with_protocol_versions(least.and_later())
+}
+
+/// The end of every client: who we are, which protocol we speak, and a store for its sessions.
+pub(super) fn finish(
+    builder: Builder<WantsClientCert>,
+    material: Material,
+) -> Result<ClientConfig, rustls::Error> {
+    /// How many receivers' sessions a client keeps.
+    const SESSIONS: usize = 256;
+    let mut config = match material.identity {
+        Some((certificates, key)) => builder.with_client_auth_cert(certificates, key)?,
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
 }
 
 /// Agrees on a secure connection with the holder of a certificate for `host`.
@@ -57,6 +111,12 @@ fn closed_early(error: io::Error) -> io::Error {
         }
         _ => error,
     }
+}
+
+/// No roots at all: for clients that need none.
+#[cfg(test)]
+pub(super) fn trusting_nobody() -> Clients {
+    Clients::new(Arc::new(rustls::RootCertStore::empty()), TlsVersion::default()).unwrap()
 }
 
 #[cfg(test)]

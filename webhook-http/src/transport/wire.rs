@@ -14,24 +14,29 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use webhook_core::Phase;
 
-/// Bytes read in one exchange, interim answers included: heads, the part of the body that is read,
-/// and a buffer's worth that comes along with it. hyper counts no interim answers, and would read
-/// them for as long as they come.
-pub(super) const MAX_READ: usize = 64 * 1024 + 64 * 1024 + 16 * 1024;
+/// Bytes read of one exchange until the head of its answer is complete, interim answers included.
+/// hyper counts no interim answers, and would read them for as long as they come.
+pub(super) const MAX_HEADS: usize = 64 * 1024;
+/// Bytes read after the head: the part of the body that is read, and what frames it.
+const MAX_REST: usize = 64 * 1024 + 16 * 1024;
 
-/// The receiver has sent more than [`MAX_READ`].
+/// The receiver has sent more than it may.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer has more than {MAX_READ} bytes before its end, interim answers included")]
+#[error(
+    "the answer has more than 64 KiB before the end of its head, interim answers included, or too much after it"
+)]
 pub(super) struct TooMuch;
 
-/// How far the exchange on a connection has come. The flags only serve to name an error, so that the
-/// order of these flags among threads does not matter.
+/// How far the exchange on a connection has come. Whoever waits for the answer also reads and writes,
+/// so that the order of these marks among threads does not matter.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     written: AtomicBool,
     flushed: AtomicBool,
     answered: AtomicBool,
     read: AtomicUsize,
+    /// Once so much is read, nothing more is.
+    enough: AtomicUsize,
 }
 
 impl Marks {
@@ -41,6 +46,12 @@ impl Marks {
             mark.store(false, Relaxed);
         }
         self.read.store(0, Relaxed);
+        self.enough.store(MAX_HEADS, Relaxed);
+    }
+
+    /// The head of the answer is complete.
+    pub(super) fn head_is_complete(&self) {
+        self.enough.store(self.read.load(Relaxed).saturating_add(MAX_REST), Relaxed);
     }
 
     /// Whether a byte of the answer has arrived.
@@ -51,6 +62,10 @@ impl Marks {
     /// Writing, until the whole request has gone out or an answer has begun.
     pub(super) fn phase(&self) -> Phase {
         if self.answered() || self.flushed.load(Relaxed) { Phase::Head } else { Phase::Write }
+    }
+
+    fn has_enough(&self) -> bool {
+        self.read.load(Relaxed) >= self.enough.load(Relaxed)
     }
 }
 
@@ -73,15 +88,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Before reading: what is in hyper's buffer may hold the end of the head.
+        if self.marks.has_enough() {
+            return Poll::Ready(Err(io::Error::other(TooMuch)));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len().saturating_sub(before);
         if read > 0 {
             self.marks.answered.store(true, Relaxed);
         }
-        let earlier = self.marks.read.fetch_add(read, Relaxed);
-        let bounded = earlier.saturating_add(read) <= MAX_READ;
-        Poll::Ready(if bounded { Ok(()) } else { Err(io::Error::other(TooMuch)) })
+        self.marks.read.fetch_add(read, Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -119,5 +137,38 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// How much of an endless stream is read, in buffers of 8 KiB.
+    async fn read_until_refused(wire: &mut Wire<tokio::io::DuplexStream>) -> usize {
+        let (mut all, mut buffer) = (0, vec![0; 8 * 1024]);
+        while let Ok(read) = wire.read(&mut buffer).await {
+            all += read;
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn heads_and_what_follows_are_bounded_apart_and_anew_for_each_exchange() {
+        let marks = Arc::new(Marks::default());
+        let (ours, mut theirs) = duplex(1024);
+        let flood = async move { while theirs.write_all(&[b'x'; 1024]).await.is_ok() {} };
+        let flood = tokio::spawn(flood);
+        let mut wire = Wire::new(ours, Arc::clone(&marks));
+        marks.clear();
+        for _ in 0..2 {
+            assert_eq!(read_until_refused(&mut wire).await, MAX_HEADS);
+            marks.head_is_complete();
+            assert_eq!(read_until_refused(&mut wire).await, MAX_REST);
+            marks.clear();
+        }
+        drop(wire);
+        flood.await.unwrap();
     }
 }

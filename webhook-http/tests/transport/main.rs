@@ -12,6 +12,7 @@
 mod check;
 mod drips;
 mod exchange;
+mod identity;
 mod peer;
 mod policy;
 mod proxy;

@@ -56,6 +56,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
         raw
     }
 
+    /// The same, or nothing when the other side has closed the connection instead.
+    pub(crate) async fn next_request(&mut self) -> Option<Vec<u8>> {
+        let mut raw = Vec::new();
+        while !is_whole(&raw) {
+            self.0.read_buf(&mut raw).await.ok().filter(|read| *read > 0)?;
+        }
+        Some(raw)
+    }
+
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
         self.0.flush().await.unwrap();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    DigitallySignedStruct, Error, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -25,7 +25,10 @@ use x509_parser::{
 };
 
 use super::report::CheckedCertificate;
-use crate::transport::{error::handshake_error, tls};
+use crate::transport::{
+    error::handshake_error,
+    tls::{self, Material, TlsVersion},
+};
 
 /// The certificate that a receiver has shown, if it has.
 #[derive(Clone, Debug, Default)]
@@ -43,24 +46,21 @@ impl Shown {
 
 /// Agrees on a secure connection as the transport does, and lets go of it. Answers by which protocol.
 pub(super) async fn handshake(
-    roots: &Arc<RootCertStore>,
+    least: TlsVersion,
+    material: Material,
     shown: &Shown,
     host: Host<&str>,
     stream: TcpStream,
 ) -> Result<&'static str, TransportError> {
     let other = |error| TransportError::because(TransportErrorKind::Tls(TlsFailure::Other), error);
     let provider = Arc::new(ring::default_provider());
-    let trusted = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
+    let trusted = WebPkiServerVerifier::builder_with_provider(material.roots.clone(), provider);
     let trusted = trusted.build().map_err(|_| other("no root certificates on this machine"))?;
-    let watched = Watched { trusted, shown: shown.clone() };
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|_| other("TLS cannot be set up"))?;
-    let mut config = config
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(watched))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let watched = Arc::new(Watched { trusted, shown: shown.clone() });
+    let config = tls::builder(least)
+        .map(|builder| builder.dangerous().with_custom_certificate_verifier(watched))
+        .and_then(|builder| tls::finish(builder, material))
+        .map_err(|_| other("TLS cannot be set up"))?;
     let connector = TlsConnector::from(Arc::new(config));
     let mut secured = tls::secure(&connector, host, stream).await?;
     hear_out(&mut secured).await?;
@@ -71,14 +71,15 @@ pub(super) async fn handshake(
     })
 }
 
-/// In TLS 1.3 a receiver that wants a client certificate says so after the handshake.
+/// In TLS 1.3 a receiver says what it thinks of our client certificate after the handshake.
 async fn hear_out(secured: &mut TlsStream<TcpStream>) -> Result<(), TransportError> {
     const FOR: Duration = Duration::from_millis(200);
-    let wanted = TransportErrorKind::Tls(TlsFailure::ClientCertificateRequired);
-    match timeout(FOR, secured.read_u8()).await {
-        Ok(Err(error)) => {
-            Some(handshake_error(error)).filter(|error| error.kind() == wanted).map_or(Ok(()), Err)
-        }
+    let Ok(Err(error)) = timeout(FOR, secured.read_u8()).await else { return Ok(()) };
+    let error = handshake_error(error);
+    match error.kind() {
+        TransportErrorKind::Tls(
+            TlsFailure::ClientCertificateRequired | TlsFailure::ClientCertificateRefused,
+        ) => Err(error),
         _ => Ok(()),
     }
 }

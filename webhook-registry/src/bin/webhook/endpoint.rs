@@ -181,7 +181,7 @@ impl AddArgs {
 
 pub(crate) async fn run(options: &Options, command: EndpointCommand) -> Result<End, Error> {
     match command {
-        EndpointCommand::Check(args) => check::run(options, &args).await,
+        EndpointCommand::Check(args) => check::run(options, args).await,
         EndpointCommand::Stored(command) => run_stored(options, *command).await,
     }
 }

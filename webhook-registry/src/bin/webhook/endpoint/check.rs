@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use webhook_registry::EndpointCheck;
+use webhook_registry::{EndpointCheck, EndpointTls};
 
+use super::tls::TlsArgs;
 use crate::{
     args::{Options, duration},
     error::{End, Error},
@@ -20,6 +21,8 @@ pub(crate) struct CheckArgs {
     /// How long all of it may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     timeout: Duration,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 impl std::fmt::Debug for CheckArgs {
@@ -35,9 +38,11 @@ impl View for EndpointCheck {
     }
 }
 
-pub(super) async fn run(options: &Options, args: &CheckArgs) -> Result<End, Error> {
+pub(super) async fn run(options: &Options, args: CheckArgs) -> Result<End, Error> {
     let now = SystemTime::now().into();
-    let check = transport(options)?.check(&args.url, args.timeout, now).await;
+    let tls = args.tls.apply_to(EndpointTls::new())?;
+    let transport = transport(options)?;
+    let check = transport.check_with_tls(&args.url, &tls, args.timeout, now).await;
     options.output().show(&check)?;
     Ok(if check.is_ok() { End::Done } else { End::Failed })
 }
