@@ -13,6 +13,7 @@ mod check;
 mod drips;
 mod exchange;
 mod identity;
+mod once;
 mod peer;
 mod policy;
 mod proxy;
