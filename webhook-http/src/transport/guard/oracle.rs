@@ -1,7 +1,7 @@
 //! A second opinion on every verdict: another list, written as text, and a way to read it that is
 //! too simple to be wrong. Nothing here is made from the table.
 //!
-//! The two tests that are left out by default take a while:
+//! The two tests that are left out by default take a minute or two on two cores:
 //! `cargo test --release -p webhook-http --lib -- --ignored --nocapture oracle`.
 
 use std::time::Instant;
@@ -234,7 +234,7 @@ fn both_agree_on_addresses_in_every_embedding() {
 }
 
 #[test]
-#[ignore = "takes seconds in a release build, minutes in another"]
+#[ignore = "takes a minute in a release build, many in another"]
 fn both_agree_on_a_million_addresses_in_every_embedding() {
     let begun = Instant::now();
     try_embeddings(1_000_000);
@@ -273,7 +273,7 @@ fn try_all(first: u32, last: u32, policy: &AddressPolicy, url: &EndpointUrl) -> 
 }
 
 #[test]
-#[ignore = "takes seconds in a release build, many minutes in another"]
+#[ignore = "takes a minute or two in a release build, an hour in another"]
 fn both_agree_on_every_ipv4_address_there_is() {
     let begun = Instant::now();
     let (policy, url) = guard();
