@@ -167,10 +167,10 @@ impl AddressPolicy {
 }
 
 fn judge_v4(address: Ipv4Addr) -> Result<(), Refused> {
-    let bits = u128::from(address.to_bits()) << 96;
+    let bits = address.to_bits();
     table::V4
         .iter()
-        .find(|row| row.holds(bits))
+        .find(|row| row.holds_v4(bits))
         .map_or(Ok(()), |row| Err(Refused::Row(Listed(row))))
 }
 
