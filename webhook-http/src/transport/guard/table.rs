@@ -25,6 +25,11 @@ impl Row {
     pub(super) const fn holds(&self, bits: u128) -> bool {
         (bits ^ self.first).leading_zeros() >= self.len
     }
+
+    /// The same for an IPv4 address, in a row of IPv4.
+    pub(super) const fn holds_v4(&self, bits: u32) -> bool {
+        (bits ^ (self.first >> 96) as u32).leading_zeros() >= self.len
+    }
 }
 
 impl fmt::Display for Row {
