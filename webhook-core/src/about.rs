@@ -220,7 +220,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_owners_say_is_bounded_and_harmless_or_refused(text in prop_oneof![".*", "(?s).{0,300}", "[a-z]{190,210}"]) {
+        fn what_owners_say_is_bounded_and_harmless_or_refused(
+            text in prop_oneof![".*", "(?s).{0,300}", "[a-z]{190,210}"],
+        ) {
             if let Ok(description) = text.parse::<Description>() {
                 prop_assert_eq!(description.as_str(), &text);
                 prop_assert!((1..=Description::MAX_LEN).contains(&text.len()));

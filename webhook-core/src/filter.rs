@@ -172,7 +172,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_a_filter_that_prints_as_it_was_read_or_refused(
-            text in prop_oneof![".*", "[a-c.*]{1,9}", "[a-c.]{120,140}"], event_type in "[a-c]([.][a-c]){0,3}",
+            text in prop_oneof![".*", "[a-c.*]{1,9}", "([a-c*][.]){62,66}[a-c*]"], event_type in "[a-c]([.][a-c]){0,3}",
         ) {
             let Ok(filter) = text.parse::<EventFilter>() else { return Ok(()) };
             prop_assert_eq!(filter.to_string(), text);

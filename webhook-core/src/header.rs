@@ -201,7 +201,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_lines_are_within_bounds_or_refused(
-            lines in prop::collection::vec("[a-zA-Z-]{0,12}[: ]{0,2}[ -~\\t\r\n\u{0}\u{1b}\u{e9}]{0,30}", 0..40),
+            lines in prop_oneof![
+                prop::collection::vec("[a-zA-Z-]{1,12}: [a-z\\t]{0,3}[ -~]{0,3}[\r\n\u{0}\u{1b}\u{e9}]?[!-~]", 0..3),
+                prop::collection::vec("[a-z]{1,12}: [!-~]{1,9}", 20..40),
+                prop::collection::vec("[a-z]{1,2}: [!-~]{900,1100}", 4..10),
+                prop::collection::vec("[ -~\r\n]{0,20}", 0..3),
+            ],
         ) {
             let Ok(headers) = CustomHeaders::parse(&lines) else { return Ok(()) };
             let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -215,23 +220,27 @@ mod tests {
         }
 
         #[test]
-        fn no_spelling_of_a_name_of_ours_is_let_in(at in 0usize..9, upper in any::<u32>(), tail in "[a-z-]{1,8}") {
-            let name = ["host", "content-length", "transfer-encoding", "te", "expect", "x-signature", "proxy-", "svix-", "webhook-"][at];
-            let name = if name.ends_with('-') { format!("{name}{tail}") } else { name.to_owned() };
-            let spelled: String = name.char_indices().map(|(at, c)| {
+        fn no_spelling_of_a_name_of_ours_is_let_in(
+            name in "host|te|expect|content-length|transfer-encoding|x-signature|(proxy|svix|webhook)-[a-z-]{1,8}",
+            upper in any::<u32>(),
+        ) {
+            let spell = |(at, c): (usize, char)| {
                 if upper >> (at % 32) & 1 == 1 { c.to_ascii_uppercase() } else { c }
-            }).collect();
+            };
+            let spelled: String = name.char_indices().map(spell).collect();
             let error = CustomHeaders::new([(&spelled, "x")]).unwrap_err();
             prop_assert!(matches!(error, InvalidHeader::Reserved(_)), "{}", spelled);
         }
 
         #[test]
-        fn no_value_shows_in_debug_or_in_a_refusal(value in "[A-Z]{8,20}", bad in "[\r\n\u{0}\u{7f}\u{e9}]") {
+        fn no_value_shows_in_debug_or_in_a_refusal(
+            value in "[A-Z]{8,20}", bad in "[\r\n\u{0}\u{7f}\u{e9}]",
+        ) {
             let headers = CustomHeaders::new([("authorization", &value)]).unwrap();
             let shown = format!("{headers:?}");
             prop_assert!(!shown.contains(&value), "{shown}");
-            for (name, text) in [("authorization", value.clone() + &bad), ("host", value.clone()), ("a b", value.clone())] {
-                let error = CustomHeaders::new([(name, text)]).unwrap_err();
+            for (name, end) in [("authorization", &*bad), ("host", ""), ("a b", "")] {
+                let error = CustomHeaders::new([(name, format!("{value}{end}"))]).unwrap_err();
                 let told = format!("{error} {error:?}");
                 prop_assert!(!told.contains(&value), "{told}");
             }

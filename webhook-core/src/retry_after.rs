@@ -56,7 +56,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_or_ignored(
-            value in prop_oneof![any::<Vec<u8>>(), "[ 0-9+.e-]{0,24}".prop_map(String::into_bytes)],
+            value in prop_oneof![
+                any::<Vec<u8>>(),
+                "[ 0-9+.e-]{0,24}".prop_map(String::into_bytes),
+                " ?[0-9]{1,24} ?".prop_map(String::into_bytes),
+            ],
         ) {
             let digits = value.trim_ascii();
             let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);

@@ -164,7 +164,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_a_secret_that_never_shows_or_refused_without_being_repeated(
-            text in prop_oneof![".*", "[A-Za-z0-9]{12,40}", "(whsec_|whsk_|whpk_)[A-Za-z0-9+/]{12,90}={0,2}", "[A-Z]{12}[\r\n\u{0}]"],
+            text in prop_oneof![
+                ".*",
+                "[A-Za-z0-9]{12,40}",
+                "(whsec_|whsk_|whpk_)[A-Za-z0-9+/]{12,90}={0,2}",
+                "whsec_([A-Za-z0-9+/]{4}){1,30}",
+                "[A-Z]{12}[\r\n\u{0}]",
+            ],
         ) {
             match text.parse::<Secret>() {
                 Ok(secret) => {

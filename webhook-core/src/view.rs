@@ -372,7 +372,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_view_shows_a_secret_a_header_a_query_or_an_operators_text(
-            secret in "[A-Z]{12,30}", header in "[A-Z]{12,30}", query in "[A-Z]{12,30}", text in "[A-Z]{12,30}",
+            secret in "[A-Z]{12,30}", header in "[A-Z]{12,30}",
+            query in "[A-Z]{12,30}", text in "[A-Z]{12,30}",
         ) {
             let url = format!("https://a.example/hooks?{query}={query}").parse().unwrap();
             let receiver = Endpoint::new(EndpointId::from_uuid(Uuid::nil()), url)
@@ -380,7 +381,8 @@ mod tests {
                 .with_headers(CustomHeaders::new([("x-key", &header)]).unwrap());
             let failure = Failure::new(FailureKind::Connect, text.clone());
             let took = Duration::from_millis(12);
-            let attempt = Attempt::from_parts(1, Timestamp::default(), took, None, Some(failure), Bytes::new());
+            let (at, body) = (Timestamp::default(), Bytes::new());
+            let attempt = Attempt::from_parts(1, at, took, None, Some(failure), body);
             let mut sent = delivery();
             sent.url = receiver.url.clone();
             sent.last_error = Some(text.clone());

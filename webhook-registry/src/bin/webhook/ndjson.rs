@@ -268,7 +268,11 @@ mod tests {
                 any::<Vec<u8>>(),
                 "[{}\\[\\]\",:a-z0-9. \\\\\u{e9}\u{1b}]{0,40}".prop_map(String::into_bytes),
                 "[{]\"(\\\\u00[0-9][0-9a-f]|[a-z]{1,3}){0,60}\":1[}]".prop_map(String::into_bytes),
-                "[{]\"type\":\"[a-z.]{0,5}\",\"data\":(\"[ -~\u{e9}]{0,9}\"|[0-9.e+-]{1,9}|[{]\"a\": *1[}])(,\"key\":\"[!-~]{0,3}\")?[}]".prop_map(String::into_bytes),
+                ("[a-z.]{1,5}", "\"[ -~\u{e9}]{0,9}\"|[0-9.e+-]{1,9}|[{]\"a\": *1[}]", "[!-~]{0,3}")
+                    .prop_map(|(name, data, key)| {
+                        let line = format!(r#"{{"type":"{name}","data":{data},"key":"{key}"}}"#);
+                        line.into_bytes()
+                    }),
             ],
         ) {
             match parse(&line, &TenantId::default()) {
