@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{
+    HeaderMap, HeaderName,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     sync::Notify,
@@ -75,6 +78,7 @@ async fn converse(manner: Manner, answer: Bytes) {
     }
     if let (Ok(first), Some(line)) = (&first, kept) {
         assert!(is_ended(&answer), "kept behind an answer without an end");
+        is_clear_where_it_ends(first, &answer, manner);
         if !manner.goes_on() && !manner.closes() {
             // Behind the last byte of its first answer.
             said.notified().await;
@@ -120,6 +124,17 @@ fn is_ended(answer: &[u8]) -> bool {
     let twice = [answer, answer].concat();
     let has = |end: &[u8]| twice.windows(end.len()).any(|window| window == end);
     has(b"\n\r\n") || has(b"\n\n")
+}
+
+/// One length, and as many bytes.
+fn is_clear_where_it_ends(first: &Response, answer: &[u8], manner: Manner) {
+    let has = |name: HeaderName| first.headers.contains_key(name);
+    assert!(!(has(CONTENT_LENGTH) && has(TRANSFER_ENCODING)), "kept between two lengths");
+    let length =
+        first.headers.get(CONTENT_LENGTH).and_then(|text| text.to_str().ok()?.parse().ok());
+    let is_bodiless = matches!(first.status.as_u16(), 204 | 304);
+    let is_short = length.is_some_and(|length: usize| length > answer.len());
+    assert!(manner.goes_on() || is_bodiless || !is_short, "kept in the middle of a body");
 }
 
 /// A receiver that is not where we think it is would answer the second request with the rest of its
