@@ -27,6 +27,15 @@ const MAX_REST: usize = 64 * 1024 + 16 * 1024;
 )]
 pub(super) struct TooMuch;
 
+/// Line ends in a row that a head may have: those at its end.
+const MAX_LINE_ENDS: usize = 4;
+
+/// The receiver sends empty lines where a head should begin. hyper passes over them, and looks at all of
+/// them again for each that comes: a byte at a time, they would keep us busy for seconds.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer begins with empty lines")]
+pub(super) struct EmptyLines;
+
 /// How far the exchange on a connection has come. Whoever waits for the answer also reads and writes,
 /// so that the order of these marks among threads does not matter.
 #[derive(Debug, Default)]
@@ -37,6 +46,8 @@ pub(super) struct Marks {
     read: AtomicUsize,
     /// Once so much is read, nothing more is.
     enough: AtomicUsize,
+    /// Line ends in a row at the end of what was read of heads.
+    line_ends: AtomicUsize,
 }
 
 impl Marks {
@@ -47,6 +58,7 @@ impl Marks {
         }
         self.read.store(0, Relaxed);
         self.enough.store(MAX_HEADS, Relaxed);
+        self.line_ends.store(0, Relaxed);
     }
 
     /// The head of the answer is complete.
@@ -62,6 +74,28 @@ impl Marks {
     /// Writing, until the whole request has gone out or an answer has begun.
     pub(super) fn phase(&self) -> Phase {
         if self.answered() || self.flushed.load(Relaxed) { Phase::Head } else { Phase::Write }
+    }
+
+    /// Counts what was read. Answers whether it may be (a part of) an answer: behind an empty line a
+    /// head is at its end, and the next one begins with something else.
+    fn take(&self, bytes: &[u8]) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        self.answered.store(true, Relaxed);
+        self.read.fetch_add(bytes.len(), Relaxed);
+        let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let last = bytes.iter().rev().take_while(is_line_end).count();
+        let before = self.line_ends.load(Relaxed);
+        let goes_on = if last == bytes.len() { before } else { 0 };
+        self.line_ends.store(goes_on.saturating_add(last), Relaxed);
+        !self.is_in_head()
+            || before < MAX_LINE_ENDS
+            || !bytes.first().is_some_and(|byte| is_line_end(&byte))
+    }
+
+    fn is_in_head(&self) -> bool {
+        self.enough.load(Relaxed) == MAX_HEADS
     }
 
     fn has_enough(&self) -> bool {
@@ -94,12 +128,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let read = buffer.filled().len().saturating_sub(before);
-        if read > 0 {
-            self.marks.answered.store(true, Relaxed);
-        }
-        self.marks.read.fetch_add(read, Relaxed);
-        Poll::Ready(Ok(()))
+        let is_answer = self.marks.take(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(if is_answer { Ok(()) } else { Err(io::Error::other(EmptyLines)) })
     }
 }
 
@@ -170,5 +200,30 @@ mod tests {
         }
         drop(wire);
         flood.await.unwrap();
+    }
+
+    /// Whether all of these pieces may be one answer, up to the end of its head.
+    fn may_be_an_answer(pieces: &[&str]) -> bool {
+        let marks = Marks::default();
+        marks.clear();
+        pieces.iter().all(|piece| marks.take(piece.as_bytes()))
+    }
+
+    #[test]
+    fn empty_lines_are_no_head_however_they_are_cut() {
+        let ok = "HTTP/1.1 200 OK\r\n\r\n";
+        for pieces in
+            [&[ok][..], &["\r\n", ok], &[ok, ok], &["HTTP/1.1 200 OK\r\n\r", "\n\n\n\n\n"]]
+        {
+            assert!(may_be_an_answer(pieces), "{pieces:?}");
+        }
+        for pieces in [&["\n"; 5][..], &["\r\n\r\n", "\r\n"], &[ok, "\r\n"]] {
+            assert!(!may_be_an_answer(pieces), "{pieces:?}");
+        }
+        let marks = Marks::default();
+        marks.clear();
+        assert!(marks.take(ok.as_bytes()));
+        marks.head_is_complete();
+        assert!(marks.take(b"\n\n"), "a body may consist of them");
     }
 }
