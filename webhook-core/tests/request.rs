@@ -13,8 +13,9 @@ use std::time::Duration;
 use http::StatusCode;
 use proptest::prelude::*;
 use webhook_core::{
-    Attempt, CustomHeaders, Endpoint, EndpointId, Event, EventId, InvalidSigning, NewEvent,
-    Outcome, Profile, Request, Response, Signing, SigningKey, Timestamp, compose,
+    Attempt, CustomHeaders, Endpoint, EndpointId, EndpointTls, Event, EventId, Hops,
+    InvalidSigning, NewEvent, Outcome, Profile, Request, Response, Signing, SigningKey, Timestamp,
+    compose,
 };
 use webhook_testkit::PlainSigner;
 
@@ -63,6 +64,27 @@ fn every_request_says_what_it_is() {
         request.headers
     );
     assert_eq!(request.body, "{}");
+}
+
+#[test]
+fn what_secures_an_endpoint_goes_with_each_of_its_requests() {
+    assert!(request(&endpoint()).tls.is_none());
+    assert!(request(&endpoint().with_tls(Some(EndpointTls::new()))).tls.is_none());
+    let roots = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let tls = EndpointTls::new().with_roots_pem(roots).unwrap();
+    let request = request(&endpoint().with_tls(Some(tls)));
+    assert_eq!(request.tls.unwrap().roots_pem(), Some(roots));
+}
+
+#[test]
+fn each_request_says_how_many_webhooks_led_to_it() {
+    for (hops, expected) in [(0, "1"), (3, "4"), (7, "8"), (8, "9"), (u32::MAX, "9")] {
+        let event = event().with_hops(Hops::new(hops));
+        let request = compose(&event, &endpoint(), &PlainSigner::new(), NOW).unwrap();
+        assert_eq!(header(&request, "webhook-hops"), expected);
+        let next = NewEvent::new("invoice.paid", "{}").unwrap().follows(&request.headers);
+        assert_eq!(next.is_ok(), hops < 7, "{hops}");
+    }
 }
 
 #[test]

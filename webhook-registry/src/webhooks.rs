@@ -230,9 +230,16 @@ pub(crate) async fn register(
 
 /// Whether the transport would ever send to it, as it is.
 pub(crate) fn accepts(engine: &Engine, endpoint: &Endpoint) -> Result<(), InvalidEndpoint> {
-    let tls = endpoint.tls.as_ref().map_or(Ok(()), |tls| engine.transport.accepts_tls(tls));
-    let accepted = engine.transport.accepts(&endpoint.url).and(tls);
-    accepted.map_err(|error| InvalidEndpoint::Refused(crate::text_of(&error)))
+    let transport = &engine.transport;
+    transport
+        .accepts(&endpoint.url)
+        .map_err(|error| InvalidEndpoint::Refused(crate::text_of(&error)))?;
+    let Some(tls) = &endpoint.tls else { return Ok(()) };
+    // What is wrong is the material, and its reason says so; the kind is about an exchange.
+    transport.accepts_tls(tls).map_err(|error| {
+        let reason = std::error::Error::source(&error).map(ToString::to_string);
+        InvalidEndpoint::Refused(reason.unwrap_or_else(|| error.to_string()))
+    })
 }
 
 /// An endpoint that was just registered, or whose secret was just replaced.

@@ -8,4 +8,5 @@ mod operate;
 mod settings;
 mod shell;
 mod sign;
+mod tls;
 mod vault;
