@@ -350,10 +350,11 @@ impl fmt::Debug for Settings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
+    /// What these variables say, and no others.
+    pub(crate) fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
         Settings::from_lookup(|name| {
             let set = values.iter().find(|(variable, _)| *variable == name);
             set.map(|(_, value)| value.into())

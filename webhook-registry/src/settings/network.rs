@@ -77,14 +77,7 @@ fn proxy(reading: &Reading<'_>) -> Result<Option<Proxy>, InvalidSetting> {
 mod tests {
     use webhook_core::{EndpointUrl, Transport as _};
 
-    use crate::{InvalidSetting, Settings};
-
-    fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
-        Settings::from_lookup(|name| {
-            let set = values.iter().find(|(variable, _)| *variable == name);
-            set.map(|(_, value)| value.into())
-        })
-    }
+    use crate::settings::tests::read;
 
     #[test]
     fn each_variable_changes_where_events_may_go() {

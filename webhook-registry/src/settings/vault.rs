@@ -64,16 +64,10 @@ fn made(variable: &'static str, _: &str) -> Result<Arc<dyn SecretVault>, Invalid
 
 #[cfg(all(test, feature = "http"))]
 mod tests {
-    use crate::{InvalidSetting, Settings};
+    use crate::settings::tests::read;
 
     const OLD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     const NEW: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-    fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
-        Settings::from_lookup(|name| {
-            values.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.into())
-        })
-    }
 
     #[test]
     fn the_first_key_seals_and_the_others_open() {

@@ -54,7 +54,7 @@ fn is_one_value(url: &EndpointUrl) {
 
 fn shows_no_query(url: &EndpointUrl) {
     let shown = url.to_string();
-    assert!(!shown.contains(['?', '#', '@']) || !shown.contains('?'), "a query shows");
+    assert!(!shown.contains('?'), "a query shows");
     assert!(url.as_str().starts_with(&shown));
     assert_eq!(format!("{url:?}"), format!("EndpointUrl({shown})"));
 }

@@ -159,7 +159,7 @@ impl std::fmt::Debug for AddArgs {
 impl AddArgs {
     fn judge(&self, options: &Options) -> Result<(), Error> {
         let refused = |error| EndpointError::from(InvalidEndpoint::Refused(text(&error)));
-        Ok(transport(options)?.accepts(&self.url).map_err(refused)?)
+        Ok(transport(options, &options.settings(&[])?)?.accepts(&self.url).map_err(refused)?)
     }
 
     fn into_endpoint(self) -> Result<NewEndpoint, Error> {

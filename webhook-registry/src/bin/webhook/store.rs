@@ -16,7 +16,7 @@ pub(crate) async fn open(options: &Options) -> Result<Webhooks, Error> {
 /// The same, with settings of the command's own.
 pub(crate) async fn open_with(options: &Options, settings: &Settings) -> Result<Webhooks, Error> {
     let store = open_store(options, settings).await?;
-    let builder = Webhooks::builder().store(store).transport(transport(options)?);
+    let builder = Webhooks::builder().store(store).transport(transport(options, settings)?);
     Ok(builder.settings(settings).build()?)
 }
 
@@ -50,9 +50,9 @@ pub(crate) async fn close() {
     }
 }
 
-/// The way out, as safe as the options leave it.
-pub(crate) fn transport(options: &Options) -> Result<HttpTransport, Error> {
-    let builder = options.settings(&[])?.transport();
+/// The way out, as safe as settings and options leave it.
+pub(crate) fn transport(options: &Options, settings: &Settings) -> Result<HttpTransport, Error> {
+    let builder = settings.transport();
     let builder = if options.dangerous_allow_private_addresses {
         builder.dangerous_allow_private_addresses()
     } else {
