@@ -87,6 +87,12 @@ pub(super) const INSIDE: &[Arrows] = &[
         why: "a program for each target, and nothing in it",
     },
     Arrows {
+        package: "xtask-security",
+        ours: &[CORE, HTTP, REGISTRY, TESTKIT],
+        optional: &[],
+        why: "it attacks whatever strangers can reach",
+    },
+    Arrows {
         package: "xtask-simulate",
         ours: &[TESTKIT],
         optional: &[],

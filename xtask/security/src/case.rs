@@ -1,0 +1,56 @@
+//! One row of the table.
+
+use crate::ids::Id;
+
+/// What comes in, and what should become of it.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) id: Id,
+    /// As they are spelled; each comes to the same.
+    pub(crate) inputs: Vec<String>,
+    pub(crate) expected: Seen,
+}
+
+/// What became of an input, in words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) guarded: String,
+    pub(crate) unguarded: String,
+}
+
+impl Seen {
+    pub(crate) fn new(guarded: impl Into<String>, unguarded: impl Into<String>) -> Self {
+        Self { guarded: guarded.into(), unguarded: unguarded.into() }
+    }
+
+    /// What is wrong, if it should have been `expected`.
+    pub(crate) fn complaint(&self, expected: &Self) -> Option<String> {
+        if self.guarded == self.unguarded {
+            return Some(format!(
+                "comes to `{}` without the guard as well: it proves nothing",
+                self.guarded
+            ));
+        }
+        let parts = [
+            ("with", &self.guarded, &expected.guarded),
+            ("without", &self.unguarded, &expected.unguarded),
+        ];
+        let wrong = parts.into_iter().find(|(_, seen, expected)| seen != expected)?;
+        let (how, seen, expected) = wrong;
+        Some(format!("{how} the guard it comes to `{seen}`, not to `{expected}`"))
+    }
+}
+
+/// What became of several inputs, each thing said once.
+pub(crate) fn together(seen: Vec<Seen>) -> Seen {
+    let join = |part: fn(&Seen) -> &String| {
+        let mut told: Vec<&str> = Vec::new();
+        for one in &seen {
+            if !told.contains(&part(one).as_str()) {
+                told.push(part(one));
+            }
+        }
+        told.join("; ")
+    };
+    Seen { guarded: join(|seen| &seen.guarded), unguarded: join(|seen| &seen.unguarded) }
+}

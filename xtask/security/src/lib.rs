@@ -1,0 +1,48 @@
+//! Is each hostile input there is a name for refused, and would it do harm if it were not?
+//!
+//! `docs/security-cases.md` has a row for each: what comes in, what becomes of it, and what becomes of
+//! it without the guard. Here every row is played both ways, on real sockets where a socket is meant,
+//! and what is seen is held against what is written. A row that comes to the same without the guard
+//! proves nothing, and is a failure.
+//!
+//! `cargo xtask security` runs it; `--write` writes what was seen into the table, to be looked at.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic here is a failed case"
+)]
+
+mod abuse;
+mod answers;
+mod bodies;
+mod careless;
+mod case;
+mod headers;
+mod ids;
+mod literal;
+mod names;
+mod redirects;
+mod run;
+mod secrets;
+mod signatures;
+mod table;
+mod tls;
+mod urls;
+
+use std::{env, process::ExitCode};
+
+/// Runs the cases that the arguments name, or all.
+pub fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(run::run(&args)),
+        Err(error) => {
+            eprintln!("security: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! C: Answers that point elsewhere.
+
+use crate::{case::Seen, ids::Id};
+
+pub(crate) async fn play(_id: Id, _input: &str) -> Seen {
+    Seen::new("not played", "not played")
+}
