@@ -5,7 +5,8 @@
 //! connection, [`connection`] writes the request and reads the answer, [`pool`] keeps the connection
 //! for a moment. One deadline covers it all; each step says in which phase it ran out.
 //!
-//! Where the operator has named a proxy, [`proxy`] takes the place of look-up and dialling.
+//! Before all that, [`hosts`] sees that one host is not sent more at once than it may be. Where the
+//! operator has named a proxy, [`proxy`] takes the place of look-up and dialling.
 //!
 //! What is not here: redirects, retries, cookies, decompression. Nothing reads the environment, so no
 //! variable can send a request elsewhere.
@@ -19,6 +20,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;
 mod guard;
+mod hosts;
 mod pool;
 mod proxy;
 mod resolve;
@@ -49,6 +51,7 @@ use error::within;
 pub use fuzzing::Line;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};
+use hosts::Hosts;
 use pool::Pool;
 pub use proxy::{InvalidProxy, Proxy};
 use resolve::Resolve;
@@ -62,6 +65,8 @@ use tls::{Client, Clients};
 ///   is dialled. Redirects are never followed and proxies from the environment are ignored.
 /// - **How long.** One deadline, [`Request::timeout`], covers everything. An answer counts once its
 ///   head is complete; of its body at most 64 KiB are read, and none of it is decompressed.
+/// - **How many.** At most 64 requests are on their way to one host at once
+///   ([`max_per_host`](HttpTransportBuilder::max_per_host)).
 /// - **As whom.** An endpoint may have a client certificate and roots of its own ([`Request::tls`]).
 ///   Requests that differ in them share neither connections nor TLS sessions. Certificates are always
 ///   verified.
@@ -86,6 +91,7 @@ pub struct HttpTransport {
     /// Through which everything goes, if there is one.
     proxy: Option<Proxy>,
     resolver: Box<dyn Resolve>,
+    hosts: Hosts,
     tls: Clients,
     pool: Pool,
 }
@@ -193,6 +199,7 @@ impl Transport for HttpTransport {
         self.policy.judge(&request.url).map_err(blocked_literal)?;
         let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
         let (url, client) = (request.url.clone(), self.tls.client(request.tls.as_deref())?);
+        let _place = self.hosts.place(&url, deadline).await?;
         let sent = self.exchange(&url, &client, compose(request)?, deadline);
         let (connection, answer) = sent.await?;
         let (response, connection) = read(connection, answer, keep, deadline).await;
@@ -527,6 +534,7 @@ mod tests {
                 policy: AddressPolicy::new(),
                 proxy: None,
                 resolver: Box::new(HangingResolver),
+                hosts: Hosts::taking(1),
                 tls: tls::trusting_nobody(),
                 pool: Pool::default(),
             }

@@ -50,6 +50,8 @@ use crate::mode::Mode;
 /// | `WEBHOOK_OWN_ADDRESSES` | addresses where it listens, such as `0.0.0.0:8080`: refused, too | none |
 /// | `WEBHOOK_NAT64_PREFIXES` | prefixes of your own NAT64 | none |
 /// | `WEBHOOK_ALLOW_HTTP` | `true` permits plain `http` | `false` |
+/// | `WEBHOOK_NAME_SERVERS` | name servers to ask instead of those of the system, such as `10.0.0.53:53`, separated by commas | those of the system |
+/// | `WEBHOOK_MAX_PER_HOST` | how many requests may be on their way to one host at once | `64` |
 /// | `WEBHOOK_PROXY` | the URL of an HTTP proxy for all requests; it has to vet addresses itself | none |
 /// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
 ///
@@ -87,7 +89,7 @@ pub struct Settings {
 
 impl Settings {
     /// The variables that are read.
-    pub const VARIABLES: [&str; 29] = [
+    pub const VARIABLES: [&str; 31] = [
         "WEBHOOK_DB",
         "WEBHOOK_POOL_SIZE",
         "WEBHOOK_UNIT_LIMIT",
@@ -116,6 +118,8 @@ impl Settings {
         "WEBHOOK_OWN_ADDRESSES",
         "WEBHOOK_NAT64_PREFIXES",
         "WEBHOOK_ALLOW_HTTP",
+        "WEBHOOK_NAME_SERVERS",
+        "WEBHOOK_MAX_PER_HOST",
         "WEBHOOK_PROXY",
     ];
 

@@ -1,6 +1,6 @@
 //! Settings of the transport, and the root certificates it trusts.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use rustls::{
     RootCertStore,
@@ -8,7 +8,7 @@ use rustls::{
 };
 
 use super::{
-    AddressPolicy, HttpTransport, Proxy, TlsVersion, pool::Pool, resolve::SystemResolver,
+    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, pool::Pool, resolve::Resolver,
     tls::Clients,
 };
 
@@ -27,6 +27,8 @@ use super::{
 pub struct HttpTransportBuilder {
     policy: AddressPolicy,
     proxy: Option<Proxy>,
+    name_servers: Vec<SocketAddr>,
+    max_per_host: Option<usize>,
     least: TlsVersion,
     roots: Vec<Root>,
 }
@@ -74,6 +76,28 @@ impl HttpTransportBuilder {
         self
     }
 
+    /// Asks these name servers, by DNS over UDP and TCP, instead of those that the system names; its
+    /// hosts file is not read then.
+    pub fn name_servers(mut self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.name_servers = servers.into_iter().collect();
+        self
+    }
+
+    /// How many requests may be on their way to one host at once;
+    /// [`MAX_PER_HOST`](Self::MAX_PER_HOST) unless told otherwise. More wait for their turn within
+    /// their deadline, and end as [`Local`](webhook_core::TransportErrorKind::Local) where it does not
+    /// come.
+    ///
+    /// Whoever registers many endpoints at somebody else's host cannot send more at it than that. A host
+    /// is what the URL names: names that lead to one address are different hosts.
+    pub const fn max_per_host(mut self, most: usize) -> Self {
+        self.max_per_host = Some(most);
+        self
+    }
+
+    /// The default of [`max_per_host`](Self::max_per_host).
+    pub const MAX_PER_HOST: usize = 64;
+
     /// The same as [`AddressPolicy::dangerous_allow_private_addresses`], on the policy there is.
     pub fn dangerous_allow_private_addresses(mut self) -> Self {
         self.policy = self.policy.dangerous_allow_private_addresses();
@@ -94,7 +118,8 @@ impl HttpTransportBuilder {
         Ok(HttpTransport {
             policy: self.policy,
             proxy: self.proxy,
-            resolver: Box::new(SystemResolver::new()),
+            resolver: Box::new(Resolver::asking(self.name_servers)),
+            hosts: Hosts::taking(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
             tls: Clients::new(Arc::new(roots), self.least)
                 .map_err(|error| BuildError::Tls(Box::new(error)))?,
             pool: Pool::default(),

@@ -4,13 +4,21 @@
 //! that asked. It reads the system's settings and hosts file, but never its search domains: `db`
 //! must not become `db.corp.example`.
 
-use std::{fmt, net::IpAddr, sync::OnceLock, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use hickory_resolver::{
     TokioResolver,
-    config::{LookupIpStrategy, ResolverOpts},
-    net::NetError,
+    config::{
+        ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+        ResolverOpts,
+    },
+    net::{NetError, runtime::TokioRuntimeProvider},
 };
 use tokio::sync::Semaphore;
 use webhook_core::{TransportError, TransportErrorKind};
@@ -24,32 +32,58 @@ pub(super) trait Resolve: fmt::Debug + Send + Sync {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, TransportError>;
 }
 
-/// The name servers and the hosts file of the system.
+/// Name servers: those of the system with its hosts file, or those that the operator has named.
 #[derive(Debug)]
-pub(super) struct SystemResolver {
+pub(super) struct Resolver {
+    /// Empty for those of the system.
+    servers: Vec<SocketAddr>,
     /// Made at the first look-up: literal addresses work without any settings.
     resolver: OnceLock<TokioResolver>,
     /// So that one hanging name server does not fill memory and sockets with questions.
     running: Semaphore,
 }
 
-impl SystemResolver {
+impl Resolver {
     /// A look-up holds no thread, so that names whose servers hang need not keep others waiting.
     const MAX_RUNNING: usize = 1024;
 
-    pub(super) fn new() -> Self {
-        Self { resolver: OnceLock::new(), running: Semaphore::new(Self::MAX_RUNNING) }
+    /// One that asks `servers`, or those of the system if there are none.
+    pub(super) fn asking(servers: Vec<SocketAddr>) -> Self {
+        let running = Semaphore::new(Self::MAX_RUNNING);
+        Self { servers, resolver: OnceLock::new(), running }
     }
 
     fn resolver(&self) -> Result<&TokioResolver, NetError> {
         if let Some(resolver) = self.resolver.get() {
             return Ok(resolver);
         }
-        let mut builder = TokioResolver::builder_tokio()?;
+        let mut builder = match self.servers.as_slice() {
+            [] => TokioResolver::builder_tokio()?,
+            servers => {
+                let config = named(servers);
+                let provider = TokioRuntimeProvider::default();
+                let mut builder = TokioResolver::builder_with_config(config, provider);
+                builder.options_mut().use_hosts_file = ResolveHosts::Never;
+                builder
+            }
+        };
         adjust(builder.options_mut());
         let built = builder.build()?;
         Ok(self.resolver.get_or_init(|| built))
     }
+}
+
+/// These servers and nothing else, by UDP, and by TCP where an answer is too long for that.
+fn named(servers: &[SocketAddr]) -> ResolverConfig {
+    let at = |mut way: ConnectionConfig, server: &SocketAddr| {
+        way.port = server.port();
+        way
+    };
+    let server = |server: &SocketAddr| {
+        let ways = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        NameServerConfig::new(server.ip(), true, ways.map(|way| at(way, server)).into())
+    };
+    ResolverConfig::from_name_servers(servers.iter().map(server).collect())
 }
 
 /// All answers, so that each is vetted; a cache that only joins bursts.
@@ -63,7 +97,7 @@ fn adjust(options: &mut ResolverOpts) {
 }
 
 #[async_trait]
-impl Resolve for SystemResolver {
+impl Resolve for Resolver {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, TransportError> {
         // Closed never happens: nobody closes it.
         let _permit = self.running.acquire().await.ok();

@@ -43,7 +43,8 @@ fn memory() -> Option<usize> {
 async fn a_thousand_receivers_that_drip_end_in_time_and_harm_nobody() {
     let dripping = TestReceiver::answering([Reply::slow_head()]).await;
     let healthy = TestReceiver::answering([200]).await;
-    let transport = HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap();
+    let open = HttpTransport::builder().dangerous_allow_private_addresses();
+    let transport = open.max_per_host(2 * MANY).build().unwrap();
     let transport = Arc::new(transport);
     let (before, many) = (memory(), many());
     assert!(many > 100, "too few descriptors to tell: raise the limit of open files");

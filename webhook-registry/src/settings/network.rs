@@ -1,6 +1,6 @@
 //! Where events may be sent, as a deployment says it.
 
-use std::str::FromStr;
+use std::{net::SocketAddr, str::FromStr};
 
 use webhook_http::{AddressPolicy, HttpTransport, HttpTransportBuilder, Proxy};
 
@@ -10,6 +10,8 @@ use super::{InvalidSetting, Reading};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Network {
     addresses: AddressPolicy,
+    name_servers: Vec<SocketAddr>,
+    max_per_host: Option<usize>,
     proxy: Option<Proxy>,
 }
 
@@ -42,12 +44,22 @@ impl Network {
         policy = list(reading, "WEBHOOK_NAT64_PREFIXES", prefixes)?
             .into_iter()
             .fold(policy, AddressPolicy::nat64_prefix);
-        Ok(Self { addresses: policy, proxy: proxy(reading)? })
+        let servers = "addresses with ports such as 10.0.0.53:53, separated by commas";
+        Ok(Self {
+            addresses: policy,
+            name_servers: list(reading, "WEBHOOK_NAME_SERVERS", servers)?,
+            max_per_host: reading.parsed("WEBHOOK_MAX_PER_HOST", "a number such as 64")?,
+            proxy: proxy(reading)?,
+        })
     }
 
     /// The transport that keeps to it.
     pub(crate) fn transport(&self) -> HttpTransportBuilder {
-        let builder = HttpTransport::builder().addresses(self.addresses.clone());
+        let most = self.max_per_host.unwrap_or(HttpTransportBuilder::MAX_PER_HOST);
+        let builder = HttpTransport::builder()
+            .addresses(self.addresses.clone())
+            .name_servers(self.name_servers.iter().copied())
+            .max_per_host(most);
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),
             None => builder,
@@ -110,6 +122,8 @@ mod tests {
             ("WEBHOOK_OWN_ADDRESSES", "8080"),
             ("WEBHOOK_NAT64_PREFIXES", "64:ff9b::/13"),
             ("WEBHOOK_ALLOW_HTTP", "perhaps"),
+            ("WEBHOOK_NAME_SERVERS", "10.0.0.53"),
+            ("WEBHOOK_MAX_PER_HOST", "many"),
         ] {
             let error = read(&[(variable, value)]).unwrap_err();
             assert_eq!((error.variable(), error.found()), (variable, Some(value)));

@@ -18,15 +18,22 @@
 mod abuse;
 mod answers;
 mod bodies;
+mod canary;
 mod careless;
 mod case;
+mod crowd;
+mod decided;
+mod dns;
+mod environment;
 mod headers;
 mod ids;
 mod literal;
 mod names;
+mod public;
 mod redirects;
 mod run;
 mod secrets;
+mod sending;
 mod signatures;
 mod table;
 mod tls;
@@ -39,6 +46,10 @@ pub fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
+        Ok(runtime) if environment::is_asked(&args) => {
+            runtime.block_on(environment::send(&args));
+            ExitCode::SUCCESS
+        }
         Ok(runtime) => runtime.block_on(run::run(&args)),
         Err(error) => {
             eprintln!("security: {error}");

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     abuse, answers, bodies,
     case::{Case, Seen, together},
-    headers,
+    crowd, headers,
     ids::{Id, SECTIONS},
     names, redirects, secrets, signatures, table, tls, urls,
 };
@@ -72,6 +72,7 @@ async fn one(id: Id, input: &str) -> Seen {
         'F' => bodies::play(id, input).await,
         'G' => tls::play(id, input).await,
         'H' => secrets::play(id, input).await,
+        'J' if id.number == 2 => crowd::play().await,
         'I' => signatures::play(id, input).await,
         _ => abuse::play(id, input).await,
     }

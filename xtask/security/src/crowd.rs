@@ -1,0 +1,37 @@
+//! J2: many endpoints, all at somebody else's host.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::sleep;
+use webhook_core::{EndpointUrl, Request, Transport};
+use webhook_http::{HttpTransport, HttpTransportBuilder};
+use webhook_testkit::{Reply, TestReceiver};
+
+use crate::case::Seen;
+
+/// How many endpoints there are: more than a host may be sent to at once, and no more than a process has
+/// descriptors for.
+const MANY: usize = 300;
+
+/// Long enough for all of them to be on their way.
+const A_WHILE: Duration = Duration::from_millis(600);
+
+pub(crate) async fn play() -> Seen {
+    let open = || HttpTransport::builder().dangerous_allow_private_addresses();
+    Seen::new(at_once(open()).await, at_once(open().max_per_host(MANY)).await)
+}
+
+/// How many requests a host that never answers has at once.
+async fn at_once(builder: HttpTransportBuilder) -> String {
+    let victim = TestReceiver::answering([Reply::never()]).await;
+    let transport = builder.build().expect("a transport");
+    let url = |n: usize| -> EndpointUrl { format!("{}/{n}", victim.url()).parse().expect("a URL") };
+    let request = |n| Request::new(url(n), http::HeaderMap::new(), "{}".into());
+    let all = join_all((0..MANY).map(|n| transport.send(request(n))));
+    tokio::select! {
+        biased;
+        _ = all => "all ended".to_owned(),
+        () = sleep(A_WHILE) => format!("{} at once", victim.connections()),
+    }
+}
