@@ -1,7 +1,135 @@
 //! E: Heads, framing and what an answer asks for.
 
-use crate::{case::Seen, ids::Id};
+use std::time::Duration;
 
-pub(crate) async fn play(_id: Id, _input: &str) -> Seen {
-    Seen::new("not played", "not played")
+use tokio::time::sleep;
+use webhook_core::{
+    Attempt, AttemptView, Decision, FailReason, Outcome, Response, RetryPolicy, Transport,
+    format_duration,
+};
+
+use crate::{
+    careless::{self, Careless, Post, Took, unguarded},
+    case::Seen,
+    decided,
+    ids::Id,
+    script::Script,
+    stage::{QUIET, Stage, guarded, transport},
+};
+
+pub(crate) async fn play(id: Id, input: &str) -> Seen {
+    match id.number {
+        15 => shown(input).await,
+        16 => viewed(input).await,
+        17 => remembered(input).await,
+        18..=28 => waited(input).await,
+        _ => Seen::new(guarded(input).await, unguarded(input).await),
+    }
+}
+
+/// What our transport comes to, and the bounds that it breaks.
+async fn answer(input: &str) -> (Outcome, String) {
+    let stage = Stage::set(Script::read(input)).await;
+    let held = stage.exchange(&transport()).await;
+    let broken = held.broken();
+    (held.result.map_or_else(Outcome::NotAnswered, Outcome::Answered), broken)
+}
+
+async fn careless_answer(input: &str) -> Option<careless::Answer> {
+    let stage = Stage::set(Script::read(input)).await;
+    match Careless::default().deliver(&Post::of(&stage, "/first")).await {
+        Took::Success(answer) | Took::GivesUp(Some(answer)) => Some(answer),
+        _ => None,
+    }
+}
+
+fn attempt(outcome: &Outcome) -> Attempt {
+    Attempt::record(1, decided::NOW, Duration::ZERO, outcome)
+}
+
+/// What an operator reads about it, on a terminal.
+async fn shown(input: &str) -> Seen {
+    let (outcome, broken) = answer(input).await;
+    let text = attempt(&outcome).failure.map_or_else(String::new, |failure| failure.text);
+    let body = careless_answer(input).await.map(|answer| answer.body).unwrap_or_default();
+    let careless = String::from_utf8_lossy(&body).into_owned();
+    Seen::new(is_shown(&text) + &broken, is_shown(&careless))
+}
+
+fn is_shown(text: &str) -> String {
+    format!("shown as \"{}\"", text.escape_debug())
+}
+
+/// What a customer sees of it, on a page.
+async fn viewed(input: &str) -> Seen {
+    let (outcome, broken) = answer(input).await;
+    let mut view = serde_json::to_value(AttemptView::of(&attempt(&outcome))).unwrap_or_default();
+    let response = view.as_object_mut().and_then(|view| view.remove("response"));
+    let is_apart = response.is_some_and(|response| response.is_string());
+    let guarded = if is_apart && !view.to_string().contains('<') {
+        "text in a field of its own, and what we say of it is ours"
+    } else {
+        "mixed with what we say"
+    };
+    let body = careless_answer(input).await.map(|answer| answer.body).unwrap_or_default();
+    let page = format!("<p>failed: {}</p>", String::from_utf8_lossy(&body));
+    let unguarded = if page.contains("<script>") { "runs on its page" } else { "is text" };
+    Seen::new(guarded.to_owned() + &broken, unguarded)
+}
+
+/// Whether the next request says who it is.
+async fn remembered(input: &str) -> Seen {
+    let stage = Stage::set(Script::read(input)).await;
+    let transport = transport();
+    let broken = stage.exchange(&transport).await.broken();
+    sleep(QUIET).await;
+    let _ = transport.send(stage.request(Default::default())).await;
+    let guarded = has_cookie(&stage) + &broken;
+
+    let stage = Stage::set(Script::read(input)).await;
+    let mut careless = Careless::default();
+    for path in ["/first", "/next"] {
+        careless.deliver(&Post::of(&stage, path)).await;
+    }
+    Seen::new(guarded, has_cookie(&stage))
+}
+
+fn has_cookie(stage: &Stage) -> String {
+    let requests = stage.receiver.requests();
+    if requests.iter().any(|request| request.headers.contains_key("cookie")) {
+        return "the next brings it back".to_owned();
+    }
+    format!("none of {} requests has it", requests.len())
+}
+
+/// When it is tried again.
+async fn waited(input: &str) -> Seen {
+    let (outcome, broken) = answer(input).await;
+    let stage = Stage::set(Script::read(input)).await;
+    let took = Careless::default().deliver(&Post::of(&stage, "/first")).await;
+    Seen::new(wait(&outcome) + &broken, careless::told(&took, &stage))
+}
+
+/// What the core decides about a first attempt. Without jitter it shows whose the wait is.
+fn wait(outcome: &Outcome) -> String {
+    let policy = RetryPolicy::durable().with_jitter_percent(0);
+    let plain = decided::after(&without_headers(outcome), &policy);
+    match decided::after(outcome, &policy) {
+        decided @ Decision::Retry { wait, .. } if decided == plain => {
+            format!("waits {}, as after any failure", format_duration(wait))
+        }
+        Decision::Retry { wait, .. } if wait == policy.max_retry_after() => {
+            format!("waits {}, the longest there is", format_duration(wait))
+        }
+        Decision::Retry { wait, .. } => format!("waits {}", format_duration(wait)),
+        Decision::Fail(FailReason::Gone) => "never sends there again".to_owned(),
+        decided => format!("{decided:?}"),
+    }
+}
+
+fn without_headers(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Outcome::Answered(response) => Outcome::Answered(Response::new(response.status)),
+        _ => Outcome::Unknown,
+    }
 }
