@@ -92,6 +92,7 @@ mod clock;
 pub mod conformance;
 pub mod docs;
 mod faulty;
+mod forbidden;
 mod ids;
 mod memory;
 #[cfg(feature = "mocks")]
@@ -110,6 +111,7 @@ pub use crate::{
     clock::ManualClock,
     conformance::{store::StoreHarness, transport::TransportHarness},
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
+    forbidden::FORBIDDEN,
     ids::SequenceIds,
     memory::MemoryStore,
     receiver::{Head, Misbehaviour, ReceivedRequest, Reply, TestReceiver},

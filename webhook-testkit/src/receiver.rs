@@ -22,6 +22,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use crate::forbidden::watch_if_asked;
 use connection::serve;
 pub use misbehaviour::{Head, Misbehaviour};
 use reply::Begins;
@@ -96,6 +97,7 @@ impl TestReceiver {
     /// When there is no free port.
     #[expect(clippy::expect_used, reason = "a test without a socket has failed")]
     pub async fn answering(script: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
+        watch_if_asked();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("a bound socket has an address");
         let script = Mutex::new(script.into_iter().map(Into::into).collect());

@@ -22,6 +22,7 @@ pub(crate) const TEST: Step = Step::new("test", test::check);
 pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check);
 pub(crate) const SIMULATE: Step = Step::new("simulate", simulate::check);
 pub(crate) const CRASH: Step = Step::new("crash", crash);
+pub(crate) const SECURITY: Step = Step::new("security", security);
 /// Not among all the steps: what is measured depends on what else the machine does.
 pub(crate) const BENCH: Step = Step::new("bench", bench);
 pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
@@ -46,6 +47,7 @@ pub(crate) const ALL: &[Step] = &[
     DOCS,
     FEATURES,
     TEST_ALL,
+    SECURITY,
     SABOTAGE,
     SIMULATE,
     MUTANTS,
@@ -95,6 +97,19 @@ fn crash(args: &[&str]) -> Result<Done, Failure> {
         if let Some(text) = line.strip_prefix("left out: ") {
             done.left_out.push(text.to_owned());
         } else if let Some(text) = line.strip_prefix("crash: ") {
+            text.clone_into(&mut done.summary);
+        }
+    })?;
+    Ok(done)
+}
+
+/// On sockets of this machine, one case after the other. A test target, so that it is the same build as
+/// the tests.
+fn security(args: &[&str]) -> Result<Done, Failure> {
+    let what = ["test", "--workspace", "--all-features", "--test", "security", "--"];
+    let mut done = Done::default();
+    watch(cargo(what).args(args), |line| {
+        if let Some(text) = line.strip_prefix("security: ") {
             text.clone_into(&mut done.summary);
         }
     })?;

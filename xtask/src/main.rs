@@ -86,6 +86,12 @@ const VERBS: &[Verb] = &[
         steps: &[ci::CRASH],
     },
     Verb {
+        name: "security",
+        takes: "[--write] [SECTION|ID...]",
+        about: "hostile URLs, names, answers, certificates: does each come to what docs/security-cases.md says?",
+        steps: &[ci::SECURITY],
+    },
+    Verb {
         name: "coverage",
         takes: "",
         about: "measurement: how much of webhook-core do its tests run? (installs cargo-llvm-cov)",

@@ -2,8 +2,8 @@
 
 use std::{
     env, fmt,
-    io::{self, BufRead, BufReader},
-    process::{Command, ExitStatus, Stdio},
+    io::{self, BufRead, BufReader, PipeReader, pipe},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 /// Why a step did not pass.
@@ -73,21 +73,27 @@ pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs it, with its output on ours, and shows `look` each line of it.
+/// Runs it, with its output and its errors on our output, and shows `look` each line of both.
 pub(crate) fn watch(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(), Failure> {
     announce(command);
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().map_err(|source| not_started(command, source))?;
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line.map_err(|source| not_started(command, source))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            look(&line);
-        }
+    let (mut child, both) = spawn(command).map_err(|source| not_started(command, source))?;
+    for line in BufReader::new(both).split(b'\n') {
+        let line = line.map_err(|source| not_started(command, source))?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        look(&line);
     }
     let status = child.wait().map_err(|source| not_started(command, source))?;
     ended(command, status)
+}
+
+/// Starts it, with one end of a pipe for all that it prints.
+fn spawn(command: &mut Command) -> io::Result<(Child, PipeReader)> {
+    let (reader, writer) = pipe()?;
+    let child = command.stdout(writer.try_clone()?).stderr(writer).spawn();
+    // The command holds the other end too, and the pipe would never be at its own.
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    Ok((child?, reader))
 }
 
 fn ended(command: &Command, status: ExitStatus) -> Result<(), Failure> {

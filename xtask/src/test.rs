@@ -1,5 +1,9 @@
 //! The whole test suite, and a plain word on what came of it.
 
+mod secrets;
+
+use std::process::Command;
+
 use xtask_servers::{Database, find};
 
 use crate::{
@@ -12,6 +16,9 @@ pub(crate) const REQUIRE_ALL: &str = "--require-all";
 
 /// What is the same for every call: all crates, all features, and on after a suite has failed.
 const TEST: [&str; 4] = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+
+/// What tests print is shown when they pass as well: it is looked through for secrets.
+const SHOW_ALL: [&str; 2] = ["--", "--show-output"];
 
 pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
     let require_all = requires_all(args)?;
@@ -29,7 +36,7 @@ fn run_all(calls: &[&[&str]], require_all: bool) -> Result<Done, Failure> {
     let mut seen = Seen::default();
     let mut ended = Vec::new();
     for what in calls {
-        ended.push(watch(cargo(TEST).args(*what), |line| seen.take(line)));
+        ended.push(run_watched(cargo(TEST).args(*what).args(SHOW_ALL), &mut seen));
     }
     let mut left_out = Vec::new();
     for database in Database::ALL {
@@ -42,10 +49,22 @@ fn run_all(calls: &[&[&str]], require_all: bool) -> Result<Done, Failure> {
     if command.is_some() || seen.suites_failed > 0 || seen.suites_passed == 0 {
         return Err(Failure::Found(seen.and_why(command)));
     }
+    if let Some(complaint) = seen.secrets.complaint() {
+        return Err(Failure::Found(complaint));
+    }
     if require_all && !left_out.is_empty() {
         return Err(Failure::Found(format!("left out: {}", left_out.join("; "))));
     }
     Ok(Done { summary: seen.to_string(), left_out })
+}
+
+/// Runs tests that look into their own log for secrets, and does the same with what they print.
+fn run_watched(tests: &mut Command, seen: &mut Seen) -> Result<(), Failure> {
+    tests.env(secrets::FORBIDDEN, secrets::CANARIES.join(","));
+    watch(tests, |line| {
+        seen.take(line);
+        seen.secrets.look(line);
+    })
 }
 
 fn requires_all(args: &[&str]) -> Result<bool, Failure> {
@@ -63,15 +82,16 @@ fn run_suites_of(database: Database, seen: &mut Seen) -> Result<Result<(), Failu
     println!("{database}: {server}");
     let before = seen.tests();
     let mut suites = cargo(TEST);
-    suites.args(["--test", database.suite(), "--", "--ignored"]);
-    let end = watch(suites.env(database.variable(), server.url()), |line| seen.take(line));
+    suites.args(["--test", database.suite()]).args(SHOW_ALL).arg("--ignored");
+    let end = run_watched(suites.env(database.variable(), server.url()), seen);
     seen.ignored = seen.ignored.saturating_sub(seen.tests() - before);
     Ok(end)
 }
 
 /// What the test harness has reported so far.
-#[derive(Debug, Default, Eq, PartialEq)]
+#[derive(Debug, Default)]
 struct Seen {
+    secrets: secrets::Found,
     suites_passed: u32,
     suites_failed: u32,
     passed: u32,
@@ -122,7 +142,7 @@ impl Seen {
 
 impl std::fmt::Display for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { suites_passed, suites_failed, passed, failed, ignored } = self;
+        let Self { suites_passed, suites_failed, passed, failed, ignored, secrets: _ } = self;
         write!(
             f,
             "{suites_passed} suites passed, {suites_failed} failed \

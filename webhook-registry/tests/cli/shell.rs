@@ -90,7 +90,7 @@ impl Shell {
         for variable in Settings::VARIABLES {
             command.env_remove(variable);
         }
-        command.envs(self.1.iter().copied()).env("RUST_LOG", "off");
+        command.env("RUST_LOG", "off").envs(self.1.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }

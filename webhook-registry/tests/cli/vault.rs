@@ -87,3 +87,34 @@ fn what_was_stored_before_there_was_a_key_is_sealed() {
     assert_eq!(sealing.run(&["vault", "reseal"]).code, Some(0));
     assert_eq!(status(&sealing), [1, 0, 0, 0]);
 }
+
+/// Everything that is logged, by every crate there is in the program, about an endpoint full of secrets.
+#[test]
+fn no_secret_is_in_the_finest_log_of_a_delivery() {
+    let plain = Shell::new();
+    let vault = key(&plain);
+    let shell = Shell::with_variables(&[("WEBHOOK_VAULT_KEY_FILE", "keys"), ("RUST_LOG", "trace")]);
+    shell.write("keys", &vault);
+    let mut receiver = plain.listen("200");
+    let url = format!("{}?token=t0ken", receiver.url);
+    let added = shell.run(&[
+        LOCAL,
+        "endpoint",
+        "add",
+        &url,
+        "--secret",
+        SECRET,
+        "--header",
+        "Authorization: Bearer hunter2",
+    ]);
+    assert_eq!(shell.run(&["publish", "a", "--data", "1"]).code, Some(0));
+    let ran = shell.run(&[LOCAL, "run", "--until-idle"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(receiver.next()["verified"] == true);
+    assert!(ran.stderr.contains("DEBUG"), "the log is at its finest: {}", ran.stderr);
+    for logged in [&added.stderr, &ran.stderr] {
+        for secret in [SECRET, "t0ken", "hunter2", vault.trim()] {
+            assert!(!logged.contains(secret), "{secret} is in the log");
+        }
+    }
+}

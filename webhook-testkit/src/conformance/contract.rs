@@ -7,6 +7,8 @@ use std::{
     sync::Once,
 };
 
+use crate::forbidden::watch_if_asked;
+
 thread_local! {
     /// What it means when this thread panics.
     static BROKEN: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -17,6 +19,7 @@ thread_local! {
 pub fn prove(port: &str, case: &str, run: impl FnOnce()) {
     static ONCE: Once = Once::new();
     ONCE.call_once(tell_first);
+    watch_if_asked();
     let sentence = case.replace('_', " ");
     BROKEN.set(Some(format!("the {port} broke its contract: {sentence}")));
     let ended = catch_unwind(AssertUnwindSafe(run));

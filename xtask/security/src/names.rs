@@ -63,7 +63,7 @@ fn one_answer(spelled: &str) -> Answer {
                 answer.addresses.extend((0..250).map(address));
             }
             address => answer.addresses.push(address.parse().expect("an address")),
-        }
+        };
     }
     answer
 }

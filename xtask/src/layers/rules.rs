@@ -16,6 +16,8 @@ const STORE: &str = "webhook-store-seaorm";
 const REGISTRY: &str = "webhook-registry";
 pub(super) const TESTKIT: &str = "webhook-testkit";
 const FUZZ: &str = "xtask-fuzz";
+/// Nothing but tests, though not by the kind of its dependencies.
+pub(super) const SECURITY: &str = "xtask-security";
 const SERVERS: &str = "xtask-servers";
 
 /// Every crate at the top level. As a development dependency each may
@@ -87,7 +89,7 @@ pub(super) const INSIDE: &[Arrows] = &[
         why: "a program for each target, and nothing in it",
     },
     Arrows {
-        package: "xtask-security",
+        package: SECURITY,
         ours: &[CORE, HTTP, REGISTRY, TESTKIT],
         optional: &[],
         why: "it attacks whatever strangers can reach",
