@@ -2,7 +2,7 @@
 
 use std::{error::Error, future::Future, io};
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerMisbehaved};
 use tokio::time::{Instant, timeout_at};
 use webhook_core::{Phase, TlsFailure, TransportError, TransportErrorKind};
 
@@ -74,7 +74,11 @@ fn exchange_error_kind(error: &hyper::Error, progress: Progress) -> TransportErr
 fn tls_failure(error: &rustls::Error) -> TlsFailure {
     match error {
         rustls::Error::InvalidCertificate(reason) => certificate_failure(reason),
-        rustls::Error::PeerIncompatible(_) => TlsFailure::NoCommonCipher,
+        rustls::Error::PeerIncompatible(_)
+        // One that has no other, and does not ask what we have.
+        | rustls::Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite) => {
+            TlsFailure::NoCommonCipher
+        }
         rustls::Error::AlertReceived(alert) => alert_failure(*alert),
         rustls::Error::NoApplicationProtocol => TlsFailure::NoCommonProtocol,
         rustls::Error::InvalidMessage(
@@ -167,6 +171,7 @@ mod tests {
             (certificate(Certificate::NotValidForName), TlsFailure::NameMismatch),
             (certificate(Certificate::BadSignature), TlsFailure::Other),
             (PeerIncompatible::NoCipherSuitesInCommon.into(), TlsFailure::NoCommonCipher),
+            (PeerMisbehaved::SelectedUnofferedCipherSuite.into(), TlsFailure::NoCommonCipher),
             (
                 rustls::Error::AlertReceived(AlertDescription::HandshakeFailure),
                 TlsFailure::NoCommonCipher,
