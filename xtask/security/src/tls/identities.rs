@@ -1,0 +1,104 @@
+//! Two endpoints at one host, each with an identity of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::{SupportedProtocolVersion, pki_types::CertificateDer};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use webhook_core::{ClientIdentity, EndpointTls};
+
+use super::{
+    authority::{Authority, Shown},
+    careless,
+    receiver::{Heard, Receiver, Speech},
+    sides,
+};
+use crate::case::Seen;
+
+/// An endpoint: its path, and who we are there.
+struct Endpoint {
+    path: &'static str,
+    identity: ClientIdentity,
+    shown: Shown,
+}
+
+/// Longer than a careless client takes for all of its requests.
+const LONG: Duration = Duration::from_secs(15);
+
+/// How often each endpoint is sent to, in turns.
+const TURNS: usize = 3;
+
+/// Connections that stay open, between endpoints with the identities that `names` says.
+pub(crate) async fn kept(ours: &Authority, names: &str) -> Seen {
+    let endpoints = endpoints(ours, names);
+    let server = ours.wanting_certificates(&rustls::version::TLS13);
+    compare(ours, &endpoints, &Speech::Tls(server)).await
+}
+
+/// Connections that end, so that there is nothing to share but sessions.
+pub(crate) async fn resumed(ours: &Authority, version: &'static SupportedProtocolVersion) -> Seen {
+    let endpoints = endpoints(ours, "a.example, b.example");
+    let server = ours.wanting_certificates(version);
+    compare(ours, &endpoints, &Speech::TlsOnce(server)).await
+}
+
+fn endpoints(ours: &Authority, names: &str) -> Vec<Endpoint> {
+    let endpoint = |(path, name)| {
+        let (identity, shown) = ours.identity(name);
+        Endpoint { path, identity, shown }
+    };
+    ["/a", "/b"].into_iter().zip(names.split(", ")).map(endpoint).collect()
+}
+
+async fn compare(ours: &Authority, endpoints: &[Endpoint], speech: &Speech) -> Seen {
+    let receiver = Receiver::new(speech.clone()).await;
+    let transport = ours.trusted_by();
+    for endpoint in (0..TURNS).flat_map(|_| endpoints) {
+        let tls = EndpointTls::new().with_identity(endpoint.identity.clone());
+        // What fails is missing in the log.
+        let _ = sides::send(&transport, receiver.port, endpoint.path, Some(tls)).await;
+    }
+    let guarded = told(&receiver.heard(), endpoints);
+
+    let receiver = Receiver::new(speech.clone()).await;
+    let _ = timeout(LONG, send_all(receiver.port, endpoints)).await;
+    Seen::new(guarded, told(&receiver.heard(), endpoints))
+}
+
+/// Sends by one client for each host, made for whoever came first, on the connection that is open.
+async fn send_all(port: u16, endpoints: &[Endpoint]) {
+    let first = &endpoints[0].shown;
+    let client = careless::trusting_anybody();
+    let client = client.with_client_auth_cert(first.certificates(), first.key()).unwrap();
+    let client = TlsConnector::from(Arc::new(client));
+    let mut open = None;
+    for endpoint in (0..TURNS).flat_map(|_| endpoints) {
+        let mut stream = match open.take() {
+            Some(stream) => stream,
+            None => careless::connect(&client, port).await.unwrap(),
+        };
+        let request = sides::request(endpoint.path);
+        let answer = careless::exchange(&mut stream, &request).await.unwrap();
+        open = (!answer.contains("connection: close")).then_some(stream);
+    }
+}
+
+/// As whom each endpoint was sent to, and whether a session was used again for it.
+fn told(heard: &[Heard], endpoints: &[Endpoint]) -> String {
+    let of = |endpoint: &Endpoint| {
+        let line = format!("POST {} ", endpoint.path);
+        let asked = |heard: &&Heard| heard.requests.iter().any(|one| one.starts_with(&line));
+        let heard: Vec<&Heard> = heard.iter().filter(asked).collect();
+        let mut names: Vec<_> =
+            heard.iter().map(|one| name(one.shown.as_ref(), endpoints)).collect();
+        names.dedup();
+        let again = if heard.iter().any(|one| one.resumed) { " in a resumed session" } else { "" };
+        format!("{} is sent as {}{again}", &endpoint.path[1..], names.join(" and "))
+    };
+    endpoints.iter().map(of).collect::<Vec<_>>().join(", ")
+}
+
+fn name(shown: Option<&CertificateDer<'_>>, endpoints: &[Endpoint]) -> &'static str {
+    let owner = endpoints.iter().find(|one| shown == one.shown.certificates().first());
+    owner.map_or("nobody", |endpoint| &endpoint.path[1..])
+}

@@ -1,0 +1,90 @@
+//! One case, with the guard and without it.
+
+use std::{error::Error, time::Duration};
+
+use http::HeaderMap;
+use tokio::time::{Instant, timeout};
+use webhook_core::{
+    EndpointTls, Request, Response, Transport as _, TransportError, TransportErrorKind,
+};
+use webhook_http::HttpTransport;
+
+use super::{
+    HERE,
+    authority::{Authority, Shown},
+    careless,
+    receiver::{Heard, Receiver, Speech},
+};
+
+/// What no stranger should read.
+const BODY: &str = "for the receiver alone";
+
+/// How long an exchange may take, and how much longer the transport is given to say so.
+const DEADLINE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What our transport makes of the receiver.
+pub(crate) async fn guarded(ours: &Authority, speech: Speech, theirs: Option<&Shown>) -> String {
+    let receiver = Receiver::new(speech).await;
+    let begun = Instant::now();
+    let sent = send(&ours.trusted_by(), receiver.port, "/", None).await;
+    let late = if begun.elapsed() > DEADLINE + GRACE { ", too late" } else { "" };
+    match (told(&receiver.heard()), sent) {
+        (Some(told), _) => told.to_owned(),
+        (None, Ok(answer)) => format!("status {}{late}", answer.status),
+        (None, Err(error)) => format!("{}{late}{}", kind(&error), shows_a_key(&error, theirs)),
+    }
+}
+
+/// What a careless client makes of it.
+pub(crate) async fn unguarded(speech: Speech) -> String {
+    let receiver = Receiver::new(speech).await;
+    let request = request("/");
+    if timeout(DEADLINE, careless::post(receiver.port, &request)).await.is_err() {
+        return "hangs".to_owned();
+    }
+    told(&receiver.heard()).unwrap_or("says nothing").to_owned()
+}
+
+/// One exchange with the receiver at `port`.
+pub(crate) async fn send(
+    transport: &HttpTransport,
+    port: u16,
+    path: &str,
+    tls: Option<EndpointTls>,
+) -> Result<Response, TransportError> {
+    let url = format!("https://{HERE}:{port}{path}").parse().unwrap();
+    let request = Request::new(url, HeaderMap::new(), BODY.into()).with_timeout(DEADLINE);
+    transport.send(request.with_tls(tls.map(Into::into))).await
+}
+
+/// The same request as a careless client writes it.
+pub(crate) fn request(path: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nhost: {HERE}\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len())
+}
+
+/// How the receiver came to read the body, if it did.
+fn told(heard: &[Heard]) -> Option<&'static str> {
+    let read = |heard: &&Heard| heard.requests.iter().any(|request| request.ends_with(BODY));
+    let heard = heard.iter().find(read)?;
+    Some(if heard.greeting.is_empty() { "sends it in the clear" } else { "speaks to a stranger" })
+}
+
+fn kind(error: &TransportError) -> String {
+    match error.kind() {
+        TransportErrorKind::Tls(failure) => format!("tls: {failure}"),
+        kind => kind.to_string(),
+    }
+}
+
+/// A text that names a key would be in every log.
+fn shows_a_key(error: &TransportError, theirs: Option<&Shown>) -> &'static str {
+    let mut text = format!("{error:?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("{error} {error:?}");
+        cause = error.source();
+    }
+    let shows = text.contains("-----BEGIN") || theirs.is_some_and(|shown| shown.is_told_in(&text));
+    if shows { ", and shows a key" } else { "" }
+}
