@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Endpoint, EndpointId, EndpointTls, EventFilter,
+    ClientIdentity, CustomHeaders, Endpoint, EndpointId, EndpointTls, EndpointUrl, EventFilter,
     InvalidDescription, InvalidEventFilter, InvalidExternalId, InvalidHeader, InvalidMetadata,
     InvalidRateLimit, InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout,
     InvalidTls, InvalidUrl, Metadata, OrderPolicy, Profile, Secret, Signing, SigningKey, TenantId,
@@ -27,7 +27,7 @@ use webhook_core::{
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct NewEndpoint {
-    url: String,
+    url: Unread,
     tenant: TenantId,
     filters: Option<Vec<String>>,
     secret: SecretChoice,
@@ -63,10 +63,23 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
+/// A URL as it was entered: it may have a password, and its query a token.
+#[derive(Clone, Default)]
+struct Unread(String);
+
+impl std::fmt::Debug for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.parse::<EndpointUrl>() {
+            Ok(url) => write!(f, "{url}"),
+            Err(error) => write!(f, "{error}"),
+        }
+    }
+}
+
 impl NewEndpoint {
     /// An endpoint at `url` that wants every event, with a new secret.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ..Self::default() }
+        Self { url: Unread(url.into()), ..Self::default() }
     }
 
     /// Sets whose it is.
@@ -200,7 +213,7 @@ impl NewEndpoint {
         now: Timestamp,
         generated: Option<Secret>,
     ) -> Result<Endpoint, InvalidEndpoint> {
-        let endpoint = Endpoint::new(id, self.url.parse()?)
+        let endpoint = Endpoint::new(id, self.url.0.parse()?)
             .with_tenant(self.tenant.clone())
             .with_filters(self.read_filters()?)
             .with_signing(self.read_signing(generated)?)
@@ -271,9 +284,15 @@ pub enum InvalidEndpoint {
     /// The URL is not valid.
     #[error(transparent)]
     Url(#[from] InvalidUrl),
-    /// The transport would never send there; the text names the rule.
+    /// The transport would never send there; the text names the rule, for operators.
     #[error("{0}")]
     Refused(String),
+    /// The same at a tenant's door, where one text stands for every rule.
+    #[error("address not allowed; use an https URL of a public host, at the port of a web server")]
+    NotAllowed,
+    /// The transport cannot secure connections in that way; the text says why.
+    #[error("{0}")]
+    Unusable(String),
     /// An event filter is not valid.
     #[error("{0}: {1}")]
     Filter(String, InvalidEventFilter),
@@ -368,7 +387,10 @@ mod tests {
 
     #[test]
     fn nothing_secret_shows() {
-        let endpoint = at("https://a.example/").secret("canary-1").header("x-a", "canary-2");
-        assert!(!format!("{endpoint:?}").contains("canary"));
+        for url in ["https://a.example/?t=canary-3", "https://u:canary-4@a.example/", "canary-5"] {
+            let endpoint = at(url).secret("canary-1").header("x-a", "canary-2");
+            assert!(!format!("{endpoint:?}").contains("canary"), "{endpoint:?}");
+        }
+        assert!(format!("{:?}", at("https://a.example/hooks")).contains("https://a.example/hooks"));
     }
 }

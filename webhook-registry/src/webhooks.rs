@@ -238,7 +238,7 @@ pub(crate) fn accepts(engine: &Engine, endpoint: &Endpoint) -> Result<(), Invali
     // What is wrong is the material, and its reason says so; the kind is about an exchange.
     transport.accepts_tls(tls).map_err(|error| {
         let reason = std::error::Error::source(&error).map(ToString::to_string);
-        InvalidEndpoint::Refused(reason.unwrap_or_else(|| error.to_string()))
+        InvalidEndpoint::Unusable(reason.unwrap_or_else(|| error.to_string()))
     })
 }
 

@@ -15,10 +15,11 @@ use fakes::Fakes;
 
 use webhook_registry::{
     AttemptView, Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView, Endpoint,
-    EndpointError, EndpointView, EventView, Include, NewEndpoint, NewEvent, Redelivered, Replay,
-    Rotation, Skipped, Tenant, TenantId, TestError, Webhooks,
+    EndpointError, EndpointUrl, EndpointView, EventView, Include, InvalidEndpoint, NewEndpoint,
+    NewEvent, Redelivered, Replay, Request, Response, Rotation, Skipped, Tenant, TenantId,
+    TestError, Transport, TransportError, TransportErrorKind, Webhooks,
 };
-use webhook_testkit::{PlainSigner, refused};
+use webhook_testkit::{MemoryStore, PlainSigner, refused};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -192,6 +193,48 @@ async fn a_tenant_reaches_what_is_its_own() {
     assert!(endpoints.rotate_secret(id, Rotation::new()).await.unwrap().secret.is_some());
     endpoints.remove(id).await.unwrap();
     assert!(endpoints.list().await.unwrap().is_empty());
+}
+
+/// Sends to one host, and refuses the others by rules that say where the operator's things are.
+#[derive(Debug)]
+struct Strict;
+
+#[async_trait::async_trait]
+impl Transport for Strict {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        Err(TransportError::new(TransportErrorKind::Connect))
+    }
+
+    fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
+        let rule = match url.authority() {
+            "a.example" => return Ok(()),
+            "b.example" => "denied by the operator: 203.0.113.0/24",
+            _ => "our own endpoint: events would come back to their sender",
+        };
+        Err(TransportError::because(TransportErrorKind::BlockedLiteral, rule))
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_reads_the_same_of_every_refused_url_and_operators_read_the_rule() {
+    let webhooks = Webhooks::builder().store(MemoryStore::default()).transport(Strict);
+    let webhooks = webhooks.signer(PlainSigner::new()).build().unwrap();
+    let tenant: TenantId = "ours".parse().unwrap();
+    let endpoints = webhooks.tenant(&tenant).endpoints();
+    let there = endpoints.create(NewEndpoint::new("https://a.example/")).await.unwrap().endpoint;
+    for url in ["https://b.example/", "https://c.example/"] {
+        let mut moved = there.clone();
+        moved.url = url.parse().unwrap();
+        for refused in [
+            endpoints.create(NewEndpoint::new(url)).await.unwrap_err(),
+            endpoints.update(moved).await.unwrap_err(),
+        ] {
+            let same = matches!(refused, EndpointError::Invalid(InvalidEndpoint::NotAllowed));
+            assert!(same, "{url}: {refused:?}");
+        }
+    }
+    let rule = webhooks.add_endpoint(NewEndpoint::new("https://b.example/")).await.unwrap_err();
+    assert!(rule.to_string().ends_with("denied by the operator: 203.0.113.0/24"), "{rule}");
 }
 
 const CANARY: &str = "c4nary-c4nary-c4nary-c4nary";

@@ -5,7 +5,7 @@ use webhook_core::{DeliveryId, Endpoint, EndpointId, StoreError, TenantId};
 use crate::{
     engine::Engine,
     error::{EndpointError, TestError},
-    new_endpoint::NewEndpoint,
+    new_endpoint::{InvalidEndpoint, NewEndpoint},
     operator::{Operator, Rotation},
     replay::Replaying,
     webhooks::{Registered, register},
@@ -28,9 +28,11 @@ impl<'a> TenantEndpoints<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint).
+    /// As [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint), but that a URL which is refused is
+    /// [`NotAllowed`](InvalidEndpoint::NotAllowed) whatever the rule; the log has the rule.
     pub async fn create(&self, new: NewEndpoint) -> Result<Registered, EndpointError> {
-        register(self.engine, new.tenant(self.tenant.clone())).await
+        let registered = register(self.engine, new.tenant(self.tenant.clone())).await;
+        registered.map_err(|error| self.without_rule(error))
     }
 
     /// One of them.
@@ -61,10 +63,13 @@ impl<'a> TenantEndpoints<'a> {
     ///
     /// # Errors
     ///
-    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`].
+    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`]; a URL that is
+    /// refused as in [`create`](Self::create).
     pub async fn update(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         self.get(endpoint.id).await?;
-        self.operator().update_endpoint(endpoint.with_tenant(self.tenant.clone())).await
+        let endpoint = endpoint.with_tenant(self.tenant.clone());
+        let updated = self.operator().update_endpoint(endpoint).await;
+        updated.map_err(|error| self.without_rule(error))
     }
 
     /// Keeps its deliveries waiting from now on.
@@ -151,6 +156,18 @@ impl<'a> TenantEndpoints<'a> {
     pub async fn remove(&self, id: EndpointId) -> Result<(), EndpointError> {
         self.get(id).await?;
         self.operator().remove_endpoint(id).await
+    }
+
+    /// By which rule a URL is refused is the operator's to read: it may name nets of theirs, or say
+    /// where they listen.
+    fn without_rule(&self, error: EndpointError) -> EndpointError {
+        match error {
+            EndpointError::Invalid(InvalidEndpoint::Refused(rule)) => {
+                tracing::info!(tenant = %self.tenant, rule, "an endpoint was refused");
+                InvalidEndpoint::NotAllowed.into()
+            }
+            other => other,
+        }
     }
 
     const fn operator(&self) -> Operator<'a> {
