@@ -1,7 +1,87 @@
-//! H: Secrets.
+//! H: Secrets. One canary is put wherever a secret may be, and then looked for.
+//!
+//! The same scanner counts both ways. Without the guard the secrets are plain text in a type that derives
+//! whatever there is to derive, as they are in a sender that was written in an afternoon.
 
-use crate::{case::Seen, ids::Id};
+mod careless;
+mod errors;
+mod life;
+mod log;
+mod scan;
+mod shown;
+mod types;
 
-pub(crate) async fn play(_id: Id, _input: &str) -> Seen {
-    Seen::new("not played", "not played")
+use webhook_core::EndpointUrl;
+
+use crate::{case::Seen, ids::Id, literal};
+use life::Life;
+use scan::{count, times};
+
+pub(crate) async fn play(id: Id, input: &str) -> Seen {
+    let input = literal::text(input);
+    match id.number {
+        1 => types::debug(&input).await,
+        2 => errors::told(&input).await,
+        3 => traced(&input).await,
+        4 => numbers(&input).await,
+        5 => types::panics(&input),
+        6 => records(&input).await,
+        7 => password(&input),
+        8 => everywhere(&input).await,
+        9 => shown::failure(&input).await,
+        _ => shown::refusal(&input).await,
+    }
+}
+
+/// What is logged, by whatever crate, while events are delivered.
+async fn traced(canary: &str) -> Seen {
+    let life = Life::of(canary, true, true).await;
+    let careless = log::during(async { careless::deliver(canary) }).await.1;
+    let what = match life.gap() {
+        Some(gap) => gap.to_owned(),
+        None => times(count(&life.log, canary)),
+    };
+    Seen::new(what, times(count(&careless, canary)))
+}
+
+/// Statistics, health and backlogs: whatever may become labels and numbers.
+async fn numbers(canary: &str) -> Seen {
+    let life = Life::of(canary, true, true).await;
+    let careless = careless::labels(canary);
+    Seen::new(times(life.count_in(&life.numbers)), times(count(careless.as_bytes(), canary)))
+}
+
+/// Attempts, deliveries, notices and views as JSON, and the pages about them.
+async fn records(canary: &str) -> Seen {
+    let life = Life::of(canary, true, true).await;
+    let careless = careless::record(canary);
+    Seen::new(times(life.count_in(&life.records)), times(count(careless.as_bytes(), canary)))
+}
+
+/// What is said of a URL with a password in it.
+fn password(url: &str) -> Seen {
+    let parsed = url::Url::parse(url).expect("a URL");
+    let password = parsed.password().expect("a password");
+    let guarded = match url.parse::<EndpointUrl>() {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => {
+            let told = format!("{error} {error:?}");
+            format!("{error}: {}", times(count(told.as_bytes(), password)))
+        }
+    };
+    let careless = format!("cannot register {url}: it has a password");
+    Seen::new(guarded, times(count(careless.as_bytes(), password)))
+}
+
+/// A header through all of it: sent once, and seen nowhere else.
+async fn everywhere(canary: &str) -> Seen {
+    let sealed = Life::of(canary, false, true).await;
+    let plain = Life::of(canary, false, false).await;
+    let careless = log::during(async { careless::deliver(canary) }).await.1;
+    let unguarded = [
+        ("the log", count(&careless, canary)),
+        ("records", count(careless::record(canary).as_bytes(), canary)),
+        ("the database", count(&plain.files, canary)),
+    ];
+    Seen::new(sealed.places(), life::places(&unguarded))
 }
