@@ -41,6 +41,7 @@ mod signatures;
 mod stage;
 mod table;
 mod tls;
+mod told;
 mod urls;
 
 use std::{env, process::ExitCode};

@@ -13,6 +13,8 @@ mod types;
 
 use webhook_core::EndpointUrl;
 
+pub(crate) use errors::root;
+
 use crate::{case::Seen, ids::Id, literal};
 use life::Life;
 use scan::{count, times};

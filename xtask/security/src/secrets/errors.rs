@@ -197,7 +197,7 @@ fn many(canary: &str) -> String {
 }
 
 /// A root, so that a transport can be built on any machine.
-pub(super) fn root() -> String {
+pub(crate) fn root() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
     params.self_signed(&key).unwrap().pem()

@@ -1,0 +1,50 @@
+//! A secret that is replaced, and receivers that do not learn of it at once.
+
+use std::time::Duration;
+
+use webhook_core::{Secret, Signing, SigningKey, Timestamp, parse_duration};
+
+use super::{NOW, SECRET, sent, told, verify};
+use crate::case::Seen;
+
+/// The secret of the table, and the one that takes its place.
+const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Two secrets, the old one first: what the receivers that know one of them make of a request.
+pub(crate) fn overlap(secrets: &str) -> Seen {
+    let (old, new) = secrets.split_once(' ').expect("two secrets");
+    let of = |signing: &Signing| {
+        let told = |secret| self::received(signing, secret, NOW);
+        format!("the old one: {}, the new one: {}", told(old), told(new))
+    };
+    let rotated = signing(old).rotated(secret(new), NOW, Signing::OVERLAP).expect("room");
+    Seen::new(of(&rotated), of(&signing(new)))
+}
+
+/// A secret that ends after so long: what its receivers make of requests just before and then.
+pub(crate) fn end(overlap: &str) -> Seen {
+    let overlap = parse_duration(overlap).expect("a duration");
+    let of = |signing: &Signing| {
+        let told = |wait| self::received(signing, SECRET, NOW.after(wait));
+        format!("before: {}, then: {}", told(overlap - Duration::from_millis(1)), told(overlap))
+    };
+    let rotated = signing(SECRET).rotated(secret(NEW), NOW, overlap).expect("room");
+    // The same keys, without the end that nobody has written down.
+    let keys = [NEW, SECRET].map(|text| SigningKey::new(secret(text))).to_vec();
+    let endless = Signing::new(keys, rotated.profiles().to_vec()).expect("two keys");
+    Seen::new(of(&rotated), of(&endless))
+}
+
+/// What a receiver that knows `secret` makes of a request of that time.
+fn received(signing: &Signing, secret: &str, at: Timestamp) -> String {
+    let request = sent(signing, at);
+    told(verify(secret, &request.headers, &request.body, at))
+}
+
+fn signing(text: &str) -> Signing {
+    Signing::with_secret(secret(text))
+}
+
+fn secret(text: &str) -> Secret {
+    text.parse().expect("a secret")
+}

@@ -1,0 +1,71 @@
+//! An attempt that failed, as it is told to its tenant and to operators.
+
+use std::{future::pending, sync::Arc};
+
+use async_trait::async_trait;
+use webhook_core::{
+    AttemptView, DeliveryId, EndpointUrl, NewEvent, Request, Response, Store, TenantId, Transport,
+    TransportError, TransportErrorKind,
+};
+use webhook_registry::{NewEndpoint, SystemClock, Webhooks};
+use webhook_testkit::MemoryStore;
+
+pub(crate) struct Told {
+    /// To its tenant: class and meaning, and what the receiver said.
+    pub(crate) tenant: String,
+    /// The page about it that its tenant reads.
+    pub(crate) page: String,
+    /// To operators.
+    pub(crate) operator: String,
+}
+
+/// One attempt by `transport`, to an endpoint that was registered when nobody was so strict.
+pub(crate) async fn attempt(transport: Arc<dyn Transport>, url: &str) -> Told {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock::new())));
+    let tenant = tenant();
+    let lax = webhooks(Arc::clone(&store), Failing::by(TransportErrorKind::Other, ""));
+    let new = NewEndpoint::new(url).retry("none");
+    let endpoint = lax.tenant(&tenant).endpoints().create(new).await.unwrap().endpoint;
+    let strict = webhooks(store, transport);
+    let event = NewEvent::new("a", "{}").unwrap().tenant(tenant.clone());
+    let event = strict.publish(event).await.unwrap().event;
+    strict.run_until_idle(None, pending()).await.unwrap();
+    let (id, door) = (DeliveryId::new(event, endpoint.id), strict.tenant(&tenant));
+    let attempt = strict.operator().attempts(id).await.unwrap().remove(0);
+    let view = serde_json::to_value(AttemptView::of(&attempt)).unwrap();
+    let text = |name: &str| view[name].as_str().unwrap_or_default().to_owned();
+    Told {
+        tenant: format!("{}: {}{}", text("kind"), text("meaning"), text("response")),
+        page: door.explain(id).await.unwrap().unwrap().to_string(),
+        operator: attempt.failure.map(|failure| failure.text).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn webhooks(store: Arc<dyn Store>, transport: Arc<dyn Transport>) -> Webhooks {
+    Webhooks::builder().shared_store(store).shared_transport(transport).build().unwrap()
+}
+
+pub(crate) fn tenant() -> TenantId {
+    "ours".parse().unwrap()
+}
+
+/// Fails each exchange alike, and refuses no URL.
+#[derive(Debug)]
+pub(crate) struct Failing(TransportErrorKind, String);
+
+impl Failing {
+    pub(crate) fn by(kind: TransportErrorKind, text: &str) -> Arc<dyn Transport> {
+        Arc::new(Self(kind, text.to_owned()))
+    }
+}
+
+#[async_trait]
+impl Transport for Failing {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        Err(TransportError::because(self.0, self.1.clone()))
+    }
+
+    fn accepts(&self, _: &EndpointUrl) -> Result<(), TransportError> {
+        Ok(())
+    }
+}
