@@ -17,7 +17,7 @@ const TAKES: Duration = Duration::from_secs(1);
 /// Where the other tenant has its endpoint.
 const OTHER: &str = "https://other.example/";
 
-/// `50 events to each of 20 endpoints`.
+/// `5 events to each of 400 endpoints`.
 pub(crate) async fn play(input: &str) -> Seen {
     let mut numbers = input.split(' ').filter_map(|word| word.parse::<usize>().ok());
     let (events, endpoints) = (numbers.next().unwrap(), numbers.next().unwrap());
