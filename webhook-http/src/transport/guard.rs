@@ -93,8 +93,12 @@ impl AddressPolicy {
     /// Judges an address that `url` leads to, by the rules in their order.
     pub(super) fn judge_address(&self, url: &EndpointUrl, address: IpAddr) -> Result<(), Refused> {
         let meanings = embedded::meanings(address, &self.nat64);
-        self.judge_denied(meanings.clone())?;
-        self.judge_own(meanings.clone(), url.port())?;
+        if !self.denied.is_empty() {
+            self.judge_denied(meanings.clone())?;
+        }
+        if !self.own_addresses.is_empty() {
+            self.judge_own(meanings.clone(), url.port())?;
+        }
         self.judge_metadata(meanings)?;
         let trusted = matches!(url.host(), Host::Domain(name) if self.allows_name(name));
         if trusted || self.allow_private { Ok(()) } else { self.judge_place(address) }

@@ -55,7 +55,7 @@ fn one_answer(spelled: &str) -> Answer {
             "silence" => answer.silent = true,
             "alias" => answer.alias = words.next().map(str::to_owned),
             "code" => {
-                answer.code = words.next().and_then(|code| code.parse().ok()).expect("a code")
+                answer.code = words.next().and_then(|code| code.parse().ok()).expect("a code");
             }
             net if net.ends_with("/*") => {
                 let first = net.trim_end_matches("/*");
