@@ -2,9 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
+
+use futures_util::FutureExt as _;
 
 use crate::{
     abuse, answers, bodies,
@@ -57,7 +60,9 @@ pub(crate) async fn run(args: &[String]) -> ExitCode {
 async fn play(case: &Case) -> Seen {
     let mut seen = Vec::new();
     for input in &case.inputs {
-        seen.push(one(case.id, input).await);
+        // Whoever panics fails its own row, and the others are still played.
+        let played = AssertUnwindSafe(one(case.id, input)).catch_unwind().await;
+        seen.push(played.unwrap_or_else(|_| Seen::new("it panicked", "it panicked")));
     }
     together(seen)
 }

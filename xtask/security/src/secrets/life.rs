@@ -179,5 +179,6 @@ fn json(value: &impl serde::Serialize) -> String {
 
 fn files(place: &Path) -> Vec<u8> {
     let files = std::fs::read_dir(place).unwrap().map(|file| file.unwrap().path());
-    files.flat_map(|file| std::fs::read(file).unwrap()).collect()
+    // A file beside the database may go while its folder is read.
+    files.filter_map(|file| std::fs::read(file).ok()).flatten().collect()
 }
