@@ -36,6 +36,9 @@ const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 /// Whether the laws would notice; of the core as well takes minutes more.
 const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
 
+/// Only whether measuring works: what is measured beside other work says nothing.
+const BENCH_SHORT: Step = Step::new("bench", |_| bench_short());
+
 /// Everything once or twice, within minutes.
 const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2", "--require-all"]);
 
@@ -52,6 +55,7 @@ pub(crate) const ALL: &[Step] = &[
     SIMULATE,
     MUTANTS,
     CRASH_SHORT,
+    BENCH_SHORT,
     DEMO,
 ];
 
@@ -120,6 +124,12 @@ fn bench(args: &[&str]) -> Result<Done, Failure> {
     let what = ["run", "--quiet", "--release", "--package", "xtask-bench", "--"];
     run(cargo(what).args(args))?;
     Ok(Done::default())
+}
+
+fn bench_short() -> Result<Done, Failure> {
+    let what = ["test", "--workspace", "--all-features", "--test", "bench", "--", "all", "--short"];
+    run(&mut cargo(what))?;
+    Ok(Done::saying("measuring works; nothing is judged"))
 }
 
 fn demo() -> Result<Done, Failure> {

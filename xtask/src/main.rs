@@ -111,8 +111,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        takes: "fairness|flood [...]",
-        about: "measurements: what a hanging endpoint, or a tenant that floods, costs the others",
+        takes: "all|send|durable|latency|fairness|flood [...]",
+        about: "measurements: how fast it is beside its limits, how late, and what some cost the others",
         steps: &[ci::BENCH],
     },
     Verb { name: "demo", takes: "", about: "the main job, end to end", steps: &[ci::DEMO] },

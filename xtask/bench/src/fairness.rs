@@ -75,7 +75,7 @@ fn ms(time: Duration) -> String {
 
 /// A thousand healthy endpoints, and perhaps one that never answers with a backlog of its own.
 async fn silent(options: &Options, with: bool) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(options, if with { "silent" } else { "sound" }).await?;
+    let stage = Stage::set(&options.db, if with { "silent" } else { "sound" }).await?;
     let tenant = TenantId::default();
     for number in 0..HEALTHY {
         stage.listen(&tenant, &format!("healthy/{number}"), &format!("healthy.{number}")).await?;
@@ -97,7 +97,7 @@ async fn silent(options: &Options, with: bool) -> Result<BTreeMap<String, Latenc
 
 /// Two tenants with a healthy endpoint each; the first has perhaps one that takes five seconds.
 async fn slow(options: &Options, with: bool) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(options, if with { "slow" } else { "swift" }).await?;
+    let stage = Stage::set(&options.db, if with { "slow" } else { "swift" }).await?;
     let (first, second): (TenantId, TenantId) = ("first".parse()?, "second".parse()?);
     stage.listen(&first, "same", "tick").await?;
     stage.listen(&second, "other", "tick").await?;

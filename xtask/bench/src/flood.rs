@@ -54,7 +54,7 @@ async fn flood(stage: &Stage, at: Option<u64>) -> Result<(), Failure> {
 }
 
 async fn late(options: &Options, with: bool) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(options, if with { "flooded" } else { "dry" }).await?;
+    let stage = Stage::set(&options.db, if with { "flooded" } else { "dry" }).await?;
     let mut loads = Vec::new();
     for number in 0..OTHERS {
         let tenant = tenant(number)?;
@@ -69,7 +69,7 @@ async fn late(options: &Options, with: bool) -> Result<BTreeMap<String, Latency>
 
 /// What each tenant gets of the first seconds, when all have enough.
 async fn parts(options: &Options) -> Result<bool, Failure> {
-    let stage = Stage::set(options, "parts").await?;
+    let stage = Stage::set(&options.db, "parts").await?;
     for number in 0..OTHERS {
         let tenant = tenant(number)?;
         stage.listen(&tenant, &format!("tenant-{number}"), "tick").await?;

@@ -37,7 +37,7 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    fn of(mut nanos: Vec<u64>) -> Self {
+    pub(crate) fn of(mut nanos: Vec<u64>) -> Self {
         nanos.sort_unstable();
         let at = |percent: usize| {
             let place = (nanos.len() * percent).div_ceil(100).saturating_sub(1);

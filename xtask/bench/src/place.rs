@@ -29,6 +29,11 @@ impl Place {
         Ok(Self { url, server: Some((db.to_owned(), name)), _folder: None })
     }
 
+    /// The database.
+    pub(crate) fn url(&self) -> String {
+        self.url.clone()
+    }
+
     pub(crate) async fn store(&self) -> Result<SeaOrmStore, Failure> {
         let store = SeaOrmStore::connect(&self.url).await?;
         store.migrate().await?;

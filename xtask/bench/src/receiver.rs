@@ -1,72 +1,184 @@
 //! The receiver: a process that answers by path and notes when each event arrived.
 //!
-//! `/dead` is never answered, `/slow` after five seconds, all else at once. It prints its port, and when
-//! its standard input ends, what it has seen.
+//! `/dead` is never answered, `/slow` after five seconds, `/again` at first with 503, and how late it comes
+//! again is noted ([`WAIT`] is how late it should). All else is answered at once. What comes to `/sink` is only
+//! counted: there the receiver should cost as little as it can. It prints where it is, and when its
+//! standard input ends, what it has seen.
 
 use std::{
     collections::BTreeMap,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
+use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
+use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader,
+    },
+    net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     Failure,
+    cost::{cpu_of_this_process, peak_memory},
     latency::{Latency, Samples, now},
 };
+
+/// When a retry of `/again` is due.
+const WAIT: Duration = Duration::from_secs(1);
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+
+/// The role of the child process; [`TLS`] may follow.
+pub(crate) const ROLE: &str = "receiver";
+const TLS: &str = "tls";
 
 /// How long `/slow` takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
 
+/// Where it listens, and whom to trust for that.
+#[derive(Debug, Deserialize, Serialize)]
+struct Place {
+    port: u16,
+    /// PEM, if it speaks TLS.
+    root: Option<String>,
+}
+
+/// What a receiver has seen, and what that took.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Seen {
+    /// By the first part of the path, but for `/sink`.
+    pub(crate) classes: BTreeMap<String, Latency>,
+    /// All of them.
+    pub(crate) requests: usize,
+    /// Seconds of CPU.
+    pub(crate) cpu: f64,
+    pub(crate) peak_mib: f64,
+}
+
+/// What the connections share.
+#[derive(Default)]
+struct Book {
+    samples: Mutex<Samples>,
+    /// When each event came to `/again` for the first time, by when it was published.
+    refused: Mutex<BTreeMap<u64, u64>>,
+    requests: AtomicUsize,
+}
+
+impl Book {
+    /// Notes an event that was published then. Answers with what to say.
+    fn take(&self, class: &str, at: u64) -> &'static [u8] {
+        let since = match class {
+            "again" => {
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                match refused.remove(&at) {
+                    None => {
+                        refused.insert(at, now());
+                        return BUSY;
+                    }
+                    Some(first) => first.saturating_add(WAIT.as_nanos() as u64),
+                }
+            }
+            _ => at,
+        };
+        let took = now().saturating_sub(since);
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner).add(class, took);
+        OK
+    }
+}
+
 /// The role of the child process.
-pub(crate) async fn listen() -> Result<(), Failure> {
+pub(crate) async fn listen(options: &[&str]) -> Result<(), Failure> {
+    let secured = options.contains(&TLS).then(certified).transpose()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
-    let samples = Arc::new(Mutex::new(Samples::default()));
-    let seen = samples.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, seen.clone()));
-        }
-    });
+    let (acceptor, root) = secured.unzip();
+    let place = Place { port: listener.local_addr()?.port(), root };
+    println!("{}", serde_json::to_string(&place)?);
+    let book = Arc::new(Book::default());
+    tokio::spawn(accept(listener, acceptor, Arc::clone(&book)));
     tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
-    let samples = std::mem::take(&mut *samples.lock().unwrap_or_else(PoisonError::into_inner));
-    println!("{}", serde_json::to_string(&samples.sum_up())?);
+    let samples = std::mem::take(&mut *book.samples.lock().unwrap_or_else(PoisonError::into_inner));
+    let seen = Seen {
+        classes: samples.sum_up(),
+        requests: book.requests.load(Relaxed),
+        cpu: cpu_of_this_process(),
+        peak_mib: peak_memory(),
+    };
+    println!("{}", serde_json::to_string(&seen)?);
     Ok(())
 }
 
-async fn serve(mut stream: TcpStream, samples: Arc<Mutex<Samples>>) {
+/// A server for 127.0.0.1, and the root to trust.
+fn certified() -> Result<(TlsAcceptor, String), Failure> {
+    let key = rcgen::KeyPair::generate()?;
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+    let certificate = params.self_signed(&key)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )?;
+    Ok((TlsAcceptor::from(Arc::new(config)), certificate.pem()))
+}
+
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, book: Arc<Book>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, book) = (acceptor.clone(), Arc::clone(&book));
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(async move {
+            match acceptor {
+                None => serve(stream, &book).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, &book).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, book: &Book) {
     let mut bytes = Vec::new();
-    while let Some((path, body)) = next_request(&mut stream, &mut bytes).await {
-        let class = path.split('/').nth(1).unwrap_or_default();
-        if let Some(at) = published_at(&body) {
-            let took = now().saturating_sub(at);
-            samples.lock().unwrap_or_else(PoisonError::into_inner).add(class, took);
-        }
-        match class {
+    while let Some((class, at)) = next_request(&mut stream, &mut bytes).await {
+        book.requests.fetch_add(1, Relaxed);
+        let answer = at.map_or(OK, |at| book.take(&class, at));
+        match class.as_str() {
             "dead" => std::future::pending().await,
             "slow" => tokio::time::sleep(SLOW).await,
             _ => {}
         }
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.is_err() {
+        if stream.write_all(answer).await.is_err() {
             return;
         }
     }
 }
 
-/// Path and body of the next request on a connection, until it ends.
-async fn next_request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+/// The first part of the path of the next request on a connection, and when its event was published;
+/// nothing, once it ends.
+async fn next_request(
+    stream: &mut (impl AsyncRead + Unpin),
+    bytes: &mut Vec<u8>,
+) -> Option<(String, Option<u64>)> {
     loop {
         if let Some((path, from, to)) = whole(bytes) {
-            let body = bytes.get(from..to)?.to_vec();
+            let class = path.split('/').nth(1).unwrap_or_default().to_owned();
+            let at = if class == "sink" { None } else { published_at(bytes.get(from..to)?) };
             bytes.drain(..to);
-            return Some((path, body));
+            return Some((class, at));
         }
         if stream.read_buf(bytes).await.ok()? == 0 {
             return None;
@@ -95,27 +207,47 @@ pub(crate) struct Receiver {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    port: u16,
+    place: Place,
 }
 
 impl Receiver {
     pub(crate) async fn start() -> Result<Self, Failure> {
+        Self::start_with(&[]).await
+    }
+
+    /// One that speaks TLS.
+    pub(crate) async fn start_secured() -> Result<Self, Failure> {
+        Self::start_with(&[TLS]).await
+    }
+
+    async fn start_with(options: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("receiver").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .arg(ROLE)
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn()?;
         let input = child.stdin.take().ok_or("no standard input")?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no standard output")?);
         let mut line = String::new();
         output.read_line(&mut line).await?;
-        Ok(Self { child, input, output, port: line.trim().parse()? })
+        Ok(Self { child, input, output, place: serde_json::from_str(&line)? })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}/{path}", self.port)
+        let scheme = if self.place.root.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/{path}", self.place.port)
+    }
+
+    /// Whom to trust, PEM, if it speaks TLS.
+    pub(crate) fn root(&self) -> Option<String> {
+        self.place.root.clone()
     }
 
     /// Stops it and answers what it has seen.
-    pub(crate) async fn stop(mut self) -> Result<BTreeMap<String, Latency>, Failure> {
+    pub(crate) async fn stop(mut self) -> Result<Seen, Failure> {
         drop(self.input);
         let mut line = String::new();
         self.output.read_line(&mut line).await?;

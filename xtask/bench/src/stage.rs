@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use webhook_registry::{DispatcherConfig, HttpTransport, NewEndpoint, TenantId, Webhooks};
 
 use crate::{
-    Failure, Options,
+    Failure,
     latency::Latency,
     load::{Load, event},
     place::Place,
@@ -21,8 +21,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) async fn set(options: &Options, name: &str) -> Result<Self, Failure> {
-        let place = Place::make(&options.db, name).await?;
+    pub(crate) async fn set(db: &str, name: &str) -> Result<Self, Failure> {
+        let place = Place::make(db, name).await?;
         let receiver = Receiver::start().await?;
         let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
         let config = DispatcherConfig::new().drain(Duration::from_millis(100));
@@ -36,9 +36,18 @@ impl Stage {
         path: &str,
         event_type: &str,
     ) -> Result<(), Failure> {
-        let endpoint = NewEndpoint::new(self.receiver.url(path)).events([event_type]);
-        self.webhooks.add_endpoint(endpoint.tenant(tenant.clone())).await?;
+        let endpoint = NewEndpoint::new(self.url(path)).events([event_type]);
+        self.register(endpoint.tenant(tenant.clone())).await
+    }
+
+    pub(crate) async fn register(&self, endpoint: NewEndpoint) -> Result<(), Failure> {
+        self.webhooks.add_endpoint(endpoint).await?;
         Ok(())
+    }
+
+    /// Where the receiver is, by what it does there.
+    pub(crate) fn url(&self, path: &str) -> String {
+        self.receiver.url(path)
     }
 
     pub(crate) async fn publish_backlog(
@@ -62,7 +71,7 @@ impl Stage {
     ) -> Result<BTreeMap<String, Latency>, Failure> {
         let worker = self.webhooks.clone();
         worker.run(tokio::time::sleep(time)).await;
-        let seen = self.receiver.stop().await?;
+        let seen = self.receiver.stop().await?.classes;
         drop((self.webhooks, worker));
         self.place.clear().await?;
         Ok(seen)
@@ -90,12 +99,12 @@ impl Stage {
         }
         // What was published last is under way.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let seen = self.receiver.stop().await?;
+        let seen = self.receiver.stop().await?.classes;
         let _ = stop.send(());
         worker.await?;
         drop(self.webhooks);
         self.place.clear().await?;
-        let received: usize = ["healthy", "same", "other"]
+        let received: usize = ["healthy", "same", "other", "again"]
             .iter()
             .filter_map(|class| seen.get(*class))
             .map(|it| it.count)

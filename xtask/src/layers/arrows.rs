@@ -3,7 +3,7 @@
 use super::{
     Broken,
     metadata::{Dependency, Kind, Package},
-    rules::{ALLOWED, Allowed, Arrows, OWNED, Owned, SECURITY, TESTKIT, arrows, is_ours},
+    rules::{ALLOWED, Allowed, Arrows, OWNED, Owned, TESTKIT, TOOLS, arrows, is_ours},
 };
 
 pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
@@ -48,7 +48,7 @@ fn allowed(rule: &Allowed, package: &Package, dependency: &Dependency) -> Option
 }
 
 fn owned(rule: &Owned, package: &Package, dependency: &Dependency) -> Option<Broken> {
-    let tests = dependency.kind == Kind::Dev || package.name == SECURITY;
+    let tests = dependency.kind == Kind::Dev || TOOLS.contains(&package.name.as_str());
     let is_free = rule.owner == package.name || (rule.free_in_tests && tests);
     let is_named = rule.dependencies.contains(&dependency.name.as_str());
     (is_named && !is_free).then(|| told(package, dependency, rule.why))

@@ -16,8 +16,11 @@ const STORE: &str = "webhook-store-seaorm";
 const REGISTRY: &str = "webhook-registry";
 pub(super) const TESTKIT: &str = "webhook-testkit";
 const FUZZ: &str = "xtask-fuzz";
-/// Nothing but tests, though not by the kind of its dependencies.
-pub(super) const SECURITY: &str = "xtask-security";
+const BENCH: &str = "xtask-bench";
+const SECURITY: &str = "xtask-security";
+/// What attacks the adapters, or measures them beside what they are made of: nothing but tests, though not
+/// by the kind of their dependencies.
+pub(super) const TOOLS: [&str; 2] = [BENCH, SECURITY];
 const SERVERS: &str = "xtask-servers";
 
 /// Every crate at the top level. As a development dependency each may
@@ -64,12 +67,7 @@ pub(super) const INSIDE: &[Arrows] = &[
         optional: &[],
         why: "it is built with xtask, before everything else, and serves whatever needs a server",
     },
-    Arrows {
-        package: "xtask-bench",
-        ours: &[REGISTRY],
-        optional: &[],
-        why: "it measures what users get",
-    },
+    Arrows { package: BENCH, ours: &[REGISTRY], optional: &[], why: "it measures what users get" },
     Arrows {
         package: "xtask-crash",
         ours: &[REGISTRY, STORE, SERVERS],

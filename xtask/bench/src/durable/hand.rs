@@ -1,0 +1,82 @@
+//! The same rows by hand-tuned SQL: what the database takes at least.
+//!
+//! On connections that are held, each a loop of two transactions: events with their deliveries, leased at
+//! once, so that nothing has to be claimed; then their attempts and their success. Nothing is looked up
+//! first, nothing is fenced, nobody else is thought of.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{Work, sql::Session};
+use crate::{
+    Failure,
+    cost::{cpu_of_this_process, peak_memory},
+};
+
+/// The role of the child process.
+pub(crate) const ROLE: &str = "hand";
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Task {
+    pub(crate) url: String,
+    pub(crate) deliveries: usize,
+    pub(crate) batch: usize,
+    /// Connections at work.
+    pub(crate) lanes: usize,
+}
+
+pub(crate) async fn run(task: &str) -> Result<(), Failure> {
+    let task: Task = serde_json::from_str(task)?;
+    let mut sessions = Vec::new();
+    for _ in 0..task.lanes {
+        sessions.push(Session::open(&task.url, task.batch).await?);
+    }
+    sessions = live(sessions, &task, task.deliveries / 20).await?;
+    let (cpu, begun) = (cpu_of_this_process(), Instant::now());
+    live(sessions, &task, task.deliveries).await?;
+    let work = Work {
+        deliveries: task.deliveries,
+        took: begun.elapsed(),
+        cpu: cpu_of_this_process() - cpu,
+        peak_mib: peak_memory(),
+    };
+    println!("{}", serde_json::to_string(&work)?);
+    Ok(())
+}
+
+/// So many deliveries, from their rows to their success.
+async fn live(
+    sessions: Vec<Session>,
+    task: &Task,
+    deliveries: usize,
+) -> Result<Vec<Session>, Failure> {
+    let left = Arc::new(AtomicUsize::new(deliveries.div_ceil(task.batch)));
+    let mut working = JoinSet::new();
+    for mut session in sessions {
+        let (left, batch) = (Arc::clone(&left), task.batch);
+        working.spawn(async move {
+            let endpoint = Uuid::now_v7();
+            let body = format!(r#"{{"fill":"{}"}}"#, "x".repeat(1024 - 11)).into_bytes();
+            while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+                let events: Vec<Uuid> = (0..batch).map(|_| Uuid::now_v7()).collect();
+                session.store(&events, endpoint, &body).await?;
+                session.finish(&events, endpoint).await?;
+            }
+            Ok::<_, Failure>(session)
+        });
+    }
+    let mut sessions = Vec::new();
+    while let Some(ended) = working.join_next().await {
+        sessions.push(ended??);
+    }
+    Ok(sessions)
+}
