@@ -2,7 +2,11 @@
 
 mod new;
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -122,7 +126,8 @@ impl ContentType {
 
 impl Default for ContentType {
     fn default() -> Self {
-        Self("application/json".into())
+        static JSON: LazyLock<Arc<str>> = LazyLock::new(|| "application/json".into());
+        Self(Arc::clone(&JSON))
     }
 }
 

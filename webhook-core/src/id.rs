@@ -3,7 +3,11 @@
 //! Identifiers are opaque UUIDs. New ones come from the [`Ids`](crate::Ids) port, so that a test
 //! can count them and a simulation can replay them; nothing here rolls dice.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 use uuid::Uuid;
 
@@ -135,7 +139,8 @@ impl TenantId {
 
 impl Default for TenantId {
     fn default() -> Self {
-        Self("default".into())
+        static ONLY: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+        Self(Arc::clone(&ONLY))
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `standard` ([Standard Webhooks](https://www.standardwebhooks.com) v1) | `{id}.{timestamp}.{body}` | `webhook-signature: v1,<base64> ...` |
 //! | `body-hmac` | the body | `x-signature: <hex>`, `x-signature-256: sha256=<hex>` |
 
-use std::{fmt, fmt::Write as _, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -295,7 +295,10 @@ pub fn standard_signature(
         .ok_or_else(|| SignerError::new("the profile standard needs a whsec_ secret"))?;
     let prefix = signed_prefix(message.id, message.timestamp.as_unix_secs());
     let mac = signer.hmac_sha256(&key, &[prefix.as_bytes(), message.body])?;
-    Ok(format!("v1,{}", STANDARD.encode(mac)))
+    let mut signature = String::with_capacity("v1,".len() + 44);
+    signature.push_str("v1,");
+    STANDARD.encode_string(mac, &mut signature);
+    Ok(signature)
 }
 
 /// The signature of a body under one secret in the profile `body-hmac`: lower-case hexadecimal.
@@ -309,11 +312,11 @@ pub fn body_signature(
     body: &[u8],
 ) -> Result<String, SignerError> {
     let mac = signer.hmac_sha256(secret.reveal().as_bytes(), &[body])?;
-    Ok(mac.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    let mut hex = String::with_capacity(2 * mac.len());
+    // Digit by digit: formatting each byte costs as much as signing a short body.
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16));
+    hex.extend(mac.iter().flat_map(digits).flatten());
+    Ok(hex)
 }
 
 /// What stands before the body in the content that the profile `standard` signs.
@@ -334,7 +337,7 @@ fn sign_standard<'s>(
     if signatures.is_empty() {
         Ok(())
     } else {
-        put(headers, WEBHOOK_SIGNATURE, &signatures.join(" "))
+        put(headers, WEBHOOK_SIGNATURE, signatures.join(" "))
     }
 }
 
@@ -347,12 +350,12 @@ fn sign_body<'s>(
     // These headers hold one signature, so the current key makes it.
     let Some(secret) = secrets.next() else { return Ok(()) };
     let hex = body_signature(signer, secret, body)?;
-    put(headers, X_SIGNATURE, &hex)?;
-    put(headers, X_SIGNATURE_256, &format!("sha256={hex}"))
+    put(headers, X_SIGNATURE_256, ["sha256=", &hex].concat())?;
+    put(headers, X_SIGNATURE, hex)
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), SignerError> {
-    let value = HeaderValue::from_str(value).map_err(SignerError::new)?;
+fn put(headers: &mut HeaderMap, name: HeaderName, value: String) -> Result<(), SignerError> {
+    let value = HeaderValue::try_from(value).map_err(SignerError::new)?;
     headers.insert(name, value);
     Ok(())
 }
