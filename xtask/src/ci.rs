@@ -33,14 +33,17 @@ const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 /// The tests have run the suite itself.
 const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 
+/// A part of what `simulate` plays by itself.
+const SIMULATE_SHORT: Step = SIMULATE.with(&["--seeds", "300"]);
+
 /// Whether the laws would notice; of the core as well takes minutes more.
 const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
 
 /// Only whether measuring works: what is measured beside other work says nothing.
 const BENCH_SHORT: Step = Step::new("bench", |_| bench_short());
 
-/// Everything once or twice, within minutes.
-const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "2", "--require-all"]);
+/// Everything once, within minutes.
+const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "1", "--require-all"]);
 
 pub(crate) const ALL: &[Step] = &[
     FMT,
@@ -52,7 +55,7 @@ pub(crate) const ALL: &[Step] = &[
     TEST_ALL,
     SECURITY,
     SABOTAGE,
-    SIMULATE,
+    SIMULATE_SHORT,
     MUTANTS,
     CRASH_SHORT,
     BENCH_SHORT,
