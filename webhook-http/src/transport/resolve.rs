@@ -57,16 +57,15 @@ impl Resolver {
         if let Some(resolver) = self.resolver.get() {
             return Ok(resolver);
         }
-        let mut builder = match self.servers.as_slice() {
-            [] => TokioResolver::builder_tokio()?,
-            servers => {
-                let config = named(servers);
-                let provider = TokioRuntimeProvider::default();
-                let mut builder = TokioResolver::builder_with_config(config, provider);
-                builder.options_mut().use_hosts_file = ResolveHosts::Never;
-                builder
-            }
+        let mut builder = if self.servers.is_empty() {
+            TokioResolver::builder_tokio()?
+        } else {
+            let provider = TokioRuntimeProvider::default();
+            TokioResolver::builder_with_config(named(&self.servers), provider)
         };
+        if !self.servers.is_empty() {
+            builder.options_mut().use_hosts_file = ResolveHosts::Never;
+        }
         adjust(builder.options_mut());
         let built = builder.build()?;
         Ok(self.resolver.get_or_init(|| built))

@@ -13,8 +13,9 @@ use webhook_testkit::{Reply, TestReceiver};
 const MANY: usize = 1000;
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// How much later than its deadline an attempt may end, on a machine that has other things to do.
-const GRACE: Duration = Duration::from_secs(2);
+/// How much later than its deadline an attempt may end, and how late the answer of a healthy receiver may be.
+/// A machine that has other things to do is late itself: by how much, timers beside the attempts tell.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// What a thousand attempts may take besides: sockets and buffers of both sides, which are one process
 /// here.
@@ -53,23 +54,34 @@ async fn a_thousand_receivers_that_drip_end_in_time_and_harm_nobody() {
             let (transport, request) = (Arc::clone(&transport), request(&dripping));
             tokio::spawn(async move {
                 let begun = Instant::now();
-                (transport.send(request).await.map(|answer| answer.status), begun.elapsed())
+                let attempt = async {
+                    let answer = transport.send(request).await;
+                    (answer.map(|answer| answer.status), begun.elapsed())
+                };
+                let timer = async {
+                    tokio::time::sleep(DEADLINE).await;
+                    begun.elapsed()
+                };
+                tokio::join!(attempt, timer)
             })
         })
         .collect();
     // All of them are on their way.
     dripping.received(many).await;
+    let mut waits = Vec::new();
     for _ in 0..100 {
         let begun = Instant::now();
         assert_eq!(transport.send(request(&healthy)).await.unwrap().status, 200);
-        assert!(begun.elapsed() < GRACE, "others wait: {:?}", begun.elapsed());
+        waits.push(begun.elapsed());
     }
+    waits.sort();
+    assert!(waits[50] < GRACE, "others wait: {:?}", waits[50]);
     let during = memory();
     let mut longest = Duration::ZERO;
     for drip in join_all(drips).await {
-        let (ended, took) = drip.unwrap();
+        let ((ended, took), timer) = drip.unwrap();
         assert_eq!(ended.unwrap_err().kind(), TransportErrorKind::Timeout(Phase::Head));
-        assert!(took >= DEADLINE && took < DEADLINE + GRACE, "{took:?}");
+        assert!(took >= DEADLINE && took < timer + GRACE, "{took:?}, when a timer took {timer:?}");
         longest = longest.max(took);
     }
     let grown = during.zip(before).map_or(0, |(during, before)| during.saturating_sub(before));

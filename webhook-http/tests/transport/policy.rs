@@ -41,6 +41,24 @@ async fn a_name_of_ones_own_is_reached_and_still_refused_where_its_address_is_de
     assert!(peer.is_untouched().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_host_with_as_many_requests_as_it_may_have_gets_no_more() {
+    let peer = Peer::bind().await;
+    let open = HttpTransport::builder().dangerous_allow_private_addresses();
+    let transport = open.max_per_host(1).build().unwrap();
+    let send = |path| transport.send(request(peer.url(path)));
+    let receiver = async {
+        let first = peer.accept().await;
+        (first, peer.is_untouched().await)
+    };
+    let (first, next, (_first, untouched)) = tokio::join!(send("/a"), send("/b"), receiver);
+    assert!(matches!(first.unwrap_err().kind(), TransportErrorKind::Timeout(_)));
+    let error = next.unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Local, "{error:?}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("max_per_host"));
+    assert!(untouched, "the next one has waited for its turn");
+}
+
 /// The address of this machine that the guard cannot know beforehand is found out by connecting.
 #[tokio::test]
 async fn a_connection_to_this_machine_at_a_port_of_ours_gets_no_byte() {

@@ -114,6 +114,16 @@ mod tests {
     }
 
     #[test]
+    fn name_servers_and_the_limit_of_a_host_reach_the_transport() {
+        let set =
+            [("WEBHOOK_NAME_SERVERS", "10.0.0.53:53, [::1]:5353"), ("WEBHOOK_MAX_PER_HOST", "7")];
+        let shown = format!("{:?}", read(&set).unwrap().transport());
+        for part in ["[10.0.0.53:53, [::1]:5353]", "max_per_host: Some(7)"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_a_password_is_not_shown() {
         for (variable, value) in [
             ("WEBHOOK_ALLOW_NETS", "10.20.0.0/16,10.20.0.0/99"),

@@ -59,9 +59,10 @@ impl Refused {
     const fn way_out(&self) -> &'static str {
         match self {
             Self::Denied(_) | Self::Own | Self::Metadata(_) => "",
-            Self::Scheme | Self::Name(_) | Self::Port(..) | Self::Row(_) => {
-                ", or dangerous_allow_private_addresses() for development"
-            }
+            Self::Scheme => ", or permit it by allow_http()",
+            Self::Name(_) => ", or permit it by allow_name()",
+            Self::Port(..) => ", or permit it by allow_port()",
+            Self::Row(_) => ", or permit its net by allow_net()",
         }
     }
 }
