@@ -5,10 +5,11 @@
 
 use std::{
     env, fmt,
+    fmt::Write as _,
     io::Write as _,
     process::abort,
     sync::{
-        OnceLock,
+        Once,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -16,7 +17,6 @@ use std::{
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
-    level_filters::LevelFilter,
     span::{Attributes, Id, Record},
     subscriber::set_global_default,
 };
@@ -27,39 +27,46 @@ use tracing::{
 /// conformance suites ends at once, with a line that says where, when one of them is logged, down to
 /// `TRACE`: `WEBHOOK_TEST_FORBIDDEN=t0ken,hunter2 cargo test`. Programs with a global subscriber of their
 /// own are not watched.
-pub const FORBIDDEN: &str = "WEBHOOK_TEST_FORBIDDEN";
+pub const FORBIDDEN_IN_LOG: &str = "WEBHOOK_TEST_FORBIDDEN";
 
 /// Watches the log of this process from now on, if it is asked to.
 pub(crate) fn watch_if_asked() {
-    static WATCHES: OnceLock<()> = OnceLock::new();
-    WATCHES.get_or_init(|| {
-        let listed = env::var(FORBIDDEN).unwrap_or_default();
-        let secrets: Vec<String> = listed.split(',').map(str::to_owned).collect();
-        let secrets: Vec<_> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let listed = env::var(FORBIDDEN_IN_LOG).unwrap_or_default();
+        let secrets = listed.split(',').filter(|secret| !secret.is_empty());
+        let secrets: Vec<_> = secrets.map(str::to_owned).collect();
         if !secrets.is_empty() {
-            let _ = set_global_default(Watch { secrets, spans: AtomicU64::new(0) });
+            let _ = set_global_default(Watch::over(secrets, end));
         }
     });
 }
 
+/// Ends this process. What it says goes past whatever captures the output of tests.
+fn end(secret: &str, place: &str) {
+    let _ = writeln!(std::io::stderr(), "forbidden in the log ({place}): {secret}");
+    abort();
+}
+
 /// Takes everything that is logged, and keeps nothing.
-struct Watch {
+struct Watch<F> {
     secrets: Vec<String>,
+    /// What to do with a secret that was found, and where.
+    found: F,
     spans: AtomicU64,
 }
 
-impl Watch {
-    /// What is found in these fields, if it is forbidden.
-    fn found(&self, fields: &str) -> Option<&str> {
-        self.secrets.iter().find(|secret| fields.contains(*secret)).map(String::as_str)
+impl<F: Fn(&str, &str)> Watch<F> {
+    fn over(secrets: Vec<String>, found: F) -> Self {
+        Self { secrets, found, spans: AtomicU64::new(0) }
     }
 
-    fn look(&self, metadata: &Metadata<'_>, fields: &Fields) {
-        if let Some(secret) = self.found(&fields.0) {
-            let place = format!("{} {}", metadata.level(), metadata.target());
-            // Past whatever captures the output of tests.
-            let _ = writeln!(std::io::stderr(), "forbidden in the log ({place}): {secret}");
-            abort();
+    /// Looks at the fields that `record` writes down.
+    fn look(&self, place: &str, record: impl FnOnce(&mut Fields)) {
+        let mut fields = Fields::default();
+        record(&mut fields);
+        if let Some(secret) = self.secrets.iter().find(|secret| fields.0.contains(*secret)) {
+            (self.found)(secret, place);
         }
     }
 }
@@ -70,7 +77,6 @@ struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        use fmt::Write as _;
         let _ = write!(self.0, "{field}={value:?} ");
     }
 
@@ -79,37 +85,24 @@ impl Visit for Fields {
     }
 }
 
-impl Subscriber for Watch {
+impl<F: Fn(&str, &str) + 'static> Subscriber for Watch<F> {
     fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
         true
     }
 
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::TRACE)
-    }
-
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        self.look(attributes.metadata(), &fields);
+        self.look(attributes.metadata().target(), |fields| attributes.record(fields));
         Id::from_u64(self.spans.fetch_add(1, Relaxed).saturating_add(1))
     }
 
     fn record(&self, _span: &Id, values: &Record<'_>) {
-        let mut fields = Fields::default();
-        values.record(&mut fields);
-        if self.found(&fields.0).is_some() {
-            let _ = writeln!(std::io::stderr(), "forbidden in the log (a span): {}", fields.0);
-            abort();
-        }
+        self.look("a span", |fields| values.record(fields));
     }
 
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        self.look(event.metadata(), &fields);
+        self.look(event.metadata().target(), |fields| event.record(fields));
     }
 
     fn enter(&self, _span: &Id) {}
@@ -120,56 +113,21 @@ impl Subscriber for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
-
-    /// Hands each event's fields to the watch, and keeps what it finds instead of ending the process.
-    struct Told(Watch, Mutex<Vec<String>>);
-
-    impl Told {
-        fn take(&self, fields: &Fields) {
-            let found = self.0.found(&fields.0).map(str::to_owned);
-            self.1.lock().unwrap().extend(found);
-        }
-    }
-
-    impl Subscriber for &'static Told {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            self.0.enabled(metadata)
-        }
-
-        fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-            let mut fields = Fields::default();
-            attributes.record(&mut fields);
-            self.take(&fields);
-            Id::from_u64(1)
-        }
-
-        fn record(&self, _span: &Id, _values: &Record<'_>) {}
-
-        fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-
-        fn event(&self, event: &Event<'_>) {
-            let mut fields = Fields::default();
-            event.record(&mut fields);
-            self.take(&fields);
-        }
-
-        fn enter(&self, _span: &Id) {}
-
-        fn exit(&self, _span: &Id) {}
-    }
+    use std::sync::{Arc, Mutex};
 
     #[test]
     fn whatever_is_logged_in_whatever_field_is_looked_at() {
-        let watch = Watch { secrets: vec!["t0ken".into()], spans: AtomicU64::new(0) };
-        let told: &'static Told = Box::leak(Box::new(Told(watch, Mutex::default())));
-        tracing::subscriber::with_default(told, || {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let note = move |secret: &str, _: &str| tell.lock().unwrap().push(secret.to_owned());
+        tracing::subscriber::with_default(Watch::over(vec!["t0ken".into()], note), || {
             tracing::info!("nothing");
             tracing::trace!("Bearer t0ken");
             tracing::debug!(header = "Bearer t0ken", "sent");
             tracing::warn!(header = ?["t0ken"], "sent");
-            let _span = tracing::trace_span!("send", url = %"https://a.example/?t0ken");
+            let span = tracing::trace_span!("send", url = %"https://a.example/?t0ken", later = tracing::field::Empty);
+            span.record("later", "t0ken");
         });
-        assert_eq!(told.1.lock().unwrap().len(), 4);
+        assert_eq!(*told.lock().unwrap(), ["t0ken"; 5]);
     }
 }

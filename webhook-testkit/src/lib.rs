@@ -111,7 +111,7 @@ pub use crate::{
     clock::ManualClock,
     conformance::{store::StoreHarness, transport::TransportHarness},
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
-    forbidden::FORBIDDEN,
+    forbidden::FORBIDDEN_IN_LOG,
     ids::SequenceIds,
     memory::MemoryStore,
     receiver::{Head, Misbehaviour, ReceivedRequest, Reply, TestReceiver},

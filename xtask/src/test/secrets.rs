@@ -1,12 +1,14 @@
 //! Secrets of the tests, which must not turn up in anything that is printed or logged.
 
-/// What endpoints are signed with, what stands in their headers and URLs, and what opens a database, in
-/// the tests of all crates.
-pub(super) const CANARIES: [&str; 6] = [
+/// What endpoints are signed with, what stands in their headers, URLs and bodies, and what opens a database or
+/// a proxy, in the tests of all crates.
+pub(super) const CANARIES: [&str; 8] = [
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "t0ken",
     "hunter2",
+    "s3cret",
+    "p4yload",
     "canary-of-the-header",
     "canary-of-the-key",
 ];
