@@ -4,7 +4,6 @@
 //! length, keeps every connection and every cookie, unpacks what is packed, and sends again at once what
 //! was not answered. It has no bounds: whoever plays it stops it after 8 MiB, or a second of waiting.
 
-mod inflate;
 mod line;
 
 use std::time::Duration;

@@ -54,3 +54,25 @@ pub(crate) fn together(seen: Vec<Seen>) -> Seen {
     };
     Seen { guarded: join(|seen| &seen.guarded), unguarded: join(|seen| &seen.unguarded) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_comes_to_the_same_without_the_guard_fails_and_so_does_one_that_comes_to_else() {
+        let expected = Seen::new("refused", "reached");
+        assert_eq!(expected.complaint(&expected), None);
+        for (guarded, unguarded, told) in [
+            ("refused", "refused", "proves nothing"),
+            ("reached", "reached", "proves nothing"),
+            ("refused: other", "reached", "with the guard"),
+            ("refused", "let through", "without the guard"),
+        ] {
+            let complaint = Seen::new(guarded, unguarded).complaint(&expected);
+            assert!(complaint.is_some_and(|complaint| complaint.contains(told)), "{guarded}");
+        }
+        let same = Seen::new("refused", "refused");
+        assert!(same.complaint(&same).is_some(), "whatever the table says");
+    }
+}

@@ -20,6 +20,9 @@ use crate::{
 /// How many receivers on real sockets were asked so far.
 pub(crate) static RECEIVERS: AtomicUsize = AtomicUsize::new(0);
 
+/// How many exchanges were held against bounds on time, bytes and memory so far.
+pub(crate) static BOUNDED: AtomicUsize = AtomicUsize::new(0);
+
 /// Writes what was seen into the table.
 const WRITE: &str = "--write";
 
@@ -94,10 +97,13 @@ fn report(cases: &BTreeMap<Id, Case>, seen: &BTreeMap<Id, Seen>) -> ExitCode {
     let count = |section: char| seen.keys().filter(|id| id.section == section).count();
     let each: Vec<String> =
         SECTIONS.iter().map(|(section, _)| format!("{section} {}", count(*section))).collect();
-    let (held, all, receivers) = (seen.len() - wrong.len(), seen.len(), RECEIVERS.load(Relaxed));
+    let (held, all) = (seen.len() - wrong.len(), seen.len());
     println!(
-        "security: {held} of {all} cases hold ({}), {receivers} scripted receivers",
-        each.join(", ")
+        "security: {held} of {all} cases hold ({}), {} scripted receivers, {} of them bounded in time, \
+         bytes and memory",
+        each.join(", "),
+        RECEIVERS.load(Relaxed),
+        BOUNDED.load(Relaxed)
     );
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -13,7 +13,7 @@ use webhook_testkit::{Reply, TestReceiver};
 use crate::{
     bounds::{DEADLINE, Meter},
     relay::Relay,
-    run::RECEIVERS,
+    run::{BOUNDED, RECEIVERS},
     script::Script,
 };
 
@@ -66,6 +66,7 @@ impl Stage {
 
     /// The first exchange, held against its bounds.
     pub(crate) async fn exchange(&self, transport: &HttpTransport) -> Held {
+        BOUNDED.fetch_add(1, Relaxed);
         let request = self.request(HeaderMap::new());
         let before = self.relay.given();
         let meter = Meter::begin();

@@ -1,6 +1,6 @@
 //! An attempt that failed, as it is told to its tenant and to operators.
 
-use std::{future::pending, sync::Arc};
+use std::{error::Error, future::pending, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_core::{
@@ -68,4 +68,15 @@ impl Transport for Failing {
     fn accepts(&self, _: &EndpointUrl) -> Result<(), TransportError> {
         Ok(())
     }
+}
+
+/// The error and its causes, as people and as programmers see them.
+pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("{error} {error:?}");
+        cause = error.source();
+    }
+    text
 }

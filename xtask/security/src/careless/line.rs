@@ -1,7 +1,8 @@
 //! One connection of the careless sender.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io::Read as _, sync::Arc, time::Duration};
 
+use flate2::read::GzDecoder;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -10,8 +11,6 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 use url::Url;
-
-use super::inflate::inflate;
 
 /// Whoever plays it has seen enough then.
 const ENOUGH: usize = 8 * 1024 * 1024;
@@ -112,7 +111,7 @@ impl Line {
             None => self.rest().await?,
         };
         if answer.header("content-encoding") == Some("gzip") {
-            answer.body = inflate(&answer.body, ENOUGH).ok_or(Trouble::UnpacksOn)?;
+            answer.body = unpacked(&answer.body)?;
         }
         Ok(answer)
     }
@@ -186,4 +185,12 @@ async fn secure(host: String, tcp: TcpStream) -> Result<Box<dyn Stream>, Trouble
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, tcp);
     let connected = timeout(PATIENCE, connecting).await.map_err(|_| Trouble::WaitsOn)?;
     Ok(Box::new(connected.map_err(|_| Trouble::Ended)?))
+}
+
+/// What is packed, as far as there was patience for it.
+fn unpacked(packed: &[u8]) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::new();
+    let mut unpacking = GzDecoder::new(packed).take(ENOUGH as u64 + 1);
+    unpacking.read_to_end(&mut body).map_err(|_| Trouble::Ended)?;
+    if body.len() > ENOUGH { Err(Trouble::UnpacksOn) } else { Ok(body) }
 }

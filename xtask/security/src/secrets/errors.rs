@@ -16,7 +16,7 @@ use super::{
     careless,
     scan::{count, times},
 };
-use crate::case::Seen;
+use crate::{case::Seen, told::said};
 
 /// An input that is refused, and what is said of it.
 struct Refused {
@@ -178,17 +178,6 @@ fn refused<T>(input: &str, answer: Result<T, impl Error + 'static>) -> Refused {
         Err(error) => said(&error),
     };
     Refused { input: input.to_owned(), told }
-}
-
-/// The error and its causes, as people and as programmers see them.
-fn said(error: &(dyn Error + 'static)) -> String {
-    let mut text = format!("{error} {error:?} {error:#?}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!("{error} {error:?}");
-        cause = error.source();
-    }
-    text
 }
 
 /// More of it than fits anywhere.

@@ -1,6 +1,6 @@
 //! One case, with the guard and without it.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::time::{Instant, timeout};
@@ -8,6 +8,8 @@ use webhook_core::{
     EndpointTls, Request, Response, Transport as _, TransportError, TransportErrorKind,
 };
 use webhook_http::HttpTransport;
+
+use crate::told::said;
 
 use super::{
     HERE,
@@ -79,12 +81,7 @@ fn kind(error: &TransportError) -> String {
 
 /// A text that names a key would be in every log.
 fn shows_a_key(error: &TransportError, theirs: Option<&Shown>) -> &'static str {
-    let mut text = format!("{error:?}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!("{error} {error:?}");
-        cause = error.source();
-    }
+    let text = said(error);
     let shows = text.contains("-----BEGIN") || theirs.is_some_and(|shown| shown.is_told_in(&text));
     if shows { ", and shows a key" } else { "" }
 }
