@@ -4,6 +4,8 @@
 //! and no more: one checked (`clippy` and `docs` share it), one for tests, one optimised (`demo`).
 //! `layers` builds nothing, `features` checks small ones, `simulate` has a small one of its own.
 
+use std::process::Command;
+
 use crate::{
     conformance, deny, fuzz, layers,
     run::{Failure, cargo, run, watch},
@@ -96,31 +98,32 @@ fn features() -> Result<Done, Failure> {
     Ok(Done::saying(format!("{} feature sets", SMALL.len())))
 }
 
-/// Real processes, killed. A test target, so that it is the same build as the tests.
+/// Real processes, killed.
 fn crash(args: &[&str]) -> Result<Done, Failure> {
-    let what = ["test", "--workspace", "--all-features", "--test", "crash", "--"];
+    tool("crash", args)
+}
+
+/// On sockets of this machine, one case after the other.
+fn security(args: &[&str]) -> Result<Done, Failure> {
+    tool("security", args)
+}
+
+/// A test target with a harness of its own, so that it is the same build as the tests. It says what it left
+/// out, and sums up in a line that begins with its name.
+fn tool(name: &str, args: &[&str]) -> Result<Done, Failure> {
     let mut done = Done::default();
-    watch(cargo(what).args(args), |line| {
+    watch(test_target(name).args(args), |line| {
         if let Some(text) = line.strip_prefix("left out: ") {
             done.left_out.push(text.to_owned());
-        } else if let Some(text) = line.strip_prefix("crash: ") {
+        } else if let Some(text) = line.strip_prefix(name).and_then(|it| it.strip_prefix(": ")) {
             text.clone_into(&mut done.summary);
         }
     })?;
     Ok(done)
 }
 
-/// On sockets of this machine, one case after the other. A test target, so that it is the same build as
-/// the tests.
-fn security(args: &[&str]) -> Result<Done, Failure> {
-    let what = ["test", "--workspace", "--all-features", "--test", "security", "--"];
-    let mut done = Done::default();
-    watch(cargo(what).args(args), |line| {
-        if let Some(text) = line.strip_prefix("security: ") {
-            text.clone_into(&mut done.summary);
-        }
-    })?;
-    Ok(done)
+fn test_target(name: &str) -> Command {
+    cargo(["test", "--workspace", "--all-features", "--test", name, "--"])
 }
 
 fn bench(args: &[&str]) -> Result<Done, Failure> {
@@ -130,8 +133,7 @@ fn bench(args: &[&str]) -> Result<Done, Failure> {
 }
 
 fn bench_short() -> Result<Done, Failure> {
-    let what = ["test", "--workspace", "--all-features", "--test", "bench", "--", "all", "--short"];
-    run(&mut cargo(what))?;
+    run(test_target("bench").args(["all", "--short"]))?;
     Ok(Done::saying("measuring works; nothing is judged"))
 }
 

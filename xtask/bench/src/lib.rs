@@ -60,7 +60,7 @@ async fn run(words: &[&str]) -> Result<bool, Failure> {
 const USAGE: &str = "usage: xtask-bench all|send|durable|latency|fairness|flood [--db sqlite|URL] [--seconds N] [--runs N] [--requests N] [--deliveries N] [--json FILE] [--short]";
 
 async fn measure(verb: &str, options: &Options) -> Result<bool, Failure> {
-    let mut report = Report::default();
+    let mut report = Report::new(options.short);
     let fair = match verb {
         "all" => all(options, &mut report).await.map(|()| true),
         "send" => send::measure(options, &mut report).await.map(|()| true),

@@ -9,6 +9,8 @@ use crate::Failure;
 /// All figures of a call.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
+    /// Whether it is only to be seen that measuring works: then nothing is judged.
+    short: bool,
     pub(crate) tables: Vec<Table>,
     pub(crate) goals: Vec<Goal>,
 }
@@ -69,6 +71,11 @@ impl Table {
 }
 
 impl Report {
+    /// Nothing yet; of a short call, nothing is judged.
+    pub(crate) fn new(short: bool) -> Self {
+        Self { short, ..Self::default() }
+    }
+
     /// Adds a table, and shows it at once: a whole call takes minutes.
     pub(crate) fn add(&mut self, table: Table) {
         print!("{}", table.to_text());
@@ -77,6 +84,9 @@ impl Report {
 
     /// Adds a goal, and shows it.
     pub(crate) fn judge(&mut self, goal: Goal) {
+        if self.short {
+            return;
+        }
         let (word, bound) = (
             if goal.holds { "ok" } else { "MISSED" },
             if goal.at_least { "at least" } else { "at most" },

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Work, sql::Session};
+use super::{WARM_UP, Work, sql::Session};
 use crate::{
     Failure,
     cost::{cpu_of_this_process, peak_memory},
@@ -40,7 +40,7 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
     for _ in 0..task.lanes {
         sessions.push(Session::open(&task.url, task.batch).await?);
     }
-    sessions = live(sessions, &task, task.deliveries / 20).await?;
+    sessions = live(sessions, &task, task.deliveries / WARM_UP).await?;
     let (cpu, begun) = (cpu_of_this_process(), Instant::now());
     live(sessions, &task, task.deliveries).await?;
     let work = Work {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, task::JoinSet, time::sleep};
 use webhook_registry::{HttpTransport, NewEndpoint, NewEvent, SeaOrmStore, Webhooks};
 
-use super::Work;
+use super::{WARM_UP, Work};
 use crate::{
     Failure,
     cost::{cpu_of_this_process, peak_memory},
@@ -47,7 +47,7 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
         worker.run(async { stopped.await.unwrap_or_default() }).await;
     });
     // Connections are made, statements prepared, snapshots read.
-    deliver(&webhooks, &task, task.deliveries / 20).await?;
+    deliver(&webhooks, &task, task.deliveries / WARM_UP).await?;
     let (cpu, begun) = (cpu_of_this_process(), Instant::now());
     deliver(&webhooks, &task, task.deliveries).await?;
     let work = Work {
