@@ -27,15 +27,25 @@ mod resolve;
 mod tls;
 mod wire;
 
-use std::{borrow::Cow, fmt, net::SocketAddr, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body_util::Full;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
 use url::Host;
 use webhook_core::{
     EndpointTls, EndpointUrl, Phase, Request, Response, Transport, TransportError,
@@ -115,21 +125,21 @@ impl HttpTransport {
     /// Sends `message` on a kept connection, or on a new one when there is none.
     async fn exchange(
         &self,
-        url: &EndpointUrl,
-        client: &Client,
+        way: &Way<'_>,
         mut message: Message,
-        deadline: Instant,
+        mut time: Pin<&mut Sleep>,
     ) -> Result<(Connection, Answer), TransportError> {
-        while let Some(mut connection) = self.pool.take(&kept_by(url, client)) {
-            match connection.exchange(message, deadline).await {
+        while let Some(mut connection) = self.pool.take(&way.kept_by) {
+            match connection.exchange(message, time.as_mut()).await {
                 Ok(answer) => return Ok((connection, answer)),
                 Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
                 Err(Unanswered::Failed(error)) => return Err(error),
             }
         }
         // Boxed: it is rare and large, and every exchange would carry its room.
-        let mut connection = Box::pin(self.connect(url, client, deadline)).await?;
-        match connection.exchange(message, deadline).await {
+        let connecting = Box::pin(self.connect(way.url, &way.client, time.deadline()));
+        let mut connection = connecting.await?;
+        match connection.exchange(message, time).await {
             Ok(answer) => Ok((connection, answer)),
             Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
             Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => Err(error),
@@ -197,14 +207,17 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         self.policy.judge(&request.url).map_err(blocked_literal)?;
-        let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
-        let (url, client) = (request.url.clone(), self.tls.client(request.tls.as_deref())?);
-        let _place = self.hosts.place(&url, deadline).await?;
-        let sent = self.exchange(&url, &client, compose(request)?, deadline);
-        let (connection, answer) = sent.await?;
-        let (response, connection) = read(connection, answer, keep, deadline).await;
-        if let Some(connection) = connection {
-            self.pool.put(&kept_by(&url, &client), connection);
+        let Request { url, headers, body, tls, .. } = request;
+        // One timer for the exchange and the rest of the answer.
+        let mut time = pin!(sleep_until(deadline(request.timeout)));
+        let way = Way::new(&url, self.tls.client(tls.as_deref())?);
+        let _place = self.hosts.place(&url, time.deadline()).await?;
+        let message = compose(&url, headers, body)?;
+        let (mut connection, answer) = self.exchange(&way, message, time.as_mut()).await?;
+        let (response, is_clear) =
+            read(&mut connection, answer, request.max_response_body, time).await;
+        if is_clear {
+            self.pool.put(&way.kept_by, connection);
         }
         Ok(response)
     }
@@ -228,33 +241,54 @@ impl fmt::Debug for HttpTransport {
     }
 }
 
+/// Where a request goes, and what secures it.
+struct Way<'r> {
+    url: &'r EndpointUrl,
+    client: Cow<'r, Client>,
+    /// What its connections are kept by: the origin, and what secures them. An origin has no `#`, so
+    /// that no two of these run together.
+    kept_by: Cow<'r, str>,
+}
+
+impl<'r> Way<'r> {
+    fn new(url: &'r EndpointUrl, client: Cow<'r, Client>) -> Self {
+        let (origin, label) = (origin(url), client.label());
+        let kept_by =
+            if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() };
+        Self { url, client, kept_by }
+    }
+}
+
 /// The request as it is written: framing and `Host` are ours, whatever the headers say.
-fn compose(request: Request) -> Result<Message, TransportError> {
-    let host = HeaderValue::from_str(request.url.authority())
+fn compose(
+    url: &EndpointUrl,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Result<Message, TransportError> {
+    let host = HeaderValue::from_str(url.authority())
         .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
-    let mut message = Message::new(Full::new(request.body.clone()));
-    *message.method_mut() = Method::POST;
-    *message.uri_mut() = target(&request.url)?;
-    let headers = message.headers_mut();
-    *headers = request.headers;
     headers.remove(TRANSFER_ENCODING);
     headers.insert(HOST, host);
-    headers.insert(CONTENT_LENGTH, request.body.len().into());
+    headers.insert(CONTENT_LENGTH, body.len().into());
+    let mut message = Message::new(Full::new(body));
+    *message.method_mut() = Method::POST;
+    *message.uri_mut() = target(url)?;
+    *message.headers_mut() = headers;
     Ok(message)
 }
 
-/// Reads what is left of an answer. The connection comes back if it is known where the answer ends.
+/// Reads what is left of an answer, and says whether it is known where it ends.
 async fn read(
-    mut connection: Connection,
+    connection: &mut Connection,
     answer: Answer,
     keep: usize,
-    deadline: Instant,
-) -> (Response, Option<Connection>) {
+    time: Pin<&mut Sleep>,
+) -> (Response, bool) {
     let (head, mut incoming) = answer.into_parts();
-    let body = connection.read_body(&mut incoming, keep, deadline).await;
+    let body = connection.read_body(&mut incoming, keep, time).await;
     let is_clear = body.complete && !is_framed_twice(&head.headers);
     let response = Response::new(head.status).with_headers(head.headers).with_body(body.kept);
-    (response, is_clear.then_some(connection))
+    (response, is_clear)
 }
 
 /// Two lengths may mean two answers: the connection ends (RFC 9112, section 6.3).
@@ -271,13 +305,6 @@ fn spoke_first() -> TransportError {
 fn target(url: &EndpointUrl) -> Result<Uri, TransportError> {
     Uri::try_from(url.path_and_query())
         .map_err(|error| TransportError::because(TransportErrorKind::BlockedLiteral, error))
-}
-
-/// What connections are kept by: the origin, and what secures them. An origin has no `#`, so that no
-/// two of these run together.
-fn kept_by<'u>(url: &'u EndpointUrl, client: &Client) -> Cow<'u, str> {
-    let (origin, label) = (origin(url), client.label());
-    if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() }
 }
 
 /// Scheme, host and port, as the normalised URL begins.

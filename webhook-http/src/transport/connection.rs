@@ -9,10 +9,11 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Waker},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use bytes::Bytes;
+use futures_util::{FutureExt as _, task::AtomicWaker};
 use http::StatusCode;
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -22,8 +23,9 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    runtime::{Handle, Id},
     task::unconstrained,
-    time::{Instant, timeout_at},
+    time::Sleep,
 };
 use webhook_core::{TransportError, TransportErrorKind};
 
@@ -49,6 +51,26 @@ pub(super) struct Connection {
     driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     marks: Arc<Marks>,
     reused: bool,
+    caller: Arc<Caller>,
+    /// Wakes the caller.
+    waker: Waker,
+    /// Its socket is watched by this runtime, and serves no other.
+    runtime: Id,
+}
+
+/// Whoever waits for an answer, and nobody while the connection rests: handing over the next request
+/// wakes whom the driver has seen last.
+#[derive(Default)]
+struct Caller(AtomicWaker);
+
+impl Wake for Caller {
+    fn wake(self: Arc<Self>) {
+        self.0.wake();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.wake();
+    }
 }
 
 /// There is no answer.
@@ -83,30 +105,32 @@ impl Connection {
             .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
         // hyper tells the waiting exchange what went wrong; the future's own result repeats it.
         let driver = Box::pin(async move { drop(connection.await) });
-        Ok(Self { sender, driver: Some(driver), marks, reused: false })
+        let (caller, runtime) = (Arc::new(Caller::default()), Handle::current().id());
+        let waker = Waker::from(Arc::clone(&caller));
+        Ok(Self { sender, driver: Some(driver), marks, reused: false, caller, waker, runtime })
     }
 
     /// Sends `message` and waits for the head of its answer; interim answers are passed over.
     pub(super) async fn exchange(
         &mut self,
         message: Message,
-        deadline: Instant,
+        time: Pin<&mut Sleep>,
     ) -> Result<Answer, Unanswered> {
         self.marks.clear();
         let answer = self.sender.try_send_request(message);
-        match timeout_at(deadline, self.drive(answer)).await {
-            Ok(Ok(answer)) => {
+        match self.drive(answer, time).await {
+            Some(Ok(answer)) => {
                 self.marks.head_is_complete();
                 final_answer(answer)
             }
-            Ok(Err(mut error)) => match error.take_message() {
+            Some(Err(mut error)) => match error.take_message() {
                 Some(message) => {
                     let error = self.explain(error.into_error());
                     Err(Unanswered::NotWritten(Box::new(message), error))
                 }
                 None => Err(Unanswered::Failed(self.explain(error.into_error()))),
             },
-            Err(_) => {
+            None => {
                 let kind = TransportErrorKind::Timeout(self.marks.phase());
                 Err(Unanswered::Failed(TransportError::new(kind)))
             }
@@ -119,11 +143,17 @@ impl Connection {
         &mut self,
         incoming: &mut Incoming,
         keep: usize,
-        deadline: Instant,
+        time: Pin<&mut Sleep>,
     ) -> ReadBody {
         let mut kept = Vec::new();
-        let reading = self.drive(collect(incoming, keep, &mut kept));
-        let complete = timeout_at(deadline, reading).await.unwrap_or(false);
+        let complete = {
+            let mut reading = pin!(collect(incoming, keep, &mut kept));
+            // A short body has come with its head, and needs nothing more of the connection.
+            match reading.as_mut().now_or_never() {
+                Some(complete) => complete,
+                None => self.drive(reading, time).await.unwrap_or(false),
+            }
+        };
         ReadBody { kept, complete }
     }
 
@@ -136,29 +166,46 @@ impl Connection {
     /// unasked until then, an end or a stray byte, is seen before the next request is written, as
     /// soon as the runtime has noticed it: the driver reads first, and hands the request back.
     pub(super) fn rest(&mut self) -> bool {
-        // Nobody waits for an idle connection; the next exchange brings a waker.
-        self.poll_driver(&mut Context::from_waker(Waker::noop()));
+        if !self.sender.is_ready() {
+            self.poll_driver();
+        }
+        self.caller.0.take();
         self.reused = true;
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Waits for `step` while the connection reads and writes what it needs.
-    async fn drive<T>(&mut self, step: impl Future<Output = T>) -> T {
+    /// Whether this runtime is the one that watches its socket.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.runtime == Handle::current().id()
+    }
+
+    /// Waits for `step` while the connection reads and writes what it needs; in vain once the time
+    /// runs out.
+    async fn drive<T>(
+        &mut self,
+        step: impl Future<Output = T>,
+        mut time: Pin<&mut Sleep>,
+    ) -> Option<T> {
         // Only the driver can bring the step forward, and it has just been polled. So the step
         // needs no waker, which would wake this task once more for nothing, and no share of the
         // task's budget, which it could not be woken for. The driver does share the budget of the
         // caller's task: `Wire` bounds what one receiver can use of it.
         let mut step = pin!(unconstrained(step));
         poll_fn(|cx| {
-            self.poll_driver(cx);
-            step.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            self.caller.0.register(cx.waker());
+            self.poll_driver();
+            match step.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                // Whatever the driver has used of the budget: time runs out all the same.
+                Poll::Pending => pin!(unconstrained(time.as_mut())).poll(cx).map(|()| None),
+            }
         })
         .await
     }
 
-    fn poll_driver(&mut self, cx: &mut Context<'_>) {
+    fn poll_driver(&mut self) {
         if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(cx).is_ready()
+            && driver.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready()
         {
             // Dropped at once: it holds requests that were not taken, and gives them back.
             self.driver = None;
@@ -202,10 +249,13 @@ async fn collect(incoming: &mut Incoming, keep: usize, kept: &mut Vec<u8>) -> bo
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::sleep,
+    };
 
-    fn deadline() -> Instant {
-        Instant::now() + Duration::from_secs(30)
+    fn time() -> Pin<Box<Sleep>> {
+        Box::pin(sleep(Duration::from_secs(30)))
     }
 
     #[tokio::test]
@@ -214,7 +264,7 @@ mod tests {
         let mut connection = Connection::open(ours).await.unwrap();
         drop(theirs);
         let message = Message::new(Full::new("body".into()));
-        match connection.exchange(message, deadline()).await {
+        match connection.exchange(message, time().as_mut()).await {
             Err(Unanswered::NotWritten(message, _)) => {
                 assert_eq!(message.into_body().collect().await.unwrap().to_bytes(), "body");
             }
@@ -229,7 +279,7 @@ mod tests {
         assert!(connection.rest());
         theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let message = Message::new(Full::new("body".into()));
-        let result = connection.exchange(message, deadline()).await;
+        let result = connection.exchange(message, time().as_mut()).await;
         assert!(matches!(result, Err(Unanswered::NotWritten(..))));
         drop(connection);
         let mut written = Vec::new();
@@ -247,16 +297,16 @@ mod tests {
             ),
             body in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
         ) {
-            let mut request = webhook_core::Request::new(
-                "http://a.example:8080/x?y".parse().unwrap(), http::HeaderMap::new(), body.clone().into(),
-            );
+            let mut headers = http::HeaderMap::new();
             for (name, value) in &pairs {
                 let name = http::HeaderName::from_bytes(name.as_bytes());
                 if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_str(value)) {
-                    request.headers.insert(name, value);
+                    headers.insert(name, value);
                 }
             }
-            let written = written(super::super::compose(request).unwrap());
+            let url = "http://a.example:8080/x?y".parse().unwrap();
+            let message = super::super::compose(&url, headers, body.clone().into());
+            let written = written(message.unwrap());
             let end = written.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
             proptest::prop_assert_eq!(&written[end + 4..], &body[..]);
             let head = std::str::from_utf8(&written[..end]).unwrap();
@@ -276,7 +326,7 @@ mod tests {
         runtime.block_on(async {
             let (ours, mut theirs) = duplex(64 * 1024);
             let mut connection = Connection::open(ours).await.unwrap();
-            let soon = Instant::now() + Duration::from_millis(1);
+            let soon = pin!(sleep(Duration::from_millis(1)));
             // Nobody answers: the request is written, and the time runs out.
             let _ = connection.exchange(message, soon).await;
             drop(connection);

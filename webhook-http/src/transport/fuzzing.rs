@@ -1,6 +1,11 @@
 //! Exchanges on a stream that a fuzzer brings, instead of one that was dialled.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::pin::pin;
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep_until,
+};
 use webhook_core::{Request, Response, TransportError};
 
 use super::{
@@ -32,16 +37,17 @@ impl Line {
         mut self,
         request: Request,
     ) -> (Result<Response, TransportError>, Option<Self>) {
-        let (deadline, keep) = (deadline(request.timeout), request.max_response_body);
-        let message = match compose(request) {
+        let mut time = pin!(sleep_until(deadline(request.timeout)));
+        let message = match compose(&request.url, request.headers, request.body) {
             Ok(message) => message,
             Err(error) => return (Err(error), None),
         };
-        match self.0.exchange(message, deadline).await {
+        match self.0.exchange(message, time.as_mut()).await {
             Ok(answer) => {
-                let (response, connection) = read(self.0, answer, keep, deadline).await;
-                let rested = connection.and_then(|mut kept| kept.rest().then_some(Self(kept)));
-                (Ok(response), rested)
+                let keep = request.max_response_body;
+                let (response, is_clear) = read(&mut self.0, answer, keep, time).await;
+                let rested = is_clear && self.0.rest();
+                (Ok(response), rested.then_some(self))
             }
             Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => (Err(error), None),
         }

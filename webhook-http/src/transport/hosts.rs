@@ -4,7 +4,6 @@
 //! attempts at once, but together they would be an attack in our name.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -13,7 +12,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
-use url::Host;
 use webhook_core::{EndpointUrl, TransportError, TransportErrorKind};
 
 /// Once so many hosts are known, those where nobody is are forgotten.
@@ -43,8 +41,12 @@ impl Hosts {
         url: &EndpointUrl,
         deadline: Instant,
     ) -> Result<OwnedSemaphorePermit, TransportError> {
-        let turn = self.at(&name(url)).acquire_owned();
-        match timeout_at(deadline, turn).await {
+        let places = self.at(name(url));
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(place);
+        }
+        // Boxed: it is rare, and every exchange would carry its room.
+        match Box::pin(timeout_at(deadline, places.acquire_owned())).await {
             Ok(Ok(place)) => Ok(place),
             // Nobody closes it, so it is the time that ran out.
             _ => Err(TransportError::because(TransportErrorKind::Local, Full(self.most))),
@@ -67,10 +69,12 @@ impl Hosts {
 }
 
 /// The host as the URL names it, without its port: all ports of one host are one host.
-fn name(url: &EndpointUrl) -> Cow<'_, str> {
-    match url.host() {
-        Host::Domain(name) => name.into(),
-        address => address.to_string().into(),
+fn name(url: &EndpointUrl) -> &str {
+    let authority = url.authority();
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        // No port, or the end of an address in brackets.
+        _ => authority,
     }
 }
 
@@ -86,6 +90,19 @@ mod tests {
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(1)
+    }
+
+    #[test]
+    fn hosts_are_told_apart_by_name_or_address_and_not_by_port() {
+        for (text, expected) in [
+            ("https://a.example/x:1", "a.example"),
+            ("https://a.example:8443/", "a.example"),
+            ("https://192.0.2.1:8443/", "192.0.2.1"),
+            ("https://[2001:db8::1]/", "[2001:db8::1]"),
+            ("https://[2001:db8::1]:8443/", "[2001:db8::1]"),
+        ] {
+            assert_eq!(name(&url(text)), expected, "{text}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::{Handle, Id},
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 
@@ -42,17 +39,11 @@ struct Shelf {
 struct Idle {
     connection: Connection,
     since: Instant,
-    /// Its socket is watched by this runtime, and serves no other.
-    runtime: Id,
 }
 
 impl Idle {
     fn is_fresh(&self) -> bool {
         self.since.elapsed() < KEEP
-    }
-
-    fn is_at_home(&self) -> bool {
-        self.runtime == Handle::current().id()
     }
 }
 
@@ -61,7 +52,7 @@ impl Pool {
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         loop {
             let idle = self.pop(origin)?;
-            if idle.is_fresh() && idle.is_at_home() {
+            if idle.is_fresh() && idle.connection.is_at_home() {
                 return Some(idle.connection);
             }
         }
@@ -72,7 +63,7 @@ impl Pool {
         if !connection.rest() {
             return;
         }
-        let idle = Idle { connection, since: Instant::now(), runtime: Handle::current().id() };
+        let idle = Idle { connection, since: Instant::now() };
         let mut shelf = lock(&self.0);
         let overflow = shelf.push(origin, idle);
         let sweep = !std::mem::replace(&mut shelf.swept, true);

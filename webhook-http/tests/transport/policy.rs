@@ -46,12 +46,15 @@ async fn a_host_with_as_many_requests_as_it_may_have_gets_no_more() {
     let peer = Peer::bind().await;
     let open = HttpTransport::builder().dangerous_allow_private_addresses();
     let transport = open.max_per_host(1).build().unwrap();
-    let send = |path| transport.send(request(peer.url(path)));
+    let (first, next) = (request(peer.url("/a")), request(peer.url("/b")));
+    // Its time ends sooner, so that the first one does not make way in the same moment.
+    let sooner = next.timeout / 2;
+    let (first, next) = (transport.send(first), transport.send(next.with_timeout(sooner)));
     let receiver = async {
         let first = peer.accept().await;
         (first, peer.is_untouched().await)
     };
-    let (first, next, (_first, untouched)) = tokio::join!(send("/a"), send("/b"), receiver);
+    let (first, next, (_first, untouched)) = tokio::join!(first, next, receiver);
     assert!(matches!(first.unwrap_err().kind(), TransportErrorKind::Timeout(_)));
     let error = next.unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Local, "{error:?}");

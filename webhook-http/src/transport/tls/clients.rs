@@ -1,6 +1,7 @@
 //! One client for each way to secure connections.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -55,17 +56,19 @@ impl Clients {
     pub(in crate::transport) fn client(
         &self,
         tls: Option<&EndpointTls>,
-    ) -> Result<Client, TransportError> {
-        let Some(tls) = tls.filter(|tls| !tls.is_empty()) else { return Ok(self.common.clone()) };
+    ) -> Result<Cow<'_, Client>, TransportError> {
+        let Some(tls) = tls.filter(|tls| !tls.is_empty()) else {
+            return Ok(Cow::Borrowed(&self.common));
+        };
         let digest = digest(tls);
         if let Some(connector) = self.kept().get(&digest) {
-            return Ok(Client { connector, digest: Some(digest) });
+            return Ok(Cow::Owned(Client { connector, digest: Some(digest) }));
         }
         let config = Material::of(tls, &self.roots)
             .and_then(|material| Ok(config(self.least, material)?))
             .map_err(unusable)?;
         let connector = self.kept().add(digest, TlsConnector::from(Arc::new(config)));
-        Ok(Client { connector, digest: Some(digest) })
+        Ok(Cow::Owned(Client { connector, digest: Some(digest) }))
     }
 
     /// What a client for `tls` is made of.
