@@ -111,8 +111,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        takes: "all|send|durable|latency|fairness|flood [...]",
-        about: "measurements: how fast it is beside its limits, how late, and what some cost the others",
+        takes: "all|send|durable|latency|fairness|fan-out|workers|growth|start|verify|flood [...]",
+        about: "measurements: how fast it is beside its limits, how late, what some cost the others, what it takes",
         steps: &[ci::BENCH],
     },
     Verb { name: "demo", takes: "", about: "the main job, end to end", steps: &[ci::DEMO] },

@@ -8,20 +8,17 @@ pub(crate) mod hand;
 pub(crate) mod ours;
 mod sql;
 
-use std::{thread::available_parallelism, time::Duration};
-
-use serde::{Deserialize, Serialize};
-use tokio::process::Command;
-
 use crate::{
-    Failure, Options,
+    Failure,
+    bed::Bed,
+    child::{Build, ask},
     cost::{Cost, cpu_of_servers, median},
-    fairness::kind,
     latency::Latency,
-    place::Place,
-    receiver::Receiver,
+    machine::cores,
+    options::Options,
+    place::{Place, is_postgres, kind},
     report::{Goal, Report, Table},
-    sender::{self, Client},
+    send::{Sent, bare},
 };
 
 /// The part of the composite limit that has to be reached.
@@ -34,6 +31,9 @@ const TUNED: f64 = 20.0;
 /// Connections that the hand-tuned SQL holds, where more than one can write.
 const LANES: usize = 4;
 
+/// The most deliveries of which allocations are counted.
+const COUNTED: usize = 5_000;
+
 /// svix-server on the same work, on another machine: deliveries a second, CPU seconds for 10,000 of them
 /// (server, PostgreSQL and Redis), and what the bare loop did there.
 mod svix {
@@ -45,22 +45,6 @@ mod svix {
     pub(super) const TIMES: f64 = 20.0;
 }
 
-/// What deliveries took, in one process.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Work {
-    pub(crate) deliveries: usize,
-    pub(crate) took: Duration,
-    /// Seconds of CPU of that process.
-    pub(crate) cpu: f64,
-    pub(crate) peak_mib: f64,
-}
-
-impl Work {
-    fn per_second(&self) -> f64 {
-        self.deliveries as f64 / self.took.as_secs_f64().max(f64::EPSILON)
-    }
-}
-
 /// One in so many deliveries is made first and not timed: connections are made and statements prepared.
 const WARM_UP: usize = 20;
 
@@ -69,10 +53,11 @@ const fn with_warm_up(deliveries: usize) -> usize {
     deliveries + deliveries / WARM_UP
 }
 
-/// The same, with what others did for it.
+/// What deliveries took, everybody's part of it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Whole {
-    work: Work,
+pub(crate) struct Whole {
+    /// Of the process.
+    pub(crate) cost: Cost,
     /// Seconds of CPU of the database server, if it has one, warm-up included.
     server: f64,
     /// Seconds of CPU of the receiver, warm-up included.
@@ -80,24 +65,28 @@ struct Whole {
 }
 
 impl Whole {
-    fn per_second(&self) -> f64 {
-        self.work.per_second()
+    /// What the columns of [`figures`](Self::figures) are.
+    pub(crate) const COLUMNS: [&str; 6] =
+        ["per second", "CPU s/10k", "process's", "server's", "receiver's", "peak MiB"];
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.cost.per_second()
     }
 
     /// Seconds of CPU for 10,000 deliveries: of the process, the server and the receiver.
     fn cpu_per_10k(&self) -> [f64; 3] {
-        let all = with_warm_up(self.work.deliveries).max(1) as f64 / 1e4;
-        let timed = self.work.deliveries.max(1) as f64 / 1e4;
-        [self.work.cpu / timed, self.server / all, self.receiver / all]
+        let all = with_warm_up(self.cost.count).max(1) as f64 / 1e4;
+        let timed = self.cost.count.max(1) as f64 / 1e4;
+        [self.cost.cpu / timed, self.server / all, self.receiver / all]
     }
 
     fn all_per_10k(&self) -> f64 {
         self.cpu_per_10k().iter().sum()
     }
 
-    fn figures(&self) -> [f64; 6] {
+    pub(crate) fn figures(&self) -> [f64; 6] {
         let [process, server, receiver] = self.cpu_per_10k();
-        let peak = self.work.peak_mib;
+        let peak = self.cost.peak_mib;
         [self.per_second(), self.all_per_10k(), process, server, receiver, peak]
     }
 }
@@ -107,15 +96,17 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     for db in options.databases() {
         let measured = Measured::on(&db, options).await?;
         measured.tell(kind(&db), report);
+        let few = options.deliveries.min(COUNTED);
+        let counted = by_us(Build::Counting, &db, few, 1).await?.cost;
+        let title = format!("durable, {}, each delivery", kind(&db));
+        report.add_allocations(&title, &[("Webhooks, 1 endpoint", counted)]);
     }
     Ok(())
 }
 
 /// The middle one of each kind of run on one database.
 struct Measured {
-    bare: Cost,
-    /// Seconds of CPU per request of the receiver.
-    receiving: f64,
+    bare: Sent,
     ones: Whole,
     hundreds: Whole,
     one_endpoint: Whole,
@@ -126,20 +117,18 @@ impl Measured {
     async fn on(db: &str, options: &Options) -> Result<Self, Failure> {
         let count = options.deliveries;
         let lanes = if kind(db) == "sqlite" { 1 } else { LANES };
-        let (mut bare, mut ones, mut hundreds) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sent, mut ones, mut hundreds) = (Vec::new(), Vec::new(), Vec::new());
         let (mut one, mut hundred) = (Vec::new(), Vec::new());
         for _ in 0..options.runs {
-            bare.push(send_bare(options.requests).await?);
-            ones.push(by_hand(db, count.div_ceil(20), 1, 1).await?);
+            sent.push(bare(options.requests).await?);
+            ones.push(by_hand(db, count.div_ceil(10), 1, 1).await?);
             hundreds.push(by_hand(db, count, 100, lanes).await?);
-            one.push(by_us(db, count, 1).await?);
-            hundred.push(by_us(db, count, 100).await?);
+            one.push(by_us(Build::Plain, db, count, 1).await?);
+            hundred.push(by_us(Build::Plain, db, count, 100).await?);
         }
         let middle = |runs| median(runs, Whole::per_second).ok_or("no run");
-        let (bare, receiving) = median(bare, |(cost, _)| cost.per_cpu_second()).ok_or("no run")?;
         Ok(Self {
-            bare,
-            receiving,
+            bare: median(sent, |it| it.cost.per_cpu_second()).ok_or("no run")?,
             ones: middle(ones)?,
             hundreds: middle(hundreds)?,
             one_endpoint: middle(one)?,
@@ -149,18 +138,17 @@ impl Measured {
 
     /// Seconds of CPU that a delivery takes at least.
     fn necessary(&self) -> f64 {
-        1.0 / self.bare.per_cpu_second() + self.receiving + self.hundreds.all_per_10k() / 1e4
+        let Sent { cost, receiving } = self.bare;
+        1.0 / cost.per_cpu_second() + receiving + self.hundreds.all_per_10k() / 1e4
     }
 
     /// Deliveries a second, if nothing else were done.
     fn limit(&self) -> f64 {
-        available_parallelism().map_or(1, std::num::NonZero::get) as f64 / self.necessary()
+        cores() as f64 / self.necessary()
     }
 
     fn tell(&self, kind: &str, report: &mut Report) {
-        let columns =
-            ["per second", "CPU s/10k", "process's", "server's", "receiver's", "peak MiB"];
-        let mut table = Table::new(format!("durable, {kind}"), &columns);
+        let mut table = Table::new(format!("durable, {kind}"), &Whole::COLUMNS);
         table.row("SQL by hand, one by one", &self.ones.figures());
         table.row("SQL by hand, by hundreds", &self.hundreds.figures());
         table.row("Webhooks, 1 endpoint", &self.one_endpoint.figures());
@@ -178,13 +166,9 @@ impl Measured {
             report.judge(Goal::at_least(what, whole.per_second() / self.limit(), OF_LIMIT));
         }
         if is_postgres(kind) {
-            beside_svix(&self.bare, &self.one_endpoint, report);
+            beside_svix(&self.bare.cost, &self.one_endpoint, report);
         }
     }
-}
-
-fn is_postgres(kind: &str) -> bool {
-    kind.starts_with("postgres")
 }
 
 /// svix-server's figures, carried over by what the bare loop does here and did there.
@@ -198,16 +182,6 @@ fn beside_svix(bare: &Cost, ours: &Whole, report: &mut Report) {
     report.judge(Goal::at_most("part of svix-server's CPU", part, 1.0 / svix::TIMES));
 }
 
-/// What the bare loop costs, and seconds of CPU per request of the receiver.
-async fn send_bare(requests: usize) -> Result<(Cost, f64), Failure> {
-    let receiver = Receiver::start().await?;
-    let (url, root) = (receiver.url("sink"), None);
-    let task = sender::Task { client: Client::Bare, url, root, requests, at_once: 64 };
-    let cost = sender::send(&task).await?;
-    let seen = receiver.stop().await?;
-    Ok((cost, seen.cpu / seen.requests.max(1) as f64))
-}
-
 async fn by_hand(
     db: &str,
     deliveries: usize,
@@ -218,10 +192,10 @@ async fn by_hand(
     drop(place.store().await?);
     let before = cpu_of_servers(kind(db));
     let task = hand::Task { url: place.url(), deliveries, batch, lanes };
-    let work = in_a_process(hand::ROLE, &task).await;
+    let cost = ask(Build::Plain, hand::ROLE, &task).await;
     let server = cpu_of_servers(kind(db)) - before;
     place.clear().await?;
-    Ok(Whole { work: work?, server, receiver: 0.0 })
+    Ok(Whole { cost: cost?, server, receiver: 0.0 })
 }
 
 /// How long a single row takes to be stored on an idle database, one after the other.
@@ -241,36 +215,32 @@ pub(crate) async fn commit(db: &str, rows: usize) -> Result<Latency, Failure> {
     Ok(Latency::of(nanos))
 }
 
-async fn by_us(db: &str, deliveries: usize, endpoints: usize) -> Result<Whole, Failure> {
-    let place = Place::make(db, "ours").await?;
-    drop(place.store().await?);
-    let receiver = Receiver::start().await?;
-    let before = cpu_of_servers(kind(db));
-    let task = ours::Task {
-        db: place.url(),
-        receiver: receiver.url("sink"),
-        deliveries,
-        endpoints,
-        at_once: 256,
-    };
-    let work = in_a_process(ours::ROLE, &task).await;
-    let server = cpu_of_servers(kind(db)) - before;
-    let seen = receiver.stop().await?;
-    place.clear().await?;
-    let (work, all) = (work?, with_warm_up(deliveries));
-    if seen.requests < all {
-        return Err(format!("{} of {all} arrived", seen.requests).into());
-    }
-    Ok(Whole { work, server, receiver: seen.cpu })
+async fn by_us(
+    build: Build,
+    db: &str,
+    deliveries: usize,
+    endpoints: usize,
+) -> Result<Whole, Failure> {
+    let mut bed = Bed::make(db, "ours", endpoints).await?;
+    let whole = over(&mut bed, build, deliveries, endpoints).await;
+    bed.clear().await?;
+    whole
 }
 
-/// Has a process of its own do this.
-async fn in_a_process(role: &str, task: &impl Serialize) -> Result<Work, Failure> {
-    let mut child = Command::new(std::env::current_exe()?);
-    let output = child.args([role, &serde_json::to_string(task)?]);
-    let output = output.stderr(std::process::Stdio::inherit()).output().await?;
-    if !output.status.success() {
-        return Err(format!("the process `{role}` ended with {}", output.status).into());
+/// Has a process publish and deliver over so many endpoints of a bed.
+pub(crate) async fn over(
+    bed: &mut Bed,
+    build: Build,
+    deliveries: usize,
+    endpoints: usize,
+) -> Result<Whole, Failure> {
+    let before = (bed.receiver.seen().await?, cpu_of_servers(&bed.kind));
+    let task = ours::Task { db: bed.place.url(), deliveries, endpoints, at_once: 256 };
+    let cost = ask(build, ours::ROLE, &task).await?;
+    let after = (bed.receiver.seen().await?, cpu_of_servers(&bed.kind));
+    let (arrived, all) = (after.0.requests - before.0.requests, with_warm_up(deliveries));
+    if arrived < all {
+        return Err(format!("{arrived} of {all} arrived").into());
     }
-    Ok(serde_json::from_slice(&output.stdout)?)
+    Ok(Whole { cost, server: after.1 - before.1, receiver: after.0.cpu - before.0.cpu })
 }

@@ -4,17 +4,23 @@
 //!   second each?
 //! - All have more pending than can be delivered in the time. How much does each of the nine get?
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use webhook_registry::TenantId;
 
 use crate::{
-    Failure, Options,
-    fairness::{compare, kind, of},
+    Failure,
+    fairness::{compare, of},
     latency::{Latency, now},
-    load::Load,
+    load::{Load, Publishing, every},
+    options::Options,
+    place::kind,
+    report::{Goal, Report, Table},
     stage::Stage,
 };
+
+/// How long a run lasts, in seconds, unless it was said.
+const SECONDS: u64 = 20;
 
 const OTHERS: usize = 9;
 const FLOOD: usize = 50_000;
@@ -28,16 +34,15 @@ const ENOUGH: usize = 8_000;
 /// The least of its fair part that each must get.
 const LEAST: f64 = 0.5;
 
-/// Measures both, prints them, and answers whether they are as promised.
-pub(crate) async fn measure(options: &Options) -> Result<bool, Failure> {
-    println!("database {}, {} s a run", kind(&options.db), options.run.as_secs());
-    println!("{:<34} {:>8} {:>9} {:>9} {:>9}", "publish to receipt", "events", "p50", "p99", "max");
-    let without = late(options, false).await?;
-    let with = late(options, true).await?;
-    let mut good = compare("nine tenants, one floods", of(&without, "other")?, of(&with, "other")?);
-    good &= parts(options).await?;
-    println!("{}", if good { "fair" } else { "NOT FAIR" });
-    Ok(good)
+/// Measures both on each database.
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
+    for db in options.databases() {
+        let (without, with) = (late(&db, options, false).await?, late(&db, options, true).await?);
+        let pair = ("nine tenants, one floods", of(&without, "other")?, of(&with, "other")?);
+        compare(&format!("flood, {}, 1 run", kind(&db)), kind(&db), &[pair], report);
+        parts(&db, options, report).await?;
+    }
+    Ok(())
 }
 
 fn tenant(number: usize) -> Result<TenantId, Failure> {
@@ -53,30 +58,35 @@ async fn flood(stage: &Stage, at: Option<u64>) -> Result<(), Failure> {
     stage.publish_backlog(&tenant, &types, at).await
 }
 
-async fn late(options: &Options, with: bool) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(&options.db, if with { "flooded" } else { "dry" }).await?;
+async fn late(
+    db: &str,
+    options: &Options,
+    with: bool,
+) -> Result<BTreeMap<String, Latency>, Failure> {
+    let stage = Stage::set(db, if with { "flooded" } else { "dry" }).await?;
     let mut loads = Vec::new();
     for number in 0..OTHERS {
         let tenant = tenant(number)?;
         stage.listen(&tenant, "other", "tick").await?;
-        loads.push(Load { tenant, per_second: 20, event_type: |_| "tick".to_owned() });
+        let by = Publishing::Call(stage.webhooks().clone());
+        loads.push(Load { by, tenant, per_second: 20, event_type: every("tick") });
     }
     if with {
         flood(&stage, None).await?;
     }
-    stage.play(loads, options.run).await
+    stage.play(loads, options.run(SECONDS)).await
 }
 
 /// What each tenant gets of the first seconds, when all have enough.
-async fn parts(options: &Options) -> Result<bool, Failure> {
-    let stage = Stage::set(&options.db, "parts").await?;
+async fn parts(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
+    let stage = Stage::set(db, "parts").await?;
     for number in 0..OTHERS {
         let tenant = tenant(number)?;
         stage.listen(&tenant, &format!("tenant-{number}"), "tick").await?;
         stage.publish_backlog(&tenant, &vec!["tick".to_owned(); ENOUGH], Some(now())).await?;
     }
     flood(&stage, Some(now())).await?;
-    let seen = stage.deliver(options.run.min(MOST)).await?;
+    let seen = stage.deliver(options.run(SECONDS).min(MOST)).await?;
     let counts: Vec<_> = (0..OTHERS)
         .map(|number| seen.get(&format!("tenant-{number}")).map_or(0, |it| it.count))
         .collect();
@@ -86,16 +96,17 @@ async fn parts(options: &Options) -> Result<bool, Failure> {
         return Err("a tenant has nothing left to deliver: give it more, or less time".into());
     }
     let fair = total as f64 / (OTHERS + 1) as f64;
+    let mut table = Table::new(format!("parts, {}, 1 run", kind(db)), &["delivered", "of fair"]);
+    for (number, count) in counts.iter().enumerate() {
+        table.row(format!("tenant {number}"), &[*count as f64, *count as f64 / fair.max(1.0)]);
+    }
+    table.row("who floods", &[flooding as f64, flooding as f64 / fair.max(1.0)]);
+    report.add(table);
     let least = counts.iter().min().copied().unwrap_or_default() as f64 / fair.max(1.0);
-    let good = least >= LEAST;
-    println!("delivered to the nine {counts:?}, to the one that floods {flooding}");
-    println!(
-        "{:<34} {least:>8.2} (at least {LEAST:.1})  {}",
-        "  least part of the fair one",
-        if good { "ok" } else { "MISSED" }
-    );
-    Ok(good)
+    let what = format!("{}, flood: least part of the fair one", kind(db));
+    report.judge(Goal::at_least(what, least, LEAST));
+    Ok(())
 }
 
 /// In a longer time somebody would have delivered everything.
-const MOST: Duration = Duration::from_secs(4);
+const MOST: std::time::Duration = std::time::Duration::from_secs(4);

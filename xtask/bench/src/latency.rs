@@ -14,7 +14,7 @@ pub(crate) fn now() -> u64 {
 }
 
 /// What a receiver has seen, by the first part of the path.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Samples(BTreeMap<String, Vec<u64>>);
 
 impl Samples {

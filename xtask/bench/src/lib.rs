@@ -1,16 +1,22 @@
 //! Measurements: receiver, sender and database in processes of their own, on loopback.
 //!
-//! `xtask-bench VERB [--db sqlite|URL] [--seconds N] [--runs N] [--requests N] [--deliveries N] [--json FILE] [--short]`.
-//! What is judged is a ratio of figures of one call, on one machine and within minutes of each other;
-//! absolute figures are shown beside it. A short call measures as little as it can and judges nothing: it
-//! shows that measuring still works.
+//! `xtask-bench VERB [--db sqlite|URL[,URL]] [--seconds N] [--runs N] [--requests N] [--deliveries N]
+//! [--json FILE] [--markdown FILE] [--short]`. What is judged is a figure beside its limit of the same call,
+//! on one machine and within minutes of it; ratios are of the median of several runs, or the table says how
+//! many there were. A short call measures as little as it can and judges nothing: it shows that measuring
+//! still works.
 
+mod bed;
+mod child;
 mod cost;
+mod count;
 mod durable;
 mod fairness;
 mod flood;
 mod latency;
 mod load;
+mod machine;
+mod options;
 mod place;
 mod prompt;
 mod receiver;
@@ -19,8 +25,10 @@ mod send;
 mod sender;
 mod stage;
 
-use std::{env, error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, error::Error, process::ExitCode, time::Instant};
 
+use machine::Machine;
+use options::Options;
 use report::Report;
 
 /// A step that could not be measured.
@@ -45,99 +53,111 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The same in a program that counts its allocations: `counter` answers how many there were, and of how
+/// many bytes.
+pub fn main_counting(counter: fn() -> (f64, f64)) -> ExitCode {
+    count::count_with(counter);
+    main()
+}
+
 /// Answers whether everything is as it should be.
 async fn run(words: &[&str]) -> Result<bool, Failure> {
-    match *words {
-        [receiver::ROLE, ref options @ ..] => receiver::listen(options).await.map(|()| true),
-        [durable::hand::ROLE, task] => durable::hand::run(task).await.map(|()| true),
-        [durable::ours::ROLE, task] => durable::ours::run(task).await.map(|()| true),
-        [sender::ROLE, task] => sender::run(task).await.map(|()| true),
-        [verb, ref options @ ..] => measure(verb, &Options::read(options)?).await,
-        [] => Err(USAGE.into()),
+    let [first, rest @ ..] = words else { return Err(usage().into()) };
+    if let Some(verbs) = Verb::named(first) {
+        return measure(&verbs, *first == ALL, &Options::read(rest)?).await;
     }
-}
-
-const USAGE: &str = "usage: xtask-bench all|send|durable|latency|fairness|flood [--db sqlite|URL] [--seconds N] [--runs N] [--requests N] [--deliveries N] [--json FILE] [--short]";
-
-async fn measure(verb: &str, options: &Options) -> Result<bool, Failure> {
-    let mut report = Report::new(options.short);
-    let fair = match verb {
-        "all" => all(options, &mut report).await.map(|()| true),
-        "send" => send::measure(options, &mut report).await.map(|()| true),
-        "durable" => durable::measure(options, &mut report).await.map(|()| true),
-        "latency" => prompt::measure(options, &mut report).await.map(|()| true),
-        "fairness" => fairness::measure(options).await,
-        "flood" => flood::measure(options).await,
-        _ => Err(USAGE.into()),
+    let [task] = rest else { return Err(usage().into()) };
+    match *first {
+        receiver::ROLE => receiver::listen(task).await,
+        sender::ROLE => sender::run(task).await,
+        durable::hand::ROLE => durable::hand::run(task).await,
+        durable::ours::ROLE => durable::ours::run(task).await,
+        _ => Err(usage().into()),
     }?;
-    if let Some(path) = &options.json {
-        report.write(path)?;
-    }
-    Ok(options.short || (fair && report.all_hold()))
+    Ok(true)
 }
 
-/// Everything whose goals are ratios within one call.
-async fn all(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    send::measure(options, report).await?;
-    durable::measure(options, report).await?;
-    prompt::measure(options, report).await
+/// Something to measure.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Verb {
+    Send,
+    Durable,
+    Latency,
+    Fairness,
+    Flood,
 }
 
-/// What to measure on, and for how long.
-struct Options {
-    /// `sqlite`, or the URL of a server on which databases may be created.
-    db: String,
-    /// How long each run lasts, of those that last a time.
-    run: Duration,
-    /// How often each is measured; medians count.
-    runs: usize,
-    /// How many requests each run sends, of those that count.
-    requests: usize,
-    /// How many deliveries each run makes.
-    deliveries: usize,
-    /// Where the figures go, for programs.
-    json: Option<PathBuf>,
-    /// Whether it is only to be seen that measuring works.
-    short: bool,
-}
+/// Everything that there are goals for.
+const ALL: &str = "all";
 
-impl Options {
-    /// Each database to measure on: `--db` may name several, separated by commas.
-    fn databases(&self) -> Vec<String> {
-        self.db.split(',').map(str::to_owned).collect()
-    }
+impl Verb {
+    const EACH: [Self; 5] = [
+        Self::Send,
+        Self::Durable,
+        Self::Latency,
+        Self::Fairness,
+        Self::Flood,
+    ];
 
-    fn read(words: &[&str]) -> Result<Self, Failure> {
-        let mut options = Self {
-            db: "sqlite".into(),
-            run: Duration::from_secs(60),
-            runs: 3,
-            requests: 200_000,
-            deliveries: 50_000,
-            json: None,
-            short: false,
-        };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            if *word == "--short" {
-                let run = Duration::from_secs(1);
-                options =
-                    Self { run, runs: 1, requests: 200, deliveries: 200, short: true, ..options };
-                continue;
-            }
-            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-            match *word {
-                "--db" => options.db = (*value).to_owned(),
-                "--runs" => options.runs = value.parse()?,
-                "--requests" => options.requests = value.parse()?,
-                "--deliveries" => options.deliveries = value.parse()?,
-                "--json" => options.json = Some(value.into()),
-                "--seconds" => options.run = Duration::from_secs(value.parse()?),
-                _ => return Err(format!("unknown option {word}").into()),
-            }
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Durable => "durable",
+            Self::Latency => "latency",
+            Self::Fairness => "fairness",
+            Self::Flood => "flood",
         }
-        Ok(options)
     }
+
+    /// What a word asks for.
+    fn named(word: &str) -> Option<Vec<Self>> {
+        match word {
+            // It takes long, and has no goal of its own beside `fairness`.
+            ALL => Some(Self::EACH.into_iter().filter(|verb| *verb != Self::Flood).collect()),
+            _ => Self::EACH.into_iter().find(|verb| verb.name() == word).map(|verb| vec![verb]),
+        }
+    }
+
+    /// Whether one database is enough, where everything is asked for at once.
+    const fn wants_one(self) -> bool {
+        matches!(self, Self::Fairness)
+    }
+
+    async fn measure(self, options: &Options, report: &mut Report) -> Result<(), Failure> {
+        match self {
+            Self::Send => send::measure(options, report).await,
+            Self::Durable => durable::measure(options, report).await,
+            Self::Latency => prompt::measure(options, report).await,
+            Self::Fairness => fairness::measure(options, report).await,
+            Self::Flood => flood::measure(options, report).await,
+        }
+    }
+}
+
+fn usage() -> String {
+    let names: Vec<_> = Verb::EACH.into_iter().map(Verb::name).collect();
+    format!("usage: xtask-bench {ALL}|{} {}", names.join("|"), Options::USAGE)
+}
+
+/// Measures, and answers whether what was judged holds.
+async fn measure(verbs: &[Verb], is_all: bool, options: &Options) -> Result<bool, Failure> {
+    let mut report = Report::new(Machine::here(options).await?, options.short);
+    for verb in verbs {
+        let begun = Instant::now();
+        let one = if is_all && verb.wants_one() { options.on_one() } else { options.clone() };
+        if let Err(error) = verb.measure(&one, &mut report).await {
+            report.broke(format!("{}: {error}", verb.name()));
+        }
+        report.part(verb.name(), begun.elapsed());
+    }
+    report.sum_up();
+    if let Some(path) = &options.json {
+        report.write_json(path)?;
+    }
+    if let Some(path) = &options.markdown {
+        report.write_markdown(path)?;
+    }
+    Ok(report.is_whole() && (options.short || report.all_hold()))
 }
 
 #[cfg(test)]
@@ -145,11 +165,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_read_or_refused() {
-        let options = Options::read(&["--db", "postgres://x", "--seconds", "5"]).unwrap();
-        assert_eq!((options.db.as_str(), options.run.as_secs()), ("postgres://x", 5));
-        for bad in [&["--db"][..], &["--seconds", "x"], &["--what", "1"]] {
-            assert!(Options::read(bad).is_err(), "{bad:?}");
+    fn a_word_asks_for_one_thing_or_for_all_that_has_goals() {
+        assert_eq!(Verb::named("send"), Some(vec![Verb::Send]));
+        assert_eq!(Verb::named("what"), None);
+        assert_eq!(Verb::named(ALL).map(|verbs| verbs.len()), Some(Verb::EACH.len() - 1));
+        for role in [sender::ROLE, receiver::ROLE] {
+            assert_eq!(Verb::named(role), None, "a role is no verb");
         }
     }
 }

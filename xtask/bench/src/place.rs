@@ -42,16 +42,31 @@ impl Place {
 
     pub(crate) async fn clear(self) -> Result<(), Failure> {
         match self.server {
-            Some((db, name)) => execute(&db, &format!("DROP DATABASE {name}")).await,
+            Some((db, name)) => {
+                // PostgreSQL refuses while somebody is connected, and pools close when they like.
+                let all_the_same = if is_postgres(&db) { " WITH (FORCE)" } else { "" };
+                execute(&db, &format!("DROP DATABASE {name}{all_the_same}")).await
+            }
             None => Ok(()),
         }
     }
 }
 
-async fn execute(db: &str, sql: &str) -> Result<(), Failure> {
+/// Executes one statement, or several where the database knows that.
+pub(crate) async fn execute(db: &str, sql: &str) -> Result<(), Failure> {
     let database = Database::connect(db).await?;
     database.execute_unprepared(sql).await?;
     Ok(database.close().await?)
+}
+
+/// What kind of database it is, in a word.
+pub(crate) fn kind(db: &str) -> &str {
+    db.split(':').next().unwrap_or(db)
+}
+
+/// Whether its words are those of PostgreSQL.
+pub(crate) fn is_postgres(db: &str) -> bool {
+    kind(db).starts_with("postgres")
 }
 
 /// The URL without its database.

@@ -1,20 +1,27 @@
 //! How soon: from publish to receipt, and from the due time of a retry to its receipt.
 
-use std::time::Duration;
+mod outbox;
+
+use std::sync::Arc;
 
 use webhook_registry::{NewEndpoint, TenantId};
 
 use crate::{
-    Failure, Options,
+    Failure,
     durable::commit,
-    fairness::{kind, of},
-    load::Load,
-    report::{Goal, Report, Table},
+    fairness::of,
+    load::{Load, Publishing, every},
+    options::Options,
+    place::{is_postgres, kind},
+    report::{Goal, Report, Table, ms},
     stage::Stage,
 };
 
 /// Events a second.
 const RATE: u32 = 200;
+
+/// How long a run lasts, in seconds, unless it was said.
+const SECONDS: u64 = 15;
 
 /// Endpoints that refuse each event once: so many that none of them fails so often in a row that it is left
 /// alone.
@@ -33,12 +40,15 @@ const MOST_LATE: f64 = 50.0;
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
     for db in options.databases() {
         on(&db, options, report).await?;
+        if is_postgres(&db) || options.short {
+            outbox::measure(&db, options, report).await?;
+        }
     }
     Ok(())
 }
 
 async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
-    let commit = commit(db, if options.short { 20 } else { 2_000 }).await?;
+    let commit = commit(db, options.size(2_000, 20)).await?;
     let stage = Stage::set(db, "prompt").await?;
     let tenant = TenantId::default();
     stage.listen(&tenant, "healthy", "tick").await?;
@@ -47,24 +57,23 @@ async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Fail
         let again = again.events([format!("again.{number}")]);
         stage.register(again.retry("1s jitter 0%")).await?;
     }
-    let load = |per_second, event_type| Load { tenant: tenant.clone(), per_second, event_type };
+    let by = Publishing::Call(stage.webhooks().clone());
+    let load = |per_second, event_type| {
+        let (by, tenant) = (by.clone(), tenant.clone());
+        Load { by, tenant, per_second, event_type }
+    };
     let loads = vec![
-        load(RATE, |_| "tick".to_owned()),
-        load(RATE / 10, |n| format!("again.{}", n % REFUSING)),
+        load(RATE, every("tick")),
+        load(RATE / 10, Arc::new(|n| format!("again.{}", n % REFUSING))),
     ];
-    let seen = stage.play(loads, options.run).await?;
+    let seen = stage.play(loads, options.run(SECONDS)).await?;
     let (first, late) = (of(&seen, "healthy")?, of(&seen, "again")?);
 
     let kind = kind(db);
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    let mut table = Table::new(
-        format!("latency at {RATE}/s, {kind}"),
-        &["count", "p50 ms", "p99 ms", "max ms"],
-    );
-    let row = |it: &crate::latency::Latency| [it.count as f64, ms(it.p50), ms(it.p99), ms(it.max)];
-    table.row("one row, one commit", &row(&commit));
-    table.row("publish to receipt", &row(&first));
-    table.row("retry, after its due time", &row(&late));
+    let mut table = Table::of_latencies(format!("latency at {RATE}/s, {kind}, 1 run"));
+    table.latency("one row, one commit", &commit);
+    table.latency("publish to receipt", &first);
+    table.latency("retry, after its due time", &late);
     report.add(table);
     report.judge(Goal::at_most(format!("{kind}: p50, ms"), ms(first.p50), MOST_P50));
     report.judge(Goal::at_most(format!("{kind}: p99, ms"), ms(first.p99), MOST_P99));

@@ -2,17 +2,16 @@
 //!
 //! `/dead` is never answered, `/slow` after five seconds, `/again` at first with 503, and how late it comes
 //! again is noted ([`WAIT`] is how late it should). All else is answered at once. What comes to `/sink` is only
-//! counted: there the receiver should cost as little as it can. It prints where it is, and when its
-//! standard input ends, what it has seen.
+//! counted: there the receiver should cost as little as it can. It prints where it is; for each line that it
+//! is told, and when its standard input ends, what it has seen.
 
 use std::{
     collections::BTreeMap,
-    process::Stdio,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
@@ -23,12 +22,12 @@ use tokio::{
         BufReader,
     },
     net::TcpListener,
-    process::{Child, ChildStdin, ChildStdout, Command},
 };
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     Failure,
+    child::{Build, Talk},
     cost::{cpu_of_this_process, peak_memory},
     latency::{Latency, Samples, now},
 };
@@ -39,9 +38,11 @@ const WAIT: Duration = Duration::from_secs(1);
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
 
-/// The role of the child process; [`TLS`] may follow.
+/// The role of the child process; whether it speaks TLS is its task.
 pub(crate) const ROLE: &str = "receiver";
-const TLS: &str = "tls";
+
+/// How long what has to arrive may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long `/slow` takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
@@ -61,6 +62,8 @@ pub(crate) struct Seen {
     pub(crate) classes: BTreeMap<String, Latency>,
     /// All of them.
     pub(crate) requests: usize,
+    /// When the latest of all came, in nanoseconds of Unix time; 0 before there is one.
+    pub(crate) latest: u64,
     /// Seconds of CPU.
     pub(crate) cpu: f64,
     pub(crate) peak_mib: f64,
@@ -73,9 +76,22 @@ struct Book {
     /// When each event came to `/again` for the first time, by when it was published.
     refused: Mutex<BTreeMap<u64, u64>>,
     requests: AtomicUsize,
+    latest: AtomicU64,
 }
 
 impl Book {
+    /// What has come so far.
+    fn seen(&self) -> Seen {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Seen {
+            classes: samples.sum_up(),
+            requests: self.requests.load(Relaxed),
+            latest: self.latest.load(Relaxed),
+            cpu: cpu_of_this_process(),
+            peak_mib: peak_memory(),
+        }
+    }
+
     /// Notes an event that was published then. Answers with what to say.
     fn take(&self, class: &str, at: u64) -> &'static [u8] {
         let since = match class {
@@ -98,24 +114,23 @@ impl Book {
 }
 
 /// The role of the child process.
-pub(crate) async fn listen(options: &[&str]) -> Result<(), Failure> {
-    let secured = options.contains(&TLS).then(certified).transpose()?;
+pub(crate) async fn listen(task: &str) -> Result<(), Failure> {
+    let secured: bool = serde_json::from_str(task)?;
+    let secured = secured.then(certified).transpose()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (acceptor, root) = secured.unzip();
     let place = Place { port: listener.local_addr()?.port(), root };
     println!("{}", serde_json::to_string(&place)?);
     let book = Arc::new(Book::default());
     tokio::spawn(accept(listener, acceptor, Arc::clone(&book)));
-    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
-    let samples = std::mem::take(&mut *book.samples.lock().unwrap_or_else(PoisonError::into_inner));
-    let seen = Seen {
-        classes: samples.sum_up(),
-        requests: book.requests.load(Relaxed),
-        cpu: cpu_of_this_process(),
-        peak_mib: peak_memory(),
-    };
-    println!("{}", serde_json::to_string(&seen)?);
-    Ok(())
+    let mut asked = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        let is_over = asked.next_line().await?.is_none();
+        println!("{}", serde_json::to_string(&book.seen())?);
+        if is_over {
+            return Ok(());
+        }
+    }
 }
 
 /// A server for 127.0.0.1, and the root to trust.
@@ -155,6 +170,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, book: &Book) {
     let mut bytes = Vec::new();
     while let Some((class, at)) = next_request(&mut stream, &mut bytes).await {
         book.requests.fetch_add(1, Relaxed);
+        book.latest.store(now(), Relaxed);
         let answer = at.map_or(OK, |at| book.take(&class, at));
         match class.as_str() {
             "dead" => std::future::pending().await,
@@ -203,37 +219,26 @@ fn published_at(body: &[u8]) -> Option<u64> {
 }
 
 /// A receiver at work.
+#[derive(Debug)]
 pub(crate) struct Receiver {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    process: Talk,
     place: Place,
 }
 
 impl Receiver {
     pub(crate) async fn start() -> Result<Self, Failure> {
-        Self::start_with(&[]).await
+        Self::start_with(false).await
     }
 
     /// One that speaks TLS.
     pub(crate) async fn start_secured() -> Result<Self, Failure> {
-        Self::start_with(&[TLS]).await
+        Self::start_with(true).await
     }
 
-    async fn start_with(options: &[&str]) -> Result<Self, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg(ROLE)
-            .args(options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn()?;
-        let input = child.stdin.take().ok_or("no standard input")?;
-        let mut output = BufReader::new(child.stdout.take().ok_or("no standard output")?);
-        let mut line = String::new();
-        output.read_line(&mut line).await?;
-        Ok(Self { child, input, output, place: serde_json::from_str(&line)? })
+    async fn start_with(secured: bool) -> Result<Self, Failure> {
+        let mut process = Talk::begin(Build::Plain, ROLE, &secured).await?;
+        let place = process.hear().await?;
+        Ok(Self { process, place })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -246,13 +251,33 @@ impl Receiver {
         self.place.root.clone()
     }
 
+    /// What it has seen so far.
+    pub(crate) async fn seen(&mut self) -> Result<Seen, Failure> {
+        self.process.ask().await
+    }
+
+    /// Waits until so many requests have come, looking again after each `pause`; for a minute at most.
+    pub(crate) async fn wait_for(
+        &mut self,
+        requests: usize,
+        pause: Duration,
+    ) -> Result<Seen, Failure> {
+        let begun = Instant::now();
+        loop {
+            let seen = self.seen().await?;
+            if seen.requests >= requests {
+                return Ok(seen);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("{} of {requests} arrived", seen.requests).into());
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// Stops it and answers what it has seen.
-    pub(crate) async fn stop(mut self) -> Result<Seen, Failure> {
-        drop(self.input);
-        let mut line = String::new();
-        self.output.read_line(&mut line).await?;
-        self.child.wait().await?;
-        Ok(serde_json::from_str(&line)?)
+    pub(crate) async fn stop(self) -> Result<Seen, Failure> {
+        self.process.end().await
     }
 }
 

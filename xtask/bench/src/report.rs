@@ -1,38 +1,48 @@
 //! What was measured: a table for people, JSON for programs, and whether each goal is met.
 
-use std::{fmt::Write as _, path::Path};
+mod chart;
+mod markdown;
+
+use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use serde::Serialize;
 
-use crate::Failure;
+use crate::{Failure, cost::Cost, latency::Latency, machine::Machine};
 
 /// All figures of a call.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// Whether it is only to be seen that measuring works: then nothing is judged.
     short: bool,
-    pub(crate) tables: Vec<Table>,
-    pub(crate) goals: Vec<Goal>,
+    machine: Machine,
+    tables: Vec<Table>,
+    goals: Vec<Goal>,
+    /// What could not be measured here, and why.
+    left_out: Vec<String>,
+    /// Which parts ended before they were measured, and why.
+    broken: Vec<String>,
+    /// How long each part took, in seconds.
+    parts: Vec<(String, f64)>,
 }
 
 /// Figures side by side.
 #[derive(Debug, Serialize)]
 pub(crate) struct Table {
-    pub(crate) title: String,
-    pub(crate) columns: Vec<String>,
+    title: String,
+    columns: Vec<String>,
     /// Each with its name.
-    pub(crate) rows: Vec<(String, Vec<f64>)>,
+    rows: Vec<(String, Vec<f64>)>,
 }
 
 /// A figure, and what it has to be.
 #[derive(Debug, Serialize)]
 pub(crate) struct Goal {
-    pub(crate) what: String,
-    pub(crate) figure: f64,
-    pub(crate) wanted: f64,
+    what: String,
+    figure: f64,
+    wanted: f64,
     /// Whether it has to be at least that, or at most.
-    pub(crate) at_least: bool,
-    pub(crate) holds: bool,
+    at_least: bool,
+    holds: bool,
 }
 
 impl Goal {
@@ -43,6 +53,18 @@ impl Goal {
     pub(crate) fn at_most(what: impl Into<String>, figure: f64, wanted: f64) -> Self {
         Self { what: what.into(), figure, wanted, at_least: false, holds: figure <= wanted }
     }
+
+    /// What is wanted, in words.
+    fn bound(&self) -> String {
+        let words = if self.at_least { "at least" } else { "at most" };
+        format!("{words} {}", number(self.wanted))
+    }
+
+    /// How much better than wanted it is: 1 where it just holds.
+    fn margin(&self) -> f64 {
+        let (figure, wanted) = (self.figure.max(f64::EPSILON), self.wanted.max(f64::EPSILON));
+        if self.at_least { figure / wanted } else { wanted / figure }
+    }
 }
 
 impl Table {
@@ -51,17 +73,26 @@ impl Table {
         Self { title: title.into(), columns, rows: Vec::new() }
     }
 
+    /// One of latencies, each a [`latency`](Self::latency).
+    pub(crate) fn of_latencies(title: impl Into<String>) -> Self {
+        Self::new(title, &["count", "p50 ms", "p99 ms", "max ms"])
+    }
+
     pub(crate) fn row(&mut self, name: impl Into<String>, figures: &[f64]) {
         self.rows.push((name.into(), figures.to_vec()));
     }
 
+    pub(crate) fn latency(&mut self, name: impl Into<String>, it: &Latency) {
+        self.row(name, &[it.count as f64, ms(it.p50), ms(it.p99), ms(it.max)]);
+    }
+
     fn to_text(&self) -> String {
-        let mut text = format!("\n{:<28}", self.title);
+        let mut text = format!("\n{:<34}", self.title);
         for column in &self.columns {
             let _ = write!(text, " {column:>13}");
         }
         for (name, figures) in &self.rows {
-            let _ = write!(text, "\n{name:<28}");
+            let _ = write!(text, "\n{name:<34}");
             for figure in figures {
                 let _ = write!(text, " {:>13}", number(*figure));
             }
@@ -72,8 +103,9 @@ impl Table {
 
 impl Report {
     /// Nothing yet; of a short call, nothing is judged.
-    pub(crate) fn new(short: bool) -> Self {
-        Self { short, ..Self::default() }
+    pub(crate) fn new(machine: Machine, short: bool) -> Self {
+        let (tables, goals, left_out, broken, parts) = Default::default();
+        Self { short, machine, tables, goals, left_out, broken, parts }
     }
 
     /// Adds a table, and shows it at once: a whole call takes minutes.
@@ -82,49 +114,111 @@ impl Report {
         self.tables.push(table);
     }
 
+    /// Adds a table of what each allocates, where that was counted.
+    pub(crate) fn add_allocations(&mut self, title: &str, costs: &[(&str, Cost)]) {
+        let mut table = Table::new(title, &["allocations", "KiB allocated"]);
+        for (name, cost) in costs {
+            table.row(*name, &cost.allocations_each());
+        }
+        self.add(table);
+    }
+
     /// Adds a goal, and shows it.
     pub(crate) fn judge(&mut self, goal: Goal) {
         if self.short {
             return;
         }
-        let (word, bound) = (
-            if goal.holds { "ok" } else { "MISSED" },
-            if goal.at_least { "at least" } else { "at most" },
-        );
-        println!(
-            "  {:<58} {:>9}  {bound} {}  {word}",
-            goal.what,
-            number(goal.figure),
-            number(goal.wanted)
-        );
+        let word = if goal.holds { "ok" } else { "MISSED" };
+        println!("  {:<62} {:>9}  {:<16} {word}", goal.what, number(goal.figure), goal.bound());
         self.goals.push(goal);
+    }
+
+    /// Says that something is not measured here.
+    pub(crate) fn leave_out(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        println!("left out: {what}");
+        self.left_out.push(what);
+    }
+
+    /// Says that a part could not be measured to its end; the others go on.
+    pub(crate) fn broke(&mut self, what: String) {
+        println!("BROKEN {what}");
+        self.broken.push(what);
+    }
+
+    /// Notes how long a part took.
+    pub(crate) fn part(&mut self, name: &str, took: Duration) {
+        self.parts.push((name.to_owned(), took.as_secs_f64()));
+    }
+
+    /// Shows what it came to.
+    pub(crate) fn sum_up(&self) {
+        let parts = self.parts.iter().map(|(name, took)| format!("{name} {took:.0} s"));
+        println!("\ntook: {}", parts.collect::<Vec<_>>().join(", "));
+        let missed: Vec<_> = self.goals.iter().filter(|goal| !goal.holds).collect();
+        println!("{} of {} goals hold", self.goals.len() - missed.len(), self.goals.len());
+        for what in &self.broken {
+            println!("  BROKEN {what}");
+        }
+        for goal in missed {
+            println!("  MISSED {}: {}, {}", goal.what, number(goal.figure), goal.bound());
+        }
+    }
+
+    /// Whether every part came to its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.broken.is_empty()
     }
 
     pub(crate) fn all_hold(&self) -> bool {
         self.goals.iter().all(|goal| goal.holds)
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        Ok(std::fs::write(path, serde_json::to_string_pretty(self)?)?)
+    /// Writes it for programs, and beside it the chart.
+    pub(crate) fn write_json(&self, path: &Path) -> Result<(), Failure> {
+        write(path, &serde_json::to_string_pretty(self)?)?;
+        write(&path.with_extension("svg"), &chart::of(&self.goals))
     }
+
+    /// Writes the goals for people to read.
+    pub(crate) fn write_markdown(&self, path: &Path) -> Result<(), Failure> {
+        write(path, &markdown::of(&self.machine, &self.goals))
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(fs::write(path, text)?)
+}
+
+/// In milliseconds.
+pub(crate) const fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Three digits that say something.
 fn number(value: f64) -> String {
     match value.abs() {
-        size if size >= 1000.0 => {
-            let digits = format!("{value:.0}");
-            let (head, tail) = digits.split_at(digits.len() - 3);
-            format!("{head},{tail}")
-        }
+        size if size >= 1000.0 => grouped(&format!("{value:.0}")),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 0.0995 || size == 0.0 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
     }
+}
+
+/// With a comma after every third digit from the end.
+fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -134,6 +228,7 @@ mod tests {
     #[test]
     fn figures_have_three_digits_that_say_something() {
         for (value, told) in [
+            (5_084_512.4, "5,084,512"),
             (84_512.4, "84,512"),
             (123.4, "123"),
             (12.34, "12.3"),
@@ -150,5 +245,20 @@ mod tests {
     fn a_goal_holds_or_is_missed() {
         assert!(Goal::at_least("rate", 0.9, 0.9).holds && Goal::at_most("time", 1.0, 1.5).holds);
         assert!(!Goal::at_least("rate", 0.8, 0.9).holds && !Goal::at_most("time", 2.0, 1.5).holds);
+        assert_eq!(Goal::at_most("time", 1.0, 1.5).margin(), 1.5);
+        assert_eq!(Goal::at_least("rate", 0.5, 1.0).margin(), 0.5);
+    }
+
+    #[test]
+    fn a_report_is_written_with_its_chart_and_for_people() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut report = Report::new(Machine::default(), false);
+        report.judge(Goal::at_least("rate", 1.0, 0.5));
+        report.write_json(&folder.path().join("deep/report.json")).unwrap();
+        report.write_markdown(&folder.path().join("goals.md")).unwrap();
+        for written in ["deep/report.json", "deep/report.svg", "goals.md"] {
+            let text = fs::read_to_string(folder.path().join(written)).unwrap();
+            assert!(text.contains("rate"), "{written}");
+        }
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Failure, Options,
+    Failure,
+    child::Build,
     cost::{Cost, median},
+    options::Options,
     receiver::Receiver,
-    report::{Goal, Report, Table},
+    report::{Goal, Report, Table, ms},
     sender::{Client, Task, send},
 };
 
@@ -21,61 +23,80 @@ const TIMES_PEER: f64 = 1.6;
 const CLIENTS: [(Client, &str); 3] =
     [(Client::Bare, "bare hyper"), (Client::Ours, "Publisher"), (Client::Peer, "reqwest")];
 
+/// The most requests of which allocations are counted: they differ little from one to the next.
+const COUNTED: usize = 20_000;
+
 /// Measures all clients in turn, over and over, so that a slow minute is everybody's.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
     for secured in [false, true] {
-        let mut costs: BTreeMap<&str, Vec<Cost>> = BTreeMap::new();
-        let mut receiving: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let mut sent: BTreeMap<&str, Vec<Sent>> = BTreeMap::new();
         for _ in 0..options.runs {
             for (client, name) in CLIENTS {
-                let (cost, receiver) = one(client, secured, options.requests).await?;
-                costs.entry(name).or_default().push(cost);
-                receiving.entry(name).or_default().push(receiver);
+                let one = once(Build::Plain, client, secured, options.requests).await?;
+                sent.entry(name).or_default().push(one);
             }
         }
-        let how = if secured { "send now, over TLS" } else { "send now" };
-        tell(how, &costs, &receiving, report)?;
+        tell(if secured { "send now, over TLS" } else { "send now" }, sent, report)?;
     }
+    let mut counted = Vec::new();
+    for (client, name) in CLIENTS {
+        let requests = options.requests.min(COUNTED);
+        counted.push((name, once(Build::Counting, client, false, requests).await?.cost));
+    }
+    report.add_allocations("send now, each request", &counted);
     Ok(())
 }
 
-/// What the sender used, and seconds of CPU per request of the receiver.
-async fn one(client: Client, secured: bool, requests: usize) -> Result<(Cost, f64), Failure> {
+/// What so many requests took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) cost: Cost,
+    /// Seconds of CPU of the receiver, for each of them.
+    pub(crate) receiving: f64,
+}
+
+/// Sends over plain HTTP as the bare loop does.
+pub(crate) async fn bare(requests: usize) -> Result<Sent, Failure> {
+    once(Build::Plain, Client::Bare, false, requests).await
+}
+
+async fn once(
+    build: Build,
+    client: Client,
+    secured: bool,
+    requests: usize,
+) -> Result<Sent, Failure> {
     let receiver =
         if secured { Receiver::start_secured().await? } else { Receiver::start().await? };
     let (url, root) = (receiver.url("sink"), receiver.root());
-    let cost = send(&Task { client, url, root, requests, at_once: AT_ONCE }).await?;
+    let cost = send(build, &Task { client, url, root, requests, at_once: AT_ONCE }).await?;
     let seen = receiver.stop().await?;
-    Ok((cost, seen.cpu / seen.requests.max(1) as f64))
+    Ok(Sent { cost, receiving: seen.cpu / seen.requests.max(1) as f64 })
 }
 
 fn tell(
     how: &str,
-    costs: &BTreeMap<&str, Vec<Cost>>,
-    receiving: &BTreeMap<&str, Vec<f64>>,
+    mut sent: BTreeMap<&str, Vec<Sent>>,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let columns =
-        ["per second", "per CPU s", "CPU s/100k", "receiver's", "p50 ms", "p99 ms", "peak MiB"];
+        ["per second", "per CPU s", "CPU s/10k", "receiver's", "p50 ms", "p99 ms", "peak MiB"];
     let mut table = Table::new(how, &columns);
     let mut rates = BTreeMap::new();
     for (_, name) in CLIENTS {
-        let all = costs.get(name).cloned().unwrap_or_default();
-        let cost = median(all, Cost::per_cpu_second).ok_or("nothing was measured")?;
-        let receiver = median(receiving.get(name).cloned().unwrap_or_default(), |it| *it);
-        let hundred_thousand = |per_request: f64| per_request * 1e5;
-        table.row(
-            name,
-            &[
-                cost.per_second(),
-                cost.per_cpu_second(),
-                hundred_thousand(1.0 / cost.per_cpu_second()),
-                hundred_thousand(receiver.unwrap_or_default()),
-                cost.p50.as_secs_f64() * 1e3,
-                cost.p99.as_secs_f64() * 1e3,
-                cost.peak_mib,
-            ],
-        );
+        let all = sent.remove(name).unwrap_or_default();
+        let middle = median(all, |it| it.cost.per_cpu_second()).ok_or("nothing was measured")?;
+        let Sent { cost, receiving } = middle;
+        let figures = [
+            cost.per_second(),
+            cost.per_cpu_second(),
+            1e4 / cost.per_cpu_second(),
+            1e4 * receiving,
+            ms(cost.latency.p50),
+            ms(cost.latency.p99),
+            cost.peak_mib,
+        ];
+        table.row(name, &figures);
         rates.insert(name, cost.per_cpu_second());
     }
     report.add(table);

@@ -10,7 +10,6 @@ mod peer;
 mod signed;
 
 use std::{
-    process::Stdio,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -20,16 +19,17 @@ use std::{
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::{process::Command, task::JoinSet};
+use tokio::task::JoinSet;
 
 use crate::{
     Failure,
-    cost::{Cost, cpu_of_this_process, peak_memory},
+    child::{Build, ask},
+    cost::{Cost, Meter},
     latency::Latency,
 };
 
 /// The role of the child process.
-pub(crate) const ROLE: &str = "send";
+pub(crate) const ROLE: &str = "sender";
 
 /// Which client sends.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -69,14 +69,8 @@ fn body() -> String {
 }
 
 /// Has a process of its own send.
-pub(crate) async fn send(task: &Task) -> Result<Cost, Failure> {
-    let mut child = Command::new(std::env::current_exe()?);
-    child.args([ROLE, &serde_json::to_string(task)?]).stderr(Stdio::inherit());
-    let output = child.output().await?;
-    if !output.status.success() {
-        return Err(format!("the sender {:?} ended with {}", task.client, output.status).into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
+pub(crate) async fn send(build: Build, task: &Task) -> Result<Cost, Failure> {
+    ask(build, ROLE, task).await
 }
 
 /// The role of the child process: sends, and prints what it took.
@@ -85,16 +79,9 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
     let mut lanes = lanes(&task).await?;
     // Connections are made, code is in the caches, and memory is there.
     lanes = measure(lanes, task.requests / 10).await?.0;
-    let before = cpu_of_this_process();
-    let (_lanes, took, latency) = measure(lanes, task.requests).await?;
-    let cost = Cost {
-        requests: task.requests,
-        took,
-        cpu: cpu_of_this_process() - before,
-        peak_mib: peak_memory(),
-        p50: latency.p50,
-        p99: latency.p99,
-    };
+    let meter = Meter::start();
+    let (_lanes, latency) = measure(lanes, task.requests).await?;
+    let cost = Cost { latency, ..meter.stop(task.requests) };
     println!("{}", serde_json::to_string(&cost)?);
     Ok(())
 }
@@ -110,10 +97,9 @@ async fn lanes(task: &Task) -> Result<Lanes, Failure> {
 }
 
 /// Sends so many requests over all lanes.
-async fn measure(lanes: Lanes, requests: usize) -> Result<(Lanes, Duration, Latency), Failure> {
+async fn measure(lanes: Lanes, requests: usize) -> Result<(Lanes, Latency), Failure> {
     let left = Arc::new(AtomicUsize::new(requests));
     let samples = Arc::new(Mutex::new(Vec::with_capacity(requests)));
-    let begun = Instant::now();
     let mut working = JoinSet::new();
     for lane in lanes {
         working.spawn(work(lane, Arc::clone(&left), Arc::clone(&samples)));
@@ -122,9 +108,8 @@ async fn measure(lanes: Lanes, requests: usize) -> Result<(Lanes, Duration, Late
     while let Some(lane) = working.join_next().await {
         lanes.push(lane??);
     }
-    let took = begun.elapsed();
     let nanos = std::mem::take(&mut *samples.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((lanes, took, Latency::of(nanos)))
+    Ok((lanes, Latency::of(nanos)))
 }
 
 async fn work(

@@ -1,17 +1,27 @@
-//! What a measurement needs: a receiver, a database, and a sender over them.
+//! What a measurement of lateness needs: a receiver, a database, and a sender over them.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio::sync::oneshot;
-use webhook_registry::{DispatcherConfig, HttpTransport, NewEndpoint, TenantId, Webhooks};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
+use webhook_registry::{DispatcherConfig, NewEndpoint, SeaOrmStore, TenantId, Webhooks};
 
 use crate::{
     Failure,
+    bed::transport,
     latency::Latency,
     load::{Load, event},
     place::Place,
-    receiver::Receiver,
+    receiver::{Receiver, Seen},
 };
+
+/// How long what was published last may take to arrive.
+const LAST: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A receiver, a database, and a sender over them.
 pub(crate) struct Stage {
@@ -23,11 +33,33 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn set(db: &str, name: &str) -> Result<Self, Failure> {
         let place = Place::make(db, name).await?;
-        let receiver = Receiver::start().await?;
-        let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
+        let store = place.store().await?;
+        Self::over(place, store).await
+    }
+
+    /// One whose sender polls, and hears no hints.
+    pub(crate) async fn set_polling(db: &str, name: &str) -> Result<Self, Failure> {
+        let place = Place::make(db, name).await?;
+        drop(place.store().await?);
+        let store = SeaOrmStore::builder(place.url()).poll_only().connect().await?;
+        Self::over(place, store).await
+    }
+
+    async fn over(place: Place, store: SeaOrmStore) -> Result<Self, Failure> {
         let config = DispatcherConfig::new().drain(Duration::from_millis(100));
-        let builder = Webhooks::builder().store(place.store().await?).transport(transport);
-        Ok(Self { place, receiver, webhooks: builder.dispatcher(config).build()? })
+        let builder = Webhooks::builder().store(store).transport(transport()?);
+        let webhooks = builder.dispatcher(config).build()?;
+        Ok(Self { place, receiver: Receiver::start().await?, webhooks })
+    }
+
+    /// The database.
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Who publishes and delivers.
+    pub(crate) const fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
     }
 
     pub(crate) async fn listen(
@@ -70,7 +102,7 @@ impl Stage {
         time: Duration,
     ) -> Result<BTreeMap<String, Latency>, Failure> {
         let worker = self.webhooks.clone();
-        worker.run(tokio::time::sleep(time)).await;
+        worker.run(sleep(time)).await;
         let seen = self.receiver.stop().await?.classes;
         drop((self.webhooks, worker));
         self.place.clear().await?;
@@ -80,7 +112,7 @@ impl Stage {
     /// Publishes and delivers for so long, and answers what the receiver saw of it: all of what was
     /// accepted, or the figures would speak of the lucky ones alone.
     pub(crate) async fn play(
-        self,
+        mut self,
         loads: Vec<Load>,
         time: Duration,
     ) -> Result<BTreeMap<String, Latency>, Failure> {
@@ -89,33 +121,38 @@ impl Stage {
         let worker = tokio::spawn(async move {
             worker.run(async { stopped.await.unwrap_or_default() }).await;
         });
-        let loads: Vec<_> = loads
-            .into_iter()
-            .map(|load| tokio::spawn(load.run(self.webhooks.clone(), time)))
-            .collect();
+        let loads: Vec<_> = loads.into_iter().map(|load| tokio::spawn(load.run(time))).collect();
         let mut accepted = 0;
         for load in loads {
             accepted += load.await??;
         }
-        // What was published last is under way.
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let seen = self.receiver.stop().await?.classes;
+        self.wait_for(accepted).await?;
         let _ = stop.send(());
         worker.await?;
+        let seen = self.receiver.stop().await?;
         drop(self.webhooks);
         self.place.clear().await?;
-        let received: usize = ["healthy", "same", "other", "again"]
-            .iter()
-            .filter_map(|class| seen.get(*class))
-            .map(|it| it.count)
-            .sum();
-        if received < accepted {
-            println!(
-                "{} of {accepted} accepted events did not arrive in time",
-                accepted - received
+        let missing = accepted.saturating_sub(received(&seen));
+        if missing > 0 {
+            return Err(
+                format!("{missing} of {accepted} accepted events did not arrive in time").into()
             );
-            return Err("events are missing at healthy endpoints".into());
         }
-        Ok(seen)
+        Ok(seen.classes)
     }
+
+    /// What was published last is under way.
+    async fn wait_for(&mut self, accepted: usize) -> Result<(), Failure> {
+        let begun = Instant::now();
+        while begun.elapsed() < LAST && received(&self.receiver.seen().await?) < accepted {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+}
+
+/// How many events came to endpoints that a load publishes to and that are well.
+fn received(seen: &Seen) -> usize {
+    let classes = ["healthy", "same", "other", "again"];
+    classes.iter().filter_map(|class| seen.classes.get(*class)).map(|it| it.count).sum()
 }

@@ -4,26 +4,20 @@
 //! once, so that nothing has to be claimed; then their attempts and their success. Nothing is looked up
 //! first, nothing is fenced, nobody else is thought of.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{WARM_UP, Work, sql::Session};
-use crate::{
-    Failure,
-    cost::{cpu_of_this_process, peak_memory},
-};
+use super::{WARM_UP, sql::Session};
+use crate::{Failure, cost::Meter};
 
 /// The role of the child process.
-pub(crate) const ROLE: &str = "hand";
+pub(crate) const ROLE: &str = "by-hand";
 
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Task {
@@ -41,15 +35,9 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
         sessions.push(Session::open(&task.url, task.batch).await?);
     }
     sessions = live(sessions, &task, task.deliveries / WARM_UP).await?;
-    let (cpu, begun) = (cpu_of_this_process(), Instant::now());
+    let meter = Meter::start();
     live(sessions, &task, task.deliveries).await?;
-    let work = Work {
-        deliveries: task.deliveries,
-        took: begun.elapsed(),
-        cpu: cpu_of_this_process() - cpu,
-        peak_mib: peak_memory(),
-    };
-    println!("{}", serde_json::to_string(&work)?);
+    println!("{}", serde_json::to_string(&meter.stop(task.deliveries))?);
     Ok(())
 }
 

@@ -5,26 +5,27 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, task::JoinSet, time::sleep};
-use webhook_registry::{HttpTransport, NewEndpoint, NewEvent, SeaOrmStore, Webhooks};
+use webhook_registry::{NewEvent, SeaOrmStore, Webhooks};
 
-use super::{WARM_UP, Work};
+use super::WARM_UP;
 use crate::{
     Failure,
-    cost::{cpu_of_this_process, peak_memory},
+    bed::{to, transport},
+    cost::Meter,
 };
 
 /// The role of the child process.
-pub(crate) const ROLE: &str = "deliver";
+pub(crate) const ROLE: &str = "deliverer";
 
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Task {
+    /// It has the endpoints in it.
     pub(crate) db: String,
-    pub(crate) receiver: String,
     pub(crate) deliveries: usize,
     /// Each event goes to one of them.
     pub(crate) endpoints: usize,
@@ -32,15 +33,16 @@ pub(crate) struct Task {
     pub(crate) at_once: usize,
 }
 
-/// Attempts that one endpoint takes at once: as many as one tenant may have.
-const AT_ONCE: u32 = 128;
-
 /// How often it is asked whether all is recorded, once all is published.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What is due later than that is none of ours.
+const FAR: Duration = Duration::from_secs(60 * 60);
+
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
     let task: Task = serde_json::from_str(task)?;
-    let webhooks = webhooks(&task).await?;
+    let store = SeaOrmStore::connect(&task.db).await?;
+    let webhooks = Webhooks::builder().store(store).transport(transport()?).build()?;
     let worker = webhooks.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = tokio::spawn(async move {
@@ -48,30 +50,13 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
     });
     // Connections are made, statements prepared, snapshots read.
     deliver(&webhooks, &task, task.deliveries / WARM_UP).await?;
-    let (cpu, begun) = (cpu_of_this_process(), Instant::now());
+    let meter = Meter::start();
     deliver(&webhooks, &task, task.deliveries).await?;
-    let work = Work {
-        deliveries: task.deliveries,
-        took: begun.elapsed(),
-        cpu: cpu_of_this_process() - cpu,
-        peak_mib: peak_memory(),
-    };
+    let cost = meter.stop(task.deliveries);
     let _ = stop.send(());
     worker.await?;
-    println!("{}", serde_json::to_string(&work)?);
+    println!("{}", serde_json::to_string(&cost)?);
     Ok(())
-}
-
-async fn webhooks(task: &Task) -> Result<Webhooks, Failure> {
-    let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
-    let store = SeaOrmStore::connect(&task.db).await?;
-    let webhooks = Webhooks::builder().store(store).transport(transport).build()?;
-    for number in 0..task.endpoints {
-        let endpoint = NewEndpoint::new(format!("{}/{number}", task.receiver));
-        let endpoint = endpoint.max_in_flight(AT_ONCE).events([format!("to.{number}")]);
-        webhooks.add_endpoint(endpoint).await?;
-    }
-    Ok(webhooks)
 }
 
 /// Publishes so many events, and waits until the success of each is recorded.
@@ -95,7 +80,8 @@ async fn deliver(webhooks: &Webhooks, task: &Task, events: usize) -> Result<(), 
     }
     loop {
         let backlog = webhooks.operator().backlog().await?;
-        if backlog.unrouted + backlog.in_flight + backlog.pending == 0 {
+        let idle = backlog.next_due.is_none_or(|wait| wait > FAR);
+        if idle && backlog.unrouted + backlog.in_flight == 0 {
             return Ok(());
         }
         sleep(LOOK).await;
@@ -105,5 +91,5 @@ async fn deliver(webhooks: &Webhooks, task: &Task, events: usize) -> Result<(), 
 /// An event of 1 KiB.
 fn event(endpoint: usize) -> Result<NewEvent, Failure> {
     let body = format!(r#"{{"fill":"{}"}}"#, "x".repeat(1024 - 11));
-    Ok(NewEvent::new(&format!("to.{endpoint}"), body)?)
+    Ok(NewEvent::new(&to(endpoint), body)?)
 }
