@@ -12,6 +12,7 @@ mod cost;
 mod count;
 mod durable;
 mod fairness;
+mod fan_out;
 mod flood;
 mod latency;
 mod load;
@@ -72,6 +73,7 @@ async fn run(words: &[&str]) -> Result<bool, Failure> {
         sender::ROLE => sender::run(task).await,
         durable::hand::ROLE => durable::hand::run(task).await,
         durable::ours::ROLE => durable::ours::run(task).await,
+        fan_out::ROLE => fan_out::run(task).await,
         _ => Err(usage().into()),
     }?;
     Ok(true)
@@ -84,6 +86,7 @@ enum Verb {
     Durable,
     Latency,
     Fairness,
+    FanOut,
     Flood,
 }
 
@@ -91,11 +94,12 @@ enum Verb {
 const ALL: &str = "all";
 
 impl Verb {
-    const EACH: [Self; 5] = [
+    const EACH: [Self; 6] = [
         Self::Send,
         Self::Durable,
         Self::Latency,
         Self::Fairness,
+        Self::FanOut,
         Self::Flood,
     ];
 
@@ -105,6 +109,7 @@ impl Verb {
             Self::Durable => "durable",
             Self::Latency => "latency",
             Self::Fairness => "fairness",
+            Self::FanOut => "fan-out",
             Self::Flood => "flood",
         }
     }
@@ -120,7 +125,7 @@ impl Verb {
 
     /// Whether one database is enough, where everything is asked for at once.
     const fn wants_one(self) -> bool {
-        matches!(self, Self::Fairness)
+        matches!(self, Self::Fairness | Self::FanOut)
     }
 
     async fn measure(self, options: &Options, report: &mut Report) -> Result<(), Failure> {
@@ -129,6 +134,7 @@ impl Verb {
             Self::Durable => durable::measure(options, report).await,
             Self::Latency => prompt::measure(options, report).await,
             Self::Fairness => fairness::measure(options, report).await,
+            Self::FanOut => fan_out::measure(options, report).await,
             Self::Flood => flood::measure(options, report).await,
         }
     }
@@ -169,7 +175,7 @@ mod tests {
         assert_eq!(Verb::named("send"), Some(vec![Verb::Send]));
         assert_eq!(Verb::named("what"), None);
         assert_eq!(Verb::named(ALL).map(|verbs| verbs.len()), Some(Verb::EACH.len() - 1));
-        for role in [sender::ROLE, receiver::ROLE] {
+        for role in [sender::ROLE, receiver::ROLE, fan_out::ROLE] {
             assert_eq!(Verb::named(role), None, "a role is no verb");
         }
     }
