@@ -25,6 +25,7 @@ mod report;
 mod send;
 mod sender;
 mod stage;
+mod workers;
 
 use std::{env, error::Error, process::ExitCode, time::Instant};
 
@@ -74,6 +75,7 @@ async fn run(words: &[&str]) -> Result<bool, Failure> {
         durable::hand::ROLE => durable::hand::run(task).await,
         durable::ours::ROLE => durable::ours::run(task).await,
         fan_out::ROLE => fan_out::run(task).await,
+        workers::ROLE => workers::run(task).await,
         _ => Err(usage().into()),
     }?;
     Ok(true)
@@ -87,6 +89,7 @@ enum Verb {
     Latency,
     Fairness,
     FanOut,
+    Workers,
     Flood,
 }
 
@@ -94,12 +97,13 @@ enum Verb {
 const ALL: &str = "all";
 
 impl Verb {
-    const EACH: [Self; 6] = [
+    const EACH: [Self; 7] = [
         Self::Send,
         Self::Durable,
         Self::Latency,
         Self::Fairness,
         Self::FanOut,
+        Self::Workers,
         Self::Flood,
     ];
 
@@ -110,6 +114,7 @@ impl Verb {
             Self::Latency => "latency",
             Self::Fairness => "fairness",
             Self::FanOut => "fan-out",
+            Self::Workers => "workers",
             Self::Flood => "flood",
         }
     }
@@ -125,7 +130,7 @@ impl Verb {
 
     /// Whether one database is enough, where everything is asked for at once.
     const fn wants_one(self) -> bool {
-        matches!(self, Self::Fairness | Self::FanOut)
+        matches!(self, Self::Fairness | Self::FanOut | Self::Workers)
     }
 
     async fn measure(self, options: &Options, report: &mut Report) -> Result<(), Failure> {
@@ -135,6 +140,7 @@ impl Verb {
             Self::Latency => prompt::measure(options, report).await,
             Self::Fairness => fairness::measure(options, report).await,
             Self::FanOut => fan_out::measure(options, report).await,
+            Self::Workers => workers::measure(options, report).await,
             Self::Flood => flood::measure(options, report).await,
         }
     }
@@ -175,7 +181,7 @@ mod tests {
         assert_eq!(Verb::named("send"), Some(vec![Verb::Send]));
         assert_eq!(Verb::named("what"), None);
         assert_eq!(Verb::named(ALL).map(|verbs| verbs.len()), Some(Verb::EACH.len() - 1));
-        for role in [sender::ROLE, receiver::ROLE, fan_out::ROLE] {
+        for role in [sender::ROLE, receiver::ROLE, fan_out::ROLE, workers::ROLE] {
             assert_eq!(Verb::named(role), None, "a role is no verb");
         }
     }
