@@ -14,6 +14,7 @@ mod durable;
 mod fairness;
 mod fan_out;
 mod flood;
+mod growth;
 mod latency;
 mod load;
 mod machine;
@@ -88,6 +89,7 @@ enum Verb {
     Durable,
     Latency,
     Fairness,
+    Growth,
     FanOut,
     Workers,
     Flood,
@@ -97,13 +99,14 @@ enum Verb {
 const ALL: &str = "all";
 
 impl Verb {
-    const EACH: [Self; 7] = [
+    const EACH: [Self; 8] = [
         Self::Send,
         Self::Durable,
         Self::Latency,
         Self::Fairness,
         Self::FanOut,
         Self::Workers,
+        Self::Growth,
         Self::Flood,
     ];
 
@@ -113,6 +116,7 @@ impl Verb {
             Self::Durable => "durable",
             Self::Latency => "latency",
             Self::Fairness => "fairness",
+            Self::Growth => "growth",
             Self::FanOut => "fan-out",
             Self::Workers => "workers",
             Self::Flood => "flood",
@@ -130,7 +134,7 @@ impl Verb {
 
     /// Whether one database is enough, where everything is asked for at once.
     const fn wants_one(self) -> bool {
-        matches!(self, Self::Fairness | Self::FanOut | Self::Workers)
+        matches!(self, Self::Fairness | Self::Growth | Self::FanOut | Self::Workers)
     }
 
     async fn measure(self, options: &Options, report: &mut Report) -> Result<(), Failure> {
@@ -139,6 +143,7 @@ impl Verb {
             Self::Durable => durable::measure(options, report).await,
             Self::Latency => prompt::measure(options, report).await,
             Self::Fairness => fairness::measure(options, report).await,
+            Self::Growth => growth::measure(options, report).await,
             Self::FanOut => fan_out::measure(options, report).await,
             Self::Workers => workers::measure(options, report).await,
             Self::Flood => flood::measure(options, report).await,
