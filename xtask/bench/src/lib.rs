@@ -26,6 +26,7 @@ mod report;
 mod send;
 mod sender;
 mod stage;
+mod start;
 mod workers;
 
 use std::{env, error::Error, process::ExitCode, time::Instant};
@@ -92,6 +93,7 @@ enum Verb {
     Growth,
     FanOut,
     Workers,
+    Start,
     Flood,
 }
 
@@ -99,7 +101,7 @@ enum Verb {
 const ALL: &str = "all";
 
 impl Verb {
-    const EACH: [Self; 8] = [
+    const EACH: [Self; 9] = [
         Self::Send,
         Self::Durable,
         Self::Latency,
@@ -107,6 +109,7 @@ impl Verb {
         Self::FanOut,
         Self::Workers,
         Self::Growth,
+        Self::Start,
         Self::Flood,
     ];
 
@@ -119,6 +122,7 @@ impl Verb {
             Self::Growth => "growth",
             Self::FanOut => "fan-out",
             Self::Workers => "workers",
+            Self::Start => "start",
             Self::Flood => "flood",
         }
     }
@@ -146,6 +150,7 @@ impl Verb {
             Self::Growth => growth::measure(options, report).await,
             Self::FanOut => fan_out::measure(options, report).await,
             Self::Workers => workers::measure(options, report).await,
+            Self::Start => start::measure(options, report).await,
             Self::Flood => flood::measure(options, report).await,
         }
     }
