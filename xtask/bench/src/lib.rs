@@ -27,6 +27,7 @@ mod send;
 mod sender;
 mod stage;
 mod start;
+mod verify;
 mod workers;
 
 use std::{env, error::Error, process::ExitCode, time::Instant};
@@ -94,6 +95,7 @@ enum Verb {
     FanOut,
     Workers,
     Start,
+    Verify,
     Flood,
 }
 
@@ -101,7 +103,7 @@ enum Verb {
 const ALL: &str = "all";
 
 impl Verb {
-    const EACH: [Self; 9] = [
+    const EACH: [Self; 10] = [
         Self::Send,
         Self::Durable,
         Self::Latency,
@@ -110,6 +112,7 @@ impl Verb {
         Self::Workers,
         Self::Growth,
         Self::Start,
+        Self::Verify,
         Self::Flood,
     ];
 
@@ -123,6 +126,7 @@ impl Verb {
             Self::FanOut => "fan-out",
             Self::Workers => "workers",
             Self::Start => "start",
+            Self::Verify => "verify",
             Self::Flood => "flood",
         }
     }
@@ -151,6 +155,7 @@ impl Verb {
             Self::FanOut => fan_out::measure(options, report).await,
             Self::Workers => workers::measure(options, report).await,
             Self::Start => start::measure(options, report).await,
+            Self::Verify => verify::measure(options, report).await,
             Self::Flood => flood::measure(options, report).await,
         }
     }
