@@ -127,6 +127,12 @@ fn test_target(name: &str) -> Command {
 }
 
 fn bench(args: &[&str]) -> Result<Done, Failure> {
+    // Beforehand: a build beside a measurement would be measured.
+    run(&mut cargo(["build", "--quiet", "--release", "--package", "xtask-bench", "--bins"]))?;
+    if matches!(args.first(), Some(&("all" | "start"))) {
+        let command = ["--package", "webhook-registry", "--bin", "webhook", "--features", "cli"];
+        run(cargo(["build", "--quiet", "--release"]).args(command))?;
+    }
     let what = ["run", "--quiet", "--release", "--package", "xtask-bench", "--"];
     run(cargo(what).args(args))?;
     Ok(Done::default())

@@ -24,33 +24,25 @@ pub(crate) enum Build {
 const COUNTING: &str = "xtask-bench-counting";
 
 impl Build {
-    async fn path(self) -> Result<PathBuf, Failure> {
+    /// Whether it can play.
+    pub(crate) fn is_there(self) -> bool {
+        self.path().is_ok()
+    }
+
+    fn path(self) -> Result<PathBuf, Failure> {
         match self {
             Self::Plain => Ok(env::current_exe()?),
-            Self::Counting => built("xtask-bench", COUNTING, &[]).await,
+            Self::Counting => beside_us(COUNTING),
         }
     }
 }
 
-/// Where a program of this workspace is. In a release build it is built first, in case it is not there or
-/// not as it should be.
-///
-/// # Errors
-///
-/// It cannot be built, or in a build for tests is not there: those build what they need beforehand.
-pub(crate) async fn built(package: &str, name: &str, rest: &[&str]) -> Result<PathBuf, Failure> {
+/// Where another program of this workspace is; `cargo xtask bench` has built it.
+pub(crate) fn beside_us(name: &str) -> Result<PathBuf, Failure> {
     let here = env::current_exe()?;
     // Programs of tests are one folder down.
     let folder = here.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
     let path = folder.ok_or("a program is in a folder")?.join(name);
-    if !cfg!(debug_assertions) {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--release", "--package", package, "--bin", name]);
-        let status = cargo.args(rest).status().await?;
-        if !status.success() {
-            return Err(format!("{name} could not be built").into());
-        }
-    }
     if path.exists() { Ok(path) } else { Err(format!("{name} is not built").into()) }
 }
 
@@ -60,7 +52,7 @@ pub(crate) async fn ask<A: DeserializeOwned>(
     role: &str,
     task: &impl Serialize,
 ) -> Result<A, Failure> {
-    Talk::begin(build, role, task).await?.end().await
+    Talk::begin(build, role, task)?.end().await
 }
 
 /// A process that goes on until it is told to stop.
@@ -74,12 +66,8 @@ pub(crate) struct Talk {
 
 impl Talk {
     /// Starts a process in this role.
-    pub(crate) async fn begin(
-        build: Build,
-        role: &str,
-        task: &impl Serialize,
-    ) -> Result<Self, Failure> {
-        let mut command = Command::new(build.path().await?);
+    pub(crate) fn begin(build: Build, role: &str, task: &impl Serialize) -> Result<Self, Failure> {
+        let mut command = Command::new(build.path()?);
         command.args([role, &serde_json::to_string(task)?]);
         Self::with(command, role)
     }

@@ -236,7 +236,7 @@ impl Receiver {
     }
 
     async fn start_with(secured: bool) -> Result<Self, Failure> {
-        let mut process = Talk::begin(Build::Plain, ROLE, &secured).await?;
+        let mut process = Talk::begin(Build::Plain, ROLE, &secured)?;
         let place = process.hear().await?;
         Ok(Self { process, place })
     }

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Failure, cost::Cost, latency::Latency, machine::Machine};
+use crate::{Failure, child::Build, cost::Cost, latency::Latency, machine::Machine};
 
 /// All figures of a call.
 #[derive(Debug, Serialize)]
@@ -114,7 +114,16 @@ impl Report {
         self.tables.push(table);
     }
 
-    /// Adds a table of what each allocates, where that was counted.
+    /// Whether allocations can be counted; says so if not.
+    pub(crate) fn can_count(&mut self) -> bool {
+        let can = Build::Counting.is_there();
+        if !can {
+            self.leave_out("allocations: the program that counts them is not built");
+        }
+        can
+    }
+
+    /// Adds a table of what each allocates.
     pub(crate) fn add_allocations(&mut self, title: &str, costs: &[(&str, Cost)]) {
         let mut table = Table::new(title, &["allocations", "KiB allocated"]);
         for (name, cost) in costs {

@@ -12,7 +12,7 @@ use webhook_registry::{NewEvent, Webhooks};
 use crate::{
     Failure,
     bed::{Bed, TO_ALL, transport},
-    child::built,
+    child::beside_us,
     cost::{cpu_of, median, memory_of},
     latency::now,
     options::Options,
@@ -47,13 +47,12 @@ struct Started {
 
 /// Measures on SQLite, whatever databases were asked for.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    let program = match built("webhook-registry", "webhook", &["--features", "cli"]).await {
+    let program = match beside_us("webhook") {
         Ok(program) => program,
-        Err(error) if options.short => {
+        Err(error) => {
             report.leave_out(format!("start: {error}"));
             return Ok(());
         }
-        Err(error) => return Err(error),
     };
     let size = std::fs::metadata(&program)?.len() as f64 / 1e6;
     let idle = Some(Duration::from_secs(options.size(IDLE as usize, 1) as u64));

@@ -119,7 +119,7 @@ async fn drain_over(
     let task = Task { db: bed.place.url() };
     let mut working = Vec::new();
     for _ in 0..workers {
-        working.push(Talk::begin(Build::Plain, ROLE, &task).await?);
+        working.push(Talk::begin(Build::Plain, ROLE, &task)?);
     }
     for worker in &mut working {
         // It is connected.
