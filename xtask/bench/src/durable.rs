@@ -165,7 +165,7 @@ impl Measured {
         for (whole, what) in
             [(&self.one_endpoint, "1 endpoint"), (&self.hundred_endpoints, "100 endpoints")]
         {
-            let what = format!("{kind}, {what}: part of the limit");
+            let what = format!("{kind}, durable, {what}: part of the limit");
             report.judge(Goal::at_least(what, whole.per_second() / self.limit(), OF_LIMIT));
         }
         if is_postgres(kind) {
@@ -180,9 +180,17 @@ fn beside_svix(bare: &Cost, ours: &Whole, report: &mut Report) {
     let bare_cpu = 1e5 / bare.per_cpu_second();
     let cpu = svix::CPU_PER_10K * bare_cpu / svix::BARE_CPU_PER_100K;
     let times = ours.per_second() / rate;
-    report.judge(Goal::at_least("times svix-server's rate", times, svix::TIMES));
+    report.judge(Goal::at_least(
+        "durable, 1 endpoint: times svix-server's rate",
+        times,
+        svix::TIMES,
+    ));
     let part = ours.all_per_10k() / cpu;
-    report.judge(Goal::at_most("part of svix-server's CPU", part, 1.0 / svix::TIMES));
+    report.judge(Goal::at_most(
+        "durable, 1 endpoint: part of svix-server's CPU",
+        part,
+        1.0 / svix::TIMES,
+    ));
 }
 
 async fn by_hand(

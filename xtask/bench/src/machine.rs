@@ -58,7 +58,11 @@ async fn version(db: &str) -> Result<String, Failure> {
     let (url, sql, name) = match kind(db) {
         "sqlite" => ("sqlite::memory:", "SELECT sqlite_version() AS version", "SQLite "),
         "mysql" | "mariadb" => (db, "SELECT version() AS version", ""),
-        _ => (db, "SELECT 'PostgreSQL ' || current_setting('server_version') AS version", ""),
+        _ => (
+            db,
+            "SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) AS version",
+            "",
+        ),
     };
     let database = Database::connect(url).await?;
     let row = database.query_one_raw(Statement::from_string(database.get_database_backend(), sql));

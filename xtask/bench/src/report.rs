@@ -87,12 +87,12 @@ impl Table {
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("\n{:<34}", self.title);
+        let mut text = format!("\n{:<44}", self.title);
         for column in &self.columns {
             let _ = write!(text, " {column:>13}");
         }
         for (name, figures) in &self.rows {
-            let _ = write!(text, "\n{name:<34}");
+            let _ = write!(text, "\n{name:<44}");
             for figure in figures {
                 let _ = write!(text, " {:>13}", number(*figure));
             }

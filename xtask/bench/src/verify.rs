@@ -27,7 +27,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
             .without_plots()
             .output_directory(&output)
             .sample_size(20)
-            .nresamples(1_000)
+            .nresamples(2_000)
             .warm_up_time(Duration::from_millis(warm_up))
             .measurement_time(Duration::from_millis(time));
         stage.run(&mut criterion)

@@ -38,7 +38,7 @@ fn scale(svg: &mut String, height: usize) {
         let label = match doublings {
             0.0 => "as wanted".to_owned(),
             less if less < 0.0 => format!("1/{:.0}", (-less).exp2()),
-            more => format!("{:.0}x better", more.exp2()),
+            more => format!("{:.0}x", more.exp2()),
         };
         let _ = writeln!(
             svg,
