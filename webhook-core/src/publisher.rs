@@ -120,7 +120,9 @@ impl Publisher {
             Progress::of_attempt(earlier.saturating_add(1)).with_budget_from(earlier);
         loop {
             let (decision, attempt) = self.attempt(event, delivery, progress).await;
-            self.record(delivery, attempt.clone(), decision).await;
+            if let Some(log) = &self.log {
+                record(&**log, delivery, attempt.clone(), decision).await;
+            }
             match decision {
                 Decision::Succeed => return Ok(Sent { delivery, attempts: progress.tries() }),
                 Decision::Retry { wait, .. } => self.wire.clock.sleep(wait).await,
@@ -164,19 +166,18 @@ impl Publisher {
         let delivery = Delivery::new(id, tenant, event_type, url, self.wire.clock.now());
         log.open_tracked(event, delivery).await.map_err(SendError::Tracking)
     }
+}
 
-    /// A record that cannot be written does not undo what was sent: it is said in the log instead.
-    async fn record(&self, id: DeliveryId, attempt: Attempt, decision: Decision) {
-        let Some(log) = &self.log else { return };
-        let status = match decision {
-            Decision::Succeed => DeliveryStatus::Success,
-            Decision::Retry { .. } => DeliveryStatus::Pending,
-            Decision::Fail(_) => DeliveryStatus::Failed,
-        };
-        let number = attempt.number;
-        if let Err(error) = log.record_tracked(id, attempt, status).await {
-            tracing::error!(delivery = %id, attempt = number, %error, "attempt could not be recorded");
-        }
+/// A record that cannot be written does not undo what was sent: it is said in the log instead.
+async fn record(log: &dyn DeliveryLog, id: DeliveryId, attempt: Attempt, decision: Decision) {
+    let status = match decision {
+        Decision::Succeed => DeliveryStatus::Success,
+        Decision::Retry { .. } => DeliveryStatus::Pending,
+        Decision::Fail(_) => DeliveryStatus::Failed,
+    };
+    let number = attempt.number;
+    if let Err(error) = log.record_tracked(id, attempt, status).await {
+        tracing::error!(delivery = %id, attempt = number, %error, "attempt could not be recorded");
     }
 }
 
