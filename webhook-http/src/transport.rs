@@ -55,7 +55,7 @@ use webhook_core::{
 pub use builder::{BuildError, HttpTransportBuilder};
 #[cfg(feature = "check")]
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
-use connection::{Answer, Connection, Message, Unanswered};
+use connection::{Connection, Message, Unanswered};
 use error::within;
 #[cfg(feature = "fuzzing")]
 pub use fuzzing::Line;
@@ -122,25 +122,20 @@ impl HttpTransport {
         HttpTransportBuilder::default()
     }
 
-    /// Sends `message` on a kept connection, or on a new one when there is none.
-    async fn exchange(
+    /// Sends `message` on a new connection.
+    async fn exchange_anew(
         &self,
         way: &Way<'_>,
-        mut message: Message,
+        message: Message,
+        keep: usize,
         mut time: Pin<&mut Sleep>,
-    ) -> Result<(Connection, Answer), TransportError> {
-        while let Some(mut connection) = self.pool.take(&way.kept_by) {
-            match connection.exchange(message, time.as_mut()).await {
-                Ok(answer) => return Ok((connection, answer)),
-                Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
-                Err(Unanswered::Failed(error)) => return Err(error),
+    ) -> Result<Response, TransportError> {
+        let mut connection = self.connect(way.url, &way.client, time.deadline()).await?;
+        match connection.exchange(message, keep, time.as_mut()).await {
+            Ok(response) => {
+                self.pool.put(&way.kept_by, connection);
+                Ok(response)
             }
-        }
-        // Boxed: it is rare and large, and every exchange would carry its room.
-        let connecting = Box::pin(self.connect(way.url, &way.client, time.deadline()));
-        let mut connection = connecting.await?;
-        match connection.exchange(message, time).await {
-            Ok(answer) => Ok((connection, answer)),
             Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
             Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => Err(error),
         }
@@ -207,19 +202,24 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         self.policy.judge(&request.url).map_err(blocked_literal)?;
-        let Request { url, headers, body, tls, .. } = request;
         // One timer for the exchange and the rest of the answer.
         let mut time = pin!(sleep_until(deadline(request.timeout)));
-        let way = Way::new(&url, self.tls.client(tls.as_deref())?);
-        let _place = self.hosts.place(&url, time.deadline()).await?;
-        let message = compose(&url, headers, body)?;
-        let (mut connection, answer) = self.exchange(&way, message, time.as_mut()).await?;
-        let (response, is_clear) =
-            read(&mut connection, answer, request.max_response_body, time).await;
-        if is_clear {
-            self.pool.put(&way.kept_by, connection);
+        let way = Way::new(&request.url, self.tls.client(request.tls.as_deref())?);
+        let keep = request.max_response_body;
+        let _place = self.hosts.place(&request.url, time.deadline()).await?;
+        let mut message = compose(&request.url, request.headers, request.body)?;
+        while let Some(mut connection) = self.pool.take(&way.kept_by) {
+            match connection.exchange(message, keep, time.as_mut()).await {
+                Ok(response) => {
+                    self.pool.put(&way.kept_by, connection);
+                    return Ok(response);
+                }
+                Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
+                Err(Unanswered::Failed(error)) => return Err(error),
+            }
         }
-        Ok(response)
+        // Boxed: it is rare and large, and every exchange would carry its room.
+        Box::pin(self.exchange_anew(&way, message, keep, time)).await
     }
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
@@ -275,25 +275,6 @@ fn compose(
     *message.uri_mut() = target(url)?;
     *message.headers_mut() = headers;
     Ok(message)
-}
-
-/// Reads what is left of an answer, and says whether it is known where it ends.
-async fn read(
-    connection: &mut Connection,
-    answer: Answer,
-    keep: usize,
-    time: Pin<&mut Sleep>,
-) -> (Response, bool) {
-    let (head, mut incoming) = answer.into_parts();
-    let body = connection.read_body(&mut incoming, keep, time).await;
-    let is_clear = body.complete && !is_framed_twice(&head.headers);
-    let response = Response::new(head.status).with_headers(head.headers).with_body(body.kept);
-    (response, is_clear)
-}
-
-/// Two lengths may mean two answers: the connection ends (RFC 9112, section 6.3).
-fn is_framed_twice(headers: &HeaderMap) -> bool {
-    headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING)
 }
 
 fn spoke_first() -> TransportError {

@@ -14,11 +14,17 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, task::AtomicWaker};
-use http::StatusCode;
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::{Body, Incoming},
-    client::conn::http1::{Builder, SendRequest},
+    client::conn::{
+        TrySendError,
+        http1::{Builder, SendRequest},
+    },
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -27,7 +33,7 @@ use tokio::{
     task::unconstrained,
     time::Sleep,
 };
-use webhook_core::{TransportError, TransportErrorKind};
+use webhook_core::{Response, TransportError, TransportErrorKind};
 
 use super::{
     error::{Progress, exchange_error},
@@ -37,7 +43,7 @@ use super::{
 /// A request as it is written.
 pub(super) type Message = http::Request<Full<Bytes>>;
 /// An answer whose head is complete.
-pub(super) type Answer = http::Response<Incoming>;
+type Answer = http::Response<Incoming>;
 
 /// The longest response head, in bytes; also the size of what hyper buffers. It may have 100
 /// headers, which is hyper's default; naming it costs hyper an allocation for each answer.
@@ -51,6 +57,8 @@ pub(super) struct Connection {
     driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     marks: Arc<Marks>,
     reused: bool,
+    /// Whether the last answer was read to its end.
+    is_clear: bool,
     caller: Arc<Caller>,
     /// Wakes the caller.
     waker: Waker,
@@ -81,14 +89,6 @@ pub(super) enum Unanswered {
     Failed(TransportError),
 }
 
-/// What was read of an answer's body.
-pub(super) struct ReadBody {
-    /// Its beginning.
-    pub(super) kept: Vec<u8>,
-    /// Whether it was read to its end.
-    pub(super) complete: bool,
-}
-
 impl Connection {
     /// Makes `stream` ready for requests; writes nothing yet.
     pub(super) async fn open<S>(stream: S) -> Result<Self, TransportError>
@@ -107,29 +107,33 @@ impl Connection {
         let driver = Box::pin(async move { drop(connection.await) });
         let (caller, runtime) = (Arc::new(Caller::default()), Handle::current().id());
         let waker = Waker::from(Arc::clone(&caller));
-        Ok(Self { sender, driver: Some(driver), marks, reused: false, caller, waker, runtime })
+        Ok(Self {
+            sender,
+            driver: Some(driver),
+            marks,
+            reused: false,
+            is_clear: true,
+            caller,
+            waker,
+            runtime,
+        })
     }
 
-    /// Sends `message` and waits for the head of its answer; interim answers are passed over.
+    /// Sends `message` and reads its answer; interim answers are passed over. Of the body `keep` bytes
+    /// are kept. There is an answer once its head is complete: a body that is too long, too slow or cut
+    /// short is no error, it only ends the connection.
     pub(super) async fn exchange(
         &mut self,
         message: Message,
-        time: Pin<&mut Sleep>,
-    ) -> Result<Answer, Unanswered> {
+        keep: usize,
+        mut time: Pin<&mut Sleep>,
+    ) -> Result<Response, Unanswered> {
         self.marks.clear();
-        let answer = self.sender.try_send_request(message);
-        match self.drive(answer, time).await {
-            Some(Ok(answer)) => {
-                self.marks.head_is_complete();
-                final_answer(answer)
-            }
-            Some(Err(mut error)) => match error.take_message() {
-                Some(message) => {
-                    let error = self.explain(error.into_error());
-                    Err(Unanswered::NotWritten(Box::new(message), error))
-                }
-                None => Err(Unanswered::Failed(self.explain(error.into_error()))),
-            },
+        self.is_clear = false;
+        let answer = pin!(self.sender.try_send_request(message));
+        match self.drive(answer, time.as_mut()).await {
+            Some(Ok(answer)) => self.read(answer, keep, time).await,
+            Some(Err(error)) => Err(self.unanswered(error)),
             None => {
                 let kind = TransportErrorKind::Timeout(self.marks.phase());
                 Err(Unanswered::Failed(TransportError::new(kind)))
@@ -137,24 +141,26 @@ impl Connection {
         }
     }
 
-    /// Reads the body, keeping `keep` bytes of it. The head has decided already: a body that is
-    /// too long, too slow or cut short is no error, it only ends the connection.
-    pub(super) async fn read_body(
+    async fn read(
         &mut self,
-        incoming: &mut Incoming,
+        answer: Answer,
         keep: usize,
         time: Pin<&mut Sleep>,
-    ) -> ReadBody {
+    ) -> Result<Response, Unanswered> {
+        self.marks.head_is_complete();
+        let (head, mut incoming) = answer.into_parts();
+        judge_status(head.status)?;
         let mut kept = Vec::new();
-        let complete = {
-            let mut reading = pin!(collect(incoming, keep, &mut kept));
+        let is_whole = {
+            let mut reading = pin!(collect(&mut incoming, keep, &mut kept));
             // A short body has come with its head, and needs nothing more of the connection.
             match reading.as_mut().now_or_never() {
-                Some(complete) => complete,
+                Some(is_whole) => is_whole,
                 None => self.drive(reading, time).await.unwrap_or(false),
             }
         };
-        ReadBody { kept, complete }
+        self.is_clear = is_whole && !is_framed_twice(&head.headers);
+        Ok(Response::new(head.status).with_headers(head.headers).with_body(kept))
     }
 
     /// Whether the receiver has said anything in this exchange.
@@ -162,10 +168,14 @@ impl Connection {
         self.marks.answered()
     }
 
-    /// Ends an exchange, and says whether another may follow. What the receiver says or does
+    /// Ends an exchange, and says whether another may follow: not if it is unknown where the answer
+    /// ends. What the receiver says or does
     /// unasked until then, an end or a stray byte, is seen before the next request is written, as
     /// soon as the runtime has noticed it: the driver reads first, and hands the request back.
     pub(super) fn rest(&mut self) -> bool {
+        if !self.is_clear {
+            return false;
+        }
         if !self.sender.is_ready() {
             self.poll_driver();
         }
@@ -183,18 +193,18 @@ impl Connection {
     /// runs out.
     async fn drive<T>(
         &mut self,
-        step: impl Future<Output = T>,
+        mut step: Pin<&mut impl Future<Output = T>>,
         mut time: Pin<&mut Sleep>,
     ) -> Option<T> {
         // Only the driver can bring the step forward, and it has just been polled. So the step
         // needs no waker, which would wake this task once more for nothing, and no share of the
         // task's budget, which it could not be woken for. The driver does share the budget of the
         // caller's task: `Wire` bounds what one receiver can use of it.
-        let mut step = pin!(unconstrained(step));
         poll_fn(|cx| {
             self.caller.0.register(cx.waker());
             self.poll_driver();
-            match step.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let step = pin!(unconstrained(step.as_mut()));
+            match step.poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 // Whatever the driver has used of the budget: time runs out all the same.
                 Poll::Pending => pin!(unconstrained(time.as_mut())).poll(cx).map(|()| None),
@@ -212,6 +222,15 @@ impl Connection {
         }
     }
 
+    fn unanswered(&self, mut error: TrySendError<Message>) -> Unanswered {
+        let unsent = error.take_message();
+        let error = self.explain(error.into_error());
+        match unsent {
+            Some(message) => Unanswered::NotWritten(Box::new(message), error),
+            None => Unanswered::Failed(error),
+        }
+    }
+
     fn explain(&self, error: hyper::Error) -> TransportError {
         let (phase, answered) = (self.marks.phase(), self.marks.answered());
         exchange_error(error, Progress { phase, reused: self.reused, answered })
@@ -219,13 +238,18 @@ impl Connection {
 }
 
 /// 101 would be the start of another protocol, which we never ask for.
-fn final_answer(answer: Answer) -> Result<Answer, Unanswered> {
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+fn judge_status(status: StatusCode) -> Result<(), Unanswered> {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
         let reason = "status 101 without an upgrade having been asked for";
         let error = TransportError::because(TransportErrorKind::Protocol, reason);
         return Err(Unanswered::Failed(error));
     }
-    Ok(answer)
+    Ok(())
+}
+
+/// Two lengths may mean two answers: the connection ends (RFC 9112, section 6.3).
+fn is_framed_twice(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// Whether the body came to its end within [`MAX_BODY`] bytes.
@@ -264,7 +288,7 @@ mod tests {
         let mut connection = Connection::open(ours).await.unwrap();
         drop(theirs);
         let message = Message::new(Full::new("body".into()));
-        match connection.exchange(message, time().as_mut()).await {
+        match connection.exchange(message, 0, time().as_mut()).await {
             Err(Unanswered::NotWritten(message, _)) => {
                 assert_eq!(message.into_body().collect().await.unwrap().to_bytes(), "body");
             }
@@ -279,7 +303,7 @@ mod tests {
         assert!(connection.rest());
         theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let message = Message::new(Full::new("body".into()));
-        let result = connection.exchange(message, time().as_mut()).await;
+        let result = connection.exchange(message, 0, time().as_mut()).await;
         assert!(matches!(result, Err(Unanswered::NotWritten(..))));
         drop(connection);
         let mut written = Vec::new();
@@ -328,7 +352,7 @@ mod tests {
             let mut connection = Connection::open(ours).await.unwrap();
             let soon = pin!(sleep(Duration::from_millis(1)));
             // Nobody answers: the request is written, and the time runs out.
-            let _ = connection.exchange(message, soon).await;
+            let _ = connection.exchange(message, 0, soon).await;
             drop(connection);
             let mut written = Vec::new();
             theirs.read_to_end(&mut written).await.unwrap();

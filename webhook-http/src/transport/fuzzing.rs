@@ -11,7 +11,7 @@ use webhook_core::{Request, Response, TransportError};
 use super::{
     compose,
     connection::{Connection, Unanswered},
-    deadline, read,
+    deadline,
 };
 
 /// A connection, from the moment it is dialled and secured. For tests.
@@ -42,11 +42,9 @@ impl Line {
             Ok(message) => message,
             Err(error) => return (Err(error), None),
         };
-        match self.0.exchange(message, time.as_mut()).await {
-            Ok(answer) => {
-                let keep = request.max_response_body;
-                let (response, is_clear) = read(&mut self.0, answer, keep, time).await;
-                let rested = is_clear && self.0.rest();
+        match self.0.exchange(message, request.max_response_body, time.as_mut()).await {
+            Ok(response) => {
+                let rested = self.0.rest();
                 (Ok(response), rested.then_some(self))
             }
             Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => (Err(error), None),
