@@ -14,6 +14,7 @@ mod marks;
 mod routing;
 mod run;
 mod slots;
+mod waiting;
 
 use std::{future::Future, sync::Arc};
 

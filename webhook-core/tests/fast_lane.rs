@@ -500,3 +500,90 @@ async fn what_goes_in_order_waits_for_its_turn_in_the_store() {
     process.look(&mut run);
     assert_eq!(process.transport.requests().len(), 3, "they follow one another");
 }
+
+/// A publisher that waits for a slot, with what it is going to store.
+type Publisher = Pin<Box<dyn Future<Output = (Reservation, Enqueue)>>>;
+
+impl Process {
+    /// Begins to publish one event; it may have to wait.
+    async fn begin(&self) -> Publisher {
+        let (snapshot, lane) = (self.snapshot().await, self.lane.clone());
+        let event = sample::event("a").into_event(|| self.ids.event(), self.clock.now());
+        Box::pin(async move {
+            let mut reservation = lane.reserve();
+            reservation.wait_for_slots(&event, &snapshot).await;
+            let item = reservation.route(event, Some(&snapshot));
+            (reservation, item)
+        })
+    }
+
+    /// Publishes what has waited long enough. Answers whether its delivery was leased; nothing while it
+    /// still waits.
+    async fn end(&self, publisher: &mut Publisher) -> Option<bool> {
+        let ready = publisher.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready((reservation, item)) = ready else { return None };
+        let leased = leased(std::slice::from_ref(&item)) == 1;
+        let answers = self.store.enqueue(vec![item]).await.unwrap();
+        assert!(reservation.settle(&answers).unsent.is_empty());
+        Some(leased)
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_waits_a_moment_for_a_slot_and_is_served_in_its_turn() {
+    let (process, mut run) = Process::at_work(2).await;
+    process.transport.otherwise(status(200).after(Duration::from_millis(10)));
+    assert_eq!(process.publish(2).await, 2);
+    work(&mut run);
+    let (mut first, mut second) = (process.begin().await, process.begin().await);
+    assert_eq!(process.end(&mut first).await, None, "the endpoint is full");
+    assert_eq!(process.end(&mut second).await, None);
+    process.clock.advance(Duration::from_millis(10));
+    work(&mut run);
+    assert_eq!(process.end(&mut first).await, Some(true));
+    assert_eq!(process.end(&mut second).await, Some(true));
+    let mut third = process.begin().await;
+    assert_eq!(process.end(&mut third).await, None, "they have taken the slots");
+}
+
+#[tokio::test]
+async fn a_publisher_waits_for_no_slow_endpoint_for_longer_than_a_moment() {
+    let (process, mut run) = Process::at_work(1).await;
+    process.transport.otherwise(status(200).after(Duration::from_secs(20)));
+    assert_eq!(process.publish(1).await, 1);
+    work(&mut run);
+    let mut first = process.begin().await;
+    assert_eq!(process.end(&mut first).await, None);
+    process.clock.advance(Duration::from_millis(250));
+    assert_eq!(process.end(&mut first).await, Some(false), "it is stored pending");
+    let mut next = process.begin().await;
+    assert_eq!(process.end(&mut next).await, Some(false), "and behind it nobody waits");
+}
+
+#[tokio::test]
+async fn slots_taken_ahead_come_back_when_a_publisher_gives_up() {
+    let (process, _run) = Process::at_work(1).await;
+    let mut reservation = process.lane.reserve();
+    let event = sample::event("a").into_event(|| process.ids.event(), process.clock.now());
+    let snapshot = process.snapshot().await;
+    reservation.wait_for_slots(&event, &snapshot).await;
+    let mut other = process.begin().await;
+    assert_eq!(process.end(&mut other).await, None);
+    drop(reservation);
+    assert_eq!(process.end(&mut other).await, Some(true));
+}
+
+#[tokio::test]
+async fn who_waits_is_let_go_when_the_dispatcher_is_told_to_stop() {
+    let process = Process::new(DispatcherConfig::new());
+    process.add_endpoint(1).await;
+    process.transport.otherwise(status(200).after(Duration::from_secs(20)));
+    let mut run = process.run_for(Duration::from_millis(10));
+    assert_eq!(process.publish(1).await, 1);
+    work(&mut run);
+    let mut waiting = process.begin().await;
+    assert_eq!(process.end(&mut waiting).await, None);
+    process.clock.advance(Duration::from_millis(10));
+    work(&mut run);
+    assert_eq!(process.end(&mut waiting).await, Some(false));
+}

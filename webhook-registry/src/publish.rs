@@ -80,11 +80,12 @@ async fn store(engine: &Engine, events: &[&Event]) -> Result<Stored, StoreError>
         return Ok(Stored { answers: Vec::new(), repeated: false });
     }
     let snapshots = snapshots(engine, events).await?;
+    let snapshot = |event: &Event| snapshots.get(&event.tenant).and_then(Option::as_deref);
     let mut reservation = engine.lane.reserve();
-    let route = |event: &&Event| {
-        let snapshot = snapshots.get(&event.tenant).and_then(Option::as_deref);
-        reservation.route(Event::clone(event), snapshot)
-    };
+    if let Some((event, snapshot)) = events.first().and_then(|it| Some((it, snapshot(it)?))) {
+        reservation.wait_for_slots(event, snapshot).await;
+    }
+    let route = |event: &&Event| reservation.route(Event::clone(event), snapshot(event));
     let batch = events.iter().map(route).collect();
     let stored = enqueue(engine, batch, reservation).await?;
     for (event, answer) in events.iter().zip(&stored.answers) {

@@ -17,6 +17,10 @@ use super::{config::DispatcherConfig, lane::Bay, routing::Routing, slots::Look};
 /// come back.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
+/// How soon after a claim the next one looks for what nobody has told of: what comes to be due while its
+/// endpoint is kept full by publishers.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// Not before something happens.
 const NEVER: Duration = Duration::MAX;
 
@@ -35,6 +39,8 @@ pub(super) struct Desk {
     claim_at: Duration,
     route_at: Duration,
     claiming: bool,
+    /// When the last claim began.
+    claimed_at: Duration,
     routing: bool,
     recording: bool,
     releasing: bool,
@@ -57,6 +63,7 @@ impl Desk {
             claim_at: Duration::ZERO,
             route_at: Duration::ZERO,
             claiming: false,
+            claimed_at: Duration::ZERO,
             routing: false,
             recording: false,
             releasing: false,
@@ -110,7 +117,7 @@ impl Desk {
             return None;
         }
         let (limit, in_flight) = self.bay.slots(|slots| slots.ask(self.config.batch))?;
-        (self.claiming, self.claim_at) = (true, NEVER);
+        (self.claiming, self.claim_at, self.claimed_at) = (true, NEVER, now);
         let claim = ClaimDue::new(limit, self.config.lease).worker(self.config.name.clone());
         let share = u32::try_from(self.config.share()).unwrap_or(u32::MAX);
         Some(claim.in_flight(in_flight).resume_at(self.resume_at).tenant_share(share))
@@ -165,9 +172,9 @@ impl Desk {
         look
     }
 
-    /// There is due work, and a slot for it: claim at once.
-    pub(super) fn claim_again(&mut self, now: Duration) {
-        self.claim_at = self.claim_at.min(now);
+    /// There is due work, and a slot for it: claim at that time.
+    pub(super) fn claim_again(&mut self, at: Duration) {
+        self.claim_at = self.claim_at.min(at);
     }
 
     /// Notes what a round of routing came to.
@@ -209,7 +216,7 @@ impl Desk {
     /// the fence makes a late one safe, and what is known is worth more than an attempt recorded as
     /// unknown.
     ///
-    /// An endpoint that `was_full`, or is behind, may have more. After a failure, not before that is
+    /// An endpoint that is behind has more, and one that `was_full` may have. After a failure, not before that is
     /// recorded: the store may find then that it has to rest.
     pub(super) fn finish_later(&mut self, mut finish: Finish, was_full: bool, now: Duration) {
         let lease = finish.lease;
@@ -220,8 +227,10 @@ impl Desk {
             }
             slots.is_behind(lease.delivery.endpoint)
         });
-        if was_full || is_behind {
+        if is_behind {
             self.claim_again(now);
+        } else if was_full {
+            self.claim_again(now.max(self.claimed_at.saturating_add(AGAIN)));
         }
         self.finishes.push(finish);
     }

@@ -11,11 +11,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, select_biased};
+
 use crate::{
     endpoint::Endpoint,
     event::Event,
     fan_out::Snapshot,
-    id::{DeliveryId, LeaseEpoch},
+    id::{DeliveryId, EndpointId, LeaseEpoch},
     port::{
         Clock,
         store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
@@ -25,7 +27,11 @@ use crate::{
     worker::WorkerName,
 };
 
-use super::{config::DispatcherConfig, slots::Slots};
+use super::{
+    config::DispatcherConfig,
+    slots::{Refused, Slots},
+    waiting::{Line, PATIENCE, Turn, Waiting},
+};
 
 /// Where publishers hand over what they have stored to a dispatcher of the same process.
 ///
@@ -55,7 +61,7 @@ impl FastLane {
     pub fn reserve(&self) -> Reservation {
         let bay = self.door().clone();
         let asked_at = bay.as_ref().map(|bay| bay.clock.monotonic()).unwrap_or_default();
-        Reservation { bay, asked_at, events: Vec::new() }
+        Reservation { bay, asked_at, ahead: Vec::new(), events: Vec::new() }
     }
 
     /// Opens the lane into `bay`, unless it leads elsewhere.
@@ -79,6 +85,8 @@ impl FastLane {
 pub struct Reservation {
     bay: Option<Arc<Bay>>,
     asked_at: Duration,
+    /// Endpoints that a slot was taken for ahead of the event.
+    ahead: Vec<EndpointId>,
     events: Vec<Reserved>,
 }
 
@@ -105,6 +113,24 @@ pub struct Settled {
 }
 
 impl Reservation {
+    /// Takes slots for `event`, the next one of the batch; where its endpoints are full, and slots come
+    /// free so fast that it takes but a moment, it waits for them: at most 250 ms, and no time for
+    /// endpoints that are slow. Done for the first event of each batch, publishers that are faster than
+    /// what is sent slow down to its pace, instead of storing what has to be claimed.
+    pub async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
+        let Some(bay) = self.bay.clone() else { return };
+        let until = self.asked_at.saturating_add(PATIENCE);
+        let mut again = false;
+        while let Some(turn) = bay.take_or_line_up(event, snapshot, &mut self.ahead, again) {
+            let left = until.saturating_sub(bay.clock.monotonic());
+            select_biased! {
+                told = turn.fuse() => again = told.is_ok(),
+                () = bay.clock.sleep(left).fuse() => break,
+            }
+        }
+        self.asked_at = bay.clock.monotonic();
+    }
+
     /// The event as a store takes it, the next one of the batch: routed by `snapshot`, its deliveries
     /// leased as far as there are slots; to be routed later, when there is none.
     pub fn route(&mut self, event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
@@ -123,13 +149,13 @@ impl Reservation {
     }
 
     fn deliveries(
-        &self,
+        &mut self,
         event: &Event,
         snapshot: &Snapshot,
         reserved: &mut Reserved,
     ) -> Vec<NewDelivery> {
         let endpoints = snapshot.routed(&event.event_type);
-        let Some(bay) = self.bay.as_deref().filter(|_| !endpoints.is_empty()) else {
+        let Some(bay) = self.bay.clone().filter(|_| !endpoints.is_empty()) else {
             reserved.left_waiting = endpoints.iter().any(|endpoint| endpoint.state.is_active());
             return endpoints.iter().map(|endpoint| NewDelivery::pending(endpoint.id)).collect();
         };
@@ -144,7 +170,7 @@ impl Reservation {
                 reserved.left_waiting = true;
                 return NewDelivery::pending(endpoint.id);
             }
-            if state.open && state.slots.reserve(endpoint) {
+            if self.has_ahead(endpoint.id) || state.open && state.slots.reserve(endpoint) {
                 reserved.claims.push(self.delivering(&event, endpoint));
                 let leased = NewDelivery::leased(endpoint.id, bay.lease);
                 return leased.with_worker(bay.worker.clone());
@@ -153,6 +179,12 @@ impl Reservation {
             NewDelivery::pending(endpoint.id)
         };
         endpoints.into_iter().map(new).collect()
+    }
+
+    /// Uses the slot that was taken ahead for an endpoint, if one was.
+    fn has_ahead(&mut self, endpoint: EndpointId) -> bool {
+        let at = self.ahead.iter().position(|id| *id == endpoint);
+        at.map(|at| self.ahead.swap_remove(at)).is_some()
     }
 
     fn delivering(&self, event: &Arc<Event>, endpoint: &Arc<Endpoint>) -> Delivering {
@@ -169,6 +201,7 @@ impl Reservation {
     /// memory, and dropping the reservation is all there is to do.
     pub fn settle(mut self, answers: &[Enqueued]) -> Settled {
         let mut settled = Settled::default();
+        self.give_back_ahead();
         let events = std::mem::take(&mut self.events);
         for (at, reserved) in events.into_iter().enumerate() {
             match answers.get(at) {
@@ -223,12 +256,18 @@ impl Reservation {
     }
 
     fn give_back(&self, reserved: &Reserved) {
-        let Some(bay) = self.bay.as_ref().filter(|_| !reserved.claims.is_empty()) else { return };
-        let mut state = bay.state();
-        for handed in &reserved.claims {
-            state.slots.give_back(handed.endpoint.id);
-        }
-        drop(state);
+        self.free(reserved.claims.iter().map(|handed| handed.endpoint.id).collect());
+    }
+
+    fn give_back_ahead(&mut self) {
+        let ahead = std::mem::take(&mut self.ahead);
+        self.free(ahead);
+    }
+
+    /// Frees a slot of each.
+    fn free(&self, endpoints: Vec<EndpointId>) {
+        let Some(bay) = self.bay.as_ref().filter(|_| !endpoints.is_empty()) else { return };
+        bay.slots(|slots| endpoints.into_iter().for_each(|endpoint| slots.give_back(endpoint)));
         // A dispatcher that is ending waits for these slots.
         bay.news.wake();
     }
@@ -236,6 +275,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        self.give_back_ahead();
         self.events.iter().for_each(|reserved| self.give_back(reserved));
     }
 }
@@ -266,6 +306,7 @@ pub(super) struct Bay {
 #[derive(Debug)]
 struct State {
     slots: Slots,
+    waiting: Waiting,
     handed_over: Vec<Delivering>,
     /// Whether publishers may take slots.
     open: bool,
@@ -273,17 +314,76 @@ struct State {
     ended: bool,
 }
 
+/// Endpoints of one event, for it to wait for a slot of one of them.
+const FEW: usize = 16;
+
+impl State {
+    /// Where an event has to wait for a slot of this endpoint. Whoever comes stands behind those who
+    /// wait already, even if there is a slot just now: it is theirs.
+    fn line_of(&self, endpoint: &Endpoint, again: bool) -> Option<Line> {
+        let taken = |line: &Line| !again && self.waiting.has(*line);
+        match self.slots.refuses(endpoint) {
+            Some(Refused::InTurn) => None,
+            Some(Refused::ForNow(line)) => Some(line),
+            None => [Line::Endpoint(endpoint.id), Line::All].into_iter().find(taken),
+        }
+    }
+
+    /// What has come free is the turn of those who wait.
+    fn call_next(&mut self, now: Duration) {
+        for (line, all_free) in self.slots.freed() {
+            self.waiting.freed(line, all_free, now);
+        }
+    }
+}
+
 impl Bay {
     pub(super) fn new(clock: Arc<dyn Clock>, config: &DispatcherConfig) -> Self {
         let slots = config.slots();
-        let state = State { slots, handed_over: Vec::new(), open: true, ended: false };
+        let (waiting, handed_over) = (Waiting::default(), Vec::new());
+        let state = State { slots, waiting, handed_over, open: true, ended: false };
         let (lease, worker) = (config.lease, config.name.clone());
         Self { clock, lease, worker, state: Mutex::new(state), news: Wake::default() }
     }
 
     /// Does something with the slots.
     pub(super) fn slots<T>(&self, act: impl FnOnce(&mut Slots) -> T) -> T {
-        act(&mut self.state().slots)
+        let mut state = self.state();
+        let answer = act(&mut state.slots);
+        state.call_next(self.clock.monotonic());
+        answer
+    }
+
+    /// Takes a slot ahead for each endpoint of an event, up to the first that has none free: stands in
+    /// line there, if it does not take too long. An event for many endpoints takes none ahead: they
+    /// never have slots all at once.
+    fn take_or_line_up(
+        &self,
+        event: &Event,
+        snapshot: &Snapshot,
+        ahead: &mut Vec<EndpointId>,
+        again: bool,
+    ) -> Option<Turn> {
+        let endpoints: Vec<_> = snapshot.wanting(&event.event_type).take(FEW + 1).collect();
+        let (mut state, now) = (self.state(), self.clock.now());
+        if !state.open || endpoints.len() > FEW {
+            return None;
+        }
+        for endpoint in endpoints {
+            let leased = endpoint.state.is_active() && !rests(endpoint, now);
+            if !leased || endpoint.keeps_order_of(event) || ahead.contains(&endpoint.id) {
+                continue;
+            }
+            match state.line_of(endpoint, again) {
+                Some(line) => return state.waiting.join(line, again, self.clock.monotonic()),
+                None if state.slots.refuses(endpoint).is_none() => {
+                    state.slots.reserve(endpoint);
+                    ahead.push(endpoint.id);
+                }
+                None => {}
+            }
+        }
+        None
     }
 
     /// What was handed over since.
@@ -298,7 +398,9 @@ impl Bay {
 
     /// Lets publishers take no more slots.
     pub(super) fn close(&self) {
-        self.state().open = false;
+        let mut state = self.state();
+        state.open = false;
+        state.waiting.end();
     }
 
     /// Ends it, unless something was handed over since.
@@ -312,6 +414,7 @@ impl Bay {
     pub(super) fn abandon(&self) {
         let mut state = self.state();
         (state.open, state.ended) = (false, true);
+        state.waiting.end();
         state.handed_over.clear();
     }
 

@@ -20,7 +20,7 @@ use crate::{
     port::store::deliveries::{Claim, Lease},
 };
 
-use super::{behind::Behind, marks::Marks};
+use super::{behind::Behind, marks::Marks, waiting::Line};
 
 /// Claims after which nobody is thought to publish any more.
 const QUIET: u32 = 16;
@@ -50,8 +50,19 @@ pub(super) struct Slots {
     /// Set aside for the claim under way, and what was in flight when it began.
     asked: Option<(usize, BTreeMap<EndpointId, u32>)>,
     behind: Behind,
+    /// What has come free since somebody asked, and whether all is free there.
+    freed: Vec<(Line, bool)>,
     /// Of which endpoints something is known.
     pub(super) marks: Marks,
+}
+
+/// Why there is no slot for a publisher.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refused {
+    /// There is going to be one, in this line.
+    ForNow(Line),
+    /// It is the store that has to say whose turn it is.
+    InTurn,
 }
 
 /// What a claim saw of the store.
@@ -104,6 +115,7 @@ impl Slots {
             quiet: QUIET,
             asked: None,
             behind: Behind::new(),
+            freed: Vec::new(),
             marks: Marks::new(),
         }
     }
@@ -156,11 +168,7 @@ impl Slots {
     /// store that keeps it for all workers.
     pub(super) fn reserve(&mut self, endpoint: &Endpoint) -> bool {
         self.quiet = 0;
-        let full = self.in_flight(endpoint.id) >= endpoint.max_in_flight;
-        let quarter = self.total.div_ceil(4);
-        let none = self.free() == 0 || self.published >= self.total - quarter;
-        let shared = endpoint.rate.is_some() || self.has_its_share(&endpoint.tenant);
-        if full || none || shared || self.is_behind(endpoint.id) {
+        if self.refuses(endpoint).is_some() {
             self.note_behind(endpoint);
             return false;
         }
@@ -171,11 +179,39 @@ impl Slots {
         true
     }
 
+    /// Why a publisher gets no slot for this endpoint, if it gets none.
+    pub(super) fn refuses(&self, endpoint: &Endpoint) -> Option<Refused> {
+        let quarter = self.total.div_ceil(4);
+        if endpoint.rate.is_some()
+            || self.has_its_share(&endpoint.tenant)
+            || self.is_behind(endpoint.id)
+        {
+            Some(Refused::InTurn)
+        } else if self.is_full(endpoint) {
+            Some(Refused::ForNow(Line::Endpoint(endpoint.id)))
+        } else if self.free() == 0 || self.published >= self.total - quarter {
+            Some(Refused::ForNow(Line::All))
+        } else {
+            None
+        }
+    }
+
+    /// What has come free since this was asked last, and whether all is free there.
+    pub(super) fn freed(&mut self) -> Vec<(Line, bool)> {
+        std::mem::take(&mut self.freed)
+    }
+
     /// Gives a publisher's slot back: nothing is sent.
     pub(super) fn give_back(&mut self, endpoint: EndpointId) {
         self.reserved = self.reserved.saturating_sub(1);
-        self.published = self.published.saturating_sub(1);
+        self.unpublish();
         self.discount(endpoint);
+    }
+
+    /// A slot that a publisher took is free again.
+    fn unpublish(&mut self) {
+        self.published = self.published.saturating_sub(1);
+        self.freed.push((Line::All, self.published == 0));
     }
 
     /// Turns a publisher's slot into a claim held: its event is stored, and is going to be sent.
@@ -259,7 +295,7 @@ impl Slots {
     pub(super) fn let_go(&mut self, lease: Lease) {
         let Some(holding) = self.held.remove(&lease) else { return };
         if holding.published {
-            self.published = self.published.saturating_sub(1);
+            self.unpublish();
         }
         if holding.in_flight {
             self.discount(lease.delivery.endpoint);
@@ -276,6 +312,7 @@ impl Slots {
     fn discount(&mut self, endpoint: EndpointId) {
         let Some(flying) = self.in_flight.get_mut(&endpoint) else { return };
         flying.attempts = flying.attempts.saturating_sub(1);
+        self.freed.push((Line::Endpoint(endpoint), flying.attempts == 0));
         if let Some(count) = self.by_tenant.get_mut(&flying.tenant) {
             *count = count.saturating_sub(1);
         }

@@ -125,7 +125,9 @@ fn work_left_for_want_of_slots_is_looked_for_when_one_is_free_and_not_in_a_loop(
 fn an_endpoint_that_was_full_may_have_more() {
     let (mut desk, held) = holding(1, None);
     record(&mut desk, &held[0], Settle::Success, true);
-    assert_eq!(limit(&mut desk, SECOND), Some(4));
+    assert_eq!(limit(&mut desk, SECOND), None, "nobody has said so: not after each attempt");
+    assert_eq!(desk.idle_for(SECOND), AGAIN);
+    assert_eq!(limit(&mut desk, SECOND + AGAIN), Some(4));
 }
 
 #[test]
