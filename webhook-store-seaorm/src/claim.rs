@@ -185,7 +185,7 @@ async fn read_events(
 ) -> Result<BTreeMap<EventId, Arc<Event>>, Fault> {
     let ids: BTreeSet<_> = found.iter().map(|(_, candidate)| &candidate.event).collect();
     let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, hops \
-               FROM {events} {by_key} WHERE id IN ({list})";
+               FROM {events} {by_key} WHERE id {in_list}";
     let rows = tx.all_of(sql, ids.into_iter().map(ToValue::to_value)).await?;
     let readable = rows.iter().filter_map(|row| event(row).ok());
     Ok(readable.map(|event| (event.id, Arc::new(event))).collect())

@@ -55,6 +55,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         String::new()
     }
 
+    /// Whether a value may be a list, so that a statement about many rows says the same however many
+    /// they are. It is prepared once, and many rows cost no more to read than one.
+    fn has_lists(&self) -> bool {
+        false
+    }
+
     /// `count` pairs of values as the right side of `(a, b) IN`.
     fn pairs(&self, count: usize) -> String;
 

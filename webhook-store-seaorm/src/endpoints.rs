@@ -250,7 +250,7 @@ impl Unit for Load {
 
 async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
     let sql = format!(
-        "SELECT {COLUMNS}, {HEALTH} FROM {{endpoints}} WHERE removed_at IS NULL AND id IN ({{list}})"
+        "SELECT {COLUMNS}, {HEALTH} FROM {{endpoints}} WHERE removed_at IS NULL AND id {{in_list}}"
     );
     tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await
 }

@@ -11,14 +11,13 @@ use webhook_core::{
 };
 
 use crate::{
-    dialect::repeated,
     endpoints::{Known, versions},
     fault::Fault,
     health::unwell,
     order::{Line, Lines},
     route::{TenantKey, unrouted_keys},
     row::{Row, ToValue},
-    tx::{ROWS, Tx},
+    tx::Tx,
     unit::Unit,
 };
 
@@ -67,7 +66,7 @@ impl Direct {
         let direct = direct.filter(|fan_out| fan_out.version.is_none());
         let ids: BTreeSet<_> =
             direct.flat_map(|it| &it.deliveries).map(|new| new.endpoint).collect();
-        let sql = "SELECT id, tenant FROM {endpoints} WHERE removed_at IS NULL AND id IN ({list})";
+        let sql = "SELECT id, tenant FROM {endpoints} WHERE removed_at IS NULL AND id {in_list}";
         let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
         let owner = |row: &Row| Ok::<_, Fault>((row.endpoint("id")?, row.parse("tenant")?));
         Ok(Self(rows.iter().map(owner).collect::<Result<_, _>>()?))
@@ -160,9 +159,9 @@ impl Taken {
     async fn read(tx: &Tx, batch: &[Enqueue]) -> Result<Self, Fault> {
         let mut taken = Self::default();
         let ids: Vec<_> = batch.iter().map(|item| item.event.id.to_value()).collect();
-        taken.read_where(tx, "id", &ids, None).await?;
+        taken.read_where(tx, "id", ids, None).await?;
         for (tenant, keys) in keys_by_tenant(batch) {
-            taken.read_where(tx, "event_key", &keys, Some(tenant)).await?;
+            taken.read_where(tx, "event_key", keys, Some(tenant)).await?;
         }
         Ok(taken)
     }
@@ -171,22 +170,18 @@ impl Taken {
         &mut self,
         tx: &Tx,
         column: &str,
-        values: &[Value],
+        values: Vec<Value>,
         tenant: Option<&TenantId>,
     ) -> Result<(), Fault> {
-        let (of_tenant, by) = match tenant {
-            Some(_) => ("tenant = ? AND", "{by_event_key}"),
-            None => ("", "{by_key}"),
+        let (of_tenant, by, tenant) = match tenant {
+            Some(tenant) => ("tenant = ? AND", "{by_event_key}", Some(tenant.to_value())),
+            None => ("", "{by_key}", None),
         };
-        for values in values.chunks(ROWS) {
-            let sql = format!(
-                "SELECT id, tenant, event_key, event_type, body FROM {{events}} {by} WHERE {of_tenant} {column} IN ({})",
-                repeated("?", values.len())
-            );
-            let values = tenant.map(ToValue::to_value).into_iter().chain(values.iter().cloned());
-            for row in tx.all(&sql, values).await? {
-                self.add_row(&row)?;
-            }
+        let sql = format!(
+            "SELECT id, tenant, event_key, event_type, body FROM {{events}} {by} WHERE {of_tenant} {column} {{in_list}}"
+        );
+        for row in tx.all_of_after(&sql, tenant, values).await? {
+            self.add_row(&row)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::{
     health::Watched,
     order::{leave, lock_ordered, policies},
     row::{Row, ToValue},
-    rows::{Locked, padded, pairs},
+    rows::{Locked, these},
     status::count_leases_lost,
     tx::{ROWS, Tx},
     unit::Unit,
@@ -127,14 +127,14 @@ impl Held {
     async fn read(tx: &Tx, ids: impl Iterator<Item = DeliveryId>) -> Result<Self, Fault> {
         let mut held = BTreeMap::new();
         let ids: BTreeSet<_> = ids.collect();
-        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS).map(padded) {
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let (these, values) = these(tx, ids);
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven{{and_place}} \
-                 FROM {{deliveries}} {{by_key}} WHERE (event_id, endpoint_id) IN {} \
-                 ORDER BY event_id, endpoint_id {{for_update}}",
-                tx.sql().dialect.pairs(ids.len())
+                 FROM {{deliveries}} {{by_key}} WHERE (event_id, endpoint_id) IN {these} \
+                 ORDER BY event_id, endpoint_id {{for_update}}"
             );
-            for row in tx.all(&sql, pairs(&ids)).await? {
+            for row in tx.all(&sql, values).await? {
                 // One that cannot be read is held by nobody; the next claim takes care of it.
                 held.extend(state(&row));
             }

@@ -95,7 +95,7 @@ async fn read(
 ) -> Result<BTreeMap<EndpointId, State>, Fault> {
     let sql = format!(
         "SELECT id, tenant, health, max_in_flight, state FROM {{endpoints}} \
-         WHERE removed_at IS NULL AND id IN ({{list}}) ORDER BY id {lock}"
+         WHERE removed_at IS NULL AND id {{in_list}} ORDER BY id {lock}"
     );
     let rows = tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await?;
     // One that cannot be read cannot be sent to either: nothing is to be said of it.
@@ -176,7 +176,7 @@ pub(crate) async fn unwell(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
 ) -> Result<BTreeSet<EndpointId>, Fault> {
-    let sql = "SELECT id, health FROM {endpoints} WHERE id IN ({list}) AND health IS NOT NULL";
+    let sql = "SELECT id, health FROM {endpoints} WHERE id {in_list} AND health IS NOT NULL";
     let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
     let mut unwell = BTreeSet::new();
     for row in &rows {

@@ -4,10 +4,9 @@ use async_trait::async_trait;
 use webhook_core::{Notice, NoticeId, NoticeKind, StoreErrorKind};
 
 use crate::{
-    dialect::repeated,
     fault::Fault,
     row::{Row, ToValue, limit, unreadable},
-    tx::{ROWS, Tx},
+    tx::Tx,
     unit::Unit,
 };
 
@@ -84,11 +83,7 @@ impl Unit for Acknowledge {
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
-        let sql = "DELETE FROM {notices} WHERE id IN ({list})";
-        for ids in self.0.chunks(ROWS) {
-            let sql = sql.replace("{list}", &repeated("?", ids.len()));
-            tx.run(&sql, ids.iter().map(|id| id.as_str().into())).await?;
-        }
-        Ok(())
+        let ids = self.0.iter().map(|id| id.as_str().into());
+        tx.run_of("DELETE FROM {notices} WHERE id {in_list}", None, ids).await.map(|_| ())
     }
 }

@@ -94,7 +94,7 @@ pub(crate) async fn lock_ordered(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
 ) -> Result<BTreeSet<EndpointId>, Fault> {
-    let sql = "SELECT endpoint_id FROM {ordered_endpoints} {by_key} WHERE endpoint_id IN ({list}) \
+    let sql = "SELECT endpoint_id FROM {ordered_endpoints} {by_key} WHERE endpoint_id {in_list} \
                ORDER BY endpoint_id {for_update}";
     let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
     rows.iter().map(|row| row.endpoint("endpoint_id")).collect()
@@ -106,7 +106,7 @@ pub(crate) async fn policies(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
 ) -> Result<BTreeMap<EndpointId, OrderPolicy>, Fault> {
-    let sql = "SELECT id, order_policy FROM {endpoints} WHERE id IN ({list})";
+    let sql = "SELECT id, order_policy FROM {endpoints} WHERE id {in_list}";
     let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
     let policy = |row: &Row| {
         let policy = row.parse("order_policy").unwrap_or(OrderPolicy::Block);

@@ -10,7 +10,6 @@ use webhook_core::{
 };
 
 use crate::{
-    dialect::repeated,
     fault::Fault,
     row::{Row, ToValue, limit},
     rows::pairs,
@@ -203,7 +202,7 @@ impl Page<'_> {
         };
         let ids = ids.iter().map(ToValue::to_value).collect();
         let unused = format!(
-            "DELETE FROM {{endpoints}} WHERE id IN ({{list}}) AND removed_at IS NOT NULL AND {}",
+            "DELETE FROM {{endpoints}} WHERE id {{in_list}} AND removed_at IS NOT NULL AND {}",
             has_none("{endpoints}.id", "")
         );
         Ok(Pruned::default().with_endpoints(self.take(&unused, ids).await?).then(Some(next)))
@@ -225,7 +224,7 @@ impl Page<'_> {
         let ids = rows.iter().map(|row| row.get::<String>("id").map(Value::from));
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         let next = (ids.len() == self.rows).then_some(PruneCursor::Notices);
-        let taken = self.take("DELETE FROM {notices} WHERE id IN ({list})", ids).await?;
+        let taken = self.take("DELETE FROM {notices} WHERE id {in_list}", ids).await?;
         Ok(Pruned::default().with_notices(taken).then(next))
     }
 
@@ -234,18 +233,13 @@ impl Page<'_> {
         if !self.writes {
             return Ok(count(ids.len()));
         }
-        let mut taken = 0;
-        for ids in ids.chunks(ROWS) {
-            let sql = delete.replace("{list}", &repeated("?", ids.len()));
-            taken += self.tx.run(&sql, ids.iter().cloned()).await?;
-        }
-        Ok(taken)
+        self.tx.run_of(delete, None, ids).await
     }
 }
 
 /// Looks again: something may have come in since these were found.
 const UNUSED_EVENTS: &str = "\
-    DELETE FROM {events} WHERE id IN ({list}) AND route_due_at IS NULL \
+    DELETE FROM {events} WHERE id {in_list} AND route_due_at IS NULL \
     AND NOT EXISTS (SELECT 1 FROM {deliveries} AS d WHERE d.event_id = {events}.id)";
 
 /// That an endpoint has no deliveries, as far as these would stay. What is in flight stays.

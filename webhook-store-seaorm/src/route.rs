@@ -63,7 +63,7 @@ pub(crate) async fn unrouted_keys(
     rows.iter().map(|row| Ok((row.parse("tenant")?, row.parse("ordering_key")?))).collect()
 }
 
-const LEASE: &str = "UPDATE {events} {by_key} SET route_due_at = ? WHERE id IN ({list})";
+const LEASE: &str = "UPDATE {events} {by_key} SET route_due_at = ? WHERE id {in_list}";
 
 fn unrouted(row: &Row) -> Result<UnroutedEvent, Fault> {
     let (id, tenant) = (row.event("id")?, row.parse("tenant")?);
@@ -155,7 +155,7 @@ type Open = BTreeMap<EventId, (UnroutedEvent, Option<OrderingKey>)>;
 
 async fn read_open(tx: &Tx, batch: &[Route]) -> Result<Open, Fault> {
     let sql = "SELECT id, tenant, event_type, ordering_key FROM {events} {by_key} \
-               WHERE route_due_at IS NOT NULL AND id IN ({list}) {for_update}";
+               WHERE route_due_at IS NOT NULL AND id {in_list} {for_update}";
     let rows = tx.all_of(sql, batch.iter().map(|route| route.event.to_value())).await?;
     // One that cannot be read is nobody's to route; the next claim puts it off.
     let read = |row| Ok::<_, Fault>((unrouted(row)?, row.parse_if_any("ordering_key")?));
@@ -171,5 +171,5 @@ fn each_once(route: &Route) -> impl Iterator<Item = &NewDelivery> {
 
 async fn mark_routed(tx: &Tx, events: &[EventId]) -> Result<(), Fault> {
     let never = None::<Timestamp>.to_value();
-    tx.run_of(LEASE, never, events.iter().map(ToValue::to_value)).await
+    tx.run_of(LEASE, Some(never), events.iter().map(ToValue::to_value)).await.map(|_| ())
 }

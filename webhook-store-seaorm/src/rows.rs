@@ -1,6 +1,8 @@
 //! Many rows in one statement.
 
 use sea_orm::Value;
+#[cfg(feature = "postgres")]
+use sea_orm::sea_query::ArrayType;
 use webhook_core::{DeliveryId, StoreErrorKind};
 
 use crate::{
@@ -15,34 +17,75 @@ impl Tx {
     pub(crate) async fn insert<const N: usize>(
         &self,
         into: &str,
-        rows: Vec<[Value; N]>,
+        mut rows: Vec<[Value; N]>,
         or: &str,
     ) -> Result<(), Fault> {
-        let row = format!("({})", repeated("?", N));
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let mut bytes = 0;
-            let mut values = Vec::new();
-            while let Some(next) =
-                rows.next_if(|next| values.is_empty() || fits(next, bytes, values.len() / N))
-            {
-                bytes += size(&next);
-                values.extend(next);
+        let has_lists = self.sql().dialect.has_lists();
+        while !rows.is_empty() {
+            let fitting = fitting(&rows, if has_lists { MANY } else { ROWS });
+            let behind = rows.split_off(if has_lists { fitting } else { power_of_two(fitting) });
+            let these = std::mem::replace(&mut rows, behind);
+            if has_lists {
+                let lists = vec!["?"; N].join(", ");
+                let sql = format!("INSERT INTO {into} SELECT * FROM unnest({lists}) {or}");
+                self.run(&sql, columns(these)).await?;
+            } else {
+                let row = format!("({})", repeated("?", N));
+                let many = repeated(&row, these.len());
+                let sql = format!("INSERT INTO {into} VALUES {many} {or}");
+                self.run(&sql, these.into_iter().flatten()).await?;
             }
-            let many = repeated(&row, values.len() / N);
-            self.run(&format!("INSERT INTO {into} VALUES {many} {or}"), values).await?;
         }
         Ok(())
     }
 }
 
+/// Rows in one statement where it says the same for any number of them.
+const MANY: usize = 1000;
+
+/// How many of the first rows make one statement: at least one.
+fn fitting<const N: usize>(rows: &[[Value; N]], most: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |row: &&[Value; N]| {
+        let first = bytes == 0;
+        bytes += size(*row);
+        first || bytes <= BYTES
+    };
+    rows.iter().take(most).take_while(fits).count()
+}
+
+/// The largest power of two that is not larger: few statements for any number of rows.
+const fn power_of_two(count: usize) -> usize {
+    match count.checked_ilog2() {
+        Some(log) => 1 << log,
+        None => 0,
+    }
+}
+
+/// A list of each column.
+fn columns<const N: usize>(rows: Vec<[Value; N]>) -> Vec<Value> {
+    let mut columns: Vec<Vec<Value>> = (0..N).map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    columns.into_iter().map(list).collect()
+}
+
+/// Values of one kind, as one.
+#[cfg(feature = "postgres")]
+pub(crate) fn list(values: Vec<Value>) -> Value {
+    let kind = values.first().map_or(ArrayType::String, Value::array_type);
+    Value::Array(kind, Some(Box::new(values)))
+}
+
+/// Never asked for.
+#[cfg(not(feature = "postgres"))]
+pub(crate) fn list(_: Vec<Value>) -> Value {
+    Value::String(None)
+}
+
 /// Bytes in one statement, unless a single row has more: every server takes that much at once.
 const BYTES: usize = 2 * 1024 * 1024;
-
-/// Whether a row has room in a statement of so many bytes and rows.
-fn fits(row: &[Value], bytes: usize, rows: usize) -> bool {
-    rows < ROWS && bytes + size(row) <= BYTES
-}
 
 fn size(row: &[Value]) -> usize {
     let one = |value: &Value| match value {
@@ -56,6 +99,18 @@ fn size(row: &[Value]) -> usize {
 /// Deliveries as values, pair by pair.
 pub(crate) fn pairs(ids: &[DeliveryId]) -> impl Iterator<Item = Value> {
     ids.iter().flat_map(|id| [id.event.to_value(), id.endpoint.to_value()])
+}
+
+/// These deliveries as the right side of `(event_id, endpoint_id) IN`, and its values.
+pub(crate) fn these(tx: &Tx, ids: &[DeliveryId]) -> (String, Vec<Value>) {
+    let dialect = tx.sql().dialect;
+    if dialect.has_lists() {
+        let list_of = |value: fn(&DeliveryId) -> Value| list(ids.iter().map(value).collect());
+        let values = [list_of(|id| id.event.to_value()), list_of(|id| id.endpoint.to_value())];
+        return ("(SELECT * FROM unnest(?, ?))".to_owned(), values.into());
+    }
+    let ids = padded(ids);
+    (dialect.pairs(ids.len()), pairs(&ids).collect())
 }
 
 /// The same values, the last one as often as it takes for a power of two, where naming one twice does no

@@ -11,7 +11,7 @@ use crate::{
     dialect::{Sql, repeated},
     fault::Fault,
     row::Row,
-    rows::padded,
+    rows::{list, padded},
     sealed::Safe,
     store::Inner,
 };
@@ -67,33 +67,44 @@ impl Tx {
         Ok(self.told(rows)?.into_iter().map(Row::new).collect())
     }
 
-    /// The rows of a query about many values, which stand for `{list}`, some of them at a time.
+    /// The rows of a query about many values, which stand for `{in_list}`, some of them at a time.
     pub(crate) async fn all_of(
         &self,
         template: &str,
         many: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<Row>, Fault> {
+        self.all_of_after(template, None, many).await
+    }
+
+    /// The same, where `first` stands before them each time.
+    pub(crate) async fn all_of_after(
+        &self,
+        template: &str,
+        first: Option<Value>,
+        many: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, Fault> {
         let mut found = Vec::new();
-        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS).map(padded) {
-            let sql = listing(template, &some);
-            found.extend(self.all(&sql, some).await?);
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let (sql, values) = self.listing(template, some);
+            found.extend(self.all(&sql, first.iter().cloned().chain(values)).await?);
         }
         Ok(found)
     }
 
-    /// Runs a statement about many values, which stand for `{list}`, some of them at a time; `first`
-    /// stands before them each time.
+    /// Runs a statement about many values, which stand for `{in_list}`, some of them at a time, and says
+    /// how many rows it changed; `first` stands before them each time.
     pub(crate) async fn run_of(
         &self,
         template: &str,
-        first: Value,
+        first: Option<Value>,
         many: impl IntoIterator<Item = Value>,
-    ) -> Result<(), Fault> {
-        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS).map(padded) {
-            let sql = listing(template, &some);
-            self.run(&sql, [first.clone()].into_iter().chain(some)).await?;
+    ) -> Result<u64, Fault> {
+        let mut changed = 0;
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let (sql, values) = self.listing(template, some);
+            changed += self.run(&sql, first.iter().cloned().chain(values)).await?;
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// The first row of a query.
@@ -122,6 +133,16 @@ impl Tx {
         self.told(done)
     }
 
+    /// A template with values for `{in_list}`.
+    fn listing(&self, template: &str, values: &[Value]) -> (String, Vec<Value>) {
+        if self.sql.dialect.has_lists() {
+            return (template.replace("{in_list}", "= ANY(?)"), vec![list(values.to_vec())]);
+        }
+        let values = padded(values);
+        let list = format!("IN ({})", repeated("?", values.len()));
+        (template.replace("{in_list}", &list), values)
+    }
+
     pub(crate) fn sql(&self) -> &Sql {
         &self.sql
     }
@@ -141,8 +162,4 @@ impl Tx {
     fn told<T>(&self, result: Result<T, DbErr>) -> Result<T, Fault> {
         result.map_err(|error| Fault::of(self.sql.dialect, error))
     }
-}
-
-fn listing(template: &str, values: &[Value]) -> String {
-    template.replace("{list}", &repeated("?", values.len()))
 }

@@ -273,7 +273,7 @@ fn state(row: &Row) -> Result<(DeliveryId, State), Fault> {
 /// Those of the endpoints that were not removed, locked.
 pub(crate) async fn endpoints(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<EndpointId>, Fault> {
     let ids: BTreeSet<_> = ids.iter().map(|id| id.endpoint).collect();
-    let sql = "SELECT id FROM {endpoints} WHERE removed_at IS NULL AND id IN ({list}) \
+    let sql = "SELECT id FROM {endpoints} WHERE removed_at IS NULL AND id {in_list} \
                ORDER BY id {for_update}";
     let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
     rows.iter().map(|row| row.endpoint("id")).collect()
@@ -286,7 +286,7 @@ async fn events(
 ) -> Result<BTreeMap<EventId, Option<OrderingKey>>, Fault> {
     let ids: BTreeSet<_> = ids.iter().map(|id| id.event).collect();
     let rows = tx.all_of(
-        "SELECT id, ordering_key FROM {events} {by_key} WHERE id IN ({list})",
+        "SELECT id, ordering_key FROM {events} {by_key} WHERE id {in_list}",
         ids.iter().map(ToValue::to_value),
     );
     // One that cannot be read stands in no line.

@@ -73,7 +73,7 @@ impl Head {
         let is_shared = |head: &Self| head.due_at <= now && head.pace.is_shared() && has_room(head);
         let shared: Vec<_> = heads.iter().filter(|head| is_shared(head)).map(|it| it.id).collect();
         let sql = "SELECT id, max_in_flight, rate, rate_used, health FROM {endpoints} \
-                   WHERE id IN ({list}) ORDER BY id {for_update_skip_locked}";
+                   WHERE id {in_list} ORDER BY id {for_update_skip_locked}";
         let rows = tx.all_of(sql, shared.iter().map(ToValue::to_value)).await?;
         let read = rows.iter().map(|row| Ok((row.endpoint("id")?, pace(row)?)));
         let locked = read.collect::<Result<BTreeMap<_, _>, Fault>>()?;

@@ -23,9 +23,10 @@ pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
 async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let Asked { url, size, limit, poll_only } = asked;
     let (options, manner) = if poll_only {
-        (options(url)?.extra_float_digits(None), Manner::Unnamed(beginning(limit)))
+        let manner = Manner::Postgres { beginning: Some(beginning(limit)) };
+        (options(url)?.extra_float_digits(None), manner)
     } else {
-        (options(url)?.options(settings(limit)), Manner::Named)
+        (options(url)?.options(settings(limit)), Manner::Postgres { beginning: None })
     };
     // A pool would try again for as long as it may, and then say only that it took too long.
     let schema = current_schema(&options, limit).await?;

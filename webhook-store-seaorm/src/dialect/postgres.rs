@@ -62,6 +62,10 @@ impl Dialect for Postgres {
         })
     }
 
+    fn has_lists(&self) -> bool {
+        true
+    }
+
     fn pairs(&self, count: usize) -> String {
         // Each row is looked for by its key, as if it were joined.
         format!("(VALUES {})", repeated("(?, ?)", count))

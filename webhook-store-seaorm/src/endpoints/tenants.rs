@@ -25,7 +25,7 @@ pub(crate) async fn versions(
     tx: &Tx,
     tenants: &[&TenantId],
 ) -> Result<BTreeMap<TenantId, Known>, Fault> {
-    let sql = "SELECT id, version, unwell_until FROM {tenants} WHERE id IN ({list})";
+    let sql = "SELECT id, version, unwell_until FROM {tenants} WHERE id {in_list}";
     let rows = tx.all_of(sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
     let version = |row: &Row| {
         let tenant: TenantId = row.parse("id")?;
@@ -51,7 +51,7 @@ pub(crate) async fn lock_owners(tx: &Tx, ids: &BTreeSet<EndpointId>) -> Result<(
     if ids.is_empty() {
         return Ok(());
     }
-    let owners = "SELECT tenant FROM {endpoints} WHERE id IN ({list})";
+    let owners = "SELECT tenant FROM {endpoints} WHERE id {in_list}";
     let rows = tx.all_of(owners, ids.iter().map(ToValue::to_value)).await?;
     let tenants = rows.iter().map(|row| row.get::<String>("tenant"));
     let tenants = tenants.collect::<Result<BTreeSet<_>, _>>()?;
@@ -62,6 +62,6 @@ pub(super) async fn lock_tenants(
     tx: &Tx,
     ids: impl IntoIterator<Item = Value>,
 ) -> Result<(), Fault> {
-    let lock = "SELECT id FROM {tenants} WHERE id IN ({list}) ORDER BY id {for_update}";
+    let lock = "SELECT id FROM {tenants} WHERE id {in_list} ORDER BY id {for_update}";
     tx.all_of(lock, ids).await.map(|_| ())
 }

@@ -51,14 +51,14 @@ mod of_sqlx {
                 }
 
                 async fn execute(&mut self, statement: Statement) -> Result<(), DbErr> {
-                    let arguments = arguments::<sqlx::$database>(&statement)?;
+                    let arguments = arguments::<sqlx::$database>(statement.values)?;
                     let query = sqlx::query_with(AssertSqlSafe(statement.sql), arguments);
                     // Unnamed: a pooler may stand between, and each event is one statement.
                     query.persistent(false).execute(&mut ***self).await.map(|_| ()).map_err(failed)
                 }
 
                 async fn first_row(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-                    let arguments = arguments::<sqlx::$database>(&statement)?;
+                    let arguments = arguments::<sqlx::$database>(statement.values)?;
                     let query = sqlx::query_with(AssertSqlSafe(statement.sql), arguments);
                     let row = query.persistent(false).fetch_optional(&mut ***self).await.map_err(failed)?;
                     Ok(row.map(QueryResult::from))

@@ -58,7 +58,7 @@ impl Unit for ClaimEvents {
         events.sort_by_key(|it| (it.created_at, it.event.id));
         let events: Vec<_> = events.into_iter().map(|it| it.event).collect();
         let ids = events.iter().map(|event| event.id.to_value());
-        tx.run_of(LEASE, now.after(self.lease).to_value(), ids).await?;
+        tx.run_of(LEASE, Some(now.after(self.lease).to_value()), ids).await?;
         Ok(ClaimedUnrouted::new(events, next_due))
     }
 }
@@ -71,7 +71,8 @@ async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault>
     for id in events {
         tracing::error!(event = %id, "an unrouted event cannot be read; looking again in a day");
     }
-    tx.run_of(LEASE, until.to_value(), events.iter().map(ToValue::to_value)).await
+    let ids = events.iter().map(ToValue::to_value);
+    tx.run_of(LEASE, Some(until.to_value()), ids).await.map(|_| ())
 }
 
 /// Some of the events that may be taken, the longest free first.
@@ -192,7 +193,7 @@ impl Taking {
             }
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM {{events}} {{by_key}} WHERE id IN ({{list}}) \
+            "SELECT {COLUMNS} FROM {{events}} {{by_key}} WHERE id {{in_list}} \
              AND route_due_at IS NOT NULL ORDER BY id {{for_update_skip_locked}}"
         );
         for row in tx.all_of(&sql, missing).await? {

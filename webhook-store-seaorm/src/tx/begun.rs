@@ -1,9 +1,12 @@
 //! A transaction that has begun, and how its statements are spoken.
 //!
-//! SeaORM gives every statement a name and keeps it prepared with its connection. A pooler in
-//! transaction mode, such as PgBouncer, hands each transaction another connection, where that name
-//! means nothing, or something else. For it, statements go through sqlx without a name, and what would
-//! be a setting of the session is one of the transaction.
+//! On PostgreSQL they go through sqlx itself: a value there may be a list, with gaps in it, which SeaORM
+//! does not take.
+//!
+//! Every statement gets a name and is kept prepared with its connection. A pooler in transaction mode,
+//! such as PgBouncer, hands each transaction another connection, where that name means nothing, or
+//! something else. For it, statements have none, and what would be a setting of the session is one of
+//! the transaction.
 
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, Statement,
@@ -11,22 +14,24 @@ use sea_orm::{
 };
 
 #[cfg(feature = "postgres")]
-use sea_orm::sqlx::{AssertSqlSafe, Postgres, Transaction, query_with};
+use sea_orm::sqlx::{
+    AssertSqlSafe, Postgres, Transaction, postgres::PgArguments, query::Query, query_with,
+};
 #[cfg(feature = "postgres")]
 use tokio::sync::Mutex;
 
 #[cfg(feature = "postgres")]
-use crate::direct::{arguments, failed};
+use crate::direct::{failed, postgres_arguments};
 
 /// How statements are spoken.
 #[derive(Clone, Debug)]
 #[allow(dead_code, reason = "what is used depends on the databases compiled in")]
 pub(crate) enum Manner {
-    /// Prepared under a name, once for each connection.
+    /// By SeaORM, prepared under a name, once for each connection.
     Named,
-    /// Without a name, after this beginning of each transaction.
+    /// By sqlx; the same, or without a name, after this beginning of each transaction.
     #[cfg(feature = "postgres")]
-    Unnamed(String),
+    Postgres { beginning: Option<String> },
 }
 
 /// A transaction that has begun.
@@ -34,7 +39,20 @@ pub(crate) enum Manner {
 pub(crate) enum Begun {
     Named(DatabaseTransaction),
     #[cfg(feature = "postgres")]
-    Unnamed(Mutex<Transaction<'static, Postgres>>),
+    Postgres {
+        inner: Mutex<Transaction<'static, Postgres>>,
+        named: bool,
+    },
+}
+
+/// A statement, ready to be sent.
+#[cfg(feature = "postgres")]
+fn query(
+    statement: Statement,
+    named: bool,
+) -> Result<Query<'static, Postgres, PgArguments>, DbErr> {
+    let arguments = postgres_arguments(statement.values)?;
+    Ok(query_with(AssertSqlSafe(statement.sql), arguments).persistent(named))
 }
 
 impl Begun {
@@ -46,10 +64,14 @@ impl Begun {
         match manner {
             Manner::Named => pool.begin_with_options(options).await.map(Self::Named),
             #[cfg(feature = "postgres")]
-            Manner::Unnamed(beginning) => {
+            Manner::Postgres { beginning } => {
                 let pool = pool.get_postgres_connection_pool();
-                let begun = pool.begin_with(AssertSqlSafe(beginning.clone())).await;
-                Ok(Self::Unnamed(Mutex::new(begun.map_err(failed)?)))
+                let begun = match beginning {
+                    Some(beginning) => pool.begin_with(AssertSqlSafe(beginning.clone())).await,
+                    None => pool.begin().await,
+                };
+                let inner = Mutex::new(begun.map_err(failed)?);
+                Ok(Self::Postgres { inner, named: beginning.is_none() })
             }
         }
     }
@@ -58,7 +80,7 @@ impl Begun {
         match self {
             Self::Named(inner) => inner.commit().await,
             #[cfg(feature = "postgres")]
-            Self::Unnamed(inner) => inner.into_inner().commit().await.map_err(failed),
+            Self::Postgres { inner, .. } => inner.into_inner().commit().await.map_err(failed),
         }
     }
 
@@ -66,7 +88,7 @@ impl Begun {
         match self {
             Self::Named(inner) => inner.rollback().await,
             #[cfg(feature = "postgres")]
-            Self::Unnamed(inner) => inner.into_inner().rollback().await.map_err(failed),
+            Self::Postgres { inner, .. } => inner.into_inner().rollback().await.map_err(failed),
         }
     }
 
@@ -74,9 +96,8 @@ impl Begun {
         match self {
             Self::Named(inner) => inner.query_all_raw(statement).await,
             #[cfg(feature = "postgres")]
-            Self::Unnamed(inner) => {
-                let arguments = arguments::<Postgres>(&statement)?;
-                let query = query_with(AssertSqlSafe(statement.sql), arguments).persistent(false);
+            Self::Postgres { inner, named } => {
+                let query = query(statement, *named)?;
                 let rows = query.fetch_all(&mut **inner.lock().await).await.map_err(failed)?;
                 Ok(rows.into_iter().map(QueryResult::from).collect())
             }
@@ -87,7 +108,7 @@ impl Begun {
         match self {
             Self::Named(inner) => inner.query_one_raw(statement).await,
             #[cfg(feature = "postgres")]
-            Self::Unnamed(_) => Ok(self.all(statement).await?.into_iter().next()),
+            Self::Postgres { .. } => Ok(self.all(statement).await?.into_iter().next()),
         }
     }
 
@@ -96,9 +117,8 @@ impl Begun {
         match self {
             Self::Named(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
             #[cfg(feature = "postgres")]
-            Self::Unnamed(inner) => {
-                let arguments = arguments::<Postgres>(&statement)?;
-                let query = query_with(AssertSqlSafe(statement.sql), arguments).persistent(false);
+            Self::Postgres { inner, named } => {
+                let query = query(statement, *named)?;
                 let done = query.execute(&mut **inner.lock().await).await.map_err(failed)?;
                 Ok(done.rows_affected())
             }
@@ -110,7 +130,7 @@ impl Begun {
         match self {
             Self::Named(inner) => inner.execute_unprepared(sql).await.map(drop),
             #[cfg(feature = "postgres")]
-            Self::Unnamed(inner) => {
+            Self::Postgres { inner, .. } => {
                 let query = sea_orm::sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
                 query.execute(&mut **inner.lock().await).await.map(drop).map_err(failed)
             }
