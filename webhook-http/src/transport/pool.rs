@@ -16,8 +16,6 @@ use super::connection::Connection;
 
 /// How long a connection is kept: less than the 5 s after which Node.js closes it.
 const KEEP: Duration = Duration::from_secs(3);
-/// How many are kept for one origin.
-const MAX_PER_ORIGIN: usize = 32;
 /// How many are kept in all: a fraction of the file descriptors a process may have.
 const MAX_KEPT: usize = 256;
 /// How often connections that nobody took are closed.
@@ -83,22 +81,18 @@ impl Pool {
 }
 
 impl Shelf {
-    /// Adds a connection and hands out the stalest one of a full origin; a full shelf takes none.
+    /// Adds a connection; a full shelf gives it back. An origin has no more of them than its host may have
+    /// requests at once.
     fn push(&mut self, origin: &str, idle: Idle) -> Option<Idle> {
         if self.kept >= MAX_KEPT {
             return Some(idle);
         }
         self.kept += 1;
-        let Some(kept) = self.idle.get_mut(origin) else {
-            self.idle.insert(origin.into(), VecDeque::from([idle]));
-            return None;
-        };
-        kept.push_back(idle);
-        if kept.len() <= MAX_PER_ORIGIN {
-            return None;
+        match self.idle.get_mut(origin) {
+            Some(kept) => kept.push_back(idle),
+            None => drop(self.idle.insert(origin.into(), VecDeque::from([idle]))),
         }
-        self.kept = self.kept.saturating_sub(1);
-        kept.pop_front()
+        None
     }
 
     /// Takes out all that have been kept too long.
