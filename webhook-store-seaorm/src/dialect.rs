@@ -25,6 +25,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// SeaORM's name for it.
     fn backend(&self) -> DbBackend;
 
+    /// How many transactions of one kind are best under way at once.
+    fn writers(&self) -> usize {
+        2
+    }
+
     /// Whether a database has schemas in which tables are kept apart.
     fn has_schemas(&self) -> bool {
         false

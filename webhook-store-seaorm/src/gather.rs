@@ -1,13 +1,14 @@
 //! Shared commits without a timer.
 //!
 //! A commit costs a flush of the disk, whatever it holds. While one runs, the calls that arrive wait
-//! in line, and the next one takes all of them; a call that finds nobody at work goes at once.
+//! in line, and the next one takes all of them; a call that finds nobody at work goes at once. Where the
+//! database has room for two writers, a second one begins when the line is long: while one waits for the
+//! disk, the other has its rows written.
 
 use std::{
     error::Error,
     fmt,
     future::Future,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,11 +21,13 @@ pub(crate) struct Gather<I, A> {
     line: Mutex<Line<I, A>>,
     /// How long a call may stand in line.
     limit: Duration,
+    /// How many may be at work at once.
+    most_at_work: usize,
 }
 
 struct Line<I, A> {
     calls: Vec<Call<I, A>>,
-    busy: bool,
+    at_work: usize,
 }
 
 struct Call<I, A> {
@@ -36,6 +39,9 @@ struct Call<I, A> {
 /// Items in one commit, unless a single call brings more.
 const MOST: usize = 1000;
 
+/// Items in line for which another begins to work beside those who do.
+const LONG: usize = 32;
+
 impl<I, A> Call<I, A> {
     /// Tells the caller that nothing was written: the work has not begun.
     fn turn_away(self, why: &'static str) {
@@ -44,9 +50,10 @@ impl<I, A> Call<I, A> {
 }
 
 impl<I, A> Gather<I, A> {
-    /// Nobody in line yet, and nobody to stand in it for longer than `limit`.
-    pub(crate) const fn new(limit: Duration) -> Self {
-        Self { line: Mutex::new(Line { calls: Vec::new(), busy: false }), limit }
+    /// Nobody in line yet, and nobody to stand in it for longer than `limit`; at most so many at work.
+    pub(crate) const fn new(limit: Duration, most_at_work: usize) -> Self {
+        let line = Mutex::new(Line { calls: Vec::new(), at_work: 0 });
+        Self { line, limit, most_at_work }
     }
 }
 
@@ -82,11 +89,14 @@ impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
         })
     }
 
-    /// Whether nobody is at work, so that the caller has to begin.
+    /// Whether the caller has to begin to work: nobody does, or too few do.
     fn stand_in_line(&self, call: Call<I, A>) -> bool {
         let mut line = self.line();
         line.calls.push(call);
-        !mem::replace(&mut line.busy, true)
+        let is_long = || line.calls.iter().map(|call| call.items.len()).sum::<usize>() >= LONG;
+        let begins = line.at_work == 0 || line.at_work < self.most_at_work && is_long();
+        line.at_work += usize::from(begins);
+        begins
     }
 
     /// The calls of the next commit; none, when the line is empty and the shift ends.
@@ -105,8 +115,11 @@ impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
             first || items <= MOST
         };
         let count = line.calls.iter().map(fits).take_while(|fits| *fits).count();
-        line.busy = count > 0;
-        line.busy.then(|| line.calls.drain(..count).collect())
+        if count == 0 {
+            line.at_work -= 1;
+            return None;
+        }
+        Some(line.calls.drain(..count).collect())
     }
 }
 
@@ -135,7 +148,7 @@ impl<I, A> Drop for Shift<I, A> {
     fn drop(&mut self) {
         if !self.ended {
             let mut line = self.gather.line();
-            line.busy = false;
+            line.at_work -= 1;
             for call in line.calls.drain(..) {
                 call.turn_away("the runtime that worked for it has ended");
             }
@@ -215,7 +228,7 @@ mod tests {
     impl Doubling {
         fn new(open: usize, bad: Option<(u32, StoreErrorKind)>) -> Self {
             let gate = Arc::new(Semaphore::new(open));
-            let gather = Arc::new(Gather::new(Duration::from_secs(3600)));
+            let gather = Arc::new(Gather::new(Duration::from_secs(3600), 1));
             Self { gather, commits: Arc::default(), gate, bad }
         }
 
@@ -292,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_stood_in_line_too_long_is_turned_away_unwritten() {
         let mut doubling = Doubling::new(100, None);
-        doubling.gather = Arc::new(Gather::new(Duration::ZERO));
+        doubling.gather = Arc::new(Gather::new(Duration::ZERO, 1));
         let error = doubling.submit(&[1]).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert_eq!(doubling.commits(), 0);

@@ -89,6 +89,7 @@ impl SeaOrmStore {
         max_body: usize,
         safe: Safe,
     ) -> Self {
+        let writers = sql.dialect.writers();
         Self {
             inner: Arc::new(Inner {
                 sql: Arc::new(sql),
@@ -98,8 +99,8 @@ impl SeaOrmStore {
                 max_body,
                 safe,
                 ready: AtomicBool::new(false),
-                enqueues: Arc::new(Gather::new(limit)),
-                finishes: Arc::new(Gather::new(limit)),
+                enqueues: Arc::new(Gather::new(limit, writers)),
+                finishes: Arc::new(Gather::new(limit, writers)),
                 unreadable: Arc::default(),
                 #[cfg(feature = "test-clock")]
                 fixed_now: std::sync::Mutex::default(),

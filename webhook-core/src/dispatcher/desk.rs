@@ -1,7 +1,8 @@
 //! The dispatcher's desk: what it holds, what waits to be written down, and when to look again.
 //!
 //! Bookkeeping only. Every method takes the time as an argument; nothing here does I/O. Each kind of
-//! store call runs once at a time: while it does, the next batch gathers.
+//! store call runs once at a time: while it does, the next batch gathers. Only of what has to be written
+//! down a second batch goes beside the first, when there is much of it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +21,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// How soon after a claim the next one looks for what nobody has told of: what comes to be due while its
 /// endpoint is kept full by publishers.
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// Outcomes that are worth a batch beside the one that is being written down.
+const MUCH: usize = 32;
 
 /// Not before something happens.
 const NEVER: Duration = Duration::MAX;
@@ -42,7 +46,8 @@ pub(super) struct Desk {
     /// When the last claim began.
     claimed_at: Duration,
     routing: bool,
-    recording: bool,
+    /// Batches that are being written down.
+    recording: usize,
     releasing: bool,
     /// Nothing is asked of the store before.
     store_at: Duration,
@@ -65,7 +70,7 @@ impl Desk {
             claiming: false,
             claimed_at: Duration::ZERO,
             routing: false,
-            recording: false,
+            recording: 0,
             releasing: false,
             store_at: Duration::ZERO,
             failures: 0,
@@ -99,7 +104,7 @@ impl Desk {
     /// all that has ended is written down, or the store does not answer either.
     pub(super) fn is_done(&self, now: Duration) -> bool {
         let Some(until) = self.drain_until else { return false };
-        let store_busy = self.claiming || self.routing || self.recording || self.releasing;
+        let store_busy = self.claiming || self.routing || self.recording > 0 || self.releasing;
         let unwritten = store_busy || !self.finishes.is_empty() || !self.releases.is_empty();
         let in_use = self.bay.slots(|slots| slots.held() + slots.reserved());
         now >= self.last_moment(until) || !unwritten && (in_use == 0 || now >= until)
@@ -135,10 +140,14 @@ impl Desk {
 
     /// Begins to write down a batch, if the store may be asked.
     pub(super) fn begin_recording(&mut self, now: Duration) -> Option<Vec<Finish>> {
-        let may = !self.recording && now >= self.store_at;
+        let may = self.may_record() && now >= self.store_at;
         let batch = batch(&mut self.finishes, self.config.batch, may);
-        self.recording |= batch.is_some();
+        self.recording += usize::from(batch.is_some());
         batch
+    }
+
+    fn may_record(&self) -> bool {
+        self.recording == 0 || self.recording == 1 && self.finishes.len() >= MUCH
     }
 
     /// Begins to give claims back, if the store may be asked.
@@ -254,7 +263,7 @@ impl Desk {
         finishes: impl IntoIterator<Item = &'f Finish>,
         now: Duration,
     ) {
-        self.recording = false;
+        self.recording = self.recording.saturating_sub(1);
         for finish in finishes {
             self.failures = 0;
             self.let_go(finish.lease);
@@ -295,7 +304,7 @@ impl Desk {
     pub(super) fn idle_for(&self, now: Duration) -> Duration {
         let draining = self.is_draining();
         let claim = !draining && !self.claiming && self.bay.slots(|slots| slots.claimable()) > 0;
-        let write = !self.finishes.is_empty() && !self.recording;
+        let write = !self.finishes.is_empty() && self.may_record();
         let give_back = !self.releases.is_empty() && !self.releasing;
         let times = [
             claim.then(|| self.claim_at.max(self.store_at)),

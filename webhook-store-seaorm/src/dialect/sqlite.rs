@@ -13,6 +13,10 @@ impl Dialect for Sqlite {
         DbBackend::Sqlite
     }
 
+    fn writers(&self) -> usize {
+        1
+    }
+
     fn now(&self) -> &'static str {
         "CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER)"
     }
