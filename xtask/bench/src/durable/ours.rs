@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, task::JoinSet, time::sleep};
 use webhook_registry::{
-    NewEvent, SeaOrmStore, Webhooks,
+    DispatcherConfig, NewEvent, SeaOrmStore, Webhooks,
     sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement},
 };
 
@@ -36,6 +36,9 @@ pub(crate) struct Task {
     pub(crate) at_once: usize,
 }
 
+/// Deliveries that are being stored, sent or recorded at once: enough to keep two cores busy.
+const CONCURRENCY: usize = 512;
+
 /// How often it is asked whether all is recorded, once all is published.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -45,7 +48,9 @@ const FAR: Duration = Duration::from_secs(60 * 60);
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
     let task: Task = serde_json::from_str(task)?;
     let store = SeaOrmStore::connect(&task.db).await?;
-    let webhooks = Webhooks::builder().store(store).transport(transport()?).build()?;
+    let config = DispatcherConfig::new().concurrency(CONCURRENCY);
+    let builder = Webhooks::builder().store(store).transport(transport()?).dispatcher(config);
+    let webhooks = builder.build()?;
     let worker = webhooks.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let worker = tokio::spawn(async move {
