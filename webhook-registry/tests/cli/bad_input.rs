@@ -126,7 +126,7 @@ fn an_endpoint_that_is_refused_is_not_registered() {
     let table: &[(&[&str], &str)] = &[
         (
             &["endpoint", "add", "http://a.example/"],
-            "address not allowed: plain http; use an https URL of a public host, or --dangerous-allow-private-addresses for development",
+            "address not allowed: plain http; use an https URL of a public host, or permit it by WEBHOOK_ALLOW_HTTP=true, or --dangerous-allow-private-addresses for development",
         ),
         (
             &["endpoint", "add", "https://a.example/", "--header", "Host: canary"],

@@ -103,15 +103,30 @@ pub(crate) enum Error {
 impl Error {
     /// Says it in one line.
     pub(crate) fn tell(&self) -> ExitCode {
-        // The library names its own switch; ours is spelled as an option.
-        let line = text(self)
-            .replace("dangerous_allow_private_addresses()", "--dangerous-allow-private-addresses");
-        complain(&line);
+        complain(&in_our_words(text(self)));
         match self {
             // As wrong as an option that is.
             Self::Setting(_) | Self::Mode(_) => ExitCode::from(2),
             _ => End::Failed.into(),
         }
+    }
+}
+
+/// The library names its own switches; ours are variables, and an option.
+fn in_our_words(line: String) -> String {
+    const SWITCHES: [(&str, &str); 4] = [
+        ("allow_http()", "WEBHOOK_ALLOW_HTTP=true"),
+        ("allow_name()", "WEBHOOK_ALLOW_NAMES"),
+        ("allow_net()", "WEBHOOK_ALLOW_NETS"),
+        // Ports are permitted all together.
+        ("allow_port()", ""),
+    ];
+    const ALL: &str = "--dangerous-allow-private-addresses for development";
+    let named = SWITCHES.into_iter().find(|(theirs, _)| line.contains(theirs));
+    match named {
+        Some((theirs, "")) => line.replace(theirs, ALL),
+        Some((theirs, ours)) => line.replace(theirs, &format!("{ours}, or {ALL}")),
+        None => line,
     }
 }
 
