@@ -1,7 +1,7 @@
 //! The steps, and the order of their cost.
 //!
-//! Every distinct profile or feature set rebuilds the dependencies, so there are three big builds
-//! and no more: one checked (`clippy` and `docs` share it), one for tests, one optimised (`demo`).
+//! Every distinct profile or feature set rebuilds the dependencies, so there are two big builds
+//! and no more: one checked (`clippy` and `docs` share it), and one for tests, of which `demo` takes what it can.
 //! `layers` builds nothing, `features` checks small ones, `simulate` has a small one of its own.
 
 use std::process::Command;
