@@ -5,8 +5,8 @@ use crate::simulation::{
 };
 
 // Catches `no limit for each endpoint` in webhook-core/src/dispatcher/slots.rs:
-// - let full = self.in_flight(endpoint.id) >= endpoint.max_in_flight;
-// + let full = false;
+// - } else if self.is_full(endpoint) {
+// + } else if false {
 /// A process never has more in flight than it may, in all and to each endpoint.
 #[derive(Debug)]
 pub(super) struct Limits;
