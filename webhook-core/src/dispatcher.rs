@@ -6,6 +6,7 @@
 
 mod attempt;
 mod batch;
+mod bay;
 mod behind;
 mod config;
 mod desk;

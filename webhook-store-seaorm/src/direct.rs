@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "sqlx")]
+use sea_orm::sqlx::{Database, Encode, Type};
 use sea_orm::{
     ConnAcquireErr, DbErr, RuntimeErr, Values,
     sea_query::Value,
-    sqlx::{Arguments as _, Database, Encode, Error, Type},
+    sqlx::{Arguments as _, Error},
 };
 #[cfg(feature = "postgres")]
 use sea_orm::{
     sea_query::ArrayType,
     sqlx::{error::BoxDynError, postgres::PgArguments},
 };
+#[cfg(feature = "sqlx")]
 use uuid::Uuid;
 
 /// The same error as SeaORM would tell it.
@@ -24,6 +27,7 @@ pub(crate) fn failed(error: Error) -> DbErr {
 }
 
 /// The values of a statement, as sqlx wants them: of the kinds that our rows have.
+#[cfg(feature = "sqlx")]
 pub(crate) fn arguments<D>(values: Option<Values>) -> Result<D::Arguments, DbErr>
 where
     D: Database,

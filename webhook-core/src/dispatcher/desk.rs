@@ -12,7 +12,7 @@ use crate::{
     port::store::deliveries::{Claim, ClaimDue, Finish, Lease, Settle},
 };
 
-use super::{config::DispatcherConfig, lane::Bay, routing::Routing, slots::Look};
+use super::{bay::Bay, config::DispatcherConfig, routing::Routing, slots::Look};
 
 /// The longest pause after the store has failed, and so the longest until work goes on after it has
 /// come back.

@@ -6,7 +6,6 @@
 //! the publisher give up, the lease runs out and somebody claims the delivery.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,19 +17,12 @@ use crate::{
     event::Event,
     fan_out::Snapshot,
     id::{DeliveryId, EndpointId, LeaseEpoch},
-    port::{
-        Clock,
-        store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
-    },
-    time::Timestamp,
-    wake::Wake,
-    worker::WorkerName,
+    port::store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
 };
 
 use super::{
-    config::DispatcherConfig,
-    slots::{Refused, Slots},
-    waiting::{Line, PATIENCE, Turn, Waiting},
+    bay::{Bay, Delivering, rests},
+    waiting::PATIENCE,
 };
 
 /// Where publishers hand over what they have stored to a dispatcher of the same process.
@@ -277,154 +269,5 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.give_back_ahead();
         self.events.iter().for_each(|reserved| self.give_back(reserved));
-    }
-}
-
-/// Whether an endpoint rests, as far as its publisher knows: the store would refuse a lease.
-fn rests(endpoint: &Endpoint, now: Timestamp) -> bool {
-    endpoint.health.rests_until().is_some_and(|until| until > now)
-}
-
-/// A claim, with the endpoint as its publisher knew it.
-#[derive(Debug)]
-pub(super) struct Delivering {
-    pub(super) claim: Claim,
-    pub(super) endpoint: Arc<Endpoint>,
-    /// When its lease was asked for, on the monotonic clock.
-    pub(super) asked_at: Duration,
-}
-
-/// What the publishers of a process share with one run of its dispatcher.
-pub(super) struct Bay {
-    clock: Arc<dyn Clock>,
-    lease: Duration,
-    worker: Option<WorkerName>,
-    state: Mutex<State>,
-    news: Wake,
-}
-
-#[derive(Debug)]
-struct State {
-    slots: Slots,
-    waiting: Waiting,
-    handed_over: Vec<Delivering>,
-    /// Whether publishers may take slots.
-    open: bool,
-    /// Whether nobody takes anything over any more.
-    ended: bool,
-}
-
-/// Endpoints of one event, for it to wait for a slot of one of them.
-const FEW: usize = 16;
-
-impl State {
-    /// Where an event has to wait for a slot of this endpoint. Whoever comes stands behind those who
-    /// wait already, even if there is a slot just now: it is theirs.
-    fn line_of(&self, endpoint: &Endpoint, again: bool) -> Option<Line> {
-        let taken = |line: &Line| !again && self.waiting.has(*line);
-        match self.slots.refuses(endpoint) {
-            Some(Refused::InTurn) => None,
-            Some(Refused::ForNow(line)) => Some(line),
-            None => [Line::Endpoint(endpoint.id), Line::All].into_iter().find(taken),
-        }
-    }
-
-    /// What has come free is the turn of those who wait.
-    fn call_next(&mut self, now: Duration) {
-        for (line, all_free) in self.slots.freed() {
-            self.waiting.freed(line, all_free, now);
-        }
-    }
-}
-
-impl Bay {
-    pub(super) fn new(clock: Arc<dyn Clock>, config: &DispatcherConfig) -> Self {
-        let slots = config.slots();
-        let (waiting, handed_over) = (Waiting::default(), Vec::new());
-        let state = State { slots, waiting, handed_over, open: true, ended: false };
-        let (lease, worker) = (config.lease, config.name.clone());
-        Self { clock, lease, worker, state: Mutex::new(state), news: Wake::default() }
-    }
-
-    /// Does something with the slots.
-    pub(super) fn slots<T>(&self, act: impl FnOnce(&mut Slots) -> T) -> T {
-        let mut state = self.state();
-        let answer = act(&mut state.slots);
-        state.call_next(self.clock.monotonic());
-        answer
-    }
-
-    /// Takes a slot ahead for each endpoint of an event, up to the first that has none free: stands in
-    /// line there, if it does not take too long. An event for many endpoints takes none ahead: they
-    /// never have slots all at once.
-    fn take_or_line_up(
-        &self,
-        event: &Event,
-        snapshot: &Snapshot,
-        ahead: &mut Vec<EndpointId>,
-        again: bool,
-    ) -> Option<Turn> {
-        let endpoints: Vec<_> = snapshot.wanting(&event.event_type).take(FEW + 1).collect();
-        let (mut state, now) = (self.state(), self.clock.now());
-        if !state.open || endpoints.len() > FEW {
-            return None;
-        }
-        for endpoint in endpoints {
-            let leased = endpoint.state.is_active() && !rests(endpoint, now);
-            if !leased || endpoint.keeps_order_of(event) || ahead.contains(&endpoint.id) {
-                continue;
-            }
-            match state.line_of(endpoint, again) {
-                Some(line) => return state.waiting.join(line, again, self.clock.monotonic()),
-                None if state.slots.refuses(endpoint).is_none() => {
-                    state.slots.reserve(endpoint);
-                    ahead.push(endpoint.id);
-                }
-                None => {}
-            }
-        }
-        None
-    }
-
-    /// What was handed over since.
-    pub(super) fn handed_over(&self) -> Vec<Delivering> {
-        std::mem::take(&mut self.state().handed_over)
-    }
-
-    /// Waits until something is handed over, or given back.
-    pub(super) async fn news(&self) {
-        self.news.woken().await;
-    }
-
-    /// Lets publishers take no more slots.
-    pub(super) fn close(&self) {
-        let mut state = self.state();
-        state.open = false;
-        state.waiting.end();
-    }
-
-    /// Ends it, unless something was handed over since.
-    pub(super) fn end(&self) -> bool {
-        let mut state = self.state();
-        state.ended = state.handed_over.is_empty();
-        state.ended
-    }
-
-    /// Ends it, whatever was handed over.
-    pub(super) fn abandon(&self) {
-        let mut state = self.state();
-        (state.open, state.ended) = (false, true);
-        state.waiting.end();
-        state.handed_over.clear();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Bay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bay").field("state", &self.state).finish_non_exhaustive()
     }
 }

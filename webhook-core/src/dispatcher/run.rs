@@ -30,8 +30,8 @@ use super::{
     Dispatcher, Report,
     attempt::Worked,
     batch::{Loaded, Recorded},
+    bay::Bay,
     desk::Desk,
-    lane::Bay,
     routing::Routing,
     slots::Look,
 };

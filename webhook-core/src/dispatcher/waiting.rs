@@ -4,7 +4,10 @@
 //! is stored pending and claimed. So it is worth a moment to wait for a slot, if it is only a moment:
 //! nobody waits for an endpoint that takes its time, and nobody for long.
 
-use std::{collections::BTreeMap, collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Run, Step, say_failed};
 use crate::{
-    dispatcher::{lane::Delivering, slots::Look},
+    dispatcher::{bay::Delivering, slots::Look},
     port::{
         StoreError,
         store::deliveries::{Claim, Claimed},
