@@ -20,6 +20,7 @@ use webhook_core::{
     Clock, Delivery, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Dispatcher,
     DispatcherConfig, Endpoint, EndpointState, EndpointStore, Enqueue, Enqueued, FastLane,
     Finished, OrderPolicy, Ports, Report, Reservation, Snapshot, StoreErrorKind, TenantId, Timeout,
+    Timestamp,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -41,8 +42,13 @@ type Run = Pin<Box<dyn Future<Output = Report>>>;
 
 impl Process {
     fn new(config: DispatcherConfig) -> Self {
+        Self::under(config, |clock| Arc::new(clock))
+    }
+
+    /// The same, under a clock made of the one that is turned by hand.
+    fn under(config: DispatcherConfig, shared: impl Fn(ManualClock) -> Arc<dyn Clock>) -> Self {
         let clock = ManualClock::new();
-        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let shared = shared(clock.clone());
         let memory = MemoryStore::new(shared.clone());
         let store = Arc::new(FaultyStore::new(memory.clone()));
         let transport = ScriptedTransport::with_clock(shared.clone());
@@ -501,10 +507,37 @@ async fn what_goes_in_order_waits_for_its_turn_in_the_store() {
     assert_eq!(process.transport.requests().len(), 3, "they follow one another");
 }
 
+/// A clock of which nobody knows that it is turned by hand.
+#[derive(Debug)]
+struct Passing(ManualClock);
+
+#[async_trait::async_trait]
+impl Clock for Passing {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    async fn sleep(&self, wait: Duration) {
+        self.0.sleep(wait).await;
+    }
+}
+
 /// A publisher that waits for a slot, with what it is going to store.
 type Publisher = Pin<Box<dyn Future<Output = (Reservation, Enqueue)>>>;
 
 impl Process {
+    /// A process at work under a clock that passes by itself, with one endpoint.
+    async fn waiting(max_in_flight: u32) -> (Self, Run) {
+        let process = Self::under(DispatcherConfig::new(), |clock| Arc::new(Passing(clock)));
+        process.add_endpoint(max_in_flight).await;
+        let run = process.run();
+        (process, run)
+    }
+
     /// Begins to publish one event; it may have to wait.
     async fn begin(&self) -> Publisher {
         let (snapshot, lane) = (self.snapshot().await, self.lane.clone());
@@ -531,7 +564,7 @@ impl Process {
 
 #[tokio::test]
 async fn a_publisher_waits_a_moment_for_a_slot_and_is_served_in_its_turn() {
-    let (process, mut run) = Process::at_work(2).await;
+    let (process, mut run) = Process::waiting(2).await;
     process.transport.otherwise(status(200).after(Duration::from_millis(10)));
     assert_eq!(process.publish(2).await, 2);
     work(&mut run);
@@ -548,7 +581,7 @@ async fn a_publisher_waits_a_moment_for_a_slot_and_is_served_in_its_turn() {
 
 #[tokio::test]
 async fn a_publisher_waits_for_no_slow_endpoint_for_longer_than_a_moment() {
-    let (process, mut run) = Process::at_work(1).await;
+    let (process, mut run) = Process::waiting(1).await;
     process.transport.otherwise(status(200).after(Duration::from_secs(20)));
     assert_eq!(process.publish(1).await, 1);
     work(&mut run);
@@ -562,7 +595,7 @@ async fn a_publisher_waits_for_no_slow_endpoint_for_longer_than_a_moment() {
 
 #[tokio::test]
 async fn slots_taken_ahead_come_back_when_a_publisher_gives_up() {
-    let (process, _run) = Process::at_work(1).await;
+    let (process, _run) = Process::waiting(1).await;
     let mut reservation = process.lane.reserve();
     let event = sample::event("a").into_event(|| process.ids.event(), process.clock.now());
     let snapshot = process.snapshot().await;
@@ -575,7 +608,7 @@ async fn slots_taken_ahead_come_back_when_a_publisher_gives_up() {
 
 #[tokio::test]
 async fn who_waits_is_let_go_when_the_dispatcher_is_told_to_stop() {
-    let process = Process::new(DispatcherConfig::new());
+    let process = Process::under(DispatcherConfig::new(), |clock| Arc::new(Passing(clock)));
     process.add_endpoint(1).await;
     process.transport.otherwise(status(200).after(Duration::from_secs(20)));
     let mut run = process.run_for(Duration::from_millis(10));
@@ -586,4 +619,14 @@ async fn who_waits_is_let_go_when_the_dispatcher_is_told_to_stop() {
     process.clock.advance(Duration::from_millis(10));
     work(&mut run);
     assert_eq!(process.end(&mut waiting).await, Some(false));
+}
+
+#[tokio::test]
+async fn nobody_waits_under_a_clock_that_is_turned_by_hand() {
+    let (process, mut run) = Process::at_work(1).await;
+    process.transport.otherwise(status(200).after(Duration::from_millis(10)));
+    assert_eq!(process.publish(1).await, 1);
+    work(&mut run);
+    let mut next = process.begin().await;
+    assert_eq!(process.end(&mut next).await, Some(false));
 }

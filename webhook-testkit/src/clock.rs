@@ -97,6 +97,10 @@ impl Clock for ManualClock {
     async fn sleep(&self, wait: Duration) {
         self.lie_down(wait).await;
     }
+
+    fn passes_by_itself(&self) -> bool {
+        false
+    }
 }
 
 /// A wait for the clock; dropping it takes the sleeper off the list.

@@ -110,7 +110,7 @@ impl Reservation {
     /// endpoints that are slow. Done for the first event of each batch, publishers that are faster than
     /// what is sent slow down to its pace, instead of storing what has to be claimed.
     pub async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
-        let Some(bay) = self.bay.clone() else { return };
+        let Some(bay) = self.bay.clone().filter(|bay| bay.clock.passes_by_itself()) else { return };
         let until = self.asked_at.saturating_add(PATIENCE);
         let mut again = false;
         while let Some(turn) = bay.take_or_line_up(event, snapshot, &mut self.ahead, again) {

@@ -25,4 +25,11 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Waits.
     async fn sleep(&self, wait: Duration);
+
+    /// Whether time passes without anybody doing something for it. Under a clock that is turned by hand
+    /// it does not, and nobody waits a moment who can do without: whoever turns it may be waiting
+    /// for that.
+    fn passes_by_itself(&self) -> bool {
+        true
+    }
 }
