@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Simple};
 
 use crate::text::{is_token, serde_as_text};
 
@@ -66,6 +66,13 @@ uuid_id!(
     EventId,
     "event"
 );
+
+impl EventId {
+    /// The text that is shown, without an allocation: it is needed for every attempt.
+    pub(crate) fn encode(self, room: &mut [u8; Simple::LENGTH]) -> &str {
+        self.0.simple().encode_lower(room)
+    }
+}
 
 uuid_id!(
     /// Identifies an endpoint.
@@ -225,6 +232,12 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text, "00000000000000000000000000000007.00000000000000000000000000000009");
         assert_eq!(text.parse(), Ok(id));
+    }
+
+    #[test]
+    fn an_event_id_is_encoded_as_it_is_shown() {
+        let id = EventId::from_uuid(Uuid::from_u128(0xab << 64 | 7));
+        assert_eq!(id.encode(&mut [0; 32]), id.to_string());
     }
 
     #[test]

@@ -1,11 +1,5 @@
 //! The request of one attempt: the event's bytes, the endpoint's headers, fresh signatures.
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{CONTENT_TYPE, USER_AGENT},
-};
-use uuid::Uuid;
-
 use crate::{
     endpoint::Endpoint,
     event::Event,
@@ -13,6 +7,10 @@ use crate::{
     port::{Request, Signer, SignerError},
     signature::{Message, WEBHOOK_ID, WEBHOOK_TIMESTAMP},
     time::Timestamp,
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_TYPE, USER_AGENT},
 };
 
 /// `x-event-type`: the event's type.
@@ -42,8 +40,8 @@ pub fn compose(
     signer: &dyn Signer,
     now: Timestamp,
 ) -> Result<Request, SignerError> {
-    let mut room = Uuid::encode_buffer();
-    let id: &str = event.id.as_uuid().simple().encode_lower(&mut room);
+    let mut room = [0; 32];
+    let id: &str = event.id.encode(&mut room);
     let seconds = HeaderValue::from(now.as_unix_secs());
     let mut headers = HeaderMap::with_capacity(ROOM + endpoint.headers.as_map().len());
     headers.insert(CONTENT_TYPE, text(event.content_type.as_str())?);

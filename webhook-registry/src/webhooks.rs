@@ -44,8 +44,8 @@ impl Webhooks {
     /// Stores an event, and its delivery to every endpoint of its tenant that wants it.
     ///
     /// A process that publishes faster than it delivers is slowed down to that pace: where slots for
-    /// attempts come free all the time, it waits for one, at most 250 ms. It waits for no slow endpoint,
-    /// and not at all under a clock that is turned by hand.
+    /// attempts come free all the time, it waits for one, at most 250 ms. It does not for an endpoint
+    /// that has been slow of late, and not at all under a clock that is turned by hand.
     ///
     /// # Errors
     ///

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "sqlx")]
-use sea_orm::sqlx::{Database, Encode, Type};
 use sea_orm::{
     ConnAcquireErr, DbErr, RuntimeErr, Values,
     sea_query::Value,
-    sqlx::{Arguments as _, Error},
+    sqlx::{Arguments as _, Database, Encode, Error, Type, error::BoxDynError},
 };
 #[cfg(feature = "postgres")]
 use sea_orm::{
     sea_query::ArrayType,
-    sqlx::{error::BoxDynError, postgres::PgArguments},
+    sqlx::{Postgres, postgres::PgArguments},
 };
-#[cfg(feature = "sqlx")]
 use uuid::Uuid;
 
 /// The same error as SeaORM would tell it.
@@ -37,68 +34,76 @@ where
     for<'t> Option<Uuid>: Encode<'t, D> + Type<D>,
 {
     let mut arguments = D::Arguments::default();
-    for value in values.into_iter().flat_map(|values| values.0) {
-        let added = match value {
-            Value::BigInt(number) => arguments.add(number),
-            Value::String(text) => arguments.add(text),
-            Value::Bytes(bytes) => arguments.add(bytes),
-            Value::Uuid(id) => arguments.add(id),
-            _ => Err(UNKNOWN.into()),
-        };
-        added.map_err(|error| DbErr::Custom(error.to_string()))?;
+    for value in each(values) {
+        add::<D>(&mut arguments, value).map_err(told)?;
     }
     Ok(arguments)
 }
-
-const UNKNOWN: &str = "a value of a kind that no row of ours has";
 
 /// The same for PostgreSQL, where a value may be a list. SeaORM would not take one with gaps in it.
 #[cfg(feature = "postgres")]
 pub(crate) fn postgres_arguments(values: Option<Values>) -> Result<PgArguments, DbErr> {
     let mut arguments = PgArguments::default();
-    for value in values.into_iter().flat_map(|values| values.0) {
+    for value in each(values) {
         let added = match value {
-            Value::BigInt(number) => arguments.add(number),
-            Value::String(text) => arguments.add(text),
-            Value::Bytes(bytes) => arguments.add(bytes),
-            Value::Uuid(id) => arguments.add(id),
             Value::Array(kind, items) => {
                 add_list(&mut arguments, &kind, *items.unwrap_or_default())
             }
-            _ => Err(UNKNOWN.into()),
+            value => add::<Postgres>(&mut arguments, value),
         };
-        added.map_err(|error| DbErr::Custom(error.to_string()))?;
+        added.map_err(told)?;
     }
     Ok(arguments)
 }
 
+fn each(values: Option<Values>) -> impl Iterator<Item = Value> {
+    values.into_iter().flat_map(|values| values.0)
+}
+
+fn told(error: BoxDynError) -> DbErr {
+    DbErr::Custom(error.to_string())
+}
+
+const UNKNOWN: &str = "a value of a kind that no row of ours has";
+
+fn add<D>(arguments: &mut D::Arguments, value: Value) -> Result<(), BoxDynError>
+where
+    D: Database,
+    for<'t> Option<i64>: Encode<'t, D> + Type<D>,
+    for<'t> Option<String>: Encode<'t, D> + Type<D>,
+    for<'t> Option<Vec<u8>>: Encode<'t, D> + Type<D>,
+    for<'t> Option<Uuid>: Encode<'t, D> + Type<D>,
+{
+    match value {
+        Value::BigInt(number) => arguments.add(number),
+        Value::String(text) => arguments.add(text),
+        Value::Bytes(bytes) => arguments.add(bytes),
+        Value::Uuid(id) => arguments.add(id),
+        _ => Err(UNKNOWN.into()),
+    }
+}
+
+/// Adds a list whose items are of one kind. One that is not would be another row's: the statement fails.
 #[cfg(feature = "postgres")]
 fn add_list(
     arguments: &mut PgArguments,
     kind: &ArrayType,
     items: Vec<Value>,
 ) -> Result<(), BoxDynError> {
-    /// Those of the kind; there are no others in it, see [`crate::rows::list`].
-    fn each<T>(items: Vec<Value>, of: impl Fn(Value) -> Option<Option<T>>) -> Vec<Option<T>> {
-        items.into_iter().filter_map(of).collect()
+    macro_rules! add_each {
+        ($kind:ident) => {{
+            let item = |value| match value {
+                Value::$kind(item) => Ok(item),
+                _ => Err(UNKNOWN),
+            };
+            arguments.add(items.into_iter().map(item).collect::<Result<Vec<_>, _>>()?)
+        }};
     }
     match kind {
-        ArrayType::BigInt => arguments.add(each(items, |value| match value {
-            Value::BigInt(number) => Some(number),
-            _ => None,
-        })),
-        ArrayType::String => arguments.add(each(items, |value| match value {
-            Value::String(text) => Some(text),
-            _ => None,
-        })),
-        ArrayType::Bytes => arguments.add(each(items, |value| match value {
-            Value::Bytes(bytes) => Some(bytes),
-            _ => None,
-        })),
-        ArrayType::Uuid => arguments.add(each(items, |value| match value {
-            Value::Uuid(id) => Some(id),
-            _ => None,
-        })),
+        ArrayType::BigInt => add_each!(BigInt),
+        ArrayType::String => add_each!(String),
+        ArrayType::Bytes => add_each!(Bytes),
+        ArrayType::Uuid => add_each!(Uuid),
         _ => Err(UNKNOWN.into()),
     }
 }

@@ -284,6 +284,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_second_begins_to_work_when_the_line_is_long_and_no_third() {
+        for (items, at_once) in [(LONG / 2 - 1, 1), (LONG, 2)] {
+            let mut doubling = Doubling::new(0, None);
+            doubling.gather = Arc::new(Gather::new(Duration::from_secs(3600), 2));
+            let many = vec![2; items];
+            // The others come while the first is at work.
+            let others = async {
+                tokio::task::yield_now().await;
+                tokio::join!(doubling.submit(&many), doubling.submit(&many))
+            };
+            let open = async {
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(doubling.commits(), at_once, "{items} items in line");
+                doubling.gate.add_permits(100);
+            };
+            let (a, (b, c), ()) = tokio::join!(doubling.submit(&[1]), others, open);
+            assert_eq!(a.unwrap(), [2]);
+            assert!([b, c].into_iter().all(|answers| answers.unwrap() == vec![4; items]));
+        }
+    }
+
+    #[tokio::test]
     async fn an_error_of_a_shared_commit_is_told_to_all_its_callers() {
         let doubling = Doubling::new(0, Some((3, StoreErrorKind::Unknown)));
         let [.., b, c] = doubling.three().await;

@@ -178,6 +178,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_statement_has_so_many_rows_and_bytes_and_one_row_at_least() {
+        let row = |bytes: usize| [Value::from(vec![0_u8; bytes])];
+        let table = [
+            (vec![row(1); 5], 3, 3),
+            (vec![row(BYTES / 2); 3], 9, 2),
+            (vec![row(2 * BYTES), row(1)], 9, 1),
+            (vec![row(1), row(2 * BYTES)], 9, 1),
+        ];
+        for (rows, most, expected) in table {
+            assert_eq!(fitting(&rows, most), expected);
+        }
+        let table = [(0, 0), (1, 1), (2, 2), (3, 2), (100, 64), (250, 128)];
+        assert!(table.iter().all(|(count, expected)| power_of_two(*count) == *expected));
+    }
+
+    #[test]
     fn lists_are_filled_up_to_few_lengths() {
         let table = [("", ""), ("a", "a"), ("ab", "ab"), ("abc", "abcc"), ("abcde", "abcdeeee")];
         for (values, expected) in table {

@@ -24,9 +24,11 @@ use super::{
     waiting::{Line, Turn, Waiting},
 };
 
-/// Whether an endpoint rests, as far as its publisher knows: the store would refuse a lease.
-pub(super) fn rests(endpoint: &Endpoint, now: Timestamp) -> bool {
-    endpoint.health.rests_until().is_some_and(|until| until > now)
+/// Whether an endpoint takes attempts now, as far as its publisher knows: the store would refuse to lease
+/// to one that is paused, or rests.
+pub(super) fn takes_attempts(endpoint: &Endpoint, now: Timestamp) -> bool {
+    let rests = endpoint.health.rests_until().is_some_and(|until| until > now);
+    endpoint.state.is_active() && !rests
 }
 
 /// A claim, with the endpoint as its publisher knew it.
@@ -114,17 +116,15 @@ impl Bay {
             return None;
         }
         for endpoint in endpoints {
-            let leased = endpoint.state.is_active() && !rests(endpoint, now);
-            if !leased || endpoint.keeps_order_of(event) || ahead.contains(&endpoint.id) {
+            let is_for_now = takes_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
+            if !is_for_now || ahead.contains(&endpoint.id) {
                 continue;
             }
-            match state.line_of(endpoint, again) {
-                Some(line) => return state.waiting.join(line, again, self.clock.monotonic()),
-                None if state.slots.refuses(endpoint).is_none() => {
-                    state.slots.reserve(endpoint);
-                    ahead.push(endpoint.id);
-                }
-                None => {}
+            if let Some(line) = state.line_of(endpoint, again) {
+                return state.waiting.join(line, again, self.clock.monotonic());
+            }
+            if state.slots.refuses(endpoint).is_none() && state.slots.reserve(endpoint) {
+                ahead.push(endpoint.id);
             }
         }
         None

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    bay::{Bay, Delivering, rests},
+    bay::{Bay, Delivering, takes_attempts},
     waiting::PATIENCE,
 };
 
@@ -107,7 +107,7 @@ pub struct Settled {
 impl Reservation {
     /// Takes slots for `event`, the next one of the batch; where its endpoints are full, and slots come
     /// free so fast that it takes but a moment, it waits for them: at most 250 ms, and no time for
-    /// endpoints that are slow. Done for the first event of each batch, publishers that are faster than
+    /// endpoints that are known to be slow. Done for the first event of each batch, publishers that are faster than
     /// what is sent slow down to its pace, instead of storing what has to be claimed.
     pub async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
         let Some(bay) = self.bay.clone().filter(|bay| bay.clock.passes_by_itself()) else { return };
@@ -154,7 +154,7 @@ impl Reservation {
         // The body is shared, however many endpoints get it.
         let (mut state, event, now) = (bay.state(), Arc::new(event.clone()), bay.clock.now());
         let new = |endpoint: &Arc<Endpoint>| {
-            if !endpoint.state.is_active() || rests(endpoint, now) {
+            if !takes_attempts(endpoint, now) {
                 return NewDelivery::pending(endpoint.id);
             }
             // Whether it is its turn is known to the store alone.

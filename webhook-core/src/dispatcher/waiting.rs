@@ -2,7 +2,7 @@
 //!
 //! A delivery that is stored leased and sent from memory costs its database half of what one does that
 //! is stored pending and claimed. So it is worth a moment to wait for a slot, if it is only a moment:
-//! nobody waits for an endpoint that takes its time, and nobody for long.
+//! nobody waits for long, and nobody at all for an endpoint that has been seen to take its time.
 
 use std::{
     collections::{BTreeMap, VecDeque},

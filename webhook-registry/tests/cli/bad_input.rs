@@ -129,6 +129,18 @@ fn an_endpoint_that_is_refused_is_not_registered() {
             "address not allowed: plain http; use an https URL of a public host, or permit it by WEBHOOK_ALLOW_HTTP=true, or --dangerous-allow-private-addresses for development",
         ),
         (
+            &["endpoint", "add", "https://10.0.0.1/"],
+            "address not allowed: private network (RFC 1918); use an https URL of a public host, or permit its net by WEBHOOK_ALLOW_NETS, or --dangerous-allow-private-addresses for development",
+        ),
+        (
+            &["endpoint", "add", "https://localhost/"],
+            "address not allowed: localhost (RFC 6761); use an https URL of a public host, or permit it by WEBHOOK_ALLOW_NAMES, or --dangerous-allow-private-addresses for development",
+        ),
+        (
+            &["endpoint", "add", "https://a.example:22/"],
+            "address not allowed: port 22 is for ssh; use the port of a web server, or permit it by --dangerous-allow-private-addresses for development",
+        ),
+        (
             &["endpoint", "add", "https://a.example/", "--header", "Host: canary"],
             "header host cannot be set: framing, connection and signature headers are the sender's",
         ),

@@ -93,6 +93,26 @@ fn a_slot_is_free_again_when_its_attempt_is_recorded() {
 }
 
 #[test]
+fn a_second_batch_is_written_down_beside_the_first_when_there_is_much_and_no_third() {
+    let mut desk = desk(DispatcherConfig::new());
+    let claims = claims(3 * MUCH as u128 + 1);
+    assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
+    desk.claimed(&claims, None, None, SECOND, SECOND);
+    let (first, others) = claims.split_first().unwrap();
+    desk.finish_later(finish(first, Settle::Success), false, SECOND);
+    let first = desk.begin_recording(SECOND).unwrap();
+    let mut batches = Vec::new();
+    for claim in others {
+        desk.finish_later(finish(claim, Settle::Success), false, SECOND);
+        batches.extend(desk.begin_recording(SECOND).map(|batch| batch.len()));
+    }
+    assert_eq!((first.len(), batches), (1, vec![MUCH]));
+    assert!(desk.idle_for(SECOND) > Duration::ZERO, "nothing can be done about the rest yet");
+    desk.recorded(&first, SECOND);
+    assert_eq!(desk.begin_recording(SECOND).map(|batch| batch.len()), Some(2 * MUCH));
+}
+
+#[test]
 fn one_claim_is_under_way_at_a_time() {
     let mut desk = desk(DispatcherConfig::new());
     assert!(desk.begin_claim(SECOND).is_some());
