@@ -21,8 +21,8 @@ pub fn on_commit(hook: Hook) {
     let _ = HOOK.set(hook);
 }
 
-pub(crate) fn reach(moment: Moment, answer: &dyn Any) {
+pub(crate) fn reach(moment: Moment, answers: &[&dyn Any]) {
     if let Some(hook) = HOOK.get() {
-        hook(moment, answer);
+        answers.iter().for_each(|answer| hook(moment, *answer));
     }
 }

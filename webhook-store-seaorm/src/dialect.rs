@@ -66,6 +66,12 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether rows of values can be joined to what all of them have in common. Where no network is
+    /// between us and the database, each value said costs more than a row.
+    fn joins_rows(&self) -> bool {
+        false
+    }
+
     /// `count` pairs of values as the right side of `(a, b) IN`.
     fn pairs(&self, count: usize) -> String;
 
@@ -175,6 +181,7 @@ fn partial_index(word: &str) -> Option<&'static str> {
             "CREATE INDEX {bare deliveries_in_flight} ON {deliveries} (endpoint_id) \
              WHERE status = 'in_flight'"
         }
+        "where_keyed" => " WHERE event_key IS NOT NULL",
         "where_routed" => " WHERE route_due_at IS NULL",
         "where_unrouted" => " WHERE route_due_at IS NOT NULL",
         "where_unrouted_ordered" => " WHERE route_due_at IS NOT NULL AND ordering_key IS NOT NULL",

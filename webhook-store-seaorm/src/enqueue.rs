@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
@@ -18,22 +17,20 @@ use crate::{
     route::{TenantKey, unrouted_keys},
     row::{Row, ToValue},
     tx::Tx,
-    unit::Unit,
 };
 
 /// Stores events.
 pub(crate) struct EnqueueEvents(pub(crate) Vec<Enqueue>);
 
-#[async_trait]
-impl Unit for EnqueueEvents {
-    type Answer = Vec<Enqueued>;
-    const WRITES: bool = true;
-
-    /// Looks first, inserts then. Where another writer can come between the two, the unique indexes
-    /// notice, and the whole unit runs again and finds what the other has written.
-    async fn run(&self, tx: &Tx) -> Result<Vec<Enqueued>, Fault> {
-        let now = tx.now().await?;
-        let versions = versions(tx, &tenants(&self.0)).await?;
+impl EnqueueEvents {
+    /// Looks first, inserts then; at ids, which are new nearly always, only where something is taken.
+    /// What was there all the same, or came from another writer between the two, the unique indexes
+    /// notice: the whole unit runs again and finds it.
+    pub(crate) async fn run(&self, tx: &Tx) -> Result<Vec<Enqueued>, Fault> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (now, versions) = versions(tx, &tenants(&self.0)).await?;
         let unwell = unwell_of(tx, &self.0, &versions, now).await?;
         let mut taken = Taken::read(tx, &self.0).await?;
         let direct = Direct::read(tx, &self.0).await?;
@@ -158,10 +155,13 @@ impl First {
 impl Taken {
     async fn read(tx: &Tx, batch: &[Enqueue]) -> Result<Self, Fault> {
         let mut taken = Self::default();
-        let ids: Vec<_> = batch.iter().map(|item| item.event.id.to_value()).collect();
-        taken.read_where(tx, "id", ids, None).await?;
         for (tenant, keys) in keys_by_tenant(batch) {
             taken.read_where(tx, "event_key", keys, Some(tenant)).await?;
+        }
+        // Where both are taken, the id tells which event it is.
+        if tx.is_again() || !taken.by_key.is_empty() {
+            let ids = batch.iter().map(|item| item.event.id.to_value()).collect();
+            taken.read_where(tx, "id", ids, None).await?;
         }
         Ok(taken)
     }
@@ -274,8 +274,13 @@ impl NewRows {
     }
 
     async fn insert(self, tx: &Tx) -> Result<(), Fault> {
-        insert_events(tx, self.events, "").await?;
-        insert_deliveries(tx, self.deliveries).await?;
+        let events = self.events.len();
+        let inserted = insert_events(tx, self.events, "{or_skip}").await?;
+        if usize::try_from(inserted) != Ok(events) {
+            return Err(Fault::surprise());
+        }
+        // Of an event that is new there is none yet.
+        insert_deliveries(tx, self.deliveries, if tx.is_again() { KEEP_FIRST } else { "" }).await?;
         self.lines.insert(tx).await
     }
 }
@@ -313,7 +318,7 @@ pub(crate) fn event_row(
     [id, tenant, event_type, occurred_at, content_type, body, key, ordering_key, hops, now, due_at]
 }
 
-pub(crate) async fn insert_events(tx: &Tx, rows: Vec<EventRow>, or: &str) -> Result<(), Fault> {
+pub(crate) async fn insert_events(tx: &Tx, rows: Vec<EventRow>, or: &str) -> Result<u64, Fault> {
     tx.insert(&format!("{{events}} ({EVENT_COLUMNS})"), rows, or).await
 }
 
@@ -350,11 +355,17 @@ pub(crate) fn delivery_row(
     ]
 }
 
-pub(crate) async fn insert_deliveries(tx: &Tx, rows: Vec<DeliveryRow>) -> Result<(), Fault> {
+/// Deliveries are named by event and endpoint: one that is there already is the same obligation.
+pub(crate) const KEEP_FIRST: &str = "{keep_first}";
+
+pub(crate) async fn insert_deliveries(
+    tx: &Tx,
+    rows: Vec<DeliveryRow>,
+    or: &str,
+) -> Result<(), Fault> {
     let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, status, epoch, attempts, \
                 cause, due_at, claimed_at, claimed_by, created_at, finished_at)";
-    // Deliveries are named by event and endpoint: one that is there already is the same obligation.
-    tx.insert(into, rows, "{keep_first}").await
+    tx.insert(into, rows, or).await.map(|_| ())
 }
 
 /// An event, read back.

@@ -43,6 +43,12 @@ impl Fault {
         Self { class, code: None, source: source.into() }
     }
 
+    /// What was taken for granted is not so: the unit has to run again, and look.
+    pub(crate) fn surprise() -> Self {
+        let class = Class::Passing(StoreErrorKind::Other);
+        Self::classed(class, "what was not looked for was there, time and again")
+    }
+
     /// A stored row that cannot be read. `what` names the column, never the value.
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::new(StoreErrorKind::Corrupt, what.into())
@@ -83,6 +89,11 @@ impl Fault {
     /// Whether running the unit again may help.
     pub(crate) const fn is_passing(&self) -> bool {
         matches!(self.class, Class::Passing(_) | Class::Lost)
+    }
+
+    /// Whether somebody else was first, so that a look at once shows what he has written.
+    pub(crate) const fn is_surprise(&self) -> bool {
+        matches!(self.class, Class::Passing(StoreErrorKind::Other))
     }
 
     /// Whether a connection is gone.

@@ -1,5 +1,7 @@
 //! Writing down what followed from attempts, fenced by the lease epoch.
 
+mod plain;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -14,6 +16,7 @@ use webhook_core::{
 
 use crate::{
     fault::Fault,
+    finish::plain::{is_plain, succeed},
     health::Watched,
     order::{leave, lock_ordered, policies},
     row::{Row, ToValue},
@@ -26,54 +29,66 @@ use crate::{
 /// Writes down attempts and what follows from them.
 pub(crate) struct FinishDeliveries(pub(crate) Vec<Finish>);
 
-#[async_trait]
-impl Unit for FinishDeliveries {
-    type Answer = Vec<Finished>;
-    const WRITES: bool = true;
-
-    async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
-        let now = tx.now().await?;
-        let mut watched = Watched::lock(tx, &self.0, now).await?;
-        let policies = self.lock_lines(tx).await?;
-        let mut held = Held::read(tx, self.0.iter().map(|item| item.lease.delivery)).await?;
-        let mut changes = Changes::default();
-        let (mut attempts, mut leaving) = (Vec::new(), BTreeMap::new());
-        let mut answers = Vec::new();
-        for item in &self.0 {
-            let taken = held.take(item.lease);
-            answers.push(match taken {
-                Taken::Now(_) | Taken::Before => Finished::Recorded,
-                Taken::ByAnother => Finished::LeaseLost,
-            });
-            let Taken::Now(state) = taken else { continue };
-            watched.take_turn(item, now);
-            if state.status == DeliveryStatus::InFlight {
-                watched.tell(item, now);
-            }
-            let change = Change::finish(&state, item, now);
-            let policy = policies.get(&item.lease.delivery.endpoint);
-            if policy.is_some_and(|policy| policy.leaves_line(change.status)) {
-                leaving.insert(item.lease.delivery, now);
-            }
-            changes.add(state.row, change);
-            attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
-        }
-        watched.write(tx, now).await?;
-        insert_attempts(tx, attempts).await?;
-        changes.write(tx).await?;
-        leave(tx, &leaving).await?;
-        count_leases_lost(tx, &answers).await?;
-        Ok(answers)
+impl FinishDeliveries {
+    pub(crate) async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
+        let is_plain = |item: &&Finish| !tx.is_again() && is_plain(item);
+        let (plain, others): (Vec<_>, Vec<_>) = self.0.iter().partition(is_plain);
+        let mut answers = look_and_finish(tx, &others).await?.into_iter();
+        succeed(tx, &plain).await?;
+        let mut answer = |item| {
+            if is_plain(&item) { Some(Finished::Recorded) } else { answers.next() }
+        };
+        Ok(self.0.iter().filter_map(&mut answer).collect())
     }
 }
 
-impl FinishDeliveries {
-    /// Locks the lines that may move, and says what becomes of each when a delivery is given up.
-    async fn lock_lines(&self, tx: &Tx) -> Result<BTreeMap<EndpointId, OrderPolicy>, Fault> {
-        let ordered = self.0.iter().filter(|item| item.ordered);
-        let ids = ordered.map(|item| item.lease.delivery.endpoint).collect();
-        policies(tx, &lock_ordered(tx, &ids).await?).await
+/// Finishes deliveries after a look at each.
+async fn look_and_finish(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fault> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
     }
+    let now = tx.now().await?;
+    let mut watched = Watched::lock(tx, batch, now).await?;
+    let policies = lock_lines(tx, batch).await?;
+    let mut held = Held::read(tx, batch.iter().map(|item| item.lease.delivery)).await?;
+    let mut changes = Changes::default();
+    let (mut attempts, mut leaving) = (Vec::new(), BTreeMap::new());
+    let mut answers = Vec::new();
+    for item in batch {
+        let taken = held.take(item.lease);
+        answers.push(match taken {
+            Taken::Now(_) | Taken::Before => Finished::Recorded,
+            Taken::ByAnother => Finished::LeaseLost,
+        });
+        let Taken::Now(state) = taken else { continue };
+        watched.take_turn(item, now);
+        if state.status == DeliveryStatus::InFlight {
+            watched.tell(item, now);
+        }
+        let change = Change::finish(&state, item, now);
+        let policy = policies.get(&item.lease.delivery.endpoint);
+        if policy.is_some_and(|policy| policy.leaves_line(change.status)) {
+            leaving.insert(item.lease.delivery, now);
+        }
+        changes.add(state.row, change);
+        attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
+    }
+    watched.write(tx, now).await?;
+    insert_attempts(tx, attempts, "{keep_first}").await?;
+    changes.write(tx).await?;
+    leave(tx, &leaving).await?;
+    count_leases_lost(tx, &answers).await?;
+    Ok(answers)
+}
+
+/// Locks the lines that may move, and says what becomes of each when a delivery is given up.
+async fn lock_lines(
+    tx: &Tx,
+    batch: &[&Finish],
+) -> Result<BTreeMap<EndpointId, OrderPolicy>, Fault> {
+    let ordered = batch.iter().filter(|item| item.ordered);
+    let ids = ordered.map(|item| item.lease.delivery.endpoint).collect();
+    policies(tx, &lock_ordered(tx, &ids).await?).await
 }
 
 /// Gives back claims that were not started.
@@ -88,7 +103,7 @@ impl Unit for ReleaseDeliveries {
         let now = tx.now().await?;
         // What is not tried says nothing, though it may have been the probe.
         let void: Vec<_> = self.0.iter().copied().map(Finish::void).collect();
-        let mut watched = Watched::lock(tx, &void, now).await?;
+        let mut watched = Watched::lock(tx, &void.iter().collect::<Vec<_>>(), now).await?;
         let mut held = Held::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
         let mut changes = Changes::default();
         let release = |item: &Finish| match held.take(item.lease) {
@@ -313,8 +328,8 @@ pub(crate) fn attempt_row(lease: Lease, attempt: &Attempt) -> AttemptRow {
     ]
 }
 
-pub(crate) async fn insert_attempts(tx: &Tx, rows: Vec<AttemptRow>) -> Result<(), Fault> {
+pub(crate) async fn insert_attempts(tx: &Tx, rows: Vec<AttemptRow>, or: &str) -> Result<(), Fault> {
     let into = "{attempts} (event_id, endpoint_id, number, triggered_by, epoch, started_at, duration_ms, \
                 status, failure_kind, failure_text, response_body)";
-    tx.insert(into, rows, "{keep_first}").await
+    tx.insert(into, rows, or).await.map(|_| ())
 }

@@ -40,7 +40,7 @@ struct Call<I, A> {
 const MOST: usize = 1000;
 
 /// Items in line for which another begins to work beside those who do.
-const LONG: usize = 32;
+const LONG: usize = 64;
 
 impl<I, A> Call<I, A> {
     /// Tells the caller that nothing was written: the work has not begun.

@@ -36,9 +36,9 @@ struct State {
 impl Watched {
     /// Locks what the batch may change: the endpoints, and before them the tenants of those that may
     /// be disabled or begin to rest.
-    pub(crate) async fn lock(tx: &Tx, batch: &[Finish], now: Timestamp) -> Result<Self, Fault> {
+    pub(crate) async fn lock(tx: &Tx, batch: &[&Finish], now: Timestamp) -> Result<Self, Fault> {
         let mut concerned = BTreeMap::<EndpointId, Vec<&Finish>>::new();
-        for item in batch.iter().filter(|item| says_something(item)) {
+        for &item in batch.iter().filter(|item| says_something(item)) {
             concerned.entry(item.lease.delivery.endpoint).or_default().push(item);
         }
         let mut watched = Self { endpoints: BTreeMap::new(), notices: Vec::new() };
@@ -84,7 +84,7 @@ impl Watched {
 }
 
 /// Whether an attempt may change how its endpoint is.
-fn says_something(item: &Finish) -> bool {
+pub(crate) fn says_something(item: &Finish) -> bool {
     item.sign.0 != Sign::None || item.disable_endpoint.is_some()
 }
 

@@ -32,7 +32,7 @@
 //!
 //! - **Units of work.** Each call is one transaction on a task of its own. Dropping the call loses
 //!   the answer, never half of the work, and never leaves a transaction open in the pool.
-//! - **Shared commits.** While one commit runs, the next calls of the same kind gather and are
+//! - **Shared commits.** While one commit runs, the next events and outcomes gather and are
 //!   committed together; an idle store commits at once.
 //! - **One clock.** Due times and leases are reckoned by the database's own clock.
 
@@ -82,6 +82,7 @@ mod tracked;
 mod tx;
 mod unit;
 mod upkeep;
+mod write;
 
 pub use builder::SeaOrmStoreBuilder;
 pub use connect_error::ConnectError;

@@ -25,7 +25,7 @@ pub(crate) async fn insert_notices(tx: &Tx, notices: &[Notice]) -> Result<(), Fa
     });
     let rows = rows.collect::<Result<Vec<_>, Fault>>()?;
     let into = "{notices} (id, noticed_at, tenant, endpoint_id, kind)";
-    tx.insert(into, rows, "{keep_first_event}").await
+    tx.insert(into, rows, "{keep_first_event}").await.map(|_| ())
 }
 
 /// Reads the oldest notices.

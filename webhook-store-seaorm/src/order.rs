@@ -85,7 +85,7 @@ impl Lines {
 
     pub(crate) async fn insert(self, tx: &Tx) -> Result<(), Fault> {
         let into = "{ordered_deliveries} (endpoint_id, ordering_key, seq, event_id)";
-        tx.insert(into, self.new, "").await
+        tx.insert(into, self.new, "").await.map(|_| ())
     }
 }
 
@@ -235,7 +235,7 @@ pub(crate) async fn reorder(
 /// Has an endpoint keep order from now on.
 pub(crate) async fn keep_order(tx: &Tx, id: EndpointId) -> Result<(), Fault> {
     let into = "{ordered_endpoints} (endpoint_id)";
-    tx.insert(into, vec![[id.to_value()]], "{keep_first_endpoint}").await
+    tx.insert(into, vec![[id.to_value()]], "{keep_first_endpoint}").await.map(|_| ())
 }
 
 /// Keeps no order any more: whoever waits for the lock finds nothing to lock.

@@ -21,7 +21,7 @@ use crate::dialect::open::Way;
 use crate::{
     dialect::open::Opener,
     door::Door,
-    tx::begun::{Begun, Manner},
+    tx::begun::{Begun, Manner, Wants},
 };
 
 /// The connections at present.
@@ -75,12 +75,12 @@ impl Pools {
     pub(crate) async fn begin(
         &self,
         options: sea_orm::TransactionOptions,
-        writes: bool,
+        wants: Wants,
     ) -> Result<Begun, sea_orm::DbErr> {
         let pair = self.present();
-        let pool = if writes { pair.writer } else { pair.readers };
+        let pool = if wants.writes { pair.writer } else { pair.readers };
         let none_stands = || self.standing.is_some_and(|standing| standing(&pool) == 0);
-        self.door.pass(none_stands, Begun::begin(&pool, options, &self.manner)).await
+        self.door.pass(none_stands, Begun::begin(&pool, options, &self.manner, wants)).await
     }
 
     /// Where all pass who want a connection.

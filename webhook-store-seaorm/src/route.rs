@@ -13,7 +13,7 @@ use webhook_core::{
 use crate::{
     backlog::SOON,
     endpoints::versions,
-    enqueue::{delivery_row, insert_deliveries},
+    enqueue::{KEEP_FIRST, delivery_row, insert_deliveries},
     fault::Fault,
     order::Lines,
     row::{Row, ToValue, limit},
@@ -79,11 +79,10 @@ impl Unit for RouteEvents {
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Routed>, Fault> {
-        let now = tx.now().await?;
         let mut open = read_open(tx, &self.0).await?;
         let tenants: BTreeSet<_> = open.values().map(|(event, _)| event.tenant.clone()).collect();
         let tenants: Vec<&TenantId> = tenants.iter().collect();
-        let versions = versions(tx, &tenants).await?;
+        let (now, versions) = versions(tx, &tenants).await?;
         let (mut lines, there) = self.lines(tx, &open).await?;
         let (mut answers, mut done, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for route in &self.0 {
@@ -109,7 +108,7 @@ impl Unit for RouteEvents {
             done.push(route.event);
             answers.push(Routed::Done);
         }
-        insert_deliveries(tx, rows).await?;
+        insert_deliveries(tx, rows, KEEP_FIRST).await?;
         lines.insert(tx).await?;
         mark_routed(tx, &done).await?;
         Ok(answers)

@@ -1,5 +1,7 @@
 //! Many rows in one statement.
 
+use std::fmt::Write as _;
+
 use sea_orm::Value;
 #[cfg(feature = "postgres")]
 use sea_orm::sea_query::ArrayType;
@@ -8,36 +10,83 @@ use webhook_core::{DeliveryId, StoreErrorKind};
 use crate::{
     dialect::repeated,
     fault::Fault,
-    row::{Row, ToValue},
+    row::{Row, ToValue, limit},
     tx::{ROWS, Tx},
 };
 
 impl Tx {
     /// Inserts rows into `table (columns)`; `or` says what happens to those that are there already.
+    /// Answers how many rows the database counts.
     pub(crate) async fn insert<const N: usize>(
         &self,
         into: &str,
         mut rows: Vec<[Value; N]>,
         or: &str,
-    ) -> Result<(), Fault> {
-        let has_lists = self.sql().dialect.has_lists();
+    ) -> Result<u64, Fault> {
+        let dialect = self.sql().dialect;
+        let mut counted = 0;
         while !rows.is_empty() {
-            let fitting = fitting(&rows, if has_lists { MANY } else { ROWS });
-            let behind = rows.split_off(if has_lists { fitting } else { power_of_two(fitting) });
+            let mut fitting = fitting(&rows, if dialect.has_lists() { MANY } else { ROWS });
+            if !dialect.has_lists() && !dialect.joins_rows() {
+                fitting = power_of_two(fitting);
+            }
+            let behind = rows.split_off(fitting);
             let these = std::mem::replace(&mut rows, behind);
-            if has_lists {
-                let lists = vec!["?"; N].join(", ");
-                let sql = format!("INSERT INTO {into} SELECT * FROM unnest({lists}) {or}");
-                self.run(&sql, columns(these)).await?;
+            let (rows, values) = if dialect.has_lists() {
+                (format!("SELECT * FROM unnest({})", repeated("?", N)), columns(these))
+            } else if dialect.joins_rows() {
+                joined(these)
             } else {
                 let row = format!("({})", repeated("?", N));
-                let many = repeated(&row, these.len());
-                let sql = format!("INSERT INTO {into} VALUES {many} {or}");
-                self.run(&sql, these.into_iter().flatten()).await?;
+                let listed = format!("VALUES {}", repeated(&row, these.len()));
+                (listed, these.into_iter().flatten().collect())
+            };
+            counted += self.run(&format!("INSERT INTO {into} {rows} {or}"), values).await?;
+        }
+        Ok(counted)
+    }
+}
+
+/// Rows of which most values are the same in all: these are said once, and joined to the others. There are
+/// as many as the next power of two, of which those in excess are not taken: few statements for any number
+/// of rows, and a single one for each number.
+fn joined<const N: usize>(rows: Vec<[Value; N]>) -> (String, Vec<Value>) {
+    let count = rows.len();
+    let all = count.next_power_of_two();
+    let is_same = |column: usize| {
+        let mut values = rows.iter().filter_map(|row| row.get(column));
+        let first = values.next();
+        values.all(|value| Some(value) == first)
+    };
+    let same: [bool; N] = std::array::from_fn(is_same);
+    // The number of the row comes first.
+    let (mut commons, mut owns) = (0, 1);
+    let columns = same.map(|same| {
+        let (name, number) = if same { ("common", &mut commons) } else { ("own", &mut owns) };
+        *number += 1;
+        format!("{name}.column{number}")
+    });
+    let mut sql = format!("SELECT {} FROM ", columns.join(", "));
+    if commons > 0 {
+        let _ = write!(sql, "(VALUES ({})) AS common CROSS JOIN ", repeated("?", commons));
+    }
+    let own = ", ?".repeat(owns - 1);
+    let numbered: Vec<_> = (0..all).map(|number| format!("({number}{own})")).collect();
+    let _ = write!(sql, "(VALUES {}) AS own WHERE own.column1 < ?", numbered.join(", "));
+    let (mut values, mut theirs) = (Vec::new(), Vec::new());
+    for (number, row) in rows.into_iter().enumerate() {
+        for (value, same) in row.into_iter().zip(same) {
+            match (same, number) {
+                (true, 0) => values.push(value),
+                (true, _) => {}
+                (false, _) => theirs.push(value),
             }
         }
-        Ok(())
     }
+    values.append(&mut theirs);
+    values.extend(vec![Value::BigInt(None); (owns - 1) * (all - count)]);
+    values.push(limit(count));
+    (sql, values)
 }
 
 /// Rows in one statement where it says the same for any number of them.
@@ -173,6 +222,32 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Changes these deliveries as far as they are as it is said, and answers how many were: `set` is what
+    /// to, `are` as what, each with its values.
+    pub(crate) async fn change_those_that(
+        &self,
+        (set, to): (&str, &[Value]),
+        (are, what): (&str, &[Value]),
+        ids: &[DeliveryId],
+    ) -> Result<u64, Fault> {
+        let (these, keys) = these(self, ids);
+        let sql = if self.sql().dialect.has_lists() {
+            // Joined, as the rows of a list need not be told apart first.
+            format!(
+                "UPDATE {{deliveries}} SET {set} FROM unnest(?, ?) AS it (event, endpoint) \
+                 WHERE event_id = it.event AND endpoint_id = it.endpoint AND {are}"
+            )
+        } else {
+            format!(
+                "UPDATE {{deliveries}} {{by_key}} SET {set} WHERE (event_id, endpoint_id) IN {these} AND {are}"
+            )
+        };
+        let values = to.iter().cloned().chain(keys).chain(what.iter().cloned());
+        self.run(&sql, values).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +266,29 @@ mod tests {
         }
         let table = [(0, 0), (1, 1), (2, 2), (3, 2), (100, 64), (250, 128)];
         assert!(table.iter().all(|(count, expected)| power_of_two(*count) == *expected));
+    }
+
+    #[test]
+    fn what_all_rows_have_in_common_is_said_once() {
+        let row = |id: i64, what: &str| [Value::from(id), what.into(), 7_i64.into()];
+        let (sql, values) = joined(vec![row(1, "a"), row(2, "a"), row(3, "a")]);
+        assert_eq!(
+            sql,
+            "SELECT own.column2, common.column1, common.column2 FROM (VALUES (?, ?)) AS common \
+             CROSS JOIN (VALUES (0, ?), (1, ?), (2, ?), (3, ?)) AS own WHERE own.column1 < ?"
+        );
+        let none = Value::BigInt(None);
+        let said = ["a".into(), 7_i64.into(), 1_i64.into(), 2_i64.into(), 3_i64.into(), none];
+        assert_eq!(values, [&said[..], &[3_i64.into()]].concat());
+        let (sql, values) = joined(vec![row(1, "a"), row(2, "b")]);
+        assert!(sql.contains("own.column2, own.column3, common.column1"), "{sql}");
+        assert_eq!(values.len(), 1 + 4 + 1);
+        assert!(!joined(vec![[Value::from(1_i64)], [2_i64.into()]]).0.contains("common"));
+        assert!(
+            joined(vec![[Value::from(1_i64)]])
+                .0
+                .ends_with("(VALUES (0)) AS own WHERE own.column1 < ?")
+        );
     }
 
     #[test]

@@ -19,14 +19,14 @@ use crate::{
     claim::{ClaimDeliveries, Unreadable},
     connect_error::ConnectError,
     dialect::Sql,
-    enqueue::EnqueueEvents,
-    finish::{FinishDeliveries, ReleaseDeliveries},
+    finish::ReleaseDeliveries,
     gather::Gather,
     hints::Hints,
     pools::Pools,
     route::{ClaimEvents, RouteEvents},
     sealed::Safe,
     unit::Unit,
+    write::{InLine, Work, Written},
 };
 
 /// A store in a database. Clones share everything.
@@ -54,8 +54,9 @@ pub(crate) struct Inner {
     pub(crate) safe: Safe,
     /// Whether the tables were found to fit. They do not stop to.
     ready: AtomicBool,
-    enqueues: Arc<Gather<Enqueue, Enqueued>>,
-    finishes: Arc<Gather<Finish, Finished>>,
+    /// Where events stand in line, and where outcomes do: in the same, if one alone can write.
+    events: Arc<InLine>,
+    outcomes: Arc<InLine>,
     unreadable: Arc<Unreadable>,
     #[cfg(feature = "test-clock")]
     fixed_now: std::sync::Mutex<Option<Timestamp>>,
@@ -89,7 +90,9 @@ impl SeaOrmStore {
         max_body: usize,
         safe: Safe,
     ) -> Self {
-        let writers = sql.dialect.writers();
+        let line = || Arc::new(Gather::new(limit, sql.dialect.writers()));
+        let events = line();
+        let outcomes = if sql.dialect.writers() == 1 { Arc::clone(&events) } else { line() };
         Self {
             inner: Arc::new(Inner {
                 sql: Arc::new(sql),
@@ -99,8 +102,8 @@ impl SeaOrmStore {
                 max_body,
                 safe,
                 ready: AtomicBool::new(false),
-                enqueues: Arc::new(Gather::new(limit, writers)),
-                finishes: Arc::new(Gather::new(limit, writers)),
+                events,
+                outcomes,
                 unreadable: Arc::default(),
                 #[cfg(feature = "test-clock")]
                 fixed_now: std::sync::Mutex::default(),
@@ -190,19 +193,10 @@ impl fmt::Debug for SeaOrmStore {
 #[async_trait]
 impl DeliveryStore for SeaOrmStore {
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        let store = self.clone();
-        let work = move |batch: Vec<Enqueue>| {
-            let store = store.clone();
-            async move {
-                let is_for_others = batch.iter().any(Enqueue::waits);
-                let answers = store.perform(EnqueueEvents(batch)).await?;
-                if is_for_others {
-                    store.inner.hints.say(store.inner.pools.writer());
-                }
-                Ok(answers)
-            }
-        };
-        self.inner.enqueues.submit(batch, work).await
+        let batch = batch.into_iter().map(Work::Enqueue).collect();
+        let written = self.write(&self.inner.events, batch).await?.into_iter();
+        let answer = |it| if let Written::Enqueued(it) = it { Some(it) } else { None };
+        Ok(written.filter_map(answer).collect())
     }
 
     async fn claim_unrouted(
@@ -223,12 +217,10 @@ impl DeliveryStore for SeaOrmStore {
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        let store = self.clone();
-        let work = move |batch| {
-            let store = store.clone();
-            async move { store.perform(FinishDeliveries(batch)).await }
-        };
-        self.inner.finishes.submit(batch, work).await
+        let batch = batch.into_iter().map(Work::Finish).collect();
+        let written = self.write(&self.inner.outcomes, batch).await?.into_iter();
+        let answer = |it| if let Written::Finished(it) = it { Some(it) } else { None };
+        Ok(written.filter_map(answer).collect())
     }
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {

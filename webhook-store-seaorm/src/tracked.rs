@@ -67,7 +67,7 @@ impl OpenTracked {
         ];
         let into = "{deliveries} (event_id, endpoint_id, tenant, event_type, url, status, epoch, \
                     attempts, created_at)";
-        tx.insert(into, vec![row], "").await
+        tx.insert(into, vec![row], "").await.map(|_| ())
     }
 }
 
@@ -116,6 +116,6 @@ impl Unit for RecordTracked {
             ));
         }
         let lease = Lease { delivery: self.id, epoch: LeaseEpoch::default() };
-        insert_attempts(tx, vec![attempt_row(lease, &self.attempt)]).await
+        insert_attempts(tx, vec![attempt_row(lease, &self.attempt)], "{keep_first}").await
     }
 }

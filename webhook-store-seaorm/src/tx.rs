@@ -14,6 +14,7 @@ use crate::{
     rows::{list, padded},
     sealed::Safe,
     store::Inner,
+    tx::begun::Wants,
 };
 
 /// Rows in one statement: few enough for every database's limit of values.
@@ -25,16 +26,18 @@ pub(crate) struct Tx {
     inner: begun::Begun,
     sql: Arc<Sql>,
     safe: Safe,
+    /// Whether its unit was run before, and failed.
+    is_again: bool,
     /// A fixed time, for tests.
     fixed_now: Option<Timestamp>,
 }
 
 impl Tx {
-    pub(crate) async fn begin(store: &Inner, writes: bool) -> Result<Self, Fault> {
+    pub(crate) async fn begin(store: &Inner, wants: Wants, is_again: bool) -> Result<Self, Fault> {
         let sql = Arc::clone(&store.sql);
-        let inner = store.pools.begin(sql.dialect.transaction(writes), writes).await;
+        let inner = store.pools.begin(sql.dialect.transaction(wants.writes), wants).await;
         let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
-        Ok(Self { inner, sql, safe: store.safe.clone(), fixed_now: store.fixed_now() })
+        Ok(Self { inner, sql, safe: store.safe.clone(), is_again, fixed_now: store.fixed_now() })
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {
@@ -49,11 +52,20 @@ impl Tx {
         }
     }
 
+    /// Whether its unit was run before, and failed: what that run took for granted has to be looked at.
+    pub(crate) const fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// The time by the database's clock, as an expression.
+    pub(crate) fn clock(&self) -> String {
+        let fixed = self.fixed_now.map(|now| now.as_unix_millis().to_string());
+        fixed.unwrap_or_else(|| self.sql.dialect.now().to_owned())
+    }
+
     /// The time by the database's clock.
     pub(crate) async fn now(&self) -> Result<Timestamp, Fault> {
-        let fixed = self.fixed_now.map(|now| now.as_unix_millis().to_string());
-        let now = fixed.as_deref().unwrap_or_else(|| self.sql.dialect.now());
-        let row = self.one(&format!("SELECT {now} AS now"), []).await?;
+        let row = self.one(&format!("SELECT {} AS now", self.clock()), []).await?;
         row.ok_or_else(|| Fault::corrupt("the database tells no time"))?.time("now")
     }
 

@@ -20,7 +20,11 @@ use webhook_core::{StoreError, StoreErrorKind};
 
 #[cfg(feature = "crash-points")]
 use crate::crash_points;
-use crate::{fault::Fault, store::Inner, tx::Tx};
+use crate::{
+    fault::Fault,
+    store::Inner,
+    tx::{Tx, begun::Wants},
+};
 
 /// Between two tries, so that a database which is down is not asked in a tight loop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -34,6 +38,16 @@ pub(crate) trait Unit: Send + Sync + 'static {
 
     /// Whether it writes.
     const WRITES: bool;
+
+    /// Whether a plan that was made for its statements once is good for ever. It is where each of them can
+    /// find its rows by one index alone, however many there are.
+    const KEEPS_PLANS: bool = false;
+
+    /// What a test of crashes gets to see of an answer.
+    #[cfg(feature = "crash-points")]
+    fn parts(answer: &Self::Answer) -> Vec<&dyn std::any::Any> {
+        vec![answer]
+    }
 
     /// Does the work.
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault>;
@@ -71,8 +85,9 @@ impl Inner {
     async fn run_to_end<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, StoreError> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(5);
+        let mut is_again = false;
         loop {
-            let end = self.run_once(unit, stage).await;
+            let end = self.run_once(unit, stage, is_again).await;
             if end.as_ref().is_err_and(Fault::is_lost) {
                 self.pools.one_was_lost();
             }
@@ -88,16 +103,26 @@ impl Inner {
                 {
                     #[cfg(feature = "test-clock")]
                     self.runs_again.fetch_add(1, Ordering::Relaxed);
-                    time::sleep(jittered(pause)).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    // Whoever is surprised looks at once; if that was in vain, he takes his time.
+                    if is_again || !fault.is_surprise() {
+                        time::sleep(jittered(pause)).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                    is_again = true;
                 }
                 end => return end.map_err(Fault::into_error),
             }
         }
     }
 
-    async fn run_once<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, Fault> {
-        let tx = Tx::begin(self, U::WRITES).await?;
+    async fn run_once<U: Unit>(
+        &self,
+        unit: &U,
+        stage: &Stage,
+        is_again: bool,
+    ) -> Result<U::Answer, Fault> {
+        let wants = Wants { writes: U::WRITES, kept_plans: U::KEEPS_PLANS };
+        let tx = Tx::begin(self, wants, is_again).await?;
         let answer = match unit.run(&tx).await {
             Ok(answer) if stage.may_commit() => answer,
             Ok(_) => {
@@ -110,7 +135,7 @@ impl Inner {
             }
         };
         #[cfg(feature = "crash-points")]
-        crash_points::reach(crash_points::Moment::BeforeCommit, &answer);
+        crash_points::reach(crash_points::Moment::BeforeCommit, &U::parts(&answer));
         match tx.commit().await {
             // What was read is known, however its transaction ended.
             Err(fault) if U::WRITES => {
@@ -120,7 +145,7 @@ impl Inner {
             _ => {}
         }
         #[cfg(feature = "crash-points")]
-        crash_points::reach(crash_points::Moment::AfterCommit, &answer);
+        crash_points::reach(crash_points::Moment::AfterCommit, &U::parts(&answer));
         Ok(answer)
     }
 }

@@ -66,11 +66,14 @@ impl Dialect for MySql {
             "where_open"
             | "where_not_open"
             | "not_open"
+            | "where_keyed"
             | "where_routed"
             | "where_unrouted"
             | "where_unrouted_ordered" => "",
             // A default may not say SYSDATE.
             "at_insert" => "(CAST(FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000) AS SIGNED))",
+            // It counts what it skips as well, so it stops.
+            "or_skip" => "",
             "keep_first" => "ON DUPLICATE KEY UPDATE event_id = event_id",
             "keep_first_event" => "ON DUPLICATE KEY UPDATE id = id",
             "keep_first_endpoint" => "ON DUPLICATE KEY UPDATE endpoint_id = endpoint_id",

@@ -23,10 +23,11 @@ pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
 async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let Asked { url, size, limit, poll_only } = asked;
     let (options, manner) = if poll_only {
-        let manner = Manner::Postgres { beginning: Some(beginning(limit)) };
+        let begin = beginning(limit);
+        let manner = Manner::Postgres { named: false, begin_keeping_plans: begin.clone(), begin };
         (options(url)?.extra_float_digits(None), manner)
     } else {
-        (options(url)?.options(settings(limit)), Manner::Postgres { beginning: None })
+        (options(url)?.options(settings(limit)), named())
     };
     // A pool would try again for as long as it may, and then say only that it took too long.
     let schema = current_schema(&options, limit).await?;
@@ -81,6 +82,13 @@ fn settings(limit: Duration) -> Vec<(&'static str, String)> {
     let mut settings = bounds(limit);
     settings.push(("default_transaction_isolation", "read committed".to_owned()));
     settings
+}
+
+/// Each statement is prepared once for a connection, and its plan is kept for those who ask for it.
+fn named() -> Manner {
+    let begin = "BEGIN".to_owned();
+    let begin_keeping_plans = format!("{begin}; SET LOCAL plan_cache_mode = 'force_generic_plan'");
+    Manner::Postgres { named: true, begin, begin_keeping_plans }
 }
 
 /// The same, said at the beginning of each transaction: behind a pooler no session is ours.

@@ -52,7 +52,9 @@ impl Dialect for Postgres {
             "first_due" => "o.due_at",
             "and_place" => ", CAST(ctid AS TEXT) AS place",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-            "keep_first" | "keep_first_event" | "keep_first_endpoint" => "ON CONFLICT DO NOTHING",
+            "keep_first" | "keep_first_event" | "keep_first_endpoint" | "or_skip" => {
+                "ON CONFLICT DO NOTHING"
+            }
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             "for_update" => "FOR UPDATE",
             // What made an insert stop is visible, or the insert failed.

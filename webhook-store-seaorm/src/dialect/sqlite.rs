@@ -40,12 +40,18 @@ impl Dialect for Sqlite {
             "then_join" => "JOIN",
             "first_due" => FIRST_DUE,
             "at_insert" => "(CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER))",
-            "keep_first" | "keep_first_event" | "keep_first_endpoint" => "ON CONFLICT DO NOTHING",
+            "keep_first" | "keep_first_event" | "keep_first_endpoint" | "or_skip" => {
+                "ON CONFLICT DO NOTHING"
+            }
             "or_raise" => "ON CONFLICT (id) DO UPDATE SET version = {bare tenants}.version + 1",
             // One writer at a time: there is nobody to lock a row against.
             "for_update" | "for_update_skip_locked" | "as_of_now" => "",
             _ => return partial_index(word),
         })
+    }
+
+    fn joins_rows(&self) -> bool {
+        true
     }
 
     fn by_index(&self, index: &str) -> String {

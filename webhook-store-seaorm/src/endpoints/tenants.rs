@@ -19,14 +19,21 @@ pub(crate) struct Known {
     pub(crate) unwell_until: Timestamp,
 }
 
-/// The versions of these tenants; one that nobody has heard of is missing. One that cannot be read is
-/// told as a version that nobody has a snapshot of.
+/// The time, and the versions of these tenants; one that nobody has heard of is missing. One that cannot
+/// be read is told as a version that nobody has a snapshot of.
 pub(crate) async fn versions(
     tx: &Tx,
     tenants: &[&TenantId],
-) -> Result<BTreeMap<TenantId, Known>, Fault> {
-    let sql = "SELECT id, version, unwell_until FROM {tenants} WHERE id {in_list}";
-    let rows = tx.all_of(sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
+) -> Result<(Timestamp, BTreeMap<TenantId, Known>), Fault> {
+    let clock = tx.clock();
+    let sql = format!(
+        "SELECT id, version, unwell_until, {clock} AS now FROM {{tenants}} WHERE id {{in_list}}"
+    );
+    let rows = tx.all_of(&sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
+    let now = match rows.first() {
+        Some(row) => row.time("now")?,
+        None => tx.now().await?,
+    };
     let version = |row: &Row| {
         let tenant: TenantId = row.parse("id")?;
         let version = row.number("version").unwrap_or_else(|_| {
@@ -36,7 +43,8 @@ pub(crate) async fn versions(
         let version = TenantVersion::from_u64(version);
         Ok((tenant, Known { version, unwell_until: row.time("unwell_until")? }))
     };
-    rows.iter().map(version).collect()
+    let known = rows.iter().map(version).collect::<Result<_, _>>()?;
+    Ok((now, known))
 }
 
 /// Raises the tenant's version, from 0 when it is new.

@@ -67,7 +67,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         created_at {int} NOT NULL DEFAULT {at_insert},
         route_due_at {int} DEFAULT {at_insert}{unrouted_column}
     ){table}",
-    "CREATE UNIQUE INDEX {bare events_key} ON {events} (tenant, event_key)",
+    "CREATE UNIQUE INDEX {bare events_key} ON {events} (tenant, event_key){where_keyed}",
     "CREATE INDEX {bare events_routed} ON {events} (created_at, id){where_routed}",
     "CREATE INDEX {bare events_unrouted} ON {events} (route_due_at, id){where_unrouted}",
     "CREATE INDEX {bare events_ordered} ON {events} ({unrouted_key}, tenant, created_at, id){where_unrouted_ordered}",

@@ -29,9 +29,18 @@ use crate::direct::{failed, postgres_arguments};
 pub(crate) enum Manner {
     /// By SeaORM, prepared under a name, once for each connection.
     Named,
-    /// By sqlx; the same, or without a name, after this beginning of each transaction.
+    /// By sqlx; the same, or without a name.
     #[cfg(feature = "postgres")]
-    Postgres { beginning: Option<String> },
+    Postgres { named: bool, begin: String, begin_keeping_plans: String },
+}
+
+/// What a unit wants of its transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants {
+    /// To write.
+    pub(crate) writes: bool,
+    /// To have its statements planned once for each connection, where that is to be had.
+    pub(crate) kept_plans: bool,
 }
 
 /// A transaction that has begun.
@@ -60,18 +69,16 @@ impl Begun {
         pool: &DatabaseConnection,
         options: TransactionOptions,
         manner: &Manner,
+        wants: Wants,
     ) -> Result<Self, DbErr> {
         match manner {
             Manner::Named => pool.begin_with_options(options).await.map(Self::Named),
             #[cfg(feature = "postgres")]
-            Manner::Postgres { beginning } => {
+            Manner::Postgres { named, begin, begin_keeping_plans } => {
+                let begin = if wants.kept_plans { begin_keeping_plans } else { begin };
                 let pool = pool.get_postgres_connection_pool();
-                let begun = match beginning {
-                    Some(beginning) => pool.begin_with(AssertSqlSafe(beginning.clone())).await,
-                    None => pool.begin().await,
-                };
-                let inner = Mutex::new(begun.map_err(failed)?);
-                Ok(Self::Postgres { inner, named: beginning.is_none() })
+                let begun = pool.begin_with(AssertSqlSafe(begin.clone())).await;
+                Ok(Self::Postgres { inner: Mutex::new(begun.map_err(failed)?), named: *named })
             }
         }
     }
