@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Attempts that one endpoint takes at once: as many as one tenant may have.
-const AT_ONCE: u32 = 256;
+const AT_ONCE: u32 = 512;
 
 /// The type that every endpoint of a bed wants.
 pub(crate) const TO_ALL: &str = "all";

@@ -111,65 +111,85 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
 struct Measured {
     bare: Sent,
     ones: Whole,
-    hundreds: Whole,
-    one_endpoint: Whole,
-    hundred_endpoints: Whole,
+    /// To one endpoint, and to a hundred.
+    pairs: [Pair; 2],
+}
+
+/// The same rows by hand and by the library.
+struct Pair {
+    endpoints: usize,
+    /// By hundreds.
+    by_hand: Whole,
+    ours: Whole,
+}
+
+impl Pair {
+    fn endpoints(&self) -> String {
+        format!("{} endpoint{}", self.endpoints, if self.endpoints == 1 { "" } else { "s" })
+    }
 }
 
 impl Measured {
     async fn on(db: &str, options: &Options) -> Result<Self, Failure> {
         let count = options.deliveries;
         let lanes = if kind(db) == "sqlite" { 1 } else { LANES };
-        let (mut sent, mut ones, mut hundreds) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut one, mut hundred) = (Vec::new(), Vec::new());
+        let (mut sent, mut ones) = (Vec::new(), Vec::new());
+        let mut pairs = [(1, Vec::new(), Vec::new()), (100, Vec::new(), Vec::new())];
         for _ in 0..options.runs {
             sent.push(bare(options.requests).await?);
-            ones.push(by_hand(db, count.div_ceil(20), 1, 1).await?);
-            hundreds.push(by_hand(db, count, 100, lanes).await?);
-            one.push(by_us(Build::Plain, db, count, 1).await?);
-            hundred.push(by_us(Build::Plain, db, count, 100).await?);
+            ones.push(by_hand(db, count.div_ceil(20), 1, (1, 1)).await?);
+            for (endpoints, by_hands, ours) in &mut pairs {
+                by_hands.push(by_hand(db, count, *endpoints, (100, lanes)).await?);
+                ours.push(by_us(Build::Plain, db, count, *endpoints).await?);
+            }
         }
         let middle = |runs| median(runs, Whole::per_second).ok_or("no run");
+        let pair = |(endpoints, by_hands, ours)| {
+            Ok::<_, Failure>(Pair { endpoints, by_hand: middle(by_hands)?, ours: middle(ours)? })
+        };
+        let [one, hundred] = pairs.map(pair);
         Ok(Self {
             bare: median(sent, |it| it.cost.per_cpu_second()).ok_or("no run")?,
             ones: middle(ones)?,
-            hundreds: middle(hundreds)?,
-            one_endpoint: middle(one)?,
-            hundred_endpoints: middle(hundred)?,
+            pairs: [one?, hundred?],
         })
     }
 
     /// Seconds of CPU that a delivery takes at least.
-    fn necessary(&self) -> f64 {
+    fn necessary(&self, by_hand: &Whole) -> f64 {
         let Sent { cost, receiving } = self.bare;
-        1.0 / cost.per_cpu_second() + receiving + self.hundreds.all_per_10k() / 1e4
+        1.0 / cost.per_cpu_second() + receiving + by_hand.all_per_10k() / 1e4
     }
 
     /// Deliveries a second, if nothing else were done.
-    fn limit(&self) -> f64 {
-        (cores() as f64 / self.necessary()).min(self.hundreds.per_second())
+    fn limit(&self, by_hand: &Whole) -> f64 {
+        (cores() as f64 / self.necessary(by_hand)).min(by_hand.per_second())
     }
 
     fn tell(&self, kind: &str, report: &mut Report) {
         let mut table = Table::new(format!("durable, {kind}"), &Whole::COLUMNS);
         table.row("SQL by hand, one by one", &self.ones.figures());
-        table.row("SQL by hand, by hundreds", &self.hundreds.figures());
-        table.row("Webhooks, 1 endpoint", &self.one_endpoint.figures());
-        table.row("Webhooks, 100 endpoints", &self.hundred_endpoints.figures());
-        table.row("composite limit", &[self.limit(), self.necessary() * 1e4]);
+        for pair in &self.pairs {
+            let Pair { by_hand, ours, .. } = pair;
+            let to = pair.endpoints();
+            table.row(format!("SQL by hand, by hundreds, {to}"), &by_hand.figures());
+            table.row(format!("Webhooks, {to}"), &ours.figures());
+            let limit = [self.limit(by_hand), self.necessary(by_hand) * 1e4];
+            table.row(format!("composite limit, {to}"), &limit);
+        }
         report.add(table);
+        let [one, _] = &self.pairs;
         if is_postgres(kind) {
-            let tuned = self.hundreds.per_second() / self.ones.per_second();
+            let tuned = one.by_hand.per_second() / self.ones.per_second();
             report.judge(Goal::at_least("SQL by hundreds, times one by one", tuned, TUNED));
         }
-        for (whole, what) in
-            [(&self.one_endpoint, "1 endpoint"), (&self.hundred_endpoints, "100 endpoints")]
-        {
-            let what = format!("{kind}, durable, {what}: part of the limit");
-            report.judge(Goal::at_least(what, whole.per_second() / self.limit(), OF_LIMIT));
+        for pair in &self.pairs {
+            let what = format!("{kind}, durable, {}: part of the limit", pair.endpoints());
+            let part = pair.ours.per_second() / self.limit(&pair.by_hand);
+            report.judge(Goal::at_least(what, part, OF_LIMIT));
         }
         if is_postgres(kind) {
-            beside_svix(&self.bare.cost, &self.one_endpoint, report);
+            beside_svix(&self.bare.cost, &one.ours, report);
         }
     }
 }
@@ -196,13 +216,13 @@ fn beside_svix(bare: &Cost, ours: &Whole, report: &mut Report) {
 async fn by_hand(
     db: &str,
     deliveries: usize,
-    batch: usize,
-    lanes: usize,
+    endpoints: usize,
+    (batch, lanes): (usize, usize),
 ) -> Result<Whole, Failure> {
     let place = Place::make(db, "hand").await?;
     drop(place.store().await?);
     let before = cpu_of_servers(kind(db));
-    let task = hand::Task { url: place.url(), deliveries, batch, lanes };
+    let task = hand::Task { url: place.url(), deliveries, batch, lanes, endpoints };
     let cost = ask(Build::Plain, hand::ROLE, &task).await;
     let server = cpu_of_servers(kind(db)) - before;
     place.clear().await?;

@@ -26,6 +26,8 @@ pub(crate) struct Task {
     pub(crate) batch: usize,
     /// Connections at work.
     pub(crate) lanes: usize,
+    /// Each event goes to one of them.
+    pub(crate) endpoints: usize,
 }
 
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
@@ -50,14 +52,16 @@ async fn live(
     let left = Arc::new(AtomicUsize::new(deliveries.div_ceil(task.batch)));
     let mut working = JoinSet::new();
     for mut session in sessions {
-        let (left, batch) = (Arc::clone(&left), task.batch);
+        let (left, batch, endpoints) = (Arc::clone(&left), task.batch, task.endpoints);
         working.spawn(async move {
-            let endpoint = Uuid::now_v7();
+            let endpoints: Vec<Uuid> = (0..endpoints).map(|_| Uuid::now_v7()).collect();
+            let mut endpoints = endpoints.into_iter().cycle();
             let body = format!(r#"{{"fill":"{}"}}"#, "x".repeat(1024 - 11)).into_bytes();
             while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
                 let events: Vec<Uuid> = (0..batch).map(|_| Uuid::now_v7()).collect();
-                session.store(&events, endpoint, &body).await?;
-                session.finish(&events, endpoint).await?;
+                let to: Vec<Uuid> = endpoints.by_ref().take(batch).collect();
+                session.store(&events, &to, &body).await?;
+                session.finish(&events, &to).await?;
             }
             Ok::<_, Failure>(session)
         });

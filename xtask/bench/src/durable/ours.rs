@@ -37,7 +37,7 @@ pub(crate) struct Task {
 }
 
 /// Deliveries that are being stored, sent or recorded at once: enough to keep two cores busy.
-const CONCURRENCY: usize = 512;
+const CONCURRENCY: usize = 1024;
 
 /// How often it is asked whether all is recorded, once all is published.
 const LOOK: Duration = Duration::from_millis(20);

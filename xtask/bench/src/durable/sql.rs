@@ -20,12 +20,12 @@ pub(super) enum Session {
 /// When everything here happens, in milliseconds of Unix time.
 const NOW: i64 = 1_700_000_000_000;
 
-const STORE_ON_POSTGRES: &str = "WITH new AS (SELECT * FROM unnest($1::uuid[], $2::bytea[]) AS new(id, body)), \
+const STORE_ON_POSTGRES: &str = "WITH new AS (SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) AS new(id, body, endpoint)), \
      stored AS (INSERT INTO webhook_events (id, event_type, body, route_due_at) \
      SELECT id, 'to.0', body, NULL FROM new) \
      INSERT INTO webhook_deliveries (event_id, endpoint_id, tenant, event_type, status, epoch, attempts, \
      due_at, claimed_at, created_at) \
-     SELECT id, $3, 'default', 'to.0', 'in_flight', 1, 1, $4, $4, $4 FROM new";
+     SELECT id, endpoint, 'default', 'to.0', 'in_flight', 1, 1, $4, $4, $4 FROM new";
 
 const FINISH_ON_POSTGRES: &str = "WITH done AS (UPDATE webhook_deliveries SET status = 'success', \
      recorded = 1, due_at = NULL, finished_at = $3 FROM unnest($1::uuid[], $2::uuid[]) AS it(event, endpoint) \
@@ -44,8 +44,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    fn of(count: usize) -> Self {
+    /// `index` says which index to look in, `list` is how a list of pairs begins.
+    fn of(count: usize, index: &str, list: &str) -> Self {
         let rows = |row: &str| vec![row; count].join(", ");
+        let these = match count {
+            // Lists of one pair are looked for in the whole table.
+            1 => "event_id = ? AND endpoint_id = ?".to_owned(),
+            _ => format!("(event_id, endpoint_id) IN ({list}{})", rows("(?, ?)")),
+        };
         Self {
             events: format!(
                 "INSERT INTO webhook_events (id, event_type, body, route_due_at) VALUES {}",
@@ -62,9 +68,8 @@ impl Rows {
                 rows(&format!("(?, ?, 1, 'first', 1, {NOW}, 1, 200, x'')"))
             ),
             success: format!(
-                "UPDATE webhook_deliveries SET status = 'success', recorded = 1, due_at = NULL, \
-                 finished_at = {NOW} WHERE endpoint_id = ? AND epoch = 1 AND event_id IN ({})",
-                rows("?")
+                "UPDATE webhook_deliveries {index} SET status = 'success', recorded = 1, due_at = NULL, \
+                 finished_at = {NOW} WHERE epoch = 1 AND {these}"
             ),
         }
     }
@@ -83,12 +88,12 @@ macro_rules! transact {
 
 /// Stores a batch on a connection of either kind.
 macro_rules! store {
-    ($connection:expr, $begin:literal, $rows:expr, $events:expr, $endpoint:expr, $body:expr) => {{
+    ($connection:expr, $begin:literal, $rows:expr, $events:expr, $endpoints:expr, $body:expr) => {{
         let mut events = sqlx::query(sqlx::AssertSqlSafe($rows.events.clone()));
         let mut deliveries = sqlx::query(sqlx::AssertSqlSafe($rows.deliveries.clone()));
-        for event in $events {
+        for (event, endpoint) in $events.iter().zip($endpoints) {
             events = events.bind(*event).bind($body);
-            deliveries = deliveries.bind(*event).bind($endpoint);
+            deliveries = deliveries.bind(*event).bind(*endpoint);
         }
         transact!($connection, $begin, events, deliveries);
     }};
@@ -96,12 +101,12 @@ macro_rules! store {
 
 /// Finishes a batch on a connection of either kind.
 macro_rules! finish {
-    ($connection:expr, $begin:literal, $rows:expr, $events:expr, $endpoint:expr) => {{
+    ($connection:expr, $begin:literal, $rows:expr, $events:expr, $endpoints:expr) => {{
         let mut attempts = sqlx::query(sqlx::AssertSqlSafe($rows.attempts.clone()));
-        let mut success = sqlx::query(sqlx::AssertSqlSafe($rows.success.clone())).bind($endpoint);
-        for event in $events {
-            attempts = attempts.bind(*event).bind($endpoint);
-            success = success.bind(*event);
+        let mut success = sqlx::query(sqlx::AssertSqlSafe($rows.success.clone()));
+        for (event, endpoint) in $events.iter().zip($endpoints) {
+            attempts = attempts.bind(*event).bind(*endpoint);
+            success = success.bind(*event).bind(*endpoint);
         }
         transact!($connection, $begin, attempts, success);
     }};
@@ -120,8 +125,8 @@ impl Session {
             }
             return Ok(Self::Postgres(connection));
         }
-        let rows = Rows::of(batch);
         if url.starts_with("mysql") {
+            let rows = Rows::of(batch, "FORCE INDEX (PRIMARY)", "");
             let options: MySqlConnectOptions = url.parse()?;
             let connection = options.disable_statement_logging().connect().await?;
             return Ok(Self::MySql(connection, rows));
@@ -131,7 +136,7 @@ impl Session {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
-        Ok(Self::Sqlite(options.connect().await?, rows))
+        Ok(Self::Sqlite(options.connect().await?, Rows::of(batch, "", "VALUES ")))
     }
 
     /// One event, and nothing else.
@@ -158,38 +163,41 @@ impl Session {
     pub(super) async fn store(
         &mut self,
         events: &[Uuid],
-        endpoint: Uuid,
+        endpoints: &[Uuid],
         body: &[u8],
     ) -> Result<(), Failure> {
         match self {
             Self::Postgres(connection) => {
                 let query = sqlx::query(STORE_ON_POSTGRES).bind(events);
-                let query = query.bind(vec![body; events.len()]).bind(endpoint).bind(NOW);
+                let query = query.bind(vec![body; events.len()]).bind(endpoints).bind(NOW);
                 query.execute(connection).await?;
             }
             Self::MySql(connection, rows) => {
-                store!(connection, "START TRANSACTION", rows, events, endpoint, body);
+                store!(connection, "START TRANSACTION", rows, events, endpoints, body);
             }
             Self::Sqlite(connection, rows) => {
-                store!(connection, "BEGIN IMMEDIATE", rows, events, endpoint, body);
+                store!(connection, "BEGIN IMMEDIATE", rows, events, endpoints, body);
             }
         }
         Ok(())
     }
 
     /// Their attempts and their success.
-    pub(super) async fn finish(&mut self, events: &[Uuid], endpoint: Uuid) -> Result<(), Failure> {
+    pub(super) async fn finish(
+        &mut self,
+        events: &[Uuid],
+        endpoints: &[Uuid],
+    ) -> Result<(), Failure> {
         match self {
             Self::Postgres(connection) => {
-                let endpoints = vec![endpoint; events.len()];
                 let query = sqlx::query(FINISH_ON_POSTGRES).bind(events).bind(endpoints);
                 query.bind(NOW).execute(connection).await?;
             }
             Self::MySql(connection, rows) => {
-                finish!(connection, "START TRANSACTION", rows, events, endpoint);
+                finish!(connection, "START TRANSACTION", rows, events, endpoints);
             }
             Self::Sqlite(connection, rows) => {
-                finish!(connection, "BEGIN IMMEDIATE", rows, events, endpoint);
+                finish!(connection, "BEGIN IMMEDIATE", rows, events, endpoints);
             }
         }
         Ok(())
