@@ -128,11 +128,12 @@ impl Webhooks {
     /// Says that there may be work, such as after committing an event that was stored in a
     /// transaction of the caller's own. Saves the wait for the next poll, no more.
     ///
-    /// It reaches the dispatcher of this process alone. Another process finds such an event at its next
-    /// poll, about a second later unless that is set otherwise: the `NOTIFY` that goes to all of them on
-    /// PostgreSQL is sent by [`publish`](Self::publish), and not by this.
+    /// It reaches the dispatcher of this process, and on PostgreSQL, a few times a second, those of others.
+    /// Where nobody tells them, they find the first of such events at their next poll, about a second
+    /// later unless that is set otherwise, and those that follow it within milliseconds.
     pub fn wake(&self) {
         self.0.wake.wake();
+        self.0.store.hint_work();
     }
 
     /// What this process does with webhooks.

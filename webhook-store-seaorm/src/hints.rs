@@ -15,6 +15,7 @@ use std::{
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use tokio::{
+    runtime::Handle,
     sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep, sleep_until},
@@ -65,13 +66,13 @@ impl Hints {
 
     /// Tells the other processes, now or a moment later. One that is on its way tells of this as well.
     pub(crate) fn say(self: &Arc<Self>, pool: DatabaseConnection) {
-        let Some(wire) = &self.wire else { return };
+        let (Some(wire), Ok(runtime)) = (&self.wire, Handle::try_current()) else { return };
         if self.saying.swap(true, Ordering::AcqRel) {
             return;
         }
         let sql = format!("SELECT pg_notify({}, '')", quoted(&wire.channel, '\''));
         let on_its_way = OnItsWay(Arc::clone(self));
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             if let Some(next) = on_its_way.0.next() {
                 sleep_until(next).await;
             }

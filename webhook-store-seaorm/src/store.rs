@@ -231,6 +231,10 @@ impl DeliveryStore for SeaOrmStore {
         self.inner.hints.heard().await;
     }
 
+    fn hint_work(&self) {
+        self.inner.hints.say(self.inner.pools.writer());
+    }
+
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.perform(CountBacklog).await
     }

@@ -203,6 +203,10 @@ impl DeliveryStore for Observed {
         self.store.work_hinted().await;
     }
 
+    fn hint_work(&self) {
+        self.store.hint_work();
+    }
+
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.store.backlog().await
     }

@@ -22,6 +22,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// endpoint is kept full by publishers.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// How soon after events were routed others are looked for. Events that nobody tells of seldom come alone:
+/// the look after that waits twice as long, and so on, until it is a poll again.
+const SOON: Duration = Duration::from_millis(4);
+
 /// Outcomes that are worth a batch beside the one that is being written down.
 const MUCH: usize = 32;
 
@@ -42,6 +46,8 @@ pub(super) struct Desk {
     /// When to claim, and to route; never, while that is under way.
     claim_at: Duration,
     route_at: Duration,
+    /// How long after a round of routing that found nothing the next one begins, at most a poll.
+    route_pause: Duration,
     claiming: bool,
     /// When the last claim began.
     claimed_at: Duration,
@@ -67,6 +73,7 @@ impl Desk {
             left_behind: false,
             claim_at: Duration::ZERO,
             route_at: Duration::ZERO,
+            route_pause: NEVER,
             claiming: false,
             claimed_at: Duration::ZERO,
             routing: false,
@@ -192,7 +199,9 @@ impl Desk {
         self.failures = 0;
         let wait = if routing.more { Some(Duration::ZERO) } else { routing.next_due };
         let wait = wait.filter(|wait| !wait.is_zero() || routing.routed > 0);
-        let poll = self.next_poll();
+        self.route_pause =
+            if routing.routed > 0 { SOON } else { self.route_pause.saturating_mul(2) };
+        let poll = self.next_poll().min(self.route_pause);
         let next = now.saturating_add(wait.map_or(poll, |wait| wait.min(poll)));
         self.route_at = self.route_at.min(next);
         if routing.routed > 0 {

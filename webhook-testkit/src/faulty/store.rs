@@ -182,6 +182,10 @@ impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
         self.around(StoreCall::Release, self.inner.release(batch)).await
     }
 
+    fn hint_work(&self) {
+        self.inner.hint_work();
+    }
+
     async fn work_hinted(&self) {
         let (inner, scripted) = (pin!(self.inner.work_hinted()), pin!(self.hint.notified()));
         select(inner, scripted).await;

@@ -163,6 +163,22 @@ fn slots_of_an_endpoint_that_is_behind_are_filled_as_soon_as_they_come_free() {
 }
 
 #[test]
+fn after_events_were_routed_others_are_looked_for_soon_and_then_ever_later() {
+    let mut desk = desk(DispatcherConfig::new().poll(SECOND));
+    let mut now = SECOND;
+    let mut pauses = Vec::new();
+    for routed in [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0] {
+        assert!(desk.begin_routing(now));
+        desk.routed(Routing { routed, more: false, next_due: None }, now);
+        pauses.push(desk.route_at.saturating_sub(now).as_millis());
+        now = desk.route_at;
+    }
+    assert_eq!(pauses[1..13], [4, 8, 16, 32, 4, 8, 16, 32, 64, 128, 256, 512]);
+    let polls = [pauses[0], pauses[13], pauses[14]];
+    assert!(polls.iter().all(|pause| (900..=1100).contains(pause)), "{polls:?}");
+}
+
+#[test]
 fn a_hint_during_a_claim_or_a_routing_is_no_reason_to_go_round_in_circles() {
     let mut desk = desk(DispatcherConfig::new());
     assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));

@@ -87,6 +87,10 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
         std::future::pending::<()>().await;
     }
 
+    /// Tells other processes that there may be work, a moment later perhaps, and a few times a second at
+    /// most. Does nothing where they cannot be told, as by default.
+    fn hint_work(&self) {}
+
     /// What is left to do.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 }
