@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_millis(4);
 
 /// Outcomes that are worth a batch beside the one that is being written down.
-const MUCH: usize = 32;
+const MUCH: usize = 64;
 
 /// Not before something happens.
 const NEVER: Duration = Duration::MAX;
