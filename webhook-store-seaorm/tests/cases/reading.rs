@@ -8,8 +8,9 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, Event, EventId, FanOut, Finish, Include, OrderPolicy, Outcome,
-    Redeliver, Replay, ReplayPage, Route, Settle, TenantId, Timestamp, Upkeep as _,
+    EndpointStore as _, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Include,
+    Lease, LeaseEpoch, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage, Route, Settle,
+    TenantId, Timestamp, Upkeep as _,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -127,9 +128,37 @@ async fn walk(read: &Read<'_>, round: u128) {
     read.little("replay", store.replay(page())).await.unwrap();
     read.little("replay, further on", store.replay(more.clone())).await.unwrap();
     read.little("replay in a dry run", store.replay(more.dry_run())).await.unwrap();
+    deliver(read, base).await;
     order(read, base).await;
     track(read, base + 9).await;
     read.little("remove_endpoint", store.remove_endpoint(&tenant, id)).await.unwrap();
+}
+
+/// What nearly always happens: new events, each of which is delivered at its first attempt.
+async fn deliver(read: &Read<'_>, base: u128) {
+    let (store, id, tenant) = (&read.store, endpoint(base + 60), TenantId::default());
+    let url = "https://a.example/".parse().unwrap();
+    store.add_endpoint(Endpoint::new(id, url)).await.unwrap();
+    let version = store.snapshot(&tenant).await.unwrap().version();
+    let events: Vec<_> = (base + 61..base + 71).map(|it| event(it).with_key(None)).collect();
+    let ids: Vec<_> = events.iter().map(|event| DeliveryId::new(event.id, id)).collect();
+    let leased = |event| {
+        let mut fan_out = FanOut::pending(version, [id]);
+        fan_out.deliveries.iter_mut().for_each(|new| new.lease = Some(MINUTE));
+        Enqueue::routed(event, fan_out)
+    };
+    let enqueue = store.enqueue(events.into_iter().map(leased).collect());
+    let stored = read.little("enqueue, leased", enqueue).await.unwrap();
+    assert_eq!(stored, [Enqueued::Routed(1); 10]);
+    let mut attempt = Attempt::record(1, Timestamp::default(), Duration::ZERO, &Outcome::Unknown);
+    (attempt.status, attempt.failure) = (Some(200), None);
+    let done = |delivery| {
+        let lease = Lease { delivery, epoch: LeaseEpoch::default().next() };
+        Finish::new(lease, vec![attempt.clone()], 1, Settle::Success)
+    };
+    let finish = store.finish(ids.into_iter().map(done).collect());
+    let finished = read.little("finish, all delivered", finish).await.unwrap();
+    assert_eq!(finished, [Finished::Recorded; 10]);
 }
 
 /// Events that go one after the other.
