@@ -594,6 +594,17 @@ async fn a_publisher_waits_for_no_slow_endpoint_for_longer_than_a_moment() {
 }
 
 #[tokio::test]
+async fn an_event_for_several_endpoints_waits_for_none_of_them() {
+    let (process, mut run) = Process::waiting(1).await;
+    process.add_endpoint(1).await;
+    process.transport.otherwise(status(200).after(Duration::from_millis(10)));
+    assert_eq!(process.publish(1).await, 2);
+    work(&mut run);
+    let mut next = process.begin().await;
+    assert_eq!(process.end(&mut next).await, Some(false), "both are full, and it does not wait");
+}
+
+#[tokio::test]
 async fn slots_taken_ahead_come_back_when_a_publisher_gives_up() {
     let (process, _run) = Process::waiting(1).await;
     let mut reservation = process.lane.reserve();

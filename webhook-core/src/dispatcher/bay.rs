@@ -60,9 +60,6 @@ pub(super) struct State {
     pub(super) ended: bool,
 }
 
-/// Endpoints of one event, for it to wait for a slot of one of them.
-const FEW: usize = 16;
-
 impl State {
     /// Where an event has to wait for a slot of this endpoint. Whoever comes stands behind those who
     /// wait already, even if there is a slot just now: it is theirs.
@@ -100,9 +97,9 @@ impl Bay {
         answer
     }
 
-    /// Takes a slot ahead for each endpoint of an event, up to the first that has none free: stands in
-    /// line there, if it does not take too long. An event for many endpoints takes none ahead: they
-    /// never have slots all at once.
+    /// Takes a slot ahead for the endpoint of an event, or stands in line for one, if that does not take too
+    /// long. An event for several endpoints does neither: while it waited for one, the others would wait
+    /// with it.
     pub(super) fn take_or_line_up(
         &self,
         event: &Event,
@@ -110,22 +107,18 @@ impl Bay {
         ahead: &mut Vec<EndpointId>,
         again: bool,
     ) -> Option<Turn> {
-        let endpoints: Vec<_> = snapshot.wanting(&event.event_type).take(FEW + 1).collect();
+        let mut endpoints = snapshot.wanting(&event.event_type);
+        let (Some(endpoint), None) = (endpoints.next(), endpoints.next()) else { return None };
         let (mut state, now) = (self.state(), self.clock.now());
-        if !state.open || endpoints.len() > FEW {
+        let is_for_now = takes_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
+        if !state.open || !is_for_now || ahead.contains(&endpoint.id) {
             return None;
         }
-        for endpoint in endpoints {
-            let is_for_now = takes_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
-            if !is_for_now || ahead.contains(&endpoint.id) {
-                continue;
-            }
-            if let Some(line) = state.line_of(endpoint, again) {
-                return state.waiting.join(line, again, self.clock.monotonic());
-            }
-            if state.slots.refuses(endpoint).is_none() && state.slots.reserve(endpoint) {
-                ahead.push(endpoint.id);
-            }
+        if let Some(line) = state.line_of(endpoint, again) {
+            return state.waiting.join(line, again, self.clock.monotonic());
+        }
+        if state.slots.refuses(endpoint).is_none() && state.slots.reserve(endpoint) {
+            ahead.push(endpoint.id);
         }
         None
     }

@@ -105,9 +105,9 @@ pub struct Settled {
 }
 
 impl Reservation {
-    /// Takes slots for `event`, the next one of the batch; where its endpoints are full, and slots come
-    /// free so fast that it takes but a moment, it waits for them: at most 250 ms, and no time for
-    /// endpoints that are known to be slow. Done for the first event of each batch, publishers that are faster than
+    /// Takes a slot for `event`, the next one of the batch, if it is for one endpoint; where that is full, and
+    /// slots come free so fast that it takes but a moment, it waits for one: at most 250 ms, and no time
+    /// for an endpoint that is known to be slow. Done for the first event of each batch, publishers that are faster than
     /// what is sent slow down to its pace, instead of storing what has to be claimed.
     pub async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
         let Some(bay) = self.bay.clone().filter(|bay| bay.clock.passes_by_itself()) else { return };

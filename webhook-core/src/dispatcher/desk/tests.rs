@@ -94,7 +94,7 @@ fn a_slot_is_free_again_when_its_attempt_is_recorded() {
 
 #[test]
 fn a_second_batch_is_written_down_beside_the_first_when_there_is_much_and_no_third() {
-    let mut desk = desk(DispatcherConfig::new().batch(3 * MUCH));
+    let mut desk = desk(DispatcherConfig { batch: 3 * MUCH, ..DispatcherConfig::new() });
     let claims = claims(3 * MUCH as u128 + 1);
     assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
     desk.claimed(&claims, None, None, SECOND, SECOND);
