@@ -80,8 +80,8 @@ use tls::{Client, Clients};
 /// - **As whom.** An endpoint may have a client certificate and roots of its own ([`Request::tls`]).
 ///   Requests that differ in them share neither connections nor TLS sessions. Certificates are always
 ///   verified.
-/// - **Connections** are kept for 3 s after an answer that was read to its end, at most 32 for each
-///   origin. A request is written once: only one of which no byte was written moves on to another
+/// - **Connections** are kept for 3 s after an answer that was read to its end, as many for
+///   each origin as its host may have requests. A request is written once: only one of which no byte was written moves on to another
 ///   connection.
 ///
 /// Must be used inside a tokio runtime with I/O and time enabled.

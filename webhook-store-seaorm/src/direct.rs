@@ -23,9 +23,11 @@ pub(crate) fn failed(error: Error) -> DbErr {
     }
 }
 
-/// The values of a statement, as sqlx wants them: of the kinds that our rows have.
-#[cfg(feature = "sqlx")]
-pub(crate) fn arguments<D>(values: Option<Values>) -> Result<D::Arguments, DbErr>
+/// The values of a statement, as sqlx wants them: of the kinds that our rows have, and what `other` can add.
+pub(crate) fn arguments<D>(
+    values: Option<Values>,
+    other: impl Fn(&mut D::Arguments, Value) -> Result<(), BoxDynError>,
+) -> Result<D::Arguments, DbErr>
 where
     D: Database,
     for<'t> Option<i64>: Encode<'t, D> + Type<D>,
@@ -34,53 +36,34 @@ where
     for<'t> Option<Uuid>: Encode<'t, D> + Type<D>,
 {
     let mut arguments = D::Arguments::default();
-    for value in each(values) {
-        add::<D>(&mut arguments, value).map_err(told)?;
+    for value in values.into_iter().flat_map(|values| values.0) {
+        let added = match value {
+            Value::BigInt(number) => arguments.add(number),
+            Value::String(text) => arguments.add(text),
+            Value::Bytes(bytes) => arguments.add(bytes),
+            Value::Uuid(id) => arguments.add(id),
+            value => other(&mut arguments, value),
+        };
+        added.map_err(|error| DbErr::Custom(error.to_string()))?;
     }
     Ok(arguments)
+}
+
+const UNKNOWN: &str = "a value of a kind that no row of ours has";
+
+/// Adds no other.
+#[cfg(feature = "sqlx")]
+pub(crate) fn no_other<A>(_: &mut A, _: Value) -> Result<(), BoxDynError> {
+    Err(UNKNOWN.into())
 }
 
 /// The same for PostgreSQL, where a value may be a list. SeaORM would not take one with gaps in it.
 #[cfg(feature = "postgres")]
 pub(crate) fn postgres_arguments(values: Option<Values>) -> Result<PgArguments, DbErr> {
-    let mut arguments = PgArguments::default();
-    for value in each(values) {
-        let added = match value {
-            Value::Array(kind, items) => {
-                add_list(&mut arguments, &kind, *items.unwrap_or_default())
-            }
-            value => add::<Postgres>(&mut arguments, value),
-        };
-        added.map_err(told)?;
-    }
-    Ok(arguments)
-}
-
-fn each(values: Option<Values>) -> impl Iterator<Item = Value> {
-    values.into_iter().flat_map(|values| values.0)
-}
-
-fn told(error: BoxDynError) -> DbErr {
-    DbErr::Custom(error.to_string())
-}
-
-const UNKNOWN: &str = "a value of a kind that no row of ours has";
-
-fn add<D>(arguments: &mut D::Arguments, value: Value) -> Result<(), BoxDynError>
-where
-    D: Database,
-    for<'t> Option<i64>: Encode<'t, D> + Type<D>,
-    for<'t> Option<String>: Encode<'t, D> + Type<D>,
-    for<'t> Option<Vec<u8>>: Encode<'t, D> + Type<D>,
-    for<'t> Option<Uuid>: Encode<'t, D> + Type<D>,
-{
-    match value {
-        Value::BigInt(number) => arguments.add(number),
-        Value::String(text) => arguments.add(text),
-        Value::Bytes(bytes) => arguments.add(bytes),
-        Value::Uuid(id) => arguments.add(id),
+    arguments::<Postgres>(values, |arguments, value| match value {
+        Value::Array(kind, items) => add_list(arguments, &kind, *items.unwrap_or_default()),
         _ => Err(UNKNOWN.into()),
-    }
+    })
 }
 
 /// Adds a list whose items are of one kind. One that is not would be another row's: the statement fails.

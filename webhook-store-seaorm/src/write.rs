@@ -1,5 +1,7 @@
 //! What publishers and workers have written down all the time, in shared commits.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use webhook_core::{Enqueue, Enqueued, Finish, Finished, StoreError};
 
@@ -16,7 +18,7 @@ pub(crate) enum Work {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
     Enqueued(Enqueued),
     Finished(Finished),
@@ -29,7 +31,7 @@ impl SeaOrmStore {
     /// Has work written down that stands in this line.
     pub(crate) async fn write(
         &self,
-        line: &std::sync::Arc<InLine>,
+        line: &Arc<InLine>,
         batch: Vec<Work>,
     ) -> Result<Vec<Written>, StoreError> {
         let store = self.clone();
@@ -104,5 +106,26 @@ impl Unit for Write {
         let enqueued = (!answer.enqueued.is_empty()).then_some(&answer.enqueued as _);
         let finished = (!answer.finished.is_empty()).then_some(&answer.finished as _);
         enqueued.into_iter().chain(finished).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_gets_its_own_answer_whatever_stands_between() {
+        let both = Both {
+            enqueued: vec![Enqueued::Routed(1), Enqueued::Later],
+            finished: vec![Finished::Recorded, Finished::LeaseLost],
+            order: vec![false, true, true, false],
+        };
+        let expected = [
+            Written::Finished(Finished::Recorded),
+            Written::Enqueued(Enqueued::Routed(1)),
+            Written::Enqueued(Enqueued::Later),
+            Written::Finished(Finished::LeaseLost),
+        ];
+        assert_eq!(both.in_order(), expected);
     }
 }

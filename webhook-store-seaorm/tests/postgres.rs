@@ -92,6 +92,9 @@ async fn work_stored_by_one_process_is_hinted_to_another() {
     tokio::time::timeout(Duration::from_secs(10), other.work_hinted()).await.unwrap();
     let nothing = tokio::time::timeout(Duration::from_millis(50), other.work_hinted()).await;
     assert!(nothing.is_err(), "nothing was stored since");
+    // Who has committed work of his own says so.
+    store.hint_work();
+    tokio::time::timeout(Duration::from_secs(10), other.work_hinted()).await.unwrap();
 }
 
 /// The contract of plain SQL, as another program speaks it, at each isolation level.

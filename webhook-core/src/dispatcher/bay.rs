@@ -104,21 +104,21 @@ impl Bay {
         &self,
         event: &Event,
         snapshot: &Snapshot,
-        ahead: &mut Vec<EndpointId>,
+        ahead: &mut Option<EndpointId>,
         again: bool,
     ) -> Option<Turn> {
         let mut endpoints = snapshot.wanting(&event.event_type);
         let (Some(endpoint), None) = (endpoints.next(), endpoints.next()) else { return None };
         let (mut state, now) = (self.state(), self.clock.now());
         let is_for_now = takes_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
-        if !state.open || !is_for_now || ahead.contains(&endpoint.id) {
+        if !state.open || !is_for_now || ahead.is_some() {
             return None;
         }
         if let Some(line) = state.line_of(endpoint, again) {
             return state.waiting.join(line, again, self.clock.monotonic());
         }
         if state.slots.refuses(endpoint).is_none() && state.slots.reserve(endpoint) {
-            ahead.push(endpoint.id);
+            *ahead = Some(endpoint.id);
         }
         None
     }

@@ -53,7 +53,7 @@ impl FastLane {
     pub fn reserve(&self) -> Reservation {
         let bay = self.door().clone();
         let asked_at = bay.as_ref().map(|bay| bay.clock.monotonic()).unwrap_or_default();
-        Reservation { bay, asked_at, ahead: Vec::new(), events: Vec::new() }
+        Reservation { bay, asked_at, ahead: None, events: Vec::new() }
     }
 
     /// Opens the lane into `bay`, unless it leads elsewhere.
@@ -77,8 +77,8 @@ impl FastLane {
 pub struct Reservation {
     bay: Option<Arc<Bay>>,
     asked_at: Duration,
-    /// Endpoints that a slot was taken for ahead of the event.
-    ahead: Vec<EndpointId>,
+    /// The endpoint that a slot was taken for ahead of the event.
+    ahead: Option<EndpointId>,
     events: Vec<Reserved>,
 }
 
@@ -175,8 +175,7 @@ impl Reservation {
 
     /// Uses the slot that was taken ahead for an endpoint, if one was.
     fn has_ahead(&mut self, endpoint: EndpointId) -> bool {
-        let at = self.ahead.iter().position(|id| *id == endpoint);
-        at.map(|at| self.ahead.swap_remove(at)).is_some()
+        self.ahead.take_if(|id| *id == endpoint).is_some()
     }
 
     fn delivering(&self, event: &Arc<Event>, endpoint: &Arc<Endpoint>) -> Delivering {
@@ -252,8 +251,8 @@ impl Reservation {
     }
 
     fn give_back_ahead(&mut self) {
-        let ahead = std::mem::take(&mut self.ahead);
-        self.free(ahead);
+        let ahead = self.ahead.take();
+        self.free(ahead.into_iter().collect());
     }
 
     /// Frees a slot of each.

@@ -39,7 +39,7 @@ mod of_sqlx {
     use sea_orm::sqlx::{self, AssertSqlSafe, Transaction};
 
     use super::{DbBackend, DbErr, Inside, QueryResult, Statement, async_trait};
-    use crate::direct::{arguments, failed};
+    use crate::direct::{arguments, failed, no_other};
 
     macro_rules! inside {
         ($($feature:literal $database:ident $backend:ident),*) => {$(
@@ -51,14 +51,14 @@ mod of_sqlx {
                 }
 
                 async fn execute(&mut self, statement: Statement) -> Result<(), DbErr> {
-                    let arguments = arguments::<sqlx::$database>(statement.values)?;
+                    let arguments = arguments::<sqlx::$database>(statement.values, no_other)?;
                     let query = sqlx::query_with(AssertSqlSafe(statement.sql), arguments);
                     // Unnamed: a pooler may stand between, and each event is one statement.
                     query.persistent(false).execute(&mut ***self).await.map(|_| ()).map_err(failed)
                 }
 
                 async fn first_row(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-                    let arguments = arguments::<sqlx::$database>(statement.values)?;
+                    let arguments = arguments::<sqlx::$database>(statement.values, no_other)?;
                     let query = sqlx::query_with(AssertSqlSafe(statement.sql), arguments);
                     let row = query.persistent(false).fetch_optional(&mut ***self).await.map_err(failed)?;
                     Ok(row.map(QueryResult::from))

@@ -40,6 +40,10 @@ pub(crate) struct Wants {
     /// To write.
     pub(crate) writes: bool,
     /// To have its statements planned once for each connection, where that is to be had.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "PostgreSQL alone keeps plans")
+    )]
     pub(crate) kept_plans: bool,
 }
 
@@ -65,6 +69,10 @@ fn query(
 }
 
 impl Begun {
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(unused_variables, reason = "PostgreSQL alone keeps plans")
+    )]
     pub(crate) async fn begin(
         pool: &DatabaseConnection,
         options: TransactionOptions,
