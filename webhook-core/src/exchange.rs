@@ -11,7 +11,7 @@ use crate::{
     attempt::{Attempt, Outcome},
     endpoint::Endpoint,
     event::Event,
-    port::{Clock, Phase, Request, Signer, Transport, TransportError, TransportErrorKind},
+    port::{Clock, Phase, Signer, Transport, TransportError, TransportErrorKind},
     request::compose,
     time::Timestamp,
     trigger::Trigger,
@@ -56,20 +56,15 @@ impl Wire {
         Exchange { started_at, ended_at: started_at.after(duration), duration, outcome }
     }
 
+    /// Cuts off a transport that does not keep its own deadline: a lease depends on it.
     async fn sign_and_send(&self, event: &Event, endpoint: &Endpoint, now: Timestamp) -> Outcome {
-        match compose(event, endpoint, &*self.signer, now) {
-            Ok(request) => {
-                let timeout = request.timeout.min(self.max_timeout);
-                self.send(request.with_timeout(timeout)).await
-            }
-            Err(error) => Outcome::NotSigned(error),
-        }
-    }
-
-    /// Sends, and cuts off a transport that does not keep its own deadline: a lease depends on it.
-    async fn send(&self, request: Request) -> Outcome {
-        let cut_off = self.clock.sleep(request.timeout.saturating_add(GRACE));
-        match select(self.transport.send(request), cut_off).await {
+        let request = match compose(event, endpoint, &*self.signer, now) {
+            Ok(request) => request,
+            Err(error) => return Outcome::NotSigned(error),
+        };
+        let timeout = request.timeout.min(self.max_timeout);
+        let sent = self.transport.send(request.with_timeout(timeout));
+        match select(sent, self.clock.sleep(timeout.saturating_add(GRACE))).await {
             Either::Left((Ok(response), _)) => Outcome::Answered(response),
             Either::Left((Err(error), _)) => Outcome::NotAnswered(error),
             Either::Right(_) => Outcome::NotAnswered(TransportError::new(

@@ -29,7 +29,11 @@ use crate::port::{Signer, SignerError};
 /// # Ok::<(), webhook_core::InvalidSecret>(())
 /// ```
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret {
+    text: Zeroizing<String>,
+    /// Decoded once, not for each signature.
+    standard_key: Option<Zeroizing<Vec<u8>>>,
+}
 
 impl Secret {
     /// What a Standard Webhooks secret starts with.
@@ -49,23 +53,24 @@ impl Secret {
     pub fn generate(signer: &dyn Signer) -> Result<Self, SignerError> {
         let mut key = Zeroizing::new([0; Self::GENERATED]);
         signer.fill_random(key.as_mut())?;
-        let encoded = Zeroizing::new(STANDARD.encode(key));
-        Ok(Self(Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str()))))
+        let encoded = Zeroizing::new(STANDARD.encode(key.as_ref()));
+        let text = Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str()));
+        Ok(Self { text, standard_key: Some(Zeroizing::new(key.to_vec())) })
     }
 
     /// The text itself, for storing it and for showing it once to its owner.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The key of the profile `standard`; `None` for a secret without the `whsec_` prefix.
-    pub fn standard_key(&self) -> Option<Zeroizing<Vec<u8>>> {
-        decode_standard(self.0.strip_prefix(Self::PREFIX)?).ok()
+    pub fn standard_key(&self) -> Option<&[u8]> {
+        self.standard_key.as_deref().map(Vec::as_slice)
     }
 
     /// Whether the profile `standard` can sign with it.
     pub fn is_standard(&self) -> bool {
-        self.0.starts_with(Self::PREFIX)
+        self.standard_key.is_some()
     }
 }
 
@@ -79,17 +84,25 @@ impl FromStr for Secret {
     type Err = InvalidSecret;
 
     fn from_str(text: &str) -> Result<Self, InvalidSecret> {
-        if let Some(encoded) = text.strip_prefix(Self::PREFIX) {
-            decode_standard(encoded)?;
-        } else if looks_like_another_key(text) {
-            return Err(InvalidSecret::WrongKind);
-        } else if text.is_empty() || text.len() > Self::MAX_LEN {
-            return Err(InvalidSecret::Length);
-        } else if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return Err(InvalidSecret::Characters);
+        let encoded = text.strip_prefix(Self::PREFIX);
+        if encoded.is_none() {
+            check_plain(text)?;
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        let standard_key = encoded.map(decode_standard).transpose()?;
+        Ok(Self { text: Zeroizing::new(text.to_owned()), standard_key })
     }
+}
+
+/// Whether a text without the prefix is a secret.
+fn check_plain(text: &str) -> Result<(), InvalidSecret> {
+    if looks_like_another_key(text) {
+        return Err(InvalidSecret::WrongKind);
+    }
+    if text.is_empty() || text.len() > Secret::MAX_LEN {
+        return Err(InvalidSecret::Length);
+    }
+    let is_visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_visible { Ok(()) } else { Err(InvalidSecret::Characters) }
 }
 
 /// Public keys, private Ed25519 keys and misspelt prefixes: refused, so that a mix-up is not

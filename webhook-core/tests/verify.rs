@@ -173,7 +173,7 @@ fn a_new_secret_has_a_key_of_its_own_in_the_standard_form() -> Result<(), Signer
     let (first, second) = (Secret::generate(&signer)?, Secret::generate(&signer)?);
     let mut random = [0; 32];
     PlainSigner::new().fill_random(&mut random)?;
-    assert_eq!(first.standard_key().unwrap().as_slice(), random);
+    assert_eq!(first.standard_key().unwrap(), random);
     assert_eq!(secret(first.reveal()).reveal(), first.reveal(), "it passes the door");
     assert_ne!(first.reveal(), second.reveal());
     Ok(())

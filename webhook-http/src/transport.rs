@@ -32,6 +32,7 @@ use std::{
     fmt,
     net::SocketAddr,
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
@@ -61,8 +62,7 @@ use error::within;
 pub use fuzzing::Line;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};
-use hosts::Hosts;
-use pool::Pool;
+use hosts::{Hosts, KnownHost};
 pub use proxy::{InvalidProxy, Proxy};
 use resolve::Resolve;
 pub use tls::TlsVersion;
@@ -103,7 +103,6 @@ pub struct HttpTransport {
     resolver: Box<dyn Resolve>,
     hosts: Hosts,
     tls: Clients,
-    pool: Pool,
 }
 
 impl HttpTransport {
@@ -131,9 +130,10 @@ impl HttpTransport {
         mut time: Pin<&mut Sleep>,
     ) -> Result<Response, TransportError> {
         let mut connection = self.connect(way.url, &way.client, time.deadline()).await?;
-        match connection.exchange(message, keep, time.as_mut()).await {
+        let asked = pin!(connection.ask(message));
+        match connection.answer(asked, keep, time.as_mut()).await {
             Ok(response) => {
-                self.pool.put(&way.kept_by, connection);
+                way.host.pool.put(&way.kept_by, connection);
                 Ok(response)
             }
             Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
@@ -201,17 +201,20 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.policy.judge(&request.url).map_err(blocked_literal)?;
+        // Taken apart, so that what is under way holds nothing twice.
+        let Request { url, headers, body, timeout, max_response_body: keep, tls, .. } = request;
+        self.policy.judge(&url).map_err(blocked_literal)?;
         // One timer for the exchange and the rest of the answer.
-        let mut time = pin!(sleep_until(deadline(request.timeout)));
-        let way = Way::new(&request.url, self.tls.client(request.tls.as_deref())?);
-        let keep = request.max_response_body;
-        let _place = self.hosts.place(&request.url, time.deadline()).await?;
-        let mut message = compose(&request.url, request.headers, request.body)?;
-        while let Some(mut connection) = self.pool.take(&way.kept_by) {
-            match connection.exchange(message, keep, time.as_mut()).await {
+        let mut time = pin!(sleep_until(deadline(timeout)));
+        let way = Way::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
+        let _place = way.host.place(time.deadline()).await?;
+        let mut message = compose(&url, headers, body)?;
+        loop {
+            let Some(mut connection) = way.host.pool.take(&way.kept_by) else { break };
+            let asked = pin!(connection.ask(message));
+            match connection.answer(asked, keep, time.as_mut()).await {
                 Ok(response) => {
-                    self.pool.put(&way.kept_by, connection);
+                    way.host.pool.put(&way.kept_by, connection);
                     return Ok(response);
                 }
                 Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
@@ -244,6 +247,7 @@ impl fmt::Debug for HttpTransport {
 /// Where a request goes, and what secures it.
 struct Way<'r> {
     url: &'r EndpointUrl,
+    host: Arc<KnownHost>,
     client: Cow<'r, Client>,
     /// What its connections are kept by: the origin, and what secures them. An origin has no `#`, so
     /// that no two of these run together.
@@ -251,11 +255,11 @@ struct Way<'r> {
 }
 
 impl<'r> Way<'r> {
-    fn new(url: &'r EndpointUrl, client: Cow<'r, Client>) -> Self {
+    fn new(url: &'r EndpointUrl, host: Arc<KnownHost>, client: Cow<'r, Client>) -> Self {
         let (origin, label) = (origin(url), client.label());
         let kept_by =
             if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() };
-        Self { url, client, kept_by }
+        Self { url, host, client, kept_by }
     }
 }
 

@@ -8,8 +8,7 @@ use rustls::{
 };
 
 use super::{
-    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, pool::Pool, resolve::Resolver,
-    tls::Clients,
+    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::Resolver, tls::Clients,
 };
 
 /// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
@@ -122,7 +121,6 @@ impl HttpTransportBuilder {
             hosts: Hosts::taking(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
             tls: Clients::new(Arc::new(roots), self.least)
                 .map_err(|error| BuildError::Tls(Box::new(error)))?,
-            pool: Pool::default(),
         })
     }
 }

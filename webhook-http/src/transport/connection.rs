@@ -43,7 +43,7 @@ use super::{
 /// A request as it is written.
 pub(super) type Message = http::Request<Full<Bytes>>;
 /// An answer whose head is complete.
-type Answer = http::Response<Incoming>;
+pub(super) type Answer = http::Response<Incoming>;
 
 /// The longest response head, in bytes; also the size of what hyper buffers. It may have 100
 /// headers, which is hyper's default; naming it costs hyper an allocation for each answer.
@@ -80,6 +80,13 @@ impl Wake for Caller {
         self.0.wake();
     }
 }
+
+/// What comes of a message that was handed over.
+pub(super) trait Asked:
+    Future<Output = Result<Answer, TrySendError<Message>>> + Send
+{
+}
+impl<F: Future<Output = Result<Answer, TrySendError<Message>>> + Send> Asked for F {}
 
 /// There is no answer.
 pub(super) enum Unanswered {
@@ -119,48 +126,46 @@ impl Connection {
         })
     }
 
-    /// Sends `message` and reads its answer; interim answers are passed over. Of the body `keep` bytes
+    /// Begins an exchange: hands `message` over, to be written once [`answer`](Self::answer) waits for what
+    /// comes of it. Two calls, so that the message moves once: whoever waits would carry its room.
+    pub(super) fn ask(&mut self, message: Message) -> impl Asked + use<> {
+        self.marks.clear();
+        self.is_clear = false;
+        self.sender.try_send_request(message)
+    }
+
+    /// Reads the answer; interim answers are passed over. Of the body `keep` bytes
     /// are kept. There is an answer once its head is complete: a body that is too long, too slow or cut
     /// short is no error, it only ends the connection.
-    pub(super) async fn exchange(
+    pub(super) async fn answer(
         &mut self,
-        message: Message,
+        asked: Pin<&mut impl Asked>,
         keep: usize,
         mut time: Pin<&mut Sleep>,
     ) -> Result<Response, Unanswered> {
-        self.marks.clear();
-        self.is_clear = false;
-        let answer = pin!(self.sender.try_send_request(message));
-        match self.drive(answer, time.as_mut()).await {
-            Some(Ok(answer)) => self.read(answer, keep, time).await,
-            Some(Err(error)) => Err(self.unanswered(error)),
+        let (head, incoming) = match self.drive(asked, time.as_mut()).await {
+            Some(Ok(answer)) => answer.into_parts(),
+            Some(Err(error)) => return Err(self.unanswered(error)),
             None => {
                 let kind = TransportErrorKind::Timeout(self.marks.phase());
-                Err(Unanswered::Failed(TransportError::new(kind)))
-            }
-        }
-    }
-
-    async fn read(
-        &mut self,
-        answer: Answer,
-        keep: usize,
-        time: Pin<&mut Sleep>,
-    ) -> Result<Response, Unanswered> {
-        self.marks.head_is_complete();
-        let (head, mut incoming) = answer.into_parts();
-        judge_status(head.status)?;
-        let mut kept = Vec::new();
-        let is_whole = {
-            let mut reading = pin!(collect(&mut incoming, keep, &mut kept));
-            // A short body has come with its head, and needs nothing more of the connection.
-            match reading.as_mut().now_or_never() {
-                Some(is_whole) => is_whole,
-                None => self.drive(reading, time).await.unwrap_or(false),
+                return Err(Unanswered::Failed(TransportError::new(kind)));
             }
         };
+        self.marks.head_is_complete();
+        judge_status(head.status)?;
+        let mut rest = Rest { incoming, keep, kept: Vec::new(), read: 0 };
+        let is_whole = match rest.collect().now_or_never() {
+            // A short body has come with its head, and needs nothing more of the connection.
+            Some(is_whole) => is_whole,
+            // Boxed: it is rare, and every exchange would carry its room.
+            None => Box::pin(self.read(&mut rest, time)).await,
+        };
         self.is_clear = is_whole && !is_framed_twice(&head.headers);
-        Ok(Response::new(head.status).with_headers(head.headers).with_body(kept))
+        Ok(Response::new(head.status).with_headers(head.headers).with_body(rest.kept))
+    }
+
+    async fn read(&mut self, rest: &mut Rest, time: Pin<&mut Sleep>) -> bool {
+        self.drive(pin!(rest.collect()), time).await.unwrap_or(false)
     }
 
     /// Whether the receiver has said anything in this exchange.
@@ -252,21 +257,31 @@ fn is_framed_twice(headers: &HeaderMap) -> bool {
     headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING)
 }
 
-/// Whether the body came to its end within [`MAX_BODY`] bytes.
-async fn collect(incoming: &mut Incoming, keep: usize, kept: &mut Vec<u8>) -> bool {
-    let mut read = 0usize;
-    while !incoming.is_end_stream() {
-        let Some(frame) = incoming.frame().await else { return true };
-        let Ok(frame) = frame else { return false };
-        let Some(data) = frame.data_ref() else { continue };
-        let room = keep.saturating_sub(kept.len()).min(data.len());
-        kept.extend_from_slice(data.get(..room).unwrap_or_default());
-        read = read.saturating_add(data.len());
-        if read > MAX_BODY {
-            return false;
+/// The body of an answer, as far as it was read.
+struct Rest {
+    incoming: Incoming,
+    /// How much of it is kept.
+    keep: usize,
+    kept: Vec<u8>,
+    read: usize,
+}
+
+impl Rest {
+    /// Reads on. Whether the body came to its end within [`MAX_BODY`] bytes.
+    async fn collect(&mut self) -> bool {
+        while !self.incoming.is_end_stream() {
+            let Some(frame) = self.incoming.frame().await else { return true };
+            let Ok(frame) = frame else { return false };
+            let Some(data) = frame.data_ref() else { continue };
+            let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
+            self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
+            self.read = self.read.saturating_add(data.len());
+            if self.read > MAX_BODY {
+                return false;
+            }
         }
+        true
     }
-    true
 }
 
 #[cfg(test)]
@@ -278,9 +293,17 @@ mod tests {
         time::sleep,
     };
 
-    fn time() -> Pin<Box<Sleep>> {
-        Box::pin(sleep(Duration::from_secs(30)))
+    /// A whole exchange, with so much time for it.
+    async fn exchange(
+        connection: &mut Connection,
+        message: Message,
+        time: Duration,
+    ) -> Result<Response, Unanswered> {
+        let asked = pin!(connection.ask(message));
+        connection.answer(asked, 0, pin!(sleep(time))).await
     }
+
+    const LONG: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn a_request_that_finds_its_connection_ended_comes_back_whole() {
@@ -288,7 +311,7 @@ mod tests {
         let mut connection = Connection::open(ours).await.unwrap();
         drop(theirs);
         let message = Message::new(Full::new("body".into()));
-        match connection.exchange(message, 0, time().as_mut()).await {
+        match exchange(&mut connection, message, LONG).await {
             Err(Unanswered::NotWritten(message, _)) => {
                 assert_eq!(message.into_body().collect().await.unwrap().to_bytes(), "body");
             }
@@ -303,7 +326,7 @@ mod tests {
         assert!(connection.rest());
         theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let message = Message::new(Full::new("body".into()));
-        let result = connection.exchange(message, 0, time().as_mut()).await;
+        let result = exchange(&mut connection, message, LONG).await;
         assert!(matches!(result, Err(Unanswered::NotWritten(..))));
         drop(connection);
         let mut written = Vec::new();
@@ -350,9 +373,8 @@ mod tests {
         runtime.block_on(async {
             let (ours, mut theirs) = duplex(64 * 1024);
             let mut connection = Connection::open(ours).await.unwrap();
-            let soon = pin!(sleep(Duration::from_millis(1)));
             // Nobody answers: the request is written, and the time runs out.
-            let _ = connection.exchange(message, 0, soon).await;
+            let _ = exchange(&mut connection, message, Duration::from_millis(1)).await;
             drop(connection);
             let mut written = Vec::new();
             theirs.read_to_end(&mut written).await.unwrap();

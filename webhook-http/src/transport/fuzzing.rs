@@ -42,7 +42,8 @@ impl Line {
             Ok(message) => message,
             Err(error) => return (Err(error), None),
         };
-        match self.0.exchange(message, request.max_response_body, time.as_mut()).await {
+        let asked = pin!(self.0.ask(message));
+        match self.0.answer(asked, request.max_response_body, time.as_mut()).await {
             Ok(response) => {
                 let rested = self.0.rest();
                 (Ok(response), rested.then_some(self))

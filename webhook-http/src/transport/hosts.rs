@@ -1,4 +1,4 @@
-//! How many requests are on their way to one host.
+//! The hosts that requests are on their way to: how many at once, and what is kept for the next.
 //!
 //! A tenant may register any number of endpoints, all of them at a host of somebody else. Each has few
 //! attempts at once, but together they would be an attack in our name.
@@ -9,19 +9,32 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 use webhook_core::{EndpointUrl, TransportError, TransportErrorKind};
 
-/// Once so many hosts are known, those where nobody is are forgotten.
+use super::pool::{Pool, Room};
+
+/// Once so many hosts are known, those where nobody is and nothing is kept are forgotten.
 const MANY: usize = 1024;
 
 /// The hosts that requests are on their way to, or were.
 #[derive(Debug)]
 pub(super) struct Hosts {
     most: usize,
-    busy: Mutex<HashMap<Box<str>, Arc<Semaphore>>>,
+    known: Mutex<HashMap<Box<str>, Arc<KnownHost>>>,
+    /// For the connections kept of all of them together.
+    room: Room,
+}
+
+/// One host.
+#[derive(Debug)]
+pub(super) struct KnownHost {
+    most: usize,
+    places: Semaphore,
+    /// The connections to it that nobody uses.
+    pub(super) pool: Pool,
 }
 
 /// No place became free in time.
@@ -32,39 +45,43 @@ struct Full(usize);
 impl Hosts {
     /// Hosts that take `most` requests at once, and one at least.
     pub(super) fn taking(most: usize) -> Self {
-        Self { most: most.clamp(1, Semaphore::MAX_PERMITS), busy: Mutex::default() }
+        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        Self { most, known: Mutex::default(), room: Room::default() }
     }
 
-    /// A place among the requests on their way to the host of `url`; dropping it gives it back.
+    /// The host of `url`.
+    pub(super) fn at(&self, url: &EndpointUrl) -> Arc<KnownHost> {
+        let name = name(url);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = known.get(name) {
+            return Arc::clone(host);
+        }
+        if known.len() >= MANY {
+            // Whoever is there, or waits, holds it as well.
+            known.retain(|_, host| Arc::strong_count(host) > 1 || !host.pool.is_empty());
+        }
+        let (most, pool) = (self.most, Pool::within(self.room.clone()));
+        let host = Arc::new(KnownHost { most, places: Semaphore::new(most), pool });
+        known.insert(name.into(), Arc::clone(&host));
+        host
+    }
+}
+
+impl KnownHost {
+    /// A place among the requests on their way to it; dropping it gives it back.
     pub(super) async fn place(
         &self,
-        url: &EndpointUrl,
         deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, TransportError> {
-        let places = self.at(name(url));
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+    ) -> Result<SemaphorePermit<'_>, TransportError> {
+        if let Ok(place) = self.places.try_acquire() {
             return Ok(place);
         }
         // Boxed: it is rare, and every exchange would carry its room.
-        match Box::pin(timeout_at(deadline, places.acquire_owned())).await {
+        match Box::pin(timeout_at(deadline, self.places.acquire())).await {
             Ok(Ok(place)) => Ok(place),
             // Nobody closes it, so it is the time that ran out.
             _ => Err(TransportError::because(TransportErrorKind::Local, Full(self.most))),
         }
-    }
-
-    fn at(&self, name: &str) -> Arc<Semaphore> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = busy.get(name) {
-            return Arc::clone(places);
-        }
-        if busy.len() >= MANY {
-            // Whoever is there, or waits, holds it as well.
-            busy.retain(|_, places| Arc::strong_count(places) > 1);
-        }
-        let places = Arc::new(Semaphore::new(self.most));
-        busy.insert(name.into(), Arc::clone(&places));
-        places
     }
 }
 
@@ -82,7 +99,7 @@ fn name(url: &EndpointUrl) -> &str {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::connection::Connection, *};
 
     fn url(text: &str) -> EndpointUrl {
         text.parse().unwrap()
@@ -108,27 +125,32 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_full_host_lets_nobody_in_until_somebody_leaves_and_harms_no_other_host() {
         let hosts = Hosts::taking(2);
-        let first = hosts.place(&url("https://a.example/1"), soon()).await.unwrap();
-        let _second = hosts.place(&url("https://a.example:8443/2"), soon()).await.unwrap();
-        let full = hosts.place(&url("https://a.example/3"), soon()).await.unwrap_err();
+        let at = |text: &str| hosts.at(&url(text));
+        let (host, other_port) = (at("https://a.example/1"), at("https://a.example:8443/2"));
+        let first = host.place(soon()).await.unwrap();
+        let _second = other_port.place(soon()).await.unwrap();
+        let full = at("https://a.example/3").place(soon()).await.unwrap_err();
         assert_eq!(full.kind(), TransportErrorKind::Local);
-        assert!(hosts.place(&url("https://b.example/"), soon()).await.is_ok());
+        assert!(at("https://b.example/").place(soon()).await.is_ok());
 
-        let third = url("https://a.example/3");
-        let waits = hosts.place(&third, soon());
+        let waits = other_port.place(soon());
         let leaves = async { drop(first) };
         assert!(tokio::join!(waits, leaves).0.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn hosts_where_nobody_is_are_forgotten() {
+    async fn hosts_where_nobody_is_and_nothing_is_kept_are_forgotten() {
         let hosts = Hosts::taking(1);
-        let kept = hosts.place(&url("https://kept.example/"), soon()).await.unwrap();
+        let at = |text: &str| hosts.at(&url(text));
+        let busy = at("https://busy.example/");
+        let _place = busy.place(soon()).await.unwrap();
+        let (ours, _theirs) = tokio::io::duplex(64);
+        at("https://kept.example/").pool.put("origin", Connection::open(ours).await.unwrap());
         for n in 0..3 * MANY {
-            drop(hosts.place(&url(&format!("https://h{n}.example/")), soon()).await.unwrap());
+            drop(at(&format!("https://h{n}.example/")));
         }
-        assert!(hosts.busy.lock().unwrap().len() <= MANY);
-        assert!(hosts.place(&url("https://kept.example/"), soon()).await.is_err());
-        drop(kept);
+        assert!(hosts.known.lock().unwrap().len() <= MANY);
+        assert!(at("https://busy.example/").place(soon()).await.is_err());
+        assert!(at("https://kept.example/").pool.take("origin").is_some());
     }
 }

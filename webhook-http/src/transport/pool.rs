@@ -1,12 +1,16 @@
-//! Connections kept for a moment, by origin.
+//! Connections to one host, kept for a moment, by origin.
 //!
 //! Deliveries to one receiver come in bursts, and a new TLS connection costs more than the request.
 //! But a kept connection may be closed by the other side at any time, so it is kept only briefly,
 //! read from before it is written to, and the freshest is taken first.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -16,27 +20,50 @@ use super::connection::Connection;
 
 /// How long a connection is kept: less than the 5 s after which Node.js closes it.
 const KEEP: Duration = Duration::from_secs(3);
-/// How many are kept in all: a fraction of the file descriptors a process may have.
+/// How many are kept of all hosts together: a fraction of the file descriptors a process may have.
 const MAX_KEPT: usize = 256;
 /// How often connections that nobody took are closed.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// The idle connections.
-#[derive(Clone, Default)]
-pub(super) struct Pool(Arc<Mutex<Shelf>>);
+/// Room for the connections that all hosts keep together, as far as it is taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Room(Arc<AtomicUsize>);
+
+impl Room {
+    /// Room for one more, given back when dropped.
+    fn take(&self) -> Option<Taken> {
+        let more = |kept: usize| (kept < MAX_KEPT).then_some(kept + 1);
+        self.0.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Taken(self.clone()))
+    }
+}
+
+struct Taken(Room);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The idle connections of a host.
+pub(super) struct Pool {
+    shelf: Arc<Mutex<Shelf>>,
+    room: Room,
+}
 
 #[derive(Default)]
 struct Shelf {
     /// By scheme, host, port, and what secures them, the freshest last: two customers must not share a
     /// connection that speaks for one of them.
-    idle: HashMap<Box<str>, VecDeque<Idle>>,
-    kept: usize,
+    idle: BTreeMap<Box<str>, VecDeque<Idle>>,
     swept: bool,
 }
 
 struct Idle {
     connection: Connection,
     since: Instant,
+    _room: Taken,
 }
 
 impl Idle {
@@ -46,53 +73,56 @@ impl Idle {
 }
 
 impl Pool {
+    /// A pool that shares `room` with others.
+    pub(super) fn within(room: Room) -> Self {
+        Self { shelf: Arc::default(), room }
+    }
+
     /// The freshest connection to `origin`; those kept too long are closed.
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         loop {
-            let idle = self.pop(origin)?;
+            let idle = lock(&self.shelf).idle.get_mut(origin)?.pop_back()?;
             if idle.is_fresh() && idle.connection.is_at_home() {
                 return Some(idle.connection);
             }
         }
     }
 
-    /// Keeps `connection` for the next request to `origin`, if it can take one.
+    /// Keeps `connection` for the next request to `origin`, if it can take one and there is room. An origin
+    /// has no more of them than its host may have requests at once.
     pub(super) fn put(&self, origin: &str, mut connection: Connection) {
         if !connection.rest() {
             return;
         }
-        let idle = Idle { connection, since: Instant::now() };
-        let mut shelf = lock(&self.0);
-        let overflow = shelf.push(origin, idle);
+        let Some(room) = self.room.take() else { return };
+        let idle = Idle { connection, since: Instant::now(), _room: room };
+        let mut shelf = lock(&self.shelf);
+        shelf.push(origin, idle);
         let sweep = !std::mem::replace(&mut shelf.swept, true);
         drop(shelf);
-        drop(overflow);
         if sweep {
-            tokio::spawn(sweep_while_filled(Sweeper(Arc::downgrade(&self.0))));
+            tokio::spawn(sweep_while_filled(Sweeper(Arc::downgrade(&self.shelf))));
         }
     }
 
-    fn pop(&self, origin: &str) -> Option<Idle> {
-        let mut shelf = lock(&self.0);
-        let idle = shelf.idle.get_mut(origin)?.pop_back()?;
-        shelf.kept = shelf.kept.saturating_sub(1);
-        Some(idle)
+    /// Whether nothing is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.shelf).idle.values().all(VecDeque::is_empty)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
     }
 }
 
 impl Shelf {
-    /// Adds a connection; a full shelf gives it back. An origin has no more of them than its host may have
-    /// requests at once.
-    fn push(&mut self, origin: &str, idle: Idle) -> Option<Idle> {
-        if self.kept >= MAX_KEPT {
-            return Some(idle);
-        }
-        self.kept += 1;
+    fn push(&mut self, origin: &str, idle: Idle) {
         match self.idle.get_mut(origin) {
             Some(kept) => kept.push_back(idle),
             None => drop(self.idle.insert(origin.into(), VecDeque::from([idle]))),
         }
-        None
     }
 
     /// Takes out all that have been kept too long.
@@ -103,7 +133,6 @@ impl Shelf {
             expired.extend(kept.drain(..stale));
             !kept.is_empty()
         });
-        self.kept = self.kept.saturating_sub(expired.len());
         expired
     }
 }

@@ -238,7 +238,6 @@ mod any_text {
             resolver: Box::new(HangingResolver),
             hosts: Hosts::taking(1),
             tls: tls::trusting_nobody(),
-            pool: Pool::default(),
         }
     }
 }

@@ -60,9 +60,10 @@ fn time() -> String {
 
 /// Whatever `time` is: who has the key, or had it, may sign anything.
 fn signature(secret: &str, time: &str, body: &str) -> String {
-    let key = secret.parse::<Secret>().expect("a secret").standard_key().expect("a key");
+    let secret = secret.parse::<Secret>().expect("a secret");
+    let key = secret.standard_key().expect("a key");
     let content = format!("{ID}.{time}.{body}");
-    let mac = RingSigner.hmac_sha256(&key, &[content.as_bytes()]).expect("a code");
+    let mac = RingSigner.hmac_sha256(key, &[content.as_bytes()]).expect("a code");
     format!("v1,{}", STANDARD.encode(mac))
 }
 

@@ -5,11 +5,13 @@
 
 /// What is refused at `port`, if anything.
 pub(super) fn service_at(port: u16) -> Option<&'static str> {
-    let listed = BAD_PORTS.iter().chain(&LINE_PORTS).find(|(refused, _)| *refused == port);
+    let bad = BAD_PORTS.binary_search_by_key(&port, |(refused, _)| *refused);
+    let bad = bad.ok().and_then(|at| BAD_PORTS.get(at));
+    let listed = bad.or_else(|| LINE_PORTS.iter().find(|(refused, _)| *refused == port));
     listed.map(|(_, service)| *service)
 }
 
-/// The "bad ports" of the Fetch standard, to which no browser connects either.
+/// The "bad ports" of the Fetch standard, to which no browser connects either, in order.
 const BAD_PORTS: [(u16, &str); 83] = [
     (0, "no service"),
     (1, "tcpmux"),
@@ -113,6 +115,9 @@ mod tests {
             104 109 110 111 113 115 117 119 123 135 137 139 143 161 179 389 427 465 512 513 514 515 \
             526 530 531 532 540 548 554 556 563 587 601 636 989 990 993 995 1719 1720 1723 2049 3659 \
             4045 4190 5060 5061 6000 6566 6665 6666 6667 6668 6669 6679 6697 10080";
+        for (port, service) in BAD_PORTS.into_iter().chain(LINE_PORTS) {
+            assert_eq!(service_at(port), Some(service));
+        }
         let ports = BAD_PORTS.map(|(port, _)| port.to_string());
         assert_eq!(ports.join(" "), listed);
     }

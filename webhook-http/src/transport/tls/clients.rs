@@ -7,7 +7,7 @@ use std::{
 };
 
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use webhook_core::{EndpointTls, TransportError, TransportErrorKind};
 
@@ -23,14 +23,17 @@ type Digest = [u8; SHA256_OUTPUT_LEN];
 #[derive(Clone)]
 pub(in crate::transport) struct Client {
     pub(in crate::transport) connector: TlsConnector,
-    /// Of what it was made; none for the common client.
-    digest: Option<Digest>,
+    label: Arc<str>,
 }
 
 impl Client {
+    fn new(config: ClientConfig, label: String) -> Self {
+        Self { connector: TlsConnector::from(Arc::new(config)), label: label.into() }
+    }
+
     /// What its connections are kept apart by, beside the origin; empty for the common client.
-    pub(in crate::transport) fn label(&self) -> String {
-        self.digest.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
+    pub(in crate::transport) fn label(&self) -> &str {
+        &self.label
     }
 }
 
@@ -48,8 +51,7 @@ impl Clients {
         least: TlsVersion,
     ) -> Result<Self, rustls::Error> {
         let common = config(least, Material::common(Arc::clone(&roots)))?;
-        let common = Client { connector: TlsConnector::from(Arc::new(common)), digest: None };
-        Ok(Self { roots, least, common, own: Mutex::default() })
+        Ok(Self { roots, least, common: Client::new(common, String::new()), own: Mutex::default() })
     }
 
     /// The client for `tls`, made if it is not kept.
@@ -61,14 +63,14 @@ impl Clients {
             return Ok(Cow::Borrowed(&self.common));
         };
         let digest = digest(tls);
-        if let Some(connector) = self.kept().get(&digest) {
-            return Ok(Cow::Owned(Client { connector, digest: Some(digest) }));
+        if let Some(client) = self.kept().get(&digest) {
+            return Ok(Cow::Owned(client));
         }
         let config = Material::of(tls, &self.roots)
             .and_then(|material| Ok(config(self.least, material)?))
             .map_err(unusable)?;
-        let connector = self.kept().add(digest, TlsConnector::from(Arc::new(config)));
-        Ok(Cow::Owned(Client { connector, digest: Some(digest) }))
+        let label = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Cow::Owned(self.kept().add(digest, Client::new(config, label))))
     }
 
     /// What a client for `tls` is made of.
@@ -117,7 +119,7 @@ fn digest(tls: &EndpointTls) -> Digest {
 /// The clients used last.
 #[derive(Default)]
 struct Kept {
-    clients: HashMap<Digest, (TlsConnector, u64)>,
+    clients: HashMap<Digest, (Client, u64)>,
     /// Counts uses.
     uses: u64,
 }
@@ -126,15 +128,15 @@ impl Kept {
     /// Some hundred kilobytes; more endpoints than that have their client made anew now and then.
     const MAX: usize = 256;
 
-    fn get(&mut self, digest: &Digest) -> Option<TlsConnector> {
+    fn get(&mut self, digest: &Digest) -> Option<Client> {
         self.uses += 1;
-        let (connector, used) = self.clients.get_mut(digest)?;
+        let (client, used) = self.clients.get_mut(digest)?;
         *used = self.uses;
-        Some(connector.clone())
+        Some(client.clone())
     }
 
     /// Keeps a client and hands out the one that is kept: of two made at once it is the first.
-    fn add(&mut self, digest: Digest, connector: TlsConnector) -> TlsConnector {
+    fn add(&mut self, digest: Digest, client: Client) -> Client {
         if let Some(kept) = self.get(&digest) {
             return kept;
         }
@@ -143,8 +145,8 @@ impl Kept {
             let oldest = oldest.map(|(digest, _)| *digest);
             oldest.and_then(|digest| self.clients.remove(&digest));
         }
-        self.clients.insert(digest, (connector.clone(), self.uses));
-        connector
+        self.clients.insert(digest, (client.clone(), self.uses));
+        client
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
             let (one, two) = (one.unwrap(), two.unwrap());
             assert!(Arc::ptr_eq(one.connector.config(), two.connector.config()));
             assert_eq!(one.label(), two.label());
-            assert!(labels.insert(one.label()), "{tls:?}");
+            assert!(labels.insert(one.label().to_owned()), "{tls:?}");
         }
         assert!(clients.client(Some(&EndpointTls::new())).unwrap().label().is_empty());
     }

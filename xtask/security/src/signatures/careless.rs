@@ -40,6 +40,8 @@ fn again(body: &[u8]) -> String {
 }
 
 fn code(secret: &str, content: &str) -> String {
-    let key = secret.parse::<Secret>().unwrap().standard_key().unwrap();
-    STANDARD.encode(RingSigner.hmac_sha256(&key, &[content.as_bytes()]).unwrap())
+    let secret = secret.parse::<Secret>().unwrap();
+    STANDARD.encode(
+        RingSigner.hmac_sha256(secret.standard_key().unwrap(), &[content.as_bytes()]).unwrap(),
+    )
 }
