@@ -4,8 +4,15 @@
 //! parsers can disagree about where a request goes. Whether the *address* behind a name may be
 //! dialled is the transport's decision, at the moment it dials.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
+};
 
+use http::{HeaderValue, uri::PathAndQuery};
 use url::{Host, Url};
 
 /// An absolute `https` or `http` URL without user name, password and fragment.
@@ -21,8 +28,15 @@ use url::{Host, Url};
 /// assert!("https://user:password@billing.example/".parse::<EndpointUrl>().is_err());
 /// # Ok::<(), webhook_core::InvalidUrl>(())
 /// ```
-#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct EndpointUrl(Arc<Url>);
+#[derive(Clone)]
+pub struct EndpointUrl(Arc<Parsed>);
+
+/// A URL, and what every request to it says of it.
+struct Parsed {
+    url: Url,
+    host_header: HeaderValue,
+    target: PathAndQuery,
+}
 
 impl EndpointUrl {
     /// The longest URL, in bytes; every store has room for it.
@@ -30,43 +44,75 @@ impl EndpointUrl {
 
     /// The whole URL, query included.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.0.url.as_str()
     }
 
     /// Whether the scheme is `https`.
     pub fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
+        self.0.url.scheme() == "https"
     }
 
     /// The host: a name in lower case and ASCII, or a literal address.
     pub fn host(&self) -> Host<&str> {
         // A parsed URL of these schemes always has one; the door below checked it.
-        self.0.host().unwrap_or(Host::Domain(""))
+        self.0.url.host().unwrap_or(Host::Domain(""))
     }
 
     /// The port, by the scheme's default when the URL names none.
     pub fn port(&self) -> u16 {
-        self.0.port_or_known_default().unwrap_or(443)
+        self.0.url.port_or_known_default().unwrap_or(443)
     }
 
-    /// The value of the `Host` header: the host, and the port where it is not the scheme's default.
+    /// What the `Host` header says: the host, and the port where it is not the scheme's default.
     pub fn authority(&self) -> &str {
-        self.0.authority()
+        self.0.url.authority()
+    }
+
+    /// The value of the `Host` header (RFC 9110, section 7.2): [`authority`](Self::authority).
+    pub fn host_header(&self) -> &HeaderValue {
+        &self.0.host_header
     }
 
     /// Path and query, as they stand in the request line.
     pub fn path_and_query(&self) -> &str {
-        self.0.as_str().get(self.path_start()..).unwrap_or("/")
+        self.0.target.as_str()
     }
 
-    fn path_start(&self) -> usize {
-        self.0[..url::Position::BeforePath].len()
+    /// The target of requests in origin form (RFC 9112, section 3.2.1): path and query.
+    pub fn target(&self) -> &PathAndQuery {
+        &self.0.target
+    }
+}
+
+impl PartialEq for EndpointUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for EndpointUrl {}
+
+impl PartialOrd for EndpointUrl {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for EndpointUrl {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for EndpointUrl {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
 impl fmt::Display for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0[..url::Position::AfterPath])
+        f.write_str(&self.0.url[..url::Position::AfterPath])
     }
 }
 
@@ -95,7 +141,19 @@ impl FromStr for EndpointUrl {
         if url.as_str().len() > Self::MAX_LEN {
             return Err(InvalidUrl::TooLong);
         }
-        Ok(Self(Arc::new(url)))
+        Parsed::of(url).map(|parsed| Self(Arc::new(parsed)))
+    }
+}
+
+impl Parsed {
+    fn of(url: Url) -> Result<Self, InvalidUrl> {
+        let host_header = HeaderValue::from_str(url.authority());
+        let target = PathAndQuery::try_from(&url[url::Position::BeforePath..]);
+        match (host_header, target) {
+            (Ok(host_header), Ok(target)) => Ok(Self { url, host_header, target }),
+            // A parsed URL consists of what both take.
+            _ => Err(InvalidUrl::Characters),
+        }
     }
 }
 
@@ -219,6 +277,8 @@ mod tests {
         assert!(url.is_https());
         let url: EndpointUrl = "http://[::1]:8080".parse().unwrap();
         assert_eq!((url.authority(), url.path_and_query()), ("[::1]:8080", "/"));
+        assert_eq!(url.host_header(), "[::1]:8080");
+        assert_eq!(url.target(), "/");
         assert!(!url.is_https());
     }
 
@@ -244,7 +304,21 @@ mod tests {
             .prop_map(|(scheme, parts)| scheme.to_owned() + &parts.concat())
     }
 
+    #[test]
+    fn a_url_of_odd_characters_is_one_all_the_same() {
+        let odd = "/a|b^c`d{e}\u{e4}'(),;:@&=+$!*~[]?q=\"<>|{}^`[]\u{e4}%zz";
+        let url: EndpointUrl = format!("https://x.example{odd}").parse().unwrap();
+        let target = "/a|b^c%60d%7Be%7D%C3%A4'(),;:@&=+$!*~[]?q=%22%3C%3E|{}^`[]%C3%A4%zz";
+        assert_eq!(url.target(), target);
+    }
+
     proptest! {
+        #[test]
+        fn what_the_parser_takes_makes_a_request(rest in "\\PC{0,40}", port in any::<u16>()) {
+            let url = Url::parse(&format!("https://a.example:{port}/{rest}")).unwrap();
+            prop_assert!(Parsed::of(url).is_ok());
+        }
+
         #[test]
         fn what_parses_parses_again_to_itself_and_is_made_of_its_parts(text in nearly_urls()) {
             let Ok(url) = text.parse::<EndpointUrl>() else { return Ok(()) };
@@ -255,6 +329,7 @@ mod tests {
             prop_assert_eq!(url.authority(), format!("{host}{port}"));
             let whole = format!("{scheme}://{}{}", url.authority(), url.path_and_query());
             prop_assert_eq!(url.as_str(), whole);
+            prop_assert_eq!(url.host_header(), url.authority());
         }
 
         #[test]

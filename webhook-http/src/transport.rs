@@ -39,7 +39,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Uri,
+    HeaderMap, Method,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body_util::Full;
@@ -208,7 +208,7 @@ impl Transport for HttpTransport {
         let mut time = pin!(sleep_until(deadline(timeout)));
         let way = Way::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
         let _place = way.host.place(time.deadline()).await?;
-        let mut message = compose(&url, headers, body)?;
+        let mut message = compose(&url, headers, body);
         loop {
             let Some(mut connection) = way.host.pool.take(&way.kept_by) else { break };
             let asked = pin!(connection.ask(message));
@@ -226,8 +226,7 @@ impl Transport for HttpTransport {
     }
 
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
-        self.policy.judge(url).map_err(blocked_literal)?;
-        target(url).map(drop)
+        self.policy.judge(url).map_err(blocked_literal)
     }
 
     fn accepts_tls(&self, tls: &EndpointTls) -> Result<(), TransportError> {
@@ -264,32 +263,20 @@ impl<'r> Way<'r> {
 }
 
 /// The request as it is written: framing and `Host` are ours, whatever the headers say.
-fn compose(
-    url: &EndpointUrl,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> Result<Message, TransportError> {
-    let host = HeaderValue::from_str(url.authority())
-        .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
+fn compose(url: &EndpointUrl, mut headers: HeaderMap, body: Bytes) -> Message {
     headers.remove(TRANSFER_ENCODING);
-    headers.insert(HOST, host);
+    headers.insert(HOST, url.host_header().clone());
     headers.insert(CONTENT_LENGTH, body.len().into());
     let mut message = Message::new(Full::new(body));
     *message.method_mut() = Method::POST;
-    *message.uri_mut() = target(url)?;
+    *message.uri_mut() = url.target().clone().into();
     *message.headers_mut() = headers;
-    Ok(message)
+    message
 }
 
 fn spoke_first() -> TransportError {
     let reason = "the receiver spoke before it was asked; is this an HTTP port?";
     TransportError::because(TransportErrorKind::Protocol, reason)
-}
-
-/// Path and query in origin form (RFC 9112, section 3.2.1).
-fn target(url: &EndpointUrl) -> Result<Uri, TransportError> {
-    Uri::try_from(url.path_and_query())
-        .map_err(|error| TransportError::because(TransportErrorKind::BlockedLiteral, error))
 }
 
 /// Scheme, host and port, as the normalised URL begins.

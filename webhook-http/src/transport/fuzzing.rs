@@ -38,10 +38,7 @@ impl Line {
         request: Request,
     ) -> (Result<Response, TransportError>, Option<Self>) {
         let mut time = pin!(sleep_until(deadline(request.timeout)));
-        let message = match compose(&request.url, request.headers, request.body) {
-            Ok(message) => message,
-            Err(error) => return (Err(error), None),
-        };
+        let message = compose(&request.url, request.headers, request.body);
         let asked = pin!(self.0.ask(message));
         match self.0.answer(asked, request.max_response_body, time.as_mut()).await {
             Ok(response) => {

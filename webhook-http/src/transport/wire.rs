@@ -83,7 +83,7 @@ impl Marks {
             return true;
         }
         self.answered.store(true, Relaxed);
-        self.read.fetch_add(bytes.len(), Relaxed);
+        self.read.store(self.read.load(Relaxed).saturating_add(bytes.len()), Relaxed);
         let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
         let last = bytes.iter().rev().take_while(is_line_end).count();
         let before = self.line_ends.load(Relaxed);
