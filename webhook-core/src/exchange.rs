@@ -56,7 +56,6 @@ impl Wire {
         Exchange { started_at, ended_at: started_at.after(duration), duration, outcome }
     }
 
-    /// Cuts off a transport that does not keep its own deadline: a lease depends on it.
     async fn sign_and_send(&self, event: &Event, endpoint: &Endpoint, now: Timestamp) -> Outcome {
         let request = match compose(event, endpoint, &*self.signer, now) {
             Ok(request) => request,
@@ -64,12 +63,25 @@ impl Wire {
         };
         let timeout = request.timeout.min(self.max_timeout);
         let sent = self.transport.send(request.with_timeout(timeout));
-        match select(sent, self.clock.sleep(timeout.saturating_add(GRACE))).await {
-            Either::Left((Ok(response), _)) => Outcome::Answered(response),
-            Either::Left((Err(error), _)) => Outcome::NotAnswered(error),
-            Either::Right(_) => Outcome::NotAnswered(TransportError::new(
-                TransportErrorKind::Timeout(Phase::Exchange),
-            )),
+        let answer = if self.transport.keeps_deadlines() {
+            sent.await
+        } else {
+            self.cut_off(sent, timeout.saturating_add(GRACE)).await
+        };
+        answer.map_or_else(Outcome::NotAnswered, Outcome::Answered)
+    }
+
+    /// Cuts off a transport that does not keep its own deadline: a lease depends on it.
+    async fn cut_off<T>(
+        &self,
+        sent: impl Future<Output = Result<T, TransportError>> + Unpin,
+        after: Duration,
+    ) -> Result<T, TransportError> {
+        match select(sent, self.clock.sleep(after)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => {
+                Err(TransportError::new(TransportErrorKind::Timeout(Phase::Exchange)))
+            }
         }
     }
 }

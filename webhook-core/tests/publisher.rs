@@ -16,9 +16,11 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use webhook_core::{
     Clock, CustomHeaders, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
-    FailReason, Publisher, SendError, Sent, Signing, StoreErrorKind, Timeout, TransportErrorKind,
+    FailReason, FailureKind, Publisher, Request, Response, RetryPolicy, SendError, Sent, Signing,
+    StoreErrorKind, Timeout, Transport, TransportError, TransportErrorKind,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -142,6 +144,49 @@ fn giving_up_the_call_stops_the_waiting_at_once() {
     call.clock.advance(Duration::from_secs(60));
     assert_eq!(call.transport.requests().len(), 1);
 }
+
+/// Never ends a call.
+#[derive(Debug)]
+struct Stuck {
+    says_it_keeps_deadlines: bool,
+}
+
+#[async_trait]
+impl Transport for Stuck {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        std::future::pending().await
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        self.says_it_keeps_deadlines
+    }
+}
+
+#[test]
+fn a_transport_is_cut_off_behind_its_deadline_unless_it_says_that_it_keeps_it() {
+    for (says_it_keeps_deadlines, is_watched) in [(false, true), (true, false)] {
+        let call = Call::new();
+        let endpoint = call.publisher().endpoint().clone().with_retry(RetryPolicy::none());
+        let ports = (Arc::new(PlainSigner::new()), Arc::new(call.clock.clone()));
+        let stuck = Arc::new(Stuck { says_it_keeps_deadlines });
+        let publisher = Publisher::to_endpoint(endpoint, stuck, ports.0, ports.1);
+        let event = call.event();
+        let mut publish = pin!(publisher.publish(&event));
+        let mut look = || publish.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(look().is_pending());
+        assert_eq!(call.clock.next_deadline(), is_watched.then_some(CUT_OFF));
+        call.clock.advance(CUT_OFF);
+        match look() {
+            Poll::Ready(Err(SendError::Failed { last, .. })) => {
+                assert!(is_watched && last.kind == FailureKind::Timeout, "{last}");
+            }
+            other => assert!(other.is_pending() && !is_watched, "{other:?}"),
+        }
+    }
+}
+
+/// The default deadline of a request, and a little.
+const CUT_OFF: Duration = Duration::from_millis(30_250);
 
 #[test]
 fn the_name_is_the_url_without_what_may_be_secret() {

@@ -225,6 +225,11 @@ impl Transport for HttpTransport {
         Box::pin(self.exchange_anew(&way, message, keep, time)).await
     }
 
+    /// Each step waits for its end or for that of the time.
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
+
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
         self.policy.judge(url).map_err(blocked_literal)
     }

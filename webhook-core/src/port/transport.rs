@@ -19,7 +19,8 @@ use crate::{tls::EndpointTls, url::EndpointUrl};
 ///   follow a redirect.
 /// - **Any status is `Ok`.** `Err` means that no complete response head arrived.
 /// - **[`Request::timeout`] covers everything** from name resolution to the last body byte. Running
-///   longer risks a second worker taking over the delivery; the engine cuts a call off shortly after.
+///   longer risks a second worker taking over the delivery; the engine cuts a call off shortly after,
+///   unless the transport [keeps deadlines](Self::keeps_deadlines).
 /// - **Dropping the future abandons the exchange** and leaves the transport usable.
 ///
 /// A wrong [`TransportErrorKind`] costs precision, not correctness: when in doubt, say `Other`.
@@ -28,6 +29,13 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends `request` as a POST and reads at most [`Request::max_response_body`] bytes of the
     /// answer's body.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
+
+    /// Whether no call ever runs longer than [`Request::timeout`], whatever a receiver, a name server or the
+    /// network does. One that says so is not watched: the engine spares the timer that would cut its
+    /// calls off. Those of the conformance suite's cases that are about deadlines show whether it may.
+    fn keeps_deadlines(&self) -> bool {
+        false
+    }
 
     /// Says, without sending anything, whether this transport would ever send to `url`: asked when
     /// an endpoint is registered, so that a mistake shows there and not three days later.

@@ -45,6 +45,11 @@ impl<T: Transport> Transport for FaultyTransport<T> {
         self.faults.around(self.inner.send(request), failed).await
     }
 
+    /// Not with faults that hold a call back.
+    fn keeps_deadlines(&self) -> bool {
+        false
+    }
+
     fn accepts(&self, url: &EndpointUrl) -> Result<(), TransportError> {
         self.inner.accepts(url)
     }
