@@ -1,4 +1,4 @@
-//! The crate in which every case meets its sabotage.
+//! The programs in which every case meets its sabotage.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,8 +48,27 @@ pub(super) fn look(testkit: &Path) -> Result<Files, Failure> {
     Ok(root.chain(inside).collect())
 }
 
-/// The files of the crate, or which cases name a line that is not there.
-pub(super) fn build(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>> {
+/// The programs, each in a folder of its own: as the compiler reads one of them on one core, there are two.
+const PROGRAMS: usize = 2;
+
+/// The files of the crate, by their path, and the names of its programs.
+pub(super) fn build(cases: &[Case], memory: &Files) -> Result<(Files, Vec<String>), Vec<String>> {
+    let (mut files, mut programs, mut wrong) = (Files::new(), Vec::new(), Vec::new());
+    for (some, number) in cases.chunks(cases.len().div_ceil(PROGRAMS).max(1)).zip(1..) {
+        let program = format!("sabotage{number}");
+        match build_program(some, memory) {
+            Ok(its) => files.extend(
+                its.into_iter().map(|(name, text)| (format!("src/bin/{program}/{name}"), text)),
+            ),
+            Err(why) => wrong.extend(why),
+        }
+        programs.push(program);
+    }
+    if wrong.is_empty() { Ok((files, programs)) } else { Err(wrong) }
+}
+
+/// The files of one program, or which cases name a line that is not there.
+fn build_program(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>> {
     let distinct: BTreeSet<&Sabotage> = cases.iter().map(|case| &case.sabotage).collect();
     let modules: BTreeMap<&Sabotage, String> =
         distinct.into_iter().zip(0..).map(|(it, number)| (it, format!("s{number}"))).collect();
@@ -59,7 +78,7 @@ pub(super) fn build(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>
         match broken(sabotage, memory) {
             Ok(store) => files.extend(store.into_iter().map(|(name, text)| {
                 let name = name.strip_prefix("memory/").unwrap_or("mod.rs");
-                (format!("src/{module}/{name}"), text)
+                (format!("{module}/{name}"), text)
             })),
             Err(why) => {
                 let named = cases.iter().filter(|case| case.sabotage == **sabotage);
@@ -75,7 +94,7 @@ pub(super) fn build(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>
         _ = writeln!(program, "case!({file}::{name}, {module}, {:?}),", sabotage.file);
     }
     program.push_str("];\n");
-    files.insert("src/main.rs".to_owned(), program);
+    files.insert("main.rs".to_owned(), program);
     if wrong.is_empty() { Ok(files) } else { Err(wrong) }
 }
 
@@ -127,12 +146,25 @@ mod tests {
     #[test]
     fn each_sabotage_gets_a_store_of_its_own() {
         let cases = [case("x", "a += 1;", "a += 2;"), case("y", "c = 0", "c = 1")];
-        let files = build(&[&cases[..], &cases[..1]].concat(), &memory()).unwrap();
-        assert_eq!(files["src/s0/mod.rs"], "mod row;");
-        assert_eq!(files["src/s0/row.rs"], "a += 2;\nb += 1;\nc = 0;\n");
-        assert_eq!(files["src/s1/row.rs"], "a += 1;\nb += 1;\nc = 1;\n");
+        let files = build_program(&[&cases[..], &cases[..1]].concat(), &memory()).unwrap();
+        assert_eq!(files["s0/mod.rs"], "mod row;");
+        assert_eq!(files["s0/row.rs"], "a += 2;\nb += 1;\nc = 0;\n");
+        assert_eq!(files["s1/row.rs"], "a += 1;\nb += 1;\nc = 1;\n");
         assert_eq!(files.len(), 5, "the same sabotage needs no second store");
-        assert!(files["src/main.rs"].contains("case!(claims::y, s1, \"memory/row.rs\"),\n"));
+        assert!(files["main.rs"].contains("case!(claims::y, s1, \"memory/row.rs\"),\n"));
+    }
+
+    #[test]
+    fn each_case_is_in_one_of_the_programs() {
+        let cases = [case("x", "a += 1;", "a += 2;"), case("y", "c = 0", "c = 1")];
+        let cases = [&cases[..], &cases[..1]].concat();
+        let (files, programs) = build(&cases, &memory()).unwrap();
+        assert_eq!(programs, ["sabotage1", "sabotage2"]);
+        let listed = |program: &str| {
+            let text = &files[&format!("src/bin/{program}/main.rs")];
+            text.lines().filter(|line| line.starts_with("case!(claims::")).count()
+        };
+        assert_eq!((listed("sabotage1"), listed("sabotage2")), (2, 1));
     }
 
     #[test]
