@@ -169,3 +169,28 @@ async fn sweep_while_filled(sweeper: Sweeper) {
 fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_hosts_together_keep_no_more_than_there_is_room_for() {
+        let room = Room::default();
+        let (mut pools, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..=MAX_KEPT {
+            let (ours, theirs) = tokio::io::duplex(64);
+            let pool = Pool::within(room.clone());
+            pool.put("origin", Connection::open(ours).await.unwrap());
+            pools.push(pool);
+            others.push(theirs);
+        }
+        let last = pools.pop().unwrap();
+        assert!(last.is_empty() && pools.iter().all(|pool| !pool.is_empty()));
+
+        drop(pools.pop());
+        let (ours, _theirs) = tokio::io::duplex(64);
+        last.put("origin", Connection::open(ours).await.unwrap());
+        assert!(last.take("origin").is_some(), "whoever is gone gives its room back");
+    }
+}
