@@ -210,6 +210,7 @@ impl Transport for HttpTransport {
         let _place = way.host.place(time.deadline()).await?;
         let mut message = compose(&url, headers, body);
         loop {
+            // Not `while let`, which would hold what it looks at for as long as its body.
             let Some(mut connection) = way.host.pool.take(&way.kept_by) else { break };
             let asked = pin!(connection.ask(message));
             match connection.answer(asked, keep, time.as_mut()).await {
