@@ -5,9 +5,10 @@ use crate::simulation::{
 };
 
 // Catches `the transport tries twice` in webhook-core/src/exchange.rs:
-// - let cut_off = self.clock.sleep(request.timeout.saturating_add(GRACE));
+// - let sent = self.transport.send(request.with_timeout(timeout));
+// + let request = request.with_timeout(timeout);
 // + let _ = self.transport.send(request.clone()).await;
-// + let cut_off = self.clock.sleep(request.timeout.saturating_add(GRACE));
+// + let sent = self.transport.send(request);
 /// Whoever sends has claimed, and sends once for each claim.
 #[derive(Debug)]
 pub(super) struct OneSend;
