@@ -84,11 +84,13 @@ impl FromStr for Secret {
     type Err = InvalidSecret;
 
     fn from_str(text: &str) -> Result<Self, InvalidSecret> {
-        let encoded = text.strip_prefix(Self::PREFIX);
-        if encoded.is_none() {
-            check_plain(text)?;
-        }
-        let standard_key = encoded.map(decode_standard).transpose()?;
+        let standard_key = match text.strip_prefix(Self::PREFIX) {
+            Some(encoded) => Some(decode_standard(encoded)?),
+            None => {
+                check_plain(text)?;
+                None
+            }
+        };
         Ok(Self { text: Zeroizing::new(text.to_owned()), standard_key })
     }
 }

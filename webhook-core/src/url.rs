@@ -73,12 +73,8 @@ impl EndpointUrl {
         &self.0.host_header
     }
 
-    /// Path and query, as they stand in the request line.
-    pub fn path_and_query(&self) -> &str {
-        self.0.target.as_str()
-    }
-
-    /// The target of requests in origin form (RFC 9112, section 3.2.1): path and query.
+    /// Path and query, as they stand in the request line: the target in origin form (RFC 9112, section
+    /// 3.2.1).
     pub fn target(&self) -> &PathAndQuery {
         &self.0.target
     }
@@ -264,7 +260,7 @@ mod tests {
     #[test]
     fn an_at_sign_in_path_or_query_is_no_password() {
         let url: EndpointUrl = "https://x.example/@me?to=a@b".parse().unwrap();
-        assert_eq!(url.path_and_query(), "/@me?to=a@b");
+        assert_eq!(url.target(), "/@me?to=a@b");
     }
 
     #[test]
@@ -272,11 +268,11 @@ mod tests {
         let url: EndpointUrl = "HTTPS://Billing.Example:443/hooks?x=1".parse().unwrap();
         assert_eq!(url.as_str(), "https://billing.example/hooks?x=1");
         assert_eq!((url.authority(), url.port()), ("billing.example", 443));
-        assert_eq!(url.path_and_query(), "/hooks?x=1");
+        assert_eq!(url.target(), "/hooks?x=1");
         assert_eq!(url.host(), Host::Domain("billing.example"));
         assert!(url.is_https());
         let url: EndpointUrl = "http://[::1]:8080".parse().unwrap();
-        assert_eq!((url.authority(), url.path_and_query()), ("[::1]:8080", "/"));
+        assert_eq!(url.authority(), "[::1]:8080");
         assert_eq!(url.host_header(), "[::1]:8080");
         assert_eq!(url.target(), "/");
         assert!(!url.is_https());
@@ -327,7 +323,7 @@ mod tests {
             let host = url.host().to_string();
             let port = if url.port() == usual { String::new() } else { format!(":{}", url.port()) };
             prop_assert_eq!(url.authority(), format!("{host}{port}"));
-            let whole = format!("{scheme}://{}{}", url.authority(), url.path_and_query());
+            let whole = format!("{scheme}://{}{}", url.authority(), url.target());
             prop_assert_eq!(url.as_str(), whole);
             prop_assert_eq!(url.host_header(), url.authority());
         }

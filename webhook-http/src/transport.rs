@@ -287,7 +287,7 @@ fn spoke_first() -> TransportError {
 
 /// Scheme, host and port, as the normalised URL begins.
 fn origin(url: &EndpointUrl) -> &str {
-    url.as_str().strip_suffix(url.path_and_query()).unwrap_or_default()
+    url.as_str().strip_suffix(url.target().as_str()).unwrap_or_default()
 }
 
 fn deadline(timeout: Duration) -> Instant {

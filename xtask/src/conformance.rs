@@ -43,7 +43,7 @@ fn sabotage() -> Result<Done, Failure> {
         command
     };
     // All of them, before the first one runs: they are built side by side.
-    run(&mut cargo("build"))?;
+    run(cargo("build").args(programs.iter().flat_map(|program| ["--bin", program])))?;
     for program in &programs {
         run(cargo("run").args(["--bin", program]))?;
     }

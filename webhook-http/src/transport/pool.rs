@@ -9,7 +9,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -25,16 +25,31 @@ const MAX_KEPT: usize = 256;
 /// How often connections that nobody took are closed.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Room for the connections that all hosts keep together, as far as it is taken.
+/// What the pools of all hosts share: room for their connections, and who closes those that nobody took.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Room(Arc<AtomicUsize>);
+pub(super) struct Room(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    taken: AtomicUsize,
+    is_swept: AtomicBool,
+    /// Those that may hold something.
+    filled: Mutex<Vec<Weak<Mutex<Shelf>>>>,
+}
 
 impl Room {
     /// Room for one more, given back when dropped.
     fn take(&self) -> Option<Taken> {
-        let more = |kept: usize| (kept < MAX_KEPT).then_some(kept + 1);
-        self.0.fetch_update(Relaxed, Relaxed, more).ok()?;
+        let more = |taken: usize| (taken < MAX_KEPT).then_some(taken + 1);
+        self.0.taken.fetch_update(Relaxed, Relaxed, more).ok()?;
         Some(Taken(self.clone()))
+    }
+
+    /// Sees to it that somebody sweeps. The runtime of whoever did may have ended.
+    fn sweep(&self) {
+        if !self.0.is_swept.load(Relaxed) && !self.0.is_swept.swap(true, Relaxed) {
+            tokio::spawn(sweep_while_filled(Sweeper(Arc::downgrade(&self.0))));
+        }
     }
 }
 
@@ -42,7 +57,7 @@ struct Taken(Room);
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Relaxed);
+        self.0.0.taken.fetch_sub(1, Relaxed);
     }
 }
 
@@ -57,7 +72,8 @@ struct Shelf {
     /// By scheme, host, port, and what secures them, the freshest last: two customers must not share a
     /// connection that speaks for one of them.
     idle: BTreeMap<Box<str>, VecDeque<Idle>>,
-    swept: bool,
+    /// Whether it is among those that are swept.
+    is_listed: bool,
 }
 
 struct Idle {
@@ -98,11 +114,12 @@ impl Pool {
         let idle = Idle { connection, since: Instant::now(), _room: room };
         let mut shelf = lock(&self.shelf);
         shelf.push(origin, idle);
-        let sweep = !std::mem::replace(&mut shelf.swept, true);
+        let was_listed = std::mem::replace(&mut shelf.is_listed, true);
         drop(shelf);
-        if sweep {
-            tokio::spawn(sweep_while_filled(Sweeper(Arc::downgrade(&self.shelf))));
+        if !was_listed {
+            lock(&self.room.0.filled).push(Arc::downgrade(&self.shelf));
         }
+        self.room.sweep();
     }
 
     /// Whether nothing is kept.
@@ -125,7 +142,7 @@ impl Shelf {
         }
     }
 
-    /// Takes out all that have been kept too long.
+    /// Takes out all that have been kept too long. With nothing left it is listed no more.
     fn expire(&mut self) -> Vec<Idle> {
         let mut expired = Vec::new();
         self.idle.retain(|_, kept| {
@@ -133,41 +150,48 @@ impl Shelf {
             expired.extend(kept.drain(..stale));
             !kept.is_empty()
         });
+        self.is_listed = !self.idle.is_empty();
         expired
     }
 }
 
 /// Says that nobody sweeps any more, also when its runtime ends under it.
-struct Sweeper(Weak<Mutex<Shelf>>);
+struct Sweeper(Weak<Shared>);
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        if let Some(shelf) = self.0.upgrade() {
-            lock(&shelf).swept = false;
+        if let Some(shared) = self.0.upgrade() {
+            shared.is_swept.store(false, Relaxed);
         }
     }
 }
 
-/// Closes what nobody takes, and ends once nothing is left or the pool is gone.
+/// Closes what nobody takes, and ends once nothing is left or the pools are gone.
 async fn sweep_while_filled(sweeper: Sweeper) {
     loop {
         sleep(SWEEP).await;
-        let Some(shelf) = sweeper.0.upgrade() else { return };
-        let mut guard = lock(&shelf);
-        let expired = guard.expire();
-        guard.swept = !guard.idle.is_empty();
-        let filled = guard.swept;
-        drop(guard);
-        drop(expired);
-        if !filled {
+        let Some(shared) = sweeper.0.upgrade() else { return };
+        let mut expired = Vec::new();
+        let mut filled = lock(&shared.filled);
+        filled.retain(|shelf| {
+            let Some(shelf) = shelf.upgrade() else { return false };
+            let mut shelf = lock(&shelf);
+            expired.extend(shelf.expire());
+            shelf.is_listed
+        });
+        if filled.is_empty() {
+            // Under the lock: whoever lists a shelf next finds that nobody sweeps.
+            drop(sweeper);
             return;
         }
+        drop(filled);
+        drop(expired);
     }
 }
 
-/// A panic elsewhere leaves the shelf as it was: every change to it is one step.
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+/// A panic elsewhere leaves what is locked as it was: every change to it is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -192,5 +216,27 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(64);
         last.put("origin", Connection::open(ours).await.unwrap());
         assert!(last.take("origin").is_some(), "whoever is gone gives its room back");
+    }
+
+    #[test]
+    fn what_an_ended_runtime_kept_is_closed_by_whoever_keeps_next_at_any_host() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true);
+        let (here, there) = (runtime.build().unwrap(), runtime.build().unwrap());
+        let room = Room::default();
+        let (one, other) = (Pool::within(room.clone()), Pool::within(room.clone()));
+        let (ours, _theirs) = tokio::io::duplex(64);
+        here.block_on(async { one.put("origin", Connection::open(ours).await.unwrap()) });
+        // Takes the task along that was sweeping.
+        drop(here);
+        assert!(!one.is_empty());
+        there.block_on(async {
+            let (ours, _theirs) = tokio::io::duplex(64);
+            other.put("origin", Connection::open(ours).await.unwrap());
+            sleep(KEEP + 2 * SWEEP).await;
+        });
+        assert!(one.is_empty() && other.is_empty());
+        assert_eq!(room.0.taken.load(Relaxed), 0);
+        assert!(!room.0.is_swept.load(Relaxed), "with nothing left there is nothing to do");
     }
 }

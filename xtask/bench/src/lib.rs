@@ -3,7 +3,7 @@
 //! `xtask-bench VERB [--db sqlite|URL[,URL]] [--seconds N] [--runs N] [--requests N] [--deliveries N]
 //! [--json FILE] [--markdown FILE] [--short]`. What is judged is a figure beside its limit of the same call,
 //! on one machine and within minutes of it; ratios are of the median of several runs, or the table says how
-//! many there were. A short call measures as little as it can and judges nothing: it shows that measuring
+//! many there were; for senders, the median of the ratios of three rounds a run. A short call measures as little as it can and judges nothing: it shows that measuring
 //! still works.
 
 mod bed;

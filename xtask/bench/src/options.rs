@@ -11,7 +11,7 @@ pub(crate) struct Options {
     db: String,
     /// How long each run lasts, of those that last a time, where it was asked for.
     seconds: Option<u64>,
-    /// How often each is measured; medians count.
+    /// How often each is measured, senders and starts three times as often; medians count.
     pub(crate) runs: usize,
     /// How many requests each run sends, of those that count.
     pub(crate) requests: usize,
