@@ -21,86 +21,71 @@
 //!
 //! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
 //! both through the crate `webhook-registry`.
-mod about;
-mod attempt;
-mod classify;
-mod decide;
-mod delivery;
-mod dispatcher;
-mod duration;
-mod endpoint;
-mod event;
-mod exchange;
-mod explain;
-mod fan_out;
-mod filter;
-mod header;
-mod health;
-mod hops;
-mod id;
-mod idle;
-mod notice;
-mod order;
-mod pace;
+mod engine;
+mod model;
+mod policy;
 mod port;
-mod publisher;
-mod rate;
-mod replay;
-mod request;
-mod retry;
-mod retry_after;
-mod secret;
-mod share;
-mod signature;
-mod stats;
-mod text;
-mod time;
-mod tls;
-mod trigger;
-mod url;
-mod verify;
-mod view;
-mod wake;
-mod worker;
+mod read;
+mod wire;
 
 pub use crate::{
-    about::{
-        Description, ExternalId, InvalidDescription, InvalidExternalId, InvalidMetadata, Metadata,
+    engine::{
+        dispatcher::{Dispatcher, DispatcherConfig, InvalidDispatcherConfig, Ports, Report},
+        fast_path::{FastLane, Reservation, Settled},
+        idle::until_idle,
+        send_now::{Publisher, SendError, Sent},
+        wake::Wake,
     },
-    attempt::{Attempt, Failure, FailureKind, Outcome},
-    classify::{Verdict, classify, sign},
-    decide::{Decision, FailReason, Progress, decide},
-    delivery::{
-        Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus, Page,
+    model::{
+        attempt::{Attempt, Failure, FailureKind, Outcome},
+        delivery::{
+            Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus,
+            Page,
+        },
+        duration::{InvalidDuration, format_duration, parse_duration},
+        endpoint::{
+            DisabledReason, Endpoint, EndpointState, InvalidEndpointState, InvalidTimeout, Timeout,
+        },
+        event::{
+            ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent,
+            InvalidEventKey, InvalidEventType, NewEvent,
+        },
+        filter::{EventFilter, InvalidEventFilter},
+        header::{CustomHeaders, InvalidHeader},
+        health::{Condition, Health, HealthPolicy, Sign, Turn},
+        hops::{Hops, WEBHOOK_HOPS},
+        id::{
+            DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId,
+            TenantVersion,
+        },
+        metadata::{
+            Description, ExternalId, InvalidDescription, InvalidExternalId, InvalidMetadata,
+            Metadata,
+        },
+        notice::{Notice, NoticeId, NoticeKind},
+        order::{InvalidOrderPolicy, InvalidOrderingKey, OrderPolicy, OrderingKey},
+        rate::{InvalidRateLimit, RateLimit, RateUsed},
+        replay::{
+            Include, InvalidInclude, InvalidReplayState, Replay, ReplayCandidate, ReplayCursor,
+            ReplayState,
+        },
+        retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
+        secret::{InvalidSecret, Secret},
+        stats::{AttemptDurations, EndpointStats},
+        time::{Timestamp, whole_millis},
+        tls::{ClientIdentity, EndpointTls, InvalidTls},
+        trigger::Trigger,
+        url::{EndpointUrl, InvalidUrl},
+        worker::{InvalidWorkerName, WorkerName},
     },
-    dispatcher::{
-        Dispatcher, DispatcherConfig, FastLane, InvalidDispatcherConfig, Ports, Report,
-        Reservation, Settled,
+    policy::{
+        allowance::Pace,
+        classify::{Verdict, classify, sign},
+        decide::{Decision, FailReason, Progress, decide},
+        fan_out::{Snapshot, fan_out},
+        retry_after::retry_after,
+        tenant_share::Shares,
     },
-    duration::{InvalidDuration, format_duration, parse_duration},
-    endpoint::{
-        DisabledReason, Endpoint, EndpointState, InvalidEndpointState, InvalidTimeout, Timeout,
-    },
-    event::{
-        ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent, InvalidEventKey,
-        InvalidEventType, NewEvent,
-    },
-    explain::{
-        ExplainedAttempt, Explanation, NextAttempt, PolicyWait, Standing, TenantExplanation,
-        WaitRule, Wanted, explain, explain_to_tenant,
-    },
-    fan_out::{Snapshot, fan_out},
-    filter::{EventFilter, InvalidEventFilter},
-    header::{CustomHeaders, InvalidHeader},
-    health::{Condition, Health, HealthPolicy, Sign, Turn},
-    hops::{Hops, WEBHOOK_HOPS},
-    id::{
-        DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId, TenantVersion,
-    },
-    idle::until_idle,
-    notice::{Notice, NoticeId, NoticeKind},
-    order::{InvalidOrderPolicy, InvalidOrderingKey, OrderPolicy, OrderingKey},
-    pace::Pace,
     port::{
         Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, SEALED,
         SecretVault, Signer, SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport,
@@ -116,28 +101,19 @@ pub use crate::{
             upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus},
         },
     },
-    publisher::{Publisher, SendError, Sent},
-    rate::{InvalidRateLimit, RateLimit, RateUsed},
-    replay::{
-        Include, InvalidInclude, InvalidReplayState, Replay, ReplayCandidate, ReplayCursor,
-        ReplayState,
+    read::{
+        explain::{
+            ExplainedAttempt, Explanation, NextAttempt, PolicyWait, Standing, TenantExplanation,
+            WaitRule, Wanted, explain, explain_to_tenant,
+        },
+        view::{AttemptView, DeliveryView, EndpointView, EventView},
     },
-    request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
-    retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
-    retry_after::retry_after,
-    secret::{InvalidSecret, Secret},
-    share::Shares,
-    signature::{
-        InvalidSigning, Message, Profile, Signing, SigningKey, WEBHOOK_ID, WEBHOOK_SIGNATURE,
-        WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+    wire::{
+        request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
+        signature::{
+            InvalidSigning, Message, Profile, Signing, SigningKey, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+            WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+        },
+        verify::{Verifier, VerifyError, verify_body_signature},
     },
-    stats::{AttemptDurations, EndpointStats},
-    time::{Timestamp, whole_millis},
-    tls::{ClientIdentity, EndpointTls, InvalidTls},
-    trigger::Trigger,
-    url::{EndpointUrl, InvalidUrl},
-    verify::{Verifier, VerifyError, verify_body_signature},
-    view::{AttemptView, DeliveryView, EndpointView, EventView},
-    wake::Wake,
-    worker::{InvalidWorkerName, WorkerName},
 };

@@ -18,17 +18,17 @@ use crate::{
 pub(crate) const STEP: Step = Step::new("mutants", |_| check());
 
 const FILES: [&str; 11] = [
-    "decide",
-    "classify",
-    "retry",
-    "retry_after",
-    "fan_out",
-    "filter",
-    "health",
-    "rate",
-    "pace",
-    "share",
-    "order",
+    "model/filter",
+    "model/health",
+    "model/order",
+    "model/rate",
+    "model/retry",
+    "policy/allowance",
+    "policy/classify",
+    "policy/decide",
+    "policy/fan_out",
+    "policy/retry_after",
+    "policy/tenant_share",
 ];
 
 /// The list: a mutant, ` # `, why no test can notice it.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::time::Timestamp;
+use crate::model::time::Timestamp;
 
 /// Tells the time, and waits.
 ///

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::{tls::EndpointTls, url::EndpointUrl};
+use crate::model::{tls::EndpointTls, url::EndpointUrl};
 
 /// Sends one signed request and reports what came back.
 ///

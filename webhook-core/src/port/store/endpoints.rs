@@ -5,9 +5,11 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::{
-    endpoint::Endpoint,
-    fan_out::Snapshot,
-    id::{EndpointId, Revision, TenantId},
+    model::{
+        endpoint::Endpoint,
+        id::{EndpointId, Revision, TenantId},
+    },
+    policy::fan_out::Snapshot,
     port::store::StoreError,
 };
 

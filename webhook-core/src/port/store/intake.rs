@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
+use crate::model::{
     delivery::DeliveryStatus,
     event::{Event, EventType},
     id::{EndpointId, EventId, TenantId, TenantVersion},
@@ -239,7 +239,7 @@ pub enum Routed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use crate::model::time::Timestamp;
     use uuid::Uuid;
 
     const TO: EndpointId = EndpointId::from_uuid(Uuid::nil());

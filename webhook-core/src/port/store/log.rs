@@ -5,12 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    attempt::Attempt,
-    delivery::{Delivery, DeliveryQuery, DeliveryStatus, Page},
-    event::Event,
-    id::{DeliveryId, EndpointId, EventId},
+    model::{
+        attempt::Attempt,
+        delivery::{Delivery, DeliveryQuery, DeliveryStatus, Page},
+        event::Event,
+        id::{DeliveryId, EndpointId, EventId},
+        stats::EndpointStats,
+    },
     port::store::StoreError,
-    stats::EndpointStats,
 };
 
 /// The record of events, deliveries and attempts.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
+use crate::model::{
     delivery::{Cursor, DeliveryStatus},
     id::{EndpointId, EventId},
     time::Timestamp,

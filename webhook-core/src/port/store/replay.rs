@@ -1,6 +1,6 @@
 //! A page of a replay: what to ask for, and what is answered.
 
-use crate::{
+use crate::model::{
     replay::{Replay, ReplayCursor, ReplayState},
     time::Timestamp,
 };
@@ -81,7 +81,7 @@ impl Replayed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{id::EndpointId, replay::Include};
+    use crate::model::{id::EndpointId, replay::Include};
 
     #[test]
     fn the_next_page_is_of_the_same_replay_and_counts_from_when_it_began() {

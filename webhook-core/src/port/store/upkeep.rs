@@ -6,16 +6,18 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    delivery::DeliveryStatus,
-    id::{DeliveryId, TenantId},
-    notice::{Notice, NoticeId},
+    model::{
+        delivery::DeliveryStatus,
+        id::{DeliveryId, TenantId},
+        notice::{Notice, NoticeId},
+        time::Timestamp,
+        trigger::Trigger,
+    },
     port::store::{
         StoreError,
         prune::{Prune, Pruned},
         replay::{ReplayPage, Replayed},
     },
-    time::Timestamp,
-    trigger::Trigger,
 };
 
 /// Lets operators act on deliveries.

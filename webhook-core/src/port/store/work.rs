@@ -3,16 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    attempt::Attempt,
-    decide::Progress,
-    endpoint::DisabledReason,
-    event::Event,
-    health::{HealthPolicy, Sign},
-    id::{DeliveryId, EndpointId, LeaseEpoch, Revision, TenantId},
-    notice::NoticeKind,
-    time::Timestamp,
-    trigger::Trigger,
-    worker::WorkerName,
+    model::{
+        attempt::Attempt,
+        endpoint::DisabledReason,
+        event::Event,
+        health::{HealthPolicy, Sign},
+        id::{DeliveryId, EndpointId, LeaseEpoch, Revision, TenantId},
+        notice::NoticeKind,
+        time::Timestamp,
+        trigger::Trigger,
+        worker::WorkerName,
+    },
+    policy::decide::Progress,
 };
 
 /// A request for work.

@@ -12,10 +12,10 @@ use crate::{
     },
 };
 
-// Catches `a probe that nobody holds back` in webhook-core/src/pace.rs:
+// Catches `a probe that nobody holds back` in webhook-core/src/policy/allowance.rs:
 // - self.health = self.health.probed(leases_end);
 // + let _ = leases_end;
-// Catches `an endpoint that rests gets work` in webhook-core/src/health.rs:
+// Catches `an endpoint that rests gets work` in webhook-core/src/model/health.rs:
 // - (Some(until), _) if now < until => 0,
 // + (Some(until), _) if now < until => 1,
 // Catches `publishers go past a rest` in webhook-testkit/src/memory/enqueue.rs:

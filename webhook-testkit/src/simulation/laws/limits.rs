@@ -4,7 +4,7 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
-// Catches `no limit for each endpoint` in webhook-core/src/dispatcher/slots.rs:
+// Catches `no limit for each endpoint` in webhook-core/src/engine/admission/slots.rs:
 // - } else if self.is_full(endpoint) {
 // + } else if false {
 /// A process never has more in flight than it may, in all and to each endpoint.

@@ -4,7 +4,7 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
-// Catches `the transport tries twice` in webhook-core/src/exchange.rs:
+// Catches `the transport tries twice` in webhook-core/src/engine/exchanger.rs:
 // - let sent = self.transport.send(request.with_timeout(timeout));
 // + let request = request.with_timeout(timeout);
 // + let _ = self.transport.send(request.clone()).await;

@@ -4,7 +4,7 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
-// Catches `a panic is not caught` in webhook-core/src/exchange.rs:
+// Catches `a panic is not caught` in webhook-core/src/engine/exchanger.rs:
 // - let outcome = signed_and_sent.catch_unwind().await.unwrap_or_else(|_| panicked());
 // + let _ = panicked;
 // + let outcome = signed_and_sent.await;

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-// Catches `a rate that nothing uses up` in webhook-core/src/pace.rs:
+// Catches `a rate that nothing uses up` in webhook-core/src/policy/allowance.rs:
 // - self.used = rate.take(self.used, count, now);
 // + self.used = rate.take(self.used, 0, now);
 /// In no span of time more attempts of an endpoint start than its burst and its rate allow, all workers

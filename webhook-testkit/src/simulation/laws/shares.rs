@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-// Catches `one tenant takes everything` in webhook-core/src/share.rs:
+// Catches `one tenant takes everything` in webhook-core/src/policy/tenant_share.rs:
 // - if !self.with_work.iter().any(|other| other != tenant) {
 // + if self.limit > 0 {
 /// When two tenants have work, none of them gets more in flight than its share.

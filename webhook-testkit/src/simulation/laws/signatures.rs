@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-// Catches `signed once, and used again` in webhook-core/src/exchange.rs:
+// Catches `signed once, and used again` in webhook-core/src/engine/exchanger.rs:
 // - match compose(event, endpoint, &*self.signer, now) {
 // + match compose(event, endpoint, &*self.signer, event.occurred_at.min(now)) {
-// Catches `old settings are used` in webhook-core/src/dispatcher/run/load.rs:
+// Catches `old settings are used` in webhook-core/src/engine/dispatcher/run/load.rs:
 // - held.is_some_and(|endpoint| endpoint.revision >= claim.endpoint_revision)
 // + held.is_some()
 /// Each send says its own time and is signed with every secret that is active then and no other, by

@@ -4,7 +4,7 @@ use crate::simulation::{
     ledger::Ledger,
 };
 
-// Catches `a lease shorter than the deadline` in webhook-core/src/dispatcher/desk.rs:
+// Catches `a lease shorter than the deadline` in webhook-core/src/engine/dispatcher/schedule.rs:
 // - ends.saturating_sub(longest).saturating_sub(self.config.recording_budget)
 // + ends.saturating_sub(longest / 1_000_000)
 /// A send starts only while its lease leaves time for the whole of it, and for its record.

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-// Catches `a redirect is a success` in webhook-core/src/classify.rs:
+// Catches `a redirect is a success` in webhook-core/src/policy/classify.rs:
 // - status if status.is_success() => Verdict::Accepted,
 // + status if status.as_u16() < 400 => Verdict::Accepted,
 /// A delivery succeeds only after a whole head of a 2xx has come for it, under that lease.

@@ -14,22 +14,22 @@ use crate::{
     },
 };
 
-// Catches `Retry-After shortens` in webhook-core/src/decide.rs:
+// Catches `Retry-After shortens` in webhook-core/src/policy/decide.rs:
 // - retry(delivery, progress, policy, |wait| wait.max(asked))
 // + retry(delivery, progress, policy, |wait| retry_after.map_or(wait, |_| asked))
-// Catches `no cap on Retry-After` in webhook-core/src/decide.rs:
+// Catches `no cap on Retry-After` in webhook-core/src/policy/decide.rs:
 // - let asked = retry_after.unwrap_or_default().min(policy.max_retry_after());
 // + let asked = retry_after.unwrap_or_default().min(Duration::from_secs(400_000));
-// Catches `jitter out of bounds` in webhook-core/src/retry.rs:
+// Catches `jitter out of bounds` in webhook-core/src/model/retry.rs:
 // - seed % (2 * spread + 1)
 // + seed % (4 * spread + 1)
 // Catches `claimed before it is due` in webhook-testkit/src/memory/finish.rs:
 // - row.due_at = now.after(wait);
 // + row.due_at = now.after(wait / 2);
-// Catches `given up one attempt too early` in webhook-core/src/decide.rs:
+// Catches `given up one attempt too early` in webhook-core/src/policy/decide.rs:
 // - match policy.wait_after(progress.tries(), delivery) {
 // + match policy.wait_after(progress.tries() + 1, delivery) {
-// Catches `a success is forgotten` in webhook-core/src/dispatcher/attempt.rs:
+// Catches `a success is forgotten` in webhook-core/src/engine/dispatcher/attempt.rs:
 // - Decision::Succeed => (Settle::Success, 0),
 // + Decision::Succeed => (Settle::Retry(Duration::ZERO), 0),
 /// After a failure the wait is the policy's, jitter included; `Retry-After` makes it longer, up to its

@@ -1,0 +1,91 @@
+//! Batches of which one item may be bad: the others go through.
+//!
+//! A store answers per item, but what it cannot read or write at all fails the call. Then the items
+//! are asked for one by one, so that a single damaged row stops nobody else.
+
+use crate::{
+    model::{endpoint::Endpoint, id::EndpointId},
+    port::{
+        Store, StoreError,
+        store::deliveries::{Finish, Finished},
+    },
+};
+
+/// What became of a batch of outcomes.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub(super) answered: Vec<(Finish, Finished)>,
+    /// The store does not take these, now or later.
+    pub(super) refused: Vec<(Finish, StoreError)>,
+    /// To be handed over again, because of this failure.
+    pub(super) again: Vec<Finish>,
+    pub(super) failure: Option<StoreError>,
+}
+
+/// Writes a batch down.
+pub(super) async fn record(store: &dyn Store, finishes: Vec<Finish>) -> Recorded {
+    match store.finish(finishes.clone()).await {
+        Ok(answers) => Recorded {
+            answered: finishes.into_iter().zip(answers).collect(),
+            ..Recorded::default()
+        },
+        Err(error) if error.kind().may_concern_one_item() => record_each(store, finishes).await,
+        Err(error) => Recorded { again: finishes, failure: Some(error), ..Recorded::default() },
+    }
+}
+
+async fn record_each(store: &dyn Store, finishes: Vec<Finish>) -> Recorded {
+    let mut recorded = Recorded::default();
+    for finish in finishes {
+        if recorded.failure.is_some() {
+            recorded.again.push(finish);
+            continue;
+        }
+        match store.finish(vec![finish.clone()]).await {
+            Ok(answers) => {
+                recorded
+                    .answered
+                    .extend(answers.into_iter().map(|answer| (finish.clone(), answer)));
+            }
+            Err(error) if error.kind().may_concern_one_item() => {
+                recorded.refused.push((finish, error));
+            }
+            Err(error) => {
+                recorded.again.push(finish);
+                recorded.failure = Some(error);
+            }
+        }
+    }
+    recorded
+}
+
+/// Endpoints, as far as they can be read.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) unreadable: Vec<(EndpointId, StoreError)>,
+    pub(super) failure: Option<StoreError>,
+}
+
+/// Loads endpoints.
+pub(super) async fn load(store: &dyn Store, ids: &[EndpointId]) -> Loaded {
+    match store.endpoints(ids).await {
+        Ok(endpoints) => Loaded { endpoints, ..Loaded::default() },
+        Err(error) if error.kind().may_concern_one_item() => load_each(store, ids).await,
+        Err(error) => Loaded { failure: Some(error), ..Loaded::default() },
+    }
+}
+
+async fn load_each(store: &dyn Store, ids: &[EndpointId]) -> Loaded {
+    let mut loaded = Loaded::default();
+    for &id in ids {
+        match store.endpoints(&[id]).await {
+            Ok(endpoints) => loaded.endpoints.extend(endpoints),
+            Err(error) if error.kind().may_concern_one_item() => {
+                loaded.unreadable.push((id, error));
+            }
+            Err(error) => return Loaded { failure: Some(error), ..loaded },
+        }
+    }
+    loaded
+}

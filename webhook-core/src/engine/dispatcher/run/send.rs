@@ -1,0 +1,35 @@
+//! Send: each claim becomes an attempt, beside all the others. [`work`] signs it, sends it and decides
+//! what follows.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::{Run, Step};
+use crate::{
+    engine::dispatcher::{
+        Dispatcher,
+        attempt::{Worked, work},
+    },
+    model::endpoint::Timeout,
+    port::store::deliveries::Claim,
+};
+
+impl Run<'_> {
+    pub(super) fn start_attempt(&self, claim: Claim, asked_at: Duration) {
+        let endpoint = self.endpoints.get(&claim.lease.delivery.endpoint).cloned();
+        let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
+        let start_by = self.desk.start_by(asked_at, timeout.as_duration());
+        let Dispatcher { wire, config, .. } = self.dispatcher;
+        let attempt = work(wire.clone(), claim, endpoint, start_by, config.health);
+        self.steps.push(attempt.map(Step::Worked).boxed());
+    }
+
+    /// An attempt is over, or did not begin.
+    pub(super) fn take_worked(&mut self, worked: Worked) {
+        match worked {
+            Worked::Finished(finish) => self.finish_later(*finish),
+            Worked::NotStarted(lease) => self.desk.release_later(lease, self.now()),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Sign, then send: one attempt on the wire.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+
+use crate::{
+    model::{
+        attempt::{Attempt, Outcome},
+        endpoint::Endpoint,
+        event::Event,
+        time::Timestamp,
+        trigger::Trigger,
+    },
+    port::{Clock, Phase, Signer, Transport, TransportError, TransportErrorKind},
+    wire::request::compose,
+};
+
+/// The ports that one attempt needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// No attempt is given more time than this, whatever its endpoint asks for.
+    pub(crate) max_timeout: Duration,
+}
+
+/// What happened on the wire, and when.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+    pub(crate) duration: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+impl Exchange {
+    /// The record of it, as the `number`-th attempt, made for this reason.
+    pub(crate) fn record(&self, number: u32, trigger: Trigger) -> Attempt {
+        Attempt::record(number, self.started_at, self.duration, &self.outcome).with_trigger(trigger)
+    }
+}
+
+/// How much longer than asked a transport may take before it is cut off.
+const GRACE: Duration = Duration::from_millis(250);
+
+impl Wire {
+    /// Makes one attempt. Whatever goes wrong, a panic in a port included, is its outcome.
+    pub(crate) async fn exchange(&self, event: &Event, endpoint: &Endpoint) -> Exchange {
+        let (started_at, start) = (self.clock.now(), self.clock.monotonic());
+        let signed_and_sent = AssertUnwindSafe(self.sign_and_send(event, endpoint, started_at));
+        let outcome = signed_and_sent.catch_unwind().await.unwrap_or_else(|_| panicked());
+        let duration = self.clock.monotonic().saturating_sub(start);
+        Exchange { started_at, ended_at: started_at.after(duration), duration, outcome }
+    }
+
+    async fn sign_and_send(&self, event: &Event, endpoint: &Endpoint, now: Timestamp) -> Outcome {
+        let request = match compose(event, endpoint, &*self.signer, now) {
+            Ok(request) => request,
+            Err(error) => return Outcome::NotSigned(error),
+        };
+        let timeout = request.timeout.min(self.max_timeout);
+        let sent = self.transport.send(request.with_timeout(timeout));
+        let answer = if self.transport.keeps_deadlines() {
+            sent.await
+        } else {
+            self.cut_off(sent, timeout.saturating_add(GRACE)).await
+        };
+        answer.map_or_else(Outcome::NotAnswered, Outcome::Answered)
+    }
+
+    /// Cuts off a transport that does not keep its own deadline: a lease depends on it.
+    async fn cut_off<T>(
+        &self,
+        sent: impl Future<Output = Result<T, TransportError>> + Unpin,
+        after: Duration,
+    ) -> Result<T, TransportError> {
+        match select(sent, self.clock.sleep(after)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => {
+                Err(TransportError::new(TransportErrorKind::Timeout(Phase::Exchange)))
+            }
+        }
+    }
+}
+
+fn panicked() -> Outcome {
+    let reason = "a transport, signer or clock panicked";
+    Outcome::NotAnswered(TransportError::because(TransportErrorKind::Other, reason))
+}

@@ -1,0 +1,8 @@
+//! Decisions as functions of their arguments: routing, the meaning of an outcome, the next step.
+
+pub(crate) mod allowance;
+pub(crate) mod classify;
+pub(crate) mod decide;
+pub(crate) mod fan_out;
+pub(crate) mod retry_after;
+pub(crate) mod tenant_share;

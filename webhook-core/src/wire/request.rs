@@ -1,0 +1,61 @@
+//! The request of one attempt: the event's bytes, the endpoint's headers, fresh signatures.
+
+use crate::{
+    model::{endpoint::Endpoint, event::Event, hops::WEBHOOK_HOPS, time::Timestamp},
+    port::{Request, Signer, SignerError},
+    wire::signature::{Message, WEBHOOK_ID, WEBHOOK_TIMESTAMP},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
+
+/// `x-event-type`: the event's type.
+pub const X_EVENT_TYPE: HeaderName = HeaderName::from_static("x-event-type");
+/// `x-timestamp`: Unix seconds of the attempt.
+pub const X_TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
+
+/// What we call ourselves, unless the endpoint's headers say otherwise.
+const OUR_NAME: HeaderValue =
+    HeaderValue::from_static(concat!("webhook-rs/", env!("CARGO_PKG_VERSION")));
+
+/// Our ten headers, the two of the transport, and one more: who only looks whether a further one is
+/// there, as hyper does, makes room for it.
+const ROOM: usize = 13;
+
+/// Builds and signs the request of an attempt made at `now`.
+///
+/// Custom headers replace `content-type`, `user-agent` and `x-event-type`; they cannot name the
+/// rest ([`CustomHeaders`](crate::CustomHeaders) refuses those names).
+///
+/// # Errors
+///
+/// [`SignerError`] when it cannot be signed. It is never sent unsigned instead.
+pub fn compose(
+    event: &Event,
+    endpoint: &Endpoint,
+    signer: &dyn Signer,
+    now: Timestamp,
+) -> Result<Request, SignerError> {
+    let mut room = [0; 32];
+    let id: &str = event.id.encode(&mut room);
+    let seconds = HeaderValue::from(now.as_unix_secs());
+    let mut headers = HeaderMap::with_capacity(ROOM + endpoint.headers.as_map().len());
+    headers.insert(CONTENT_TYPE, text(event.content_type.as_str())?);
+    headers.insert(USER_AGENT, OUR_NAME);
+    headers.insert(X_EVENT_TYPE, text(event.event_type.as_str())?);
+    for (name, value) in endpoint.headers.as_map() {
+        headers.insert(name.clone(), value.clone());
+    }
+    headers.insert(X_TIMESTAMP, seconds.clone());
+    headers.insert(WEBHOOK_ID, text(id)?);
+    headers.insert(WEBHOOK_TIMESTAMP, seconds);
+    headers.insert(WEBHOOK_HOPS, event.hops.next().into());
+    endpoint.signing.sign(signer, &Message::new(id, now, &event.body), &mut headers)?;
+    let request = Request::new(endpoint.url.clone(), headers, event.body.clone());
+    Ok(request.with_timeout(endpoint.timeout.as_duration()).with_tls(endpoint.tls.clone()))
+}
+
+fn text(value: &str) -> Result<HeaderValue, SignerError> {
+    HeaderValue::from_str(value).map_err(SignerError::new)
+}
