@@ -50,6 +50,7 @@ pub use crate::{
             ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent,
             InvalidEventKey, InvalidEventType, NewEvent,
         },
+        exchange::{Phase, Response, SignerError, TlsFailure, TransportError, TransportErrorKind},
         filter::{EventFilter, InvalidEventFilter},
         header::{CustomHeaders, InvalidHeader},
         health::{Condition, Health, HealthPolicy, Sign, Turn},
@@ -87,9 +88,8 @@ pub use crate::{
         tenant_share::Shares,
     },
     port::{
-        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Phase, Request, Response, SEALED,
-        SecretVault, Signer, SignerError, Store, StoreError, StoreErrorKind, TlsFailure, Transport,
-        TransportError, TransportErrorKind, Upkeep, VaultError, VaultErrorKind,
+        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Request, SEALED, SecretVault,
+        Signer, Store, StoreError, StoreErrorKind, Transport, Upkeep, VaultError, VaultErrorKind,
         store::{
             deliveries::{
                 Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,

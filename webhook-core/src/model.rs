@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 pub(crate) mod duration;
 pub(crate) mod endpoint;
 pub(crate) mod event;
+pub(crate) mod exchange;
 pub(crate) mod filter;
 pub(crate) mod header;
 pub(crate) mod health;

@@ -12,11 +12,9 @@ mod vault;
 
 pub use clock::Clock;
 pub use ids::Ids;
-pub use signer::{Signer, SignerError};
+pub use signer::Signer;
 pub use store::{
     DeliveryLog, DeliveryStore, EndpointStore, Store, StoreError, StoreErrorKind, Upkeep,
 };
-pub use transport::{
-    Phase, Request, Response, TlsFailure, Transport, TransportError, TransportErrorKind,
-};
+pub use transport::{Request, Transport};
 pub use vault::{SEALED, SecretVault, VaultError, VaultErrorKind};

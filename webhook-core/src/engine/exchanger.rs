@@ -12,10 +12,11 @@ use crate::{
         attempt::{Attempt, Outcome},
         endpoint::Endpoint,
         event::Event,
+        exchange::{Phase, TransportError, TransportErrorKind},
         time::Timestamp,
         trigger::Trigger,
     },
-    port::{Clock, Phase, Signer, Transport, TransportError, TransportErrorKind},
+    port::{Clock, Signer, Transport},
     wire::request::compose,
 };
 

@@ -4,13 +4,11 @@ use std::{error::Error, fmt, str::FromStr, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{
-    model::{
-        text::{serde_as_text, truncate},
-        time::Timestamp,
-        trigger::Trigger,
-    },
-    port::{Response, SignerError, TransportError, TransportErrorKind},
+use crate::model::{
+    exchange::{Response, SignerError, TransportError, TransportErrorKind},
+    text::{serde_as_text, truncate},
+    time::Timestamp,
+    trigger::Trigger,
 };
 
 /// What happened in one attempt.
@@ -269,7 +267,7 @@ impl From<TransportErrorKind> for FailureKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::{Phase, TlsFailure};
+    use crate::model::exchange::{Phase, TlsFailure};
     use http::StatusCode;
     use proptest::prelude::*;
 

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use crate::port::{Signer, SignerError};
+use crate::{model::exchange::SignerError, port::Signer};
 
 /// A signing secret, wiped from memory when dropped.
 ///

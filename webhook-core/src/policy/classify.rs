@@ -8,9 +8,14 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::{
-    model::{attempt::Outcome, health::Sign, retry::RetryPolicy, time::Timestamp},
+    model::{
+        attempt::Outcome,
+        exchange::{Response, TransportErrorKind},
+        health::Sign,
+        retry::RetryPolicy,
+        time::Timestamp,
+    },
     policy::retry_after::retry_after,
-    port::{Response, TransportErrorKind},
 };
 
 /// What an outcome means.
@@ -88,7 +93,7 @@ fn is_blocked(outcome: &Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::{Phase, SignerError, TlsFailure, TransportError};
+    use crate::model::exchange::{Phase, SignerError, TlsFailure, TransportError};
     use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
 
     const AGAIN: Verdict = Verdict::TryAgain { retry_after: None };

@@ -1,6 +1,8 @@
 //! The one cryptographic primitive, and randomness for new secrets.
 
-use std::{error::Error, fmt};
+use std::fmt;
+
+use crate::model::exchange::SignerError;
 
 /// Computes message authentication codes.
 ///
@@ -30,18 +32,4 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`SignerError`] when there is none.
     fn fill_random(&self, bytes: &mut [u8]) -> Result<(), SignerError>;
-}
-
-/// The signer could not do its work.
-#[derive(Debug, thiserror::Error)]
-#[error("could not sign")]
-pub struct SignerError {
-    source: Box<dyn Error + Send + Sync>,
-}
-
-impl SignerError {
-    /// Wraps the reason.
-    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into() }
-    }
 }

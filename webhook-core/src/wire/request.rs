@@ -1,8 +1,11 @@
 //! The request of one attempt: the event's bytes, the endpoint's headers, fresh signatures.
 
 use crate::{
-    model::{endpoint::Endpoint, event::Event, hops::WEBHOOK_HOPS, time::Timestamp},
-    port::{Request, Signer, SignerError},
+    model::{
+        endpoint::Endpoint, event::Event, exchange::SignerError, hops::WEBHOOK_HOPS,
+        time::Timestamp,
+    },
+    port::{Request, Signer},
     wire::signature::{Message, WEBHOOK_ID, WEBHOOK_TIMESTAMP},
 };
 use http::{

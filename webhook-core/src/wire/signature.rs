@@ -18,8 +18,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    model::{secret::Secret, text::serde_as_text, time::Timestamp},
-    port::{Signer, SignerError},
+    model::{exchange::SignerError, secret::Secret, text::serde_as_text, time::Timestamp},
+    port::Signer,
 };
 
 /// `webhook-id`: the event's id, the receiver's idempotency key.

@@ -166,12 +166,13 @@ mod tests {
             attempt::FailureKind,
             endpoint::EndpointState,
             event::Event,
+            exchange::{Response, SignerError, TransportError},
             id::{DeliveryId, EndpointId, EventId, LeaseEpoch, Revision},
             time::Timestamp,
             trigger::Trigger,
         },
         policy::decide::Progress,
-        port::{Clock, Request, Response, Signer, SignerError, Transport, TransportError},
+        port::{Clock, Request, Signer, Transport},
     };
     use async_trait::async_trait;
     use futures_util::FutureExt;
