@@ -38,14 +38,10 @@ pub use crate::{
     },
     model::{
         attempt::{Attempt, Failure, FailureKind, Outcome},
-        delivery::{
-            Cursor, Delivery, DeliveryQuery, DeliveryStatus, InvalidCursor, InvalidDeliveryStatus,
-            Page,
-        },
+        delivery::{Delivery, DeliveryStatus, InvalidDeliveryStatus, Lease, Progress},
         duration::{InvalidDuration, format_duration, parse_duration},
-        endpoint::{
-            DisabledReason, Endpoint, EndpointState, InvalidEndpointState, InvalidTimeout, Timeout,
-        },
+        endpoint::{Endpoint, InvalidTimeout, Timeout},
+        endpoint_state::{DisabledReason, EndpointState, InvalidEndpointState},
         event::{
             ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent,
             InvalidEventKey, InvalidEventType, NewEvent,
@@ -64,14 +60,17 @@ pub use crate::{
             Metadata,
         },
         notice::{Notice, NoticeId, NoticeKind},
-        order::{InvalidOrderPolicy, InvalidOrderingKey, OrderPolicy, OrderingKey},
+        order::{InvalidOrderPolicy, OrderPolicy},
+        ordering_key::{InvalidOrderingKey, OrderingKey},
         rate::{InvalidRateLimit, RateLimit, RateUsed},
         replay::{
             Include, InvalidInclude, InvalidReplayState, Replay, ReplayCandidate, ReplayCursor,
             ReplayState,
         },
         retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
+        routing::Snapshot,
         secret::{InvalidSecret, Secret},
+        signing::{InvalidSigning, Profile, Signing, SigningKey},
         stats::{AttemptDurations, EndpointStats},
         time::{Timestamp, whole_millis},
         tls::{ClientIdentity, EndpointTls, InvalidTls},
@@ -82,8 +81,8 @@ pub use crate::{
     policy::{
         allowance::Pace,
         classify::{Verdict, classify, sign},
-        decide::{Decision, FailReason, Progress, decide},
-        fan_out::{Snapshot, fan_out},
+        decide::{Decision, FailReason, decide},
+        fan_out::fan_out,
         retry_after::retry_after,
         tenant_share::Shares,
     },
@@ -93,10 +92,11 @@ pub use crate::{
         store::{
             deliveries::{
                 Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,
-                Finish, Finished, Lease, NewDelivery, Route, Routed, Settle, UnroutedEvent,
+                Finish, Finished, NewDelivery, Route, Routed, Settle, UnroutedEvent,
             },
             endpoints::Updated,
             prune::{Prune, PruneCursor, Pruned},
+            query::{Cursor, DeliveryQuery, InvalidCursor, Page},
             replay::{ReplayPage, Replayed},
             upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus},
         },
@@ -111,8 +111,8 @@ pub use crate::{
     wire::{
         request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
         signature::{
-            InvalidSigning, Message, Profile, Signing, SigningKey, WEBHOOK_ID, WEBHOOK_SIGNATURE,
-            WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+            Message, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE,
+            X_SIGNATURE_256, body_signature, standard_signature,
         },
         verify::{Verifier, VerifyError, verify_body_signature},
     },

@@ -170,7 +170,7 @@ fn a_body_signature_is_hexadecimal_in_either_case() {
 #[test]
 fn a_new_secret_has_a_key_of_its_own_in_the_standard_form() -> Result<(), SignerError> {
     let signer = PlainSigner::new();
-    let (first, second) = (Secret::generate(&signer)?, Secret::generate(&signer)?);
+    let (first, second) = (signer.generate_secret()?, signer.generate_secret()?);
     let mut random = [0; 32];
     PlainSigner::new().fill_random(&mut random)?;
     assert_eq!(first.standard_key().unwrap(), random);

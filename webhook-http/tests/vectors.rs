@@ -10,8 +10,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use webhook_core::{
-    Message, Profile, Secret, Timestamp, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE,
-    WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+    Message, Profile, Secret, Signer as _, Timestamp, Verifier, VerifyError, WEBHOOK_ID,
+    WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature,
+    standard_signature,
 };
 use webhook_http::{RingSigner, verify, verify_signature};
 
@@ -246,7 +247,7 @@ fn only_secrets_are_secrets() {
 
 #[test]
 fn a_generated_secret_signs() {
-    let secret = Secret::generate(&RingSigner).unwrap();
+    let secret = RingSigner.generate_secret().unwrap();
     assert_eq!(secret.standard_key().unwrap().len(), 32);
     assert!(sign(secret.reveal(), ID, AT, BODY).starts_with("v1,"));
 }

@@ -224,7 +224,7 @@ pub(crate) async fn register(
 ) -> Result<Registered, EndpointError> {
     let id = EndpointId::from_uuid(engine.ids.next_id());
     let generated =
-        if new.wants_new_secret() { Some(Secret::generate(&*engine.signer)?) } else { None };
+        if new.wants_new_secret() { Some(engine.signer.generate_secret()?) } else { None };
     let endpoint = new.read(id, engine.clock.now(), generated)?;
     accepts(engine, &endpoint)?;
     add(engine, &endpoint).await?;

@@ -18,7 +18,7 @@ use std::{
 use webhook_core::{
     Backlog, Clock, DeliveryStore, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
     EndpointState, EndpointStore, EventId, FastLane, NewEvent, Ports, Report, RetryPolicy, Secret,
-    Signing,
+    Signer as _, Signing,
 };
 
 use crate::{
@@ -191,7 +191,7 @@ impl World {
     /// When there is no such endpoint, or it has as many secrets as it may have.
     #[expect(clippy::expect_used, reason = "a world that cannot be is a mistake in the test")]
     pub async fn rotate_secret(&self, id: EndpointId) -> Secret {
-        let secret = Secret::generate(&self.signer).expect("a signer with randomness");
+        let secret = self.signer.generate_secret().expect("a signer with randomness");
         let endpoint = self.stored_endpoint(id).await;
         let now = self.clock.now();
         let signing = endpoint.signing.rotated(secret.clone(), now, Signing::OVERLAP);

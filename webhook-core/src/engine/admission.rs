@@ -22,9 +22,9 @@ use crate::{
         wake::Wake,
     },
     model::{
-        endpoint::Endpoint, event::Event, id::EndpointId, time::Timestamp, worker::WorkerName,
+        endpoint::Endpoint, event::Event, id::EndpointId, routing::Snapshot, time::Timestamp,
+        worker::WorkerName,
     },
-    policy::fan_out::Snapshot,
     port::{Clock, store::deliveries::Claim},
 };
 

@@ -15,12 +15,13 @@ use futures_util::{FutureExt as _, select_biased};
 use crate::{
     engine::admission::{Bay, Delivering, takes_attempts, wait_queue::PATIENCE},
     model::{
+        delivery::Lease,
         endpoint::Endpoint,
         event::Event,
         id::{DeliveryId, EndpointId, LeaseEpoch},
+        routing::Snapshot,
     },
-    policy::fan_out::Snapshot,
-    port::store::deliveries::{Claim, Enqueue, Enqueued, FanOut, Lease, NewDelivery},
+    port::store::deliveries::{Claim, Enqueue, Enqueued, FanOut, NewDelivery},
 };
 
 /// Where publishers hand over what they have stored to a dispatcher of the same process.

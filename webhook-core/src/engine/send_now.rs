@@ -6,21 +6,21 @@ use crate::{
     engine::exchanger::Wire,
     model::{
         attempt::{Attempt, Failure},
-        delivery::{Delivery, DeliveryStatus},
+        delivery::{Delivery, DeliveryStatus, Progress},
         endpoint::{Endpoint, Timeout},
         event::Event,
         header::CustomHeaders,
         id::{DeliveryId, EndpointId},
         retry::RetryPolicy,
+        signing::Signing,
         trigger::Trigger,
         url::EndpointUrl,
     },
     policy::{
         classify::{Verdict, classify},
-        decide::{Decision, FailReason, Progress, decide},
+        decide::{Decision, FailReason, decide},
     },
     port::{Clock, DeliveryLog, Signer, StoreError, Transport},
-    wire::signature::Signing,
 };
 
 /// Posts events to one endpoint and answers what became of them.

@@ -1,24 +1,22 @@
 //! Endpoints: where one consumer listens, and how it wants to be called.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use crate::{
-    model::{
-        event::{Event, EventType},
-        filter::EventFilter,
-        header::CustomHeaders,
-        health::Health,
-        id::{EndpointId, Revision, TenantId},
-        metadata::{Description, ExternalId, Metadata},
-        order::OrderPolicy,
-        rate::RateLimit,
-        retry::RetryPolicy,
-        text::serde_as_text,
-        time::Timestamp,
-        tls::EndpointTls,
-        url::EndpointUrl,
-    },
-    wire::signature::Signing,
+use crate::model::{
+    endpoint_state::EndpointState,
+    event::{Event, EventType},
+    filter::EventFilter,
+    header::CustomHeaders,
+    health::Health,
+    id::{EndpointId, Revision, TenantId},
+    metadata::{Description, ExternalId, Metadata},
+    order::OrderPolicy,
+    rate::RateLimit,
+    retry::RetryPolicy,
+    signing::Signing,
+    time::Timestamp,
+    tls::EndpointTls,
+    url::EndpointUrl,
 };
 
 /// Where one consumer listens.
@@ -244,83 +242,6 @@ impl Endpoint {
     }
 }
 
-/// Whether an endpoint gets anything at present.
-///
-/// One that is removed has no state any more: what was pending is cancelled, and its record stays.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum EndpointState {
-    /// Events are routed to it and delivered.
-    Active,
-    /// Events are routed to it, and their deliveries wait, pending, until it is resumed: nothing is
-    /// lost, and all of it is sent then.
-    Paused,
-    /// Events are not routed to it, but put on record as
-    /// [missed](crate::DeliveryStatus::Missed). What was pending waits until it is enabled; what was
-    /// missed is sent when somebody asks for it.
-    Disabled(DisabledReason),
-}
-
-impl EndpointState {
-    /// Whether new events are routed to it.
-    pub const fn is_routed(self) -> bool {
-        matches!(self, Self::Active | Self::Paused)
-    }
-
-    /// Whether its deliveries may be claimed.
-    pub const fn is_active(self) -> bool {
-        matches!(self, Self::Active)
-    }
-}
-
-/// Why an endpoint is disabled.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum DisabledReason {
-    /// By its owner or an operator.
-    ByHand,
-    /// It answered `410 Gone`.
-    Gone,
-    /// For days there was no success.
-    Failing,
-}
-
-impl fmt::Display for EndpointState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Active => "active",
-            Self::Paused => "paused",
-            Self::Disabled(DisabledReason::ByHand) => "disabled",
-            Self::Disabled(DisabledReason::Gone) => "disabled-gone",
-            Self::Disabled(DisabledReason::Failing) => "disabled-failing",
-        })
-    }
-}
-
-impl FromStr for EndpointState {
-    type Err = InvalidEndpointState;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEndpointState> {
-        Ok(match text {
-            "active" => Self::Active,
-            "paused" => Self::Paused,
-            "disabled" => Self::Disabled(DisabledReason::ByHand),
-            "disabled-gone" => Self::Disabled(DisabledReason::Gone),
-            "disabled-failing" => Self::Disabled(DisabledReason::Failing),
-            _ => return Err(InvalidEndpointState),
-        })
-    }
-}
-
-serde_as_text!(EndpointState);
-
-/// The text is no endpoint state.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "not a valid endpoint state; expected active, paused, disabled, disabled-gone or disabled-failing"
-)]
-pub struct InvalidEndpointState;
-
 /// The deadline of one attempt of a durable delivery: 1 ms to 30 s, by default 30 s.
 ///
 /// Bounded, because a worker's lease has to outlive it.
@@ -361,14 +282,6 @@ pub struct InvalidTimeout;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn states_are_stored_as_text_and_come_back() {
-        for text in ["active", "paused", "disabled", "disabled-gone", "disabled-failing"] {
-            assert_eq!(text.parse::<EndpointState>().unwrap().to_string(), text);
-        }
-        assert_eq!("asleep".parse::<EndpointState>(), Err(InvalidEndpointState));
-    }
 
     #[test]
     fn timeouts_are_bounded() {

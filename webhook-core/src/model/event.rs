@@ -14,7 +14,7 @@ use http::HeaderValue;
 use crate::model::{
     hops::Hops,
     id::{EventId, TenantId},
-    order::OrderingKey,
+    ordering_key::OrderingKey,
     text::{is_segment, serde_as_text},
     time::Timestamp,
 };

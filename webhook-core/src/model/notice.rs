@@ -7,14 +7,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    model::{
-        endpoint::EndpointState,
-        event::EventType,
-        id::{DeliveryId, EndpointId, TenantId},
-        time::Timestamp,
-    },
-    port::store::deliveries::Lease,
+use crate::model::{
+    delivery::Lease,
+    endpoint_state::EndpointState,
+    event::EventType,
+    id::{DeliveryId, EndpointId, TenantId},
+    time::Timestamp,
 };
 
 /// Something to know about an endpoint or a delivery.
@@ -122,7 +120,7 @@ impl NoticeKind {
     }
 
     pub(crate) fn disabled_failing(failures: u32, since: Timestamp, error: Option<&str>) -> Self {
-        let state = EndpointState::Disabled(crate::model::endpoint::DisabledReason::Failing);
+        let state = EndpointState::Disabled(crate::model::endpoint_state::DisabledReason::Failing);
         Self::EndpointDisabled { state, failures, since: Some(since), last_error: text(error) }
     }
 
@@ -172,7 +170,7 @@ impl fmt::Display for NoticeKind {
 mod tests {
     use super::*;
     use crate::model::{
-        endpoint::DisabledReason,
+        endpoint_state::DisabledReason,
         id::{EventId, LeaseEpoch},
     };
     use uuid::Uuid;

@@ -5,8 +5,6 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use crate::{model::exchange::SignerError, port::Signer};
-
 /// A signing secret, wiped from memory when dropped.
 ///
 /// Two kinds of text are secrets:
@@ -18,7 +16,7 @@ use crate::{model::exchange::SignerError, port::Signer};
 ///   key. It serves `body-hmac` only.
 ///
 /// A secret has no `Display`, its `Debug` is redacted and it cannot be compared: what must be
-/// compared is a signature, and that is the [`Signer`]'s work.
+/// compared is a signature, by the [`Signer`](crate::Signer).
 ///
 /// ```
 /// use webhook_core::Secret;
@@ -42,20 +40,11 @@ impl Secret {
     /// The longest secret, in bytes of text; every store has room for it.
     pub const MAX_LEN: usize = 255;
 
-    /// Bytes of a generated key: as many as the hash has.
-    const GENERATED: usize = 32;
-
-    /// Makes a new `whsec_` secret from the randomness of the operating system.
-    ///
-    /// # Errors
-    ///
-    /// [`SignerError`] when the signer has no randomness to give.
-    pub fn generate(signer: &dyn Signer) -> Result<Self, SignerError> {
-        let mut key = Zeroizing::new([0; Self::GENERATED]);
-        signer.fill_random(key.as_mut())?;
-        let encoded = Zeroizing::new(STANDARD.encode(key.as_ref()));
+    /// Creates the `whsec_` secret of a key.
+    pub(crate) fn from_standard_key(key: Zeroizing<Vec<u8>>) -> Self {
+        let encoded = Zeroizing::new(STANDARD.encode(&*key));
         let text = Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str()));
-        Ok(Self { text, standard_key: Some(Zeroizing::new(key.to_vec())) })
+        Self { text, standard_key: Some(key) }
     }
 
     /// The text itself, for storing it and for showing it once to its owner.

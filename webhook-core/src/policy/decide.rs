@@ -13,53 +13,9 @@
 use std::time::Duration;
 
 use crate::{
-    model::{id::DeliveryId, retry::RetryPolicy},
+    model::{delivery::Progress, id::DeliveryId, retry::RetryPolicy},
     policy::classify::Verdict,
 };
-
-/// How far a delivery is through its policy.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// The number of the attempt, from 1, over the delivery's whole life.
-    pub attempt: u32,
-    /// Attempts made before the present budget began: 0, until somebody redelivers by hand.
-    pub budget_from: u32,
-    /// Attempts of the present budget that failed by our own fault and do not count.
-    pub forgiven: u32,
-}
-
-impl Progress {
-    /// The `attempt`-th attempt of a delivery nobody has redelivered and nothing of ours has hurt.
-    pub const fn of_attempt(attempt: u32) -> Self {
-        Self { attempt, budget_from: 0, forgiven: 0 }
-    }
-
-    /// Sets where the present budget began.
-    #[must_use]
-    pub const fn with_budget_from(mut self, attempts: u32) -> Self {
-        self.budget_from = attempts;
-        self
-    }
-
-    /// Sets how many attempts of it do not count.
-    #[must_use]
-    pub const fn with_forgiven(mut self, forgiven: u32) -> Self {
-        self.forgiven = forgiven;
-        self
-    }
-
-    /// Which counted try this attempt is, from 1.
-    pub const fn tries(self) -> u32 {
-        self.attempt.saturating_sub(self.budget_from).saturating_sub(self.forgiven)
-    }
-
-    /// Whether the policy allows this attempt at all. It may not: attempts are counted when they are
-    /// claimed, so the last one can be lost with its worker.
-    pub fn is_allowed(self, policy: &RetryPolicy) -> bool {
-        self.tries() <= policy.max_attempts()
-    }
-}
 
 /// What to do with a delivery after an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

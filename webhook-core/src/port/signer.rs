@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use crate::model::exchange::SignerError;
+use zeroize::Zeroizing;
+
+use crate::model::{exchange::SignerError, secret::Secret};
+
+/// Size of a generated key: the output size of SHA-256.
+const GENERATED_KEY_BYTES: usize = 32;
 
 /// Computes message authentication codes.
 ///
@@ -32,4 +37,15 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`SignerError`] when there is none.
     fn fill_random(&self, bytes: &mut [u8]) -> Result<(), SignerError>;
+
+    /// Generates a `whsec_` secret of 32 random bytes. Adapters keep this implementation.
+    ///
+    /// # Errors
+    ///
+    /// [`SignerError`] from [`fill_random`](Self::fill_random).
+    fn generate_secret(&self) -> Result<Secret, SignerError> {
+        let mut key = Zeroizing::new(vec![0; GENERATED_KEY_BYTES]);
+        self.fill_random(&mut key)?;
+        Ok(Secret::from_standard_key(key))
+    }
 }

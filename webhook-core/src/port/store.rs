@@ -13,10 +13,11 @@
 
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
-mod error;
+pub(crate) mod error;
 mod intake;
 pub(crate) mod log;
 pub(crate) mod prune;
+pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod upkeep;
 mod work;

@@ -15,7 +15,8 @@ pub use tenant::{TenantExplanation, explain_to_tenant};
 use crate::model::{
     attempt::{Attempt, FailureKind},
     delivery::{Delivery, DeliveryStatus},
-    endpoint::{DisabledReason, Endpoint, EndpointState},
+    endpoint::Endpoint,
+    endpoint_state::{DisabledReason, EndpointState},
     filter::EventFilter,
     health::Condition,
     id::DeliveryId,

@@ -12,20 +12,22 @@ use crate::{
         attempt::{Attempt, FailureKind},
         delivery::{Delivery, DeliveryStatus},
         duration::format_duration,
-        endpoint::{Endpoint, EndpointState, Timeout},
+        endpoint::{Endpoint, Timeout},
+        endpoint_state::EndpointState,
         event::{ContentType, Event, EventKey, EventType},
         filter::EventFilter,
         health::Condition,
         id::{DeliveryId, EndpointId, EventId, Revision, TenantId},
         metadata::{Description, ExternalId, Metadata},
-        order::{OrderPolicy, OrderingKey},
+        order::OrderPolicy,
+        ordering_key::OrderingKey,
         rate::RateLimit,
         retry::RetryPolicy,
+        signing::Profile,
         time::{Timestamp, whole_millis},
         trigger::Trigger,
     },
     read::explain::meaning,
-    wire::signature::Profile,
 };
 
 /// An endpoint without its secrets.
@@ -281,10 +283,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{
-        model::{attempt::Failure, header::CustomHeaders},
-        wire::signature::Signing,
-    };
+    use crate::model::{attempt::Failure, header::CustomHeaders, signing::Signing};
 
     const CANARY: &str = "c4nary";
 

@@ -6,10 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
 
 use crate::{
-    model::{secret::Secret, time::Timestamp},
+    model::{secret::Secret, signing::Profile, time::Timestamp},
     port::Signer,
     wire::signature::{
-        Profile, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256,
+        WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256,
         signed_prefix,
     },
 };

@@ -72,7 +72,7 @@ impl Operator<'_> {
         let endpoint = self.endpoint(id).await?;
         let secret = match rotation.secret {
             Some(secret) => secret,
-            None => Secret::generate(&*self.engine.signer)?,
+            None => self.engine.signer.generate_secret()?,
         };
         let now = self.engine.clock.now();
         let signing = endpoint

@@ -1,6 +1,6 @@
 //! The contract of a signer, case by case.
 
-use webhook_core::{Secret, Signer};
+use webhook_core::Signer;
 
 /// Proves a signer: takes an expression that makes one, and expands to one test for each sentence
 /// of the contract of [`Signer`](webhook_core::Signer).
@@ -97,7 +97,7 @@ pub fn randomness_differs_each_time(signer: &dyn Signer) {
     signer.fill_random(&mut second).expect("there is randomness");
     assert_ne!(first, second, "two keys are never the same");
     assert_ne!(first[16..], [0; 16], "the whole buffer is filled");
-    let secret = Secret::generate(signer).expect("a secret can be made");
+    let secret = signer.generate_secret().expect("a secret can be made");
     assert!(secret.standard_key().is_some(), "it is a whsec_ secret");
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhook_core::{
     DispatcherConfig, Endpoint, EndpointId, EventFilter, HealthPolicy, OrderPolicy, RateLimit,
-    RetryPolicy, Secret, Signing, TenantId, Timeout,
+    RetryPolicy, Secret, Signer as _, Signing, TenantId, Timeout,
 };
 
 use super::{
@@ -193,5 +193,5 @@ pub(super) fn new_secret(stream: &mut Stream) -> Option<Secret> {
     for _ in 0..stream.below(64) {
         webhook_core::Signer::fill_random(&signer, &mut bytes).ok()?;
     }
-    Secret::generate(&signer).ok()
+    signer.generate_secret().ok()
 }

@@ -17,10 +17,11 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     engine::admission::{backlogged::Behind, health_cache::Marks, wait_queue::Line},
     model::{
+        delivery::Lease,
         endpoint::Endpoint,
         id::{EndpointId, TenantId},
     },
-    port::store::deliveries::{Claim, Lease},
+    port::store::deliveries::Claim,
 };
 
 /// Claims after which nobody is thought to publish any more.

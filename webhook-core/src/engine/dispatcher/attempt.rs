@@ -6,7 +6,9 @@ use crate::{
     engine::exchanger::Wire,
     model::{
         attempt::{Attempt, Outcome},
-        endpoint::{DisabledReason, Endpoint},
+        delivery::Lease,
+        endpoint::Endpoint,
+        endpoint_state::DisabledReason,
         health::{HealthPolicy, Sign},
         id::TenantId,
         notice::NoticeKind,
@@ -15,7 +17,7 @@ use crate::{
         classify::{classify, sign},
         decide::{Decision, FailReason, decide},
     },
-    port::store::deliveries::{Claim, Finish, Lease, Settle},
+    port::store::deliveries::{Claim, Finish, Settle},
 };
 
 /// How long a delivery waits whose endpoint cannot be read: a newer version may have written it, and
@@ -164,14 +166,14 @@ mod tests {
     use crate::{
         model::{
             attempt::FailureKind,
-            endpoint::EndpointState,
+            delivery::Progress,
+            endpoint_state::EndpointState,
             event::Event,
             exchange::{Response, SignerError, TransportError},
             id::{DeliveryId, EndpointId, EventId, LeaseEpoch, Revision},
             time::Timestamp,
             trigger::Trigger,
         },
-        policy::decide::Progress,
         port::{Clock, Request, Signer, Transport},
     };
     use async_trait::async_trait;

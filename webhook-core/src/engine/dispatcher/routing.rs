@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    model::id::TenantId,
-    policy::fan_out::{Snapshot, fan_out},
+    model::{id::TenantId, routing::Snapshot},
+    policy::fan_out::fan_out,
     port::{
         Store, StoreError,
         store::deliveries::{Route, Routed, UnroutedEvent},

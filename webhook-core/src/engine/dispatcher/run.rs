@@ -26,10 +26,10 @@ use super::{
 };
 use crate::{
     engine::admission::{Bay, slots::Look},
-    model::{endpoint::Endpoint, id::EndpointId},
+    model::{delivery::Lease, endpoint::Endpoint, id::EndpointId},
     port::{
         Store, StoreError,
-        store::deliveries::{Claim, Claimed, Finished, Lease},
+        store::deliveries::{Claim, Claimed, Finished},
     },
 };
 

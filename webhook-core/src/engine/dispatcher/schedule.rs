@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 use super::{config::DispatcherConfig, routing::Routing};
 use crate::{
     engine::admission::{Bay, slots::Look},
-    model::{health::Sign, id::EndpointId},
-    port::store::deliveries::{Claim, ClaimDue, Finish, Lease, Settle},
+    model::{delivery::Lease, health::Sign, id::EndpointId},
+    port::store::deliveries::{Claim, ClaimDue, Finish, Settle},
 };
 
 /// The longest pause after the store has failed, and so the longest until work goes on after it has

@@ -12,7 +12,7 @@ use super::{
 use crate::model::{
     hops::Hops,
     id::{EventId, TenantId},
-    order::{InvalidOrderingKey, OrderingKey},
+    ordering_key::{InvalidOrderingKey, OrderingKey},
     time::Timestamp,
 };
 

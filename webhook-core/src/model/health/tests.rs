@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::endpoint::{DisabledReason, EndpointState};
+use crate::model::endpoint_state::{DisabledReason, EndpointState};
 use proptest::prelude::*;
 
 const MINUTE: u64 = 60;

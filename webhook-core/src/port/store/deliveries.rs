@@ -4,13 +4,13 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::port::store::StoreError;
+use crate::{model::delivery::Lease, port::store::error::StoreError};
 
 pub use super::{
     intake::{
         ClaimedUnrouted, Enqueue, Enqueued, FanOut, NewDelivery, Route, Routed, UnroutedEvent,
     },
-    work::{Backlog, Claim, ClaimDue, Claimed, Finish, Finished, Lease, Settle},
+    work::{Backlog, Claim, ClaimDue, Claimed, Finish, Finished, Settle},
 };
 
 /// Keeps events and their deliveries, and hands work out under leases.

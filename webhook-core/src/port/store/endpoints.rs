@@ -8,9 +8,9 @@ use crate::{
     model::{
         endpoint::Endpoint,
         id::{EndpointId, Revision, TenantId},
+        routing::Snapshot,
     },
-    policy::fan_out::Snapshot,
-    port::store::StoreError,
+    port::store::error::StoreError,
 };
 
 /// Keeps endpoints.

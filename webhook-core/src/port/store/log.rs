@@ -7,12 +7,15 @@ use async_trait::async_trait;
 use crate::{
     model::{
         attempt::Attempt,
-        delivery::{Delivery, DeliveryQuery, DeliveryStatus, Page},
+        delivery::{Delivery, DeliveryStatus},
         event::Event,
         id::{DeliveryId, EndpointId, EventId},
         stats::EndpointStats,
     },
-    port::store::StoreError,
+    port::store::{
+        error::StoreError,
+        query::{DeliveryQuery, Page},
+    },
 };
 
 /// The record of events, deliveries and attempts.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::model::{
-    delivery::{Cursor, DeliveryStatus},
-    id::{EndpointId, EventId},
-    time::Timestamp,
+use crate::{
+    model::{
+        delivery::DeliveryStatus,
+        id::{EndpointId, EventId},
+        time::Timestamp,
+    },
+    port::store::query::Cursor,
 };
 
 /// What to remove, and how much of it at once.

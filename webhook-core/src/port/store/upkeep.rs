@@ -14,7 +14,7 @@ use crate::{
         trigger::Trigger,
     },
     port::store::{
-        StoreError,
+        error::StoreError,
         prune::{Prune, Pruned},
         replay::{ReplayPage, Replayed},
     },

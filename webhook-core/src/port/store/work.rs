@@ -2,19 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{
-    model::{
-        attempt::Attempt,
-        endpoint::DisabledReason,
-        event::Event,
-        health::{HealthPolicy, Sign},
-        id::{DeliveryId, EndpointId, LeaseEpoch, Revision, TenantId},
-        notice::NoticeKind,
-        time::Timestamp,
-        trigger::Trigger,
-        worker::WorkerName,
-    },
-    policy::decide::Progress,
+use crate::model::{
+    attempt::Attempt,
+    delivery::{Lease, Progress},
+    endpoint_state::DisabledReason,
+    event::Event,
+    health::{HealthPolicy, Sign},
+    id::{EndpointId, Revision, TenantId},
+    notice::NoticeKind,
+    time::Timestamp,
+    trigger::Trigger,
+    worker::WorkerName,
 };
 
 /// A request for work.
@@ -182,15 +180,6 @@ impl Claim {
         self.unwell = unwell;
         self
     }
-}
-
-/// A delivery, and the epoch it was claimed under.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Lease {
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// The epoch.
-    pub epoch: LeaseEpoch,
 }
 
 /// What follows from an attempt.

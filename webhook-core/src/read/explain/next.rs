@@ -8,11 +8,11 @@ use std::{fmt, time::Duration};
 use crate::{
     model::{
         attempt::{Attempt, FailureKind},
-        delivery::Delivery,
+        delivery::{Delivery, Progress},
         duration::format_duration,
         retry::RetryPolicy,
     },
-    policy::decide::{Progress, own_fault_wait},
+    policy::decide::own_fault_wait,
 };
 
 /// The attempt that comes next.

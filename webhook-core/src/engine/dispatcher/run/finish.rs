@@ -8,10 +8,7 @@ use crate::{
         Report,
         batch::{Recorded, record},
     },
-    model::{
-        endpoint::{Endpoint, EndpointState},
-        id::EndpointId,
-    },
+    model::{endpoint::Endpoint, endpoint_state::EndpointState, id::EndpointId},
     port::store::deliveries::{Finish, Finished, Settle},
 };
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Run, Step, say_failed};
-use crate::port::{
-    StoreError,
-    store::deliveries::{Finished, Lease},
+use crate::{
+    model::delivery::Lease,
+    port::{StoreError, store::deliveries::Finished},
 };
 
 impl Run<'_> {
