@@ -64,6 +64,18 @@ pub(crate) const ALL: &[Step] = &[
     DEMO,
 ];
 
+/// Checks outside `ci`, because they take minutes more or measure the machine. They are run before a
+/// larger piece of work is finished.
+pub(crate) const OUTSIDE: &[&str] = &[
+    "simulate                  1,000 seeds; `ci` plays 300",
+    "simulate --mutants        mutants of the core too; `ci` plays those of the store",
+    "crash                     full rounds; `ci` plays one short round of each scenario",
+    "mutants                   every mutant of the decisions in webhook-core",
+    "fuzz                      new hostile bytes; `ci` replays the corpus",
+    "coverage                  lines of webhook-core that its tests run",
+    "bench all                 the goals of speed and memory",
+];
+
 fn fmt() -> Result<Done, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     // A workspace of its own.

@@ -135,7 +135,11 @@ fn main() -> ExitCode {
         eprintln!("xtask: cannot enter the workspace's folder: {error}");
         return ExitCode::FAILURE;
     }
-    if step::run_all(verb.steps, rest) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let passed = step::run_all(verb.steps, rest);
+    if verb.name == "ci" {
+        println!("\nnot in ci, by `cargo xtask`:\n  {}", ci::OUTSIDE.join("\n  "));
+    }
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The verb, and what stands behind it.
@@ -187,6 +191,14 @@ mod tests {
         assert_eq!(asked(&["test", "--require-all"]), Some("test"));
         for wrong in [&[][..], &["layer"], &["layers", "fmt"], &["--layers"], &[""]] {
             assert_eq!(asked(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn checks_outside_ci_are_verbs() {
+        for check in ci::OUTSIDE {
+            let name = check.split_whitespace().next().unwrap_or_default();
+            assert!(VERBS.iter().any(|verb| verb.name == name), "{check}");
         }
     }
 

@@ -64,7 +64,7 @@ fn run_one(step: &Step, asked: &[&str]) -> Ran {
     if let Err(failure) = &result {
         println!("{failure}");
     }
-    println!("== {}: {}", step.name, seconds(time));
+    println!("== {}: {}", step.name, minutes(time));
     Ran { name: step.name, time, result }
 }
 
@@ -78,7 +78,7 @@ fn report(ran: &[Ran], total: Duration) -> String {
         let failed: Vec<_> = ran.iter().filter(|step| step.result.is_err()).collect();
         let names: Vec<_> = failed.iter().map(|step| step.name).collect();
         lines.push(match names.len() {
-            0 => format!("all {} steps passed in {}", ran.len(), seconds(total)),
+            0 => format!("all {} steps passed in {}", ran.len(), minutes(total)),
             count => format!("{count} of {} steps failed: {}", ran.len(), names.join(", ")),
         });
     }
@@ -90,12 +90,13 @@ fn line(step: &Ran) -> String {
         Ok(done) => ("ok", done.summary.clone()),
         Err(failure) => ("FAILED", failure.headline()),
     };
-    let line = format!("{word:<6} {:>8}  {:<11} {summary}", seconds(step.time), step.name);
+    let line = format!("{word:<6} {:>8}  {:<11} {summary}", minutes(step.time), step.name);
     line.trim_end().to_owned()
 }
 
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
+/// Minutes with two decimals, so that a step of a second still shows.
+fn minutes(time: Duration) -> String {
+    format!("{:.2} min", time.as_secs_f64() / 60.0)
 }
 
 #[cfg(test)]
@@ -111,7 +112,7 @@ mod tests {
         let done = Done { summary: "3 suites passed".into(), left_out: vec!["PostgreSQL".into()] };
         assert_eq!(
             report(&[ran("test", Ok(done))], Duration::ZERO),
-            "left out: PostgreSQL\nok        1.5 s  test        3 suites passed\n"
+            "left out: PostgreSQL\nok     0.03 min  test        3 suites passed\n"
         );
     }
 
@@ -120,7 +121,7 @@ mod tests {
         let found = Failure::Found("1 wall broken\n  here".into());
         let steps = [ran("fmt", Ok(Done::default())), ran("layers", Err(found))];
         let report = report(&steps, Duration::from_secs(3));
-        assert!(report.contains("FAILED    1.5 s  layers      1 wall broken\n"), "{report}");
+        assert!(report.contains("FAILED 0.03 min  layers      1 wall broken\n"), "{report}");
         assert!(report.ends_with("\n1 of 2 steps failed: layers\n"), "{report}");
     }
 }
