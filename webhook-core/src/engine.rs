@@ -5,5 +5,6 @@ pub(crate) mod dispatcher;
 pub(crate) mod exchanger;
 pub(crate) mod fast_path;
 pub(crate) mod idle;
+pub(crate) mod publish;
 pub(crate) mod send_now;
 pub(crate) mod wake;

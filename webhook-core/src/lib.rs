@@ -12,7 +12,7 @@
 //! | which endpoints get the event | [`fan_out()`] |
 //! | store event and deliveries in one transaction | [`DeliveryStore::enqueue`] |
 //! | take what is due, under a lease | [`DeliveryStore::claim_due`] |
-//! | or send what was just published | [`FastLane`] |
+//! | publish: the two steps above, and sending from memory | [`EventPublisher`] |
 //! | build and sign the request | [`compose()`] |
 //! | send it | [`Transport::send`] |
 //! | what does the outcome mean? | [`classify()`] |
@@ -31,8 +31,8 @@ mod wire;
 pub use crate::{
     engine::{
         dispatcher::{Dispatcher, DispatcherConfig, InvalidDispatcherConfig, Ports, Report},
-        fast_path::{FastLane, Reservation, Settled},
         idle::until_idle,
+        publish::EventPublisher,
         send_now::{Publisher, SendError, Sent},
         wake::Wake,
     },

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Clock, Dispatcher, DispatcherConfig, FastLane, Ids, NewEvent, Ports, Signer, Store, TenantId,
-    Transport, Wake,
+    Clock, Dispatcher, DispatcherConfig, EventPublisher, Ids, NewEvent, Ports, Signer, Store,
+    TenantId, Transport, Wake,
 };
 
 use crate::{
     clock::SystemClock, engine::Engine, error::BuildError, ids::UuidV7, mode::Mode,
-    registry::Registry, settings::Settings, webhooks::Webhooks, worker::this_process,
+    settings::Settings, webhooks::Webhooks, worker::this_process,
 };
 
 /// Puts [`Webhooks`] together from a store, a transport, a signer and a clock.
@@ -146,7 +146,10 @@ impl WebhooksBuilder {
         let ports = Ports::new(store.clone(), transport.clone(), signer.clone(), clock.clone());
         let dispatcher = Dispatcher::new(ports, config)?.with_wake(wake.clone());
         let mode = self.mode;
-        let lane = if mode == Mode::Both { dispatcher.fast_lane() } else { FastLane::default() };
+        let publisher = match mode {
+            Mode::Both => dispatcher.publisher(),
+            _ => EventPublisher::new(store.clone(), wake.clone()),
+        };
         Ok(Webhooks::over(Engine {
             store,
             transport,
@@ -155,9 +158,8 @@ impl WebhooksBuilder {
             ids,
             wake,
             mode,
-            lane,
+            publisher,
             dispatcher,
-            registry: Registry::new(),
             max_body: self.max_body.unwrap_or(NewEvent::MAX_BODY),
             notices_to: self.notices_to,
         }))

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
-use webhook_core::{Clock, Dispatcher, FastLane, Ids, Signer, Store, TenantId, Transport, Wake};
+use webhook_core::{
+    Clock, Dispatcher, EventPublisher, Ids, Signer, Store, TenantId, Transport, Wake,
+};
 
-use crate::{mode::Mode, registry::Registry};
+use crate::mode::Mode;
 
 /// What publishing, delivering and looking up have in common: the ports, and what is built on them.
 #[derive(Debug)]
@@ -14,10 +16,8 @@ pub(crate) struct Engine {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) wake: Wake,
     pub(crate) mode: Mode,
-    /// To the dispatcher, where this process also publishes.
-    pub(crate) lane: FastLane,
+    pub(crate) publisher: EventPublisher,
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) registry: Registry,
     pub(crate) max_body: usize,
     /// As whose events notices are published.
     pub(crate) notices_to: Option<TenantId>,

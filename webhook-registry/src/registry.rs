@@ -9,11 +9,10 @@ use webhook_core::{
 
 type Tenants = BTreeMap<TenantId, Arc<Snapshot>>;
 
-/// Endpoints by tenant, as immutable snapshots: readers take the present one and never wait, not
-/// even while somebody registers.
+/// Endpoints in memory, by tenant, for programs that send within a call and keep no store.
 ///
-/// In [`Webhooks`](crate::Webhooks) it holds what the store says. By itself it is a list of
-/// endpoints in memory, for programs that send within a call and keep no store:
+/// The endpoints of a tenant are an immutable snapshot: readers take the current one and never wait,
+/// even during an edit.
 ///
 /// ```
 /// use webhook_registry::{Endpoint, EndpointId, Registry, TenantId};
@@ -28,28 +27,13 @@ type Tenants = BTreeMap<TenantId, Arc<Snapshot>>;
 /// assert_eq!(registry.unregister(&tenant, &"invoice.paid".parse()?, &"https://billing.example/hooks".parse()?), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
-pub struct Registry {
-    tenants: ArcSwap<Tenants>,
-    max_tenants: usize,
-    max_endpoints: usize,
-}
+#[derive(Debug, Default)]
+pub struct Registry(ArcSwap<Tenants>);
 
 impl Registry {
-    /// Tenants whose endpoints [`Webhooks`](crate::Webhooks) keeps in memory; the rest are read
-    /// again when they publish.
-    pub const MAX_TENANTS: usize = 10_000;
-
-    /// Endpoints it keeps in memory, of all tenants together; a tenant that has more is kept alone.
-    pub const MAX_ENDPOINTS: usize = 100_000;
-
-    /// An empty registry.
+    /// Creates an empty registry.
     pub fn new() -> Self {
-        Self {
-            tenants: ArcSwap::default(),
-            max_tenants: Self::MAX_TENANTS,
-            max_endpoints: Self::MAX_ENDPOINTS,
-        }
+        Self::default()
     }
 
     /// Adds an endpoint, or replaces the one with its id.
@@ -100,44 +84,7 @@ impl Registry {
 
     /// The tenant's endpoints as they are now, if any are held.
     pub fn snapshot(&self, tenant: &TenantId) -> Option<Arc<Snapshot>> {
-        self.tenants.load().get(tenant).cloned()
-    }
-
-    /// Holds what a store says, unless something newer is held already. Answers what is held now.
-    pub(crate) fn hold(&self, snapshot: Snapshot) -> Arc<Snapshot> {
-        let snapshot = Arc::new(snapshot);
-        self.tenants.rcu(|tenants| {
-            let mut tenants = Tenants::clone(tenants);
-            let newer = tenants
-                .get(snapshot.tenant())
-                .is_some_and(|held| held.version() > snapshot.version());
-            if !newer {
-                tenants.remove(snapshot.tenant());
-                self.make_room(&mut tenants, &snapshot);
-                tenants.insert(snapshot.tenant().clone(), snapshot.clone());
-            }
-            tenants
-        });
-        self.snapshot(snapshot.tenant()).unwrap_or(snapshot)
-    }
-
-    /// Lets go of a tenant's endpoints: the store is asked at the next publish.
-    pub(crate) fn forget(&self, tenant: &TenantId) {
-        self.tenants.rcu(|tenants| {
-            let mut tenants = Tenants::clone(tenants);
-            tenants.remove(tenant);
-            tenants
-        });
-    }
-
-    /// Drops other tenants while there are too many: whoever publishes next reads anew.
-    fn make_room(&self, tenants: &mut Tenants, newcomer: &Snapshot) {
-        let count = |snapshot: &Arc<Snapshot>| snapshot.endpoints().len();
-        let mut endpoints = newcomer.endpoints().len() + tenants.values().map(count).sum::<usize>();
-        while tenants.len() >= self.max_tenants || endpoints > self.max_endpoints {
-            let Some((_, dropped)) = tenants.pop_first() else { return };
-            endpoints -= dropped.endpoints().len();
-        }
+        self.0.load().get(tenant).cloned()
     }
 
     fn edit(
@@ -145,7 +92,7 @@ impl Registry {
         tenant: &TenantId,
         mut change: impl FnMut(&[Arc<Endpoint>]) -> Vec<Arc<Endpoint>>,
     ) {
-        self.tenants.rcu(|tenants| {
+        self.0.rcu(|tenants| {
             let mut tenants = Tenants::clone(tenants);
             let (version, endpoints) = match tenants.get(tenant) {
                 Some(held) => (held.version().next(), change(held.endpoints())),
@@ -157,12 +104,6 @@ impl Registry {
             );
             tenants
         });
-    }
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -220,45 +161,6 @@ mod tests {
         registry.register(endpoint(1, "https://a.example/", &["a"]));
         registry.register(endpoint(1, "https://a.example/", &["b"]));
         assert_eq!((wanting(&registry, "a"), wanting(&registry, "b")), (vec![], vec![1]));
-    }
-
-    #[test]
-    fn an_older_snapshot_never_replaces_a_newer_one() {
-        let registry = Registry::new();
-        let at = |version| Snapshot::new(TenantId::default(), TenantVersion::from_u64(version), []);
-        registry.hold(at(2));
-        assert_eq!(registry.hold(at(1)).version(), TenantVersion::from_u64(2));
-        assert_eq!(registry.hold(at(3)).version(), TenantVersion::from_u64(3));
-    }
-
-    #[test]
-    fn memory_is_bounded_by_letting_go_of_tenants() {
-        let registry = Registry { max_tenants: 3, ..Registry::new() };
-        for number in 0..10 {
-            let tenant: TenantId = format!("t{number}").parse().unwrap();
-            registry.hold(Snapshot::new(tenant, TenantVersion::default(), []));
-        }
-        assert_eq!(registry.tenants.load().len(), 3);
-        assert!(registry.snapshot(&"t9".parse().unwrap()).is_some());
-    }
-
-    #[test]
-    fn tenants_with_many_endpoints_take_the_room_of_many_tenants() {
-        let registry = Registry { max_endpoints: 5, ..Registry::new() };
-        for (tenant, endpoints) in [("a", 2), ("b", 3), ("c", 2), ("d", 9), ("e", 1)] {
-            let tenant: TenantId = tenant.parse().unwrap();
-            let endpoints =
-                (0..endpoints).map(|n| Arc::new(endpoint(n, "https://a.example/", &["a"])));
-            registry.hold(Snapshot::new(tenant, TenantVersion::default(), endpoints));
-            let held = registry.tenants.load();
-            let count: usize = held.values().map(|snapshot| snapshot.endpoints().len()).sum();
-            assert!(count <= 5 || held.len() == 1, "{count} endpoints of {} tenants", held.len());
-        }
-        assert_eq!(
-            registry.tenants.load().len(),
-            1,
-            "the last one, without the one that was too large"
-        );
     }
 
     #[test]

@@ -228,7 +228,7 @@ pub(crate) async fn register(
     let endpoint = new.read(id, engine.clock.now(), generated)?;
     accepts(engine, &endpoint)?;
     add(engine, &endpoint).await?;
-    engine.registry.forget(&endpoint.tenant);
+    engine.publisher.forget(&endpoint.tenant);
     let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());
     Ok(Registered { endpoint, secret })
 }

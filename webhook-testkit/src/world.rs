@@ -17,8 +17,8 @@ use std::{
 
 use webhook_core::{
     Backlog, Clock, DeliveryStore, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
-    EndpointState, EndpointStore, EventId, FastLane, NewEvent, Ports, Report, RetryPolicy, Secret,
-    Signer as _, Signing,
+    EndpointState, EndpointStore, EventId, EventPublisher, NewEvent, Ports, Report, RetryPolicy,
+    Secret, Signer as _, Signing,
 };
 
 use crate::{
@@ -65,8 +65,8 @@ pub struct World {
     /// The store, under the eyes of the witness.
     observed: Arc<Observed>,
     run: Mutex<Run>,
-    /// To the dispatcher of that run: this process publishes, and works.
-    lane: Mutex<FastLane>,
+    /// Publisher of the process whose dispatcher is `run`.
+    publisher: Mutex<EventPublisher>,
 }
 
 type Run = Pin<Box<dyn Future<Output = Report> + Send>>;
@@ -93,10 +93,10 @@ impl World {
             Arc::new(signer.clone()),
             Arc::new(clock.clone()),
         );
-        let (run, lane) = start(ports, wake.clone());
-        let (run, lane) = (Mutex::new(run), Mutex::new(lane));
+        let (run, publisher) = start(ports, wake.clone());
+        let (run, publisher) = (Mutex::new(run), Mutex::new(publisher));
         let ids = SequenceIds::new();
-        Self { clock, store, transport, signer, ids, wake, witness, observed, run, lane }
+        Self { clock, store, transport, signer, ids, wake, witness, observed, run, publisher }
     }
 
     /// A world with one endpoint at `url` that wants what `filter` matches, with the default retry
@@ -140,11 +140,10 @@ impl World {
     pub async fn publish(&self, event: NewEvent) -> EventId {
         let event = event.into_event(|| self.ids.event(), self.clock.now());
         let id = event.id;
-        let snapshot = self.store.snapshot(&event.tenant).await.expect("a store in memory");
-        let mut reservation = self.lane().reserve();
-        let item = reservation.route(event, Some(&snapshot));
-        let answers = self.store.enqueue(vec![item]).await.expect("a store in memory");
-        let _ = reservation.settle(&answers);
+        let publisher = self.publisher().clone();
+        // Tests may edit the store without this world.
+        publisher.forget(&event.tenant);
+        publisher.publish(&[event]).await.expect("a store in memory");
         id
     }
 
@@ -245,9 +244,9 @@ impl World {
             Arc::new(self.signer.clone()),
             Arc::new(self.clock.clone()),
         );
-        let (run, lane) = start(ports, self.wake.clone());
+        let (run, publisher) = start(ports, self.wake.clone());
         *self.run() = run;
-        *self.lane() = lane;
+        *self.publisher() = publisher;
     }
 
     /// What is left to do.
@@ -265,8 +264,8 @@ impl World {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lane(&self) -> MutexGuard<'_, FastLane> {
-        self.lane.lock().unwrap_or_else(PoisonError::into_inner)
+    fn publisher(&self) -> MutexGuard<'_, EventPublisher> {
+        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -296,11 +295,11 @@ impl Wake for News {
 }
 
 #[expect(clippy::expect_used, reason = "the settings are constants")]
-fn start(ports: Ports, wake: webhook_core::Wake) -> (Run, FastLane) {
+fn start(ports: Ports, wake: webhook_core::Wake) -> (Run, EventPublisher) {
     let config = DispatcherConfig::new().poll(NEVER);
     let dispatcher = Dispatcher::new(ports, config).expect("settings that fit").with_wake(wake);
-    let lane = dispatcher.fast_lane();
-    (Box::pin(async move { dispatcher.run(pending()).await }), lane)
+    let publisher = dispatcher.publisher();
+    (Box::pin(async move { dispatcher.run(pending()).await }), publisher)
 }
 
 const fn is_work(left: &Backlog) -> bool {

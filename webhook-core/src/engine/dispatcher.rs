@@ -16,7 +16,7 @@ use std::{future::Future, sync::Arc};
 pub use config::{DispatcherConfig, InvalidDispatcherConfig};
 
 use crate::{
-    engine::{exchanger::Wire, fast_path::FastLane, wake::Wake},
+    engine::{exchanger::Wire, fast_path::FastLane, publish::EventPublisher, wake::Wake},
     port::{Clock, Signer, Store, Transport},
 };
 
@@ -84,16 +84,17 @@ impl Dispatcher {
         self
     }
 
-    /// Where the publishers of this process hand over what they have stored.
-    pub fn fast_lane(&self) -> FastLane {
-        self.lane.clone()
+    /// Creates a publisher whose deliveries this dispatcher sends from memory while it runs, as far as
+    /// slots are free.
+    pub fn publisher(&self) -> EventPublisher {
+        EventPublisher::with_fast_path(self.store.clone(), self.wake.clone(), self.lane.clone())
     }
 
     /// Works until `shutdown` completes, then drains: claims nothing more, lets attempts in flight
     /// end and records them, gives back what was not started.
     ///
-    /// One run at a time has the [`fast_lane`](Self::fast_lane), and its limits are its own: run one
-    /// for each process.
+    /// Run one dispatcher for each process: its limits are its own, and only one run at a time serves
+    /// its [publishers](Self::publisher).
     ///
     /// Dropping the future is safe at any point, and rude: attempts in flight are recorded as
     /// unknown when their leases have ended.

@@ -24,32 +24,17 @@ use crate::{
     port::store::deliveries::{Claim, Enqueue, Enqueued, FanOut, NewDelivery},
 };
 
-/// Where publishers hand over what they have stored to a dispatcher of the same process.
+/// Way from the publishers of a process to its dispatcher.
 ///
-/// Open while the dispatcher runs, until it is told to stop. Clones are the same lane; the default one
+/// Open while the dispatcher runs, until it is told to stop. Clones are the same way; the default one
 /// is never open.
-///
-/// ```no_run
-/// # async fn publish(dispatcher: &webhook_core::Dispatcher, store: &dyn webhook_core::Store,
-/// #     event: webhook_core::Event, snapshot: &webhook_core::Snapshot,
-/// # ) -> Result<(), webhook_core::StoreError> {
-/// let lane = dispatcher.fast_lane();
-/// // For each batch of events:
-/// let mut reservation = lane.reserve();
-/// let batch = vec![reservation.route(event, Some(snapshot))];
-/// let answers = store.enqueue(batch).await?;
-/// let settled = reservation.settle(&answers);
-/// // Wake the dispatchers if `settled.left_waiting`, give `settled.unsent` back to the store.
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone, Debug, Default)]
-pub struct FastLane(Arc<Mutex<Option<Arc<Bay>>>>);
+pub(super) struct FastLane(Arc<Mutex<Option<Arc<Bay>>>>);
 
 impl FastLane {
     /// Begins a batch. Best called when there is nothing left to wait for but the store's commit: the
     /// leases are reckoned from here.
-    pub fn reserve(&self) -> Reservation {
+    pub(super) fn reserve(&self) -> Reservation {
         let bay = self.door().clone();
         let asked_at = bay.as_ref().map(|bay| bay.clock.monotonic()).unwrap_or_default();
         Reservation { bay, asked_at, ahead: None, events: Vec::new() }
@@ -73,7 +58,7 @@ impl FastLane {
 /// Slots taken for a batch of events that is being stored. Dropped, it gives them back.
 #[derive(Debug)]
 #[must_use = "the slots are given back when it is dropped"]
-pub struct Reservation {
+pub(super) struct Reservation {
     bay: Option<Arc<Bay>>,
     asked_at: Duration,
     /// The endpoint that a slot was taken for ahead of the event.
@@ -94,13 +79,12 @@ struct Reserved {
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Settled {
+pub(super) struct Settled {
     /// Whether something was stored that a dispatcher has to look for.
-    pub left_waiting: bool,
+    pub(super) left_waiting: bool,
     /// Leases that nobody is going to use, since the dispatcher has ended meanwhile: best given back
     /// to the store.
-    pub unsent: Vec<Lease>,
+    pub(super) unsent: Vec<Lease>,
 }
 
 impl Reservation {
@@ -108,7 +92,7 @@ impl Reservation {
     /// slots come free so fast that it takes but a moment, it waits for one: at most 250 ms, and no time
     /// for an endpoint that is known to be slow. Done for the first event of each batch, publishers that are faster than
     /// what is sent slow down to its pace, instead of storing what has to be claimed.
-    pub async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
+    pub(super) async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
         let Some(bay) = self.bay.clone().filter(|bay| bay.clock.passes_by_itself()) else { return };
         let until = self.asked_at.saturating_add(PATIENCE);
         let mut again = false;
@@ -124,7 +108,7 @@ impl Reservation {
 
     /// The event as a store takes it, the next one of the batch: routed by `snapshot`, its deliveries
     /// leased as far as there are slots; to be routed later, when there is none.
-    pub fn route(&mut self, event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
+    pub(super) fn route(&mut self, event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
         let mut reserved = Reserved::default();
         let item = match snapshot {
             None => Enqueue::unrouted(event),
@@ -189,7 +173,7 @@ impl Reservation {
     ///
     /// Only for a store that has answered: of a batch that may be stored or not, nothing is sent from
     /// memory, and dropping the reservation is all there is to do.
-    pub fn settle(mut self, answers: &[Enqueued]) -> Settled {
+    pub(super) fn settle(mut self, answers: &[Enqueued]) -> Settled {
         let mut settled = Settled::default();
         self.give_back_ahead();
         let events = std::mem::take(&mut self.events);

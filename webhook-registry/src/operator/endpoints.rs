@@ -59,7 +59,7 @@ impl<'a> Operator<'a> {
     pub(super) async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         let id = endpoint.id;
         let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
-        self.engine.registry.forget(&endpoint.tenant);
+        self.engine.publisher.forget(&endpoint.tenant);
         self.engine.wake.wake();
         match updated {
             Updated::Done(revision) => Ok(endpoint.with_revision(revision)),
@@ -150,7 +150,7 @@ impl<'a> Operator<'a> {
     pub async fn remove_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
         let endpoint = self.endpoint(id).await?;
         let removed = self.engine.store.remove_endpoint(&endpoint.tenant, id).await?;
-        self.engine.registry.forget(&endpoint.tenant);
+        self.engine.publisher.forget(&endpoint.tenant);
         if removed { Ok(()) } else { Err(EndpointError::NotFound(id)) }
     }
 }

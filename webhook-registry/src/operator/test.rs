@@ -1,14 +1,7 @@
-use webhook_core::{
-    DeliveryId, EndpointId, Enqueue, Enqueued, EventId, FanOut, NewDelivery, NewEvent, StoreError,
-    StoreErrorKind, Trigger,
-};
+use webhook_core::{DeliveryId, EndpointId, Enqueued, EventId, NewDelivery, NewEvent, Trigger};
 
 use super::Operator;
 use crate::error::{EndpointError, PublishError, TestError};
-
-/// How often the same event is handed over again when the answer to a commit was lost: its id makes
-/// that safe.
-const MAX_TRIES: usize = 3;
 
 /// The type of a test, unless another is asked for.
 const TYPE: &str = "webhook.test";
@@ -49,9 +42,8 @@ impl Operator<'_> {
         let new_id = || EventId::from_uuid(self.engine.ids.next_id());
         let event = event.tenant(found.tenant).into_event(new_id, self.engine.clock.now());
         let delivery = DeliveryId::new(event.id, endpoint);
-        let directly = FanOut::directly(NewDelivery::pending(endpoint).with_cause(Trigger::Test));
-        let answer = self.enqueue(Enqueue::routed(event, directly)).await;
-        self.engine.wake.wake();
+        let direct = NewDelivery::pending(endpoint).with_cause(Trigger::Test);
+        let answer = self.engine.publisher.publish_directly(event, direct).await;
         match answer.map_err(PublishError::from)? {
             Enqueued::EndpointGone => Err(EndpointError::NotFound(endpoint).into()),
             Enqueued::Conflict(first) => {
@@ -60,18 +52,6 @@ impl Operator<'_> {
             }
             // A duplicate is our own, stored by an earlier try whose answer was lost.
             _ => Ok(delivery),
-        }
-    }
-
-    async fn enqueue(&self, item: Enqueue) -> Result<Enqueued, StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.engine.store.enqueue(vec![item.clone()]).await {
-                Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
-                    tries += 1;
-                }
-                answer => return Ok(answer?.pop().unwrap_or(Enqueued::Later)),
-            }
         }
     }
 }

@@ -151,6 +151,14 @@ impl<S> FaultyStore<S> {
     }
 }
 
+impl<S: DeliveryStore> FaultyStore<S> {
+    /// Stores an event without deliveries, as a transaction of another program does.
+    pub(crate) async fn insert_unrouted(&self, event: Event) -> Result<Enqueued, StoreError> {
+        let answers = self.enqueue(vec![Enqueue::unrouted(event)]).await?;
+        Ok(answers.into_iter().next().unwrap_or(Enqueued::Later))
+    }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {

@@ -61,7 +61,11 @@ pub(super) enum What {
     CutOff {
         until: Duration,
     },
+    /// A publisher begins to publish events.
+    PublishBegun,
     CallBegun(StoreCall),
+    /// A store call has returned an answer.
+    CallAnswered(StoreCall),
     /// A store call has failed, or seems to.
     CallFailed(StoreCall),
     Effect(Effect),
@@ -148,7 +152,11 @@ impl Happening {
             },
             What::SendStarted(start) => is(&start.delivery),
             What::Accepted { stored, .. } => *stored == delivery.event,
-            What::CallBegun(_) | What::CallFailed(_) | What::SendEnded { .. } => false,
+            What::PublishBegun
+            | What::CallBegun(_)
+            | What::CallAnswered(_)
+            | What::CallFailed(_)
+            | What::SendEnded { .. } => false,
             _ => true,
         }
     }
@@ -170,7 +178,9 @@ impl Happening {
                 send.hash(hasher);
                 std::mem::discriminant(came).hash(hasher);
             }
-            What::CallBegun(call) | What::CallFailed(call) => (*call as u8).hash(hasher),
+            What::CallBegun(call) | What::CallAnswered(call) | What::CallFailed(call) => {
+                (*call as u8).hash(hasher);
+            }
             What::Accepted { published, stored } => (published, stored).hash(hasher),
             What::Refused(event) | What::RolledBack(event) => event.hash(hasher),
             What::Stalled { until } | What::CutOff { until } => until.hash(hasher),

@@ -36,7 +36,7 @@ impl Process {
         let wake = Wake::default();
         let dispatcher = Dispatcher::new(ports, config).ok()?.with_wake(wake.clone());
         let publishing =
-            Publishing::new(scene.clone(), pid, store, clock, dispatcher.fast_lane(), wake);
+            Publishing::new(scene.clone(), pid, store, clock, dispatcher.publisher(), wake);
         let stop = Arc::new(Notify::new());
         scene.keep_stop(pid, Arc::clone(&stop));
         let process = Self { scene: scene.clone(), pid };

@@ -1,11 +1,8 @@
 //! Publishers: with the engine's own transaction or somebody else's, with keys, in batches.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use webhook_core::{
-    Clock, DeliveryStore, EndpointStore, Enqueue, Enqueued, Event, EventId, FastLane, NewEvent,
-    Snapshot, StoreError, TenantId, Wake,
-};
+use webhook_core::{Clock, Enqueued, Event, EventId, EventPublisher, NewEvent, StoreError, Wake};
 
 use super::{
     clock::SkewedClock,
@@ -24,13 +21,11 @@ pub(super) struct Publishing {
     pid: Pid,
     store: Arc<FaultyStore<Observed>>,
     clock: SkewedClock,
-    lane: FastLane,
+    publisher: EventPublisher,
     wake: Wake,
     stream: Stream,
     /// Events made so far.
     made: u64,
-    /// What it knows of the tenants' endpoints, which may be old.
-    snapshots: BTreeMap<TenantId, Snapshot>,
 }
 
 impl Publishing {
@@ -39,12 +34,11 @@ impl Publishing {
         pid: Pid,
         store: Arc<FaultyStore<Observed>>,
         clock: SkewedClock,
-        lane: FastLane,
+        publisher: EventPublisher,
         wake: Wake,
     ) -> Self {
         let stream = scene.stream("publisher", pid.worker);
-        let snapshots = BTreeMap::new();
-        Self { scene, pid, store, clock, lane, wake, stream, made: 0, snapshots }
+        Self { scene, pid, store, clock, publisher, wake, stream, made: 0 }
     }
 
     /// Publishes at the times that are set for this worker, until faults are over. While it is not
@@ -120,36 +114,14 @@ impl Publishing {
     }
 
     async fn publish(&mut self, events: &[Event]) -> Result<Vec<Enqueued>, StoreError> {
+        // As after an edit in this process.
         if self.stream.once_in(3) {
-            self.snapshots.clear();
+            events.iter().for_each(|event| self.publisher.forget(&event.tenant));
         }
-        for event in events {
-            if !self.snapshots.contains_key(&event.tenant) {
-                let snapshot = self.store.snapshot(&event.tenant).await?;
-                self.snapshots.insert(event.tenant.clone(), snapshot);
-            }
-        }
-        let mut reservation = self.lane.reserve();
-        let mut batch = Vec::new();
-        for event in events {
-            let known =
-                if self.stream.once_in(8) { None } else { self.snapshots.get(&event.tenant) };
-            batch.push(reservation.route(event.clone(), known));
-        }
-        let answers = self.store.enqueue(batch).await?;
-        if answers.contains(&Enqueued::Later) {
-            self.snapshots.clear();
-        }
-        let settled = reservation.settle(&answers);
-        if settled.left_waiting {
-            self.wake.wake();
-            if self.stream.once_in(2) {
-                self.scene.hint_others(self.pid.worker);
-            }
-        }
-        if !settled.unsent.is_empty() {
-            // Should that fail, the leases run out.
-            let _ = self.store.release(settled.unsent).await;
+        self.scene.tell(Actor::Worker(self.pid), What::PublishBegun);
+        let answers = self.publisher.publish(events).await?;
+        if self.stream.once_in(2) {
+            self.scene.hint_others(self.pid.worker);
         }
         Ok(answers)
     }
@@ -163,8 +135,8 @@ impl Publishing {
         if self.scene.strikes(FaultKind::Rollback, self.pid.worker, 3) {
             return self.scene.tell(Actor::Worker(self.pid), What::RolledBack(id));
         }
-        if let Ok(answers) = self.store.enqueue(vec![Enqueue::unrouted(event.clone())]).await {
-            self.tell(&[event], &answers);
+        if let Ok(answer) = self.store.insert_unrouted(event.clone()).await {
+            self.tell(&[event], &[answer]);
             self.wake.wake();
         }
     }

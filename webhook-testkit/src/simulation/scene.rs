@@ -260,6 +260,7 @@ impl Director for Calls {
             }
         };
         let (fails, loses) = (matches!(fault, Fault::Before(_)), matches!(fault, Fault::After(_)));
+        let answers = !fails && !loses;
         Ordeal {
             before: async move {
                 pause(&first.yard, before).await;
@@ -270,6 +271,9 @@ impl Director for Calls {
             after: async move {
                 pause(&then.yard, after).await;
                 failed(&then, loses);
+                if answers {
+                    then.tell(by, What::CallAnswered(call));
+                }
             }
             .boxed(),
         }

@@ -1,0 +1,229 @@
+//! Durable publishing: routes events, stores them with their deliveries, and passes the deliveries
+//! that this process can send itself to its dispatcher.
+
+mod snapshot_cache;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    engine::{
+        fast_path::{FastLane, Reservation},
+        wake::Wake,
+    },
+    model::{delivery::Lease, event::Event, id::TenantId, routing::Snapshot},
+    port::{
+        Store, StoreError, StoreErrorKind,
+        store::deliveries::{Enqueue, Enqueued, FanOut, NewDelivery},
+    },
+};
+use snapshot_cache::SnapshotCache;
+
+/// Number of times that a batch is stored while the answer to its commit is lost. The ids of the
+/// events make a repeat safe.
+const MAX_ENQUEUE_TRIES: usize = 3;
+
+/// Stores events with their deliveries, and routes them by cached snapshots of their tenants.
+///
+/// [`Dispatcher::publisher`](crate::Dispatcher::publisher) creates a publisher whose deliveries are
+/// sent from memory by that dispatcher as far as it has free slots. Other deliveries are stored as
+/// pending and claimed by any worker.
+///
+/// Clones share their snapshots. Dropping a call is safe: the slots are released, and if the events
+/// were stored, a worker claims their deliveries after the leases have expired.
+///
+/// ```no_run
+/// # async fn publish(dispatcher: &webhook_core::Dispatcher, event: webhook_core::Event,
+/// # ) -> Result<(), webhook_core::StoreError> {
+/// let publisher = dispatcher.publisher();
+/// let answers = publisher.publish(&[event]).await?;
+/// assert_eq!(answers.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct EventPublisher {
+    store: Arc<dyn Store>,
+    snapshots: Arc<SnapshotCache>,
+    fast_path: FastLane,
+    wake: Wake,
+}
+
+impl EventPublisher {
+    /// Creates a publisher for a process that does not deliver. It wakes the dispatchers that share
+    /// `wake`.
+    pub fn new(store: Arc<dyn Store>, wake: Wake) -> Self {
+        Self::with_fast_path(store, wake, FastLane::default())
+    }
+
+    pub(super) fn with_fast_path(store: Arc<dyn Store>, wake: Wake, fast_path: FastLane) -> Self {
+        Self { store, snapshots: Arc::default(), fast_path, wake }
+    }
+
+    /// Stores `events` in one transaction, each with a delivery for every endpoint of its tenant
+    /// that wants it. Returns an answer for each event, in order.
+    ///
+    /// If all slots of an endpoint are in use and are released quickly, the call waits for one, at
+    /// most 250 ms. If the answer to the commit is lost, the batch is stored again; an event whose
+    /// earlier storing is found then counts as [`Later`](Enqueued::Later).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] from the store. After [`Unknown`](StoreErrorKind::Unknown) the events may be
+    /// stored; publishing the same events again is safe.
+    pub async fn publish(&self, events: &[Event]) -> Result<Vec<Enqueued>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let snapshots = self.snapshots_of(events).await?;
+        let snapshot = |event: &Event| snapshots.get(&event.tenant).and_then(Option::as_deref);
+        let mut reservation = self.fast_path.reserve();
+        if let Some((event, snapshot)) = events.first().and_then(|it| Some((it, snapshot(it)?))) {
+            reservation.wait_for_slots(event, snapshot).await;
+        }
+        let route = |event: &Event| reservation.route(event.clone(), snapshot(event));
+        let batch = events.iter().map(route).collect();
+        let answers = self.enqueue(batch, reservation).await?;
+        for (event, _) in events.iter().zip(&answers).filter(|(_, it)| **it == Enqueued::Later) {
+            self.snapshots.forget(&event.tenant);
+        }
+        Ok(answers)
+    }
+
+    /// Stores `event` with this delivery alone, regardless of the filters of its tenant's endpoints.
+    /// Returns [`EndpointGone`](Enqueued::EndpointGone), and stores nothing, if the endpoint was
+    /// removed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] as from [`publish`](Self::publish).
+    pub async fn publish_directly(
+        &self,
+        event: Event,
+        delivery: NewDelivery,
+    ) -> Result<Enqueued, StoreError> {
+        let batch = vec![Enqueue::routed(event, FanOut::directly(delivery))];
+        let answers = match self.store.enqueue(batch.clone()).await {
+            Err(error) if error.kind() == StoreErrorKind::Unknown => {
+                self.enqueue_again(batch).await?
+            }
+            answers => {
+                self.wake.wake();
+                answers?
+            }
+        };
+        Ok(answers.into_iter().next().unwrap_or(Enqueued::Later))
+    }
+
+    /// Forgets the cached endpoints of a tenant, so that the next publish reads them again.
+    ///
+    /// Saves a publish the detour over a dispatcher after an edit in this process. Edits elsewhere are
+    /// noticed by the store.
+    pub fn forget(&self, tenant: &TenantId) {
+        self.snapshots.forget(tenant);
+    }
+
+    /// Stores a batch. Deliveries are sent from memory only after the store has confirmed them.
+    async fn enqueue(
+        &self,
+        batch: Vec<Enqueue>,
+        reservation: Reservation,
+    ) -> Result<Vec<Enqueued>, StoreError> {
+        match self.store.enqueue(batch.clone()).await {
+            Ok(answers) => {
+                let settled = reservation.settle(&answers);
+                if settled.left_waiting {
+                    self.wake.wake();
+                }
+                self.release(settled.unsent).await;
+                Ok(answers)
+            }
+            Err(error) if error.kind() == StoreErrorKind::Unknown => {
+                drop(reservation);
+                self.enqueue_again(batch).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a batch again after a lost answer. It takes no leases: if the first commit took effect,
+    /// its leases expire, and no process would use new ones.
+    async fn enqueue_again(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let batch: Vec<_> = batch.into_iter().map(Enqueue::without_leases).collect();
+        let mut tries = 1;
+        loop {
+            tries += 1;
+            match self.store.enqueue(batch.clone()).await {
+                Err(error)
+                    if error.kind() == StoreErrorKind::Unknown && tries < MAX_ENQUEUE_TRIES => {}
+                answers => {
+                    let answers = answers?;
+                    self.wake.wake();
+                    return Ok(batch.iter().zip(answers).map(repeated).collect());
+                }
+            }
+        }
+    }
+
+    /// Releases leases that a stopped dispatcher left unused. If that fails, they expire.
+    async fn release(&self, unsent: Vec<Lease>) {
+        if unsent.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.release(unsent).await {
+            tracing::warn!(
+                %error,
+                cause = error.cause(),
+                "failed to release unstarted deliveries; they become due when their leases expire"
+            );
+        }
+    }
+
+    /// Endpoints of the events' tenants; `None` for a tenant whose endpoints cannot be read.
+    async fn snapshots_of(
+        &self,
+        events: &[Event],
+    ) -> Result<BTreeMap<TenantId, Option<Arc<Snapshot>>>, StoreError> {
+        let mut snapshots = BTreeMap::new();
+        for event in events {
+            if !snapshots.contains_key(&event.tenant) {
+                let snapshot = readable(self.snapshot(&event.tenant).await)?;
+                snapshots.insert(event.tenant.clone(), snapshot);
+            }
+        }
+        Ok(snapshots)
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Arc<Snapshot>, StoreError> {
+        match self.snapshots.get(tenant) {
+            Some(snapshot) => Ok(snapshot),
+            None => Ok(self.snapshots.insert(self.store.snapshot(tenant).await?)),
+        }
+    }
+}
+
+/// Maps a damaged endpoint to `None`: the events of its tenant are stored and routed later, and other
+/// tenants are not affected.
+fn readable(
+    answer: Result<Arc<Snapshot>, StoreError>,
+) -> Result<Option<Arc<Snapshot>>, StoreError> {
+    match answer {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(error) if error.kind().may_concern_one_item() => {
+            tracing::error!(
+                %error,
+                cause = error.cause(),
+                "failed to load endpoints; events are stored and routed later"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Answer to a repeated item. A duplicate of the event itself was stored by an earlier try.
+fn repeated((item, answer): (&Enqueue, Enqueued)) -> Enqueued {
+    match answer {
+        Enqueued::Duplicate(first) if first == item.event.id => Enqueued::Later,
+        answer => answer,
+    }
+}
