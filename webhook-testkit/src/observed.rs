@@ -8,7 +8,8 @@ use webhook_core::{
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
     Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Sign,
-    Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId, Trigger, Updated, Upkeep,
+    Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId, TenantVersion, Trigger, Updated,
+    Upkeep,
 };
 
 /// Who is told. Called right after the effect, before anything else can happen.
@@ -46,6 +47,11 @@ pub(crate) enum Effect {
     /// An endpoint as it is now; no edit, but its health or state may have turned.
     Turned(Endpoint),
     Removed(EndpointId),
+    /// A tenant's endpoints were read at this version.
+    Read {
+        tenant: TenantId,
+        version: TenantVersion,
+    },
     Redelivered {
         delivery: DeliveryId,
         cause: Trigger,
@@ -244,7 +250,9 @@ impl EndpointStore for Observed {
     }
 
     async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.store.snapshot(tenant).await
+        let snapshot = self.store.snapshot(tenant).await?;
+        self.see(Effect::Read { tenant: tenant.clone(), version: snapshot.version() });
+        Ok(snapshot)
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {

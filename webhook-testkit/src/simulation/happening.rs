@@ -7,7 +7,7 @@ use std::{
 };
 
 use webhook_core::{
-    DeliveryId, EndpointId, EventId, Report, Request, Settle, Timestamp, TransportErrorKind,
+    DeliveryId, EndpointId, Event, EventId, Report, Request, Settle, Timestamp, TransportErrorKind,
 };
 
 use crate::{StoreCall, observed::Effect};
@@ -61,8 +61,8 @@ pub(super) enum What {
     CutOff {
         until: Duration,
     },
-    /// A publisher begins to publish events.
-    PublishBegun,
+    /// A publisher begins to publish events, this one first.
+    PublishBegun(Box<Event>),
     CallBegun(StoreCall),
     /// A store call has returned an answer.
     CallAnswered(StoreCall),
@@ -148,11 +148,11 @@ impl Happening {
                     it.id == delivery.endpoint
                 }
                 Effect::Removed(id) => *id == delivery.endpoint,
-                Effect::Notices(_) => false,
+                Effect::Read { .. } | Effect::Notices(_) => false,
             },
             What::SendStarted(start) => is(&start.delivery),
             What::Accepted { stored, .. } => *stored == delivery.event,
-            What::PublishBegun
+            What::PublishBegun(_)
             | What::CallBegun(_)
             | What::CallAnswered(_)
             | What::CallFailed(_)
@@ -181,6 +181,7 @@ impl Happening {
             What::CallBegun(call) | What::CallAnswered(call) | What::CallFailed(call) => {
                 (*call as u8).hash(hasher);
             }
+            What::PublishBegun(event) => event.id.hash(hasher),
             What::Accepted { published, stored } => (published, stored).hash(hasher),
             What::Refused(event) | What::RolledBack(event) => event.hash(hasher),
             What::Stalled { until } | What::CutOff { until } => until.hash(hasher),
@@ -213,6 +214,7 @@ fn hash_effect(effect: &Effect, hasher: &mut impl Hasher) {
         Effect::Redelivered { delivery, .. }
         | Effect::Cancelled { delivery, .. }
         | Effect::Skipped { delivery, .. } => delivery.hash(hasher),
+        Effect::Read { tenant, version } => (tenant.as_str(), version.as_u64()).hash(hasher),
         Effect::Notices(notices) => notices.iter().for_each(|it| it.id.hash(hasher)),
     }
 }
@@ -254,6 +256,7 @@ impl fmt::Display for Happening {
             What::Accepted { published, stored } => {
                 write!(f, "{} accepted as {}", short_event(*published), short_event(*stored))
             }
+            What::PublishBegun(event) => write!(f, "publishes {}", short_event(event.id)),
             What::Refused(event) => write!(f, "{} refused", short_event(*event)),
             What::RolledBack(event) => write!(f, "{} rolled back", short_event(*event)),
             other => write!(f, "{other:?}"),
@@ -315,6 +318,7 @@ fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "cancels {}: {answer:?}", short(*delivery))
         }
         Effect::Skipped { delivery, answer } => write!(f, "skips {}: {answer:?}", short(*delivery)),
+        Effect::Read { tenant, version } => write!(f, "reads {tenant} at version {version:?}"),
         Effect::Notices(notices) => write!(f, "reads {} notices", notices.len()),
     }
 }

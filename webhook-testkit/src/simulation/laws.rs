@@ -13,9 +13,11 @@ mod durable;
 mod ends;
 mod epochs;
 mod fence;
+mod fresh_snapshot;
 mod idempotent;
 mod joined;
 mod limits;
+mod lost_answer;
 mod notices;
 mod one_send;
 mod order;
@@ -25,14 +27,17 @@ mod overlap;
 mod panics;
 mod poison;
 mod rates;
+mod released;
 mod shares;
 mod shutdown;
 mod signatures;
+mod slot_wait;
 mod start_in_time;
 mod states;
 mod success;
 mod takeover;
 mod waits;
+mod woken;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -158,6 +163,11 @@ impl Laws {
             Box::new(shares::Shares),
             Box::new(notices::Notices::default()),
             Box::new(cooling::Cooling::default()),
+            Box::new(slot_wait::SlotWait::default()),
+            Box::new(lost_answer::LostAnswer::default()),
+            Box::new(woken::Woken::default()),
+            Box::new(released::Released::default()),
+            Box::new(fresh_snapshot::FreshSnapshot::default()),
         ];
         Self(laws.into_iter().map(|law| (law, 0)).collect())
     }

@@ -68,6 +68,7 @@ impl Ledger {
             cut_off_until: Duration::ZERO,
             claim_began_at: at,
             enqueue_began_at: at,
+            is_storing: false,
         };
         self.workers.insert(pid, book);
     }
@@ -83,9 +84,14 @@ impl Ledger {
             What::ToldToStop => worker.told_to_stop_at = Some(at),
             What::CallBegun(call) => match call {
                 crate::StoreCall::ClaimDue => worker.claim_began_at = at,
-                crate::StoreCall::Enqueue => worker.enqueue_began_at = at,
+                crate::StoreCall::Enqueue => {
+                    worker.enqueue_began_at = at;
+                    worker.is_storing = true;
+                }
                 _ => {}
             },
+            What::CallAnswered(crate::StoreCall::Enqueue)
+            | What::CallFailed(crate::StoreCall::Enqueue) => worker.is_storing = false,
             _ => {}
         }
     }

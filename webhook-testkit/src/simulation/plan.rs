@@ -125,7 +125,7 @@ fn draw_worker(
     // Many polls take time to simulate, and tell nothing new.
     let least = (span / 1000).max(MINUTE);
     let poll = stream.wait(least, least.max(span / 20));
-    let drain = stream.wait(Duration::from_secs(1), Duration::from_secs(40));
+    let drain = stream.wait(Duration::from_millis(100), Duration::from_secs(40));
     let config = DispatcherConfig::new()
         .concurrency(concurrency)
         .max_timeout(max_timeout)

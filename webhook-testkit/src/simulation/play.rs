@@ -102,7 +102,9 @@ fn strike(scene: &Scene, pid: Pid) {
         let until = scene.now() + stream.wait(Duration::from_secs(1), Duration::from_secs(600));
         scene.yard.stall(pid, until);
         scene.tell(Actor::Worker(pid), What::Stalled { until });
-    } else if scene.is_sending(pid) && scene.strikes(FaultKind::Shutdown, pid.worker, 60) {
+    } else if scene.is_sending(pid) && scene.strikes(FaultKind::Shutdown, pid.worker, 60)
+        || scene.is_storing_slowly(pid) && scene.strikes(FaultKind::Shutdown, pid.worker, 1)
+    {
         scene.tell_to_stop(pid);
     }
 }

@@ -18,6 +18,9 @@ use crate::PlainSigner;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Time for which a process lives on after its dispatcher has ended.
+const AFTER_ITS_WORKER: Duration = Duration::from_secs(20);
+
 /// A process that runs.
 struct Process {
     scene: Scene,
@@ -44,6 +47,8 @@ impl Process {
         scene.yard.spawn(Some(pid), async move {
             let report = dispatcher.run(stop.notified()).await;
             ending.tell(by, What::Stopped(report));
+            // The service lives on for a while, and publishes.
+            ending.yard.sleep(AFTER_ITS_WORKER).await;
             ending.remove(pid);
         });
         scene.yard.spawn(Some(pid), publishing.run());

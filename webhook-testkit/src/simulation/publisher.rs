@@ -58,9 +58,13 @@ impl Publishing {
                 return;
             }
             self.stream = self.scene.stream("publisher", self.pid.worker);
-            match self.stream.below(5) {
+            match self.stream.below(6) {
                 0 => self.publish_joined().await,
-                _ => self.publish_some().await,
+                1 => self.publish_burst().await,
+                _ => {
+                    let count = if self.stream.once_in(4) { self.stream.between(2, 8) } else { 1 };
+                    self.publish_some(count).await;
+                }
             }
         }
     }
@@ -93,9 +97,15 @@ impl Publishing {
         (EventId::from_uuid(id), number)
     }
 
+    /// Events one after the other, so that their endpoints are full in the meantime.
+    async fn publish_burst(&mut self) {
+        for _ in 0..self.stream.between(2, 6) {
+            self.publish_some(1).await;
+        }
+    }
+
     /// Some events in one call.
-    async fn publish_some(&mut self) {
-        let count = if self.stream.once_in(4) { self.stream.between(2, 8) } else { 1 };
+    async fn publish_some(&mut self, count: u64) {
         let events: Vec<_> = (0..count).filter_map(|_| self.new_event()).collect();
         for _ in 0..3 {
             match self.publish(&events).await {
@@ -118,7 +128,10 @@ impl Publishing {
         if self.stream.once_in(3) {
             events.iter().for_each(|event| self.publisher.forget(&event.tenant));
         }
-        self.scene.tell(Actor::Worker(self.pid), What::PublishBegun);
+        if let Some(first) = events.first() {
+            let begun = What::PublishBegun(Box::new(first.clone()));
+            self.scene.tell(Actor::Worker(self.pid), begun);
+        }
         let answers = self.publisher.publish(events).await?;
         if self.stream.once_in(2) {
             self.scene.hint_others(self.pid.worker);

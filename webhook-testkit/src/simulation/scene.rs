@@ -137,6 +137,15 @@ impl Scene {
         self.recorder.ledger(|ledger| ledger.flying.values().any(|(_, of)| *of == pid))
     }
 
+    /// Returns true if new events of this process are being stored and that takes its time.
+    pub(super) fn is_storing_slowly(&self, pid: Pid) -> bool {
+        let now = self.now();
+        self.recorder.ledger(|ledger| {
+            let worker = ledger.workers.get(&pid);
+            worker.is_some_and(|it| it.is_storing && it.enqueue_began_at < now)
+        })
+    }
+
     /// Kills a process, wherever it is.
     pub(super) fn kill(&self, pid: Pid) {
         self.tell(Actor::Worker(pid), What::Crashed);

@@ -15,8 +15,10 @@ pub(in crate::simulation) struct WorkerBook {
     pub(in crate::simulation) stalled_until: Duration,
     pub(in crate::simulation) cut_off_until: Duration,
     /// When the claims, and the enqueues, that are under way began.
-    pub(super) claim_began_at: Duration,
-    pub(super) enqueue_began_at: Duration,
+    pub(in crate::simulation) claim_began_at: Duration,
+    pub(in crate::simulation) enqueue_began_at: Duration,
+    /// True while events are being stored.
+    pub(in crate::simulation) is_storing: bool,
 }
 
 #[derive(Debug)]
