@@ -13,7 +13,7 @@
 //! | `sqlite` | `SeaOrmStore` on SQLite | no |
 //! | `postgres`, `mysql` | `SeaOrmStore` on PostgreSQL, on MySQL or MariaDB | no |
 //! | `sqlx` | `SeaOrmStore::publish_in` for transactions of sqlx, besides those of SeaORM | no |
-//! | `cli` | the command `webhook` | no |
+//! | `receiver` | `Receiver`, a small server for development | no |
 //!
 //! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
 //! [`Ids`] and [`Store`].
@@ -56,9 +56,13 @@ pub use webhook_core::*;
 #[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use webhook_http::{
-    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidVaultKey, IpNet,
-    Nat64Prefix, RingSigner, RingVault, VaultKey, verify, verify_signature,
+    AddressPolicy, BuildError as TransportBuildError, HostPattern, HttpTransport,
+    HttpTransportBuilder, InvalidVaultKey, IpNet, Nat64Prefix, RingSigner, RingVault, VaultKey,
+    verify, verify_signature,
 };
+#[cfg(feature = "receiver")]
+#[doc(no_inline)]
+pub use webhook_http::{Answer, BindError, Received, Receiver};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
 pub use webhook_store_seaorm::{

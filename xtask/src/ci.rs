@@ -142,7 +142,7 @@ fn bench(args: &[&str]) -> Result<Done, Failure> {
     // Beforehand: a build beside a measurement would be measured.
     run(&mut cargo(["build", "--quiet", "--release", "--package", "xtask-bench", "--bins"]))?;
     if matches!(args.first(), Some(&("all" | "start"))) {
-        let command = ["--package", "webhook-registry", "--bin", "webhook", "--features", "cli"];
+        let command = ["--package", "webhook-cli", "--bin", "webhook"];
         run(cargo(["build", "--quiet", "--release"]).args(command))?;
     }
     let what = ["run", "--quiet", "--release", "--package", "xtask-bench", "--"];

@@ -92,6 +92,8 @@ mod tests {
             ("webhook-http", in_tests("webhook-registry")),
             ("webhook-store-seaorm", optional("webhook-http")),
             ("webhook-registry", needs("webhook-http")),
+            ("webhook-cli", needs("webhook-http")),
+            ("webhook-cli", in_tests("webhook-store-seaorm")),
             ("webhook-testkit", needs("webhook-http")),
             ("webhook-registry", needs("webhook-testkit")),
             ("webhook-registry", optional("webhook-testkit")),
@@ -141,6 +143,7 @@ mod tests {
             ("webhook-testkit", needs("hyper")),
             ("webhook-store-seaorm", needs("ring")),
             ("xtask", needs("clap")),
+            ("webhook-registry", optional("jiff")),
         ] {
             let arrow = format!("{package} -> {}", dependency.name);
             assert_eq!(with(package, dependency), [arrow]);

@@ -6,9 +6,6 @@ use super::{
     rules::{BEHIND, Behind, FEATURES, Features},
 };
 
-/// Programs and the feature each of them requires.
-const PROGRAMS: &[(&str, &str, &str)] = &[("webhook-registry", "webhook", "cli")];
-
 pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
     let find = |name: &str| packages.iter().find(|package| package.name == name);
     let mut broken = Vec::new();
@@ -17,9 +14,6 @@ pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
     }
     for rule in BEHIND {
         broken.extend(find(rule.package).map(|package| behind(rule, package)).unwrap_or_default());
-    }
-    for (owner, program, feature) in PROGRAMS {
-        broken.extend(find(owner).and_then(|package| requires(package, program, feature)));
     }
     broken
 }
@@ -62,18 +56,9 @@ fn behind(rule: &Behind, package: &Package) -> Vec<Broken> {
     broken
 }
 
-fn requires(package: &Package, program: &str, feature: &str) -> Option<Broken> {
-    let (_, required) = package.programs.iter().find(|(name, _)| name == program)?;
-    (!required.iter().any(|known| known == feature)).then(|| {
-        let what = format!("the program `{program}` does not require the feature `{feature}`");
-        let place = format!("{}, [[bin]]", package.manifest);
-        Broken::new(what, place, "users of the library pull no crates of the command line")
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{feature, needs, the, workspace};
+    use super::super::sample::{feature, the, workspace};
     use super::*;
 
     /// What the rules say after `change` to one crate.
@@ -117,20 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn crates_of_the_command_line_are_optional() {
-        let said = after("webhook-registry", |registry| registry.dependencies.push(needs("jiff")));
-        assert_eq!(said, ["webhook-registry -> jiff, not optional"]);
-    }
-
-    #[test]
     fn the_signer_leaves_the_transport_behind() {
         let said = after("webhook-http", |http| feature(http, "signer", &["dep:hyper"]));
         assert_eq!(said, ["the feature `signer` switches on hyper"]);
-    }
-
-    #[test]
-    fn the_program_requires_its_feature() {
-        let said = after("webhook-registry", |registry| registry.programs[0].1.clear());
-        assert_eq!(said, ["the program `webhook` does not require the feature `cli`"]);
     }
 }

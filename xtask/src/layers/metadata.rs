@@ -13,8 +13,6 @@ pub(super) struct Package {
     pub(super) dependencies: Vec<Dependency>,
     pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) has_rust_version: bool,
-    /// Programs, and the features each of them requires.
-    pub(super) programs: Vec<(String, Vec<String>)>,
 }
 
 /// What a crate of ours depends on, as its manifest declares it.
@@ -82,21 +80,12 @@ pub(super) fn parse(json: &str) -> Result<Vec<Package>, String> {
 fn package(json: &Value, root: &str) -> Package {
     let manifest = text(json, "manifest_path");
     let features = json.get("features").and_then(Value::as_object).into_iter().flatten();
-    let is_program =
-        |target: &&Value| list(target, "kind").any(|kind| kind.as_str() == Some("bin"));
     Package {
         name: text(json, "name"),
         manifest: manifest.trim_start_matches(root).trim_start_matches(['/', '\\']).to_owned(),
         dependencies: list(json, "dependencies").map(dependency).collect(),
         features: features.map(|(name, entries)| (name.clone(), texts(entries))).collect(),
         has_rust_version: json.get("rust_version").is_some_and(Value::is_string),
-        programs: list(json, "targets")
-            .filter(is_program)
-            .map(|target| {
-                let required = target.get("required-features").map(texts);
-                (text(target, "name"), required.unwrap_or_default())
-            })
-            .collect(),
     }
 }
 
@@ -134,8 +123,7 @@ mod tests {
     fn the_parts_that_rules_ask_for_are_read() {
         let json = r#"{"workspace_root": "/some/where", "packages": [{
             "name": "a", "rust_version": "1.94", "manifest_path": "/some/where/b/a/Cargo.toml",
-            "features": {"cli": ["dep:clap"]},
-            "targets": [{"kind": ["bin"], "name": "tool", "required-features": ["cli"]}, {"kind": ["lib"], "name": "a"}],
+            "features": {"tool": ["dep:clap"]},
             "dependencies": [
                 {"name": "tokio", "kind": null, "req": "^1.54", "optional": false, "features": ["sync"]},
                 {"name": "b", "kind": "dev", "req": "*", "optional": false, "features": []}
@@ -144,7 +132,7 @@ mod tests {
         let package = &packages[0];
         assert!(package.has_rust_version);
         assert_eq!(package.manifest, "b/a/Cargo.toml");
-        assert_eq!(package.programs, [("tool".to_owned(), vec!["cli".to_owned()])]);
+        assert_eq!(package.features["tool"], ["dep:clap"]);
         assert_eq!(package.dependencies[0].features, ["sync"]);
         assert_eq!(package.dependencies[1].kind, Kind::Dev);
         assert!(package.dependencies[0].has_version && !package.dependencies[1].has_version);
@@ -159,10 +147,10 @@ mod tests {
     #[test]
     fn a_feature_switches_on_what_its_features_switch_on() {
         let features = r#"{"packages": [{"name": "a", "features": {
-            "cli": ["dep:clap", "sqlite", "http?/roots"], "sqlite": ["store/sqlite", "cli"], "none": []
+            "tool": ["dep:clap", "sqlite", "http?/roots"], "sqlite": ["store/sqlite", "tool"], "none": []
         }}]}"#;
         let package = &parse(features).unwrap()[0];
-        assert_eq!(package.switched_on("cli"), BTreeSet::from(["clap", "store"]));
+        assert_eq!(package.switched_on("tool"), BTreeSet::from(["clap", "store"]));
         assert_eq!(package.switched_on("none"), BTreeSet::new());
     }
 }

@@ -14,6 +14,7 @@ const CORE: &str = "webhook-core";
 const HTTP: &str = "webhook-http";
 const STORE: &str = "webhook-store-seaorm";
 const REGISTRY: &str = "webhook-registry";
+const CLI: &str = "webhook-cli";
 pub(super) const TESTKIT: &str = "webhook-testkit";
 const FUZZ: &str = "xtask-fuzz";
 const BENCH: &str = "xtask-bench";
@@ -59,8 +60,14 @@ pub(super) const ARROWS: &[Arrows] = &[
     },
 ];
 
-/// Crates in the folder of another one, for no user to see.
+/// Crates in the folder of another one: the command, and tools that are not published.
 pub(super) const INSIDE: &[Arrows] = &[
+    Arrows {
+        package: CLI,
+        ours: &[REGISTRY],
+        optional: &[],
+        why: "the command is a program as users write them: it takes everything from the registry",
+    },
     Arrows {
         package: SERVERS,
         ours: &[],
@@ -173,8 +180,8 @@ pub(super) const OWNED: &[Owned] = &[
         why: "HTTP, TLS and cryptography are known in the transport's crate alone",
     },
     Owned {
-        dependencies: &["clap", "indicatif"],
-        owner: REGISTRY,
+        dependencies: &["clap", "indicatif", "jiff"],
+        owner: CLI,
         free_in_tests: false,
         why: "there is one command line",
     },
@@ -203,9 +210,9 @@ pub(super) const FEATURES: &[Features] = &[
     },
     Features {
         package: REGISTRY,
-        exist: &["cli", "http", "mysql", "postgres", "sqlite", "sqlx"],
+        exist: &["http", "mysql", "postgres", "receiver", "sqlite", "sqlx"],
         default: &["http"],
-        why: "one crate to add sends over HTTP; databases and the command line are asked for",
+        why: "one crate to add sends over HTTP; databases are asked for",
     },
 ];
 
@@ -221,14 +228,8 @@ pub(super) const BEHIND: &[Behind] = &[
     Behind {
         package: REGISTRY,
         dependencies: &[STORE],
-        features: &["cli", "mysql", "postgres", "sqlite"],
+        features: &["mysql", "postgres", "sqlite"],
         why: "no database library enters a build uninvited",
-    },
-    Behind {
-        package: REGISTRY,
-        dependencies: &["clap", "indicatif", "jiff", "tempfile", "tracing-subscriber"],
-        features: &["cli"],
-        why: "users of the library pull no crates of the command line",
     },
     Behind {
         package: HTTP,
@@ -321,9 +322,16 @@ pub(super) const TREES: &[Tree] = &[
     Tree {
         package: REGISTRY,
         flags: &[],
-        never: &[STORE, TESTKIT, "clap", "indicatif", "libsqlite3-sys", "sea-*", "sqlx*"],
+        never: &[STORE, TESTKIT, "libsqlite3-sys", "sea-*", "sqlx*"],
         runtime: true,
-        why: "no database library and no crate of the command line enters a build uninvited",
+        why: "no database library enters a build uninvited",
+    },
+    Tree {
+        package: REGISTRY,
+        flags: &["--all-features"],
+        never: &[CLI, TESTKIT, "clap", "indicatif", "jiff", "tempfile", "tracing-subscriber"],
+        runtime: true,
+        why: "users of the library pull no crates of the command line",
     },
     Tree {
         package: STORE,

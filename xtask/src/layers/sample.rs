@@ -2,7 +2,7 @@
 
 use super::metadata::{Dependency, Kind, Package};
 
-/// The six crates, with no more in them than the rules ask for.
+/// The six crates and the command, with no more in them than the rules ask for.
 pub(super) fn workspace() -> Vec<Package> {
     let mut http = package("webhook-http", &[needs("webhook-core"), optional("hyper")]);
     feature(&mut http, "default", &["signer", "transport", "vault"]);
@@ -16,7 +16,7 @@ pub(super) fn workspace() -> Vec<Package> {
     }
     feature(&mut store, "sqlx", &[]);
 
-    let adapters = [optional("webhook-http"), optional("webhook-store-seaorm"), optional("clap")];
+    let adapters = [optional("webhook-http"), optional("webhook-store-seaorm")];
     let mut registry = package("webhook-registry", &adapters);
     registry.dependencies.push(needs("webhook-core"));
     feature(&mut registry, "default", &["http"]);
@@ -25,8 +25,7 @@ pub(super) fn workspace() -> Vec<Package> {
         feature(&mut registry, database, &["dep:webhook-store-seaorm"]);
     }
     feature(&mut registry, "sqlx", &["webhook-store-seaorm?/sqlx"]);
-    feature(&mut registry, "cli", &["dep:clap", "http", "sqlite", "postgres", "mysql"]);
-    registry.programs.push(("webhook".into(), vec!["cli".into()]));
+    feature(&mut registry, "receiver", &["http", "webhook-http/receiver"]);
 
     let tokio = Dependency { features: vec!["sync".into()], ..needs("tokio") };
     vec![
@@ -34,6 +33,7 @@ pub(super) fn workspace() -> Vec<Package> {
         http,
         store,
         registry,
+        package("webhook-cli", &[needs("webhook-registry"), needs("clap")]),
         package("webhook-testkit", &[needs("webhook-core")]),
         package("xtask", &[needs("serde_json")]),
     ]
@@ -74,6 +74,5 @@ fn package(name: &str, dependencies: &[Dependency]) -> Package {
         dependencies: dependencies.to_vec(),
         features: std::collections::BTreeMap::new(),
         has_rust_version: true,
-        programs: Vec::new(),
     }
 }

@@ -1,5 +1,4 @@
 //! The command `webhook`, run as a program: what it answers, and how it ends.
-#![cfg(feature = "cli")]
 
 mod bad_input;
 mod deliver;

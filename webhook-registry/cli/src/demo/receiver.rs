@@ -7,8 +7,9 @@ use std::{
 };
 
 use http::{HeaderName, StatusCode};
-use webhook_http::{Answer, Received, Receiver, verify};
-use webhook_registry::{Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE};
+use webhook_registry::{
+    Answer, Received, Receiver, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
+};
 
 use super::{
     cast::{Manner, Role},

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use serde::Serialize;
-use webhook_http::{Answer, Received, Receiver, verify};
-use webhook_registry::{Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE};
+use webhook_registry::{
+    Answer, Received, Receiver, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
+};
 
 use self::script::{Reply, Script};
 use crate::{

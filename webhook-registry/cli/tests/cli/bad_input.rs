@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use webhook_store_seaorm::SeaOrmStore;
+use webhook_registry::SeaOrmStore;
 
 use crate::shell::{Ran, SECRET, Shell};
 

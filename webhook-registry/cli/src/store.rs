@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use webhook_http::HttpTransport;
-use webhook_registry::{SeaOrmStore, SeaOrmStoreBuilder, Settings, Webhooks};
-use webhook_store_seaorm::SchemaStatus;
+use webhook_registry::{
+    HttpTransport, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, Settings, Webhooks,
+};
 
 use crate::{args::Options, error::Error};
 

@@ -13,9 +13,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use tempfile::TempDir;
 use tokio::sync::watch;
-use webhook_http::{HttpTransport, Receiver};
 use webhook_registry::{
-    Backlog, DeliveryQuery, EndpointId, NewEndpoint, NewEvent, Report, SeaOrmStore, Webhooks,
+    Backlog, DeliveryQuery, EndpointId, HttpTransport, NewEndpoint, NewEvent, Receiver, Report,
+    SeaOrmStore, Webhooks,
 };
 
 use self::{

@@ -3,12 +3,11 @@
 use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process::ExitCode};
 
 use clap::error::{ContextKind, ErrorKind};
-use webhook_http::{BindError, BuildError as TransportBuildError};
 use webhook_registry::{
-    BuildError, DeliveryId, EndpointError, InvalidEvent, InvalidHeader, InvalidSetting, Mode,
-    PublishError, SendError, SignerError, StoreError, TestError, VaultError, VerifyError,
+    BindError, BuildError, ConnectError, DeliveryId, EndpointError, InvalidEvent, InvalidHeader,
+    InvalidSetting, Mode, PublishError, SendError, SignerError, StoreError, TestError,
+    TransportBuildError, VaultError, VerifyError,
 };
-use webhook_store_seaorm::ConnectError;
 
 use crate::output::harmless;
 

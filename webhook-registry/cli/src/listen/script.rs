@@ -11,7 +11,7 @@ use std::{
 
 use http::StatusCode;
 use serde::{Serialize, Serializer};
-use webhook_http::Answer;
+use webhook_registry::Answer;
 
 /// One answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
