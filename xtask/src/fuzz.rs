@@ -20,10 +20,10 @@ use target::{Found, Target};
 pub(crate) const STEP: Step = Step::new("fuzz", check);
 
 /// The crate of the programs, which is a workspace of its own.
-pub(crate) const MANIFEST: &str = "xtask/fuzz/targets/Cargo.toml";
+pub(crate) const MANIFEST: &str = "xtask/suites/fuzz/targets/Cargo.toml";
 
-const PROGRAMS: &str = "xtask/fuzz/targets/bin";
-const CORPUS: &str = "xtask/fuzz/corpus";
+const PROGRAMS: &str = "xtask/suites/fuzz/targets/bin";
+const CORPUS: &str = "xtask/suites/fuzz/corpus";
 
 /// Programs at a time.
 const AT_A_TIME: usize = 2;

@@ -19,8 +19,9 @@ pub(super) fn of(found: &[Found]) -> String {
     }
     for (name, finding) in found.iter().filter_map(|one| Some((&one.name, one.finding.as_ref()?))) {
         text += &format!("\n{name}: see it again with\n  {finding}\n");
-        text +=
-            &format!("then keep the input in xtask/fuzz/corpus/{name}, under a name of its own\n");
+        text += &format!(
+            "then keep the input in xtask/suites/fuzz/corpus/{name}, under a name of its own\n"
+        );
     }
     text
 }

@@ -105,8 +105,8 @@ fn write_stores(folder: &Path, mutants: &[&Mutant]) -> Result<(), Failure> {
         let file = mutant.file.rsplit_once("memory/").map_or("mod.rs", |(_, file)| file);
         put(&module.join(file), &mutant.apply()?)?;
     }
-    copy(Path::new("xtask/simulate/src"), &folder.join("src"), &|_| true)?;
-    let main = get(Path::new("xtask/simulate/src/main.rs"))?;
+    copy(Path::new("xtask/suites/simulate/src"), &folder.join("src"), &|_| true)?;
+    let main = get(Path::new("xtask/suites/simulate/src/main.rs"))?;
     let modules = (0..mutants.len()).fold(String::new(), |mut text, number| {
         _ = writeln!(text, "mod m{number};");
         text
@@ -178,7 +178,7 @@ impl Copy {
         );
         let name = format!("[package]\nname = \"mutant-{number}\"\n{PACKAGE}[dependencies]\n");
         put(&folder.join("Cargo.toml"), &(name + &testkit))?;
-        copy(Path::new("xtask/simulate/src"), &folder.join("src"), &|_| true)
+        copy(Path::new("xtask/suites/simulate/src"), &folder.join("src"), &|_| true)
     }
 }
 

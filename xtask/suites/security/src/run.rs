@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &[String]) -> ExitCode {
                 .iter()
                 .any(|asked| **asked == id.to_string() || **asked == id.section.to_string())
     };
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../").to_owned() + table::PATH;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../").to_owned() + table::PATH;
     let text = std::fs::read_to_string(&path).expect("the table is there");
     let cases = match table::read(&text, wanted) {
         Ok(cases) => cases,

@@ -1,7 +1,7 @@
 //! Events as lines of JSON.
 
 // The command's own reading: a program has no library to take it from.
-#[path = "../../../webhook-registry/cli/src/ndjson/line.rs"]
+#[path = "../../../../webhook-registry/cli/src/ndjson/line.rs"]
 mod line;
 
 use line::parse;
