@@ -1,17 +1,12 @@
-//! What can be said on the command line. What a word means is checked here, at the door.
+//! The table of all commands.
 
-use std::time::{Duration, SystemTime};
-
-use clap::{Args, Parser, Subcommand};
-use webhook_registry::{
-    InvalidDuration, InvalidSetting, Settings, Timeout, Timestamp, parse_duration,
-};
+use clap::{Parser, Subcommand};
 
 use crate::{
     delivery::DeliveryCommand, demo::DemoArgs, endpoint::EndpointCommand, listen::ListenArgs,
-    migrate::MigrateArgs, notice::NoticeCommand, output::Output, plan::PlanArgs, prune::PruneArgs,
-    publish::PublishArgs, replay::ReplayArgs, run::RunArgs, send::SendArgs, sign::SignArgs,
-    vault::VaultCommand, verify::VerifyArgs,
+    migrate::MigrateArgs, notice::NoticeCommand, options::Options, plan::PlanArgs,
+    prune::PruneArgs, publish::PublishArgs, replay::ReplayArgs, run::RunArgs, send::SendArgs,
+    sign::SignArgs, vault::VaultCommand, verify::VerifyArgs,
 };
 
 /// Deliver events to other people's servers, and keep at it.
@@ -23,57 +18,6 @@ pub(crate) struct Cli {
     pub(crate) options: Options,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What every command understands.
-#[derive(Args)]
-pub(crate) struct Options {
-    /// The database; the tables of a new SQLite file are created on first use
-    #[arg(long, global = true, env = "WEBHOOK_DB", hide_env_values = true)]
-    #[arg(value_name = "URL", default_value = "sqlite://webhooks.db?mode=rwc")]
-    pub(crate) db: String,
-    /// Print one JSON object per line
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Permit plain http and private addresses, for adding endpoints and for sending to them
-    #[arg(long, global = true)]
-    pub(crate) dangerous_allow_private_addresses: bool,
-}
-
-impl Options {
-    /// The settings: what `flags` say, by the variables they stand for, then the environment.
-    pub(crate) fn settings(
-        &self,
-        flags: &[(&str, Option<String>)],
-    ) -> Result<Settings, InvalidSetting> {
-        Settings::from_lookup(|variable| {
-            // It has a default, and may come from the environment itself.
-            if variable == "WEBHOOK_DB" {
-                return Some(self.db.clone().into());
-            }
-            let flag = flags.iter().find(|(name, _)| *name == variable);
-            let value = flag.and_then(|(_, value)| value.clone());
-            value.map_or_else(|| std::env::var_os(variable), |value| Some(value.into()))
-        })
-    }
-
-    /// The same, for another database.
-    pub(crate) const fn with_db(&self, db: String) -> Self {
-        let Self { json, dangerous_allow_private_addresses, .. } = *self;
-        Self { db, json, dangerous_allow_private_addresses }
-    }
-
-    /// How results are shown.
-    pub(crate) const fn output(&self) -> Output {
-        Output { json: self.json }
-    }
-}
-
-impl std::fmt::Debug for Options {
-    /// Not the database: its URL may hold a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("json", &self.json).finish_non_exhaustive()
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -126,41 +70,6 @@ pub(crate) enum Command {
     },
     /// Create the tables, or bring them up to date
     Migrate(MigrateArgs),
-}
-
-/// Reads the deadline of one attempt.
-pub(crate) fn timeout(text: &str) -> Result<Timeout, String> {
-    let duration = parse_duration(text).map_err(|error| error.to_string())?;
-    Timeout::new(duration).map_err(|error| error.to_string())
-}
-
-/// Reads a duration such as `60s`.
-pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
-    parse_duration(text)
-}
-
-/// Reads a point in time such as `2026-11-24T08:00:00Z`, or how long ago it is, such as `2h`.
-pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(ago) = parse_duration(text) {
-        let then = SystemTime::now().checked_sub(ago);
-        return then.map(Timestamp::from).ok_or_else(|| "before all time".to_owned());
-    }
-    let at = text.parse::<jiff::Timestamp>();
-    let at = at
-        .map_err(|_| "expected a time such as 2026-11-24T08:00:00Z, or how long ago, such as 2h")?;
-    Ok(Timestamp::from_unix_millis(at.as_millisecond()))
-}
-
-/// Reads a header such as `Name: value`.
-pub(crate) fn header(line: &str) -> Result<(String, String), String> {
-    let (name, value) = line.split_once(':').ok_or("expected 'Name: value'")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// Reads a note such as `name=value`.
-pub(crate) fn note(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected 'name=value'")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

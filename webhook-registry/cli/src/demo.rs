@@ -3,8 +3,10 @@
 //! Real receivers on real sockets, a database in a file, the same code as in production; only the
 //! waits are short. At the end it checks what it shows.
 
+mod actor;
 mod cast;
 mod check;
+mod ledger;
 mod receiver;
 mod story;
 
@@ -14,18 +16,18 @@ use clap::Args;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use webhook_registry::{
-    Backlog, DeliveryQuery, EndpointId, HttpTransport, NewEndpoint, NewEvent, Receiver, Report,
-    SeaOrmStore, Webhooks,
+    Backlog, DeliveryQuery, HttpTransport, NewEndpoint, NewEvent, Receiver, Report, SeaOrmStore,
+    Webhooks,
 };
 
 use self::{
-    cast::{CAST, EVENTS, Role},
-    receiver::Ledger,
+    actor::Actor,
+    cast::{CAST, EVENTS},
     story::Story,
 };
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     store::connect,
 };
 
@@ -42,13 +44,6 @@ const LIMIT: Duration = Duration::from_secs(13);
 /// Short waits, the same each time.
 const RETRY: &str = "200ms,400ms jitter 0%";
 const TIMEOUT: Duration = Duration::from_millis(500);
-
-/// An actor on stage: a receiver that runs, and the endpoint that stands for it.
-struct Actor {
-    role: &'static Role,
-    endpoint: EndpointId,
-    ledger: Ledger,
-}
 
 pub(crate) async fn run(options: &Options, args: DemoArgs) -> Result<End, Error> {
     let story = Story::begin(options.output());

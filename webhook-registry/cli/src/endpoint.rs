@@ -28,11 +28,12 @@ use self::{
     view::RegisteredView,
 };
 use crate::{
-    args::{Options, duration, header},
     error::{End, Error, text},
+    options::Options,
     output::{Output, View},
     replay::resend,
     store::{open, transport},
+    values::{duration, header},
 };
 
 #[derive(Debug, Subcommand)]

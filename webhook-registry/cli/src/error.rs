@@ -9,7 +9,7 @@ use webhook_registry::{
     TransportBuildError, VaultError, VerifyError,
 };
 
-use crate::output::harmless;
+use crate::escape::harmless;
 
 /// A command that did what it could.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -12,9 +12,10 @@ use webhook_registry::{
 
 use self::script::{Reply, Script};
 use crate::{
-    args::Options,
     error::{End, Error, complain, text},
-    output::{Output, View, harmless},
+    escape::harmless,
+    options::Options,
+    output::{Output, View},
     signals::shutdown,
 };
 

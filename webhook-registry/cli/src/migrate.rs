@@ -7,8 +7,8 @@ use webhook_registry::{
 };
 
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     output::View,
     store::connect,
 };

@@ -20,7 +20,7 @@ use self::line::{NoEvent, parse};
 use crate::{
     error::{End, Error, complain, text},
     output::Output,
-    publish::PublishedView,
+    publish::view::PublishedView,
 };
 
 /// Lines published together.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use webhook_registry::{Notice, NoticeId};
 
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     output::{Row, View},
     store::open,
 };

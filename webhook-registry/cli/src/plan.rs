@@ -7,8 +7,8 @@ use serde::Serialize;
 use webhook_registry::{Plan, PlannedAttempt, RetryPolicy, Timestamp, format_duration};
 
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     output::{Row, View},
 };
 

@@ -7,10 +7,11 @@ use serde::Serialize;
 use webhook_registry::{Prune, Pruned};
 
 use crate::{
-    args::{Options, duration},
     error::{End, Error},
+    options::Options,
     output::{View, fields},
     store::open,
+    values::duration,
 };
 
 #[derive(Args, Debug)]

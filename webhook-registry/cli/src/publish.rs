@@ -1,21 +1,19 @@
 //! `webhook publish`: one event, or many from a file.
 
+pub(crate) mod view;
+
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Args;
-use serde::Serialize;
-use webhook_registry::{
-    ContentType, Deliveries, EventId, EventKey, EventType, NewEvent, OrderingKey, Published,
-    TenantId,
-};
+use webhook_registry::{ContentType, EventKey, EventType, NewEvent, OrderingKey, TenantId};
 
+use self::view::PublishedView;
 use crate::{
-    args::Options,
     body::{BodyArgs, MAX_BODY, check_json},
     error::{End, Error},
     ndjson,
-    output::{View, fields},
+    options::Options,
     store::open_with,
 };
 
@@ -46,33 +44,6 @@ pub(crate) struct PublishArgs {
     /// The largest body, in bytes [default: 262144]
     #[arg(long, value_name = "BYTES")]
     max_body: Option<u32>,
-}
-
-/// An event that is stored.
-#[derive(Debug, Serialize)]
-pub(crate) struct PublishedView {
-    /// The line it came from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    event: EventId,
-    deliveries: Deliveries,
-}
-
-impl PublishedView {
-    pub(crate) const fn new(line: Option<usize>, published: Published) -> Self {
-        Self { line, event: published.event, deliveries: published.deliveries }
-    }
-}
-
-impl View for PublishedView {
-    fn text(&self) -> String {
-        let deliveries = match self.deliveries {
-            Deliveries::Routed(count) => count.to_string(),
-            Deliveries::Later => "to be routed by the next `webhook run`".to_owned(),
-            Deliveries::AlreadyPublished => "none new: it was published before".to_owned(),
-        };
-        fields([("event", self.event.to_string()), ("deliveries", deliveries)])
-    }
 }
 
 pub(crate) async fn run(options: &Options, args: PublishArgs) -> Result<End, Error> {

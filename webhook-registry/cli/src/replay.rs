@@ -8,10 +8,11 @@ use webhook_registry::{
 };
 
 use crate::{
-    args::{Options, moment},
     error::{End, Error},
+    options::Options,
     output::{Output, View, fields},
     store::open,
+    values::moment,
 };
 
 #[derive(Args, Debug)]

@@ -9,11 +9,12 @@ use webhook_registry::{
 };
 
 use crate::{
-    args::{Options, duration},
     error::{End, Error},
+    options::Options,
     output::{View, fields},
     signals::shutdown,
     store::{connect, open_with},
+    values::duration,
 };
 
 #[derive(Args, Debug)]

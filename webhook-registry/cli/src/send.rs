@@ -10,12 +10,13 @@ use webhook_registry::{
 };
 
 use crate::{
-    args::{Options, header, timeout},
     body::{BodyArgs, MAX_BODY},
     error::{End, Error},
+    options::Options,
     output::{View, fields},
     publish::check_body,
     store::transport,
+    values::{header, timeout},
 };
 
 #[derive(Args)]

@@ -11,9 +11,9 @@ use webhook_registry::{
 };
 
 use crate::{
-    args::Options,
     body::{BodyArgs, MAX_BODY},
     error::{End, Error},
+    options::Options,
     output::View,
 };
 

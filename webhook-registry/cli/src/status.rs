@@ -8,9 +8,9 @@ use webhook_registry::{
 };
 
 use crate::{
-    args::Options,
     delivery::cut,
     error::{End, Error},
+    options::Options,
     output::{Row, View, fields, table},
     store::open,
 };

@@ -6,7 +6,7 @@ use webhook_registry::{
     HttpTransport, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, Settings, Webhooks,
 };
 
-use crate::{args::Options, error::Error};
+use crate::{error::Error, options::Options};
 
 /// Opens the database with tables that fit.
 pub(crate) async fn open(options: &Options) -> Result<Webhooks, Error> {

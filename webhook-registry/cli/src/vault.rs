@@ -5,8 +5,8 @@ use serde::Serialize;
 use webhook_registry::{Resealed, SealStatus, VaultKey};
 
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     output::{View, fields},
     store::open_store,
 };

@@ -8,10 +8,11 @@ use serde::Serialize;
 use webhook_registry::{InvalidHeader, RingSigner, Secret, Timestamp, Verifier};
 
 use crate::{
-    args::{Options, duration, header},
     body::{BodyArgs, MAX_BODY},
     error::{End, Error},
+    options::Options,
     output::View,
+    values::{duration, header},
 };
 
 #[derive(Args)]

@@ -2,10 +2,10 @@
 
 use webhook_registry::{Cancelled, DeliveryId, DeliveryStatus};
 
-use super::Outcome;
+use super::outcome::{Outcome, show_outcomes};
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     store::open,
 };
 
@@ -41,5 +41,5 @@ impl Outcome for Cancelled {
 
 pub(super) async fn run(options: &Options, ids: &[DeliveryId]) -> Result<End, Error> {
     let answers = open(options).await?.operator().cancel(ids).await?;
-    super::show_outcomes(options.output(), ids, &answers)
+    show_outcomes(options.output(), ids, &answers)
 }

@@ -4,9 +4,10 @@ use serde::Serialize;
 use webhook_registry::{DeliveryId, Explanation};
 
 use crate::{
-    args::Options,
     error::{End, Error},
-    output::{View, harmless},
+    escape::harmless,
+    options::Options,
+    output::View,
     store::open,
 };
 

@@ -7,12 +7,13 @@ use webhook_registry::{
     TenantId, Timestamp, Webhooks,
 };
 
-use super::Outcome;
+use super::outcome::{Outcome, show_outcomes};
 use crate::{
-    args::{Options, moment},
     error::{End, Error},
+    options::Options,
     output::{View, fields},
     store::open,
+    values::moment,
 };
 
 #[derive(Args, Debug)]
@@ -91,7 +92,7 @@ pub(super) async fn run(options: &Options, args: RedeliverArgs) -> Result<End, E
         return Ok(End::Done);
     }
     let answers = webhooks.operator().redeliver(&args.ids).await?;
-    super::show_outcomes(options.output(), &args.ids, &answers)
+    show_outcomes(options.output(), &args.ids, &answers)
 }
 
 /// What became of all that a query found.

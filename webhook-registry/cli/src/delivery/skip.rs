@@ -2,10 +2,10 @@
 
 use webhook_registry::{DeliveryId, DeliveryStatus, Skipped};
 
-use super::Outcome;
+use super::outcome::{Outcome, show_outcomes};
 use crate::{
-    args::Options,
     error::{End, Error},
+    options::Options,
     store::open,
 };
 
@@ -42,5 +42,5 @@ impl Outcome for Skipped {
 
 pub(super) async fn run(options: &Options, ids: &[DeliveryId]) -> Result<End, Error> {
     let answers = open(options).await?.operator().skip(ids).await?;
-    super::show_outcomes(options.output(), ids, &answers)
+    show_outcomes(options.output(), ids, &answers)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use webhook_registry::{Backlog, Delivery, DeliveryStatus, FailureKind, Report, Webhooks};
 
 use super::{
-    Actor,
+    actor::Actor,
     cast::{CAST, Role},
 };
 use crate::{error::Error, output::Row};

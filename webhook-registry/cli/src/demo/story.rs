@@ -9,10 +9,7 @@ use super::{
     cast::{EVENTS, Role},
     check::{Check, Record},
 };
-use crate::{
-    error::Error,
-    output::{Output, harmless},
-};
+use crate::{error::Error, escape::harmless, output::Output};
 
 /// Tells the story to people; programs get the records alone.
 #[derive(Clone, Copy)]

@@ -7,10 +7,12 @@ use webhook_registry::{EndpointCheck, EndpointTls};
 
 use super::tls::TlsArgs;
 use crate::{
-    args::{Options, duration},
     error::{End, Error},
-    output::{View, harmless},
+    escape::harmless,
+    options::Options,
+    output::View,
     store::transport,
+    values::duration,
 };
 
 #[derive(Args)]

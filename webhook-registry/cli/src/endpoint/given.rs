@@ -6,7 +6,7 @@ use webhook_registry::{
     RateLimit, RetryPolicy, Timeout,
 };
 
-use crate::args::{note, timeout};
+use crate::values::{note, timeout};
 
 /// How it is to be called.
 #[derive(Args, Debug)]

@@ -7,8 +7,8 @@ use serde::Serialize;
 use webhook_registry::{EndpointError, EndpointId, EndpointStats, Webhooks, format_duration};
 
 use crate::{
-    args::duration,
     output::{View, fields},
+    values::duration,
 };
 
 #[derive(Args, Debug)]
