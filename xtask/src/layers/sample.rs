@@ -25,7 +25,7 @@ pub(super) fn workspace() -> Vec<Package> {
         feature(&mut registry, database, &["dep:webhook-store-seaorm"]);
     }
     feature(&mut registry, "sqlx", &["webhook-store-seaorm?/sqlx"]);
-    feature(&mut registry, "receiver", &["http", "webhook-http/receiver"]);
+    feature(&mut registry, "receiver", &["webhook-http/receiver"]);
 
     let tokio = Dependency { features: vec!["sync".into()], ..needs("tokio") };
     vec![
