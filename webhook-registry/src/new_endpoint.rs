@@ -1,19 +1,23 @@
 //! Endpoints as somebody registers them: text in, an endpoint or a clear error out.
 
+mod text_or;
+
 use std::time::Duration;
 
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Endpoint, EndpointId, EndpointTls, EndpointUrl, EventFilter,
-    InvalidDescription, InvalidEventFilter, InvalidExternalId, InvalidHeader, InvalidMetadata,
-    InvalidRateLimit, InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout,
-    InvalidTls, InvalidUrl, Metadata, OrderPolicy, Profile, Secret, Signing, SigningKey, TenantId,
-    Timeout, Timestamp,
+    ClientIdentity, CustomHeaders, Description, Endpoint, EndpointId, EndpointTls, EndpointUrl,
+    EventFilter, ExternalId, InvalidDescription, InvalidEventFilter, InvalidExternalId,
+    InvalidHeader, InvalidMetadata, InvalidRateLimit, InvalidRetryPolicy, InvalidSecret,
+    InvalidSigning, InvalidTimeout, InvalidTls, InvalidUrl, Metadata, OrderPolicy, Profile,
+    RateLimit, RetryPolicy, Secret, Signing, SigningKey, TenantId, Timeout, Timestamp,
 };
+
+pub use text_or::TextOr;
 
 /// An endpoint to register.
 ///
 /// Everything is text until [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint) reads it, so
-/// that one `?` is enough for a whole chain.
+/// that one `?` is enough for a whole chain. Values that are parsed already are taken as they are.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,19 +33,19 @@ use webhook_core::{
 pub struct NewEndpoint {
     url: Unread,
     tenant: TenantId,
-    filters: Option<Vec<String>>,
+    filters: Option<Vec<TextOr<EventFilter>>>,
     secret: SecretChoice,
-    profiles: Vec<String>,
-    headers: Vec<(String, Hidden)>,
-    identity: Option<(String, Hidden)>,
+    profiles: Vec<TextOr<Profile>>,
+    headers: Vec<(String, Hidden<String>)>,
+    identity: Option<(String, Hidden<String>)>,
     roots: Option<String>,
     timeout: Option<Duration>,
-    retry: Option<String>,
+    retry: Option<TextOr<RetryPolicy>>,
     max_in_flight: Option<u32>,
-    rate: Option<String>,
+    rate: Option<TextOr<RateLimit>>,
     order: Option<OrderPolicy>,
-    description: Option<String>,
-    external_id: Option<String>,
+    description: Option<TextOr<Description>>,
+    external_id: Option<TextOr<ExternalId>>,
     metadata: Vec<(String, String)>,
 }
 
@@ -49,27 +53,33 @@ pub struct NewEndpoint {
 enum SecretChoice {
     #[default]
     Generate,
-    Given(Hidden),
+    Given(Hidden<TextOr<Secret>>),
     None,
 }
 
-/// Text that must not show in `Debug`.
+/// A value that `Debug` must not show.
 #[derive(Clone)]
-struct Hidden(String);
+struct Hidden<T>(T);
 
-impl std::fmt::Debug for Hidden {
+impl<T> std::fmt::Debug for Hidden<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("redacted")
     }
 }
 
 /// A URL as it was entered: it may have a password, and its query a token.
-#[derive(Clone, Default)]
-struct Unread(String);
+#[derive(Clone)]
+struct Unread(TextOr<EndpointUrl>);
+
+impl Default for Unread {
+    fn default() -> Self {
+        Self("".into())
+    }
+}
 
 impl std::fmt::Debug for Unread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0.parse::<EndpointUrl>() {
+        match self.0.read() {
             Ok(url) => write!(f, "{url}"),
             Err(error) => write!(f, "{error}"),
         }
@@ -78,7 +88,7 @@ impl std::fmt::Debug for Unread {
 
 impl NewEndpoint {
     /// An endpoint at `url` that wants every event, with a new secret.
-    pub fn new(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<TextOr<EndpointUrl>>) -> Self {
         Self { url: Unread(url.into()), ..Self::default() }
     }
 
@@ -91,14 +101,17 @@ impl NewEndpoint {
 
     /// Sets the event filters, such as `invoice.paid` or `invoice.*`; at least one.
     #[must_use]
-    pub fn events<F: Into<String>>(mut self, filters: impl IntoIterator<Item = F>) -> Self {
+    pub fn events<F: Into<TextOr<EventFilter>>>(
+        mut self,
+        filters: impl IntoIterator<Item = F>,
+    ) -> Self {
         self.filters = Some(filters.into_iter().map(Into::into).collect());
         self
     }
 
     /// Sets the secret; without one, a `whsec_` secret is made.
     #[must_use]
-    pub fn secret(mut self, secret: impl Into<String>) -> Self {
+    pub fn secret(mut self, secret: impl Into<TextOr<Secret>>) -> Self {
         self.secret = SecretChoice::Given(Hidden(secret.into()));
         self
     }
@@ -112,7 +125,10 @@ impl NewEndpoint {
 
     /// Sets the signing profiles; without any, all that the secret serves.
     #[must_use]
-    pub fn profiles<P: Into<String>>(mut self, profiles: impl IntoIterator<Item = P>) -> Self {
+    pub fn profiles<P: Into<TextOr<Profile>>>(
+        mut self,
+        profiles: impl IntoIterator<Item = P>,
+    ) -> Self {
         self.profiles = profiles.into_iter().map(Into::into).collect();
         self
     }
@@ -150,9 +166,9 @@ impl NewEndpoint {
         self
     }
 
-    /// Sets the retry policy as text, such as `5s,5m,30m`; by default ten attempts in three days.
+    /// Sets the retry policy, such as `5s,5m,30m`; by default ten attempts in three days.
     #[must_use]
-    pub fn retry(mut self, policy: impl Into<String>) -> Self {
+    pub fn retry(mut self, policy: impl Into<TextOr<RetryPolicy>>) -> Self {
         self.retry = Some(policy.into());
         self
     }
@@ -166,14 +182,14 @@ impl NewEndpoint {
 
     /// Says what it is for; at most 1 KiB.
     #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Self {
+    pub fn description(mut self, text: impl Into<TextOr<Description>>) -> Self {
         self.description = Some(text.into());
         self
     }
 
     /// Sets its name in its owner's own records; need not be unique.
     #[must_use]
-    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+    pub fn external_id(mut self, id: impl Into<TextOr<ExternalId>>) -> Self {
         self.external_id = Some(id.into());
         self
     }
@@ -185,10 +201,10 @@ impl NewEndpoint {
         self
     }
 
-    /// Sets how many attempts may start a second, all worker processes together, as text, such as
-    /// `10/s` or `10/s burst 50`; by default without a limit.
+    /// Sets how many attempts may start a second, all worker processes together, such as `10/s` or
+    /// `10/s burst 50`; by default without a limit.
     #[must_use]
-    pub fn rate(mut self, limit: impl Into<String>) -> Self {
+    pub fn rate(mut self, limit: impl Into<TextOr<RateLimit>>) -> Self {
         self.rate = Some(limit.into());
         self
     }
@@ -213,7 +229,7 @@ impl NewEndpoint {
         now: Timestamp,
         generated: Option<Secret>,
     ) -> Result<Endpoint, InvalidEndpoint> {
-        let endpoint = Endpoint::new(id, self.url.0.parse()?)
+        let endpoint = Endpoint::new(id, self.url.0.read()?)
             .with_tenant(self.tenant.clone())
             .with_filters(self.read_filters()?)
             .with_signing(self.read_signing(generated)?)
@@ -221,24 +237,28 @@ impl NewEndpoint {
             .with_tls(self.read_tls()?)
             .with_timeout(self.timeout.map(Timeout::new).transpose()?.unwrap_or_default())
             .with_max_in_flight(self.max_in_flight.unwrap_or(Endpoint::MAX_IN_FLIGHT))
-            .with_rate(self.rate.as_deref().map(str::parse).transpose()?)
+            .with_rate(self.rate.as_ref().map(TextOr::read).transpose()?)
             .with_order(self.order)
-            .with_description(self.description.as_deref().map(str::parse).transpose()?)
-            .with_external_id(self.external_id.as_deref().map(str::parse).transpose()?)
+            .with_description(self.description.as_ref().map(TextOr::read).transpose()?)
+            .with_external_id(self.external_id.as_ref().map(TextOr::read).transpose()?)
             .with_metadata(Metadata::new(self.metadata.iter().cloned())?)
             .with_created_at(now);
         match &self.retry {
-            Some(text) => Ok(endpoint.with_retry(text.parse()?)),
+            Some(policy) => Ok(endpoint.with_retry(policy.read()?)),
             None => Ok(endpoint),
         }
     }
 
     fn read_filters(&self) -> Result<Vec<EventFilter>, InvalidEndpoint> {
-        let Some(texts) = &self.filters else { return Ok(vec![EventFilter::any()]) };
-        let mut filters = Vec::with_capacity(texts.len());
-        for text in texts {
-            let filter =
-                text.parse().map_err(|error| InvalidEndpoint::Filter(text.clone(), error))?;
+        let Some(wanted) = &self.filters else { return Ok(vec![EventFilter::any()]) };
+        let mut filters = Vec::with_capacity(wanted.len());
+        for filter in wanted {
+            let filter = match filter {
+                TextOr::Value(filter) => filter.clone(),
+                TextOr::Text(text) => {
+                    text.parse().map_err(|error| InvalidEndpoint::Filter(text.clone(), error))?
+                }
+            };
             if !filters.contains(&filter) {
                 filters.push(filter);
             }
@@ -249,11 +269,11 @@ impl NewEndpoint {
     fn read_signing(&self, generated: Option<Secret>) -> Result<Signing, InvalidEndpoint> {
         let secret = match &self.secret {
             SecretChoice::Generate => generated,
-            SecretChoice::Given(text) => Some(text.0.parse()?),
+            SecretChoice::Given(secret) => Some(secret.0.read()?),
             SecretChoice::None => None,
         };
         let profiles =
-            self.profiles.iter().map(|name| name.parse()).collect::<Result<Vec<Profile>, _>>()?;
+            self.profiles.iter().map(TextOr::read).collect::<Result<Vec<Profile>, _>>()?;
         Ok(match secret {
             Some(secret) if profiles.is_empty() => Signing::with_secret(secret),
             secret => Signing::new(secret.map(SigningKey::new).into_iter().collect(), profiles)?,
@@ -371,6 +391,33 @@ mod tests {
         assert_eq!(too_large.unwrap_err(), InvalidEndpoint::Metadata(InvalidMetadata::TooLarge));
         assert!(matches!(read(&good().retry("soon")), Err(InvalidEndpoint::Retry(_))));
         assert!(matches!(read(&good().rate("fast")), Err(InvalidEndpoint::Rate(_))));
+    }
+
+    #[test]
+    fn parsed_values_make_the_same_endpoint_as_their_text() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let text = NewEndpoint::new("https://a.example/?t=1")
+            .events(["invoice.*"])
+            .secret(secret)
+            .profiles(["standard"])
+            .retry("5s,5m jitter 7%")
+            .rate("10/s burst 50")
+            .description("billing")
+            .external_id("a-1");
+        let parsed = NewEndpoint::new("https://a.example/?t=1".parse::<EndpointUrl>().unwrap())
+            .events(["invoice.*".parse::<EventFilter>().unwrap()])
+            .secret(secret.parse::<Secret>().unwrap())
+            .profiles([Profile::Standard])
+            .retry("5s,5m jitter 7%".parse::<RetryPolicy>().unwrap())
+            .rate("10/s burst 50".parse::<RateLimit>().unwrap())
+            .description("billing".parse::<Description>().unwrap())
+            .external_id("a-1".parse::<ExternalId>().unwrap());
+        let (text, parsed) = (read(&text).unwrap(), read(&parsed).unwrap());
+        assert_eq!(format!("{text:?}"), format!("{parsed:?}"));
+        assert_eq!(text.signing.profiles(), parsed.signing.profiles());
+        assert_eq!((text.url, text.rate, text.retry), (parsed.url, parsed.rate, parsed.retry));
+        assert_eq!(text.description, parsed.description);
+        assert_eq!((text.external_id, text.filters), (parsed.external_id, parsed.filters));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Settings as a deployment gives them: by variables of the environment.
 
+mod builder;
+mod dispatcher;
 mod invalid;
 #[cfg(feature = "http")]
 mod network;
@@ -8,13 +10,11 @@ mod vault;
 
 use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
 
-use webhook_core::{
-    DispatcherConfig, HealthPolicy, InvalidDispatcherConfig, InvalidDuration, SecretVault,
-    TenantId, format_duration, parse_duration,
-};
+use webhook_core::{DispatcherConfig, SecretVault, TenantId};
 
+pub use builder::SettingsBuilder;
 pub use invalid::InvalidSetting;
-use reading::Reading;
+use reading::{Reading, or_read};
 
 use crate::mode::Mode;
 
@@ -55,7 +55,8 @@ use crate::mode::Mode;
 /// | `WEBHOOK_PROXY` | the URL of an HTTP proxy for all requests; it has to vet addresses itself | none |
 /// | `WEBHOOK_DRAIN` | how long a shutdown waits for attempts in flight | `30s` |
 ///
-/// An empty variable counts as none.
+/// An empty variable counts as none. A program with options of its own sets them by
+/// [`builder`](Self::builder).
 ///
 /// ```
 /// use webhook_registry::{Mode, Settings};
@@ -138,21 +139,33 @@ impl Settings {
     ///
     /// As [`from_env`](Self::from_env).
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, InvalidSetting> {
-        let reading = Reading::new(&lookup);
+        Self::builder().from_lookup(lookup)
+    }
+
+    /// Returns a builder for values that take the place of variables, such as options of a program.
+    pub fn builder() -> SettingsBuilder {
+        SettingsBuilder::default()
+    }
+
+    /// Reads each variable that has no value in `set`.
+    fn read(set: SettingsBuilder, reading: &Reading<'_>) -> Result<Self, InvalidSetting> {
+        let db = or_read(set.db, || reading.text("WEBHOOK_DB"))?;
         Ok(Self {
-            db: reading.text("WEBHOOK_DB")?,
+            db: db.filter(|url| !url.is_empty()),
             pool_size: reading.count("WEBHOOK_POOL_SIZE")?,
             unit_limit: reading.time("WEBHOOK_UNIT_LIMIT")?,
             schema: reading.text("WEBHOOK_SCHEMA")?,
             table_prefix: reading.text("WEBHOOK_TABLE_PREFIX")?,
             poll_only: reading.parsed("WEBHOOK_POLL_ONLY", "true or false")?.unwrap_or_default(),
-            max_body: reading.count("WEBHOOK_MAX_BODY")?.map(whole),
+            max_body: or_read(set.max_body, || reading.size("WEBHOOK_MAX_BODY"))?,
             mode: reading.parsed("WEBHOOK_MODE", Mode::NAMES)?.unwrap_or_default(),
-            dispatcher: dispatcher(&reading)?,
-            notices_to: reading.parsed("WEBHOOK_NOTICES_TO", "a tenant")?,
-            vault: vault::vault(&reading)?,
+            dispatcher: set.dispatcher.read(reading)?,
+            notices_to: or_read(set.notices_to, || {
+                reading.parsed("WEBHOOK_NOTICES_TO", "a tenant")
+            })?,
+            vault: vault::vault(reading)?,
             #[cfg(feature = "http")]
-            network: network::Network::read(&reading)?,
+            network: network::Network::read(reading)?,
         })
     }
 
@@ -263,78 +276,6 @@ impl Settings {
         }
         Ok(builder)
     }
-}
-
-/// What is expected of a worker's name.
-const WORKER_NAME: &str = "1 to 128 characters of A-Z a-z 0-9 . _ - : /";
-
-/// How this process delivers. What concerns several settings is checked against the others, and told
-/// by the name of the one to change.
-fn dispatcher(reading: &Reading<'_>) -> Result<DispatcherConfig, InvalidSetting> {
-    let mut config = DispatcherConfig::new();
-    if let Some(concurrency) = reading.count("WEBHOOK_CONCURRENCY")? {
-        config = config.concurrency(whole(concurrency));
-    }
-    if let Some(timeout) = reading.time("WEBHOOK_MAX_TIMEOUT")? {
-        config = config.max_timeout(timeout);
-    }
-    if let Some(budget) = reading.duration("WEBHOOK_RECORDING_BUDGET")? {
-        config = config.recording_budget(budget);
-    }
-    if let Some(budget) = reading.duration("WEBHOOK_CLAIM_BUDGET")? {
-        config = config.claim_budget(budget);
-    }
-    if let Some(poll) = reading.time("WEBHOOK_POLL")? {
-        config = config.poll(poll);
-    }
-    if let Some(drain) = reading.duration("WEBHOOK_DRAIN")? {
-        config = config.drain(drain);
-    }
-    if let Some(share) = reading.count("WEBHOOK_TENANT_SHARE")? {
-        config = config.tenant_share(whole(share));
-    }
-    if let Some(Patience(after)) = reading.parsed("WEBHOOK_DISABLE_AFTER", Patience::EXPECTED)? {
-        config = config.health(HealthPolicy::new().disable_after(after));
-    }
-    if let Some(name) = reading.parsed("WEBHOOK_WORKER_NAME", WORKER_NAME)? {
-        config = config.name(name);
-    }
-    let lease = reading.time("WEBHOOK_LEASE")?.unwrap_or(DispatcherConfig::LEASE);
-    config = config.lease(lease);
-    config.validate().map_err(|error| misfit(error, lease))?;
-    Ok(config)
-}
-
-/// How long nothing but failures disables an endpoint.
-struct Patience(Option<Duration>);
-
-impl Patience {
-    const EXPECTED: &str = "a duration such as 5d, or never";
-}
-
-impl std::str::FromStr for Patience {
-    type Err = InvalidDuration;
-
-    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
-        Ok(Self(if text == "never" { None } else { Some(parse_duration(text)?) }))
-    }
-}
-
-/// Settings that are right by themselves and do not fit together. That is about the lease: each of
-/// the others was checked when it was read.
-fn misfit(error: InvalidDispatcherConfig, lease: Duration) -> InvalidSetting {
-    let expected = match error {
-        InvalidDispatcherConfig::Lease { needed } => format!(
-            "at least {}: the longest attempt, and the budgets for its claim and its record; a shorter WEBHOOK_MAX_TIMEOUT permits a shorter lease",
-            format_duration(needed)
-        ),
-        other => other.to_string(),
-    };
-    InvalidSetting::new("WEBHOOK_LEASE", format_duration(lease), expected)
-}
-
-fn whole(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl fmt::Debug for Settings {

@@ -160,21 +160,19 @@ impl std::fmt::Debug for AddArgs {
 impl AddArgs {
     fn judge(&self, options: &Options) -> Result<(), Error> {
         let refused = |error| EndpointError::from(InvalidEndpoint::Refused(text(&error)));
-        Ok(transport(options, &options.settings(&[])?)?.accepts(&self.url).map_err(refused)?)
+        Ok(transport(options, &options.settings()?)?.accepts(&self.url).map_err(refused)?)
     }
 
     fn into_endpoint(self) -> Result<NewEndpoint, Error> {
-        let mut new = NewEndpoint::new(self.url.as_str())
-            .tenant(self.tenant)
-            .profiles(self.profile.iter().map(ToString::to_string));
+        let mut new = NewEndpoint::new(self.url).tenant(self.tenant).profiles(self.profile);
         if !self.events.is_empty() {
-            new = new.events(self.events.iter().map(ToString::to_string));
+            new = new.events(self.events);
         }
         for (name, value) in self.header {
             new = new.header(name, value);
         }
         if let Some(secret) = self.secret {
-            new = new.secret(secret.reveal());
+            new = new.secret(secret);
         }
         self.tls.add_to(self.about.add_to(self.limits.add_to(new)))
     }

@@ -83,7 +83,7 @@ impl View for Migrated {
 }
 
 async fn migrate(options: &Options) -> Result<End, Error> {
-    connect(options.settings(&[])?.store()?).await?.migrate().await?;
+    connect(options.settings()?.store()?).await?.migrate().await?;
     options.output().show(&Migrated { migrated: true })?;
     Ok(End::Done)
 }
@@ -100,7 +100,7 @@ impl View for Printed {
 }
 
 fn print(options: &Options, args: &PrintArgs) -> Result<End, Error> {
-    let names = args.names(&options.settings(&[])?);
+    let names = args.names(&options.settings()?);
     let kind = args.db_kind.or_else(|| DatabaseKind::of_url(&options.db));
     let kind = kind.ok_or(Error::DatabaseKind)?;
     let sql = match &args.grants {
@@ -149,7 +149,7 @@ impl View for Checked {
 async fn check(options: &Options) -> Result<End, Error> {
     // Looking creates no file.
     let options = options.with_db(options.db.replace("mode=rwc", "mode=rw"));
-    let store = connect(options.settings(&[])?.store()?).await?;
+    let store = connect(options.settings()?.store()?).await?;
     let checked = Checked::of(store.schema_status().await?);
     options.output().show(&checked)?;
     Ok(if checked.fits { End::Done } else { End::Failed })

@@ -1,7 +1,7 @@
 //! Options that every command takes.
 
 use clap::Args;
-use webhook_registry::{InvalidSetting, Settings};
+use webhook_registry::{InvalidSetting, Settings, SettingsBuilder};
 
 use crate::output::Output;
 
@@ -21,20 +21,15 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The settings: what `flags` say, by the variables they stand for, then the environment.
-    pub(crate) fn settings(
-        &self,
-        flags: &[(&str, Option<String>)],
-    ) -> Result<Settings, InvalidSetting> {
-        Settings::from_lookup(|variable| {
-            // It has a default, and may come from the environment itself.
-            if variable == "WEBHOOK_DB" {
-                return Some(self.db.clone().into());
-            }
-            let flag = flags.iter().find(|(name, _)| *name == variable);
-            let value = flag.and_then(|(_, value)| value.clone());
-            value.map_or_else(|| std::env::var_os(variable), |value| Some(value.into()))
-        })
+    /// Settings of the environment, for the database of these options.
+    pub(crate) fn settings(&self) -> Result<Settings, InvalidSetting> {
+        self.settings_builder().from_env()
+    }
+
+    /// A builder for settings with options of one command.
+    pub(crate) fn settings_builder(&self) -> SettingsBuilder {
+        // The option has a default, and clap reads its variable.
+        Settings::builder().db(&self.db)
     }
 
     /// The same, for another database.

@@ -15,6 +15,7 @@ use crate::{
     ndjson,
     options::Options,
     store::open_with,
+    values::whole,
 };
 
 #[derive(Args, Debug)]
@@ -42,13 +43,16 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "TYPE", default_value_t)]
     content_type: ContentType,
     /// The largest body, in bytes [default: 262144]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
     max_body: Option<u32>,
 }
 
 pub(crate) async fn run(options: &Options, args: PublishArgs) -> Result<End, Error> {
-    let flags = [("WEBHOOK_MAX_BODY", args.max_body.map(|bytes| bytes.to_string()))];
-    let settings = options.settings(&flags)?;
+    let mut settings = options.settings_builder();
+    if let Some(bytes) = args.max_body {
+        settings = settings.max_body(whole(bytes));
+    }
+    let settings = settings.from_env()?;
     let max_body = settings.max_body().unwrap_or(MAX_BODY);
     // What can be wrong with the event is told before a database is opened, or even created.
     let event = match &args.event_type {
@@ -74,14 +78,14 @@ fn read_event(
 ) -> Result<NewEvent, Error> {
     let body = args.body.read(max_body)?;
     check_body(&args.content_type, &body)?;
-    let mut event = NewEvent::new(event_type.as_str(), body)?
+    let mut event = NewEvent::from_type(event_type.clone(), body)
         .tenant(args.tenant.clone())
-        .content_type(args.content_type.as_str())?;
+        .with_content_type(args.content_type.clone());
     if let Some(key) = &args.key {
-        event = event.key(key.as_str())?;
+        event = event.with_key(key.clone());
     }
     if let Some(key) = &args.ordering_key {
-        event = event.ordering_key(key.as_str())?;
+        event = event.with_ordering_key(key.clone());
     }
     Ok(event)
 }

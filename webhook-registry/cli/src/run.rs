@@ -5,7 +5,8 @@ use std::{str::FromStr, time::Duration};
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    Backlog, InvalidDuration, Report, TenantId, WorkerName, format_duration, parse_duration,
+    Backlog, InvalidDuration, Report, SettingsBuilder, TenantId, WorkerName, format_duration,
+    parse_duration,
 };
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     output::{View, fields},
     signals::shutdown,
     store::{connect, open_with},
-    values::duration,
+    values::{duration, period, whole},
 };
 
 #[derive(Args, Debug)]
@@ -32,13 +33,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: Option<u32>,
     /// How long a claim is ours [default: 45s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = period)]
     lease: Option<Duration>,
     /// The longest attempt; a shorter one permits a shorter lease [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = period)]
     max_timeout: Option<Duration>,
     /// The longest wait between two looks at the database [default: 1s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = period)]
     poll: Option<Duration>,
     /// How long a shutdown waits for attempts in flight [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -48,7 +49,7 @@ pub(crate) struct RunArgs {
     tenant_share: Option<u32>,
     /// How long nothing but failures disables an endpoint, or never [default: 5d]
     #[arg(long, value_name = "DURATION")]
-    disable_after: Option<String>,
+    disable_after: Option<DisableAfter>,
     /// Publish notices as events of this tenant; see `webhook notice`
     #[arg(long, value_name = "TENANT")]
     notices_to: Option<TenantId>,
@@ -58,19 +59,52 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// What the options say, by the variables they stand for.
-    fn flags(&self) -> [(&'static str, Option<String>); 9] {
-        [
-            ("WEBHOOK_CONCURRENCY", self.concurrency.map(|number| number.to_string())),
-            ("WEBHOOK_LEASE", self.lease.map(format_duration)),
-            ("WEBHOOK_MAX_TIMEOUT", self.max_timeout.map(format_duration)),
-            ("WEBHOOK_POLL", self.poll.map(format_duration)),
-            ("WEBHOOK_DRAIN", self.drain.map(format_duration)),
-            ("WEBHOOK_TENANT_SHARE", self.tenant_share.map(|number| number.to_string())),
-            ("WEBHOOK_DISABLE_AFTER", self.disable_after.clone()),
-            ("WEBHOOK_NOTICES_TO", self.notices_to.as_ref().map(ToString::to_string)),
-            ("WEBHOOK_WORKER_NAME", self.worker_name.as_ref().map(ToString::to_string)),
-        ]
+    /// Sets the values that take the place of variables.
+    fn set(&self, mut settings: SettingsBuilder) -> SettingsBuilder {
+        if let Some(most) = self.concurrency {
+            settings = settings.concurrency(whole(most));
+        }
+        if let Some(lease) = self.lease {
+            settings = settings.lease(lease);
+        }
+        if let Some(most) = self.max_timeout {
+            settings = settings.max_timeout(most);
+        }
+        if let Some(poll) = self.poll {
+            settings = settings.poll(poll);
+        }
+        if let Some(drain) = self.drain {
+            settings = settings.drain(drain);
+        }
+        if let Some(most) = self.tenant_share {
+            settings = settings.tenant_share(whole(most));
+        }
+        if let Some(DisableAfter(after)) = self.disable_after {
+            settings = settings.disable_after(after);
+        }
+        if let Some(tenant) = &self.notices_to {
+            settings = settings.notices_to(tenant.clone());
+        }
+        if let Some(name) = &self.worker_name {
+            settings = settings.worker_name(name.clone());
+        }
+        settings
+    }
+}
+
+/// Time without a success after which an endpoint is disabled; None for `never`.
+#[derive(Clone, Copy, Debug)]
+struct DisableAfter(Option<Duration>);
+
+impl FromStr for DisableAfter {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let after = parse_duration(text);
+        after.map(|after| Self(Some(after))).map_err(|_| "expected a duration such as 5d, or never")
     }
 }
 
@@ -162,7 +196,7 @@ impl View for RunView {
 }
 
 pub(crate) async fn run(options: &Options, args: &RunArgs) -> Result<End, Error> {
-    let settings = options.settings(&args.flags())?;
+    let settings = args.set(options.settings_builder()).from_env()?;
     if !settings.mode().delivers() {
         return Err(Error::Mode(settings.mode()));
     }
@@ -205,6 +239,46 @@ mod tests {
         assert_eq!(end(true, Some(&later)), End::Failed);
         assert_eq!(end(false, None), End::Done);
         assert_eq!(later.text(), "1 pending (the next one due in 1m30s), 0 in flight, 0 unrouted");
+    }
+
+    /// The arguments of `webhook run`.
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RunArgs,
+    }
+
+    fn settings(words: &[&str], variable: Option<(&str, &str)>) -> String {
+        let Line { args } = clap::Parser::parse_from([&["run"], words].concat());
+        let lookup = |name: &str| {
+            let (_, value) = variable.filter(|(known, _)| *known == name)?;
+            Some(value.into())
+        };
+        let settings = args.set(webhook_registry::Settings::builder()).from_lookup(lookup).unwrap();
+        format!("{settings:?} {:?}", settings.notices_to())
+    }
+
+    #[test]
+    fn an_option_overrides_its_variable() {
+        for (option, value, variable, other) in [
+            ("--concurrency", "3", "WEBHOOK_CONCURRENCY", "4"),
+            ("--lease", "50s", "WEBHOOK_LEASE", "60s"),
+            ("--max-timeout", "3s", "WEBHOOK_MAX_TIMEOUT", "4s"),
+            ("--poll", "3s", "WEBHOOK_POLL", "4s"),
+            ("--drain", "0s", "WEBHOOK_DRAIN", "4s"),
+            ("--tenant-share", "3", "WEBHOOK_TENANT_SHARE", "4"),
+            ("--disable-after", "never", "WEBHOOK_DISABLE_AFTER", "4d"),
+            ("--notices-to", "ops", "WEBHOOK_NOTICES_TO", "others"),
+            ("--worker-name", "blue", "WEBHOOK_WORKER_NAME", "green"),
+        ] {
+            let set = settings(&[option, value], None);
+            assert_eq!(set, settings(&[], Some((variable, value))), "{option}");
+            assert_ne!(set, settings(&[], Some((variable, other))), "{option}");
+            for other in [other, "not valid", ""] {
+                let both = settings(&[option, value], Some((variable, other)));
+                assert_eq!(both, set, "{option} over {variable}={other}");
+            }
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub(crate) async fn run(options: &Options, args: SendArgs) -> Result<End, Error>
 
 fn publisher(options: &Options, args: SendArgs, clock: SystemClock) -> Result<Publisher, Error> {
     let id = EndpointId::from_uuid(UuidV7.next_id());
-    let transport = Arc::new(transport(options, &options.settings(&[])?)?);
+    let transport = Arc::new(transport(options, &options.settings()?)?);
     Ok(Publisher::new(id, args.url, transport, Arc::new(RingSigner), Arc::new(clock))
         .signing(args.secret.map_or_else(Signing::unsigned, Signing::with_secret))
         .headers(CustomHeaders::new(args.header)?)

@@ -10,7 +10,7 @@ use crate::{error::Error, options::Options};
 
 /// Opens the database with tables that fit.
 pub(crate) async fn open(options: &Options) -> Result<Webhooks, Error> {
-    open_with(options, &options.settings(&[])?).await
+    open_with(options, &options.settings()?).await
 }
 
 /// The same, with settings of the command's own.

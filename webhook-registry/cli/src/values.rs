@@ -15,6 +15,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     parse_duration(text)
 }
 
+/// Reads a duration that is longer than zero.
+pub(crate) fn period(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(period) if period.is_zero() => {
+            Err("expected a duration longer than zero, such as 30s".to_owned())
+        }
+        Ok(period) => Ok(period),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Returns a number of things as the library counts them.
+pub(crate) fn whole(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// Reads a point in time such as `2026-11-24T08:00:00Z`, or how long ago it is, such as `2h`.
 pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(ago) = parse_duration(text) {

@@ -86,14 +86,14 @@ pub(crate) async fn run(options: &Options, command: VaultCommand) -> Result<End,
 }
 
 async fn status(options: &Options) -> Result<End, Error> {
-    let found = open_store(options, &options.settings(&[])?).await?.seal_status().await?;
+    let found = open_store(options, &options.settings()?).await?.seal_status().await?;
     let SealStatus { current, former, plain, unreadable, .. } = found;
     options.output().show(&StatusView { current, former, plain, unreadable })?;
     Ok(if unreadable == 0 { End::Done } else { End::Failed })
 }
 
 async fn reseal(options: &Options) -> Result<End, Error> {
-    let done = open_store(options, &options.settings(&[])?).await?.reseal().await?;
+    let done = open_store(options, &options.settings()?).await?.reseal().await?;
     let Resealed { resealed, current, edited, unreadable, .. } = done;
     options.output().show(&ResealedView { resealed, current, edited, unreadable })?;
     Ok(if unreadable == 0 { End::Done } else { End::Failed })

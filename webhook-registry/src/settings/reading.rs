@@ -9,8 +9,22 @@ pub(super) struct Reading<'a> {
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
+/// Expected text of a number of things.
+pub(super) const COUNT: &str = "a whole number, at least 1";
+
+/// Expected text of a duration longer than none.
+pub(super) const PERIOD: &str = "a duration such as 30s, longer than none";
+
 /// What is expected of all.
 const PLAIN: &str = "text in UTF-8";
+
+/// Returns the value that is set; reads the variable if there is none.
+pub(super) fn or_read<T>(
+    value: Option<T>,
+    read: impl FnOnce() -> Result<Option<T>, InvalidSetting>,
+) -> Result<Option<T>, InvalidSetting> {
+    value.map_or_else(read, |value| Ok(Some(value)))
+}
 
 impl<'a> Reading<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
@@ -35,9 +49,13 @@ impl<'a> Reading<'a> {
 
     /// A number of things, at least one.
     pub(super) fn count(&self, variable: &'static str) -> Result<Option<u32>, InvalidSetting> {
-        self.read(variable, "a whole number, at least 1", |text| {
-            text.parse().ok().filter(|number| *number > 0)
-        })
+        self.read(variable, COUNT, |text| text.parse().ok().filter(|number| *number > 0))
+    }
+
+    /// A number of things in memory, at least one.
+    pub(super) fn size(&self, variable: &'static str) -> Result<Option<usize>, InvalidSetting> {
+        let count = self.count(variable)?;
+        Ok(count.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
     }
 
     /// A duration, none included.
@@ -50,7 +68,7 @@ impl<'a> Reading<'a> {
 
     /// A duration that is longer than none.
     pub(super) fn time(&self, variable: &'static str) -> Result<Option<Duration>, InvalidSetting> {
-        self.read(variable, "a duration such as 30s, longer than none", |text| {
+        self.read(variable, PERIOD, |text| {
             parse_duration(text).ok().filter(|duration| !duration.is_zero())
         })
     }

@@ -1,4 +1,6 @@
-use super::*;
+use webhook_core::HealthPolicy;
+
+use super::{dispatcher::WORKER_NAME, *};
 
 /// What these variables say, and no others.
 pub(crate) fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
@@ -62,6 +64,66 @@ fn each_variable_sets_what_it_says() {
     assert_eq!((settings.schema(), settings.table_prefix()), (Some("hooks"), Some("h_")));
     assert!(settings.poll_only());
     assert_eq!(settings.notices_to().map(TenantId::as_str), Some("ops"));
+}
+
+/// Each value of a builder and the variable that it replaces.
+fn values() -> [(&'static str, SettingsBuilder); 11] {
+    let new = Settings::builder;
+    let seconds = Duration::from_secs;
+    [
+        ("WEBHOOK_DB", new().db("sqlite://a.db")),
+        ("WEBHOOK_MAX_BODY", new().max_body(1000)),
+        ("WEBHOOK_CONCURRENCY", new().concurrency(9)),
+        ("WEBHOOK_LEASE", new().lease(seconds(60))),
+        ("WEBHOOK_MAX_TIMEOUT", new().max_timeout(seconds(4))),
+        ("WEBHOOK_POLL", new().poll(seconds(2))),
+        ("WEBHOOK_DRAIN", new().drain(Duration::ZERO)),
+        ("WEBHOOK_TENANT_SHARE", new().tenant_share(3)),
+        ("WEBHOOK_DISABLE_AFTER", new().disable_after(None)),
+        ("WEBHOOK_NOTICES_TO", new().notices_to("ops".parse().unwrap())),
+        ("WEBHOOK_WORKER_NAME", new().worker_name("blue/3".parse().unwrap())),
+    ]
+}
+
+/// The parts of settings that a value of a builder may change.
+fn shown(settings: &Settings) -> String {
+    format!("{settings:?} {:?} {:?}", settings.db(), settings.notices_to())
+}
+
+#[test]
+fn a_value_overrides_its_variable_whatever_that_holds() {
+    for (variable, builder) in values() {
+        let alone = shown(&builder.clone().from_lookup(|_| None).unwrap());
+        assert_ne!(alone, shown(&read(&[]).unwrap()), "{variable}");
+        // None of these is valid for any of them but the database.
+        for other in ["-1", "", "a b"] {
+            let lookup = |name: &str| (name == variable).then(|| other.into());
+            let settings = builder.clone().from_lookup(lookup).unwrap();
+            assert_eq!(shown(&settings), alone, "{variable}={other}");
+        }
+        let others = |name: &str| (name != variable).then(|| "a b".into());
+        assert!(builder.from_lookup(others).is_err(), "{variable} alone is replaced");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_is_named_as_its_variable() {
+    let new = Settings::builder;
+    for (builder, expected) in [
+        (new().concurrency(0), "WEBHOOK_CONCURRENCY is \"0\"; expected a whole number, at least 1"),
+        (
+            new().poll(Duration::ZERO),
+            "WEBHOOK_POLL is \"0s\"; expected a duration such as 30s, longer than none",
+        ),
+        (
+            new().max_timeout(Duration::ZERO),
+            "WEBHOOK_MAX_TIMEOUT is \"0s\"; expected a duration such as 30s, longer than none",
+        ),
+    ] {
+        assert_eq!(builder.from_lookup(|_| None).unwrap_err().to_string(), expected);
+    }
+    let short = new().lease(Duration::from_secs(44)).from_lookup(|_| None).unwrap_err();
+    assert_eq!(short, read(&[("WEBHOOK_LEASE", "44s")]).unwrap_err());
 }
 
 #[test]

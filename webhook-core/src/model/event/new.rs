@@ -62,9 +62,14 @@ impl NewEvent {
     ///
     /// [`InvalidEvent`] when the type is not valid.
     pub fn new(event_type: &str, body: impl Into<Bytes>) -> Result<Self, InvalidEvent> {
-        Ok(Self {
+        Ok(Self::from_type(event_type.parse()?, body))
+    }
+
+    /// Returns an event of a type that is parsed already; otherwise like [`new`](Self::new).
+    pub fn from_type(event_type: EventType, body: impl Into<Bytes>) -> Self {
+        Self {
             id: None,
-            event_type: event_type.parse()?,
+            event_type,
             tenant: TenantId::default(),
             occurred_at: None,
             content_type: ContentType::default(),
@@ -72,7 +77,7 @@ impl NewEvent {
             key: None,
             ordering_key: None,
             hops: Hops::default(),
-        })
+        }
     }
 
     /// Sets the identifier; without one a new UUIDv7 is made. A second publish with the same
@@ -107,6 +112,13 @@ impl NewEvent {
         Ok(self)
     }
 
+    /// Sets a content type that is parsed already.
+    #[must_use]
+    pub fn with_content_type(mut self, content_type: ContentType) -> Self {
+        self.content_type = content_type;
+        self
+    }
+
     /// Sets the publisher's own key: a second event of the tenant under it is the first one again.
     ///
     /// # Errors
@@ -115,6 +127,13 @@ impl NewEvent {
     pub fn key(mut self, key: &str) -> Result<Self, InvalidEvent> {
         self.key = Some(key.parse()?);
         Ok(self)
+    }
+
+    /// Sets a key that is parsed already; see [`key`](Self::key).
+    #[must_use]
+    pub fn with_key(mut self, key: EventKey) -> Self {
+        self.key = Some(key);
+        self
     }
 
     /// Sets what it belongs together with: an endpoint that asks for order gets the tenant's events of
@@ -126,6 +145,13 @@ impl NewEvent {
     pub fn ordering_key(mut self, key: &str) -> Result<Self, InvalidEvent> {
         self.ordering_key = Some(key.parse()?);
         Ok(self)
+    }
+
+    /// Sets an ordering key that is parsed already; see [`ordering_key`](Self::ordering_key).
+    #[must_use]
+    pub fn with_ordering_key(mut self, key: OrderingKey) -> Self {
+        self.ordering_key = Some(key);
+        self
     }
 
     /// Says that it is published because of a webhook that was received, by the headers of that one: so
@@ -227,4 +253,24 @@ pub enum InvalidEvent {
         /// Bytes allowed.
         limit: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parsed_values_make_the_same_event_as_their_text() {
+        let event = |new: NewEvent| {
+            new.into_event(|| EventId::from_uuid(uuid::Uuid::nil()), Timestamp::default())
+        };
+        let text = NewEvent::new("invoice.paid", "<a/>").unwrap();
+        let text = text.content_type("text/xml").unwrap().key("k").unwrap();
+        let text = text.ordering_key("o").unwrap();
+        let parsed = NewEvent::from_type("invoice.paid".parse().unwrap(), "<a/>")
+            .with_content_type("text/xml".parse().unwrap())
+            .with_key("k".parse().unwrap())
+            .with_ordering_key("o".parse().unwrap());
+        assert_eq!(event(text), event(parsed));
+    }
 }

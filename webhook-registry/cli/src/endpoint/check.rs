@@ -43,7 +43,7 @@ impl View for EndpointCheck {
 pub(super) async fn run(options: &Options, args: CheckArgs) -> Result<End, Error> {
     let now = SystemTime::now().into();
     let tls = args.tls.apply_to(EndpointTls::new())?;
-    let transport = transport(options, &options.settings(&[])?)?;
+    let transport = transport(options, &options.settings()?)?;
     let check = transport.check_with_tls(&args.url, &tls, args.timeout, now).await;
     options.output().show(&check)?;
     Ok(if check.is_ok() { End::Done } else { End::Failed })

@@ -36,10 +36,10 @@ impl Limits {
             new = new.timeout(timeout.as_duration());
         }
         if let Some(retry) = self.retry {
-            new = new.retry(retry.to_string());
+            new = new.retry(retry);
         }
         if let Some(rate) = self.rate {
-            new = new.rate(rate.to_string());
+            new = new.rate(rate);
         }
         if let Some(max) = self.max_in_flight {
             new = new.max_in_flight(max);
@@ -81,10 +81,10 @@ impl About {
             new = new.metadata(name, value);
         }
         if let Some(description) = self.description {
-            new = new.description(description.as_str());
+            new = new.description(description);
         }
         if let Some(id) = self.external_id {
-            new = new.external_id(id.as_str());
+            new = new.external_id(id);
         }
         new
     }

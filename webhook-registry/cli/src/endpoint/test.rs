@@ -61,7 +61,7 @@ impl View for Queued {
 pub(super) async fn run(output: Output, webhooks: &Webhooks, args: TestArgs) -> Result<End, Error> {
     let body = args.body()?;
     if args.worker {
-        let event = NewEvent::new(args.event_type.as_str(), body)?;
+        let event = NewEvent::from_type(args.event_type, body);
         let delivery = webhooks.operator().send_test_event(args.id, event).await?;
         output.show(&Queued { delivery })?;
         return Ok(End::Done);

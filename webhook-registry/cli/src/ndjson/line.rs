@@ -39,15 +39,14 @@ pub(crate) fn parse(content: &[u8], tenant: &TenantId) -> Result<Option<NewEvent
     }
     let said: Said<'_> =
         serde_json::from_str(text).map_err(|error| NoEvent::Json(place(&error)))?;
-    let invalid = |error: webhook_registry::InvalidEvent| NoEvent::Json(error.to_string());
     let body = Bytes::copy_from_slice(said.data.get().as_bytes());
-    let event = NewEvent::new(said.event_type.as_str(), body).map_err(invalid)?;
-    let mut event = event.tenant(said.tenant.unwrap_or_else(|| tenant.clone()));
+    let tenant = said.tenant.unwrap_or_else(|| tenant.clone());
+    let mut event = NewEvent::from_type(said.event_type, body).tenant(tenant);
     if let Some(key) = said.key {
-        event = event.key(key.as_str()).map_err(invalid)?;
+        event = event.with_key(key);
     }
     if let Some(key) = said.ordering_key {
-        event = event.ordering_key(key.as_str()).map_err(invalid)?;
+        event = event.with_ordering_key(key);
     }
     Ok(Some(event))
 }

@@ -65,6 +65,20 @@ fn a_word_that_is_not_valid_is_refused_before_anything_is_opened() {
             &["run", "--until-idle", "--horizon", "soon"],
             "--horizon: not a valid duration; expected a number with a unit, such as 500ms, 30s, 5m, 2h or 1d, at most 365d",
         ),
+        (&["run", "--lease", "0s"], "--lease: expected a duration longer than zero, such as 30s"),
+        (&["run", "--poll", "0s"], "--poll: expected a duration longer than zero, such as 30s"),
+        (
+            &["run", "--max-timeout", "0s"],
+            "--max-timeout: expected a duration longer than zero, such as 30s",
+        ),
+        (
+            &["run", "--disable-after", "soon"],
+            "--disable-after: expected a duration such as 5d, or never",
+        ),
+        (
+            &["publish", "invoice.paid", "--data", "1", "--max-body", "0"],
+            "--max-body: 0 is not in 1..=4294967295",
+        ),
         (
             &["listen", "--answer", "20"],
             "--answer: not a valid list of answers; expected statuses from 200 to 599 such as 503x2,200, or never",

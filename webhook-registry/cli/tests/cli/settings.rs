@@ -39,6 +39,30 @@ fn an_option_wins_over_its_variable() {
 }
 
 #[test]
+fn an_option_hides_a_variable_that_is_invalid() {
+    let publish = ["publish", "a", "--data", "1"];
+    let table: [(&[&str], &str, &str, &str); 11] = [
+        (&RUN, "WEBHOOK_CONCURRENCY", "--concurrency", "3"),
+        (&RUN, "WEBHOOK_LEASE", "--lease", "50s"),
+        (&RUN, "WEBHOOK_MAX_TIMEOUT", "--max-timeout", "3s"),
+        (&RUN, "WEBHOOK_POLL", "--poll", "3s"),
+        (&RUN, "WEBHOOK_DRAIN", "--drain", "0s"),
+        (&RUN, "WEBHOOK_TENANT_SHARE", "--tenant-share", "3"),
+        (&RUN, "WEBHOOK_DISABLE_AFTER", "--disable-after", "never"),
+        (&RUN, "WEBHOOK_NOTICES_TO", "--notices-to", "ops"),
+        (&RUN, "WEBHOOK_WORKER_NAME", "--worker-name", "blue"),
+        (&publish, "WEBHOOK_MAX_BODY", "--max-body", "9"),
+        (&publish, "WEBHOOK_DB", "--db", "sqlite://webhooks.db?mode=rwc"),
+    ];
+    for (command, variable, option, value) in table {
+        let shell = Shell::with_variables(&[(variable, "not valid")]);
+        assert_ne!(shell.run(command).code, Some(0), "{variable}");
+        let ran = shell.run(&[command, &[option, value]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{option} over {variable}");
+    }
+}
+
+#[test]
 fn the_tables_are_where_the_variables_say() {
     let shell = Shell::with_variables(&[
         ("WEBHOOK_DB", "sqlite://other.db?mode=rwc"),
