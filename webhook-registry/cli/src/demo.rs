@@ -1,14 +1,14 @@
-//! `webhook demo`: the whole way, on this machine and in a few seconds.
+//! `webhook demo`: publishes, delivers and retries on this machine within a few seconds.
 //!
-//! Real receivers on real sockets, a database in a file, the same code as in production; only the
-//! waits are short. At the end it checks what it shows.
+//! It runs receivers on real sockets, a database in a file and the code of production, with short
+//! waits. At the end it checks the results that it shows.
 
-mod actor;
-mod cast;
-mod check;
-mod ledger;
+mod expectations;
 mod receiver;
-mod story;
+mod registered;
+mod report;
+mod request_log;
+mod script;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,9 +21,9 @@ use webhook_registry::{
 };
 
 use self::{
-    actor::Actor,
-    cast::{CAST, EVENTS},
-    story::Story,
+    registered::RegisteredReceiver,
+    report::DemoReport,
+    script::{EVENTS, RECEIVERS},
 };
 use crate::{
     error::{End, Error},
@@ -38,45 +38,45 @@ pub(crate) struct DemoArgs {
     keep: Option<PathBuf>,
 }
 
-/// It has to be over by then.
-const LIMIT: Duration = Duration::from_secs(13);
+/// Time limit of the deliveries.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(13);
 
-/// Short waits, the same each time.
-const RETRY: &str = "200ms,400ms jitter 0%";
-const TIMEOUT: Duration = Duration::from_millis(500);
+/// Short waits without jitter, so that each run takes the same time.
+const DEMO_RETRY: &str = "200ms,400ms jitter 0%";
+const DEMO_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(options: &Options, args: DemoArgs) -> Result<End, Error> {
-    let story = Story::begin(options.output());
+    let report = DemoReport::begin(options.output());
     let (folder, file) = database(args.keep)?;
     let url = format!("sqlite://{}?mode=rwc", file.display());
     let store = connect(SeaOrmStore::builder(url)).await?;
     store.migrate().await?;
     let transport = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
     let webhooks = Webhooks::builder().store(store).transport(transport).build()?;
-    story.opening(&file, folder.is_some())?;
+    report.opening(&file, folder.is_some())?;
 
-    let (curtain, fallen) = watch::channel(());
-    let actors = enter(&webhooks, story, &fallen).await?;
-    story.publishing()?;
-    publish(&webhooks, story).await?;
-    story.delivering()?;
-    let (report, backlog) = deliver(&webhooks).await?;
-    // The receivers end when it falls.
-    drop(curtain);
+    let (stop, stopped) = watch::channel(());
+    let receivers = start_receivers(&webhooks, report, &stopped).await?;
+    report.publishing()?;
+    publish(&webhooks, report).await?;
+    report.delivering()?;
+    let (delivered, backlog) = deliver(&webhooks).await?;
+    // Ends the receivers.
+    drop(stop);
 
     let deliveries = webhooks.operator().deliveries(DeliveryQuery::new().limit(100)).await?.items;
-    let records = check::records(&webhooks, &actors, deliveries).await?;
-    story.table(&records)?;
-    let checks = check::all(&webhooks, &actors, &records, report, backlog).await?;
-    story.checks(&checks)?;
-    story.closing(folder.is_none().then_some(file.as_path()))?;
+    let records = expectations::records(&webhooks, &receivers, deliveries).await?;
+    report.table(&records)?;
+    let checks = expectations::all(&webhooks, &receivers, &records, delivered, backlog).await?;
+    report.checks(&checks)?;
+    report.closing(folder.is_none().then_some(file.as_path()))?;
     match checks.iter().find(|check| !check.holds) {
         None => Ok(End::Done),
         Some(check) => Err(Error::Demo(check.text.clone())),
     }
 }
 
-/// A fresh file, in a folder that is removed at the end unless it shall be kept.
+/// Returns a new file, in a temporary folder unless it is to be kept.
 fn database(keep: Option<PathBuf>) -> Result<(Option<TempDir>, PathBuf), Error> {
     let Some(path) = keep else {
         let created = tempfile::tempdir();
@@ -94,41 +94,41 @@ fn database(keep: Option<PathBuf>) -> Result<(Option<TempDir>, PathBuf), Error> 
     Ok((None, file))
 }
 
-/// Starts the receivers and registers them.
-async fn enter(
+/// Starts the receivers and registers their endpoints.
+async fn start_receivers(
     webhooks: &Webhooks,
-    story: Story,
-    fallen: &watch::Receiver<()>,
-) -> Result<Vec<Actor>, Error> {
-    let mut actors = Vec::new();
-    for role in &CAST {
+    report: DemoReport,
+    stopped: &watch::Receiver<()>,
+) -> Result<Vec<RegisteredReceiver>, Error> {
+    let mut receivers = Vec::new();
+    for script in &RECEIVERS {
         let receiver = Receiver::bind(([127, 0, 0, 1], 0).into()).await?;
-        let new = NewEndpoint::new(format!("http://{}/{}", receiver.local_addr(), role.name))
-            .events(role.filters.iter().copied())
-            .timeout(TIMEOUT)
-            .retry(RETRY)
-            .max_in_flight(role.max_in_flight);
+        let new = NewEndpoint::new(format!("http://{}/{}", receiver.local_addr(), script.name))
+            .events(script.filters.iter().copied())
+            .timeout(DEMO_TIMEOUT)
+            .retry(DEMO_RETRY)
+            .max_in_flight(script.max_in_flight);
         let registered = webhooks.add_endpoint(new).await?;
-        let mut fallen = fallen.clone();
-        let end = async move { while fallen.changed().await.is_ok() {} };
-        let ledger = receiver::play(receiver, role, story, registered.secret, end);
-        story.enters(role)?;
-        actors.push(Actor { role, endpoint: registered.endpoint.id, ledger });
+        let mut stopped = stopped.clone();
+        let end = async move { while stopped.changed().await.is_ok() {} };
+        let requests = receiver::serve(receiver, script, report, registered.secret, end);
+        report.registered(script)?;
+        receivers.push(RegisteredReceiver { script, endpoint: registered.endpoint.id, requests });
     }
-    Ok(actors)
+    Ok(receivers)
 }
 
-async fn publish(webhooks: &Webhooks, story: Story) -> Result<(), Error> {
+async fn publish(webhooks: &Webhooks, report: DemoReport) -> Result<(), Error> {
     let events = EVENTS.iter().map(|(event_type, data)| NewEvent::new(event_type, *data));
     let events = events.collect::<Result<Vec<_>, _>>()?;
     for ((event_type, _), answer) in EVENTS.iter().zip(webhooks.publish_many(events).await) {
-        story.published(event_type, answer?.deliveries)?;
+        report.published(event_type, answer?.deliveries)?;
     }
     Ok(())
 }
 
-/// Delivers until nothing is left, or it takes too long.
+/// Delivers until nothing is left, or until the time limit.
 async fn deliver(webhooks: &Webhooks) -> Result<(Report, Backlog), Error> {
-    let too_late = tokio::time::sleep(LIMIT);
+    let too_late = tokio::time::sleep(DELIVERY_LIMIT);
     Ok(webhooks.run_until_idle(None, too_late).await?)
 }

@@ -1,6 +1,6 @@
 //! `webhook listen`: a receiver for development, which shows what arrives.
 
-mod script;
+mod replies;
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use webhook_registry::{
     Answer, Received, Receiver, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
 };
 
-use self::script::{Reply, Script};
+use self::replies::{Replies, Reply};
 use crate::{
     error::{End, Error, complain, text},
     escape::harmless,
@@ -29,7 +29,7 @@ pub(crate) struct ListenArgs {
     secret: Option<Secret>,
     /// The statuses to answer with, in turn; the last one repeats: 503x2,200 (never: no answer)
     #[arg(long, value_name = "STATUSES", default_value = "200")]
-    answer: Script,
+    answer: Replies,
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -117,8 +117,8 @@ pub(crate) async fn run(options: &Options, args: ListenArgs) -> Result<End, Erro
     let receiver = Receiver::bind(args.addr).await?;
     output.show(&Listening { listening: format!("http://{}", receiver.local_addr()) })?;
     let verifier = args.secret.map(Verifier::new);
-    let script = args.answer;
-    let handler = move |request: Received| answer(output, &request, verifier.as_ref(), &script);
+    let replies = args.answer;
+    let handler = move |request: Received| answer(output, &request, verifier.as_ref(), &replies);
     receiver.serve(handler, shutdown).await;
     Ok(End::Done)
 }
@@ -127,9 +127,9 @@ fn answer(
     output: Output,
     request: &Received,
     verifier: Option<&Verifier>,
-    script: &Script,
+    replies: &Replies,
 ) -> Answer {
-    let reply = script.next();
+    let reply = replies.next();
     if let Err(error) = output.show(&RequestView::of(request, verifier, reply)) {
         complain(&text(&error));
     }

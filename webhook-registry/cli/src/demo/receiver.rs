@@ -1,4 +1,4 @@
-//! The receivers of the demo: each behaves in its manner, verifies and keeps a ledger.
+//! Receivers of the demo: each follows its script, verifies requests and counts them.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use webhook_registry::{
 };
 
 use super::{
-    cast::{Manner, Role},
-    ledger::Ledger,
-    story::Story,
+    report::DemoReport,
+    request_log::RequestLog,
+    script::{Behaviour, ScriptedReceiver},
 };
 
-/// Serves in the background until `end`.
-pub(super) fn play(
+/// Serves in the background until `end` completes.
+pub(super) fn serve(
     receiver: Receiver,
-    role: &'static Role,
-    story: Story,
+    script: &'static ScriptedReceiver,
+    report: DemoReport,
     secret: Option<Secret>,
     end: impl Future<Output = ()> + Send + 'static,
-) -> Ledger {
-    let ledger = Ledger::default();
-    let (noted, verifier) = (ledger.clone(), secret.map(Verifier::new));
+) -> RequestLog {
+    let requests = RequestLog::default();
+    let (log, verifier) = (requests.clone(), secret.map(Verifier::new));
     let handler = move |request: Received| {
         let checked = verifier.as_ref().map(|one| verify(one, &request.headers, &request.body));
         let verified = matches!(checked, Some(Ok(())));
-        let time = noted.note(header(&request, &WEBHOOK_ID), verified);
-        let status = reply(role.manner, time);
-        story.arrives(role, &header(&request, &X_EVENT_TYPE), time, status, verified);
+        let time = log.record(header(&request, &WEBHOOK_ID), verified);
+        let status = reply(script.behaviour, time);
+        report.received(script, &header(&request, &X_EVENT_TYPE), time, status, verified);
         answer(status)
     };
     tokio::spawn(receiver.serve(handler, end));
-    ledger
+    requests
 }
 
 fn header(request: &Received, name: &HeaderName) -> String {
@@ -40,14 +40,14 @@ fn header(request: &Received, name: &HeaderName) -> String {
     value.unwrap_or_default().into_owned()
 }
 
-/// The status for the `time`-th attempt of an event, if there is one.
-fn reply(manner: Manner, time: u32) -> Option<StatusCode> {
-    match manner {
-        Manner::Healthy => Some(StatusCode::OK),
-        Manner::Shaky if time <= 2 => Some(StatusCode::SERVICE_UNAVAILABLE),
-        Manner::Shaky => Some(StatusCode::OK),
-        Manner::Gone => Some(StatusCode::GONE),
-        Manner::Silent => None,
+/// Status for the `time`-th attempt of an event; None if the receiver never answers.
+fn reply(behaviour: Behaviour, time: u32) -> Option<StatusCode> {
+    match behaviour {
+        Behaviour::Healthy => Some(StatusCode::OK),
+        Behaviour::Shaky if time <= 2 => Some(StatusCode::SERVICE_UNAVAILABLE),
+        Behaviour::Shaky => Some(StatusCode::OK),
+        Behaviour::Gone => Some(StatusCode::GONE),
+        Behaviour::Silent => None,
     }
 }
 
@@ -58,6 +58,6 @@ fn answer(status: Option<StatusCode>) -> Answer {
         StatusCode::GONE => "this address is closed for good",
         _ => "down for maintenance",
     };
-    // A moment, as a real receiver takes.
+    // A real receiver takes some time as well.
     Answer::status(status).with_body(body).with_delay(Duration::from_millis(20))
 }

@@ -1,4 +1,4 @@
-//! What the demo tells while it goes on.
+//! Messages of the demo while it runs.
 
 use std::{path::Path, time::Instant};
 
@@ -6,19 +6,19 @@ use http::StatusCode;
 use webhook_registry::Deliveries;
 
 use super::{
-    cast::{EVENTS, Role},
-    check::{Check, Record},
+    expectations::{Check, Record},
+    script::{EVENTS, ScriptedReceiver},
 };
 use crate::{error::Error, escape::harmless, output::Output};
 
-/// Tells the story to people; programs get the records alone.
+/// Prints progress for people. With `--json` only the records are printed.
 #[derive(Clone, Copy)]
-pub(super) struct Story {
+pub(super) struct DemoReport {
     output: Output,
     began: Instant,
 }
 
-impl Story {
+impl DemoReport {
     pub(super) fn begin(output: Output) -> Self {
         Self { output, began: Instant::now() }
     }
@@ -29,9 +29,10 @@ impl Story {
         self.output.say("\nFour receivers on this machine, each registered as an endpoint:\n")
     }
 
-    pub(super) fn enters(self, role: &Role) -> Result<(), Error> {
-        let filters = role.filters.join(", ");
-        self.output.say(&format!("  {:<9}wants {filters:<24}{}", role.name, role.habit))
+    pub(super) fn registered(self, script: &ScriptedReceiver) -> Result<(), Error> {
+        let filters = script.filters.join(", ");
+        self.output
+            .say(&format!("  {:<9}wants {filters:<24}{}", script.name, script.behaviour_text))
     }
 
     pub(super) fn publishing(self) -> Result<(), Error> {
@@ -59,10 +60,10 @@ impl Story {
         )
     }
 
-    /// A request arrived. Told from the receiver's side, where an error has nowhere to go.
-    pub(super) fn arrives(
+    /// Prints a request that a receiver has seen. The receiver cannot return an error, so it is dropped.
+    pub(super) fn received(
         self,
-        role: &Role,
+        script: &ScriptedReceiver,
         event_type: &str,
         time: u32,
         status: Option<StatusCode>,
@@ -71,7 +72,7 @@ impl Story {
         let at = self.began.elapsed().as_secs_f32();
         let answer = status.map_or("no answer".to_owned(), |status| status.as_u16().to_string());
         let signature = if verified { "signature verified" } else { "SIGNATURE WRONG" };
-        let (name, event_type) = (role.name, harmless(event_type));
+        let (name, event_type) = (script.name, harmless(event_type));
         let _ = self.output.say(&format!(
             "  {at:5.2} s  {name:<9}{event_type:<23}attempt {time}  {signature}  {answer}"
         ));

@@ -1,68 +1,68 @@
-//! Who plays, what happens, and how it has to end.
+//! Receivers and events of the demo, with the expected results.
 
 use webhook_registry::DeliveryStatus::{self, Failed, Pending, Success};
 
-/// How a receiver behaves.
+/// Behaviour of a receiver.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Manner {
+pub(super) enum Behaviour {
     /// Always 200.
     Healthy,
     /// 503 to the first two attempts of each event, then 200.
     Shaky,
-    /// 410: wants nothing more.
+    /// 410: wants no more events.
     Gone,
     /// Takes the request and never answers.
     Silent,
 }
 
-/// A receiver, and what becomes of its deliveries.
+/// A receiver, and the expected results of its deliveries.
 #[derive(Debug)]
-pub(super) struct Role {
+pub(super) struct ScriptedReceiver {
     pub(super) name: &'static str,
-    pub(super) manner: Manner,
-    /// What it does, for the story.
-    pub(super) habit: &'static str,
+    pub(super) behaviour: Behaviour,
+    /// Text of the behaviour, for the report.
+    pub(super) behaviour_text: &'static str,
     pub(super) filters: &'static [&'static str],
     pub(super) max_in_flight: u32,
-    /// Its state at the end.
+    /// Expected state of its endpoint at the end.
     pub(super) state: &'static str,
-    /// Its deliveries at the end, by status and number of attempts.
+    /// Expected number of deliveries at the end, by status and number of attempts.
     pub(super) ends: &'static [(DeliveryStatus, u32, usize)],
 }
 
-pub(super) static CAST: [Role; 4] = [
-    Role {
+pub(super) static RECEIVERS: [ScriptedReceiver; 4] = [
+    ScriptedReceiver {
         name: "billing",
-        manner: Manner::Healthy,
-        habit: "always answers 200",
+        behaviour: Behaviour::Healthy,
+        behaviour_text: "always answers 200",
         filters: &["invoice.*", "payment.**"],
         max_in_flight: 4,
         state: "active",
         ends: &[(Success, 1, 4)],
     },
-    Role {
+    ScriptedReceiver {
         name: "crm",
-        manner: Manner::Shaky,
-        habit: "answers 503 twice, then 200",
+        behaviour: Behaviour::Shaky,
+        behaviour_text: "answers 503 twice, then 200",
         filters: &["customer.*"],
         max_in_flight: 4,
         state: "active",
         ends: &[(Success, 3, 3)],
     },
     // One at a time, so that its first 410 is the only one.
-    Role {
+    ScriptedReceiver {
         name: "legacy",
-        manner: Manner::Gone,
-        habit: "answers 410: do not call again",
+        behaviour: Behaviour::Gone,
+        behaviour_text: "answers 410: do not call again",
         filters: &["order.*"],
         max_in_flight: 1,
         state: "disabled-gone",
         ends: &[(Failed, 1, 1), (Pending, 0, 2)],
     },
-    Role {
+    ScriptedReceiver {
         name: "archive",
-        manner: Manner::Silent,
-        habit: "takes the request and never answers",
+        behaviour: Behaviour::Silent,
+        behaviour_text: "takes the request and never answers",
         filters: &["invoice.paid", "report.*"],
         max_in_flight: 4,
         state: "active",
@@ -70,7 +70,7 @@ pub(super) static CAST: [Role; 4] = [
     },
 ];
 
-/// A dozen events. The last one is for nobody.
+/// Types and bodies of the events. No endpoint wants the last one.
 pub(super) const EVENTS: [(&str, &str); 12] = [
     ("invoice.created", r#"{"invoice":"in_1","amount":"120.50","currency":"EUR"}"#),
     ("invoice.paid", r#"{"invoice":"in_1","paid_by":"Zoë Müller"}"#),

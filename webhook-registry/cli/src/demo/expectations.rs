@@ -1,4 +1,4 @@
-//! What the demo left on record, and whether it is what it had to be.
+//! Stored results of the demo, compared with the expected ones.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 use webhook_registry::{Backlog, Delivery, DeliveryStatus, FailureKind, Report, Webhooks};
 
 use super::{
-    actor::Actor,
-    cast::{CAST, Role},
+    registered::RegisteredReceiver,
+    script::{RECEIVERS, ScriptedReceiver},
 };
 use crate::{error::Error, output::Row};
 
-/// A delivery and its attempts, in one line.
+/// A delivery and its attempts, as one row.
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     receiver: &'static str,
@@ -19,7 +19,7 @@ pub(super) struct Record {
     #[serde(rename = "type")]
     event_type: String,
     status: DeliveryStatus,
-    /// Each attempt: a status, or what went wrong.
+    /// Status or failure of each attempt.
     attempts: Vec<String>,
     took_ms: u128,
 }
@@ -42,7 +42,7 @@ impl Row for Record {
     }
 }
 
-/// Something that has to be true at the end.
+/// A condition that must hold at the end.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) holds: bool,
@@ -54,7 +54,7 @@ impl Check {
         Self { holds, text: text.into() }
     }
 
-    /// That something came out as expected.
+    /// Returns a check that compares a result with the expected one.
     fn equal(subject: &str, found: &str, expected: &str) -> Self {
         let but = if found == expected { "" } else { ", but expected " };
         let expected_too = if found == expected { "" } else { expected };
@@ -62,19 +62,19 @@ impl Check {
     }
 }
 
-/// Reads what is on record, in the order of the cast, then of the events.
+/// Reads the stored deliveries, ordered by receiver and event.
 pub(super) async fn records(
     webhooks: &Webhooks,
-    actors: &[Actor],
+    receivers: &[RegisteredReceiver],
     deliveries: Vec<Delivery>,
 ) -> Result<Vec<Record>, Error> {
     let mut records = Vec::new();
-    for actor in actors {
-        let own = deliveries.iter().filter(|one| one.id.endpoint == actor.endpoint);
+    for receiver in receivers {
+        let own = deliveries.iter().filter(|one| one.id.endpoint == receiver.endpoint);
         let mut own: Vec<_> = own.collect();
         own.sort_by_key(|delivery| delivery.id);
         for delivery in own {
-            records.push(record(webhooks, actor.role, delivery).await?);
+            records.push(record(webhooks, receiver.script, delivery).await?);
         }
     }
     Ok(records)
@@ -82,7 +82,7 @@ pub(super) async fn records(
 
 async fn record(
     webhooks: &Webhooks,
-    role: &'static Role,
+    script: &'static ScriptedReceiver,
     delivery: &Delivery,
 ) -> Result<Record, Error> {
     let log = webhooks.operator().attempts(delivery.id).await?;
@@ -92,7 +92,7 @@ async fn record(
         (None, failure) => failure.as_ref().map(ToString::to_string).unwrap_or_default(),
     };
     Ok(Record {
-        receiver: role.name,
+        receiver: script.name,
         event: delivery.id.event.to_string(),
         event_type: delivery.event_type.to_string(),
         status: delivery.status,
@@ -101,69 +101,74 @@ async fn record(
     })
 }
 
-/// Everything that has to be true.
+/// Returns all checks.
 pub(super) async fn all(
     webhooks: &Webhooks,
-    actors: &[Actor],
+    receivers: &[RegisteredReceiver],
     records: &[Record],
     report: Report,
     backlog: Backlog,
 ) -> Result<Vec<Check>, Error> {
-    let mut checks: Vec<_> = actors.iter().map(|actor| ends(actor, records)).collect();
-    checks.extend(actors.iter().map(|actor| ledger(actor, records)));
-    for actor in actors {
-        let state = webhooks.operator().endpoint(actor.endpoint).await?.state.to_string();
-        let subject = format!("{} is now", actor.role.name);
-        checks.push(Check::equal(&subject, &state, actor.role.state));
+    let mut checks: Vec<_> = receivers.iter().map(|receiver| ends(receiver, records)).collect();
+    checks.extend(receivers.iter().map(|receiver| requests(receiver, records)));
+    for receiver in receivers {
+        let state = webhooks.operator().endpoint(receiver.endpoint).await?.state.to_string();
+        let subject = format!("{} is now", receiver.script.name);
+        checks.push(Check::equal(&subject, &state, receiver.script.state));
     }
     checks.push(left(records, report, backlog));
     Ok(checks)
 }
 
-/// Whether the deliveries of a receiver ended as its role says.
-fn ends(actor: &Actor, records: &[Record]) -> Check {
+/// Compares the deliveries of a receiver with its script.
+fn ends(receiver: &RegisteredReceiver, records: &[Record]) -> Check {
     let mut found = BTreeMap::<_, usize>::new();
-    for record in records.iter().filter(|record| record.receiver == actor.role.name) {
+    for record in records.iter().filter(|record| record.receiver == receiver.script.name) {
         *found.entry((record.status, record.attempts.len())).or_default() += 1;
     }
-    let ends = actor.role.ends.iter();
+    let ends = receiver.script.ends.iter();
     let expected: BTreeMap<_, _> =
         ends.map(|&(status, attempts, count)| ((status, attempts as usize), count)).collect();
-    Check::equal(&format!("{}:", actor.role.name), &told(&found), &told(&expected))
+    Check::equal(
+        &format!("{}:", receiver.script.name),
+        &counts_text(&found),
+        &counts_text(&expected),
+    )
 }
 
 /// `3 success with 1 attempt, ...`
-fn told(ends: &BTreeMap<(DeliveryStatus, usize), usize>) -> String {
-    let told = ends.iter().map(|((status, attempts), count)| {
+fn counts_text(ends: &BTreeMap<(DeliveryStatus, usize), usize>) -> String {
+    let counts = ends.iter().map(|((status, attempts), count)| {
         let plural = if *attempts == 1 { "" } else { "s" };
         format!("{count} {status} with {attempts} attempt{plural}")
     });
-    told.collect::<Vec<_>>().join(", ")
+    counts.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a receiver's own ledger holds what is on record, and nothing besides.
-fn ledger(actor: &Actor, records: &[Record]) -> Check {
-    let own = records.iter().filter(|record| record.receiver == actor.role.name);
+/// Compares the requests that a receiver has seen with the stored attempts.
+fn requests(receiver: &RegisteredReceiver, records: &[Record]) -> Check {
+    let own = records.iter().filter(|record| record.receiver == receiver.script.name);
     let sent: BTreeMap<_, _> = own
         .filter(|record| !record.attempts.is_empty())
         .map(|record| (record.event.clone(), record.attempts.len()))
         .collect();
-    let seen = actor.ledger.seen();
+    let seen = receiver.requests.seen();
     let seen: BTreeMap<_, _> =
         seen.into_iter().map(|(event, times)| (event, times as usize)).collect();
-    let (requests, unverified) = (seen.values().sum::<usize>(), actor.ledger.unverified());
+    let (requests, unverified) = (seen.values().sum::<usize>(), receiver.requests.unverified());
     let text = format!(
         "{} saw what is on record and nothing else: {requests} x POST, each signature verified",
-        actor.role.name
+        receiver.script.name
     );
     Check::new(seen == sent && unverified == 0, text)
 }
 
-/// Whether the engine's own report agrees, and nothing is left.
+/// Compares the report of the dispatcher with the records, and checks that nothing is left.
 fn left(records: &[Record], report: Report, backlog: Backlog) -> Check {
     let count = |wanted| records.iter().filter(|record| record.status == wanted).count();
     let (success, failed) = (count(DeliveryStatus::Success), count(DeliveryStatus::Failed));
-    let expected = CAST.iter().flat_map(|role| role.ends).map(|(_, _, count)| count).sum::<usize>();
+    let expected =
+        RECEIVERS.iter().flat_map(|script| script.ends).map(|(_, _, count)| count).sum::<usize>();
     let holds = (report.delivered, report.failed) == (success, failed)
         && (backlog.unrouted, backlog.in_flight, backlog.pending) == (0, 0, 0)
         && records.len() == expected;

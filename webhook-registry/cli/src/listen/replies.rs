@@ -1,4 +1,4 @@
-//! What a receiver answers, in turn.
+//! Replies of a receiver, one after the other.
 
 use std::{
     fmt,
@@ -13,12 +13,12 @@ use http::StatusCode;
 use serde::{Serialize, Serializer};
 use webhook_registry::Answer;
 
-/// One answer.
+/// One reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reply {
     /// With this status.
     Status(StatusCode),
-    /// None: the sender waits until its deadline.
+    /// No reply: the sender waits until its deadline.
     Never,
 }
 
@@ -46,17 +46,17 @@ impl Serialize for Reply {
     }
 }
 
-/// Answers in turn; the last one repeats.
+/// Replies in order; the last one repeats.
 #[derive(Clone, Debug)]
-pub(super) struct Script {
+pub(super) struct Replies {
     replies: Arc<[(Reply, usize)]>,
-    given: Arc<AtomicUsize>,
+    sent: Arc<AtomicUsize>,
 }
 
-impl Script {
-    /// The answer to the next request.
+impl Replies {
+    /// Returns the reply to the next request.
     pub(super) fn next(&self) -> Reply {
-        let mut number = self.given.fetch_add(1, Ordering::Relaxed);
+        let mut number = self.sent.fetch_add(1, Ordering::Relaxed);
         for &(reply, times) in &*self.replies {
             if number < times {
                 return reply;
@@ -67,12 +67,12 @@ impl Script {
     }
 }
 
-impl FromStr for Script {
-    type Err = InvalidScript;
+impl FromStr for Replies {
+    type Err = InvalidReplies;
 
-    fn from_str(text: &str) -> Result<Self, InvalidScript> {
+    fn from_str(text: &str) -> Result<Self, InvalidReplies> {
         let replies: Option<Arc<[_]>> = text.split(',').map(parse).collect();
-        Ok(Self { replies: replies.ok_or(InvalidScript)?, given: Arc::default() })
+        Ok(Self { replies: replies.ok_or(InvalidReplies)?, sent: Arc::default() })
     }
 }
 
@@ -83,17 +83,17 @@ fn parse(text: &str) -> Option<(Reply, usize)> {
     if reply == "never" {
         return Some((Reply::Never, times));
     }
-    // What is below 200 is no answer yet, and takes another road.
+    // A status below 200 is an interim response, which the receiver cannot send.
     let status = StatusCode::from_bytes(reply.as_bytes()).ok()?;
     (200..=599).contains(&status.as_u16()).then_some((Reply::Status(status), times))
 }
 
-/// The text is no list of answers.
+/// The text is not a list of replies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "not a valid list of answers; expected statuses from 200 to 599 such as 503x2,200, or never"
 )]
-pub(super) struct InvalidScript;
+pub(super) struct InvalidReplies;
 
 #[cfg(test)]
 mod tests {
@@ -101,15 +101,15 @@ mod tests {
 
     #[test]
     fn answers_are_given_in_turn_and_the_last_one_repeats() {
-        let script: Script = "503x2, never,200".parse().unwrap();
-        let given: Vec<_> = (0..6).map(|_| script.next().to_string()).collect();
-        assert_eq!(given, ["503", "503", "never", "200", "200", "200"]);
+        let replies: Replies = "503x2, never,200".parse().unwrap();
+        let sent: Vec<_> = (0..6).map(|_| replies.next().to_string()).collect();
+        assert_eq!(sent, ["503", "503", "never", "200", "200", "200"]);
     }
 
     #[test]
     fn what_is_no_answer_is_refused() {
         for bad in ["", "20", "100", "600", "200x", "200x0", "200,,200", "x2", "ok"] {
-            assert_eq!(bad.parse::<Script>().map(|_| ()), Err(InvalidScript), "{bad:?}");
+            assert_eq!(bad.parse::<Replies>().map(|_| ()), Err(InvalidReplies), "{bad:?}");
         }
     }
 }
