@@ -1,11 +1,11 @@
 //! `webhook delivery`: deliveries and their attempts.
 
 mod cancel;
+mod delivery_view;
 mod explain;
 mod outcome;
 mod redeliver;
 mod skip;
-mod view;
 
 use clap::{Args, Subcommand};
 use webhook_registry::{
@@ -13,10 +13,10 @@ use webhook_registry::{
     Timestamp, Webhooks,
 };
 
-pub(crate) use self::view::{ShownAttempt, ShownDelivery, attempts, cut};
+pub(crate) use self::delivery_view::{ShownAttempt, ShownDelivery, attempts, cut};
 use self::{
+    delivery_view::{Next, WholeDelivery},
     redeliver::RedeliverArgs,
-    view::{Next, WholeDelivery},
 };
 use crate::{
     error::{End, Error},

@@ -1,12 +1,12 @@
 //! `webhook endpoint`: register endpoints, look at them, change their state, test them.
 
 mod check;
-mod given;
+mod endpoint_view;
+mod shared_args;
 mod stats;
 mod test;
 mod tls;
 mod update;
-mod view;
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use webhook_registry::{
 
 use self::{
     check::CheckArgs,
-    given::{About, Limits},
+    endpoint_view::RegisteredView,
+    shared_args::{LimitArgs, MetadataArgs},
     stats::StatsArgs,
     test::TestArgs,
     tls::TlsArgs,
     update::UpdateArgs,
-    view::RegisteredView,
 };
 use crate::{
     error::{End, Error, text},
@@ -140,9 +140,9 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(String, String)>,
     #[command(flatten)]
-    limits: Limits,
+    limits: LimitArgs,
     #[command(flatten)]
-    about: About,
+    metadata: MetadataArgs,
     #[command(flatten)]
     tls: TlsArgs,
     /// How to sign: standard, body-hmac; all that the secret serves, when absent
@@ -174,7 +174,7 @@ impl AddArgs {
         if let Some(secret) = self.secret {
             new = new.secret(secret);
         }
-        self.tls.add_to(self.about.add_to(self.limits.add_to(new)))
+        self.tls.add_to(self.metadata.add_to(self.limits.add_to(new)))
     }
 }
 

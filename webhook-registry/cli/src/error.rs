@@ -100,9 +100,9 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Says it in one line.
-    pub(crate) fn tell(&self) -> ExitCode {
-        complain(&in_our_words(text(self)));
+    /// Prints the error in one line and returns the exit status.
+    pub(crate) fn report(&self) -> ExitCode {
+        print_error(&with_own_names(text(self)));
         match self {
             // As wrong as an option that is.
             Self::Setting(_) | Self::Mode(_) => ExitCode::from(2),
@@ -111,8 +111,8 @@ impl Error {
     }
 }
 
-/// The library names its own switches; ours are variables, and an option.
-fn in_our_words(line: String) -> String {
+/// Replaces the setters that errors of the library name with variables and the option.
+fn with_own_names(line: String) -> String {
     const SWITCHES: [(&str, &str); 4] = [
         ("allow_http()", "WEBHOOK_ALLOW_HTTP=true"),
         ("allow_name()", "WEBHOOK_ALLOW_NAMES"),
@@ -129,8 +129,8 @@ fn in_our_words(line: String) -> String {
     }
 }
 
-/// One line on standard error. Nobody is left to tell when that is closed.
-pub(crate) fn complain(line: &str) {
+/// Prints one line to standard error. A failed write has no other place to go, so it is ignored.
+pub(crate) fn print_error(line: &str) {
     let _ = io::Write::write_all(&mut io::stderr(), format!("webhook: {line}\n").as_bytes());
 }
 
@@ -154,18 +154,18 @@ pub(crate) fn text(error: &dyn StdError) -> String {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     match (error.source(), error.get(ContextKind::InvalidArg)) {
         (Some(cause), Some(name)) => {
-            complain(&format!("{}: {}", bare(&name.to_string()), text(cause)));
+            print_error(&format!("{}: {}", bare(&name.to_string()), text(cause)));
         }
         // Help and version are errors to clap, too; so is a command without a word.
-        _ if !error.use_stderr() || error.kind() == NO_WORD => {
+        _ if !error.use_stderr() || error.kind() == MISSING_SUBCOMMAND => {
             let _ = error.print();
         }
-        _ => complain(&one_line(&error.to_string())),
+        _ => print_error(&one_line(&error.to_string())),
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-const NO_WORD: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+const MISSING_SUBCOMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 /// The first paragraph of what clap says; the rest is advice that `--help` gives better.
 fn one_line(text: &str) -> String {

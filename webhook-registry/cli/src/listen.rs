@@ -12,7 +12,7 @@ use webhook_registry::{
 
 use self::replies::{Replies, Reply};
 use crate::{
-    error::{End, Error, complain, text},
+    error::{End, Error, print_error, text},
     escape::harmless,
     options::Options,
     output::{Output, View},
@@ -69,8 +69,8 @@ struct RequestView {
 }
 
 impl RequestView {
-    /// Characters of a body that are shown.
-    const MAX_BODY: usize = 500;
+    /// Maximum number of characters of a body that are shown.
+    const MAX_SHOWN_CHARS: usize = 500;
 
     fn of(request: &Received, verifier: Option<&Verifier>, answer: Reply) -> Self {
         let text =
@@ -84,7 +84,10 @@ impl RequestView {
             id: request.headers.get(WEBHOOK_ID).map(text),
             event_type: request.headers.get(X_EVENT_TYPE).map(text),
             body_bytes: request.body.len(),
-            body: String::from_utf8_lossy(&request.body).chars().take(Self::MAX_BODY).collect(),
+            body: String::from_utf8_lossy(&request.body)
+                .chars()
+                .take(Self::MAX_SHOWN_CHARS)
+                .collect(),
             verified: checked.as_ref().map(Result::is_ok),
             reason: checked.and_then(Result::err).map(|error| error.to_string()),
             answer,
@@ -131,7 +134,7 @@ fn answer(
 ) -> Answer {
     let reply = replies.next();
     if let Err(error) = output.show(&RequestView::of(request, verifier, reply)) {
-        complain(&text(&error));
+        print_error(&text(&error));
     }
     reply.into()
 }

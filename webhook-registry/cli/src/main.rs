@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     log::start(&cli.command);
     match start(cli) {
         Ok(end) => end.into(),
-        Err(error) => error.tell(),
+        Err(error) => error.report(),
     }
 }
 

@@ -18,16 +18,16 @@ use webhook_registry::{NewEvent, PublishError, TenantId, Webhooks};
 
 use self::line::{NoEvent, parse};
 use crate::{
-    error::{End, Error, complain, text},
+    error::{End, Error, print_error, text},
     output::Output,
-    publish::view::PublishedView,
+    publish::published_view::PublishedView,
 };
 
 /// Lines published together.
-const BATCH: usize = 500;
+const LINES_PER_BATCH: usize = 500;
 
 /// What a line may hold besides the body.
-const ENVELOPE: usize = 4 * 1024;
+const MAX_ENVELOPE_BYTES: usize = 4 * 1024;
 
 /// Where lines come from.
 pub(crate) struct Source {
@@ -80,11 +80,11 @@ pub(crate) async fn publish(
     max_body: usize,
 ) -> Result<End, Error> {
     let mut tally = Tally::new(output, source.len);
-    let (send, mut lines) = mpsc::channel(BATCH);
-    let max_line = max_body.saturating_add(ENVELOPE);
+    let (send, mut lines) = mpsc::channel(LINES_PER_BATCH);
+    let max_line = max_body.saturating_add(MAX_ENVELOPE_BYTES);
     thread::spawn(move || read_lines(source, max_line, &send));
-    let mut batch = Vec::with_capacity(BATCH);
-    while lines.recv_many(&mut batch, BATCH).await > 0 {
+    let mut batch = Vec::with_capacity(LINES_PER_BATCH);
+    while lines.recv_many(&mut batch, LINES_PER_BATCH).await > 0 {
         let (numbers, events) = tally.take(&mut batch, tenant);
         let answers = webhooks.publish_many(events).await;
         for (number, answer) in numbers.into_iter().zip(answers) {
@@ -152,7 +152,7 @@ impl Tally {
                     events.push(event);
                 }
                 Ok(None) => {}
-                Err(error) => self.complain(line.number, &error),
+                Err(error) => self.reject(line.number, &error),
             }
         }
         (numbers, events)
@@ -174,27 +174,27 @@ impl Tally {
                 Ok(())
             }
             Err(error @ (PublishError::Invalid(_) | PublishError::Conflict { .. })) => {
-                self.complain(line, &error);
+                self.reject(line, &error);
                 Ok(())
             }
             Err(source) => Err(Error::Stopped { line, source }),
         }
     }
 
-    fn complain(&mut self, line: usize, error: &dyn std::error::Error) {
+    fn reject(&mut self, line: usize, error: &dyn std::error::Error) {
         self.bad += 1;
-        self.bar.suspend(|| complain(&format!("line {line}: {}", text(error))));
+        self.bar.suspend(|| print_error(&format!("line {line}: {}", text(error))));
     }
 
     fn end(self) -> Result<End, Error> {
         self.bar.finish_and_clear();
         let plural = if self.published == 1 { "" } else { "s" };
-        self.output.say(&format!("published {} event{plural}", self.published))?;
+        self.output.message(&format!("published {} event{plural}", self.published))?;
         if self.bad == 0 {
             return Ok(End::Done);
         }
         let lines = if self.bad == 1 { "1 line was" } else { &format!("{} lines were", self.bad) };
-        complain(&format!("{lines} not published; correct and publish what is missing"));
+        print_error(&format!("{lines} not published; correct and publish what is missing"));
         Ok(End::Failed)
     }
 }
@@ -242,8 +242,8 @@ mod tests {
             (r#"{"type":"a","data":1,"key":""}"#, "not a valid event key"),
         ];
         for (line, expected) in table {
-            let said = body(line).unwrap_err();
-            assert!(said.starts_with(expected), "{line}: {said}");
+            let error = body(line).unwrap_err();
+            assert!(error.starts_with(expected), "{line}: {error}");
         }
     }
 
@@ -282,9 +282,9 @@ mod tests {
                 }
                 Ok(None) => prop_assert!(!line.iter().any(u8::is_ascii_graphic)),
                 Err(error) => {
-                    let told = error.to_string();
-                    let shown = !told.chars().any(char::is_control) && (1..400).contains(&told.len());
-                    prop_assert!(shown, "{told:?}");
+                    let text = error.to_string();
+                    let shown = !text.chars().any(char::is_control) && (1..400).contains(&text.len());
+                    prop_assert!(shown, "{text:?}");
                 }
             }
         }

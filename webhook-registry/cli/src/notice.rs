@@ -63,8 +63,8 @@ impl View for Acknowledged {
     }
 }
 
-/// Notices acknowledged at once.
-const PAGE: usize = 1000;
+/// Notices acknowledged in one call.
+const NOTICES_PER_PAGE: usize = 1000;
 
 pub(crate) async fn run(options: &Options, command: NoticeCommand) -> Result<End, Error> {
     let webhooks = open(options).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn run(options: &Options, command: NoticeCommand) -> Result<End
         NoticeCommand::Ack(AckArgs { all: true, .. }) => {
             let mut acknowledged = 0;
             loop {
-                let page = notices.read(PAGE).await?;
+                let page = notices.read(NOTICES_PER_PAGE).await?;
                 acknowledged += page.len();
                 if page.is_empty() {
                     break;

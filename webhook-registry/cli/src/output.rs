@@ -39,8 +39,8 @@ impl Output {
         if self.json { rows.iter().try_for_each(print_json) } else { print(&table(rows)) }
     }
 
-    /// Says something to people.
-    pub(crate) fn say(self, line: &str) -> Result<(), Error> {
+    /// Prints a message for people; with `--json` nothing.
+    pub(crate) fn message(self, line: &str) -> Result<(), Error> {
         if self.json { Ok(()) } else { print(&format!("{line}\n")) }
     }
 }

@@ -1,6 +1,6 @@
 //! `webhook publish`: one event, or many from a file.
 
-pub(crate) mod view;
+pub(crate) mod published_view;
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clap::Args;
 use webhook_registry::{ContentType, EventKey, EventType, NewEvent, OrderingKey, TenantId};
 
-use self::view::PublishedView;
+use self::published_view::PublishedView;
 use crate::{
     body::{BodyArgs, MAX_BODY, check_json},
     error::{End, Error},

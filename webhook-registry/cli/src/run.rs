@@ -243,13 +243,13 @@ mod tests {
 
     /// The arguments of `webhook run`.
     #[derive(clap::Parser)]
-    struct Line {
+    struct RunCommand {
         #[command(flatten)]
         args: RunArgs,
     }
 
     fn settings(words: &[&str], variable: Option<(&str, &str)>) -> String {
-        let Line { args } = clap::Parser::parse_from([&["run"], words].concat());
+        let RunCommand { args } = clap::Parser::parse_from([&["run"], words].concat());
         let lookup = |name: &str| {
             let (_, value) = variable.filter(|(known, _)| *known == name)?;
             Some(value.into())

@@ -1,28 +1,28 @@
-//! SIGTERM and SIGINT: the first asks for a graceful end, the second ends at once.
+//! SIGTERM and SIGINT: the first one starts a graceful shutdown, the second one exits immediately.
 
 use std::{future::Future, process};
 
 use tokio::sync::oneshot;
 
-use crate::error::{Error, complain};
+use crate::error::{Error, print_error};
 
-/// What a process that was stopped by SIGINT answers, to a shell.
-const INTERRUPTED: i32 = 130;
+/// Exit status that shells give to a process stopped by SIGINT.
+const SIGINT_STATUS: i32 = 130;
 
-/// Completes when somebody asks for the end.
+/// Returns a future that completes at the first signal.
 pub(crate) fn shutdown() -> Result<impl Future<Output = ()>, Error> {
     let mut signals = Signals::new()?;
-    let (ask, asked) = oneshot::channel();
+    let (request, requested) = oneshot::channel();
     tokio::spawn(async move {
         signals.next().await;
-        // Whoever waited may have come to an end by itself.
-        let _ = ask.send(());
-        complain("ending, as soon as what is under way is done; again to end at once");
+        // The command may have ended on its own.
+        let _ = request.send(());
+        print_error("ending, as soon as what is under way is done; again to end at once");
         signals.next().await;
-        process::exit(INTERRUPTED);
+        process::exit(SIGINT_STATUS);
     });
     Ok(async move {
-        if asked.await.is_err() {
+        if requested.await.is_err() {
             std::future::pending::<()>().await;
         }
     })

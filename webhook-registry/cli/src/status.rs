@@ -17,7 +17,7 @@ use crate::{
 
 /// How the store is doing. Numbers are exact below `counted_to`.
 #[derive(Debug, Serialize)]
-struct StatusView {
+struct StoreStatusView {
     pending: u64,
     in_flight: u64,
     unrouted: u64,
@@ -68,7 +68,7 @@ impl Row for FailingView {
     }
 }
 
-impl From<StoreStatus> for StatusView {
+impl From<StoreStatus> for StoreStatusView {
     fn from(status: StoreStatus) -> Self {
         Self {
             pending: status.pending,
@@ -83,7 +83,7 @@ impl From<StoreStatus> for StatusView {
     }
 }
 
-impl View for StatusView {
+impl View for StoreStatusView {
     fn text(&self) -> String {
         let due = self.oldest_due_for_ms.map_or_else(
             || "nothing".to_owned(),
@@ -116,7 +116,7 @@ fn capped(count: u64) -> String {
 
 pub(crate) async fn run(options: &Options) -> Result<End, Error> {
     let status = open(options).await?.operator().status().await?;
-    options.output().show(&StatusView::from(status))?;
+    options.output().show(&StoreStatusView::from(status))?;
     Ok(End::Done)
 }
 

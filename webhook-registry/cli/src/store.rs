@@ -30,22 +30,22 @@ pub(crate) async fn open_store(
     Ok(store)
 }
 
-/// The database of this process.
-static OPENED: OnceLock<SeaOrmStore> = OnceLock::new();
+/// The store that this process has opened.
+static OPENED_STORE: OnceLock<SeaOrmStore> = OnceLock::new();
 
 /// Opens the database, whatever it holds; once.
 pub(crate) async fn connect(builder: SeaOrmStoreBuilder) -> Result<SeaOrmStore, Error> {
-    if let Some(store) = OPENED.get() {
+    if let Some(store) = OPENED_STORE.get() {
         return Ok(store.clone());
     }
     let store = builder.connect().await?;
-    Ok(OPENED.get_or_init(|| store).clone())
+    Ok(OPENED_STORE.get_or_init(|| store).clone())
 }
 
 /// Closes what was opened, so that a SQLite file is whole by itself: without that its latest commits
 /// stand in a second file beside it.
 pub(crate) async fn close() {
-    if let Some(store) = OPENED.get() {
+    if let Some(store) = OPENED_STORE.get() {
         store.close().await;
     }
 }

@@ -36,14 +36,14 @@ impl View for KeyView<'_> {
 }
 
 #[derive(Serialize)]
-struct StatusView {
+struct SealStatusView {
     current: u64,
     former: u64,
     plain: u64,
     unreadable: u64,
 }
 
-impl View for StatusView {
+impl View for SealStatusView {
     fn text(&self) -> String {
         fields([
             ("current key", format!("{} endpoints", self.current)),
@@ -88,7 +88,7 @@ pub(crate) async fn run(options: &Options, command: VaultCommand) -> Result<End,
 async fn status(options: &Options) -> Result<End, Error> {
     let found = open_store(options, &options.settings()?).await?.seal_status().await?;
     let SealStatus { current, former, plain, unreadable, .. } = found;
-    options.output().show(&StatusView { current, former, plain, unreadable })?;
+    options.output().show(&SealStatusView { current, former, plain, unreadable })?;
     Ok(if unreadable == 0 { End::Done } else { End::Failed })
 }
 

@@ -138,15 +138,15 @@ impl View for All {
 }
 
 fn query(args: &RedeliverArgs, status: DeliveryStatus, cursor: Option<Cursor>) -> DeliveryQuery {
-    let mut query = DeliveryQuery::new().status(status).limit(PAGE);
+    let mut query = DeliveryQuery::new().status(status).limit(DELIVERIES_PER_PAGE);
     (query.endpoint, query.tenant, query.cursor) = (args.endpoint, args.tenant.clone(), cursor);
     (query.since, query.until) = (args.since, args.until);
     query.types.clone_from(&args.types);
     query
 }
 
-/// Deliveries in one transaction: few enough to hold nobody up.
-const PAGE: usize = 250;
+/// Deliveries in one transaction: few enough that no other transaction waits long.
+const DELIVERIES_PER_PAGE: usize = 250;
 
 /// A page at a time. Said again after an end on the way it goes on: what is due is not found again.
 async fn all(

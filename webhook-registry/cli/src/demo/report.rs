@@ -25,19 +25,19 @@ impl DemoReport {
 
     pub(super) fn opening(self, file: &Path, is_temporary: bool) -> Result<(), Error> {
         let fate = if is_temporary { "removed at the end; --keep DIR keeps it" } else { "kept" };
-        self.output.say(&format!("A fresh database: {} ({fate}).", file.display()))?;
-        self.output.say("\nFour receivers on this machine, each registered as an endpoint:\n")
+        self.output.message(&format!("A fresh database: {} ({fate}).", file.display()))?;
+        self.output.message("\nFour receivers on this machine, each registered as an endpoint:\n")
     }
 
     pub(super) fn registered(self, script: &ScriptedReceiver) -> Result<(), Error> {
         let filters = script.filters.join(", ");
         self.output
-            .say(&format!("  {:<9}wants {filters:<24}{}", script.name, script.behaviour_text))
+            .message(&format!("  {:<9}wants {filters:<24}{}", script.name, script.behaviour_text))
     }
 
     pub(super) fn publishing(self) -> Result<(), Error> {
         let count = EVENTS.len();
-        self.output.say(&format!(
+        self.output.message(&format!(
             "\n{count} events, stored with a delivery for each endpoint that wants them:\n"
         ))
     }
@@ -50,11 +50,11 @@ impl DemoReport {
             Deliveries::Later => "to be routed".to_owned(),
             Deliveries::AlreadyPublished => "published before".to_owned(),
         };
-        self.output.say(&format!("  {event_type:<23}{count}"))
+        self.output.message(&format!("  {event_type:<23}{count}"))
     }
 
     pub(super) fn delivering(self) -> Result<(), Error> {
-        self.output.say(
+        self.output.message(
             "\nNow they are sent: 3 attempts each, half a second for an answer, 200 and 400 ms between\n\
              (in production: 10 attempts over three days). What the receivers see:\n",
         )
@@ -73,30 +73,30 @@ impl DemoReport {
         let answer = status.map_or("no answer".to_owned(), |status| status.as_u16().to_string());
         let signature = if verified { "signature verified" } else { "SIGNATURE WRONG" };
         let (name, event_type) = (script.name, harmless(event_type));
-        let _ = self.output.say(&format!(
+        let _ = self.output.message(&format!(
             "  {at:5.2} s  {name:<9}{event_type:<23}attempt {time}  {signature}  {answer}"
         ));
     }
 
     pub(super) fn table(self, records: &[Record]) -> Result<(), Error> {
-        self.output.say("\nWhat the database has on record, a line for each delivery:\n")?;
+        self.output.message("\nWhat the database has on record, a line for each delivery:\n")?;
         self.output.list(records)
     }
 
     pub(super) fn checks(self, checks: &[Check]) -> Result<(), Error> {
-        self.output.say("\nIs all of this as it should be?\n")?;
+        self.output.message("\nIs all of this as it should be?\n")?;
         for check in checks {
             let mark = if check.holds { "yes" } else { "NO " };
-            self.output.say(&format!("  {mark}  {}", check.text))?;
+            self.output.message(&format!("  {mark}  {}", check.text))?;
         }
         Ok(())
     }
 
     pub(super) fn closing(self, kept: Option<&Path>) -> Result<(), Error> {
         let seconds = self.began.elapsed().as_secs_f32();
-        self.output.say(&format!("\nDone in {seconds:.1} s."))?;
+        self.output.message(&format!("\nDone in {seconds:.1} s."))?;
         let Some(file) = kept else { return Ok(()) };
         let file = file.display();
-        self.output.say(&format!("Look around: webhook --db sqlite://{file} delivery list"))
+        self.output.message(&format!("Look around: webhook --db sqlite://{file} delivery list"))
     }
 }

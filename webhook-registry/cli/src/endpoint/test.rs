@@ -10,7 +10,7 @@ use webhook_registry::{
 
 use crate::{
     delivery::{ShownAttempt, attempts},
-    error::{End, Error, complain, text},
+    error::{End, Error, print_error, text},
     output::{Output, View, fields},
 };
 
@@ -23,16 +23,17 @@ pub(crate) struct TestArgs {
     #[arg(long)]
     worker: bool,
     /// What it says has happened
-    #[arg(long = "type", value_name = "TYPE", default_value = TYPE)]
+    #[arg(long = "type", value_name = "TYPE", default_value = TEST_TYPE)]
     event_type: EventType,
     /// What it says of that, in JSON; @FILE reads it from a file
-    #[arg(long, value_name = "JSON|@FILE", default_value = BODY, hide_default_value = true)]
+    #[arg(long, value_name = "JSON|@FILE", default_value = TEST_BODY, hide_default_value = true)]
     data: String,
 }
 
-/// What a receiver gets as a test.
-const TYPE: &str = "webhook.test";
-const BODY: &str =
+/// Type of the test event.
+const TEST_TYPE: &str = "webhook.test";
+/// Body of the test event.
+const TEST_BODY: &str =
     r#"{"message":"A test. Answer with a status from 200 to 299 once the signature verifies."}"#;
 
 impl TestArgs {
@@ -88,7 +89,7 @@ async fn send(
     match sent {
         Ok(_) => Ok(End::Done),
         Err(error) => {
-            complain(&text(&error));
+            print_error(&text(&error));
             Ok(End::Failed)
         }
     }

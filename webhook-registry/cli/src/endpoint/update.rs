@@ -6,7 +6,7 @@ use webhook_registry::{
 };
 
 use super::{
-    given::{About, Limits},
+    shared_args::{LimitArgs, MetadataArgs},
     tls::TlsArgs,
 };
 use crate::error::Error;
@@ -23,9 +23,9 @@ pub(crate) struct UpdateArgs {
     #[arg(long, value_name = "FILTER")]
     events: Vec<EventFilter>,
     #[command(flatten)]
-    limits: Limits,
+    limits: LimitArgs,
     #[command(flatten)]
-    about: About,
+    metadata: MetadataArgs,
     #[command(flatten)]
     tls: TlsArgs,
     /// Forget this
@@ -76,7 +76,7 @@ impl UpdateArgs {
         }
         self.limits.apply_to(&mut endpoint);
         let invalid = |error| Error::from(EndpointError::from(error));
-        self.about.apply_to(&mut endpoint).map_err(invalid)?;
+        self.metadata.apply_to(&mut endpoint).map_err(invalid)?;
         Ok(endpoint.with_tls(Some(self.tls.apply_to(tls)?)))
     }
 }

@@ -1,4 +1,4 @@
-//! What is said of an endpoint when it is added, and when it is changed.
+//! Options of both `webhook endpoint add` and `webhook endpoint update`.
 
 use clap::Args;
 use webhook_registry::{
@@ -8,9 +8,9 @@ use webhook_registry::{
 
 use crate::values::{note, timeout};
 
-/// How it is to be called.
+/// Limits of an endpoint.
 #[derive(Args, Debug)]
-pub(super) struct Limits {
+pub(super) struct LimitArgs {
     /// The deadline of one attempt, at most 30s
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Timeout>,
@@ -30,7 +30,7 @@ pub(super) struct Limits {
     ordered: Option<OrderPolicy>,
 }
 
-impl Limits {
+impl LimitArgs {
     pub(super) fn add_to(self, mut new: NewEndpoint) -> NewEndpoint {
         if let Some(timeout) = self.timeout {
             new = new.timeout(timeout.as_duration());
@@ -61,9 +61,9 @@ impl Limits {
     }
 }
 
-/// What its owner says about it.
+/// Description, external id and metadata of an endpoint.
 #[derive(Args, Debug)]
-pub(super) struct About {
+pub(super) struct MetadataArgs {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<Description>,
@@ -75,7 +75,7 @@ pub(super) struct About {
     metadata: Vec<(String, String)>,
 }
 
-impl About {
+impl MetadataArgs {
     pub(super) fn add_to(self, mut new: NewEndpoint) -> NewEndpoint {
         for (name, value) in self.metadata {
             new = new.metadata(name, value);
@@ -89,7 +89,7 @@ impl About {
         new
     }
 
-    /// Notes take the place of those there are.
+    /// Replaces the metadata if there is any among the options.
     pub(super) fn apply_to(self, endpoint: &mut Endpoint) -> Result<(), InvalidEndpoint> {
         if !self.metadata.is_empty() {
             endpoint.metadata = Metadata::new(self.metadata)?;
