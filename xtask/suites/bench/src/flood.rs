@@ -86,7 +86,7 @@ async fn parts(db: &str, options: &Options, report: &mut Report) -> Result<(), F
         stage.publish_backlog(&tenant, &vec!["tick".to_owned(); ENOUGH], Some(now())).await?;
     }
     flood(&stage, Some(now())).await?;
-    let seen = stage.deliver(options.run(SECONDS).min(MOST)).await?;
+    let seen = stage.deliver(options.run(SECONDS).min(MAX_FLOOD_TIME)).await?;
     let counts: Vec<_> = (0..OTHERS)
         .map(|number| seen.get(&format!("tenant-{number}")).map_or(0, |it| it.count))
         .collect();
@@ -108,5 +108,5 @@ async fn parts(db: &str, options: &Options, report: &mut Report) -> Result<(), F
     Ok(())
 }
 
-/// In a longer time somebody would have delivered everything.
-const MOST: std::time::Duration = std::time::Duration::from_secs(4);
+/// Maximum time of the flood: in a longer one, all deliveries would be made.
+const MAX_FLOOD_TIME: std::time::Duration = std::time::Duration::from_secs(4);

@@ -266,8 +266,8 @@ async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
     Ok(wrong.is_empty())
 }
 
-/// How long a child may take that has little left to do.
-const SOON: Duration = Duration::from_secs(60);
+/// Time limit of a child process that has little left to do.
+const CHILD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until somebody has written down so many facts of this kind after `begin`; when it was the
 /// last of them.
@@ -286,7 +286,7 @@ async fn wait_for(
         if let Some(line) = count.checked_sub(1).and_then(|before| found.nth(before)) {
             return Ok(line.at);
         }
-        if started.elapsed() > SOON {
+        if started.elapsed() > CHILD_DEADLINE {
             return Err(format!("not {count} times {what} within a minute").into());
         }
         sleep(Duration::from_millis(20)).await;

@@ -6,8 +6,8 @@ use std::{fs, path::Path};
 
 use xtask_fuzz::TARGETS;
 
-/// Small enough to be cloned by everybody.
-const MOST: u64 = 1024 * 1024;
+/// Maximum size of the corpus, so that a clone of the repository stays small.
+const MAX_CORPUS_BYTES: u64 = 1024 * 1024;
 
 #[test]
 fn every_kept_input_keeps_the_promises_of_its_target() {
@@ -26,7 +26,7 @@ fn every_kept_input_keeps_the_promises_of_its_target() {
         }
         assert!(inputs >= 5, "{name} has no corpus");
     }
-    assert!(bytes < MOST, "the corpus has grown to {bytes} bytes");
+    assert!(bytes < MAX_CORPUS_BYTES, "the corpus has grown to {bytes} bytes");
 }
 
 #[test]

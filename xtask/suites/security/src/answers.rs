@@ -14,7 +14,7 @@ use crate::{
     decided,
     ids::Id,
     script::Script,
-    stage::{QUIET, Stage, guarded, transport},
+    stage::{LATE_BYTES_WAIT, Stage, guarded, transport},
 };
 
 pub(crate) async fn play(id: Id, input: &str) -> Seen {
@@ -82,7 +82,7 @@ async fn remembered(input: &str) -> Seen {
     let stage = Stage::set(Script::read(input)).await;
     let transport = transport();
     let broken = stage.exchange(&transport).await.broken();
-    sleep(QUIET).await;
+    sleep(LATE_BYTES_WAIT).await;
     let _ = transport.send(stage.request(Default::default())).await;
     let guarded = has_cookie(&stage) + &broken;
 

@@ -15,7 +15,7 @@ use webhook_testkit::Reply;
 
 use crate::{
     script::Script,
-    stage::{OWN, QUIET, Stage},
+    stage::{LATE_BYTES_WAIT, OWN, Stage},
 };
 pub(crate) use line::Answer;
 use line::{Line, Trouble};
@@ -126,7 +126,7 @@ pub(crate) async fn unguarded(spelled: &str) -> String {
     if !matches!(took, Took::Success(_)) {
         return told;
     }
-    sleep(QUIET).await;
+    sleep(LATE_BYTES_WAIT).await;
     stage.receiver.answers([Reply::status(200).body(OWN)]);
     told + &match careless.deliver(&Post { body: "{}".into(), ..Post::of(&stage, "/next") }).await {
         Took::Success(answer) if answer.body == OWN.as_bytes() => String::new(),

@@ -10,16 +10,16 @@ use webhook_testkit::{Reply, TestReceiver};
 
 use crate::case::Seen;
 
-/// How many endpoints there are: more than a host may be sent to at once, and no more than a process has
-/// descriptors for.
-const MANY: usize = 300;
+/// Number of endpoints: more than the limit of requests to one host, and fewer than the file
+/// descriptors of a process.
+const ENDPOINTS_OF_HOST: usize = 300;
 
 /// As long as nobody has come, nobody will.
 const A_WHILE: Duration = Duration::from_millis(300);
 
 pub(crate) async fn play() -> Seen {
     let open = || HttpTransport::builder().dangerous_allow_private_addresses();
-    Seen::new(at_once(open()).await, at_once(open().max_per_host(MANY)).await)
+    Seen::new(at_once(open()).await, at_once(open().max_per_host(ENDPOINTS_OF_HOST)).await)
 }
 
 /// How many requests a host that never answers has at once.
@@ -28,7 +28,7 @@ async fn at_once(builder: HttpTransportBuilder) -> String {
     let transport = builder.build().expect("a transport");
     let url = |n: usize| -> EndpointUrl { format!("{}/{n}", victim.url()).parse().expect("a URL") };
     let request = |n| Request::new(url(n), http::HeaderMap::new(), "{}".into());
-    let all = join_all((0..MANY).map(|n| transport.send(request(n))));
+    let all = join_all((0..ENDPOINTS_OF_HOST).map(|n| transport.send(request(n))));
     tokio::select! {
         biased;
         _ = all => "all ended".to_owned(),

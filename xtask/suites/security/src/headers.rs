@@ -152,8 +152,8 @@ fn lines(head: &[u8]) -> Vec<String> {
 
 /// The lines of `head` that are not `ours`, in words.
 fn arrives(head: &[u8], ours: &[String]) -> String {
-    /// As many bytes as one likes to read.
-    const LONG: usize = 200;
+    /// Longest text that is shown in full.
+    const MAX_SHOWN_BYTES: usize = 200;
     let mut more = lines(head);
     more.retain(|line| !ours.contains(line));
     let bytes: usize = more.iter().map(String::len).sum();
@@ -161,8 +161,8 @@ fn arrives(head: &[u8], ours: &[String]) -> String {
     let shown = || more.iter().map(|line| format!("\"{}\"", line.escape_debug()));
     match more.len() {
         0 => "nothing of it arrives".to_owned(),
-        1 if bytes > LONG => format!("a line of {bytes} bytes arrives"),
-        count if bytes > LONG => format!("{count} lines of {bytes} bytes in all arrive"),
+        1 if bytes > MAX_SHOWN_BYTES => format!("a line of {bytes} bytes arrives"),
+        count if bytes > MAX_SHOWN_BYTES => format!("{count} lines of {bytes} bytes in all arrive"),
         1 if is_double => format!("{} arrives besides our own", shown().collect::<String>()),
         1 => format!("{} arrives", shown().collect::<String>()),
         _ => format!("{} arrive", shown().collect::<Vec<_>>().join(" and ")),

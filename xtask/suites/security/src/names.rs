@@ -146,7 +146,7 @@ async fn failed(input: &str) -> Seen {
 
 /// A thousand look-ups that are never answered end with their attempts. Without a deadline they wait on.
 async fn never_answered() -> Seen {
-    const MANY: usize = 1000;
+    const LOOKUPS: usize = 1000;
     /// How much later than its deadline the last of a thousand may end, on a machine that is busy.
     const GRACE: Duration = Duration::from_secs(2);
     let silent = Answer { silent: true, ..Answer::default() };
@@ -154,15 +154,15 @@ async fn never_answered() -> Seen {
     let transport = guarded(&names);
     let url = |n: usize| format!("http://h{n}.example/").parse().expect("a URL");
     let begun = Instant::now();
-    let urls: Vec<EndpointUrl> = (0..MANY).map(url).collect();
+    let urls: Vec<EndpointUrl> = (0..LOOKUPS).map(url).collect();
     let ended = join_all(urls.iter().map(|url| post(&transport, url))).await;
     let in_time = begun.elapsed() < DEADLINE + GRACE;
     let phases = ended.iter().filter(|sent| told(sent).contains("resolv")).count();
-    let patient = Request::new(url(MANY), http::HeaderMap::new(), "".into());
+    let patient = Request::new(url(LOOKUPS), http::HeaderMap::new(), "".into());
     let without = timeout(DEADLINE * 2, transport.send(patient)).await;
     let with = match (in_time, phases) {
-        (true, MANY) => format!("{}, all {MANY} in time", told(&ended[0])),
-        (in_time, phases) => format!("in time: {in_time}, {phases} of {MANY} while resolving"),
+        (true, LOOKUPS) => format!("{}, all {LOOKUPS} in time", told(&ended[0])),
+        (in_time, phases) => format!("in time: {in_time}, {phases} of {LOOKUPS} while resolving"),
     };
     Seen::new(with, without.map_or_else(|_| "waits on".to_owned(), |sent| told(&sent)))
 }

@@ -18,8 +18,8 @@ use crate::literal;
 /// As slow as one can be without being silent.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// When an answer is over, and nothing new has begun.
-const SOON: Duration = Duration::from_millis(20);
+/// Delay of bytes that follow a response, before the next request.
+const NEXT_BYTES_DELAY: Duration = Duration::from_millis(20);
 
 /// More than the buffers of all sockets on the way hold.
 const LARGE: usize = 32 * 1024 * 1024;
@@ -102,7 +102,7 @@ fn reply(deeds: Vec<Deed>) -> Reply {
 
 fn and_then(reply: Reply, deed: Deed) -> Reply {
     match deed {
-        Deed::SaySoon(bytes) => reply.then_say(SOON, bytes),
+        Deed::SaySoon(bytes) => reply.then_say(NEXT_BYTES_DELAY, bytes),
         Deed::Nothing => reply.then_hang(),
         Deed::Close => reply.then_close(),
         Deed::Reset => reply.then_reset(),
@@ -173,7 +173,7 @@ mod tests {
             (r#""a" then "bc" for ever"#, Reply::endless("a", "bc")),
             (r#""a" then "b" each second"#, Reply::endless_drip("a", "b", SLOW)),
             (r#"unasked: "{ab*2}" a byte a second"#, Reply::drip("abab", SLOW).unasked()),
-            (r#""a" then soon "b""#, Reply::bytes("a").then_say(SOON, "b")),
+            (r#""a" then soon "b""#, Reply::bytes("a").then_say(NEXT_BYTES_DELAY, "b")),
             ("32 MB, unread: reset", Reply::reset().after_head()),
         ] {
             assert_eq!(told(spelled), format!("{reply:?}"), "{spelled}");

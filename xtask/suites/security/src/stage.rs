@@ -20,8 +20,8 @@ use crate::{
 /// What the receiver answers once it behaves.
 pub(crate) const OWN: &str = "its own answer";
 
-/// After this, what a receiver says late has been said.
-pub(crate) const QUIET: Duration = Duration::from_millis(60);
+/// Time within which a receiver has sent its late bytes.
+pub(crate) const LATE_BYTES_WAIT: Duration = Duration::from_millis(60);
 
 /// An exchange that is not over by then never is.
 const NEVER: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Stage {
 
     /// What the next request comes to, another delivery's, now that the receiver behaves.
     pub(crate) async fn next(&self, transport: &HttpTransport, held: &Held) -> String {
-        sleep(QUIET).await;
+        sleep(LATE_BYTES_WAIT).await;
         self.receiver.answers([Reply::status(200).body(OWN)]);
         let before = self.receiver.connections();
         let mut told = String::new();

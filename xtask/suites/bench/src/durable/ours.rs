@@ -42,8 +42,8 @@ const CONCURRENCY: usize = 1024;
 /// How often it is asked whether all is recorded, once all is published.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is due later than that is none of ours.
-const FAR: Duration = Duration::from_secs(60 * 60);
+/// Deliveries that are due later than this are not part of the measurement.
+const OWN_DUE_WINDOW: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
     let task: Task = serde_json::from_str(task)?;
@@ -98,7 +98,7 @@ async fn deliver(webhooks: &Webhooks, task: &Task, events: usize) -> Result<(), 
 async fn is_any_open(database: &DatabaseConnection) -> Result<bool, Failure> {
     let backend = database.get_database_backend();
     let endpoint = if backend == DbBackend::MySql { "open_endpoint" } else { "endpoint_id" };
-    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + FAR;
+    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + OWN_DUE_WINDOW;
     let sql = format!(
         "SELECT e.id FROM webhook_endpoints e WHERE e.state = 'active' AND EXISTS (SELECT 1 \
          FROM webhook_deliveries d WHERE d.{endpoint} = e.id AND d.due_at <= {}) LIMIT 1",

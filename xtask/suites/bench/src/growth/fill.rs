@@ -14,10 +14,10 @@ use crate::{
 /// Deliveries of one event.
 const FAN_OUT: usize = 10;
 
-/// When everything here happened, and when what is pending is due, in milliseconds of Unix time: long ago,
-/// and never in our time.
-const LONG_AGO: i64 = 1_700_000_000_000;
-const FAR: i64 = 4_000_000_000_000;
+/// Time of everything that is filled in, in milliseconds of Unix time.
+const PAST_AT_MS: i64 = 1_700_000_000_000;
+/// Due time of pending deliveries, which no run reaches.
+const FAR_DUE_AT_MS: i64 = 4_000_000_000_000;
 
 /// Stores so many finished deliveries with their attempts, and so many pending ones.
 pub(super) async fn fill(bed: &Bed, finished: usize, pending: usize) -> Result<(), Failure> {
@@ -32,7 +32,7 @@ pub(super) async fn fill(bed: &Bed, finished: usize, pending: usize) -> Result<(
     for sql in [
         words.events(1, done + 2 * half),
         words.deliveries(1, done, &Kind::FINISHED),
-        words.deliveries(done + 1, done + half, &Kind::FAR),
+        words.deliveries(done + 1, done + half, &Kind::DUE_FAR_AHEAD),
         words.deliveries(done + half + 1, done + 2 * half, &Kind::PAUSED),
         words.attempts(),
     ] {
@@ -88,8 +88,10 @@ impl Kind {
         attempts: 1,
         due_at: None,
     };
-    const FAR: Self = Self { status: "pending", attempts: 0, due_at: Some(FAR), ..Self::FINISHED };
-    const PAUSED: Self = Self { state: "paused", every: "", due_at: Some(LONG_AGO), ..Self::FAR };
+    const DUE_FAR_AHEAD: Self =
+        Self { status: "pending", attempts: 0, due_at: Some(FAR_DUE_AT_MS), ..Self::FINISHED };
+    const PAUSED: Self =
+        Self { state: "paused", every: "", due_at: Some(PAST_AT_MS), ..Self::DUE_FAR_AHEAD };
 }
 
 /// What each database says in words of its own.
@@ -142,7 +144,7 @@ impl Words {
     fn events(&self, from: usize, to: usize) -> String {
         format!(
             "INSERT INTO webhook_events (id, event_type, body, created_at, route_due_at) \
-             SELECT {}, 'old', {}, {LONG_AGO} + g.n, NULL FROM {}",
+             SELECT {}, 'old', {}, {PAST_AT_MS} + g.n, NULL FROM {}",
             self.id,
             self.body,
             self.numbers(from, to)
@@ -164,12 +166,12 @@ impl Words {
         let Kind { status, state, every, attempts, due_at } = kind;
         let due_at = due_at.map_or_else(|| "NULL".to_owned(), |at| format!("{at} + g.n"));
         let finished_at =
-            if *attempts > 0 { format!("{LONG_AGO} + g.n") } else { "NULL".to_owned() };
+            if *attempts > 0 { format!("{PAST_AT_MS} + g.n") } else { "NULL".to_owned() };
         format!(
             "INSERT INTO webhook_deliveries (event_id, endpoint_id, tenant, event_type, status, epoch, \
              attempts, recorded, due_at, created_at, finished_at) \
              SELECT {}, e.id, 'default', 'old', '{status}', {attempts}, {attempts}, {attempts}, {due_at}, \
-             {LONG_AGO} + g.n, {finished_at} FROM {} CROSS JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY id) \
+             {PAST_AT_MS} + g.n, {finished_at} FROM {} CROSS JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY id) \
              AS place FROM webhook_endpoints WHERE state = '{state}') AS e {every}",
             self.id,
             self.numbers(from, to)

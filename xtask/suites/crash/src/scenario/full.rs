@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    SOON,
+    CHILD_DEADLINE,
     traffic::{Knocks, Traffic},
 };
 use crate::{
@@ -73,7 +73,7 @@ async fn until_told(site: &Site, traffic: &Traffic, ground: &Ground) -> Outcome<
         if has_died(site)? {
             return Ok(None);
         }
-        if full.elapsed() > SOON {
+        if full.elapsed() > CHILD_DEADLINE {
             return Err("nobody was told that the disk is full".into());
         }
         sleep(Duration::from_millis(50)).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Dice, SOON};
+use super::{CHILD_DEADLINE, Dice};
 use crate::{Outcome, asked::Asked, child::Child, ground::Ground, verdict::Verdict};
 
 /// Paced, so that there is always something under way; it never ends by itself.
@@ -51,7 +51,7 @@ pub(super) async fn play(ground: &mut Ground, cast: Cast, asked: &Asked) -> Outc
         ground.kill(player).await?;
         if player.name().starts_with("publisher") {
             // What it had in its hand is said again, and nothing more.
-            ground.publisher(player.name(), &[])?.ends_well(SOON).await?;
+            ground.publisher(player.name(), &[])?.ends_well(CHILD_DEADLINE).await?;
         }
     }
     ground.drain().await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    SOON,
+    CHILD_DEADLINE,
     traffic::{Knocks, Traffic},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(super) async fn interrupted(
     relay.make(trouble);
     let begin = Instant::now();
     while relay.hits() < asked.rounds {
-        if begin.elapsed() > SOON {
+        if begin.elapsed() > CHILD_DEADLINE {
             return Err(format!("only {} hits within a minute", relay.hits()).into());
         }
         sleep(Duration::from_millis(20)).await;

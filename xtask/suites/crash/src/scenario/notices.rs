@@ -8,7 +8,7 @@ use std::{
 use tokio::time::sleep;
 use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryStatus, NoticeKind};
 
-use super::{Dice, SOON};
+use super::{CHILD_DEADLINE, Dice};
 use crate::{Outcome, asked::Asked, ground::Ground, ledger::word, verdict::Verdict};
 
 const PUBLISHER: [(&str, &str); 3] = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
@@ -44,12 +44,12 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
         }
     }
     ground.kill(&mut publisher).await?;
-    ground.publisher(&name, &[])?.ends_well(SOON).await?;
+    ground.publisher(&name, &[])?.ends_well(CHILD_DEADLINE).await?;
     for worker in &mut workers {
         ground.kill(worker).await?;
     }
     let rest = [("until-idle", "yes"), ("never-rests", "yes")];
-    ground.working(&rest).await?.ends_well(4 * SOON).await?;
+    ground.working(&rest).await?.ends_well(4 * CHILD_DEADLINE).await?;
     told.read(ground).await?;
     let mut verdict = ground.evidence()?.judge();
     told.judge(ground, &name, &mut verdict).await?;

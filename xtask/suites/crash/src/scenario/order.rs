@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::sleep;
 use webhook_registry::OrderPolicy;
 
-use super::SOON;
+use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
     asked::Asked,
@@ -45,11 +45,11 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
     if let Some(worker) = workers.first_mut() {
         ground.kill(worker).await?;
     }
-    publisher.ends_well(4 * SOON).await?;
+    publisher.ends_well(4 * CHILD_DEADLINE).await?;
     ground.receiver().order("fail 0").await?;
     for worker in workers.iter_mut().skip(1) {
         worker.signal("TERM")?;
-        worker.ends_well(SOON).await?;
+        worker.ends_well(CHILD_DEADLINE).await?;
     }
     ground.drain().await?;
     let (published, received) = (ground.ledger(&name)?, ground.ledger("receiver")?);

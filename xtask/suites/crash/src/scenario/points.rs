@@ -16,7 +16,7 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
     let count = (of_workers * asked.rounds).to_string();
     let name = ground.new_name("publisher");
     let flags = [("count", count.as_str()), ("batch", "50"), ("body", BODY)];
-    ground.publisher(&name, &flags)?.ends_well(super::SOON).await?;
+    ground.publisher(&name, &flags)?.ends_well(super::CHILD_DEADLINE).await?;
     for _ in 0..asked.rounds {
         for point in Point::ALL {
             match point.victim() {
@@ -41,7 +41,7 @@ async fn publisher_dies(ground: &Ground, point: Point) -> Outcome {
         return Err(format!("a publisher has outlived {point}").into());
     }
     if point == Point::AfterEnqueueCommit {
-        ground.publisher(&name, &[("body", BODY)])?.ends_well(super::SOON).await?;
+        ground.publisher(&name, &[("body", BODY)])?.ends_well(super::CHILD_DEADLINE).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use tokio::{
 };
 use xtask_servers::Pooler;
 
-use super::SOON;
+use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
     asked::Asked,
@@ -46,7 +46,7 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     all_received(ground, count).await?;
     for worker in &mut workers {
         worker.signal("TERM")?;
-        worker.ends_well(SOON).await?;
+        worker.ends_well(CHILD_DEADLINE).await?;
     }
     names.push(name);
     let mut errors = Vec::new();

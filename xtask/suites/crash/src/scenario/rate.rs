@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use webhook_registry::RateLimit;
 
-use super::{SOON, wait_for};
+use super::{CHILD_DEADLINE, wait_for};
 use crate::{
     Outcome,
     asked::Asked,
@@ -37,7 +37,7 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
     let count = (by_rate + 2 * u64::from(BURST)).to_string();
     let flags = [("count", count.as_str()), ("batch", "100")];
     let name = ground.new_name("publisher");
-    ground.publisher(&name, &flags)?.ends_well(SOON).await?;
+    ground.publisher(&name, &flags)?.ends_well(CHILD_DEADLINE).await?;
     let first = wait_for(ground, "receiver", word::RECEIVED, 1, begin).await?;
     let burst = wait_for(ground, "receiver", word::RECEIVED, BURST as usize, begin).await?;
     let end = first + 1_000 * seconds;

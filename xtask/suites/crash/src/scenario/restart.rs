@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::SOON;
+use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
     asked::{Asked, Db},
@@ -49,9 +49,9 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     sleep(Duration::from_secs(1)).await;
     let [publisher, worker] = &mut players;
     publisher.kill().await?;
-    ground.publisher(&name, &[])?.ends_well(SOON).await?;
+    ground.publisher(&name, &[])?.ends_well(CHILD_DEADLINE).await?;
     worker.signal("TERM")?;
-    worker.ends_well(SOON).await?;
+    worker.ends_well(CHILD_DEADLINE).await?;
     ground.drain().await?;
     let mut verdict = ground.evidence()?.judge();
     verdict.remark(format!("{times} restarts"));

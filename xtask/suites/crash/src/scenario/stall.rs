@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::SOON;
+use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
     ground::Ground,
@@ -19,7 +19,10 @@ pub(super) async fn play(ground: &mut Ground) -> Outcome<Verdict> {
     // Longer than it takes to stop somebody, shorter than an attempt may take.
     ground.receiver().order("delay 1000").await?;
     let name = ground.new_name("publisher");
-    ground.publisher(&name, &[("count", EVENTS), ("batch", EVENTS)])?.ends_well(SOON).await?;
+    ground
+        .publisher(&name, &[("count", EVENTS), ("batch", EVENTS)])?
+        .ends_well(CHILD_DEADLINE)
+        .await?;
     let begin = now();
     let mut stalled = ground.working(&[("concurrency", "8")]).await?;
     super::wait_for(ground, "receiver", word::RECEIVED, 8, begin).await?;
@@ -33,7 +36,7 @@ pub(super) async fn play(ground: &mut Ground) -> Outcome<Verdict> {
     for worker in [&mut stalled, &mut other] {
         sleep(Duration::from_secs(1)).await;
         worker.signal("TERM")?;
-        worker.ends_well(SOON).await?;
+        worker.ends_well(CHILD_DEADLINE).await?;
     }
     ground.drain().await?;
     let lost = super::leases_lost(ground, stalled.name())?;

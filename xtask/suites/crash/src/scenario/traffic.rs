@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{SOON, wait_for};
+use super::{CHILD_DEADLINE, wait_for};
 use crate::{
     Outcome,
     asked::Db,
@@ -130,9 +130,9 @@ impl Traffic {
             relay.make(Trouble::None);
         }
         self.publisher.kill().await?;
-        ground.publisher(&self.name, &lent(&self.way))?.ends_well(SOON).await?;
+        ground.publisher(&self.name, &lent(&self.way))?.ends_well(CHILD_DEADLINE).await?;
         self.worker.signal("TERM")?;
-        self.worker.ends_well(SOON).await?;
+        self.worker.ends_well(CHILD_DEADLINE).await?;
         ground.drain().await?;
         Ok(ground.evidence()?.judge())
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use tokio::time::{Instant, sleep};
 use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryQuery, FailureKind, Timestamp};
 
-use super::SOON;
+use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
     asked::Asked,
@@ -56,7 +56,7 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
     sleep(LEASE + LATE + LATE).await;
     stalled.signal("CONT")?;
     ground.note("kill -9 or stall", begin, now());
-    publisher.ends_well(4 * SOON).await?;
+    publisher.ends_well(4 * CHILD_DEADLINE).await?;
     everybody_busy(ground).await?;
     let mut slowest = Duration::ZERO;
     for worker in std::iter::once(&mut *stalled).chain(others) {
@@ -89,7 +89,7 @@ async fn everybody_busy(ground: &mut Ground) -> Outcome {
     let name = ground.new_name("publisher");
     let burst = [("count", "400"), ("batch", "100")];
     let begin = now();
-    ground.publisher(&name, &burst)?.ends_well(SOON).await?;
+    ground.publisher(&name, &burst)?.ends_well(CHILD_DEADLINE).await?;
     super::wait_for(ground, "receiver", word::RECEIVED, WORKERS * EACH, begin).await?;
     Ok(())
 }
@@ -107,7 +107,7 @@ fn accepted(ground: &Ground, publisher: &str) -> usize {
 async fn stop(worker: &mut Child) -> Outcome<Duration> {
     let begin = Instant::now();
     worker.signal("TERM")?;
-    worker.ends_well(SOON).await?;
+    worker.ends_well(CHILD_DEADLINE).await?;
     Ok(begin.elapsed())
 }
 

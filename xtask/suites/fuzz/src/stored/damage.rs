@@ -89,8 +89,8 @@ const COLUMNS: [(&str, &str, &[&str]); 6] = [
     ("notices", "tenant = 'acme'", &["id", "noticed_at", "endpoint_id", "kind"]),
 ];
 
-/// The most values that one input sets.
-const MOST: usize = 8;
+/// Maximum number of values that one input sets.
+const MAX_DAMAGED_VALUES: usize = 8;
 
 /// One column gets one value.
 pub(super) struct Damage<'a> {
@@ -134,7 +134,7 @@ pub(super) fn damages(data: &[u8]) -> impl Iterator<Item = Damage<'_>> {
         let (table, row, column) = place(column);
         Some(Damage { table, column, row, kind: kind % 6, value })
     };
-    std::iter::from_fn(next).take(MOST)
+    std::iter::from_fn(next).take(MAX_DAMAGED_VALUES)
 }
 
 fn place(number: u8) -> (&'static str, &'static str, &'static str) {

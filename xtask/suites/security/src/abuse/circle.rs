@@ -11,8 +11,8 @@ use webhook_testkit::MemoryStore;
 use super::{scanner::root, tenant};
 use crate::{case::Seen, told::webhooks};
 
-/// Rounds after which it will not end any more.
-const MANY: usize = 100;
+/// Number of rounds after which the circle counts as endless.
+const MAX_ROUNDS: usize = 100;
 
 pub(crate) async fn play(url: &str) -> Seen {
     let host = url::Url::parse(url).unwrap().host_str().unwrap().to_owned();
@@ -36,7 +36,7 @@ fn round_and_round(url: &str, follows: bool) -> String {
     let id = EndpointId::from_uuid(uuid::Uuid::from_u128(2));
     let endpoint = Endpoint::new(id, url.parse().unwrap());
     let mut received = HeaderMap::new();
-    for round in 0..MANY {
+    for round in 0..MAX_ROUNDS {
         let event = NewEvent::new("a", "{}").unwrap();
         let event = match if follows { event.follows(&received) } else { Ok(event) } {
             Ok(event) => event.into_event(|| EventId::from_uuid(uuid::Uuid::nil()), NOW),
@@ -45,7 +45,7 @@ fn round_and_round(url: &str, follows: bool) -> String {
         };
         received = compose(&event, &endpoint, &RingSigner, NOW).unwrap().headers;
     }
-    format!("and still goes round after {MANY}")
+    format!("and still goes round after {MAX_ROUNDS}")
 }
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_700_000_000);

@@ -31,8 +31,8 @@ pub(crate) struct Life {
     arrived: bool,
 }
 
-/// Long enough for what is on this machine; a name server may be anywhere.
-const SHORT: Duration = Duration::from_secs(2);
+/// Timeout of an attempt: long enough for receivers on this machine. A name server may be remote.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -160,7 +160,7 @@ async fn deliver(webhooks: &Webhooks, canary: &str, urls: &[String]) {
         let new = NewEndpoint::new(url)
             .secret(format!("whsec_{canary}"))
             .header("Authorization", format!("Bearer {canary}"))
-            .timeout(SHORT)
+            .timeout(ATTEMPT_TIMEOUT)
             .retry("none");
         let endpoint = door.endpoints().create(new).await.unwrap().endpoint;
         door.endpoints().update(endpoint).await.unwrap();

@@ -22,8 +22,8 @@ struct Endpoint {
     shown: Shown,
 }
 
-/// Longer than a careless client takes for all of its requests.
-const LONG: Duration = Duration::from_secs(15);
+/// Time limit of all requests: longer than a careless client takes for them.
+const ALL_REQUESTS_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How often each endpoint is sent to, in turns.
 const TURNS: usize = 3;
@@ -61,7 +61,7 @@ async fn compare(ours: &Authority, endpoints: &[Endpoint], speech: &Speech) -> S
     let guarded = told(&receiver.heard(), endpoints);
 
     let receiver = Receiver::new(speech.clone()).await;
-    let _ = timeout(LONG, send_all(receiver.port, endpoints)).await;
+    let _ = timeout(ALL_REQUESTS_DEADLINE, send_all(receiver.port, endpoints)).await;
     Seen::new(guarded, told(&receiver.heard(), endpoints))
 }
 

@@ -50,8 +50,8 @@ pub(crate) struct Receiver {
     accepting: JoinHandle<()>,
 }
 
-/// Longer than any case takes.
-const LONG: Duration = Duration::from_secs(20);
+/// Time limit of a connection: longer than any case takes.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(20);
 
 impl Receiver {
     pub(crate) async fn new(speech: Speech) -> Self {
@@ -63,7 +63,9 @@ impl Receiver {
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (speech, log) = (speech.clone(), Arc::clone(&log));
-                tokio::spawn(async move { timeout(LONG, serve(stream, speech, &log)).await });
+                tokio::spawn(async move {
+                    timeout(CONNECTION_LIMIT, serve(stream, speech, &log)).await
+                });
             }
         });
         Self { port, heard, accepting }
