@@ -117,9 +117,9 @@ fn write_stores(folder: &Path, mutants: &[&Mutant]) -> Result<(), Failure> {
     let all: String = (0..mutants.len()).map(new).collect();
     // The stores look for the clock in their own crate.
     let more = format!(
-        "use webhook_testkit::ManualClock;\n{modules}\nconst STORES: &[asked::OnStore] = &[\n{all}];\n"
+        "use webhook_testkit::ManualClock;\n{modules}\nconst STORES: &[options::OnStore] = &[\n{all}];\n"
     );
-    let main = main.replace("const STORES: &[asked::OnStore] = &[];\n", &more);
+    let main = main.replace("const STORES: &[options::OnStore] = &[];\n", &more);
     put(
         &folder.join("src/main.rs"),
         &format!("#![allow(warnings)]\n{}", main.replace("//! ", "// ")),

@@ -8,12 +8,12 @@
 //!
 //! `cargo xtask crash` runs it; `scenario` says what is done to whom.
 
-mod asked;
 mod child;
 mod crash;
+mod fixture;
 mod flags;
-mod ground;
 mod ledger;
+mod options;
 mod point;
 mod publisher;
 mod receiver;
@@ -25,8 +25,8 @@ mod worker;
 
 use std::{env, process::ExitCode};
 
-use asked::Asked;
 use flags::Flags;
+use options::Options;
 
 /// What may go wrong in a tool that only has to say so.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -60,6 +60,6 @@ async fn run(args: &[String]) -> Outcome<ExitCode> {
         Some((role, rest)) if role == receiver::ROLE => {
             receiver::run(&Flags::parse(rest)?).await.map(done)
         }
-        _ => scenario::run(Asked::parse(args)?).await,
+        _ => scenario::run(Options::parse(args)?).await,
     }
 }

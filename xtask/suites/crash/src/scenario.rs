@@ -24,14 +24,14 @@ use std::{
 
 use tokio::{task::JoinSet, time::sleep};
 
-use kills::Cast;
+use kills::Processes;
 use xtask_servers::{Pooler, Room};
 
 use crate::{
     Outcome,
-    asked::{Asked, Db},
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::word,
+    options::{Db, Options},
     relay::Trouble,
     syns::Syns,
     verdict::Verdict,
@@ -176,41 +176,45 @@ impl Scenario {
         }
     }
 
-    async fn play(self, site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+    async fn play(self, site: &Site, fixture: &mut Fixture, options: &Options) -> Outcome<Verdict> {
         match self {
-            Self::Points => points::play(ground, asked).await,
-            Self::Kills => kills::play(ground, Cast::Apart, asked).await,
-            Self::Both => kills::play(ground, Cast::Together, asked).await,
-            Self::Restart => restart::play(site, ground, asked).await,
-            Self::Stall => stall::play(ground).await,
-            Self::LostReply => network::interrupted(site, ground, Trouble::LoseReply, asked).await,
-            Self::Cut => network::interrupted(site, ground, Trouble::Cut, asked).await,
-            Self::SilenceBefore => {
-                network::silent(site, ground, Trouble::SilenceBefore, asked).await
+            Self::Points => points::play(fixture, options).await,
+            Self::Kills => kills::play(fixture, Processes::Apart, options).await,
+            Self::Both => kills::play(fixture, Processes::Together, options).await,
+            Self::Restart => restart::play(site, fixture, options).await,
+            Self::Stall => stall::play(fixture).await,
+            Self::LostReply => {
+                network::interrupted(site, fixture, Trouble::LoseReply, options).await
             }
-            Self::SilenceAfter => network::silent(site, ground, Trouble::SilenceAfter, asked).await,
-            Self::Away => network::away(site, ground).await,
-            Self::Refused => network::refused(site, ground).await,
-            Self::Full => full::play(site, ground, asked).await,
-            Self::ReadOnly => refusing::read_only(site, ground, asked).await,
-            Self::Password => refusing::password(site, ground, asked).await,
-            Self::Locked => locked::play(site, ground).await,
-            Self::Workers => workers::play(ground, asked).await,
-            Self::Pooler => pooler::play(site, ground, asked).await,
-            Self::Rate => rate::play(ground, asked).await,
-            Self::Notices => notices::play(ground, asked).await,
-            Self::Order => order::play(ground, asked).await,
+            Self::Cut => network::interrupted(site, fixture, Trouble::Cut, options).await,
+            Self::SilenceBefore => {
+                network::silent(site, fixture, Trouble::SilenceBefore, options).await
+            }
+            Self::SilenceAfter => {
+                network::silent(site, fixture, Trouble::SilenceAfter, options).await
+            }
+            Self::Away => network::away(site, fixture).await,
+            Self::Refused => network::refused(site, fixture).await,
+            Self::Full => full::play(site, fixture, options).await,
+            Self::ReadOnly => refusing::read_only(site, fixture, options).await,
+            Self::Password => refusing::password(site, fixture, options).await,
+            Self::Locked => locked::play(site, fixture).await,
+            Self::Workers => workers::play(fixture, options).await,
+            Self::Pooler => pooler::play(site, fixture, options).await,
+            Self::Rate => rate::play(fixture, options).await,
+            Self::Notices => notices::play(fixture, options).await,
+            Self::Order => order::play(fixture, options).await,
         }
     }
 }
 
 /// Plays what was asked for and says what came of it: on all databases at once, since most of the time
 /// is spent in waiting.
-pub(crate) async fn run(asked: Asked) -> Outcome<ExitCode> {
-    let asked = Arc::new(asked);
+pub(crate) async fn run(options: Options) -> Outcome<ExitCode> {
+    let options = Arc::new(options);
     let mut dbs = JoinSet::new();
-    for db in &asked.dbs {
-        dbs.spawn(play_all(*db, Arc::clone(&asked)));
+    for db in &options.dbs {
+        dbs.spawn(play_all(*db, Arc::clone(&options)));
     }
     let (mut played, mut failed) = (0, 0);
     while let Some(counts) = dbs.join_next().await {
@@ -227,27 +231,27 @@ pub(crate) async fn run(asked: Asked) -> Outcome<ExitCode> {
 }
 
 /// How many scenarios were played on this database, and how many did not go as they must.
-async fn play_all(db: Db, asked: Arc<Asked>) -> Outcome<(usize, usize)> {
+async fn play_all(db: Db, options: Arc<Options>) -> Outcome<(usize, usize)> {
     let site = Site::start(db).await?;
     let (mut played, mut failed) = (0, 0);
-    for scenario in asked.scenarios.iter().filter(|scenario| scenario.is_for(db)) {
+    for scenario in options.scenarios.iter().filter(|scenario| scenario.is_for(db)) {
         if let Some(what) = scenario.lacks(db) {
             println!("left out: crash test {}, for want of {what}", scenario.name());
-            failed += usize::from(asked.require_all);
+            failed += usize::from(options.require_all);
             continue;
         }
         played += 1;
-        failed += usize::from(!play(*scenario, &site, &asked).await?);
+        failed += usize::from(!play(*scenario, &site, &options).await?);
     }
     Ok((played, failed))
 }
 
 /// Whether it went as it must.
-async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
+async fn play(scenario: Scenario, site: &Site, options: &Options) -> Outcome<bool> {
     let begin = Instant::now();
     let room = (scenario == Scenario::Full).then(|| Room::new(full::MEGABYTES)).transpose()?;
-    let mut ground = Ground::on(site, &scenario.name().replace('-', "_"), room).await?;
-    let outcome = scenario.play(site, &mut ground, asked).await;
+    let mut fixture = Fixture::on(site, &scenario.name().replace('-', "_"), room).await?;
+    let outcome = scenario.play(site, &mut fixture, options).await;
     let time = begin.elapsed().as_secs_f64();
     let (text, wrong) = match outcome {
         Ok(verdict) => (verdict.to_string(), verdict.wrong()),
@@ -257,7 +261,7 @@ async fn play(scenario: Scenario, site: &Site, asked: &Asked) -> Outcome<bool> {
     println!("{word:<6} {time:>6.1} s  {:<8} {:<14} {text}", site.db.name(), scenario.name());
     if !wrong.is_empty() {
         wrong.iter().for_each(|what| println!("    {what}"));
-        let folder = ground.keep();
+        let folder = fixture.keep();
         if let Ok(log) = site.log() {
             std::fs::write(folder.join("server.log"), log)?;
         }
@@ -272,7 +276,7 @@ const CHILD_DEADLINE: Duration = Duration::from_secs(60);
 /// Waits until somebody has written down so many facts of this kind after `begin`; when it was the
 /// last of them.
 async fn wait_for(
-    ground: &Ground,
+    fixture: &Fixture,
     name: &str,
     what: &str,
     count: usize,
@@ -281,7 +285,7 @@ async fn wait_for(
     let started = Instant::now();
     loop {
         // It may not have begun yet.
-        let lines = ground.ledger(name).unwrap_or_default();
+        let lines = fixture.ledger(name).unwrap_or_default();
         let mut found = lines.iter().filter(|line| line.word == what && line.at > begin);
         if let Some(line) = count.checked_sub(1).and_then(|before| found.nth(before)) {
             return Ok(line.at);
@@ -294,8 +298,8 @@ async fn wait_for(
 }
 
 /// The leases that a worker has lost, by its own report.
-fn leases_lost(ground: &Ground, worker: &str) -> Outcome<u64> {
-    let lines = ground.ledger(worker)?;
+fn leases_lost(fixture: &Fixture, worker: &str) -> Outcome<u64> {
+    let lines = fixture.ledger(worker)?;
     let report = lines.iter().find(|line| line.word == word::REPORT);
     let report = report.ok_or_else(|| format!("{worker} has left no report"))?;
     let report: serde_json::Value = serde_json::from_str(&report.subject)?;

@@ -80,7 +80,8 @@ pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
         config = config.health(HealthPolicy::new().cool_after(u32::MAX).disable_after(None));
     }
     let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
-    let builder = Webhooks::builder().store(open_store(flags).await?).transport(Told { inner });
+    let builder =
+        Webhooks::builder().store(open_store(flags).await?).transport(ReportingTransport { inner });
     Ok(builder.mode(mode).dispatcher(config).build()?)
 }
 
@@ -109,14 +110,14 @@ pub(crate) fn log() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-/// A transport that says what it has at hand, and may end the process with the answer in its hand.
+/// A transport that reports each delivery, and may end the process once it has the response.
 #[derive(Debug)]
-struct Told {
+struct ReportingTransport {
     inner: HttpTransport,
 }
 
 #[async_trait]
-impl Transport for Told {
+impl Transport for ReportingTransport {
     async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
         let event = request.headers.get("webhook-id").and_then(|id| id.to_str().ok());
         handles(event.unwrap_or("-"));

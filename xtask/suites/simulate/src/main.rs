@@ -1,6 +1,6 @@
 //! Plays simulations by the thousand, and tells what went wrong in them and what held.
 
-mod asked;
+mod options;
 mod report;
 
 use std::{
@@ -15,29 +15,29 @@ use std::{
 
 use webhook_testkit::{Broken, Simulation, Survey};
 
-use asked::Asked;
+use options::Options;
 
 /// Stores to play on instead of the one in memory, by their number.
-const STORES: &[asked::OnStore] = &[];
+const STORES: &[options::OnStore] = &[];
 
 fn main() -> ExitCode {
-    let asked = match Asked::read(std::env::args().skip(1), STORES) {
-        Ok(asked) => asked,
+    let options = match Options::read(std::env::args().skip(1), STORES) {
+        Ok(options) => options,
         Err(wrong) => {
-            eprintln!("simulate: {wrong}\n\n{}", asked::USAGE);
+            eprintln!("simulate: {wrong}\n\n{}", options::USAGE);
             return ExitCode::from(2);
         }
     };
-    match &asked.until {
-        Some(law) => until_broken(&asked, law),
-        None => play_all(&asked),
+    match &options.until {
+        Some(law) => until_broken(&options, law),
+        None => play_all(&options),
     }
 }
 
 /// Plays until a law is broken, and tells which with which seed. For an engine that is broken on purpose.
-fn until_broken(asked: &Asked, law: &str) -> ExitCode {
-    for seed in asked.seeds() {
-        match asked.simulation(seed).run_once() {
+fn until_broken(options: &Options, law: &str) -> ExitCode {
+    for seed in options.seeds() {
+        match options.simulation(seed).run_once() {
             Err(broken) if broken.law == law => {
                 println!("{seed} {} {}", broken.law, broken.why);
                 return ExitCode::SUCCESS;
@@ -49,14 +49,14 @@ fn until_broken(asked: &Asked, law: &str) -> ExitCode {
 }
 
 /// Plays all seeds, on all cores.
-fn play_all(asked: &Asked) -> ExitCode {
+fn play_all(options: &Options) -> ExitCode {
     let began = Instant::now();
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(usize::try_from(asked.count).unwrap_or(1)).max(1);
+    let threads = threads.min(usize::try_from(options.count).unwrap_or(1)).max(1);
     let played = Played::default();
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| played.play(asked));
+            scope.spawn(|| played.play(options));
         }
     });
     let took = began.elapsed();
@@ -67,7 +67,7 @@ fn play_all(asked: &Asked) -> ExitCode {
         println!("  again: cargo xtask simulate --seed {} --faults {}", broken.seed, broken.faults);
         return ExitCode::FAILURE;
     }
-    let untried = report::untried(&survey, asked.is_whole());
+    let untried = report::untried(&survey, options.is_whole());
     if untried.is_empty() {
         println!("simulate: {} seeds, every law held", survey.runs);
         return ExitCode::SUCCESS;
@@ -86,14 +86,14 @@ struct Played {
 }
 
 impl Played {
-    fn play(&self, asked: &Asked) {
+    fn play(&self, options: &Options) {
         let mut mine = Survey::default();
         while !self.over.load(Ordering::Relaxed) {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= asked.count {
+            if index >= options.count {
                 break;
             }
-            let simulation: Simulation = asked.simulation(asked.first.wrapping_add(index));
+            let simulation: Simulation = options.simulation(options.first.wrapping_add(index));
             match simulation.run() {
                 Ok(survey) => mine = mine.and(&survey),
                 Err(broken) => {

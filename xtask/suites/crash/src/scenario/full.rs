@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     Outcome,
-    asked::{Asked, Db},
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::now,
+    options::{Db, Options},
     verdict::Verdict,
 };
 
@@ -22,31 +22,35 @@ pub(super) const MEGABYTES: u32 = 40;
 /// How the store says so.
 const REFUSAL: &str = "the store refuses";
 
-pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start(site, ground, Duration::from_secs(10)).await?;
-    ground.receiver().order("delay 500").await?;
+pub(super) async fn play(
+    site: &Site,
+    fixture: &mut Fixture,
+    options: &Options,
+) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, fixture, Duration::from_secs(10)).await?;
+    fixture.receiver().order("delay 500").await?;
     // Work that waits, and needs room to be written down.
     sleep(Duration::from_secs(2)).await;
     let begin = now();
-    ground.room()?.fill()?;
-    let told = until_told(site, &traffic, ground).await?;
-    traffic.stop_publishing(ground).await?;
+    fixture.room()?.fill()?;
+    let told = until_told(site, &traffic, fixture).await?;
+    traffic.stop_publishing(fixture).await?;
     sleep(Duration::from_secs(1)).await;
-    let within = Duration::from_secs(if asked.short { 5 } else { 20 });
+    let within = Duration::from_secs(if options.short { 5 } else { 20 });
     // What still finds room goes on as it does on other days; what does not is counted.
-    let before = traffic.failures(ground)?;
+    let before = traffic.failures(fixture)?;
     sleep(within).await;
-    let knocks = Knocks { count: traffic.failures(ground)? - before, within };
-    let complaints = traffic.complaints(ground)?;
-    ground.room()?.free()?;
+    let knocks = Knocks { count: traffic.failures(fixture)? - before, within };
+    let complaints = traffic.complaints(fixture)?;
+    fixture.room()?.free()?;
     let died = has_died(site)?;
     if died {
         site.crash().await?;
     }
-    ground.receiver().order("delay 10").await?;
-    traffic.publish_again(ground)?;
-    let recovery = traffic.recover(ground, begin).await?;
-    let mut verdict = traffic.end(ground).await?;
+    fixture.receiver().order("delay 10").await?;
+    traffic.publish_again(fixture)?;
+    let recovery = traffic.recover(fixture, begin).await?;
+    let mut verdict = traffic.end(fixture).await?;
     if let Some(told) = told {
         verdict.remark(format!("told after {:.1} s", told.as_secs_f64()));
     }
@@ -64,10 +68,14 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
 }
 
 /// How long it took until somebody was told; nothing, when the server died before it told anybody.
-async fn until_told(site: &Site, traffic: &Traffic, ground: &Ground) -> Outcome<Option<Duration>> {
+async fn until_told(
+    site: &Site,
+    traffic: &Traffic,
+    fixture: &Fixture,
+) -> Outcome<Option<Duration>> {
     let full = Instant::now();
     loop {
-        if traffic.complaints(ground)?.contains(REFUSAL) {
+        if traffic.complaints(fixture)?.contains(REFUSAL) {
             return Ok(Some(full.elapsed()));
         }
         if has_died(site)? {

@@ -8,20 +8,20 @@ use webhook_registry::sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
 use super::traffic::Traffic;
 use crate::{
     Outcome,
-    asked::Db,
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::now,
+    options::Db,
     verdict::Verdict,
 };
 
 const HELD: Duration = Duration::from_secs(10);
 
-pub(super) async fn play(site: &Site, ground: &mut Ground) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start(site, ground, Duration::from_secs(10)).await?;
+pub(super) async fn play(site: &Site, fixture: &mut Fixture) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, fixture, Duration::from_secs(10)).await?;
     // One connection, or its statements would be spread over several.
-    let mut one = ConnectOptions::new(ground.url());
+    let mut one = ConnectOptions::new(fixture.url());
     let holder = Database::connect(one.max_connections(1).clone()).await?;
-    let prefix = ground.prefix();
+    let prefix = fixture.prefix();
     let lock = match site.db {
         Db::Sqlite => "BEGIN IMMEDIATE".to_owned(),
         // Else MariaDB locks as well what is not there yet.
@@ -38,11 +38,11 @@ pub(super) async fn play(site: &Site, ground: &mut Ground) -> Outcome<Verdict> {
     holder.execute_unprepared(&lock).await?;
     let held = now();
     sleep(HELD).await;
-    let accepted = traffic.accepted_since(ground, held)?;
+    let accepted = traffic.accepted_since(fixture, held)?;
     holder.execute_unprepared("ROLLBACK").await?;
     holder.close().await?;
-    let recovery = traffic.recover(ground, begin).await?;
-    let mut verdict = traffic.end(ground).await?;
+    let recovery = traffic.recover(fixture, begin).await?;
+    let mut verdict = traffic.end(fixture).await?;
     verdict.remark(format!("{accepted} events accepted meanwhile"));
     // Who publishes touches no row that is there already.
     verdict.demand(site.db == Db::Sqlite || accepted > 0, || {

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     Outcome,
-    asked::Asked,
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::now,
+    options::Options,
     relay::Trouble,
     syns::Syns,
     verdict::Verdict,
@@ -32,41 +32,41 @@ const AWAY: Duration = Duration::from_secs(10);
 /// come twice.
 pub(super) async fn interrupted(
     site: &Site,
-    ground: &mut Ground,
+    fixture: &mut Fixture,
     trouble: Trouble,
-    asked: &Asked,
+    options: &Options,
 ) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start(site, ground, SILENCE.0).await?;
+    let mut traffic = Traffic::start(site, fixture, SILENCE.0).await?;
     let relay = traffic.relay()?;
     relay.make(trouble);
     let begin = Instant::now();
-    while relay.hits() < asked.rounds {
+    while relay.hits() < options.rounds {
         if begin.elapsed() > CHILD_DEADLINE {
             return Err(format!("only {} hits within a minute", relay.hits()).into());
         }
         sleep(Duration::from_millis(20)).await;
     }
     let hits = relay.hits();
-    let mut verdict = traffic.end(ground).await?;
+    let mut verdict = traffic.end(fixture).await?;
     verdict.remark(format!("{hits} times"));
     Ok(verdict)
 }
 
 /// A worker alone, whose database is away: somebody else takes its connections and ends them.
-pub(super) async fn away(site: &Site, ground: &mut Ground) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start(site, ground, SILENCE.0).await?;
-    traffic.stop_publishing(ground).await?;
+pub(super) async fn away(site: &Site, fixture: &mut Fixture) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, fixture, SILENCE.0).await?;
+    traffic.stop_publishing(fixture).await?;
     let begin = now();
     traffic.relay()?.make(Trouble::Away);
-    let knocks = Knocks::count(&traffic, ground, AWAY).await?;
+    let knocks = Knocks::count(&traffic, fixture, AWAY).await?;
     traffic.relay()?.make(Trouble::None);
-    back(traffic, ground, begin, &knocks).await
+    back(traffic, fixture, begin, &knocks).await
 }
 
 /// The same, and nobody takes its connections: each is refused.
-pub(super) async fn refused(site: &Site, ground: &mut Ground) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start(site, ground, SILENCE.0).await?;
-    traffic.stop_publishing(ground).await?;
+pub(super) async fn refused(site: &Site, fixture: &mut Fixture) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, fixture, SILENCE.0).await?;
+    traffic.stop_publishing(fixture).await?;
     let begin = now();
     let syns = Syns::to(traffic.relay()?.port())?;
     traffic.relay()?.close();
@@ -74,20 +74,20 @@ pub(super) async fn refused(site: &Site, ground: &mut Ground) -> Outcome<Verdict
     let knocks = Knocks { count: syns.count(), within: AWAY };
     let busiest = syns.busiest_second();
     traffic.relay()?.reopen().await?;
-    let mut verdict = back(traffic, ground, begin, &knocks).await?;
+    let mut verdict = back(traffic, fixture, begin, &knocks).await?;
     verdict.demand(busiest <= 2, || format!("{busiest} knocks within one second"));
     Ok(verdict)
 }
 
 async fn back(
     mut traffic: Traffic,
-    ground: &Ground,
+    fixture: &Fixture,
     begin: u64,
     knocks: &Knocks,
 ) -> Outcome<Verdict> {
-    traffic.publish_again(ground)?;
-    let recovery = traffic.recover(ground, begin).await?;
-    let mut verdict = traffic.end(ground).await?;
+    traffic.publish_again(fixture)?;
+    let recovery = traffic.recover(fixture, begin).await?;
+    let mut verdict = traffic.end(fixture).await?;
     knocks.judge(&mut verdict);
     recovery.judge(&mut verdict);
     Ok(verdict)
@@ -96,18 +96,18 @@ async fn back(
 /// Nothing comes through for a while, and never again on connections that stood before.
 pub(super) async fn silent(
     site: &Site,
-    ground: &mut Ground,
+    fixture: &mut Fixture,
     trouble: Trouble,
-    asked: &Asked,
+    options: &Options,
 ) -> Outcome<Verdict> {
-    let (limit, silence) = if asked.short { SHORT_SILENCE } else { SILENCE };
-    let mut traffic = Traffic::start(site, ground, limit).await?;
+    let (limit, silence) = if options.short { SHORT_SILENCE } else { SILENCE };
+    let mut traffic = Traffic::start(site, fixture, limit).await?;
     let begin = now();
     traffic.relay()?.make(trouble);
     sleep(silence).await;
     traffic.relay()?.speak();
-    let recovery = traffic.recover(ground, begin).await?;
-    let mut verdict = traffic.end(ground).await?;
+    let recovery = traffic.recover(fixture, begin).await?;
+    let mut verdict = traffic.end(fixture).await?;
     recovery.judge(&mut verdict);
     Ok(verdict)
 }

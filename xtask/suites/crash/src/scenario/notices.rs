@@ -9,57 +9,57 @@ use tokio::time::sleep;
 use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryStatus, NoticeKind};
 
 use super::{CHILD_DEADLINE, Dice};
-use crate::{Outcome, asked::Asked, ground::Ground, ledger::word, verdict::Verdict};
+use crate::{Outcome, fixture::Fixture, ledger::word, options::Options, verdict::Verdict};
 
 const PUBLISHER: [(&str, &str); 3] = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
 
 /// However often it fails, it is tried.
 const WORKER: [(&str, &str); 2] = [("concurrency", "8"), ("never-rests", "yes")];
 
-/// What was read, and how often.
+/// Notices that were read, and the number of repetitions.
 #[derive(Default)]
-struct Told {
+struct ReadNotices {
     given_up: BTreeMap<DeliveryId, usize>,
     others: Vec<&'static str>,
     acknowledged: BTreeSet<String>,
     again: usize,
 }
 
-pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    ground.receiver().order("answer 500").await?;
+pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Verdict> {
+    fixture.receiver().order("answer 500").await?;
     let policy = "10ms,10ms,10ms,10ms jitter 0%".parse()?;
-    ground.edit(|endpoint| endpoint.with_retry(policy)).await?;
+    fixture.edit(|endpoint| endpoint.with_retry(policy)).await?;
     // Each comes several times, since each is tried several times.
-    ground.note("answers 500", 0, u64::MAX);
-    let name = ground.new_name("publisher");
-    let mut publisher = ground.publisher(&name, &PUBLISHER)?;
-    let mut workers = [ground.working(&WORKER).await?, ground.working(&WORKER).await?];
-    let (mut dice, mut told) = (Dice::new(), Told::default());
-    for round in 0..asked.rounds {
+    fixture.note("answers 500", 0, u64::MAX);
+    let name = fixture.new_name("publisher");
+    let mut publisher = fixture.publisher(&name, &PUBLISHER)?;
+    let mut workers = [fixture.working(&WORKER).await?, fixture.working(&WORKER).await?];
+    let (mut dice, mut notices) = (Dice::new(), ReadNotices::default());
+    for round in 0..options.rounds {
         sleep(Duration::from_millis(200 + dice.up_to(600))).await;
-        told.read(ground).await?;
+        notices.read(fixture).await?;
         if let Some(worker) = workers.get_mut(round % 2) {
-            ground.kill(worker).await?;
-            *worker = ground.working(&WORKER).await?;
+            fixture.kill(worker).await?;
+            *worker = fixture.working(&WORKER).await?;
         }
     }
-    ground.kill(&mut publisher).await?;
-    ground.publisher(&name, &[])?.ends_well(CHILD_DEADLINE).await?;
+    fixture.kill(&mut publisher).await?;
+    fixture.publisher(&name, &[])?.ends_well(CHILD_DEADLINE).await?;
     for worker in &mut workers {
-        ground.kill(worker).await?;
+        fixture.kill(worker).await?;
     }
     let rest = [("until-idle", "yes"), ("never-rests", "yes")];
-    ground.working(&rest).await?.ends_well(4 * CHILD_DEADLINE).await?;
-    told.read(ground).await?;
-    let mut verdict = ground.evidence()?.judge();
-    told.judge(ground, &name, &mut verdict).await?;
+    fixture.working(&rest).await?.ends_well(4 * CHILD_DEADLINE).await?;
+    notices.read(fixture).await?;
+    let mut verdict = fixture.evidence()?.judge();
+    notices.judge(fixture, &name, &mut verdict).await?;
     Ok(verdict)
 }
 
-impl Told {
-    /// Reads what there is, and acknowledges it.
-    async fn read(&mut self, ground: &Ground) -> Outcome {
-        let notices = ground.webhooks().notices();
+impl ReadNotices {
+    /// Reads all notices and acknowledges them.
+    async fn read(&mut self, fixture: &Fixture) -> Outcome {
+        let notices = fixture.webhooks().notices();
         loop {
             let page = notices.read(50).await?;
             if page.is_empty() {
@@ -78,8 +78,8 @@ impl Told {
         }
     }
 
-    async fn judge(self, ground: &Ground, publisher: &str, verdict: &mut Verdict) -> Outcome {
-        let lines = ground.ledger(publisher)?;
+    async fn judge(self, fixture: &Fixture, publisher: &str, verdict: &mut Verdict) -> Outcome {
+        let lines = fixture.ledger(publisher)?;
         let accepted: BTreeSet<_> =
             lines.iter().filter(|it| it.word == word::ACCEPTED).map(|it| &*it.subject).collect();
         let told: BTreeSet<_> = self.given_up.keys().map(|id| id.event.to_string()).collect();
@@ -87,7 +87,7 @@ impl Told {
         let twice = self.given_up.values().filter(|count| **count > 1).count();
         let mut without_cause = 0;
         for id in self.given_up.keys() {
-            let delivery = ground.store().delivery(*id).await?;
+            let delivery = fixture.store().delivery(*id).await?;
             without_cause +=
                 usize::from(delivery.is_none_or(|it| it.status != DeliveryStatus::Failed));
         }

@@ -9,9 +9,9 @@ use webhook_registry::OrderPolicy;
 use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
-    asked::Asked,
-    ground::Ground,
+    fixture::Fixture,
     ledger::{Line, word},
+    options::Options,
     publisher::key_of,
     verdict::Verdict,
 };
@@ -22,38 +22,38 @@ const KEYS: u64 = 100;
 /// Of a hundred answers so many are 500.
 const FAILING: u64 = 20;
 
-pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    let count = if asked.short { 2_000 } else { 10_000 };
-    ground.receiver().order(&format!("fail {FAILING}")).await?;
+pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Verdict> {
+    let count = if options.short { 2_000 } else { 10_000 };
+    fixture.receiver().order(&format!("fail {FAILING}")).await?;
     // None is given up, however often it fails.
     let policy = ["50ms"; 50].join(",").parse()?;
     let order = Some(OrderPolicy::Block);
-    ground.edit(|endpoint| endpoint.with_retry(policy).with_order(order)).await?;
-    ground.note("answers 500", 0, u64::MAX);
+    fixture.edit(|endpoint| endpoint.with_retry(policy).with_order(order)).await?;
+    fixture.note("answers 500", 0, u64::MAX);
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        workers.push(ground.working(&[("concurrency", "32"), ("never-rests", "yes")]).await?);
+        workers.push(fixture.working(&[("concurrency", "32"), ("never-rests", "yes")]).await?);
     }
-    let (name, keys, total) = (ground.new_name("publisher"), KEYS.to_string(), count.to_string());
+    let (name, keys, total) = (fixture.new_name("publisher"), KEYS.to_string(), count.to_string());
     let flags =
         [("count", total.as_str()), ("batch", "25"), ("pause-ms", "20"), ("keys", keys.as_str())];
-    let mut publisher = ground.publisher(&name, &flags)?;
-    while noted(&ground.ledger("receiver").unwrap_or_default(), word::RECEIVED).count() < count / 2
+    let mut publisher = fixture.publisher(&name, &flags)?;
+    while noted(&fixture.ledger("receiver").unwrap_or_default(), word::RECEIVED).count() < count / 2
     {
         sleep(Duration::from_millis(50)).await;
     }
     if let Some(worker) = workers.first_mut() {
-        ground.kill(worker).await?;
+        fixture.kill(worker).await?;
     }
     publisher.ends_well(4 * CHILD_DEADLINE).await?;
-    ground.receiver().order("fail 0").await?;
+    fixture.receiver().order("fail 0").await?;
     for worker in workers.iter_mut().skip(1) {
         worker.signal("TERM")?;
         worker.ends_well(CHILD_DEADLINE).await?;
     }
-    ground.drain().await?;
-    let (published, received) = (ground.ledger(&name)?, ground.ledger("receiver")?);
-    let mut verdict = ground.evidence()?.judge();
+    fixture.drain().await?;
+    let (published, received) = (fixture.ledger(&name)?, fixture.ledger("receiver")?);
+    let mut verdict = fixture.evidence()?.judge();
     judge(&published, &received, count, &mut verdict)?;
     Ok(verdict)
 }

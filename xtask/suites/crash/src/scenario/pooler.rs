@@ -11,9 +11,9 @@ use xtask_servers::Pooler;
 use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
-    asked::Asked,
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::word,
+    options::Options,
     verdict::Verdict,
 };
 
@@ -25,25 +25,29 @@ const CONNECTIONS: u32 = 3;
 /// How long everything may take; it is the statements that count.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    let count = if asked.short { 800 } else { 20_000 };
+pub(super) async fn play(
+    site: &Site,
+    fixture: &mut Fixture,
+    options: &Options,
+) -> Outcome<Verdict> {
+    let count = if options.short { 800 } else { 20_000 };
     let server = site.port()?;
     let pooler = spawn_blocking(move || Pooler::start(server, CONNECTIONS)).await??;
-    let url = ground.url_at(server, pooler.port());
+    let url = fixture.url_at(server, pooler.port());
     let way = [("url", url.as_str()), ("poll-only", "yes")];
     let before = site.log()?.len();
     let mut names = Vec::new();
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        let worker = ground.working(&way).await?;
+        let worker = fixture.working(&way).await?;
         names.push(worker.name().to_owned());
         workers.push(worker);
     }
-    let name = ground.new_name("publisher");
+    let name = fixture.new_name("publisher");
     let total = count.to_string();
     let pace = [("count", total.as_str()), ("batch", "50")];
-    ground.publisher(&name, &[&way[..], &pace[..]].concat())?.ends_well(PATIENCE).await?;
-    all_received(ground, count).await?;
+    fixture.publisher(&name, &[&way[..], &pace[..]].concat())?.ends_well(PATIENCE).await?;
+    all_received(fixture, count).await?;
     for worker in &mut workers {
         worker.signal("TERM")?;
         worker.ends_well(CHILD_DEADLINE).await?;
@@ -52,15 +56,15 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
     let mut errors = Vec::new();
     for name in &names {
         errors.extend(complaints(
-            &ground.log(name)?,
+            &fixture.log(name)?,
             &[" WARN ", " ERROR ", "could not", "not yet", "Error"],
         ));
     }
     let said = site.log()?.split_off(before);
     errors.extend(complaints(&said, &["ERROR:", "FATAL:", "WARNING:"]));
     errors.extend(complaints(&pooler.log(), &["ERROR", "pooler error"]));
-    ground.drain().await?;
-    let mut verdict = ground.evidence()?.judge();
+    fixture.drain().await?;
+    let mut verdict = fixture.evidence()?.judge();
     verdict.remark(format!("{WORKERS} workers on {CONNECTIONS} connections"));
     verdict.remark(format!("{} statement errors", errors.len()));
     verdict.demand(errors.is_empty(), || {
@@ -71,10 +75,10 @@ pub(super) async fn play(site: &Site, ground: &mut Ground, asked: &Asked) -> Out
 }
 
 /// Waits until the receiver has so many.
-async fn all_received(ground: &Ground, count: usize) -> Outcome {
+async fn all_received(fixture: &Fixture, count: usize) -> Outcome {
     let begin = Instant::now();
     loop {
-        let lines = ground.ledger("receiver")?;
+        let lines = fixture.ledger("receiver")?;
         let received = lines.iter().filter(|line| line.word == word::RECEIVED).count();
         if received >= count {
             return Ok(());

@@ -8,9 +8,9 @@ use webhook_registry::RateLimit;
 use super::{CHILD_DEADLINE, wait_for};
 use crate::{
     Outcome,
-    asked::Asked,
-    ground::Ground,
+    fixture::Fixture,
     ledger::{now, word},
+    options::Options,
     verdict::Verdict,
 };
 
@@ -24,30 +24,30 @@ const OFF: u64 = 5;
 /// How soon the burst has to be there.
 const AT_ONCE: u64 = 1_500;
 
-pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    let seconds = if asked.short { 15 } else { 60 };
+pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Verdict> {
+    let seconds = if options.short { 15 } else { 60 };
     let limit = RateLimit::new(PER_SECOND, BURST)?;
-    ground.edit(|endpoint| endpoint.with_rate(Some(limit))).await?;
+    fixture.edit(|endpoint| endpoint.with_rate(Some(limit))).await?;
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        workers.push(ground.working(&[]).await?);
+        workers.push(fixture.working(&[]).await?);
     }
     let begin = now();
     let by_rate = u64::from(PER_SECOND) * seconds;
     let count = (by_rate + 2 * u64::from(BURST)).to_string();
     let flags = [("count", count.as_str()), ("batch", "100")];
-    let name = ground.new_name("publisher");
-    ground.publisher(&name, &flags)?.ends_well(CHILD_DEADLINE).await?;
-    let first = wait_for(ground, "receiver", word::RECEIVED, 1, begin).await?;
-    let burst = wait_for(ground, "receiver", word::RECEIVED, BURST as usize, begin).await?;
+    let name = fixture.new_name("publisher");
+    fixture.publisher(&name, &flags)?.ends_well(CHILD_DEADLINE).await?;
+    let first = wait_for(fixture, "receiver", word::RECEIVED, 1, begin).await?;
+    let burst = wait_for(fixture, "receiver", word::RECEIVED, BURST as usize, begin).await?;
     let end = first + 1_000 * seconds;
     sleep(Duration::from_millis(end.saturating_sub(now()) + 500)).await;
-    let lines = ground.ledger("receiver")?;
+    let lines = fixture.ledger("receiver")?;
     let received = lines.iter().filter(|line| line.word == word::RECEIVED && line.at < end);
     let received = u64::try_from(received.count())?;
-    ground.edit(|endpoint| endpoint.with_rate(None)).await?;
-    ground.drain().await?;
-    let mut verdict = ground.evidence()?.judge();
+    fixture.edit(|endpoint| endpoint.with_rate(None)).await?;
+    fixture.drain().await?;
+    let mut verdict = fixture.evidence()?.judge();
     let after_burst = received.saturating_sub(u64::from(BURST));
     verdict
         .remark(format!("{after_burst} within {seconds} s after a burst of {BURST}, of {by_rate}"));

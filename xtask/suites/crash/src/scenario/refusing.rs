@@ -10,9 +10,9 @@ use xtask_servers::Protected;
 use super::traffic::{Knocks, Traffic};
 use crate::{
     Outcome,
-    asked::{Asked, Db},
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::now,
+    options::{Db, Options},
     verdict::Verdict,
 };
 
@@ -27,62 +27,70 @@ struct Refusing<'a> {
     end: &'a [&'a str],
 }
 
-pub(super) async fn read_only(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+pub(super) async fn read_only(
+    site: &Site,
+    fixture: &mut Fixture,
+    options: &Options,
+) -> Outcome<Verdict> {
     match site.db {
-        Db::Sqlite => return read_only_file(site, ground, asked).await,
+        Db::Sqlite => return read_only_file(site, fixture, options).await,
         Db::Postgres => {
             let set = |value| format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
             let reload = "SELECT pg_reload_conf()";
             let refusing = Refusing { begin: &[&set("on"), reload], end: &[&set("off"), reload] };
-            let url = ground.url().to_owned();
-            play(site, ground, &url, &refusing, asked).await
+            let url = fixture.url().to_owned();
+            play(site, fixture, &url, &refusing, options).await
         }
         Db::MySql => {
             // An administrator is exempt.
             site.sql("CREATE USER reader_not_writer IDENTIFIED BY 'geheim-1'").await?;
             grant(site, "reader_not_writer").await?;
-            let url = as_user(ground.url(), "reader_not_writer", PASSWORD)?;
+            let url = as_user(fixture.url(), "reader_not_writer", PASSWORD)?;
             let refusing = Refusing {
                 begin: &["SET GLOBAL read_only = 1"],
                 end: &["SET GLOBAL read_only = 0"],
             };
-            play(site, ground, &url, &refusing, asked).await
+            play(site, fixture, &url, &refusing, options).await
         }
     }
 }
 
 /// A worker that finds a file which nobody may write, and later everybody.
-async fn read_only_file(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start(site, ground, LIMIT).await?;
-    ground.receiver().order("delay 500").await?;
+async fn read_only_file(site: &Site, fixture: &mut Fixture, options: &Options) -> Outcome<Verdict> {
+    let mut traffic = Traffic::start(site, fixture, LIMIT).await?;
+    fixture.receiver().order("delay 500").await?;
     sleep(Duration::from_millis(500)).await;
-    ground.kill(&mut traffic.worker).await?;
-    traffic.stop_publishing(ground).await?;
+    fixture.kill(&mut traffic.worker).await?;
+    traffic.stop_publishing(fixture).await?;
     let begin = now();
-    let file = ground.url().trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
+    let file = fixture.url().trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
     let protected = Protected::new(Path::new(file))?;
-    traffic.worker = ground.working(&[]).await?;
-    let knocks = Knocks::count(&traffic, ground, window(asked)).await?;
+    traffic.worker = fixture.working(&[]).await?;
+    let knocks = Knocks::count(&traffic, fixture, window(options)).await?;
     drop(protected);
-    ground.receiver().order("delay 10").await?;
-    let failures = traffic.failures(ground)?;
-    traffic.publish_again(ground)?;
-    let recovery = traffic.recover(ground, begin).await?;
-    let mut verdict = traffic.end(ground).await?;
+    fixture.receiver().order("delay 10").await?;
+    let failures = traffic.failures(fixture)?;
+    traffic.publish_again(fixture)?;
+    let recovery = traffic.recover(fixture, begin).await?;
+    let mut verdict = traffic.end(fixture).await?;
     verdict.demand(failures > 0, || "the worker could write".to_owned());
     knocks.judge(&mut verdict);
     recovery.judge(&mut verdict);
     Ok(verdict)
 }
 
-pub(super) async fn password(site: &Site, ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
+pub(super) async fn password(
+    site: &Site,
+    fixture: &mut Fixture,
+    options: &Options,
+) -> Outcome<Verdict> {
     let user = match site.db {
         Db::Sqlite => return Err("a file has no users".into()),
         Db::Postgres => {
             for (user, way) in [("with_md5", "md5"), ("with_scram", "scram-sha-256")] {
                 let create = format!("CREATE ROLE {user} SUPERUSER LOGIN PASSWORD '{PASSWORD}'");
                 site.sql(&format!("SET password_encryption = '{way}'; {create}")).await?;
-                check_password(ground, user).await?;
+                check_password(fixture, user).await?;
             }
             "with_scram"
         }
@@ -91,7 +99,7 @@ pub(super) async fn password(site: &Site, ground: &mut Ground, asked: &Asked) ->
             let native = format!("VIA mysql_native_password USING PASSWORD('{PASSWORD}')");
             site.sql(&format!("CREATE USER {user} IDENTIFIED {native}")).await?;
             grant(site, user).await?;
-            check_password(ground, user).await?;
+            check_password(fixture, user).await?;
             user
         }
     };
@@ -108,14 +116,14 @@ pub(super) async fn password(site: &Site, ground: &mut Ground, asked: &Asked) ->
         begin: &[&format!("{change}'{WRONG}'"), &cut],
         end: &[&format!("{change}'{PASSWORD}'")],
     };
-    let url = as_user(ground.url(), user, PASSWORD)?;
-    play(site, ground, &url, &refusing, asked).await
+    let url = as_user(fixture.url(), user, PASSWORD)?;
+    play(site, fixture, &url, &refusing, options).await
 }
 
 /// The right password opens the database, and the wrong one is told without a part of it.
-async fn check_password(ground: &Ground, user: &str) -> Outcome {
-    SeaOrmStore::connect(&as_user(ground.url(), user, PASSWORD)?).await?.close().await;
-    let opened = SeaOrmStore::connect(&as_user(ground.url(), user, WRONG)?).await;
+async fn check_password(fixture: &Fixture, user: &str) -> Outcome {
+    SeaOrmStore::connect(&as_user(fixture.url(), user, PASSWORD)?).await?.close().await;
+    let opened = SeaOrmStore::connect(&as_user(fixture.url(), user, WRONG)?).await;
     let Err(error) = opened else { return Err(format!("{user} needs no password").into()) };
     let text = format!("{error} {error:?}");
     let said = matches!(error, ConnectError::Denied { .. })
@@ -135,36 +143,36 @@ fn as_user(url: &str, user: &str, password: &str) -> Outcome<String> {
     Ok(format!("{scheme}://{user}:{password}@{host}"))
 }
 
-const fn window(asked: &Asked) -> Duration {
-    Duration::from_secs(if asked.short { 5 } else { 20 })
+const fn window(options: &Options) -> Duration {
+    Duration::from_secs(if options.short { 5 } else { 20 })
 }
 
 /// A worker alone with a database that refuses; then it does not any more.
 async fn play(
     site: &Site,
-    ground: &mut Ground,
+    fixture: &mut Fixture,
     url: &str,
     refusing: &Refusing<'_>,
-    asked: &Asked,
+    options: &Options,
 ) -> Outcome<Verdict> {
-    let mut traffic = Traffic::start_at(site, ground, url, LIMIT).await?;
-    ground.receiver().order("delay 500").await?;
+    let mut traffic = Traffic::start_at(site, fixture, url, LIMIT).await?;
+    fixture.receiver().order("delay 500").await?;
     sleep(Duration::from_millis(500)).await;
     let begin = now();
     for sql in refusing.begin {
         site.sql(sql).await?;
     }
     sleep(Duration::from_secs(1)).await;
-    let told = traffic.complaints(ground)?;
-    traffic.stop_publishing(ground).await?;
-    let knocks = Knocks::count(&traffic, ground, window(asked)).await?;
+    let told = traffic.complaints(fixture)?;
+    traffic.stop_publishing(fixture).await?;
+    let knocks = Knocks::count(&traffic, fixture, window(options)).await?;
     for sql in refusing.end {
         site.sql(sql).await?;
     }
-    ground.receiver().order("delay 10").await?;
-    traffic.publish_again(ground)?;
-    let recovery = traffic.recover(ground, begin).await?;
-    let mut verdict = traffic.end(ground).await?;
+    fixture.receiver().order("delay 10").await?;
+    traffic.publish_again(fixture)?;
+    let recovery = traffic.recover(fixture, begin).await?;
+    let mut verdict = traffic.end(fixture).await?;
     verdict.demand(told.contains("the store refuses"), || {
         format!("the publisher was not told: {told}")
     });

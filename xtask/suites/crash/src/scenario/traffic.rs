@@ -7,10 +7,10 @@ use tokio::time::sleep;
 use super::{CHILD_DEADLINE, wait_for};
 use crate::{
     Outcome,
-    asked::Db,
     child::Child,
-    ground::{Ground, Site},
+    fixture::{Fixture, Site},
     ledger::{now, word},
+    options::Db,
     relay::{Relay, Trouble},
     verdict::Verdict,
     worker::LEASE,
@@ -31,20 +31,24 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// On their way to where the ground is, with units of this limit.
-    pub(super) async fn start(site: &Site, ground: &mut Ground, limit: Duration) -> Outcome<Self> {
-        let url = ground.url().to_owned();
-        Self::start_at(site, ground, &url, limit).await
+    /// On their way to where the database is, with units of this limit.
+    pub(super) async fn start(
+        site: &Site,
+        fixture: &mut Fixture,
+        limit: Duration,
+    ) -> Outcome<Self> {
+        let url = fixture.url().to_owned();
+        Self::start_at(site, fixture, &url, limit).await
     }
 
     /// The same, on their way to `url`.
     pub(super) async fn start_at(
         site: &Site,
-        ground: &mut Ground,
+        fixture: &mut Fixture,
         url: &str,
         limit: Duration,
     ) -> Outcome<Self> {
-        ground.receiver().order("delay 10").await?;
+        fixture.receiver().order("delay 10").await?;
         let (relay, url) = if site.db == Db::Sqlite {
             (None, url.to_owned())
         } else {
@@ -52,12 +56,12 @@ impl Traffic {
             let url = url.replace(&format!(":{}/", site.port()?), &format!(":{}/", relay.port()));
             (Some(relay), url)
         };
-        let name = ground.new_name("publisher");
+        let name = fixture.new_name("publisher");
         let way = vec![("url", url), ("unit-limit-ms", limit.as_millis().to_string())];
-        let publisher = ground.publisher(&name, &[&lent(&way)[..], &PACE[..]].concat())?;
-        let worker = ground.working(&lent(&way)).await?;
+        let publisher = fixture.publisher(&name, &[&lent(&way)[..], &PACE[..]].concat())?;
+        let worker = fixture.working(&lent(&way)).await?;
         let traffic = Self { relay, way, name, publisher, worker };
-        traffic.wait_for_progress(ground, 0).await?;
+        traffic.wait_for_progress(fixture, 0).await?;
         Ok(traffic)
     }
 
@@ -66,75 +70,75 @@ impl Traffic {
     }
 
     /// What the publisher has said about what went wrong.
-    pub(super) fn complaints(&self, ground: &Ground) -> Outcome<String> {
-        ground.log(&self.name)
+    pub(super) fn complaints(&self, fixture: &Fixture) -> Outcome<String> {
+        fixture.log(&self.name)
     }
 
     /// The events accepted since then.
-    pub(super) fn accepted_since(&self, ground: &Ground, begin: u64) -> Outcome<usize> {
-        let lines = ground.ledger(&self.name)?;
+    pub(super) fn accepted_since(&self, fixture: &Fixture, begin: u64) -> Outcome<usize> {
+        let lines = fixture.ledger(&self.name)?;
         Ok(lines.iter().filter(|line| line.word == word::ACCEPTED && line.at > begin).count())
     }
 
     /// How often the worker has asked the database for something: where there is no network, how often
     /// in vain.
-    pub(super) fn knocks(&self, ground: &Ground) -> Outcome<usize> {
+    pub(super) fn knocks(&self, fixture: &Fixture) -> Outcome<usize> {
         match &self.relay {
             Some(relay) => Ok(relay.knocks()),
-            None => self.failures(ground),
+            None => self.failures(fixture),
         }
     }
 
     /// How often it did so in vain.
-    pub(super) fn failures(&self, ground: &Ground) -> Outcome<usize> {
-        Ok(ground.log(self.worker.name())?.matches("the store failed").count())
+    pub(super) fn failures(&self, fixture: &Fixture) -> Outcome<usize> {
+        Ok(fixture.log(self.worker.name())?.matches("the store failed").count())
     }
 
     /// Waits until something was accepted and something received after `begin`; how long after.
-    pub(super) async fn wait_for_progress(&self, ground: &Ground, begin: u64) -> Outcome<u64> {
-        let accepted = wait_for(ground, &self.name, word::ACCEPTED, 1, begin).await?;
-        let received = wait_for(ground, "receiver", word::RECEIVED, 1, begin).await?;
+    pub(super) async fn wait_for_progress(&self, fixture: &Fixture, begin: u64) -> Outcome<u64> {
+        let accepted = wait_for(fixture, &self.name, word::ACCEPTED, 1, begin).await?;
+        let received = wait_for(fixture, "receiver", word::RECEIVED, 1, begin).await?;
         Ok(accepted.max(received).saturating_sub(begin))
     }
 
     /// Leaves the worker alone.
-    pub(super) async fn stop_publishing(&mut self, ground: &Ground) -> Outcome {
-        ground.kill(&mut self.publisher).await
+    pub(super) async fn stop_publishing(&mut self, fixture: &Fixture) -> Outcome {
+        fixture.kill(&mut self.publisher).await
     }
 
     /// The publisher goes on where it ended.
-    pub(super) fn publish_again(&mut self, ground: &Ground) -> Outcome {
+    pub(super) fn publish_again(&mut self, fixture: &Fixture) -> Outcome {
         let flags = [&lent(&self.way)[..], &PACE].concat();
-        self.publisher = ground.publisher(&self.name, &flags)?;
+        self.publisher = fixture.publisher(&self.name, &flags)?;
         Ok(())
     }
 
     /// A trouble that began at `begin` is over: both come back by themselves, and soon.
-    pub(super) async fn recover(&mut self, ground: &Ground, begin: u64) -> Outcome<Recovery> {
+    pub(super) async fn recover(&mut self, fixture: &Fixture, begin: u64) -> Outcome<Recovery> {
         let end = now();
         for child in [&mut self.publisher, &mut self.worker] {
             if !child.lives()? {
                 return Err(format!("{} has ended", child.name()).into());
             }
         }
-        let took = self.wait_for_progress(ground, end).await;
+        let took = self.wait_for_progress(fixture, end).await;
         // Whoever could not record in time had its work taken over.
         let lease = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
-        ground.note("trouble", begin.saturating_sub(lease), now() + lease);
+        fixture.note("trouble", begin.saturating_sub(lease), now() + lease);
         Ok(Recovery(Duration::from_millis(took?)))
     }
 
     /// Ends as one ends whose network is well again, and judges.
-    pub(super) async fn end(mut self, ground: &Ground) -> Outcome<Verdict> {
+    pub(super) async fn end(mut self, fixture: &Fixture) -> Outcome<Verdict> {
         if let Some(relay) = &self.relay {
             relay.make(Trouble::None);
         }
         self.publisher.kill().await?;
-        ground.publisher(&self.name, &lent(&self.way))?.ends_well(CHILD_DEADLINE).await?;
+        fixture.publisher(&self.name, &lent(&self.way))?.ends_well(CHILD_DEADLINE).await?;
         self.worker.signal("TERM")?;
         self.worker.ends_well(CHILD_DEADLINE).await?;
-        ground.drain().await?;
-        Ok(ground.evidence()?.judge())
+        fixture.drain().await?;
+        Ok(fixture.evidence()?.judge())
     }
 }
 
@@ -164,12 +168,12 @@ impl Knocks {
     /// Counts them for so long.
     pub(super) async fn count(
         traffic: &Traffic,
-        ground: &Ground,
+        fixture: &Fixture,
         within: Duration,
     ) -> Outcome<Self> {
-        let before = traffic.knocks(ground)?;
+        let before = traffic.knocks(fixture)?;
         sleep(within).await;
-        Ok(Self { count: traffic.knocks(ground)? - before, within })
+        Ok(Self { count: traffic.knocks(fixture)? - before, within })
     }
 
     pub(super) fn judge(&self, verdict: &mut Verdict) {

@@ -8,10 +8,10 @@ use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryQuery, FailureKind,
 use super::CHILD_DEADLINE;
 use crate::{
     Outcome,
-    asked::Asked,
     child::Child,
-    ground::Ground,
+    fixture::Fixture,
     ledger::{now, word},
+    options::Options,
     verdict::Verdict,
     worker::LEASE,
 };
@@ -33,42 +33,42 @@ const LATE: Duration = Duration::from_secs(1);
 /// How much longer than its slowest attempt a worker may take to stop: it has to record it.
 const STOPPING: Duration = Duration::from_secs(1);
 
-pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict> {
-    let (count, batch) = if asked.short { (1_600, "16") } else { (20_000, "25") };
-    answer_after(ground, ANSWER).await?;
+pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Verdict> {
+    let (count, batch) = if options.short { (1_600, "16") } else { (20_000, "25") };
+    answer_after(fixture, ANSWER).await?;
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        workers.push(ground.working(&[("concurrency", &EACH.to_string())]).await?);
+        workers.push(fixture.working(&[("concurrency", &EACH.to_string())]).await?);
     }
-    let name = ground.new_name("publisher");
+    let name = fixture.new_name("publisher");
     let total = count.to_string();
     let flags = [("count", total.as_str()), ("batch", batch), ("pause-ms", "50")];
-    let mut publisher = ground.publisher(&name, &flags)?;
-    while accepted(ground, &name) < count / 2 {
+    let mut publisher = fixture.publisher(&name, &flags)?;
+    while accepted(fixture, &name) < count / 2 {
         sleep(Duration::from_millis(50)).await;
     }
     let [killed, stalled, others @ ..] = workers.as_mut_slice() else { return Err("four".into()) };
-    everybody_busy(ground).await?;
+    everybody_busy(fixture).await?;
     let begin = now();
     killed.kill().await?;
     stalled.signal("STOP")?;
-    answer_after(ground, ANSWER).await?;
+    answer_after(fixture, ANSWER).await?;
     sleep(LEASE + LATE + LATE).await;
     stalled.signal("CONT")?;
-    ground.note("kill -9 or stall", begin, now());
+    fixture.note("kill -9 or stall", begin, now());
     publisher.ends_well(4 * CHILD_DEADLINE).await?;
-    everybody_busy(ground).await?;
+    everybody_busy(fixture).await?;
     let mut slowest = Duration::ZERO;
     for worker in std::iter::once(&mut *stalled).chain(others) {
         slowest = slowest.max(stop(worker).await?);
     }
-    answer_after(ground, Duration::ZERO).await?;
-    ground.drain().await?;
-    let lost = super::leases_lost(ground, stalled.name())?;
-    let told = ground.log(stalled.name())?.matches("lease lost").count();
-    let counted = ground.leases_lost().await?;
-    let waited = longest_wait(ground).await?;
-    let mut verdict = ground.evidence()?.judge();
+    answer_after(fixture, Duration::ZERO).await?;
+    fixture.drain().await?;
+    let lost = super::leases_lost(fixture, stalled.name())?;
+    let told = fixture.log(stalled.name())?.matches("lease lost").count();
+    let counted = fixture.leases_lost().await?;
+    let waited = longest_wait(fixture).await?;
+    let mut verdict = fixture.evidence()?.judge();
     verdict.remark(format!("{lost} stale writes refused"));
     verdict.remark(format!("taken over after {waited:?}"));
     verdict.remark(format!("stopped within {slowest:?}"));
@@ -84,22 +84,22 @@ pub(super) async fn play(ground: &mut Ground, asked: &Asked) -> Outcome<Verdict>
 }
 
 /// Publishes more than all workers can have in hand, of which nothing comes back for a while.
-async fn everybody_busy(ground: &mut Ground) -> Outcome {
-    answer_after(ground, SLOW_ANSWER).await?;
-    let name = ground.new_name("publisher");
+async fn everybody_busy(fixture: &mut Fixture) -> Outcome {
+    answer_after(fixture, SLOW_ANSWER).await?;
+    let name = fixture.new_name("publisher");
     let burst = [("count", "400"), ("batch", "100")];
     let begin = now();
-    ground.publisher(&name, &burst)?.ends_well(CHILD_DEADLINE).await?;
-    super::wait_for(ground, "receiver", word::RECEIVED, WORKERS * EACH, begin).await?;
+    fixture.publisher(&name, &burst)?.ends_well(CHILD_DEADLINE).await?;
+    super::wait_for(fixture, "receiver", word::RECEIVED, WORKERS * EACH, begin).await?;
     Ok(())
 }
 
-async fn answer_after(ground: &mut Ground, time: Duration) -> Outcome {
-    ground.receiver().order(&format!("delay {}", time.as_millis())).await
+async fn answer_after(fixture: &mut Fixture, time: Duration) -> Outcome {
+    fixture.receiver().order(&format!("delay {}", time.as_millis())).await
 }
 
-fn accepted(ground: &Ground, publisher: &str) -> usize {
-    let lines = ground.ledger(publisher).unwrap_or_default();
+fn accepted(fixture: &Fixture, publisher: &str) -> usize {
+    let lines = fixture.ledger(publisher).unwrap_or_default();
     lines.iter().filter(|line| line.word == word::ACCEPTED).count()
 }
 
@@ -112,10 +112,10 @@ async fn stop(worker: &mut Child) -> Outcome<Duration> {
 }
 
 /// The longest time from a claim whose attempt was lost to the attempt after it.
-async fn longest_wait(ground: &Ground) -> Outcome<Duration> {
+async fn longest_wait(fixture: &Fixture) -> Outcome<Duration> {
     let mut longest = Duration::ZERO;
-    for id in tried_again(ground).await? {
-        let attempts = ground.store().attempts(id).await?;
+    for id in tried_again(fixture).await? {
+        let attempts = fixture.store().attempts(id).await?;
         let pairs = attempts.iter().zip(attempts.iter().skip(1));
         let lost = pairs.filter(|(first, _)| {
             first.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Unknown)
@@ -132,11 +132,11 @@ fn between(begin: Timestamp, end: Timestamp) -> Duration {
 }
 
 /// Deliveries with more than one attempt.
-async fn tried_again(ground: &Ground) -> Outcome<BTreeSet<DeliveryId>> {
+async fn tried_again(fixture: &Fixture) -> Outcome<BTreeSet<DeliveryId>> {
     let mut found = BTreeSet::new();
     let mut query = DeliveryQuery::new().limit(DeliveryQuery::MAX_LIMIT);
     loop {
-        let page = ground.store().deliveries(query.clone()).await?;
+        let page = fixture.store().deliveries(query.clone()).await?;
         found.extend(page.items.iter().filter(|it| it.attempts > 1).map(|it| it.id));
         match page.next {
             Some(next) => query = query.after(next),

@@ -1,4 +1,4 @@
-//! What is asked for on the command line.
+//! Options on the command line.
 
 use std::{ops::Range, time::Duration};
 
@@ -16,33 +16,33 @@ usage: cargo xtask simulate [--seeds N] [--seed S] [--first S] [--days D] [--fau
   --days D       let things go wrong for D days, instead of as long as the seed says
   --faults LIST  let only these happen: what a broken run has told";
 
-/// So many seeds must show every fault and try every law.
-const ENOUGH: u64 = 1000;
+/// Number of seeds that must show every fault and try every law.
+const SEEDS_FOR_ALL_LAWS: u64 = 1000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct Options {
     pub(crate) first: u64,
     pub(crate) count: u64,
     days: Option<f64>,
     faults: Option<FaultList>,
-    /// A law: play until it is broken.
+    /// Law that ends the run once it is broken.
     pub(crate) until: Option<String>,
-    /// Another store to play on.
+    /// Store that replaces the one in memory.
     store: Option<OnStore>,
 }
 
-impl Asked {
+impl Options {
     pub(crate) fn read(
         mut args: impl Iterator<Item = String>,
         stores: &[OnStore],
     ) -> Result<Self, String> {
-        let mut asked = Self { count: ENOUGH, ..Self::default() };
+        let mut options = Self { count: SEEDS_FOR_ALL_LAWS, ..Self::default() };
         while let Some(name) = args.next() {
             let value =
                 args.next().ok_or_else(|| format!("`{name}` needs a value, or is unknown"))?;
-            asked.take(&name, &value, stores)?;
+            options.take(&name, &value, stores)?;
         }
-        Ok(asked)
+        Ok(options)
     }
 
     fn take(&mut self, name: &str, value: &str, stores: &[OnStore]) -> Result<(), String> {
@@ -71,9 +71,9 @@ impl Asked {
         self.first..self.first.saturating_add(self.count)
     }
 
-    /// Whether everything has to show in it.
+    /// Returns true if the seeds must show every fault and try every law.
     pub(crate) const fn is_whole(&self) -> bool {
-        self.count >= ENOUGH && self.faults.is_none()
+        self.count >= SEEDS_FOR_ALL_LAWS && self.faults.is_none()
     }
 
     pub(crate) fn simulation(&self, seed: u64) -> Simulation {
@@ -95,21 +95,21 @@ impl Asked {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Asked, String> {
-        Asked::read(line.split_whitespace().map(str::to_owned), &[])
+    fn read(line: &str) -> Result<Options, String> {
+        Options::read(line.split_whitespace().map(str::to_owned), &[])
     }
 
     #[test]
-    fn what_is_asked_for_is_read() {
-        let asked = read("--seeds 50 --first 7 --days 0.5").unwrap();
-        assert_eq!((asked.seeds(), asked.days), (7..57, Some(0.5)));
+    fn options_are_read() {
+        let options = read("--seeds 50 --first 7 --days 0.5").unwrap();
+        assert_eq!((options.seeds(), options.days), (7..57, Some(0.5)));
         assert_eq!(read("--seed 9").unwrap().seeds(), 9..10);
         assert!(read("").unwrap().is_whole() && !read("--seed 9").unwrap().is_whole());
         assert!(read("--seed 9 --faults none").unwrap().faults.unwrap().is_empty());
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn invalid_options_are_rejected() {
         for wrong in ["--seeds", "--seeds x", "--days -1", "--faults x", "--sides 6", "7"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

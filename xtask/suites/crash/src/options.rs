@@ -1,4 +1,4 @@
-//! What stands on the command line.
+//! Options on the command line.
 
 use std::fmt;
 
@@ -30,24 +30,24 @@ impl fmt::Display for Db {
     }
 }
 
-/// Which databases are hurt how, and how often.
+/// Databases and scenarios of a run, and the number of rounds.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Asked {
+pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) dbs: Vec<Db>,
     pub(crate) scenarios: Vec<Scenario>,
-    /// Small numbers, for a check that everybody waits for.
+    /// Small numbers, for a run as part of all checks.
     pub(crate) short: bool,
-    /// What cannot be played for want of a program is a failure.
+    /// Counts a scenario as failed if a program that it needs is missing.
     pub(crate) require_all: bool,
 }
 
 pub(crate) const USAGE: &str = "crash [--rounds N] [--db sqlite|postgres|mysql|all] [--scenario NAME] [--short] \
      [--require-all]";
 
-impl Asked {
+impl Options {
     pub(crate) fn parse(args: &[String]) -> Outcome<Self> {
-        let mut asked = Self {
+        let mut options = Self {
             rounds: 20,
             dbs: Db::ALL.to_vec(),
             scenarios: Scenario::ALL.to_vec(),
@@ -58,18 +58,18 @@ impl Asked {
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} has no value; {USAGE}"));
             match arg {
-                "--rounds" => asked.rounds = value()?.parse()?,
-                "--db" => asked.dbs = one_or_all(value()?, &Db::ALL, Db::name)?,
+                "--rounds" => options.rounds = value()?.parse()?,
+                "--db" => options.dbs = one_or_all(value()?, &Db::ALL, Db::name)?,
                 "--scenario" => {
-                    asked.scenarios = one_or_all(value()?, &Scenario::ALL, Scenario::name)?;
+                    options.scenarios = one_or_all(value()?, &Scenario::ALL, Scenario::name)?;
                 }
-                "--short" => asked.short = true,
-                "--require-all" => asked.require_all = true,
+                "--short" => options.short = true,
+                "--require-all" => options.require_all = true,
                 "--help" | "-h" => return Err(USAGE.into()),
                 _ => return Err(format!("`{arg}` is unknown; {USAGE}").into()),
             }
         }
-        Ok(asked)
+        Ok(options)
     }
 }
 
@@ -85,12 +85,12 @@ fn one_or_all<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Ou
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Outcome<Asked> {
-        Asked::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    fn parse(text: &str) -> Outcome<Options> {
+        Options::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
-    fn everything_is_asked_for_unless_something_is() {
+    fn all_scenarios_are_the_default() {
         let all = parse("").unwrap();
         assert_eq!((all.rounds, all.dbs.len(), all.short), (20, 3, false));
         let some = parse("--rounds 3 --db mysql --scenario points --short").unwrap();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_understands_is_refused() {
+    fn unknown_options_are_rejected() {
         for wrong in ["--rounds", "--rounds x", "--db oracle", "--scenario none", "points"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

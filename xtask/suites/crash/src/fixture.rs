@@ -1,4 +1,4 @@
-//! Where a scenario happens: a database, a receiver, one endpoint, and the ledgers of all who take part.
+//! Fixture of a scenario: a database, a receiver, one endpoint, and the ledgers of all processes.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,9 +19,9 @@ use xtask_servers::{Room, Throwaway};
 
 use crate::{
     Outcome,
-    asked::Db,
     child::Child,
     ledger::{self, Ledger, word},
+    options::Db,
     publisher, receiver,
     verdict::{Evidence, Fault},
     worker,
@@ -106,7 +106,7 @@ async fn run_sql(url: &str, sql: &str) -> Outcome {
 }
 
 #[derive(Debug)]
-pub(crate) struct Ground {
+pub(crate) struct Fixture {
     /// How much room the database has, where that matters.
     room: Option<Room>,
     folder: TempDir,
@@ -122,7 +122,7 @@ pub(crate) struct Ground {
 /// How long the rest of the deliveries may take: some leases, and the work itself.
 const DRAIN: Duration = Duration::from_secs(4 * worker::LEASE.as_secs() + 60);
 
-impl Ground {
+impl Fixture {
     /// Tables of its own on the site, a receiver that takes everything, and an endpoint for it.
     pub(crate) async fn on(site: &Site, name: &str, room: Option<Room>) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("webhook-crash-").tempdir()?;
