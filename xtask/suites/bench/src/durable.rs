@@ -5,15 +5,15 @@
 //! hand-tuned SQL with its server. See [`hand`] for the SQL. It is no more than what that SQL reaches with
 //! the machine for itself: one writer that waits for its disk is a limit as well.
 
-pub(crate) mod hand;
+pub(crate) mod hand_tuned;
 pub(crate) mod ours;
 mod sql;
 
 use crate::{
     Failure,
-    bed::Bed,
     child::{Build, ask},
     cost::{Cost, cpu_of_servers, median},
+    fixture::Fixture,
     latency::Latency,
     machine::cores,
     options::Options,
@@ -222,8 +222,8 @@ async fn by_hand(
     let place = Place::make(db, "hand").await?;
     drop(place.store().await?);
     let before = cpu_of_servers(kind(db));
-    let task = hand::Task { url: place.url(), deliveries, batch, lanes, endpoints };
-    let cost = ask(Build::Plain, hand::ROLE, &task).await;
+    let task = hand_tuned::HandTunedTask { url: place.url(), deliveries, batch, lanes, endpoints };
+    let cost = ask(Build::Plain, hand_tuned::ROLE, &task).await;
     let server = cpu_of_servers(kind(db)) - before;
     place.clear().await?;
     Ok(Whole { cost: cost?, server, receiver: 0.0 })
@@ -252,23 +252,23 @@ async fn by_us(
     deliveries: usize,
     endpoints: usize,
 ) -> Result<Whole, Failure> {
-    let mut bed = Bed::make(db, "ours", endpoints).await?;
-    let whole = over(&mut bed, build, deliveries, endpoints).await;
-    bed.clear().await?;
+    let mut fixture = Fixture::make(db, "ours", endpoints).await?;
+    let whole = over(&mut fixture, build, deliveries, endpoints).await;
+    fixture.clear().await?;
     whole
 }
 
-/// Has a process publish and deliver over so many endpoints of a bed.
+/// Has a process publish and deliver over so many endpoints of a fixture.
 pub(crate) async fn over(
-    bed: &mut Bed,
+    fixture: &mut Fixture,
     build: Build,
     deliveries: usize,
     endpoints: usize,
 ) -> Result<Whole, Failure> {
-    let before = (bed.receiver.seen().await?, cpu_of_servers(&bed.kind));
-    let task = ours::Task { db: bed.place.url(), deliveries, endpoints, at_once: 256 };
+    let before = (fixture.receiver.seen().await?, cpu_of_servers(&fixture.kind));
+    let task = ours::DurableTask { db: fixture.place.url(), deliveries, endpoints, at_once: 256 };
     let cost = ask(build, ours::ROLE, &task).await?;
-    let after = (bed.receiver.seen().await?, cpu_of_servers(&bed.kind));
+    let after = (fixture.receiver.seen().await?, cpu_of_servers(&fixture.kind));
     let (arrived, all) = (after.0.requests - before.0.requests, with_warm_up(deliveries));
     if arrived < all {
         return Err(format!("{arrived} of {all} arrived").into());

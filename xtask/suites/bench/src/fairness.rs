@@ -15,11 +15,11 @@ use crate::{
     Failure,
     cost::median,
     latency::Latency,
+    latency_fixture::LatencyFixture,
     load::{Load, Publishing, every},
     options::Options,
     place::kind,
     report::{Goal, Report, Table, ms},
-    stage::Stage,
 };
 
 /// Healthy endpoints; each has two events of the backlog.
@@ -98,26 +98,28 @@ async fn silent(
     options: &Options,
     with: bool,
 ) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(db, if with { "silent" } else { "sound" }).await?;
+    let latency_fixture = LatencyFixture::set(db, if with { "silent" } else { "sound" }).await?;
     let (tenant, endpoints) = (TenantId::default(), options.size(HEALTHY, 20));
     for number in 0..endpoints {
-        stage.listen(&tenant, &format!("healthy/{number}"), &format!("healthy.{number}")).await?;
+        latency_fixture
+            .listen(&tenant, &format!("healthy/{number}"), &format!("healthy.{number}"))
+            .await?;
     }
     let types = (0..endpoints * 2).map(|number| format!("healthy.{}", number % endpoints));
     let mut backlog: Vec<String> = types.collect();
     if with {
-        stage.listen(&tenant, "dead", "dead").await?;
+        latency_fixture.listen(&tenant, "dead", "dead").await?;
         // In between, as they would have come.
         backlog = backlog
             .into_iter()
             .flat_map(|healthy| [vec!["dead".to_owned(); 9], vec![healthy]].concat())
             .collect();
     }
-    stage.publish_backlog(&tenant, &backlog, None).await?;
+    latency_fixture.publish_backlog(&tenant, &backlog, None).await?;
     let event_type = Arc::new(move |number| format!("healthy.{}", number * 7 % endpoints));
-    let by = Publishing::Call(stage.webhooks().clone());
+    let by = Publishing::Call(latency_fixture.webhooks().clone());
     let load = Load { by, tenant, per_second: 200, event_type };
-    stage.play(vec![load], options.run(SECONDS)).await
+    latency_fixture.play(vec![load], options.run(SECONDS)).await
 }
 
 /// Two tenants with a healthy endpoint each; the first has perhaps one that takes five seconds.
@@ -126,14 +128,14 @@ async fn slow(
     options: &Options,
     with: bool,
 ) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(db, if with { "slow" } else { "swift" }).await?;
+    let latency_fixture = LatencyFixture::set(db, if with { "slow" } else { "swift" }).await?;
     let (first, second): (TenantId, TenantId) = ("first".parse()?, "second".parse()?);
-    stage.listen(&first, "same", "tick").await?;
-    stage.listen(&second, "other", "tick").await?;
+    latency_fixture.listen(&first, "same", "tick").await?;
+    latency_fixture.listen(&second, "other", "tick").await?;
     if with {
-        stage.listen(&first, "slow", "tick").await?;
+        latency_fixture.listen(&first, "slow", "tick").await?;
     }
-    let by = Publishing::Call(stage.webhooks().clone());
+    let by = Publishing::Call(latency_fixture.webhooks().clone());
     let loads = [(first, 200), (second, 20)];
     let load = |(tenant, per_second)| Load {
         by: by.clone(),
@@ -141,5 +143,5 @@ async fn slow(
         per_second,
         event_type: every("tick"),
     };
-    stage.play(loads.map(load).into(), options.run(SECONDS)).await
+    latency_fixture.play(loads.map(load).into(), options.run(SECONDS)).await
 }

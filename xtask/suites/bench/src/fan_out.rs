@@ -7,9 +7,9 @@ use webhook_registry::{Mode, NewEvent, SeaOrmStore, Webhooks};
 
 use crate::{
     Failure,
-    bed::{Bed, TO_ALL, transport},
     child::{Build, ask},
     cost::{Cost, Meter, median},
+    fixture::{Fixture, TO_ALL, transport},
     options::Options,
     place::kind,
     report::{Goal, Report, Table},
@@ -35,7 +35,7 @@ const LARGE: usize = NewEvent::MAX_BODY;
 const COPIES: f64 = 0.1;
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Task {
+pub(crate) struct FanOutTask {
     /// It has the endpoints in it.
     db: String,
     publishes: usize,
@@ -50,7 +50,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
         let (endpoints, publishes) = (options.size(ENDPOINTS, 20), options.size(PUBLISHES, 2));
         let mut runs = Vec::new();
         for _ in 0..options.runs {
-            let task = |db| Task { db, publishes, body: BODY, delivers: false };
+            let task = |db| FanOutTask { db, publishes, body: BODY, delivers: false };
             let cost = on(&db, endpoints, Build::Plain, task).await?;
             runs.push(Cost { count: publishes * endpoints, ..cost });
         }
@@ -80,7 +80,7 @@ async fn sharing(db: &str, endpoints: usize, report: &mut Report) -> Result<(), 
     for (delivers, what) in [(false, "publish"), (true, "publish and deliver")] {
         let mut mib = [0.0; 2];
         for (mib, body) in mib.iter_mut().zip([BODY, LARGE]) {
-            let task = |db| Task { db, publishes: 1, body, delivers };
+            let task = |db| FanOutTask { db, publishes: 1, body, delivers };
             let cost = on(db, endpoints, Build::Counting, task).await?;
             *mib = cost.allocations.bytes / 1024.0 / 1024.0;
         }
@@ -100,17 +100,17 @@ async fn on(
     db: &str,
     endpoints: usize,
     build: Build,
-    task: impl Fn(String) -> Task,
+    task: impl Fn(String) -> FanOutTask,
 ) -> Result<Cost, Failure> {
-    let bed = Bed::make(db, "fan_out", endpoints).await?;
-    let cost = ask(build, ROLE, &task(bed.place.url())).await;
-    bed.clear().await?;
+    let fixture = Fixture::make(db, "fan_out", endpoints).await?;
+    let cost = ask(build, ROLE, &task(fixture.place.url())).await;
+    fixture.clear().await?;
     cost
 }
 
 /// The role of the child process.
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
-    let task: Task = serde_json::from_str(task)?;
+    let task: FanOutTask = serde_json::from_str(task)?;
     let mode = if task.delivers { Mode::Both } else { Mode::PublishOnly };
     let builder = Webhooks::builder().store(SeaOrmStore::connect(&task.db).await?).mode(mode);
     let webhooks = builder.transport(transport()?).build()?;

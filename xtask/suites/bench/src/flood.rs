@@ -12,11 +12,11 @@ use crate::{
     Failure,
     fairness::{compare, of},
     latency::{Latency, now},
+    latency_fixture::LatencyFixture,
     load::{Load, Publishing, every},
     options::Options,
     place::kind,
     report::{Goal, Report, Table},
-    stage::Stage,
 };
 
 /// How long a run lasts, in seconds, unless it was said.
@@ -49,13 +49,13 @@ fn tenant(number: usize) -> Result<TenantId, Failure> {
     Ok(format!("tenant-{number}").parse()?)
 }
 
-async fn flood(stage: &Stage, at: Option<u64>) -> Result<(), Failure> {
+async fn flood(latency_fixture: &LatencyFixture, at: Option<u64>) -> Result<(), Failure> {
     let tenant = "flood".parse()?;
     for number in 0..ENDPOINTS {
-        stage.listen(&tenant, "flood", &format!("flood.{number}")).await?;
+        latency_fixture.listen(&tenant, "flood", &format!("flood.{number}")).await?;
     }
     let types: Vec<_> = (0..FLOOD).map(|number| format!("flood.{}", number % ENDPOINTS)).collect();
-    stage.publish_backlog(&tenant, &types, at).await
+    latency_fixture.publish_backlog(&tenant, &types, at).await
 }
 
 async fn late(
@@ -63,30 +63,32 @@ async fn late(
     options: &Options,
     with: bool,
 ) -> Result<BTreeMap<String, Latency>, Failure> {
-    let stage = Stage::set(db, if with { "flooded" } else { "dry" }).await?;
+    let latency_fixture = LatencyFixture::set(db, if with { "flooded" } else { "dry" }).await?;
     let mut loads = Vec::new();
     for number in 0..OTHERS {
         let tenant = tenant(number)?;
-        stage.listen(&tenant, "other", "tick").await?;
-        let by = Publishing::Call(stage.webhooks().clone());
+        latency_fixture.listen(&tenant, "other", "tick").await?;
+        let by = Publishing::Call(latency_fixture.webhooks().clone());
         loads.push(Load { by, tenant, per_second: 20, event_type: every("tick") });
     }
     if with {
-        flood(&stage, None).await?;
+        flood(&latency_fixture, None).await?;
     }
-    stage.play(loads, options.run(SECONDS)).await
+    latency_fixture.play(loads, options.run(SECONDS)).await
 }
 
 /// What each tenant gets of the first seconds, when all have enough.
 async fn parts(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
-    let stage = Stage::set(db, "parts").await?;
+    let latency_fixture = LatencyFixture::set(db, "parts").await?;
     for number in 0..OTHERS {
         let tenant = tenant(number)?;
-        stage.listen(&tenant, &format!("tenant-{number}"), "tick").await?;
-        stage.publish_backlog(&tenant, &vec!["tick".to_owned(); ENOUGH], Some(now())).await?;
+        latency_fixture.listen(&tenant, &format!("tenant-{number}"), "tick").await?;
+        latency_fixture
+            .publish_backlog(&tenant, &vec!["tick".to_owned(); ENOUGH], Some(now()))
+            .await?;
     }
-    flood(&stage, Some(now())).await?;
-    let seen = stage.deliver(options.run(SECONDS).min(MAX_FLOOD_TIME)).await?;
+    flood(&latency_fixture, Some(now())).await?;
+    let seen = latency_fixture.deliver(options.run(SECONDS).min(MAX_FLOOD_TIME)).await?;
     let counts: Vec<_> = (0..OTHERS)
         .map(|number| seen.get(&format!("tenant-{number}")).map_or(0, |it| it.count))
         .collect();

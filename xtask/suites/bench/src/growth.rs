@@ -5,10 +5,10 @@ mod fill;
 
 use crate::{
     Failure,
-    bed::Bed,
     child::Build,
     cost::median,
     durable::{Whole, over},
+    fixture::Fixture,
     options::Options,
     place::kind,
     report::{Goal, Report, Table},
@@ -37,12 +37,12 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
 }
 
 async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
-    let mut full = Bed::make(db, "full", ENDPOINTS).await?;
+    let mut full = Fixture::make(db, "full", ENDPOINTS).await?;
     let (finished, pending) = (options.size(FINISHED, 5_000), options.size(PENDING, 1_000));
     fill::fill(&full, finished, pending).await?;
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..options.runs {
-        let mut empty = Bed::make(db, "empty", ENDPOINTS).await?;
+        let mut empty = Fixture::make(db, "empty", ENDPOINTS).await?;
         let run = over(&mut empty, Build::Plain, options.deliveries, ENDPOINTS).await;
         empty.clear().await?;
         without.push(run?);

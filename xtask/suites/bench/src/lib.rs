@@ -6,16 +6,17 @@
 //! many there were; for senders, the median of the ratios of three rounds a run. A short call measures as little as it can and judges nothing: it shows that measuring
 //! still works.
 
-mod bed;
 mod child;
 mod cost;
 mod count;
 mod durable;
 mod fairness;
 mod fan_out;
+mod fixture;
 mod flood;
 mod growth;
 mod latency;
+mod latency_fixture;
 mod load;
 mod machine;
 mod options;
@@ -25,7 +26,6 @@ mod receiver;
 mod report;
 mod send;
 mod sender;
-mod stage;
 mod start;
 mod verify;
 mod workers;
@@ -75,7 +75,7 @@ async fn run(words: &[&str]) -> Result<bool, Failure> {
     match *first {
         receiver::ROLE => receiver::listen(task).await,
         sender::ROLE => sender::run(task).await,
-        durable::hand::ROLE => durable::hand::run(task).await,
+        durable::hand_tuned::ROLE => durable::hand_tuned::run(task).await,
         durable::ours::ROLE => durable::ours::run(task).await,
         fan_out::ROLE => fan_out::run(task).await,
         workers::ROLE => workers::run(task).await,

@@ -10,11 +10,11 @@ use crate::{
     Failure,
     durable::commit,
     fairness::of,
+    latency_fixture::LatencyFixture,
     load::{Load, Publishing, every},
     options::Options,
     place::{is_postgres, kind},
     report::{Goal, Report, Table, ms},
-    stage::Stage,
 };
 
 /// Events a second.
@@ -49,15 +49,15 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
 
 async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
     let commit = commit(db, options.size(2_000, 20)).await?;
-    let stage = Stage::set(db, "prompt").await?;
+    let latency_fixture = LatencyFixture::set(db, "prompt").await?;
     let tenant = TenantId::default();
-    stage.listen(&tenant, "healthy", "tick").await?;
+    latency_fixture.listen(&tenant, "healthy", "tick").await?;
     for number in 0..REFUSING {
-        let again = NewEndpoint::new(stage.url(&format!("again/{number}")));
+        let again = NewEndpoint::new(latency_fixture.url(&format!("again/{number}")));
         let again = again.events([format!("again.{number}")]);
-        stage.register(again.retry("1s jitter 0%")).await?;
+        latency_fixture.register(again.retry("1s jitter 0%")).await?;
     }
-    let by = Publishing::Call(stage.webhooks().clone());
+    let by = Publishing::Call(latency_fixture.webhooks().clone());
     let load = |per_second, event_type| {
         let (by, tenant) = (by.clone(), tenant.clone());
         Load { by, tenant, per_second, event_type }
@@ -66,7 +66,7 @@ async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Fail
         load(RATE, every("tick")),
         load(RATE / 10, Arc::new(|n| format!("again.{}", n % REFUSING))),
     ];
-    let seen = stage.play(loads, options.run(SECONDS)).await?;
+    let seen = latency_fixture.play(loads, options.run(SECONDS)).await?;
     let (first, late) = (of(&seen, "healthy")?, of(&seen, "again")?);
 
     let kind = kind(db);

@@ -47,9 +47,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long `/slow` takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
 
-/// Where it listens, and whom to trust for that.
+/// Port of the receiver, and the root certificate that its clients trust.
 #[derive(Debug, Deserialize, Serialize)]
-struct Place {
+struct ListenAddress {
     port: u16,
     /// PEM, if it speaks TLS.
     root: Option<String>,
@@ -119,7 +119,7 @@ pub(crate) async fn listen(task: &str) -> Result<(), Failure> {
     let secured = secured.then(certified).transpose()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (acceptor, root) = secured.unzip();
-    let place = Place { port: listener.local_addr()?.port(), root };
+    let place = ListenAddress { port: listener.local_addr()?.port(), root };
     println!("{}", serde_json::to_string(&place)?);
     let book = Arc::new(Book::default());
     tokio::spawn(accept(listener, acceptor, Arc::clone(&book)));
@@ -222,7 +222,7 @@ fn published_at(body: &[u8]) -> Option<u64> {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     process: Talk,
-    place: Place,
+    place: ListenAddress,
 }
 
 impl Receiver {

@@ -9,7 +9,7 @@ use crate::{
     options::Options,
     receiver::Receiver,
     report::{Goal, Report, Table, ms},
-    sender::{Client, Task, send},
+    sender::{Client, SendTask, send},
 };
 
 /// Requests under way at once.
@@ -76,7 +76,7 @@ async fn once(
     let receiver =
         if secured { Receiver::start_secured().await? } else { Receiver::start().await? };
     let (url, root) = (receiver.url("sink"), receiver.root());
-    let cost = send(build, &Task { client, url, root, requests, at_once: AT_ONCE }).await?;
+    let cost = send(build, &SendTask { client, url, root, requests, at_once: AT_ONCE }).await?;
     let seen = receiver.stop().await?;
     Ok(Sent { cost, receiving: seen.cpu / seen.requests.max(1) as f64 })
 }

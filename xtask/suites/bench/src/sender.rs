@@ -44,7 +44,7 @@ pub(crate) enum Client {
 
 /// What a sending process is told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Task {
+pub(crate) struct SendTask {
     pub(crate) client: Client,
     pub(crate) url: String,
     /// The root to trust, PEM, if the receiver speaks TLS.
@@ -69,13 +69,13 @@ fn body() -> String {
 }
 
 /// Has a process of its own send.
-pub(crate) async fn send(build: Build, task: &Task) -> Result<Cost, Failure> {
+pub(crate) async fn send(build: Build, task: &SendTask) -> Result<Cost, Failure> {
     ask(build, ROLE, task).await
 }
 
 /// The role of the child process: sends, and prints what it took.
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
-    let task: Task = serde_json::from_str(task)?;
+    let task: SendTask = serde_json::from_str(task)?;
     let mut lanes = lanes(&task).await?;
     // Connections are made, code is in the caches, and memory is there.
     lanes = measure(lanes, task.requests / 10).await?.0;
@@ -88,7 +88,7 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
 
 type Lanes = Vec<Box<dyn Lane>>;
 
-async fn lanes(task: &Task) -> Result<Lanes, Failure> {
+async fn lanes(task: &SendTask) -> Result<Lanes, Failure> {
     match task.client {
         Client::Bare => bare::lanes(task).await,
         Client::Ours => ours::lanes(task),

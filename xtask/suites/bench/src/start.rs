@@ -11,9 +11,9 @@ use webhook_registry::{NewEvent, Webhooks};
 
 use crate::{
     Failure,
-    bed::{Bed, TO_ALL, transport},
     child::beside_us,
     cost::{cpu_of, median, memory_of},
+    fixture::{Fixture, TO_ALL, transport},
     latency::now,
     options::Options,
     report::{Goal, Report, Table},
@@ -78,25 +78,25 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
 }
 
 async fn start(program: &Path, idle: Option<Duration>) -> Result<Started, Failure> {
-    let mut bed = Bed::make("sqlite", "start", 1).await?;
-    let started = start_over(&mut bed, program.to_owned(), idle).await;
-    bed.clear().await?;
+    let mut fixture = Fixture::make("sqlite", "start", 1).await?;
+    let started = start_over(&mut fixture, program.to_owned(), idle).await;
+    fixture.clear().await?;
     started
 }
 
 async fn start_over(
-    bed: &mut Bed,
+    fixture: &mut Fixture,
     program: PathBuf,
     idle: Option<Duration>,
 ) -> Result<Started, Failure> {
-    let builder = Webhooks::builder().store(bed.place.store().await?).transport(transport()?);
+    let builder = Webhooks::builder().store(fixture.place.store().await?).transport(transport()?);
     builder.build()?.publish(NewEvent::new(TO_ALL, "{}")?).await?;
     let mut command = Command::new(program);
-    command.args(["--dangerous-allow-private-addresses", "--db", &bed.place.url(), "run"]);
+    command.args(["--dangerous-allow-private-addresses", "--db", &fixture.place.url(), "run"]);
     command.env_remove("RUST_LOG").stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let begun = now();
     let mut child = command.spawn()?;
-    let seen = bed.receiver.wait_for(1, LOOK).await?;
+    let seen = fixture.receiver.wait_for(1, LOOK).await?;
     let took = seen.latest.saturating_sub(begun) as f64 / 1e6;
     let idle = match (idle, child.id()) {
         (Some(time), Some(process)) => {

@@ -19,7 +19,7 @@ use crate::{
 /// Measures each step, and shows the median.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
     let (warm_up, time) = if options.short { (10, 20) } else { (200, 800) };
-    let (stage, folder) = (steps::Stage::set().await?, tempfile::tempdir()?);
+    let (fixture, folder) = (steps::StepFixture::set().await?, tempfile::tempdir()?);
     let output = folder.path().to_owned();
     // What is measured blocks, and a step may wait for a database.
     let names = tokio::task::spawn_blocking(move || {
@@ -30,7 +30,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
             .nresamples(2_000)
             .warm_up_time(Duration::from_millis(warm_up))
             .measurement_time(Duration::from_millis(time));
-        stage.run(&mut criterion)
+        fixture.run(&mut criterion)
     });
     let mut table = Table::new("steps, 20 samples each", &["ns", "a second"]);
     for name in names.await?? {

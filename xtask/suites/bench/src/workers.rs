@@ -11,9 +11,9 @@ use webhook_registry::{Mode, NewEvent, SeaOrmStore, Webhooks};
 
 use crate::{
     Failure,
-    bed::{Bed, to, transport},
     child::{Build, Talk},
     cost::{Cost, Meter, cpu_of_servers, median},
+    fixture::{Fixture, to, transport},
     latency::now,
     options::Options,
     place::kind,
@@ -43,7 +43,7 @@ const STATEMENTS: f64 = 1.5;
 const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Task {
+pub(crate) struct WorkerTask {
     /// It has the backlog in it.
     db: String,
 }
@@ -107,20 +107,20 @@ async fn drain(
     workers: usize,
     deliveries: usize,
 ) -> Result<Drained, Failure> {
-    let mut bed = Bed::make(db, "workers", ENDPOINTS).await?;
-    let drained = drain_over(&mut bed, statements, workers, deliveries).await;
-    bed.clear().await?;
+    let mut fixture = Fixture::make(db, "workers", ENDPOINTS).await?;
+    let drained = drain_over(&mut fixture, statements, workers, deliveries).await;
+    fixture.clear().await?;
     drained
 }
 
 async fn drain_over(
-    bed: &mut Bed,
+    fixture: &mut Fixture,
     statements: Statements,
     workers: usize,
     deliveries: usize,
 ) -> Result<Drained, Failure> {
-    publish(bed, deliveries).await?;
-    let task = Task { db: bed.place.url() };
+    publish(fixture, deliveries).await?;
+    let task = WorkerTask { db: fixture.place.url() };
     let mut working = Vec::new();
     for _ in 0..workers {
         working.push(Talk::begin(Build::Plain, ROLE, &task)?);
@@ -130,11 +130,11 @@ async fn drain_over(
         let () = worker.hear().await?;
     }
     let counted = statements.so_far(&task.db).await?;
-    let (server, begun) = (cpu_of_servers(&bed.kind), now());
+    let (server, begun) = (cpu_of_servers(&fixture.kind), now());
     for worker in &mut working {
         worker.go().await?;
     }
-    let seen = bed.receiver.wait_for(deliveries, LOOK).await?;
+    let seen = fixture.receiver.wait_for(deliveries, LOOK).await?;
     let mut costs: Vec<Cost> = Vec::new();
     for worker in working {
         costs.push(worker.end().await?);
@@ -144,14 +144,14 @@ async fn drain_over(
         per_second: deliveries as f64 * 1e9 / seen.latest.saturating_sub(begun).max(1) as f64,
         statements: (statements.so_far(&task.db).await? - counted) / deliveries as f64,
         workers_cpu: each(costs.iter().map(|cost| cost.cpu).sum()),
-        server_cpu: each(cpu_of_servers(&bed.kind) - server),
+        server_cpu: each(cpu_of_servers(&fixture.kind) - server),
         peak_mib: costs.iter().map(|cost| cost.peak_mib).fold(0.0, f64::max),
     })
 }
 
 /// Publishes a backlog, as a process does that does not deliver.
-async fn publish(bed: &Bed, deliveries: usize) -> Result<(), Failure> {
-    let builder = Webhooks::builder().store(bed.place.store().await?).mode(Mode::PublishOnly);
+async fn publish(fixture: &Fixture, deliveries: usize) -> Result<(), Failure> {
+    let builder = Webhooks::builder().store(fixture.place.store().await?).mode(Mode::PublishOnly);
     let webhooks = builder.transport(transport()?).build()?;
     let body = format!("\"{}\"", "x".repeat(1022));
     let numbers: Vec<usize> = (0..deliveries).collect();
@@ -166,7 +166,7 @@ async fn publish(bed: &Bed, deliveries: usize) -> Result<(), Failure> {
 
 /// The role of the child process: works from the first line to the end of its input.
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
-    let task: Task = serde_json::from_str(task)?;
+    let task: WorkerTask = serde_json::from_str(task)?;
     let store = SeaOrmStore::connect(&task.db).await?;
     let builder = Webhooks::builder().store(store).mode(Mode::Worker);
     let webhooks = builder.transport(transport()?).build()?;

@@ -18,15 +18,15 @@ use webhook_registry::{
 use super::WARM_UP;
 use crate::{
     Failure,
-    bed::{to, transport},
     cost::Meter,
+    fixture::{to, transport},
 };
 
 /// The role of the child process.
 pub(crate) const ROLE: &str = "deliverer";
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Task {
+pub(crate) struct DurableTask {
     /// It has the endpoints in it.
     pub(crate) db: String,
     pub(crate) deliveries: usize,
@@ -46,7 +46,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const OWN_DUE_WINDOW: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
-    let task: Task = serde_json::from_str(task)?;
+    let task: DurableTask = serde_json::from_str(task)?;
     let store = SeaOrmStore::connect(&task.db).await?;
     let config = DispatcherConfig::new().concurrency(CONCURRENCY);
     let builder = Webhooks::builder().store(store).transport(transport()?).dispatcher(config);
@@ -68,7 +68,7 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
 }
 
 /// Publishes so many events, and waits until the success of each is recorded.
-async fn deliver(webhooks: &Webhooks, task: &Task, events: usize) -> Result<(), Failure> {
+async fn deliver(webhooks: &Webhooks, task: &DurableTask, events: usize) -> Result<(), Failure> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut publishing = JoinSet::new();
     for _ in 0..task.at_once {

@@ -7,7 +7,7 @@ use webhook_registry::{
 
 use crate::{
     Failure,
-    bed::{Bed, transport},
+    fixture::{Fixture, transport},
     place::is_postgres,
 };
 
@@ -20,14 +20,19 @@ const PAST_AT_MS: i64 = 1_700_000_000_000;
 const FAR_DUE_AT_MS: i64 = 4_000_000_000_000;
 
 /// Stores so many finished deliveries with their attempts, and so many pending ones.
-pub(super) async fn fill(bed: &Bed, finished: usize, pending: usize) -> Result<(), Failure> {
-    let words = Words::of(&bed.kind);
-    pause_some(bed).await?;
+pub(super) async fn fill(
+    fixture: &Fixture,
+    finished: usize,
+    pending: usize,
+) -> Result<(), Failure> {
+    let words = Words::of(&fixture.kind);
+    pause_some(fixture).await?;
     // One connection, so that what is set for it holds.
-    let mut options = ConnectOptions::new(bed.place.url());
+    let mut options = ConnectOptions::new(fixture.place.url());
     options.max_connections(1);
     let database = Database::connect(options).await?;
-    let indexes = if is_postgres(&bed.kind) { drop_indexes(&database).await? } else { Vec::new() };
+    let indexes =
+        if is_postgres(&fixture.kind) { drop_indexes(&database).await? } else { Vec::new() };
     let (done, half) = (finished / FAN_OUT, pending / FAN_OUT / 2);
     for sql in [
         words.events(1, done + 2 * half),
@@ -45,11 +50,11 @@ pub(super) async fn fill(bed: &Bed, finished: usize, pending: usize) -> Result<(
 }
 
 /// Registers endpoints that want nothing else, and pauses them.
-async fn pause_some(bed: &Bed) -> Result<(), Failure> {
-    let builder = Webhooks::builder().store(bed.place.store().await?).transport(transport()?);
+async fn pause_some(fixture: &Fixture) -> Result<(), Failure> {
+    let builder = Webhooks::builder().store(fixture.place.store().await?).transport(transport()?);
     let webhooks = builder.build()?;
     for number in 0..FAN_OUT {
-        let endpoint = NewEndpoint::new(bed.receiver.url("paused"));
+        let endpoint = NewEndpoint::new(fixture.receiver.url("paused"));
         let added = webhooks.add_endpoint(endpoint.events([format!("paused.{number}")])).await?;
         webhooks.operator().pause_endpoint(added.endpoint.id).await?;
     }

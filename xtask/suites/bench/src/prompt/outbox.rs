@@ -8,31 +8,31 @@ use webhook_registry::{
 use super::RATE;
 use crate::{
     Failure,
-    bed::transport,
     fairness::of,
+    fixture::transport,
     latency::Latency,
+    latency_fixture::LatencyFixture,
     load::{INVOICES, Load, Publishing, every},
     options::Options,
     place::kind,
     report::{Goal, Report, Table, ms},
-    stage::Stage,
 };
 
 /// How long a run lasts, in seconds, unless it was said.
 const SECONDS: u64 = 8;
 
-/// What half of them may take at most where somebody tells that there is work, in milliseconds.
-const MOST_TOLD: f64 = 10.0;
+/// Maximum median if the worker is woken, in milliseconds.
+const MAX_WOKEN_P50_MS: f64 = 10.0;
 
-/// Who tells the worker after the commit.
+/// Source of the wake-up after the commit.
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Told {
-    /// The process that commits works as well.
-    Here,
-    /// Another process commits, and wakes whomever it can.
-    Elsewhere,
-    /// Nobody, and a hint would not be heard.
-    Never,
+enum Wake {
+    /// The process that commits, which works as well.
+    SameProcess,
+    /// Another process, which notifies all workers.
+    OtherProcess,
+    /// None: the worker only polls.
+    PollOnly,
 }
 
 pub(super) async fn measure(
@@ -40,9 +40,9 @@ pub(super) async fn measure(
     options: &Options,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let here = run(db, options, Told::Here).await?;
-    let elsewhere = run(db, options, Told::Elsewhere).await?;
-    let never = run(db, options, Told::Never).await?;
+    let here = run(db, options, Wake::SameProcess).await?;
+    let elsewhere = run(db, options, Wake::OtherProcess).await?;
+    let never = run(db, options, Wake::PollOnly).await?;
     let kind = kind(db);
     let mut table = Table::of_latencies(format!("outbox at {RATE}/s, {kind}, 1 run"));
     table.latency("woken in the same process", &here);
@@ -53,31 +53,31 @@ pub(super) async fn measure(
         let what = format!("{kind}, outbox, {what}: p50, ms");
         report.judge(Goal::at_most(what, ms(latency.p50), most));
     };
-    judge("woken in the same process", here, MOST_TOLD);
-    judge("woken from another process", elsewhere, MOST_TOLD);
+    judge("woken in the same process", here, MAX_WOKEN_P50_MS);
+    judge("woken from another process", elsewhere, MAX_WOKEN_P50_MS);
     judge("polled", never, ms(DispatcherConfig::POLL));
     Ok(())
 }
 
-async fn run(db: &str, options: &Options, told: Told) -> Result<Latency, Failure> {
-    let stage = match told {
-        Told::Never => Stage::set_polling(db, "outbox").await?,
-        Told::Here | Told::Elsewhere => Stage::set(db, "outbox").await?,
+async fn run(db: &str, options: &Options, wake: Wake) -> Result<Latency, Failure> {
+    let latency_fixture = match wake {
+        Wake::PollOnly => LatencyFixture::set_polling(db, "outbox").await?,
+        Wake::SameProcess | Wake::OtherProcess => LatencyFixture::set(db, "outbox").await?,
     };
     let tenant = TenantId::default();
-    stage.listen(&tenant, "healthy", "tick").await?;
-    let database = Database::connect(stage.place().url()).await?;
+    latency_fixture.listen(&tenant, "healthy", "tick").await?;
+    let database = Database::connect(latency_fixture.place().url()).await?;
     database.execute_unprepared(INVOICES).await?;
     // A store of its own, as another process has it.
-    let store = stage.place().store().await?;
-    let wake = match told {
-        Told::Here => Some(stage.webhooks().clone()),
-        Told::Elsewhere => {
+    let store = latency_fixture.place().store().await?;
+    let wake = match wake {
+        Wake::SameProcess => Some(latency_fixture.webhooks().clone()),
+        Wake::OtherProcess => {
             Some(Webhooks::builder().store(store.clone()).transport(transport()?).build()?)
         }
-        Told::Never => None,
+        Wake::PollOnly => None,
     };
     let by = Publishing::Transaction { store, database, wake };
     let load = Load { by, tenant, per_second: RATE, event_type: every("tick") };
-    of(&stage.play(vec![load], options.run(SECONDS)).await?, "healthy")
+    of(&latency_fixture.play(vec![load], options.run(SECONDS)).await?, "healthy")
 }

@@ -19,10 +19,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{DEADLINE, Lane, Lanes, Task, body, signed::Signed};
+use super::{DEADLINE, Lane, Lanes, SendTask, body, signed::Signed};
 use crate::Failure;
 
-pub(super) async fn lanes(task: &Task) -> Result<Lanes, Failure> {
+pub(super) async fn lanes(task: &SendTask) -> Result<Lanes, Failure> {
     let url: Uri = task.url.parse()?;
     let authority = url.authority().ok_or("a URL has a host")?.clone();
     let signed = Arc::new(Signed::new()?);

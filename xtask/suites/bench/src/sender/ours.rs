@@ -9,10 +9,10 @@ use webhook_registry::{
     SystemClock, Timestamp,
 };
 
-use super::{Lane, Lanes, Task, body, signed::SECRET};
+use super::{Lane, Lanes, SendTask, body, signed::SECRET};
 use crate::Failure;
 
-pub(super) fn lanes(task: &Task) -> Result<Lanes, Failure> {
+pub(super) fn lanes(task: &SendTask) -> Result<Lanes, Failure> {
     let mut builder = HttpTransport::builder().dangerous_allow_private_addresses();
     if let Some(root) = &task.root {
         builder = builder.root_certificates_pem(root.as_bytes());

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Client;
 
-use super::{DEADLINE, Lane, Lanes, Task, bare::trusting, body, signed::Signed};
+use super::{DEADLINE, Lane, Lanes, SendTask, bare::trusting, body, signed::Signed};
 use crate::Failure;
 
-pub(super) fn lanes(task: &Task) -> Result<Lanes, Failure> {
+pub(super) fn lanes(task: &SendTask) -> Result<Lanes, Failure> {
     let builder = Client::builder().timeout(DEADLINE).pool_max_idle_per_host(task.at_once);
     // It wants a configuration of TLS whether or not it needs one.
     let root = task.root.clone().map_or_else(some_root, Ok)?;

@@ -17,7 +17,7 @@ use webhook_registry::{
 
 use crate::{
     Failure,
-    bed::{Bed, TO_ALL, transport},
+    fixture::{Fixture, TO_ALL, transport},
     load::event,
 };
 
@@ -30,22 +30,23 @@ const PAGE: usize = 100;
 /// What a secret looks like.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// What all steps work on.
-pub(super) struct Stage {
+/// Values that all steps use.
+pub(super) struct StepFixture {
     now: Timestamp,
     event: Event,
     endpoint: Endpoint,
     exact: Snapshot,
     patterns: Snapshot,
     transport: HttpTransport,
-    bed: Bed,
+    fixture: Fixture,
     stored: Webhooks,
 }
 
-impl Stage {
+impl StepFixture {
     pub(super) async fn set() -> Result<Self, Failure> {
-        let bed = Bed::make("sqlite", "rows", 1).await?;
-        let builder = Webhooks::builder().store(bed.place.store().await?).mode(Mode::PublishOnly);
+        let fixture = Fixture::make("sqlite", "rows", 1).await?;
+        let builder =
+            Webhooks::builder().store(fixture.place.store().await?).mode(Mode::PublishOnly);
         let stored = builder.transport(transport()?).build()?;
         for _ in 0..PAGE {
             stored.publish(event(TO_ALL, &TenantId::default(), None)?).await?;
@@ -63,7 +64,7 @@ impl Stage {
             exact: snapshot(|number| format!("to.{number}"))?,
             patterns: snapshot(|number| format!("from.{number}.*"))?,
             transport: HttpTransport::new()?,
-            bed,
+            fixture,
             stored,
         })
     }
@@ -73,7 +74,7 @@ impl Stage {
         let mut names = self.signatures(criterion)?;
         names.extend(self.decisions(criterion));
         names.extend(self.rows(criterion)?);
-        Handle::current().block_on(self.bed.clear())?;
+        Handle::current().block_on(self.fixture.clear())?;
         Ok(names)
     }
 

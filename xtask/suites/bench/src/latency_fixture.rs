@@ -1,4 +1,4 @@
-//! What a measurement of lateness needs: a receiver, a database, and a sender over them.
+//! Fixture of a measurement of latency: a receiver, a database, and a sender over them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +10,7 @@ use webhook_registry::{DispatcherConfig, NewEndpoint, SeaOrmStore, TenantId, Web
 
 use crate::{
     Failure,
-    bed::transport,
+    fixture::transport,
     latency::Latency,
     load::{Load, event},
     place::Place,
@@ -24,13 +24,13 @@ const LAST: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A receiver, a database, and a sender over them.
-pub(crate) struct Stage {
+pub(crate) struct LatencyFixture {
     place: Place,
     receiver: Receiver,
     webhooks: Webhooks,
 }
 
-impl Stage {
+impl LatencyFixture {
     pub(crate) async fn set(db: &str, name: &str) -> Result<Self, Failure> {
         let place = Place::make(db, name).await?;
         let store = place.store().await?;

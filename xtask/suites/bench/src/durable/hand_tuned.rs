@@ -20,7 +20,7 @@ use crate::{Failure, cost::Meter};
 pub(crate) const ROLE: &str = "by-hand";
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Task {
+pub(crate) struct HandTunedTask {
     pub(crate) url: String,
     pub(crate) deliveries: usize,
     pub(crate) batch: usize,
@@ -31,7 +31,7 @@ pub(crate) struct Task {
 }
 
 pub(crate) async fn run(task: &str) -> Result<(), Failure> {
-    let task: Task = serde_json::from_str(task)?;
+    let task: HandTunedTask = serde_json::from_str(task)?;
     let mut sessions = Vec::new();
     for _ in 0..task.lanes {
         sessions.push(Session::open(&task.url, task.batch).await?);
@@ -46,7 +46,7 @@ pub(crate) async fn run(task: &str) -> Result<(), Failure> {
 /// So many deliveries, from their rows to their success.
 async fn live(
     sessions: Vec<Session>,
-    task: &Task,
+    task: &HandTunedTask,
     deliveries: usize,
 ) -> Result<Vec<Session>, Failure> {
     let left = Arc::new(AtomicUsize::new(deliveries.div_ceil(task.batch)));

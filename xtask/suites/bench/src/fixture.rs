@@ -1,4 +1,4 @@
-//! A database with endpoints in it, and the receiver that they are of: what deliveries are made over.
+//! Fixture of a measurement: a database with endpoints, and their receiver.
 
 use webhook_registry::{HttpTransport, NewEndpoint, Webhooks};
 
@@ -11,19 +11,19 @@ use crate::{
 /// Attempts that one endpoint takes at once: as many as one tenant may have.
 const AT_ONCE: u32 = 512;
 
-/// The type that every endpoint of a bed wants.
+/// Type that every endpoint of a fixture wants.
 pub(crate) const TO_ALL: &str = "all";
 
 /// A database with endpoints, and their receiver.
-pub(crate) struct Bed {
+pub(crate) struct Fixture {
     pub(crate) place: Place,
     pub(crate) receiver: Receiver,
     /// What kind of database it is.
     pub(crate) kind: String,
 }
 
-impl Bed {
-    /// So many endpoints; each wants the type that [`to`] names and [`TO_ALL`].
+impl Fixture {
+    /// Creates endpoints; each of them wants the type that [`to`] names and [`TO_ALL`].
     pub(crate) async fn make(db: &str, name: &str, endpoints: usize) -> Result<Self, Failure> {
         let place = Place::make(db, name).await?;
         let receiver = Receiver::start().await?;
