@@ -12,11 +12,11 @@ use webhook_registry::Webhooks;
 use webhook_testkit::{MemoryStore, ScriptedTransport, TestReceiver};
 
 use crate::{
+    attempt_report::{attempt, tenant},
     case::Seen,
     ids::Id,
     literal,
     run::RECEIVERS,
-    told::{attempt, tenant},
 };
 
 pub(crate) async fn play(id: Id, input: &str) -> Seen {
@@ -64,8 +64,8 @@ async fn echo(inside: &str) -> Seen {
 
 /// Whether the tenant whose endpoint it is reads the answer.
 async fn shown(transport: Arc<dyn Transport>, receiver: &TestReceiver, inside: &str) -> String {
-    let told = attempt(transport, &receiver.url()).await;
-    let shows = told.tenant.contains(inside) || told.page.contains(inside);
+    let outcome_text = attempt(transport, &receiver.url()).await;
+    let shows = outcome_text.tenant.contains(inside) || outcome_text.page.contains(inside);
     let asked = if receiver.connections() == 0 { "nobody is asked" } else { "it is asked" };
     let shown = if shows { "its tenant reads it" } else { "its tenant reads nothing of it" };
     format!("{asked}, {shown}")

@@ -9,12 +9,12 @@ use webhook_core::{
 };
 
 use crate::{
-    careless::{self, Careless, Post, Took, unguarded},
     case::Seen,
     decided,
+    fixture::{Fixture, LATE_BYTES_WAIT, guarded, transport},
     ids::Id,
+    naive_sender::{self, NaiveSender, Post, Took, unguarded},
     script::Script,
-    stage::{LATE_BYTES_WAIT, Stage, guarded, transport},
 };
 
 pub(crate) async fn play(id: Id, input: &str) -> Seen {
@@ -29,15 +29,15 @@ pub(crate) async fn play(id: Id, input: &str) -> Seen {
 
 /// What our transport comes to, and the bounds that it breaks.
 async fn answer(input: &str) -> (Outcome, String) {
-    let stage = Stage::set(Script::read(input)).await;
-    let held = stage.exchange(&transport()).await;
+    let fixture = Fixture::set(Script::read(input)).await;
+    let held = fixture.exchange(&transport()).await;
     let broken = held.broken();
     (held.result.map_or_else(Outcome::NotAnswered, Outcome::Answered), broken)
 }
 
-async fn careless_answer(input: &str) -> Option<careless::Answer> {
-    let stage = Stage::set(Script::read(input)).await;
-    match Careless::default().deliver(&Post::of(&stage, "/first")).await {
+async fn naive_answer(input: &str) -> Option<naive_sender::NaiveAnswer> {
+    let fixture = Fixture::set(Script::read(input)).await;
+    match NaiveSender::default().deliver(&Post::of(&fixture, "/first")).await {
         Took::Success(answer) | Took::GivesUp(Some(answer)) => Some(answer),
         _ => None,
     }
@@ -51,9 +51,9 @@ fn attempt(outcome: &Outcome) -> Attempt {
 async fn shown(input: &str) -> Seen {
     let (outcome, broken) = answer(input).await;
     let text = attempt(&outcome).failure.map_or_else(String::new, |failure| failure.text);
-    let body = careless_answer(input).await.map(|answer| answer.body).unwrap_or_default();
-    let careless = String::from_utf8_lossy(&body).into_owned();
-    Seen::new(is_shown(&text) + &broken, is_shown(&careless))
+    let body = naive_answer(input).await.map(|answer| answer.body).unwrap_or_default();
+    let naive = String::from_utf8_lossy(&body).into_owned();
+    Seen::new(is_shown(&text) + &broken, is_shown(&naive))
 }
 
 fn is_shown(text: &str) -> String {
@@ -71,7 +71,7 @@ async fn viewed(input: &str) -> Seen {
     } else {
         "mixed with what we say"
     };
-    let body = careless_answer(input).await.map(|answer| answer.body).unwrap_or_default();
+    let body = naive_answer(input).await.map(|answer| answer.body).unwrap_or_default();
     let page = format!("<p>failed: {}</p>", String::from_utf8_lossy(&body));
     let unguarded = if page.contains("<script>") { "runs on its page" } else { "is text" };
     Seen::new(guarded.to_owned() + &broken, unguarded)
@@ -79,23 +79,23 @@ async fn viewed(input: &str) -> Seen {
 
 /// Whether the next request says who it is.
 async fn remembered(input: &str) -> Seen {
-    let stage = Stage::set(Script::read(input)).await;
+    let fixture = Fixture::set(Script::read(input)).await;
     let transport = transport();
-    let broken = stage.exchange(&transport).await.broken();
+    let broken = fixture.exchange(&transport).await.broken();
     sleep(LATE_BYTES_WAIT).await;
-    let _ = transport.send(stage.request(Default::default())).await;
-    let guarded = has_cookie(&stage) + &broken;
+    let _ = transport.send(fixture.request(Default::default())).await;
+    let guarded = has_cookie(&fixture) + &broken;
 
-    let stage = Stage::set(Script::read(input)).await;
-    let mut careless = Careless::default();
+    let fixture = Fixture::set(Script::read(input)).await;
+    let mut naive = NaiveSender::default();
     for path in ["/first", "/next"] {
-        careless.deliver(&Post::of(&stage, path)).await;
+        naive.deliver(&Post::of(&fixture, path)).await;
     }
-    Seen::new(guarded, has_cookie(&stage))
+    Seen::new(guarded, has_cookie(&fixture))
 }
 
-fn has_cookie(stage: &Stage) -> String {
-    let requests = stage.receiver.requests();
+fn has_cookie(fixture: &Fixture) -> String {
+    let requests = fixture.receiver.requests();
     if requests.iter().any(|request| request.headers.contains_key("cookie")) {
         return "the next brings it back".to_owned();
     }
@@ -105,9 +105,9 @@ fn has_cookie(stage: &Stage) -> String {
 /// When it is tried again.
 async fn waited(input: &str) -> Seen {
     let (outcome, broken) = answer(input).await;
-    let stage = Stage::set(Script::read(input)).await;
-    let took = Careless::default().deliver(&Post::of(&stage, "/first")).await;
-    Seen::new(wait(&outcome) + &broken, careless::told(&took, &stage))
+    let fixture = Fixture::set(Script::read(input)).await;
+    let took = NaiveSender::default().deliver(&Post::of(&fixture, "/first")).await;
+    Seen::new(wait(&outcome) + &broken, naive_sender::outcome_text(&took, &fixture))
 }
 
 /// What the core decides about a first attempt. Without jitter it shows whose the wait is.

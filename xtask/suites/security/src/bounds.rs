@@ -75,7 +75,9 @@ mod tests {
         assert_eq!(meter.broken(12 * 1024 * 1024, 20_000), ["kept 20000 bytes", "took 12 MiB"]);
         let held = vec![1u8; 2 * MAX_MEMORY];
         if peak().is_some() {
-            assert!(meter.broken(0, 0).iter().any(|told| told.starts_with("grew by")));
+            assert!(
+                meter.broken(0, 0).iter().any(|outcome_text| outcome_text.starts_with("grew by"))
+            );
         }
         drop(held);
     }

@@ -44,13 +44,13 @@ impl Seen {
 /// What became of several inputs, each thing said once.
 pub(crate) fn together(seen: Vec<Seen>) -> Seen {
     let join = |part: fn(&Seen) -> &String| {
-        let mut told: Vec<&str> = Vec::new();
+        let mut outcome_text: Vec<&str> = Vec::new();
         for one in &seen {
-            if !told.contains(&part(one).as_str()) {
-                told.push(part(one));
+            if !outcome_text.contains(&part(one).as_str()) {
+                outcome_text.push(part(one));
             }
         }
-        told.join("; ")
+        outcome_text.join("; ")
     };
     Seen { guarded: join(|seen| &seen.guarded), unguarded: join(|seen| &seen.unguarded) }
 }
@@ -63,14 +63,17 @@ mod tests {
     fn a_row_that_comes_to_the_same_without_the_guard_fails_and_so_does_one_that_comes_to_else() {
         let expected = Seen::new("refused", "reached");
         assert_eq!(expected.complaint(&expected), None);
-        for (guarded, unguarded, told) in [
+        for (guarded, unguarded, outcome_text) in [
             ("refused", "refused", "proves nothing"),
             ("reached", "reached", "proves nothing"),
             ("refused: other", "reached", "with the guard"),
             ("refused", "let through", "without the guard"),
         ] {
             let complaint = Seen::new(guarded, unguarded).complaint(&expected);
-            assert!(complaint.is_some_and(|complaint| complaint.contains(told)), "{guarded}");
+            assert!(
+                complaint.is_some_and(|complaint| complaint.contains(outcome_text)),
+                "{guarded}"
+            );
         }
         let same = Seen::new("refused", "refused");
         assert!(same.complaint(&same).is_some(), "whatever the table says");

@@ -15,7 +15,7 @@ pub(crate) fn after(outcome: &Outcome, policy: &RetryPolicy) -> Decision {
 }
 
 /// What becomes of the event then.
-pub(crate) fn told(decision: Decision) -> &'static str {
+pub(crate) fn outcome_text(decision: Decision) -> &'static str {
     match decision {
         Decision::Succeed => "delivered",
         Decision::Retry { .. } => "tried again",

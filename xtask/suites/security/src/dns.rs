@@ -16,7 +16,7 @@ use tokio::{
 
 /// What it answers to the two questions of one look-up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct DnsAnswer {
     /// Addresses of both kinds; each question gets its own.
     pub(crate) addresses: Vec<IpAddr>,
     /// Another name that this one stands for.
@@ -30,32 +30,32 @@ pub(crate) struct Answer {
 /// The script, and what was asked.
 #[derive(Default)]
 struct Said {
-    answers: Mutex<VecDeque<Answer>>,
+    answers: Mutex<VecDeque<DnsAnswer>>,
     /// Names, as often as an IPv4 address was asked for.
     asked: Mutex<Vec<String>>,
 }
 
 pub(crate) struct NameServer {
     addr: SocketAddr,
-    said: Arc<Said>,
+    error_text: Arc<Said>,
     serving: Vec<JoinHandle<()>>,
 }
 
 impl NameServer {
     /// Answers one look-up after the other by the script; the last answer stays.
-    pub(crate) async fn answering(script: impl IntoIterator<Item = Answer>) -> Self {
-        let said = Arc::new(Said::default());
-        said.answers.lock().unwrap().extend(script);
+    pub(crate) async fn answering(script: impl IntoIterator<Item = DnsAnswer>) -> Self {
+        let error_text = Arc::new(Said::default());
+        error_text.answers.lock().unwrap().extend(script);
         // Both kinds of socket have to be at one port.
         loop {
             let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let addr = tcp.local_addr().expect("it is bound");
             let Ok(udp) = UdpSocket::bind(addr).await else { continue };
             let serving = vec![
-                tokio::spawn(serve_udp(udp, Arc::clone(&said))),
-                tokio::spawn(serve_tcp(tcp, Arc::clone(&said))),
+                tokio::spawn(serve_udp(udp, Arc::clone(&error_text))),
+                tokio::spawn(serve_tcp(tcp, Arc::clone(&error_text))),
             ];
-            return Self { addr, said, serving };
+            return Self { addr, error_text, serving };
         }
     }
 
@@ -65,12 +65,12 @@ impl NameServer {
 
     /// The names that were asked for, each as often as it was.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.said.asked.lock().unwrap().clone()
+        self.error_text.asked.lock().unwrap().clone()
     }
 
     /// Takes the next answer of the script, as if somebody else had looked the name up.
     pub(crate) fn skip(&self) {
-        self.said.answers.lock().unwrap().pop_front();
+        self.error_text.answers.lock().unwrap().pop_front();
     }
 }
 
@@ -87,26 +87,26 @@ const AAAA: u16 = 28;
 /// The longest answer by UDP (RFC 1035, section 4.2.1).
 const MAX_UDP: usize = 512;
 
-async fn serve_udp(socket: UdpSocket, said: Arc<Said>) {
+async fn serve_udp(socket: UdpSocket, error_text: Arc<Said>) {
     let mut buffer = [0; 2048];
     while let Ok((len, from)) = socket.recv_from(&mut buffer).await {
-        let Some(reply) = said.reply(&buffer[..len], MAX_UDP) else { continue };
+        let Some(reply) = error_text.reply(&buffer[..len], MAX_UDP) else { continue };
         let _ = socket.send_to(&reply, from).await;
     }
 }
 
-async fn serve_tcp(listener: TcpListener, said: Arc<Said>) {
+async fn serve_tcp(listener: TcpListener, error_text: Arc<Said>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let said = Arc::clone(&said);
-        tokio::spawn(async move { answer_on(stream, &said).await });
+        let error_text = Arc::clone(&error_text);
+        tokio::spawn(async move { answer_on(stream, &error_text).await });
     }
 }
 
-async fn answer_on(mut stream: TcpStream, said: &Said) -> Option<()> {
+async fn answer_on(mut stream: TcpStream, error_text: &Said) -> Option<()> {
     loop {
         let mut question = vec![0; stream.read_u16().await.ok()?.into()];
         stream.read_exact(&mut question).await.ok()?;
-        let reply = said.reply(&question, usize::MAX)?;
+        let reply = error_text.reply(&question, usize::MAX)?;
         stream.write_u16(u16::try_from(reply.len()).ok()?).await.ok()?;
         stream.write_all(&reply).await.ok()?;
     }
@@ -141,7 +141,7 @@ impl Said {
     }
 
     /// Both questions of a look-up get parts of one answer: that for IPv4 comes first, and takes it.
-    fn next(&self, kind: u16, name: &str) -> Answer {
+    fn next(&self, kind: u16, name: &str) -> DnsAnswer {
         let mut answers = self.answers.lock().unwrap();
         if kind != A {
             return answers.front().cloned().unwrap_or_default();

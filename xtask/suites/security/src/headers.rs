@@ -8,12 +8,12 @@ use url::Url;
 use webhook_core::{ContentType, CustomHeaders, EventId, EventType, TenantId, Transport};
 
 use crate::{
-    careless::{Careless, Post, own_lines},
     case::Seen,
+    fixture::{Fixture, transport},
     ids::Id,
     literal,
+    naive_sender::{NaiveSender, Post, own_lines},
     script::{Script, quoted},
-    stage::{Stage, transport},
 };
 
 /// Names and values.
@@ -36,7 +36,7 @@ pub(crate) async fn play(id: Id, input: &str) -> Seen {
     if (7..=9).contains(&id.number) {
         guarded += &past_the_door(&pairs).await;
     }
-    Seen::new(guarded, carelessly(pairs).await)
+    Seen::new(guarded, sent_naively(pairs).await)
 }
 
 /// What would be sent, or why it is not.
@@ -94,51 +94,51 @@ fn map(pairs: &Pairs) -> HeaderMap {
 }
 
 /// Our transport sends these. Where to, and what arrives.
-async fn send(headers: HeaderMap) -> (Stage, String) {
-    let stage = receiver().await;
-    if let Err(error) = transport().send(stage.request(headers)).await {
-        return (stage, format!("failed: {}", error.kind()));
+async fn send(headers: HeaderMap) -> (Fixture, String) {
+    let fixture = receiver().await;
+    if let Err(error) = transport().send(fixture.request(headers)).await {
+        return (fixture, format!("failed: {}", error.kind()));
     }
-    let told = format!("sent: {} bytes arrive", head(&stage).len());
-    (stage, told)
+    let outcome_text = format!("sent: {} bytes arrive", head(&fixture).len());
+    (fixture, outcome_text)
 }
 
 /// Some headers decide where a request ends, or whose it is. Handed to our transport, they change nothing.
 async fn past_the_door(pairs: &Pairs) -> String {
-    let (stage, _) = send(map(pairs)).await;
+    let (fixture, _) = send(map(pairs)).await;
     let names = ["host:", "content-length:", "transfer-encoding:"];
     let is_framing =
         |line: &&String| names.iter().any(|name| line.to_ascii_lowercase().starts_with(name));
-    let lines = lines(&head(&stage));
+    let lines = lines(&head(&fixture));
     let mut framing: Vec<&str> = lines.iter().filter(is_framing).map(String::as_str).collect();
     framing.sort_unstable();
-    let body = stage.script.body.len();
-    if framing == [format!("content-length: {body}"), format!("host: {}", stage.relay.addr)] {
+    let body = fixture.script.body.len();
+    if framing == [format!("content-length: {body}"), format!("host: {}", fixture.relay.addr)] {
         return "; past the door, our host and our length arrive alone".to_owned();
     }
     format!("; past the door, {framing:?} arrive")
 }
 
-/// What arrives of a careless sender that has a signature of its own.
-async fn carelessly(pairs: Pairs) -> String {
-    let stage = receiver().await;
-    let mut post = Post::of(&stage, "/first");
+/// Returns the headers that arrive from a naive sender with a signature of its own.
+async fn sent_naively(pairs: Pairs) -> String {
+    let fixture = receiver().await;
+    let mut post = Post::of(&fixture, "/first");
     post.headers = vec![(SIGNATURE.0.into(), SIGNATURE.1.into())];
     post.headers.extend(pairs);
-    Careless::default().deliver(&post).await;
+    NaiveSender::default().deliver(&post).await;
     let Ok(url) = Url::parse(&post.url) else { return "is no URL".to_owned() };
     let mut ours: Vec<String> = own_lines(&url, post.body.len()).into();
     ours.push(format!("{}: {}", SIGNATURE.0, SIGNATURE.1));
-    arrives(&head(&stage), &ours)
+    arrives(&head(&fixture), &ours)
 }
 
-async fn receiver() -> Stage {
-    Stage::set(Script::read(r#""HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n""#)).await
+async fn receiver() -> Fixture {
+    Fixture::set(Script::read(r#""HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n""#)).await
 }
 
 /// The bytes up to the first empty line.
-fn head(stage: &Stage) -> Vec<u8> {
-    let mut written = stage.relay.written();
+fn head(fixture: &Fixture) -> Vec<u8> {
+    let mut written = fixture.relay.written();
     let end = written.windows(4).position(|bytes| bytes == b"\r\n\r\n");
     written.truncate(end.unwrap_or(written.len()));
     written

@@ -17,18 +17,20 @@
 
 mod abuse;
 mod answers;
+mod attempt_report;
 mod bodies;
 mod bounds;
 mod canary;
-mod careless;
 mod case;
 mod crowd;
 mod decided;
 mod dns;
 mod environment;
+mod fixture;
 mod headers;
 mod ids;
 mod literal;
+mod naive_sender;
 mod names;
 mod public;
 mod redirects;
@@ -38,10 +40,8 @@ mod script;
 mod secrets;
 mod sending;
 mod signatures;
-mod stage;
 mod table;
 mod tls;
-mod told;
 mod urls;
 
 use std::{env, process::ExitCode};

@@ -21,7 +21,7 @@ use crate::{
     canary::Canary,
     case::Seen,
     decided,
-    dns::{Answer, NameServer},
+    dns::{DnsAnswer, NameServer},
     environment,
     ids::Id,
     public::Public,
@@ -42,12 +42,12 @@ pub(crate) async fn play(id: Id, input: &str) -> Seen {
 }
 
 /// `A 127.0.0.1 10.0.0.1 then AAAA ::1 then code 3 then silence then alias localhost A 127.0.0.1`.
-fn script(input: &str) -> Vec<Answer> {
+fn script(input: &str) -> Vec<DnsAnswer> {
     input.split(" then ").map(one_answer).collect()
 }
 
-fn one_answer(spelled: &str) -> Answer {
-    let mut answer = Answer::default();
+fn one_answer(spelled: &str) -> DnsAnswer {
+    let mut answer = DnsAnswer::default();
     let mut words = spelled.split(' ').peekable();
     while let Some(word) = words.next() {
         match word {
@@ -88,7 +88,7 @@ fn url(port: u16) -> EndpointUrl {
     format!("http://billing.example:{port}/").parse().expect("a URL")
 }
 
-fn told(result: &Result<Response, TransportError>) -> String {
+fn outcome_text(result: &Result<Response, TransportError>) -> String {
     match result {
         Ok(_) => "delivered".to_owned(),
         Err(error) if error.kind() == TransportErrorKind::BlockedName => reason(error),
@@ -106,7 +106,7 @@ async fn answered(input: &str) -> Seen {
         outcomes.push(match (&sent, both.canary.is_reached().await) {
             (_, true) => "reaches the canary".to_owned(),
             (Err(error), false) if !is_refusal(error) => "is dialled".to_owned(),
-            (sent, false) => told(sent),
+            (sent, false) => outcome_text(sent),
         });
     }
     let open = outcomes.pop().expect("two were played");
@@ -124,13 +124,13 @@ async fn judged_by_one_look_up(input: &str) -> Seen {
     let sent = post(&guarded(&names), &url(both.port())).await;
     let with = match both.canary.is_reached().await {
         true => "reaches the canary".to_owned(),
-        false => format!("{} after {} look-up", told(&sent), names.asked().len()),
+        false => format!("{} after {} look-up", outcome_text(&sent), names.asked().len()),
     };
     let names = NameServer::answering(script(input)).await;
     names.skip();
     let sent = post(&open(&names), &url(both.port())).await;
     let reached = both.canary.is_reached().await;
-    Seen::new(with, if reached { "reaches the canary".to_owned() } else { told(&sent) })
+    Seen::new(with, if reached { "reaches the canary".to_owned() } else { outcome_text(&sent) })
 }
 
 /// A look-up that fails is tried again later. Without retries the event is lost.
@@ -140,7 +140,7 @@ async fn failed(input: &str) -> Seen {
     let Err(error) = sent else { return Seen::new("delivered", "delivered") };
     let kind = FailureKind::from(error.kind());
     let outcome = Outcome::NotAnswered(error);
-    let then = |policy| decided::told(decided::after(&outcome, &policy));
+    let then = |policy| decided::outcome_text(decided::after(&outcome, &policy));
     Seen::new(format!("{kind}: {}", then(RetryPolicy::durable())), then(RetryPolicy::none()))
 }
 
@@ -149,7 +149,7 @@ async fn never_answered() -> Seen {
     const LOOKUPS: usize = 1000;
     /// How much later than its deadline the last of a thousand may end, on a machine that is busy.
     const GRACE: Duration = Duration::from_secs(2);
-    let silent = Answer { silent: true, ..Answer::default() };
+    let silent = DnsAnswer { silent: true, ..DnsAnswer::default() };
     let names = NameServer::answering([silent]).await;
     let transport = guarded(&names);
     let url = |n: usize| format!("http://h{n}.example/").parse().expect("a URL");
@@ -157,14 +157,14 @@ async fn never_answered() -> Seen {
     let urls: Vec<EndpointUrl> = (0..LOOKUPS).map(url).collect();
     let ended = join_all(urls.iter().map(|url| post(&transport, url))).await;
     let in_time = begun.elapsed() < DEADLINE + GRACE;
-    let phases = ended.iter().filter(|sent| told(sent).contains("resolv")).count();
+    let phases = ended.iter().filter(|sent| outcome_text(sent).contains("resolv")).count();
     let patient = Request::new(url(LOOKUPS), http::HeaderMap::new(), "".into());
     let without = timeout(DEADLINE * 2, transport.send(patient)).await;
     let with = match (in_time, phases) {
-        (true, LOOKUPS) => format!("{}, all {LOOKUPS} in time", told(&ended[0])),
+        (true, LOOKUPS) => format!("{}, all {LOOKUPS} in time", outcome_text(&ended[0])),
         (in_time, phases) => format!("in time: {in_time}, {phases} of {LOOKUPS} while resolving"),
     };
-    Seen::new(with, without.map_or_else(|_| "waits on".to_owned(), |sent| told(&sent)))
+    Seen::new(with, without.map_or_else(|_| "waits on".to_owned(), |sent| outcome_text(&sent)))
 }
 
 /// A name is asked for as it stands. Without the guard the search domain of the machine is tried.
@@ -177,7 +177,7 @@ async fn absolute() -> Seen {
     let sent = post(&transport(&missing, policy), &to("db")).await;
     let mut asked = missing.asked();
     asked.dedup();
-    let with = format!("asks for {}; {}", asked.join(", "), told(&sent));
+    let with = format!("asks for {}; {}", asked.join(", "), outcome_text(&sent));
     let found = NameServer::answering([here()]).await;
     let _ = post(&open(&found), &to("db.corp.example")).await;
     let reached = if canary.is_reached().await { "reaches the canary" } else { "is lost" };
@@ -196,9 +196,9 @@ async fn looked_up_again(input: &str) -> Seen {
         let next = if both.canary.is_reached().await {
             "reaches the canary".to_owned()
         } else {
-            told(&next)
+            outcome_text(&next)
         };
-        outcomes.push(format!("{}; the next one: {next}", told(&first)));
+        outcomes.push(format!("{}; the next one: {next}", outcome_text(&first)));
     }
     let open = outcomes.pop().expect("two were played");
     Seen::new(outcomes.pop().expect("two were played"), open)
@@ -212,8 +212,12 @@ async fn kept(input: &str) -> Seen {
     let transport = guarded(&names);
     let first = post(&transport, &url(both.port())).await;
     let next = post(&transport, &url(both.port())).await;
-    let with =
-        format!("{}; the next one: {}, {} look-up", told(&first), told(&next), names.asked().len());
+    let with = format!(
+        "{}; the next one: {}, {} look-up",
+        outcome_text(&first),
+        outcome_text(&next),
+        names.asked().len()
+    );
     let _ = post(&open(&names), &url(both.port())).await;
     let reached = both.canary.is_reached().await;
     Seen::new(with, if reached { "reaches the canary" } else { "is lost" })

@@ -162,7 +162,7 @@ pub(crate) fn quoted(text: &str) -> (Vec<u8>, &str) {
 mod tests {
     use super::*;
 
-    fn told(spelled: &str) -> String {
+    fn outcome_text(spelled: &str) -> String {
         format!("{:?}", Script::read(spelled).reply)
     }
 
@@ -176,7 +176,7 @@ mod tests {
             (r#""a" then soon "b""#, Reply::bytes("a").then_say(NEXT_BYTES_DELAY, "b")),
             ("32 MB, unread: reset", Reply::reset().after_head()),
         ] {
-            assert_eq!(told(spelled), format!("{reply:?}"), "{spelled}");
+            assert_eq!(outcome_text(spelled), format!("{reply:?}"), "{spelled}");
         }
         let script = Script::read("https, unasked: nothing");
         assert!(script.is_https && !script.is_unreachable);

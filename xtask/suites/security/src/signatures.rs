@@ -3,7 +3,7 @@
 //! One request is genuine; each case changes something about it. Without the guard a receiver verifies
 //! that has every mistake there is to be made in a dozen lines.
 
-mod careless;
+mod naive_verifier;
 mod rotation;
 
 use std::collections::HashSet;
@@ -45,8 +45,8 @@ fn with(time: &str, signature: &str, body: &str) -> Seen {
         return Seen::new("the genuine one is refused", "");
     }
     let headers = headers(time, signature);
-    let guarded = told(verify(SECRET, &headers, body.as_bytes(), NOW));
-    let unguarded = match careless::verify(SECRET, &headers, body.as_bytes()) {
+    let guarded = outcome_text(verify(SECRET, &headers, body.as_bytes(), NOW));
+    let unguarded = match naive_verifier::verify(SECRET, &headers, body.as_bytes()) {
         None => "refused".to_owned(),
         Some(1) => "accepted".to_owned(),
         Some(looked_at) => format!("accepted, after {looked_at} signatures"),
@@ -86,7 +86,7 @@ fn verify(
     verifier.verify(&RingSigner, headers, body, now)
 }
 
-fn told(verified: Result<(), VerifyError>) -> String {
+fn outcome_text(verified: Result<(), VerifyError>) -> String {
     match verified {
         Ok(()) => "accepted".to_owned(),
         // What follows is what it may come from.
@@ -104,9 +104,9 @@ fn replayed(later: &str) -> Seen {
     let guarded = match verify(SECRET, &captured.headers, &captured.body, later) {
         Ok(()) if known.insert(id(&captured)) => "acted on again".to_owned(),
         Ok(()) => "skipped: its id is known".to_owned(),
-        refused => told(refused),
+        refused => outcome_text(refused),
     };
-    let again = careless::verify(SECRET, &captured.headers, &captured.body);
+    let again = naive_verifier::verify(SECRET, &captured.headers, &captured.body);
     Seen::new(guarded, again.map_or("refused", |_| "acted on again"))
 }
 

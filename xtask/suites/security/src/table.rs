@@ -80,11 +80,14 @@ mod tests {
 
     #[test]
     fn an_id_without_a_row_is_told() {
-        let told =
+        let outcome_text =
             read("| A1 | `x` | a | b |\n| A1 | `x` | a | b |\n| A99 | `x` | a | b |", |_| true)
                 .unwrap_err();
         for line in ["A1: has two rows", "A2: has no row", "J6: has no row", "A99: is no case"] {
-            assert!(told.lines().any(|told| told == line), "{line}: {told}");
+            assert!(
+                outcome_text.lines().any(|outcome_text| outcome_text == line),
+                "{line}: {outcome_text}"
+            );
         }
     }
 }

@@ -5,12 +5,12 @@
 //! handshake fails all the same.
 
 mod authority;
-mod careless;
 mod identities;
+mod naive_client;
 mod receiver;
 mod renegotiation;
 mod server_name;
-mod sides;
+mod subjects;
 
 use std::sync::Arc;
 
@@ -70,12 +70,15 @@ fn certificate(ours: &Authority, number: u32, input: &str) -> Shown {
 
 async fn with_certificate(ours: &Authority, shown: &Shown) -> Seen {
     let speech = Speech::Tls(shown.server(ALL_VERSIONS));
-    let guarded = sides::guarded(ours, speech.clone(), Some(shown)).await;
-    Seen::new(guarded, sides::unguarded(speech).await)
+    let guarded = subjects::guarded(ours, speech.clone(), Some(shown)).await;
+    Seen::new(guarded, subjects::unguarded(speech).await)
 }
 
 async fn against(ours: &Authority, speech: Speech) -> Seen {
-    Seen::new(sides::guarded(ours, speech.clone(), None).await, sides::unguarded(speech).await)
+    Seen::new(
+        subjects::guarded(ours, speech.clone(), None).await,
+        subjects::unguarded(speech).await,
+    )
 }
 
 /// A server with a good certificate that knows no protocol but this one.

@@ -9,7 +9,7 @@ use webhook_http::{AddressPolicy, HttpTransport};
 use crate::{
     canary::Canary,
     case::Seen,
-    dns::{Answer, NameServer},
+    dns::{DnsAnswer, NameServer},
     ids::Id,
     literal,
     sending::{post, reason},
@@ -18,7 +18,7 @@ use crate::{
 /// Every name there is leads to loopback: whoever looks one up reaches the canary.
 async fn all_names_lead_here() -> NameServer {
     let here = ["127.0.0.1", "::1"].map(|address| address.parse().expect("an address"));
-    NameServer::answering([Answer { addresses: here.into(), ..Answer::default() }]).await
+    NameServer::answering([DnsAnswer { addresses: here.into(), ..DnsAnswer::default() }]).await
 }
 
 pub(crate) async fn play(_id: Id, input: &str) -> Seen {

@@ -9,7 +9,7 @@ use webhook_registry::NewEndpoint;
 use webhook_testkit::MemoryStore;
 
 use super::{scanner::root, tenant};
-use crate::{case::Seen, told::webhooks};
+use crate::{attempt_report::webhooks, case::Seen};
 
 /// Number of rounds after which the circle counts as endless.
 const MAX_ROUNDS: usize = 100;

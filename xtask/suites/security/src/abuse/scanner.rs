@@ -10,7 +10,7 @@ use webhook_testkit::MemoryStore;
 pub(super) use crate::secrets::root;
 
 use super::tenant;
-use crate::{canary::Canary, case::Seen, told::webhooks};
+use crate::{attempt_report::webhooks, canary::Canary, case::Seen};
 
 /// `{open}` and `{closed}` stand for ports that are.
 pub(crate) async fn play(url: &str) -> Seen {
@@ -22,9 +22,9 @@ pub(crate) async fn play(url: &str) -> Seen {
     let webhooks = webhooks(Arc::new(MemoryStore::default()), Arc::new(transport));
     let tenant = tenant();
     let created = webhooks.tenant(&tenant).endpoints().create(NewEndpoint::new(&url)).await;
-    let told = created.map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+    let outcome_text = created.map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
     let came = if canary.is_reached().await { "somebody came" } else { "nobody came" };
-    Seen::new(format!("{told}. {came}"), try_it(&url).await)
+    Seen::new(format!("{outcome_text}. {came}"), try_it(&url).await)
 }
 
 /// Looks whether anybody is there, to be helpful.

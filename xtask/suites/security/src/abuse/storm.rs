@@ -56,7 +56,7 @@ async fn shared(events: usize, endpoints: usize) -> String {
     let requests = transport.requests();
     let sent = requests.iter().find(|sent| sent.request.url.as_str() == OTHER);
     let begun = requests.first().expect("something is sent").at;
-    told(sent.expect("everything is sent some day").at.since(begun), requests.len())
+    outcome_text(sent.expect("everything is sent some day").at.since(begun), requests.len())
 }
 
 /// The same where whoever comes first is served first.
@@ -67,13 +67,13 @@ fn first_come(storm: usize) -> String {
     loop {
         let room = waiting.len().min(ROOM);
         if waiting.drain(..room).any(|tenant| tenant == "other") {
-            return told(now, all);
+            return outcome_text(now, all);
         }
         now += TAKES;
     }
 }
 
-fn told(wait: Duration, all: usize) -> String {
+fn outcome_text(wait: Duration, all: usize) -> String {
     format!("the other one's is sent after {} s, of {all} in all", wait.as_secs())
 }
 

@@ -13,18 +13,18 @@ use webhook_registry::{NewEndpoint, SeaOrmStore, Settings, Webhooks};
 use webhook_testkit::MemoryStore;
 
 use super::{
-    careless,
     scan::{count, times},
+    unredacted,
 };
-use crate::{case::Seen, told::said};
+use crate::{attempt_report::error_text, case::Seen};
 
 /// An input that is refused, and what is said of it.
 struct Refused {
     input: String,
-    told: String,
+    outcome_text: String,
 }
 
-pub(crate) async fn told(canary: &str) -> Seen {
+pub(crate) async fn outcome_text(canary: &str) -> Seen {
     let mut refused = of_core(canary);
     refused.extend(of_adapters(canary));
     refused.extend(of_exchanges(canary).await);
@@ -33,9 +33,9 @@ pub(crate) async fn told(canary: &str) -> Seen {
     if let Some(beside) = refused.iter().find(|one| count(&one.input) == 0) {
         return Seen::new(format!("the canary is not in `{}`", beside.input), "");
     }
-    let guarded: usize = refused.iter().map(|one| count(&one.told)).sum();
-    let careless = |one: &Refused| count(&format!("cannot use {:?}", one.input));
-    let unguarded: usize = refused.iter().map(careless).sum();
+    let guarded: usize = refused.iter().map(|one| count(&one.outcome_text)).sum();
+    let unredacted = |one: &Refused| count(&format!("cannot use {:?}", one.input));
+    let unguarded: usize = refused.iter().map(unredacted).sum();
     Seen::new(format!("{} in {} errors", times(guarded), refused.len()), times(unguarded))
 }
 
@@ -66,7 +66,7 @@ fn of_core(canary: &str) -> Vec<Refused> {
     }
     all.push(refused(canary, CustomHeaders::parse([canary])));
     let certificate = "-----BEGIN CERTIFICATE-----";
-    let key = careless::pem(canary);
+    let key = unredacted::pem(canary);
     for (certificate, key) in [
         (canary, &*key),
         (&*key, &*key),
@@ -99,7 +99,7 @@ fn of_signing(canary: &str) -> Vec<Refused> {
 }
 
 fn of_adapters(canary: &str) -> Vec<Refused> {
-    let (key, pem) = (VaultKey::generate().unwrap(), careless::pem(canary));
+    let (key, pem) = (VaultKey::generate().unwrap(), unredacted::pem(canary));
     let ours: VaultKey = canary.parse().unwrap();
     let sealed = RingVault::new(ours).seal(canary.as_bytes(), b"").unwrap();
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -163,7 +163,7 @@ async fn of_registry(canary: &str) -> Vec<Refused> {
     for (input, new) in [
         (format!("whsec_{canary}!"), good().secret(format!("whsec_{canary}!"))),
         (format!("{canary}\n"), good().header("authorization", format!("{canary}\n"))),
-        (careless::pem(canary), good().client_certificate("", careless::pem(canary))),
+        (unredacted::pem(canary), good().client_certificate("", unredacted::pem(canary))),
     ] {
         all.push(refused(&input, webhooks.add_endpoint(new).await));
     }
@@ -173,11 +173,11 @@ async fn of_registry(canary: &str) -> Vec<Refused> {
 }
 
 fn refused<T>(input: &str, answer: Result<T, impl Error + 'static>) -> Refused {
-    let told = match answer {
+    let outcome_text = match answer {
         Ok(_) => format!("nothing: {input} is taken"),
-        Err(error) => said(&error),
+        Err(error) => error_text(&error),
     };
-    Refused { input: input.to_owned(), told }
+    Refused { input: input.to_owned(), outcome_text }
 }
 
 /// More of it than fits anywhere.

@@ -110,8 +110,8 @@ impl Life {
     /// What keeps this from proving anything.
     pub(crate) fn gap(&self) -> Option<&'static str> {
         let log = String::from_utf8_lossy(&self.log);
-        let said = ["webhook delivered", "webhook attempt failed", "connected"];
-        if !said.iter().all(|said| log.contains(said)) {
+        let error_text = ["webhook delivered", "webhook attempt failed", "connected"];
+        if !error_text.iter().all(|error_text| log.contains(error_text)) {
             return Some("the log is not whole");
         }
         (!self.arrived).then_some("the receiver did not get it")

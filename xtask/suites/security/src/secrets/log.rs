@@ -31,15 +31,15 @@ pub(crate) async fn during<T>(what: impl Future<Output = T>) -> (T, Vec<u8>) {
 fn install() {
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(Heard)
+        .with_writer(LogWriter)
         .with_filter(dynamic_filter_fn(|_, _| LISTENING.load(SeqCst)));
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::set_global_default(subscriber).expect("nobody else listens");
 }
 
-struct Heard;
+struct LogWriter;
 
-impl<'a> MakeWriter<'a> for Heard {
+impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -47,7 +47,7 @@ impl<'a> MakeWriter<'a> for Heard {
     }
 }
 
-impl io::Write for Heard {
+impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         HEARD.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())

@@ -9,8 +9,8 @@ use webhook_testkit::MemoryStore;
 
 use super::errors::root;
 use crate::{
+    attempt_report::{Failing, attempt, tenant, webhooks},
     case::Seen,
-    told::{Failing, attempt, tenant, webhooks},
 };
 
 /// `kind: text` as a transport says it, or a URL where nobody listens.
@@ -23,14 +23,14 @@ pub(crate) async fn failure(input: &str) -> Seen {
         }
     };
     let url = if input.contains("://") { input } else { "https://a.example/" };
-    let told = attempt(transport, url).await;
+    let outcome_text = attempt(transport, url).await;
     let inside = |text: &str| inside(input).any(|word| text.contains(word));
-    let mut guarded = told.tenant;
+    let mut guarded = outcome_text.tenant;
     // The URL on the page is the tenant's own.
-    if inside(&guarded) || inside(&told.page.replace(url, "")) {
+    if inside(&guarded) || inside(&outcome_text.page.replace(url, "")) {
         guarded += ", and shows the inside";
     }
-    Seen::new(guarded, told.operator)
+    Seen::new(guarded, outcome_text.operator)
 }
 
 /// The words that name something: addresses, ports, hosts and codes.
@@ -49,18 +49,18 @@ pub(crate) async fn refusal(url: &str) -> Seen {
     let strict = webhooks(Arc::new(MemoryStore::default()), Arc::clone(&transport));
     let tenant = tenant();
     let entered = strict.tenant(&tenant).endpoints().create(NewEndpoint::new(url)).await;
-    let entered = told(entered.err());
+    let entered = outcome_text(entered.err());
     let literal = attempt(transport, url).await;
     // A name that leads to such a place is not told apart.
     let name = attempt(Failing::by(TransportErrorKind::BlockedName, url), "https://a.example/");
     let name = name.await.tenant;
     let same = if name == literal.tenant { "" } else { ", and another thing of a name" };
-    let operator = told(strict.add_endpoint(NewEndpoint::new(url)).await.err());
+    let operator = outcome_text(strict.add_endpoint(NewEndpoint::new(url)).await.err());
     let guarded = format!("entered: {entered}. Sent to: {}{same}", literal.tenant);
     Seen::new(guarded, rule(&operator))
 }
 
-fn told(error: Option<EndpointError>) -> String {
+fn outcome_text(error: Option<EndpointError>) -> String {
     error.map_or_else(|| "accepted".to_owned(), |error| error.to_string())
 }
 

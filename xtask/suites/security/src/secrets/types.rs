@@ -16,17 +16,17 @@ use webhook_registry::{
 use webhook_testkit::MemoryStore;
 
 use super::{
-    careless,
     scan::{count, times},
+    unredacted,
 };
 use crate::case::Seen;
 
 pub(crate) async fn debug(canary: &str) -> Seen {
     let shown = all(canary).await;
     let counted: usize = shown.iter().map(|text| count(text.as_bytes(), canary)).sum();
-    let careless = format!("{:?}", careless::endpoint(canary));
+    let unredacted = format!("{:?}", unredacted::endpoint(canary));
     let guarded = format!("{} in {} types", times(counted), shown.len());
-    Seen::new(guarded, times(count(careless.as_bytes(), canary)))
+    Seen::new(guarded, times(count(unredacted.as_bytes(), canary)))
 }
 
 /// Whoever unwraps a thing of ours, or prints one in a panic.
@@ -40,8 +40,8 @@ pub(crate) fn panics(canary: &str) -> Seen {
         message(|| unwrap(Err(endpoint))),
         message(|| panic!("cannot send {request:?}")),
     ];
-    let careless = careless::endpoint(canary);
-    let unguarded = message(|| unwrap(Err(careless)));
+    let unredacted = unredacted::endpoint(canary);
+    let unguarded = message(|| unwrap(Err(unredacted)));
     let sum = messages.iter().map(|message| count(message.as_bytes(), canary)).sum();
     Seen::new(times(sum), times(count(unguarded.as_bytes(), canary)))
 }
@@ -178,7 +178,7 @@ fn secret(canary: &str) -> Secret {
 
 fn tls(canary: &str) -> EndpointTls {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let identity = ClientIdentity::from_pem(certificate, careless::pem(canary)).unwrap();
+    let identity = ClientIdentity::from_pem(certificate, unredacted::pem(canary)).unwrap();
     EndpointTls::new().with_identity(identity)
 }
 

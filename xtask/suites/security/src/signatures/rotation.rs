@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhook_core::{Secret, Signing, SigningKey, Timestamp, parse_duration};
 
-use super::{NOW, SECRET, sent, told, verify};
+use super::{NOW, SECRET, outcome_text, sent, verify};
 use crate::case::Seen;
 
 /// The secret of the table, and the one that takes its place.
@@ -14,8 +14,8 @@ const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(crate) fn overlap(secrets: &str) -> Seen {
     let (old, new) = secrets.split_once(' ').expect("two secrets");
     let of = |signing: &Signing| {
-        let told = |secret| self::received(signing, secret, NOW);
-        format!("the old one: {}, the new one: {}", told(old), told(new))
+        let outcome_text = |secret| self::received(signing, secret, NOW);
+        format!("the old one: {}, the new one: {}", outcome_text(old), outcome_text(new))
     };
     let rotated = signing(old).rotated(secret(new), NOW, Signing::OVERLAP).expect("room");
     Seen::new(of(&rotated), of(&signing(new)))
@@ -25,8 +25,12 @@ pub(crate) fn overlap(secrets: &str) -> Seen {
 pub(crate) fn end(overlap: &str) -> Seen {
     let overlap = parse_duration(overlap).expect("a duration");
     let of = |signing: &Signing| {
-        let told = |wait| self::received(signing, SECRET, NOW.after(wait));
-        format!("before: {}, then: {}", told(overlap - Duration::from_millis(1)), told(overlap))
+        let outcome_text = |wait| self::received(signing, SECRET, NOW.after(wait));
+        format!(
+            "before: {}, then: {}",
+            outcome_text(overlap - Duration::from_millis(1)),
+            outcome_text(overlap)
+        )
     };
     let rotated = signing(SECRET).rotated(secret(NEW), NOW, overlap).expect("room");
     // The same keys, without the end that nobody has written down.
@@ -38,7 +42,7 @@ pub(crate) fn end(overlap: &str) -> Seen {
 /// What a receiver that knows `secret` makes of a request of that time.
 fn received(signing: &Signing, secret: &str, at: Timestamp) -> String {
     let request = sent(signing, at);
-    told(verify(secret, &request.headers, &request.body, at))
+    outcome_text(verify(secret, &request.headers, &request.body, at))
 }
 
 fn signing(text: &str) -> Signing {

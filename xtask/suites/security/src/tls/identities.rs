@@ -9,9 +9,9 @@ use webhook_core::{ClientIdentity, EndpointTls};
 
 use super::{
     authority::{Authority, Shown},
-    careless,
+    naive_client,
     receiver::{Heard, Receiver, Speech},
-    sides,
+    subjects,
 };
 use crate::case::Seen;
 
@@ -22,7 +22,7 @@ struct Endpoint {
     shown: Shown,
 }
 
-/// Time limit of all requests: longer than a careless client takes for them.
+/// Time limit of all requests: longer than a naive client takes for them.
 const ALL_REQUESTS_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How often each endpoint is sent to, in turns.
@@ -56,35 +56,35 @@ async fn compare(ours: &Authority, endpoints: &[Endpoint], speech: &Speech) -> S
     for endpoint in (0..TURNS).flat_map(|_| endpoints) {
         let tls = EndpointTls::new().with_identity(endpoint.identity.clone());
         // What fails is missing in the log.
-        let _ = sides::send(&transport, receiver.port, endpoint.path, Some(tls)).await;
+        let _ = subjects::send(&transport, receiver.port, endpoint.path, Some(tls)).await;
     }
-    let guarded = told(&receiver.heard(), endpoints);
+    let guarded = outcome_text(&receiver.heard(), endpoints);
 
     let receiver = Receiver::new(speech.clone()).await;
     let _ = timeout(ALL_REQUESTS_DEADLINE, send_all(receiver.port, endpoints)).await;
-    Seen::new(guarded, told(&receiver.heard(), endpoints))
+    Seen::new(guarded, outcome_text(&receiver.heard(), endpoints))
 }
 
 /// Sends by one client for each host, made for whoever came first, on the connection that is open.
 async fn send_all(port: u16, endpoints: &[Endpoint]) {
     let first = &endpoints[0].shown;
-    let client = careless::trusting_anybody();
+    let client = naive_client::trusting_anybody();
     let client = client.with_client_auth_cert(first.certificates(), first.key()).unwrap();
     let client = TlsConnector::from(Arc::new(client));
     let mut open = None;
     for endpoint in (0..TURNS).flat_map(|_| endpoints) {
         let mut stream = match open.take() {
             Some(stream) => stream,
-            None => careless::connect(&client, port).await.unwrap(),
+            None => naive_client::connect(&client, port).await.unwrap(),
         };
-        let request = sides::request(endpoint.path);
-        let answer = careless::exchange(&mut stream, &request).await.unwrap();
+        let request = subjects::request(endpoint.path);
+        let answer = naive_client::exchange(&mut stream, &request).await.unwrap();
         open = (!answer.contains("connection: close")).then_some(stream);
     }
 }
 
 /// As whom each endpoint was sent to, and whether a session was used again for it.
-fn told(heard: &[Heard], endpoints: &[Endpoint]) -> String {
+fn outcome_text(heard: &[Heard], endpoints: &[Endpoint]) -> String {
     let of = |endpoint: &Endpoint| {
         let line = format!("POST {} ", endpoint.path);
         let asked = |heard: &&Heard| heard.requests.iter().any(|one| one.starts_with(&line));

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     authority::Authority,
     receiver::{Receiver, Speech},
-    sides,
+    subjects,
 };
 use crate::case::Seen;
 
@@ -20,7 +20,7 @@ use crate::case::Seen;
 pub(crate) async fn play(ours: &Authority, address: &str) -> Seen {
     let speech = Speech::Tls(ours.certificate(address, |_| ()).server(ALL_VERSIONS));
     let receiver = Receiver::new(speech.clone()).await;
-    let sent = sides::send(&ours.trusted_by(), receiver.port, "/", None).await;
+    let sent = subjects::send(&ours.trusted_by(), receiver.port, "/", None).await;
     let trusted = match sent {
         Ok(_) => "an IP certificate is trusted".to_owned(),
         Err(error) => error.to_string(),

@@ -1,4 +1,4 @@
-//! An attempt that failed, as it is told to its tenant and to operators.
+//! Reports of a failed attempt: for its tenant and for operators.
 
 use std::{error::Error, future::pending, sync::Arc};
 
@@ -10,17 +10,17 @@ use webhook_core::{
 use webhook_registry::{NewEndpoint, SystemClock, Webhooks};
 use webhook_testkit::MemoryStore;
 
-pub(crate) struct Told {
-    /// To its tenant: class and meaning, and what the receiver said.
+pub(crate) struct AttemptReport {
+    /// For the tenant: class, meaning and response.
     pub(crate) tenant: String,
-    /// The page about it that its tenant reads.
+    /// Explanation of the delivery for the tenant.
     pub(crate) page: String,
-    /// To operators.
+    /// For operators.
     pub(crate) operator: String,
 }
 
 /// One attempt by `transport`, to an endpoint that was registered when nobody was so strict.
-pub(crate) async fn attempt(transport: Arc<dyn Transport>, url: &str) -> Told {
+pub(crate) async fn attempt(transport: Arc<dyn Transport>, url: &str) -> AttemptReport {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock::new())));
     let tenant = tenant();
     let lax = webhooks(Arc::clone(&store), Failing::by(TransportErrorKind::Other, ""));
@@ -34,7 +34,7 @@ pub(crate) async fn attempt(transport: Arc<dyn Transport>, url: &str) -> Told {
     let attempt = strict.operator().attempts(id).await.unwrap().remove(0);
     let view = serde_json::to_value(AttemptView::of(&attempt)).unwrap();
     let text = |name: &str| view[name].as_str().unwrap_or_default().to_owned();
-    Told {
+    AttemptReport {
         tenant: format!("{}: {}{}", text("kind"), text("meaning"), text("response")),
         page: door.explain(id).await.unwrap().unwrap().to_string(),
         operator: attempt.failure.map(|failure| failure.text).unwrap_or_default(),
@@ -71,7 +71,7 @@ impl Transport for Failing {
 }
 
 /// The error and its causes, as people and as programmers see them.
-pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn error_text(error: &(dyn Error + 'static)) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();
     while let Some(error) = cause {

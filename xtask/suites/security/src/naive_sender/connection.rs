@@ -1,4 +1,4 @@
-//! One connection of the careless sender.
+//! One connection of the naive sender.
 
 use std::{fmt, io::Read as _, sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ const PROGRESS: usize = 64 * 1024;
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-pub(crate) struct Line {
+pub(crate) struct NaiveConnection {
     stream: Box<dyn Stream>,
     /// What was read, and belongs to nothing yet.
     buffer: Vec<u8>,
@@ -32,7 +32,7 @@ pub(crate) struct Line {
 }
 
 /// As it takes it.
-pub(crate) struct Answer {
+pub(crate) struct NaiveAnswer {
     /// None, where it is no HTTP: then all of it is the body, as before HTTP/1.0.
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<(String, String)>,
@@ -66,7 +66,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl Answer {
+impl NaiveAnswer {
     /// The first header of this name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter();
@@ -82,7 +82,7 @@ impl Answer {
     }
 }
 
-impl Line {
+impl NaiveConnection {
     pub(super) async fn open(url: &Url) -> Result<Self, Trouble> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url.port_or_known_default().unwrap_or_default();
@@ -100,11 +100,11 @@ impl Line {
         written.map_err(|_| Trouble::WaitsOn)?.map_err(|_| Trouble::Ended)
     }
 
-    pub(super) async fn answer(&mut self) -> Result<Answer, Trouble> {
+    pub(super) async fn answer(&mut self) -> Result<NaiveAnswer, Trouble> {
         (self.read, self.until) = (0, Instant::now() + PATIENCE);
         let Some(mut answer) = self.head().await? else {
             let body = self.rest().await?;
-            return Ok(Answer { status: None, headers: Vec::new(), head_bytes: 0, body });
+            return Ok(NaiveAnswer { status: None, headers: Vec::new(), head_bytes: 0, body });
         };
         answer.body = match answer.length() {
             Some(length) => self.exactly(length).await?,
@@ -117,7 +117,7 @@ impl Line {
     }
 
     /// A head; or nothing, if that is no head.
-    async fn head(&mut self) -> Result<Option<Answer>, Trouble> {
+    async fn head(&mut self) -> Result<Option<NaiveAnswer>, Trouble> {
         let mut seen = 0;
         let end = loop {
             let new = self.buffer.get(seen..).unwrap_or_default();
@@ -162,14 +162,14 @@ impl Line {
     }
 }
 
-fn read_head(head: &str) -> Answer {
+fn read_head(head: &str) -> NaiveAnswer {
     let mut lines = head.lines();
     let first = lines.next().unwrap_or_default();
     let pair = |line: &str| {
         let (name, value) = line.split_once(':')?;
         Some((name.to_owned(), value.trim().to_owned()))
     };
-    Answer {
+    NaiveAnswer {
         status: first.split(' ').nth(1).and_then(|status| status.parse().ok()),
         headers: lines.filter_map(pair).collect(),
         head_bytes: head.len(),

@@ -1,19 +1,19 @@
-//! Secrets as plain text, in a type that derives whatever there is to derive.
+//! Secrets as plain text in a type that derives `Debug`: the subject without the guard.
 
 use std::collections::BTreeMap;
 
 /// An endpoint as it comes from a form.
 #[derive(Clone, Debug)]
 #[expect(dead_code, reason = "what is derived shows it")]
-pub(crate) struct Endpoint {
+pub(crate) struct UnredactedEndpoint {
     url: String,
     secret: String,
     authorization: String,
     key: String,
 }
 
-pub(crate) fn endpoint(canary: &str) -> Endpoint {
-    Endpoint {
+pub(crate) fn endpoint(canary: &str) -> UnredactedEndpoint {
+    UnredactedEndpoint {
         url: format!("https://a.example/hooks?token={canary}"),
         secret: format!("whsec_{canary}"),
         authorization: format!("Bearer {canary}"),

@@ -1,4 +1,4 @@
-//! A receiver's verification, with every mistake there is to be made.
+//! A naive verifier of a receiver, with all known mistakes.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A client that takes whoever comes for the receiver, and goes on in the clear where TLS fails.
+//! A naive client: it trusts every certificate, and sends in the clear if TLS fails.
 
 use std::{io, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! One case, with the guard and without it.
+//! The two subjects of a case: our transport, and a client without the guard.
 
 use std::time::Duration;
 
@@ -9,43 +9,43 @@ use webhook_core::{
 };
 use webhook_http::HttpTransport;
 
-use crate::told::said;
+use crate::attempt_report::error_text;
 
 use super::{
     HERE,
     authority::{Authority, Shown},
-    careless,
+    naive_client,
     receiver::{Heard, Receiver, Speech},
 };
 
-/// What no stranger should read.
+/// Body that only the receiver may read.
 const BODY: &str = "for the receiver alone";
 
 /// How long an exchange may take, and how much longer the transport is given to say so.
 const DEADLINE: Duration = Duration::from_secs(15);
 const GRACE: Duration = Duration::from_millis(250);
 
-/// What our transport makes of the receiver.
+/// Result of our transport with the receiver.
 pub(crate) async fn guarded(ours: &Authority, speech: Speech, theirs: Option<&Shown>) -> String {
     let receiver = Receiver::new(speech).await;
     let begun = Instant::now();
     let sent = send(&ours.trusted_by(), receiver.port, "/", None).await;
     let late = if begun.elapsed() > DEADLINE + GRACE { ", too late" } else { "" };
-    match (told(&receiver.heard()), sent) {
-        (Some(told), _) => told.to_owned(),
+    match (outcome_text(&receiver.heard()), sent) {
+        (Some(outcome_text), _) => outcome_text.to_owned(),
         (None, Ok(answer)) => format!("status {}{late}", answer.status),
         (None, Err(error)) => format!("{}{late}{}", kind(&error), shows_a_key(&error, theirs)),
     }
 }
 
-/// What a careless client makes of it.
+/// Result of a naive client with the receiver.
 pub(crate) async fn unguarded(speech: Speech) -> String {
     let receiver = Receiver::new(speech).await;
     let request = request("/");
-    if timeout(DEADLINE, careless::post(receiver.port, &request)).await.is_err() {
+    if timeout(DEADLINE, naive_client::post(receiver.port, &request)).await.is_err() {
         return "hangs".to_owned();
     }
-    told(&receiver.heard()).unwrap_or("says nothing").to_owned()
+    outcome_text(&receiver.heard()).unwrap_or("says nothing").to_owned()
 }
 
 /// One exchange with the receiver at `port`.
@@ -60,13 +60,13 @@ pub(crate) async fn send(
     transport.send(request.with_tls(tls.map(Into::into))).await
 }
 
-/// The same request as a careless client writes it.
+/// The same request, as a naive client writes it.
 pub(crate) fn request(path: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: {HERE}\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len())
 }
 
 /// How the receiver came to read the body, if it did.
-fn told(heard: &[Heard]) -> Option<&'static str> {
+fn outcome_text(heard: &[Heard]) -> Option<&'static str> {
     let read = |heard: &&Heard| heard.requests.iter().any(|request| request.ends_with(BODY));
     let heard = heard.iter().find(read)?;
     Some(if heard.greeting.is_empty() { "sends it in the clear" } else { "speaks to a stranger" })
@@ -81,7 +81,7 @@ fn kind(error: &TransportError) -> String {
 
 /// A text that names a key would be in every log.
 fn shows_a_key(error: &TransportError, theirs: Option<&Shown>) -> &'static str {
-    let text = said(error);
+    let text = error_text(error);
     let shows = text.contains("-----BEGIN") || theirs.is_some_and(|shown| shown.is_told_in(&text));
     if shows { ", and shows a key" } else { "" }
 }

@@ -1,4 +1,4 @@
-//! A receiver that does what a row says, and what our transport comes to with it.
+//! Fixture of a case: a receiver that follows a script, and our transport as its client.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -26,8 +26,8 @@ pub(crate) const LATE_BYTES_WAIT: Duration = Duration::from_millis(60);
 /// An exchange that is not over by then never is.
 const NEVER: Duration = Duration::from_secs(5);
 
-/// The receiver, what stands before it, and what it is sent.
-pub(crate) struct Stage {
+/// A receiver behind a relay, with its script.
+pub(crate) struct Fixture {
     pub(crate) receiver: TestReceiver,
     pub(crate) relay: Relay,
     pub(crate) script: Script,
@@ -39,7 +39,7 @@ pub(crate) struct Held {
     broken: Vec<String>,
 }
 
-impl Stage {
+impl Fixture {
     pub(crate) async fn set(script: Script) -> Self {
         RECEIVERS.fetch_add(1, Relaxed);
         let receiver = if script.is_unreachable {
@@ -82,7 +82,7 @@ impl Stage {
         sleep(LATE_BYTES_WAIT).await;
         self.receiver.answers([Reply::status(200).body(OWN)]);
         let before = self.receiver.connections();
-        let mut told = String::new();
+        let mut outcome_text = String::new();
         // A kept connection may turn out to be useless, but only once.
         for which in ["the next", "the one after"] {
             let mut request = self.request(HeaderMap::new());
@@ -90,19 +90,24 @@ impl Stage {
             request.body = "{}".into();
             match transport.send(request).await {
                 Ok(response) if response.body != OWN => {
-                    return format!("{told}; {which} gets \"{}\"", response.body.escape_ascii());
+                    return format!(
+                        "{outcome_text}; {which} gets \"{}\"",
+                        response.body.escape_ascii()
+                    );
                 }
-                Ok(_) if !told.is_empty() => return format!("{told}; {which} is answered"),
+                Ok(_) if !outcome_text.is_empty() => {
+                    return format!("{outcome_text}; {which} is answered");
+                }
                 Ok(_) if self.receiver.connections() == before => {
                     return "; the connection is used again".to_owned();
                 }
                 Ok(_) if held.result.is_ok() => return "; the connection is closed".to_owned(),
                 // Nobody expects to use one again that has failed.
                 Ok(_) => return String::new(),
-                Err(error) => told.push_str(&format!("; {which} {}", error.kind())),
+                Err(error) => outcome_text.push_str(&format!("; {which} {}", error.kind())),
             }
         }
-        told
+        outcome_text
     }
 }
 
@@ -114,23 +119,23 @@ pub(crate) fn transport() -> HttpTransport {
 
 /// The whole of it with our transport: the exchange of `spelled`, and the one after it.
 pub(crate) async fn guarded(spelled: &str) -> String {
-    let stage = Stage::set(Script::read(spelled)).await;
+    let fixture = Fixture::set(Script::read(spelled)).await;
     let transport = transport();
-    let held = stage.exchange(&transport).await;
-    if stage.script.is_unreachable || stage.script.is_https {
-        return held.told();
+    let held = fixture.exchange(&transport).await;
+    if fixture.script.is_unreachable || fixture.script.is_https {
+        return held.outcome_text();
     }
-    held.told() + &stage.next(&transport, &held).await
+    held.outcome_text() + &fixture.next(&transport, &held).await
 }
 
 impl Held {
     /// What it came to, and which bounds it has broken.
-    pub(crate) fn told(&self) -> String {
-        let told = match &self.result {
+    pub(crate) fn outcome_text(&self) -> String {
+        let outcome_text = match &self.result {
             Err(error) => format!("failed: {}", error.kind()),
             Ok(response) => answered(response),
         };
-        told + &self.broken()
+        outcome_text + &self.broken()
     }
 
     /// The bounds that it has broken.

@@ -1,10 +1,11 @@
-//! A sender that was written in an afternoon: it takes things as they come.
+//! A naive sender: the subject of a case without the guard.
 //!
-//! It follows whoever points somewhere, takes any status below 400 for success, believes the first
-//! length, keeps every connection and every cookie, unpacks what is packed, and sends again at once what
-//! was not answered. It has no bounds: whoever plays it stops it after 8 MiB, or a second of waiting.
+//! It follows every redirect, takes any status below 400 for success, and believes the first length.
+//! It keeps every connection and every cookie, unpacks compressed bodies, and sends again
+//! immediately if there is no response. It has no bounds: a case stops it after 8 MiB, or after one
+//! second of waiting.
 
-mod line;
+mod connection;
 
 use std::time::Duration;
 
@@ -14,23 +15,23 @@ use url::Url;
 use webhook_testkit::Reply;
 
 use crate::{
+    fixture::{Fixture, LATE_BYTES_WAIT, OWN},
     script::Script,
-    stage::{LATE_BYTES_WAIT, OWN, Stage},
 };
-pub(crate) use line::Answer;
-use line::{Line, Trouble};
+pub(crate) use connection::NaiveAnswer;
+use connection::{NaiveConnection, Trouble};
 
-/// How often it sends what was not delivered.
+/// Number of attempts.
 const TRIES: usize = 3;
 
-/// What it knows from before.
+/// State that it keeps between requests.
 #[derive(Default)]
-pub(crate) struct Careless {
-    kept: Option<(String, Line)>,
+pub(crate) struct NaiveSender {
+    kept: Option<(String, NaiveConnection)>,
     cookies: Vec<String>,
 }
 
-/// What it sends.
+/// A request.
 #[derive(Clone)]
 pub(crate) struct Post {
     pub(crate) url: String,
@@ -39,19 +40,19 @@ pub(crate) struct Post {
     pub(crate) body: Bytes,
 }
 
-/// What it comes to.
+/// Result of a delivery.
 pub(crate) enum Took {
-    /// An answer that it takes for success.
-    Success(Answer),
-    /// The wait that it was asked for.
+    /// A response that it takes for success.
+    Success(NaiveAnswer),
+    /// The wait that the response asks for.
     Sleeps(Duration),
-    /// It has sent it so often, and has had no success.
-    GivesUp(Option<Answer>),
-    /// It was stopped, or has stopped itself.
+    /// All attempts without success; the last response.
+    GivesUp(Option<NaiveAnswer>),
+    /// Stopped by the case, or by an error.
     Stopped(Trouble),
 }
 
-impl Careless {
+impl NaiveSender {
     pub(crate) async fn deliver(&mut self, post: &Post) -> Took {
         let (mut post, mut last) = (post.clone(), None);
         for _ in 0..TRIES {
@@ -73,12 +74,12 @@ impl Careless {
         Took::GivesUp(last)
     }
 
-    async fn exchange(&mut self, post: &Post) -> Result<Answer, Trouble> {
+    async fn exchange(&mut self, post: &Post) -> Result<NaiveAnswer, Trouble> {
         let url = Url::parse(&post.url).map_err(|_| Trouble::Crashes("the URL is none"))?;
         let origin = url.origin().ascii_serialization();
         let mut line = match self.kept.take() {
             Some((kept, line)) if kept == origin => line,
-            _ => Line::open(&url).await?,
+            _ => NaiveConnection::open(&url).await?,
         };
         line.say(&self.head(&url, post)).await?;
         line.say(&post.body).await?;
@@ -118,49 +119,50 @@ fn sleeps(asked: &str) -> Took {
 
 /// The whole of it with this sender: the exchange of `spelled`, and the one after it.
 pub(crate) async fn unguarded(spelled: &str) -> String {
-    let stage = Stage::set(Script::read(spelled)).await;
-    let mut careless = Careless::default();
-    let post = Post::of(&stage, "/first");
-    let took = careless.deliver(&post).await;
-    let told = told(&took, &stage);
+    let fixture = Fixture::set(Script::read(spelled)).await;
+    let mut naive = NaiveSender::default();
+    let post = Post::of(&fixture, "/first");
+    let took = naive.deliver(&post).await;
+    let outcome_text = outcome_text(&took, &fixture);
     if !matches!(took, Took::Success(_)) {
-        return told;
+        return outcome_text;
     }
     sleep(LATE_BYTES_WAIT).await;
-    stage.receiver.answers([Reply::status(200).body(OWN)]);
-    told + &match careless.deliver(&Post { body: "{}".into(), ..Post::of(&stage, "/next") }).await {
-        Took::Success(answer) if answer.body == OWN.as_bytes() => String::new(),
-        Took::Success(answer) if answer.body.is_empty() => {
-            format!("; the next gets {}", status(&answer))
+    fixture.receiver.answers([Reply::status(200).body(OWN)]);
+    outcome_text
+        + &match naive.deliver(&Post { body: "{}".into(), ..Post::of(&fixture, "/next") }).await {
+            Took::Success(answer) if answer.body == OWN.as_bytes() => String::new(),
+            Took::Success(answer) if answer.body.is_empty() => {
+                format!("; the next gets {}", status(&answer))
+            }
+            Took::Success(answer) => {
+                format!("; the next gets \"{}\"", answer.body.escape_ascii())
+            }
+            Took::Stopped(trouble) => format!("; the next {trouble}"),
+            Took::GivesUp(_) => "; the next gets no answer".to_owned(),
+            Took::Sleeps(_) => "; the next sleeps".to_owned(),
         }
-        Took::Success(answer) => {
-            format!("; the next gets \"{}\"", answer.body.escape_ascii())
-        }
-        Took::Stopped(trouble) => format!("; the next {trouble}"),
-        Took::GivesUp(_) => "; the next gets no answer".to_owned(),
-        Took::Sleeps(_) => "; the next sleeps".to_owned(),
-    }
 }
 
 /// What it came to, in words.
-pub(crate) fn told(took: &Took, stage: &Stage) -> String {
+pub(crate) fn outcome_text(took: &Took, fixture: &Fixture) -> String {
     match took {
         Took::Success(answer) => format!("takes {} for success", status(answer)) + &odd(answer),
         Took::Sleeps(wait) => format!("sleeps {wait:?}"),
         Took::GivesUp(_) => {
-            let receiver = &stage.receiver;
+            let receiver = &fixture.receiver;
             format!("sends it {} times", receiver.connections().max(receiver.requests().len()))
         }
         Took::Stopped(trouble) => trouble.to_string(),
     }
 }
 
-fn status(answer: &Answer) -> String {
+fn status(answer: &NaiveAnswer) -> String {
     answer.status.map_or_else(|| "it".to_owned(), |status| format!("status {status}"))
 }
 
 /// What nobody needs so much of.
-fn odd(answer: &Answer) -> String {
+fn odd(answer: &NaiveAnswer) -> String {
     match (answer.headers.len(), answer.head_bytes) {
         (headers @ 101.., _) => format!(", with {headers} headers"),
         (_, bytes @ 65_536..) => format!(", with a head of {bytes} bytes"),
@@ -169,7 +171,7 @@ fn odd(answer: &Answer) -> String {
 }
 
 impl Post {
-    pub(crate) fn of(stage: &Stage, path: &str) -> Self {
-        Self { url: stage.url(path), headers: Vec::new(), body: stage.script.body.clone() }
+    pub(crate) fn of(fixture: &Fixture, path: &str) -> Self {
+        Self { url: fixture.url(path), headers: Vec::new(), body: fixture.script.body.clone() }
     }
 }
