@@ -147,6 +147,9 @@ impl EventPublisher {
 
     /// Stores a batch again after a lost answer. It takes no leases: if the first commit took effect,
     /// its leases expire, and no process would use new ones.
+    ///
+    /// Every error is [`Unknown`](StoreErrorKind::Unknown): whatever stopped a repeat, the first commit
+    /// may have taken effect.
     async fn enqueue_again(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let batch: Vec<_> = batch.into_iter().map(Enqueue::without_leases).collect();
         let mut tries = 1;
@@ -155,13 +158,16 @@ impl EventPublisher {
             match self.store.enqueue(batch.clone()).await {
                 Err(error)
                     if error.kind() == StoreErrorKind::Unknown && tries < MAX_ENQUEUE_TRIES => {}
-                answers => {
-                    let answers = answers?;
-                    self.wake.wake();
-                    return Ok(batch.iter().zip(answers).map(repeated).collect());
-                }
+                Err(error) => return Err(StoreError::because(StoreErrorKind::Unknown, error)),
+                Ok(answers) => return Ok(self.after_repeat(&batch, answers)),
             }
         }
+    }
+
+    /// Wakes a worker for the deliveries of a repeated batch, and corrects its answers.
+    fn after_repeat(&self, batch: &[Enqueue], answers: Vec<Enqueued>) -> Vec<Enqueued> {
+        self.wake.wake();
+        batch.iter().zip(answers).map(repeated).collect()
     }
 
     /// Releases leases that a stopped dispatcher left unused. If that fails, they expire.

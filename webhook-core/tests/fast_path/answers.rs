@@ -112,6 +112,18 @@ fn three_lost_answers_are_returned_as_unknown() {
 }
 
 #[test]
+fn an_error_after_a_lost_answer_is_returned_as_unknown() {
+    let process = Process::running(1);
+    for kind in [Unavailable, Refused, Other] {
+        let faults = [Fault::After(Unknown), Fault::Before(kind)];
+        process.store.fails(StoreCall::Enqueue, faults);
+        let event = process.event();
+        assert_eq!(process.publish_event(&event), Err(Unknown), "the first commit took effect");
+        assert_eq!(process.publish_event(&event), Ok(Duplicate(event.id)));
+    }
+}
+
+#[test]
 fn a_late_answer_releases_the_lease_unused() {
     let mut process = Process::running(1);
     let publish = process.publish_half(1);

@@ -13,9 +13,8 @@ use crate::{
 };
 
 // Catches `no worker woken after a repeat` in webhook-core/src/engine/publish.rs:
-// - let answers = answers?;
-// + let answers: Vec<Enqueued> = answers?;
-// + if true { return Ok(batch.iter().zip(answers.clone()).map(repeated).collect()); }
+// - Ok(answers) => return Ok(self.after_repeat(&batch, answers)),
+// + Ok(answers) => return Ok(batch.iter().zip(answers).map(repeated).collect()),
 /// After a publish whose answer was lost and that was repeated, the worker of the process looks for
 /// work: long before its next poll, since no other worker knows of the events.
 #[derive(Debug, Default)]
