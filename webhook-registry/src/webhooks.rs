@@ -189,15 +189,19 @@ impl Webhooks {
     }
 }
 
-/// Adds an endpoint, again when nobody knows whether it was stored: its id makes that safe.
+/// Adds an endpoint, and again after a lost answer: its id makes that safe. An error of a repeat is
+/// `Unknown`, since the first try may have taken effect.
 async fn add(engine: &Engine, endpoint: &Endpoint) -> Result<(), StoreError> {
     let mut tries = 1;
     loop {
         match engine.store.add_endpoint(endpoint.clone()).await {
-            // Our own, stored by an earlier try whose answer was lost.
+            // Stored by an earlier try whose answer was lost.
             Err(error) if error.kind() == StoreErrorKind::Exists && tries > 1 => return Ok(()),
             Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
                 tries += 1;
+            }
+            Err(error) if tries > 1 => {
+                return Err(StoreError::because(StoreErrorKind::Unknown, error));
             }
             answer => return answer,
         }

@@ -210,6 +210,20 @@ async fn a_lost_commit_answer_does_not_double_an_endpoint() {
 }
 
 #[tokio::test]
+async fn an_error_after_a_lost_answer_to_an_endpoint_is_unknown() {
+    let fakes = Fakes::new();
+    let store = FaultyStore::new(fakes.store.clone());
+    let (unknown, unavailable) = (StoreErrorKind::Unknown, StoreErrorKind::Unavailable);
+    store.fails(StoreCall::AddEndpoint, [Fault::After(unknown), Fault::Before(unavailable)]);
+    let webhooks = fakes.over(store);
+    let new = NewEndpoint::new(URL).events(["**"]);
+    match webhooks.add_endpoint(new).await {
+        Err(EndpointError::Store(error)) => assert_eq!(error.kind(), unknown),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn a_tenant_whose_endpoints_cannot_be_read_keeps_nobody_from_publishing() {
     let fakes = Fakes::new();
     let store = FaultyStore::new(fakes.store.clone());

@@ -4,6 +4,7 @@
 //! workspace keeps to it. A broken rule is told with the place and the reason.
 
 mod arrows;
+mod calls;
 mod features;
 mod layout;
 mod metadata;
@@ -56,6 +57,7 @@ pub(crate) fn check() -> Result<Done, Failure> {
     broken.extend(features::check(&packages));
     let packages = [packages, outside()?].concat();
     broken.extend(arrows::check(&packages));
+    broken.extend(calls::check()?);
     let document = reasons::look()?;
     broken.extend(reasons::check(&packages, &document));
     broken.extend(promises::check(&document, &promises::look()?));

@@ -102,7 +102,7 @@ impl Ledger {
 
     fn note_effect(&mut self, effect: &Effect, by: Actor, at: Duration) {
         match effect {
-            Effect::Enqueued { item, answer } => self.enqueue(item, *answer, by, at),
+            Effect::Enqueued { item, answer } => self.note_enqueued(item, *answer, by, at),
             Effect::Routed { route, answer: Routed::Done } => {
                 let event = self.event(route.event);
                 event.unrouted = false;
@@ -163,7 +163,7 @@ impl Ledger {
         claim.is_some_and(|claim| !claim.over)
     }
 
-    fn enqueue(&mut self, item: &Enqueue, answer: Enqueued, by: Actor, at: Duration) {
+    fn note_enqueued(&mut self, item: &Enqueue, answer: Enqueued, by: Actor, at: Duration) {
         if !matches!(answer, Enqueued::Routed(_) | Enqueued::Later) {
             return;
         }
