@@ -3,13 +3,15 @@ use std::{sync::Arc, time::Duration};
 use webhook_core::{NewEvent, SecretVault};
 
 use crate::{
-    connect_error::{ConnectError, without_secrets},
-    dialect::{
-        self, Sql,
-        open::{Asked, Opened, open},
+    db::{
+        connect_error::{ConnectError, without_secrets},
+        dialect::{
+            self, Sql,
+            open::{Asked, Opened, open},
+        },
+        notify::{Hints, Wire},
+        secret_columns::Safe,
     },
-    hints::{Hints, Wire},
-    sealed::Safe,
     store::SeaOrmStore,
 };
 

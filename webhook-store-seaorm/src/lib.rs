@@ -36,61 +36,23 @@
 //!   committed together; an idle store commits at once.
 //! - **One clock.** Due times and leases are reckoned by the database's own clock.
 
-mod backlog;
 mod builder;
-mod claim;
-mod connect_error;
-#[cfg(feature = "crash-points")]
-#[doc(hidden)]
-pub mod crash_points;
-mod dialect;
-#[cfg(any(
-    feature = "postgres",
-    all(feature = "sqlx", any(feature = "sqlite", feature = "mysql"))
-))]
-mod direct;
-mod door;
-mod endpoints;
-mod enqueue;
-mod fault;
-mod finish;
-mod gather;
-mod health;
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, unused_imports, reason = "PostgreSQL alone carries hints")
-)]
-mod hints;
-mod log;
-mod migrate;
-mod notices;
-mod order;
-#[cfg(test)]
-mod plans;
-mod pools;
-mod prune;
+mod db;
 mod publish_in;
-mod replay;
-mod reseal;
-mod route;
-mod row;
-mod rows;
-mod sealed;
-mod status;
+mod schema;
 mod store;
-mod tracked;
-mod tx;
-mod unit;
-mod upkeep;
-mod write;
+mod work;
 
 pub use builder::SeaOrmStoreBuilder;
-pub use connect_error::ConnectError;
-pub use migrate::{
+pub use db::connect_error::ConnectError;
+#[cfg(feature = "crash-points")]
+#[doc(hidden)]
+pub use db::crash_points;
+pub use publish_in::{CallersTransaction, PublishInError};
+pub use schema::{
     DatabaseKind, InvalidDatabaseKind, LAST_STEP, SchemaStatus, TableNames, grants_sql,
     migration_sql,
 };
-pub use publish_in::{CallersTransaction, PublishInError};
-pub use reseal::{Resealed, SealStatus};
 pub use sea_orm;
 pub use store::SeaOrmStore;
+pub use work::reseal::{Resealed, SealStatus};

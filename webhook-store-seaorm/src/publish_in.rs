@@ -10,10 +10,12 @@ use uuid::Uuid;
 use webhook_core::{Event, EventId, InvalidEvent, NewEvent, StoreError, Timestamp};
 
 use crate::{
-    enqueue::{EVENT_COLUMNS, First, event_values},
-    fault::Fault,
-    row::{Row, ToValue},
+    db::{
+        fault::Fault,
+        row::{Row, ToValue},
+    },
     store::SeaOrmStore,
+    work::enqueue::{EVENT_COLUMNS, First, event_values},
 };
 
 pub use transaction::CallersTransaction;

@@ -14,19 +14,18 @@ use webhook_core::{
 };
 
 use crate::{
-    backlog::CountBacklog,
     builder::SeaOrmStoreBuilder,
-    claim::{ClaimDeliveries, Unreadable},
-    connect_error::ConnectError,
-    dialect::Sql,
-    finish::ReleaseDeliveries,
-    gather::Gather,
-    hints::Hints,
-    pools::Pools,
-    route::{ClaimEvents, RouteEvents},
-    sealed::Safe,
-    unit::Unit,
-    write::{InLine, Work, Written},
+    db::{
+        connect_error::ConnectError, dialect::Sql, group_commit::Gather, notify::Hints,
+        pools::Pools, secret_columns::Safe, unit::Unit,
+    },
+    work::{
+        backlog::CountBacklog,
+        claim::{ClaimDeliveries, Unreadable},
+        finish::ReleaseDeliveries,
+        route::{ClaimEvents, RouteEvents},
+        write::{InLine, Work, Written},
+    },
 };
 
 /// A store in a database. Clones share everything.

@@ -39,7 +39,7 @@ mod of_sqlx {
     use sea_orm::sqlx::{self, AssertSqlSafe, Transaction};
 
     use super::{DbBackend, DbErr, Inside, QueryResult, Statement, async_trait};
-    use crate::direct::{arguments, failed, no_other};
+    use crate::db::raw_sqlx::{arguments, failed, no_other};
 
     macro_rules! inside {
         ($($feature:literal $database:ident $backend:ident),*) => {$(

@@ -1,0 +1,26 @@
+//! The database itself: connections, transactions, dialects, errors.
+
+pub(crate) mod connect_error;
+#[cfg(feature = "crash-points")]
+#[doc(hidden)]
+pub mod crash_points;
+pub(crate) mod dialect;
+pub(crate) mod fault;
+pub(crate) mod group_commit;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, unused_imports, reason = "PostgreSQL alone carries hints")
+)]
+pub(crate) mod notify;
+pub(crate) mod pools;
+#[cfg(any(
+    feature = "postgres",
+    all(feature = "sqlx", any(feature = "sqlite", feature = "mysql"))
+))]
+pub(crate) mod raw_sqlx;
+pub(crate) mod reconnect;
+pub(crate) mod row;
+pub(crate) mod rows;
+pub(crate) mod secret_columns;
+pub(crate) mod tx;
+pub(crate) mod unit;

@@ -1,0 +1,179 @@
+//! Statements inside one transaction.
+
+pub(crate) mod begun;
+
+use std::sync::Arc;
+
+use sea_orm::{DbErr, Statement, Value};
+use webhook_core::Timestamp;
+
+use crate::{
+    db::{
+        dialect::{Sql, repeated},
+        fault::Fault,
+        row::Row,
+        rows::{list, padded},
+        secret_columns::Safe,
+        tx::begun::Wants,
+    },
+    store::Inner,
+};
+
+/// Rows in one statement: few enough for every database's limit of values.
+pub(crate) const ROWS: usize = 250;
+
+/// An open transaction, and how to speak in it.
+#[derive(Debug)]
+pub(crate) struct Tx {
+    inner: begun::Begun,
+    sql: Arc<Sql>,
+    safe: Safe,
+    /// Whether its unit was run before, and failed.
+    is_again: bool,
+    /// A fixed time, for tests.
+    fixed_now: Option<Timestamp>,
+}
+
+impl Tx {
+    pub(crate) async fn begin(store: &Inner, wants: Wants, is_again: bool) -> Result<Self, Fault> {
+        let sql = Arc::clone(&store.sql);
+        let inner = store.pools.begin(sql.dialect.transaction(wants.writes), wants).await;
+        let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
+        Ok(Self { inner, sql, safe: store.safe.clone(), is_again, fixed_now: store.fixed_now() })
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), Fault> {
+        let dialect = self.sql.dialect;
+        self.inner.commit().await.map_err(|error| Fault::of(dialect, error).at_commit())
+    }
+
+    pub(crate) async fn rollback(self) {
+        // It fails when the database has rolled back by itself; the pool sees to such a connection.
+        if let Err(error) = self.inner.rollback().await {
+            tracing::debug!(%error, "could not roll back");
+        }
+    }
+
+    /// Whether its unit was run before, and failed: what that run took for granted has to be looked at.
+    pub(crate) const fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// The time by the database's clock, as an expression.
+    pub(crate) fn clock(&self) -> String {
+        let fixed = self.fixed_now.map(|now| now.as_unix_millis().to_string());
+        fixed.unwrap_or_else(|| self.sql.dialect.now().to_owned())
+    }
+
+    /// The time by the database's clock.
+    pub(crate) async fn now(&self) -> Result<Timestamp, Fault> {
+        let row = self.one(&format!("SELECT {} AS now", self.clock()), []).await?;
+        row.ok_or_else(|| Fault::corrupt("the database tells no time"))?.time("now")
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn all(
+        &self,
+        template: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        let rows = self.inner.all(self.statement(template, values)).await;
+        Ok(self.told(rows)?.into_iter().map(Row::new).collect())
+    }
+
+    /// The rows of a query about many values, which stand for `{in_list}`, some of them at a time.
+    pub(crate) async fn all_of(
+        &self,
+        template: &str,
+        many: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        self.all_of_after(template, None, many).await
+    }
+
+    /// The same, where `first` stands before them each time.
+    pub(crate) async fn all_of_after(
+        &self,
+        template: &str,
+        first: Option<Value>,
+        many: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        let mut found = Vec::new();
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let (sql, values) = self.listing(template, some);
+            found.extend(self.all(&sql, first.iter().cloned().chain(values)).await?);
+        }
+        Ok(found)
+    }
+
+    /// Runs a statement about many values, which stand for `{in_list}`, some of them at a time, and says
+    /// how many rows it changed; `first` stands before them each time.
+    pub(crate) async fn run_of(
+        &self,
+        template: &str,
+        first: Option<Value>,
+        many: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, Fault> {
+        let mut changed = 0;
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let (sql, values) = self.listing(template, some);
+            changed += self.run(&sql, first.iter().cloned().chain(values)).await?;
+        }
+        Ok(changed)
+    }
+
+    /// The first row of a query.
+    pub(crate) async fn one(
+        &self,
+        template: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<Row>, Fault> {
+        let row = self.inner.one(self.statement(template, values)).await;
+        Ok(self.told(row)?.map(Row::new))
+    }
+
+    /// Runs a statement, and says how many rows it changed.
+    pub(crate) async fn run(
+        &self,
+        template: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, Fault> {
+        let done = self.inner.run(self.statement(template, values)).await;
+        self.told(done)
+    }
+
+    /// Runs a statement without values that cannot be prepared.
+    pub(crate) async fn run_plain(&self, template: &str) -> Result<(), Fault> {
+        let done = self.inner.run_plain(&self.sql.render(template)).await;
+        self.told(done)
+    }
+
+    /// A template with values for `{in_list}`.
+    fn listing(&self, template: &str, values: &[Value]) -> (String, Vec<Value>) {
+        if self.sql.dialect.has_lists() {
+            return (template.replace("{in_list}", "= ANY(?)"), vec![list(values.to_vec())]);
+        }
+        let values = padded(values);
+        let list = format!("IN ({})", repeated("?", values.len()));
+        (template.replace("{in_list}", &list), values)
+    }
+
+    pub(crate) fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
+    /// What seals secrets.
+    pub(crate) const fn safe(&self) -> &Safe {
+        &self.safe
+    }
+
+    fn statement(&self, template: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        let sql = self.sql.render(template);
+        #[cfg(test)]
+        self.sql.said.lock().map(|mut said| said.insert(sql.clone())).ok();
+        Statement::from_sql_and_values(self.sql.dialect.backend(), sql, values)
+    }
+
+    fn told<T>(&self, result: Result<T, DbErr>) -> Result<T, Fault> {
+        result.map_err(|error| Fault::of(self.sql.dialect, error))
+    }
+}

@@ -1,0 +1,21 @@
+//! The units of work: the statements behind each method of the store's ports.
+
+pub(crate) mod backlog;
+pub(crate) mod claim;
+pub(crate) mod endpoints;
+pub(crate) mod enqueue;
+pub(crate) mod finish;
+pub(crate) mod health;
+pub(crate) mod log;
+pub(crate) mod notices;
+pub(crate) mod order;
+#[cfg(test)]
+mod plans;
+pub(crate) mod prune;
+pub(crate) mod replay;
+pub(crate) mod reseal;
+pub(crate) mod route;
+pub(crate) mod status;
+pub(crate) mod tracked;
+pub(crate) mod upkeep;
+pub(crate) mod write;

@@ -1,0 +1,95 @@
+//! What is left to do, counted up to a limit.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sea_orm::Value;
+use webhook_core::{Backlog, Timestamp};
+
+use crate::{
+    db::{fault::Fault, row::ToValue, tx::Tx, unit::Unit},
+    work::order::unless_parked,
+};
+
+/// Counts what is left to do.
+pub(crate) struct CountBacklog;
+
+/// Without those that cannot be read and were put off for a day: nobody waits for them.
+const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at <= ?";
+
+/// Longer than any lease, shorter than what cannot be read is put off.
+pub(crate) const SOON: Duration = Duration::from_secs(12 * 60 * 60);
+
+const IN_FLIGHT: &str =
+    "SELECT 1 FROM {deliveries} {by_in_flight} WHERE status = 'in_flight' AND due_at > ?";
+
+/// Deliveries that nobody holds, by endpoint: those pending, and those whose lease has ended. `state`
+/// narrows the endpoints down.
+fn free(state: &str) -> String {
+    format!(
+        "SELECT 1 FROM {{endpoints}} AS e {{then_join}} {{deliveries}} AS d {{by_open}} \
+         ON d.{{open_endpoint}} = e.id AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= ?) \
+         WHERE e.removed_at IS NULL AND {state}"
+    )
+}
+
+const NEXT_DUE: &str = "\
+    SELECT MIN(CASE WHEN h.rests_until > h.due_at THEN h.rests_until ELSE h.due_at END) AS due_at \
+    FROM (SELECT e.rests_until, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
+        WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL \
+        AND (d.status = 'pending' OR d.due_at <= ?) \
+        ORDER BY d.due_at LIMIT 1) AS due_at \
+    FROM {endpoints} AS e WHERE e.state = 'active' AND e.removed_at IS NULL) AS h";
+
+#[async_trait]
+impl Unit for CountBacklog {
+    type Answer = Backlog;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Backlog, Fault> {
+        let now = tx.now().await?;
+        let (mut left, earliest) = count_left(tx, now, Backlog::CAP).await?;
+        left.next_due = earliest.map(|due_at| due_at.since(now));
+        Ok(left)
+    }
+}
+
+/// What is left, each number up to `cap`, and when the earliest delivery that nobody holds of an
+/// active endpoint is due, or was; not before the rest of its endpoint is over.
+///
+/// In one statement: what is claimed between two of them would be neither here nor there.
+pub(crate) async fn count_left(
+    tx: &Tx,
+    now: Timestamp,
+    cap: u64,
+) -> Result<(Backlog, Option<Timestamp>), Fault> {
+    let (active, others) = (free("e.state = 'active'"), free("e.state <> 'active'"));
+    let sql = format!(
+        "SELECT {} AS unrouted, {} AS in_flight, {} AS pending, {} AS waiting, ({NEXT_DUE}) AS next_due",
+        count(UNROUTED),
+        count(IN_FLIGHT),
+        count(&active),
+        count(&others)
+    );
+    let capped = |time: Timestamp| [time.to_value(), cap_of(cap)];
+    let values = [capped(now.after(SOON)), capped(now), capped(now), capped(now)];
+    let values = values.into_iter().flatten().chain([now.to_value()]);
+    let row = tx.one(&sql, values).await?;
+    let row = row.ok_or_else(|| Fault::corrupt("the database counts nothing"))?;
+    let left = Backlog::new(
+        row.number("unrouted")?,
+        row.number("in_flight")?,
+        row.number("pending")?,
+        row.number("waiting")?,
+        None,
+    );
+    Ok((left, row.time_if_any("next_due")?.and_then(unless_parked)))
+}
+
+fn cap_of(cap: u64) -> Value {
+    u32::try_from(cap).unwrap_or(u32::MAX).to_value()
+}
+
+fn count(rows: &str) -> String {
+    format!("(SELECT COUNT(*) FROM ({rows} LIMIT ?) AS counted)")
+}

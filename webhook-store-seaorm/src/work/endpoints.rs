@@ -1,0 +1,357 @@
+//! Endpoints. Every edit raises the tenant's version in its own transaction.
+
+mod stored;
+mod tenants;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use webhook_core::{
+    Endpoint, EndpointId, EndpointState, EndpointStore, Metadata, Revision, Snapshot, StoreError,
+    StoreErrorKind, TenantId, TenantVersion, Timestamp, Updated,
+};
+
+use crate::{
+    db::{
+        dialect::repeated,
+        fault::Fault,
+        row::{Row, ToValue},
+        tx::{ROWS, Tx},
+        unit::Unit,
+    },
+    store::SeaOrmStore,
+    work::order::{dissolve, keep_order, let_some_go, lock_ordered, much_waits, reorder},
+};
+pub(crate) use stored::SECRET_COLUMNS;
+use stored::{COLUMNS, HEALTH, endpoint, json, settings};
+use tenants::lock_tenants;
+pub(crate) use tenants::{Known, lock_owners, raise_version, versions};
+
+#[async_trait]
+impl EndpointStore for SeaOrmStore {
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.perform(Add(endpoint)).await
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        loop {
+            if let Some(updated) = self.perform(Update(endpoint.clone())).await? {
+                return Ok(updated);
+            }
+            // Much waits in its lines: it goes bit by bit, while it still keeps order.
+            while self.perform(LetSomeGo(endpoint.clone())).await? {}
+        }
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        let Some(hidden) = self.perform(Hide { tenant: tenant.clone(), id }).await? else {
+            return Ok(false);
+        };
+        let mut cancelled = false;
+        // Nothing more is claimed of it, so there is time to cancel all that is open, bit by bit.
+        while self.perform(CancelSome(id)).await? {
+            cancelled = true;
+        }
+        Ok(hidden || cancelled)
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.perform(Load(ids.to_vec())).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        self.perform(LoadSnapshot(tenant.clone())).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.perform(ListTenants).await
+    }
+}
+
+struct Add(Endpoint);
+
+#[async_trait]
+impl Unit for Add {
+    type Answer = ();
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<(), Fault> {
+        let endpoint = &self.0;
+        raise_version(tx, &endpoint.tenant).await?;
+        let id = [endpoint.id.to_value()];
+        if tx.one("SELECT id FROM {endpoints} WHERE id = ?", id).await?.is_some() {
+            return Err(Fault::new(StoreErrorKind::Exists, "an endpoint has this id already"));
+        }
+        let (id, tenant) = (endpoint.id.to_value(), endpoint.tenant.to_value());
+        let (revision, created_at) = (endpoint.revision.to_value(), endpoint.created_at.to_value());
+        let settings = settings(tx.safe(), endpoint)?;
+        let row = [id, tenant].into_iter().chain(settings).chain([revision, created_at]);
+        let row: Vec<_> = row.collect();
+        let sql =
+            format!("INSERT INTO {{endpoints}} ({COLUMNS}) VALUES ({})", repeated("?", row.len()));
+        tx.run(&sql, row).await?;
+        if endpoint.order.is_some() { keep_order(tx, endpoint.id).await } else { Ok(()) }
+    }
+}
+
+/// Edits an endpoint; answers nothing, and does nothing, when more waits in its lines than may be let go
+/// in one unit.
+struct Update(Endpoint);
+
+#[async_trait]
+impl Unit for Update {
+    type Answer = Option<Updated>;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Option<Updated>, Fault> {
+        let endpoint = &self.0;
+        lock_tenants(tx, [endpoint.tenant.to_value()]).await?;
+        let Some((stored, place)) = edited(tx, &endpoint.tenant, endpoint.id).await? else {
+            return Ok(Some(Updated::NotFound));
+        };
+        if stored != endpoint.revision {
+            return Ok(Some(Updated::Stale));
+        }
+        let reorders = place.as_ref().is_none_or(|it| it.order != endpoint.order);
+        if reorders && endpoint.order.is_none() && much_waits(tx, endpoint.id).await? {
+            return Ok(None);
+        }
+        raise_version(tx, &endpoint.tenant).await?;
+        let next = stored.next();
+        let values = settings(tx.safe(), endpoint)?
+            .into_iter()
+            .chain([next.to_value(), endpoint.id.to_value()]);
+        let anew = if place.is_some_and(|it| it.keeps_health(endpoint)) {
+            ""
+        } else {
+            ", health = NULL, rests_until = NULL"
+        };
+        let sql = format!(
+            "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \
+             headers = ?, client_tls = ?, timeout_ms = ?, retry = ?, max_in_flight = ?, rate = ?, \
+             order_policy = ?, description = ?, external_id = ?, metadata = ?, state = ?, revision = ?{anew} WHERE id = ?"
+        );
+        tx.run(&sql, values).await?;
+        if reorders {
+            reorder(tx, endpoint.id, endpoint.order, tx.now().await?).await?;
+        }
+        Ok(Some(Updated::Done(next)))
+    }
+}
+
+/// Lets some of what waits in the lines of an endpoint go, as it asks for order no more. Answers whether
+/// there may be more.
+struct LetSomeGo(Endpoint);
+
+#[async_trait]
+impl Unit for LetSomeGo {
+    type Answer = bool;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let Endpoint { id, tenant, .. } = &self.0;
+        lock_tenants(tx, [tenant.to_value()]).await?;
+        let stored = revision(tx, tenant, *id).await?;
+        if stored != Some(self.0.revision) {
+            return Ok(false);
+        }
+        if lock_ordered(tx, &BTreeSet::from([*id])).await?.is_empty() {
+            return Ok(false);
+        }
+        let_some_go(tx, *id, tx.now().await?).await
+    }
+}
+
+/// Takes an endpoint out of sight. Answers whether it was in sight; nothing, when there is none.
+struct Hide {
+    tenant: TenantId,
+    id: EndpointId,
+}
+
+#[async_trait]
+impl Unit for Hide {
+    type Answer = Option<bool>;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Option<bool>, Fault> {
+        lock_tenants(tx, [self.tenant.to_value()]).await?;
+        let Some(stored) = revision(tx, &self.tenant, self.id).await? else {
+            let sql = "SELECT id FROM {endpoints} WHERE id = ? AND tenant = ?";
+            let row = tx.one(sql, [self.id.to_value(), self.tenant.to_value()]).await?;
+            return Ok(row.map(|_| false));
+        };
+        raise_version(tx, &self.tenant).await?;
+        let now = tx.now().await?;
+        // The row stays for the log's sake; what could do harm goes, and what only its owner needed.
+        let hide = "UPDATE {endpoints} SET removed_at = ?, revision = ?, signing_keys = '[]', \
+                    profiles = '[]', headers = '[]', client_tls = NULL, description = NULL, external_id = NULL, \
+                    metadata = ? WHERE id = ?";
+        let no_notes = json(&Metadata::default())?;
+        let values = [now.to_value(), stored.next().to_value(), no_notes, self.id.to_value()];
+        tx.run(hide, values).await?;
+        // Nothing of it is due any more, and nobody waits for its turn.
+        dissolve(tx, self.id).await?;
+        Ok(Some(true))
+    }
+}
+
+/// Cancels some of the open deliveries of a removed endpoint: few enough to be done within the limit
+/// of a unit. Answers whether there were any.
+struct CancelSome(EndpointId);
+
+#[async_trait]
+impl Unit for CancelSome {
+    type Answer = bool;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
+        let now = tx.now().await?;
+        cancel_some(tx, self.0, now).await
+    }
+}
+
+/// Cancels some of the open deliveries of an endpoint, and says whether there were any. Locks them
+/// first: what was finished meanwhile stays so.
+///
+/// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
+/// stands further left as it is afterwards.
+pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<bool, Fault> {
+    let open = "SELECT event_id FROM {deliveries} {by_open} WHERE {open_endpoint} = ? \
+                AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT 1000 {for_update}";
+    let rows = tx.all(open, [id.to_value()]).await?;
+    let events: Vec<_> = rows.iter().map(|row| row.key("event_id")).collect::<Result<_, _>>()?;
+    for events in events.chunks(ROWS) {
+        let sql = format!(
+            "UPDATE {{deliveries}} {{by_key}} SET \
+                 recorded = CASE WHEN status = 'pending' THEN attempts ELSE recorded END, \
+                 status = 'cancelled', due_at = NULL, finished_at = ? \
+             WHERE (event_id, endpoint_id) IN {}",
+            tx.sql().dialect.pairs(events.len())
+        );
+        let pairs = events.iter().flat_map(|event| [event.to_value(), id.to_value()]);
+        tx.run(&sql, [now.to_value()].into_iter().chain(pairs)).await?;
+    }
+    Ok(!rows.is_empty())
+}
+
+struct Load(Vec<EndpointId>);
+
+#[async_trait]
+impl Unit for Load {
+    type Answer = Vec<Endpoint>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
+        let rows = load(tx, &self.0).await?;
+        rows.iter().map(|row| endpoint(tx.safe(), row)).collect()
+    }
+}
+
+async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
+    let sql = format!(
+        "SELECT {COLUMNS}, {HEALTH} FROM {{endpoints}} WHERE removed_at IS NULL AND id {{in_list}}"
+    );
+    tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await
+}
+
+/// Endpoints that can be read, and why others cannot.
+#[derive(Default)]
+pub(crate) struct Readable {
+    pub(crate) ids: BTreeSet<EndpointId>,
+    pub(crate) others: BTreeMap<EndpointId, Fault>,
+}
+
+/// Which of these endpoints can be read whole, so that there is something to send by.
+/// Of the others it is told why, as far as they are there.
+pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<Readable, Fault> {
+    let mut found = Readable::default();
+    for row in load(tx, ids).await? {
+        match endpoint(tx.safe(), &row) {
+            Ok(endpoint) => _ = found.ids.insert(endpoint.id),
+            Err(fault) => found.others.extend(row.endpoint("id").ok().zip(Some(fault))),
+        }
+    }
+    Ok(found)
+}
+
+struct LoadSnapshot(TenantId);
+
+#[async_trait]
+impl Unit for LoadSnapshot {
+    type Answer = Snapshot;
+    const WRITES: bool = false;
+
+    /// One statement, so that version and endpoints are of one moment whatever the isolation.
+    async fn run(&self, tx: &Tx) -> Result<Snapshot, Fault> {
+        let columns = COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>();
+        let sql = format!(
+            "SELECT t.version, e.removed_at, e.{HEALTH}, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
+             e.tenant = t.id AND e.removed_at IS NULL WHERE t.id = ? ORDER BY e.created_at, e.id",
+            columns.join(", ")
+        );
+        let rows = tx.all(&sql, [self.0.to_value()]).await?;
+        let mut version = TenantVersion::default();
+        let mut endpoints = Vec::new();
+        for row in &rows {
+            version = TenantVersion::from_u64(row.number("version")?);
+            if row.get::<Option<uuid::Uuid>>("id")?.is_some() {
+                endpoints.push(Arc::new(endpoint(tx.safe(), row)?));
+            }
+        }
+        Ok(Snapshot::new(self.0.clone(), version, endpoints))
+    }
+}
+
+struct ListTenants;
+
+#[async_trait]
+impl Unit for ListTenants {
+    type Answer = Vec<TenantId>;
+    const WRITES: bool = false;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<TenantId>, Fault> {
+        let sql =
+            "SELECT DISTINCT tenant FROM {endpoints} WHERE removed_at IS NULL ORDER BY tenant";
+        tx.all(sql, []).await?.iter().map(|row| row.parse("tenant")).collect()
+    }
+}
+
+/// Disables an endpoint that is not disabled yet. It is locked already, and so is
+/// its [owner](lock_owners).
+pub(crate) async fn disable(tx: &Tx, id: EndpointId, state: EndpointState) -> Result<(), Fault> {
+    let sql = "SELECT tenant, revision FROM {endpoints} WHERE id = ? AND removed_at IS NULL \
+               AND state IN ('active', 'paused')";
+    let Some(row) = tx.one(sql, [id.to_value()]).await? else { return Ok(()) };
+    let next = Revision::from_u64(row.number("revision")?).next();
+    raise_version(tx, &row.parse("tenant")?).await?;
+    let sql = "UPDATE {endpoints} SET state = ?, revision = ? WHERE id = ?";
+    tx.run(sql, [state.to_value(), next.to_value(), id.to_value()]).await.map(|_| ())
+}
+
+/// The revision of an endpoint of this tenant, if there is one.
+async fn revision(tx: &Tx, tenant: &TenantId, id: EndpointId) -> Result<Option<Revision>, Fault> {
+    let sql = "SELECT revision FROM {endpoints} WHERE id = ? AND tenant = ? AND removed_at IS NULL \
+               {for_update}";
+    let row = tx.one(sql, [id.to_value(), tenant.to_value()]).await?;
+    row.map(|row| row.number("revision").map(Revision::from_u64)).transpose()
+}
+
+/// The revision of an endpoint of this tenant that is going to be edited; and, if it can be read, where it
+/// stands.
+async fn edited(
+    tx: &Tx,
+    tenant: &TenantId,
+    id: EndpointId,
+) -> Result<Option<(Revision, Option<Endpoint>)>, Fault> {
+    let sql = "SELECT url, state, order_policy, revision FROM {endpoints} \
+               WHERE id = ? AND tenant = ? AND removed_at IS NULL {for_update}";
+    let Some(row) = tx.one(sql, [id.to_value(), tenant.to_value()]).await? else { return Ok(None) };
+    let place = || {
+        let place = Endpoint::new(id, row.parse("url")?).with_state(row.parse("state")?);
+        Ok::<_, Fault>(place.with_order(row.parse_if_any("order_policy")?))
+    };
+    Ok(Some((Revision::from_u64(row.number("revision")?), place().ok())))
+}

@@ -1,0 +1,339 @@
+//! Writing down what followed from attempts, fenced by the lease epoch.
+
+mod plain;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sea_orm::Value;
+use webhook_core::{
+    Attempt, DeliveryId, DeliveryStatus, EndpointId, Finish, Finished, Lease, LeaseEpoch,
+    OrderPolicy, Settle, Timestamp, whole_millis,
+};
+
+use crate::{
+    db::{
+        fault::Fault,
+        row::{Row, ToValue},
+        rows::{Locked, these},
+        tx::{ROWS, Tx},
+        unit::Unit,
+    },
+    work::{
+        finish::plain::{is_plain, succeed},
+        health::Watched,
+        order::{leave, lock_ordered, policies},
+        status::count_leases_lost,
+    },
+};
+
+/// Writes down attempts and what follows from them.
+pub(crate) struct FinishDeliveries(pub(crate) Vec<Finish>);
+
+impl FinishDeliveries {
+    pub(crate) async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
+        let is_plain = |item: &&Finish| !tx.is_again() && is_plain(item);
+        let (plain, others): (Vec<_>, Vec<_>) = self.0.iter().partition(is_plain);
+        let mut answers = look_and_finish(tx, &others).await?.into_iter();
+        succeed(tx, &plain).await?;
+        let mut answer = |item| {
+            if is_plain(&item) { Some(Finished::Recorded) } else { answers.next() }
+        };
+        Ok(self.0.iter().filter_map(&mut answer).collect())
+    }
+}
+
+/// Finishes deliveries after a look at each.
+async fn look_and_finish(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fault> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = tx.now().await?;
+    let mut watched = Watched::lock(tx, batch, now).await?;
+    let policies = lock_lines(tx, batch).await?;
+    let mut held = Held::read(tx, batch.iter().map(|item| item.lease.delivery)).await?;
+    let mut changes = Changes::default();
+    let (mut attempts, mut leaving) = (Vec::new(), BTreeMap::new());
+    let mut answers = Vec::new();
+    for item in batch {
+        let taken = held.take(item.lease);
+        answers.push(match taken {
+            Taken::Now(_) | Taken::Before => Finished::Recorded,
+            Taken::ByAnother => Finished::LeaseLost,
+        });
+        let Taken::Now(state) = taken else { continue };
+        watched.take_turn(item, now);
+        if state.status == DeliveryStatus::InFlight {
+            watched.tell(item, now);
+        }
+        let change = Change::finish(&state, item, now);
+        let policy = policies.get(&item.lease.delivery.endpoint);
+        if policy.is_some_and(|policy| policy.leaves_line(change.status)) {
+            leaving.insert(item.lease.delivery, now);
+        }
+        changes.add(state.row, change);
+        attempts.extend(item.attempts.iter().map(|attempt| attempt_row(item.lease, attempt)));
+    }
+    watched.write(tx, now).await?;
+    insert_attempts(tx, attempts, "{keep_first}").await?;
+    changes.write(tx).await?;
+    leave(tx, &leaving).await?;
+    count_leases_lost(tx, &answers).await?;
+    Ok(answers)
+}
+
+/// Locks the lines that may move, and says what becomes of each when a delivery is given up.
+async fn lock_lines(
+    tx: &Tx,
+    batch: &[&Finish],
+) -> Result<BTreeMap<EndpointId, OrderPolicy>, Fault> {
+    let ordered = batch.iter().filter(|item| item.ordered);
+    let ids = ordered.map(|item| item.lease.delivery.endpoint).collect();
+    policies(tx, &lock_ordered(tx, &ids).await?).await
+}
+
+/// Gives back claims that were not started.
+pub(crate) struct ReleaseDeliveries(pub(crate) Vec<Lease>);
+
+#[async_trait]
+impl Unit for ReleaseDeliveries {
+    type Answer = Vec<Finished>;
+    const WRITES: bool = true;
+
+    async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
+        let now = tx.now().await?;
+        // What is not tried says nothing, though it may have been the probe.
+        let void: Vec<_> = self.0.iter().copied().map(Finish::void).collect();
+        let mut watched = Watched::lock(tx, &void.iter().collect::<Vec<_>>(), now).await?;
+        let mut held = Held::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
+        let mut changes = Changes::default();
+        let release = |item: &Finish| match held.take(item.lease) {
+            Taken::Now(state) => {
+                watched.take_turn(item, now);
+                let change = Change::release(&state, now);
+                changes.add(state.row, change);
+                Finished::Recorded
+            }
+            Taken::Before | Taken::ByAnother => Finished::LeaseLost,
+        };
+        let answers: Vec<_> = void.iter().map(release).collect();
+        watched.write(tx, now).await?;
+        changes.write(tx).await?;
+        count_leases_lost(tx, &answers).await?;
+        Ok(answers)
+    }
+}
+
+/// The deliveries of a batch as they are stored.
+struct Held(BTreeMap<DeliveryId, State>);
+
+#[derive(Clone)]
+struct State {
+    row: Locked,
+    /// Whether the claim of this epoch is out: neither finished nor given back.
+    held: bool,
+    status: DeliveryStatus,
+    epoch: LeaseEpoch,
+    attempts: u32,
+    recorded: u32,
+    forgiven: u32,
+}
+
+impl Held {
+    async fn read(tx: &Tx, ids: impl Iterator<Item = DeliveryId>) -> Result<Self, Fault> {
+        let mut held = BTreeMap::new();
+        let ids: BTreeSet<_> = ids.collect();
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+            let (these, values) = these(tx, ids);
+            let sql = format!(
+                "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven{{and_place}} \
+                 FROM {{deliveries}} {{by_key}} WHERE (event_id, endpoint_id) IN {these} \
+                 ORDER BY event_id, endpoint_id {{for_update}}"
+            );
+            for row in tx.all(&sql, values).await? {
+                // One that cannot be read is held by nobody; the next claim takes care of it.
+                held.extend(state(&row));
+            }
+        }
+        Ok(Self(held))
+    }
+
+    /// Takes the delivery that this lease holds, once: the same may be said again in one batch.
+    fn take(&mut self, lease: Lease) -> Taken {
+        match self.0.get_mut(&lease.delivery).filter(|state| state.epoch == lease.epoch) {
+            None => Taken::ByAnother,
+            Some(state) if !state.held => Taken::Before,
+            Some(state) => {
+                state.held = false;
+                Taken::Now(state.clone())
+            }
+        }
+    }
+}
+
+/// By whom a delivery was taken off its lease.
+enum Taken {
+    Now(State),
+    /// By the same lease, when it was finished or given back.
+    Before,
+    ByAnother,
+}
+
+/// Whether the last claim of a delivery is out. One cancelled meanwhile is still held, so that its
+/// attempt in flight gets recorded, until all attempts counted are.
+const fn is_held(status: DeliveryStatus, attempts: u32, recorded: u32) -> bool {
+    match status {
+        DeliveryStatus::InFlight => true,
+        DeliveryStatus::Cancelled => recorded < attempts,
+        _ => false,
+    }
+}
+
+fn state(row: &Row) -> Option<(DeliveryId, State)> {
+    let read = || {
+        let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
+        let (status, attempts) = (row.parse("status")?, row.number("attempts")?);
+        let recorded = row.number("recorded")?;
+        let state = State {
+            row: Locked::new(id, row),
+            held: is_held(status, attempts, recorded),
+            status,
+            epoch: LeaseEpoch::from_u64(row.number("epoch")?),
+            attempts,
+            recorded,
+            forgiven: row.number("forgiven")?,
+        };
+        Ok::<_, Fault>((id, state))
+    };
+    read().ok()
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Change {
+    status: DeliveryStatus,
+    attempts: u32,
+    recorded: u32,
+    forgiven: u32,
+    due_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    /// Set by each attempt, and left alone when there is none.
+    last_error: Option<Option<String>>,
+    /// The claim led to no attempt: the last one was claimed before.
+    unclaim: bool,
+}
+
+impl Change {
+    fn finish(state: &State, item: &Finish, now: Timestamp) -> Self {
+        let last = item.attempts.last();
+        let change = Self {
+            status: state.status,
+            attempts: item.attempts_made,
+            recorded: item.attempts.iter().map(|it| it.number).fold(state.recorded, u32::max),
+            forgiven: item.forgiven,
+            due_at: None,
+            finished_at: None,
+            last_error: last.map(|it| it.failure.as_ref().map(ToString::to_string)),
+            unclaim: item.attempts_made < state.attempts,
+        };
+        change.settled(item.settle, now)
+    }
+
+    fn release(state: &State, now: Timestamp) -> Self {
+        let change = Self {
+            status: state.status,
+            attempts: state.attempts.saturating_sub(1),
+            recorded: state.recorded,
+            forgiven: state.forgiven,
+            due_at: None,
+            finished_at: None,
+            last_error: None,
+            unclaim: true,
+        };
+        change.settled(Settle::Retry(Duration::ZERO), now)
+    }
+
+    /// What is cancelled stays cancelled. It is never claimed again, so that nobody asks for attempts
+    /// lost before; that none is left to record tells that its last lease is over.
+    fn settled(mut self, settle: Settle, now: Timestamp) -> Self {
+        if self.status == DeliveryStatus::Cancelled {
+            self.recorded = self.attempts;
+            return self;
+        }
+        (self.status, self.due_at) = match settle {
+            Settle::Success => (DeliveryStatus::Success, None),
+            Settle::Failed => (DeliveryStatus::Failed, None),
+            Settle::Retry(wait) => (DeliveryStatus::Pending, Some(now.after(wait))),
+        };
+        self.finished_at = self.status.is_final().then_some(now);
+        self
+    }
+}
+
+/// Deliveries by what becomes of them: most of a batch become the same, in one statement.
+#[derive(Default)]
+struct Changes(BTreeMap<Change, Vec<Locked>>);
+
+impl Changes {
+    fn add(&mut self, row: Locked, change: Change) {
+        self.0.entry(change).or_default().push(row);
+    }
+
+    async fn write(self, tx: &Tx) -> Result<(), Fault> {
+        for (change, rows) in &self.0 {
+            change.write(tx, rows).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    async fn write(&self, tx: &Tx, rows: &[Locked]) -> Result<(), Fault> {
+        let error = if self.last_error.is_some() { ", last_error = ?" } else { "" };
+        let claimed =
+            if self.unclaim { ", claimed_at = claimed_before, claimed_by = NULL" } else { "" };
+        let set = format!(
+            "status = ?, attempts = ?, recorded = ?, forgiven = ?, due_at = ?, \
+             finished_at = COALESCE(?, finished_at){error}{claimed}"
+        );
+        let mut values = vec![
+            self.status.to_value(),
+            self.attempts.to_value(),
+            self.recorded.to_value(),
+            self.forgiven.to_value(),
+            self.due_at.to_value(),
+            self.finished_at.to_value(),
+        ];
+        values.extend(self.last_error.clone().map(Value::from));
+        tx.change(&set, &values, rows).await
+    }
+}
+
+/// An attempt as values in the order of its columns.
+pub(crate) type AttemptRow = [Value; 11];
+
+pub(crate) fn attempt_row(lease: Lease, attempt: &Attempt) -> AttemptRow {
+    let failure = attempt.failure.as_ref();
+    [
+        lease.delivery.event.to_value(),
+        lease.delivery.endpoint.to_value(),
+        attempt.number.to_value(),
+        attempt.trigger.to_value(),
+        lease.epoch.to_value(),
+        attempt.started_at.to_value(),
+        whole_millis(attempt.duration).into(),
+        attempt.status.map(i64::from).into(),
+        failure.map(|failure| failure.kind.as_str().to_owned()).into(),
+        failure.map(|failure| failure.text.clone()).into(),
+        attempt.response_body.to_value(),
+    ]
+}
+
+pub(crate) async fn insert_attempts(tx: &Tx, rows: Vec<AttemptRow>, or: &str) -> Result<(), Fault> {
+    let into = "{attempts} (event_id, endpoint_id, number, triggered_by, epoch, started_at, duration_ms, \
+                status, failure_kind, failure_text, response_body)";
+    tx.insert(into, rows, or).await.map(|_| ())
+}

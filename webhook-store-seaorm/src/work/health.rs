@@ -1,0 +1,192 @@
+//! How endpoints are, as their attempts tell, and what has to be told of that: written in the
+//! transaction that records the attempt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use webhook_core::{
+    DisabledReason, EndpointId, EndpointState, Finish, Health, Notice, NoticeKind, Sign, TenantId,
+    Timestamp,
+};
+
+use crate::{
+    db::{
+        fault::Fault,
+        row::{Row, ToValue, stored_health},
+        tx::Tx,
+    },
+    work::{
+        endpoints::{disable, lock_owners},
+        notices::insert_notices,
+    },
+};
+
+/// The endpoints that a batch says something about, locked; and what has to be told.
+pub(crate) struct Watched {
+    endpoints: BTreeMap<EndpointId, State>,
+    notices: Vec<Notice>,
+}
+
+struct State {
+    tenant: TenantId,
+    health: Health,
+    max_in_flight: u32,
+    /// Whether events are routed to it: what is disabled takes no turn.
+    is_routed: bool,
+    /// What it is disabled by.
+    disabled: Option<EndpointState>,
+    is_changed: bool,
+}
+
+impl Watched {
+    /// Locks what the batch may change: the endpoints, and before them the tenants of those that may
+    /// be disabled or begin to rest.
+    pub(crate) async fn lock(tx: &Tx, batch: &[&Finish], now: Timestamp) -> Result<Self, Fault> {
+        let mut concerned = BTreeMap::<EndpointId, Vec<&Finish>>::new();
+        for &item in batch.iter().filter(|item| says_something(item)) {
+            concerned.entry(item.lease.delivery.endpoint).or_default().push(item);
+        }
+        let mut watched = Self { endpoints: BTreeMap::new(), notices: Vec::new() };
+        if concerned.is_empty() {
+            return Ok(watched);
+        }
+        let ids: BTreeSet<_> = concerned.keys().copied().collect();
+        let turning: BTreeSet<_> = read(tx, &ids, "")
+            .await?
+            .into_iter()
+            .filter(|(id, state)| concerned.get(id).is_some_and(|its| state.may_turn(its, now)))
+            .map(|(id, _)| id)
+            .collect();
+        lock_owners(tx, &turning).await?;
+        watched.endpoints = read(tx, &ids, "{for_update}").await?;
+        Ok(watched)
+    }
+
+    /// The turn that an endpoint takes after an attempt that is being recorded.
+    pub(crate) fn take_turn(&mut self, item: &Finish, now: Timestamp) {
+        let id = item.lease.delivery.endpoint;
+        let Some(state) = self.endpoints.get_mut(&id).filter(|state| state.is_routed) else {
+            return;
+        };
+        let notice = state.take_turn(item, now);
+        let tenant = state.tenant.clone();
+        self.notices.extend(notice.map(|kind| Notice::new(item.lease, now, tenant, kind)));
+    }
+
+    /// What has to be told of a delivery.
+    pub(crate) fn tell(&mut self, item: &Finish, now: Timestamp) {
+        let told = item.notice.clone();
+        self.notices.extend(told.map(|(tenant, kind)| Notice::new(item.lease, now, tenant, kind)));
+    }
+
+    /// Writes down what has changed.
+    pub(crate) async fn write(self, tx: &Tx, now: Timestamp) -> Result<(), Fault> {
+        for (id, state) in self.endpoints.iter().filter(|(_, state)| state.is_changed) {
+            state.write(tx, *id, now).await?;
+        }
+        insert_notices(tx, &self.notices).await
+    }
+}
+
+/// Whether an attempt may change how its endpoint is.
+pub(crate) fn says_something(item: &Finish) -> bool {
+    item.sign.0 != Sign::None || item.disable_endpoint.is_some()
+}
+
+async fn read(
+    tx: &Tx,
+    ids: &BTreeSet<EndpointId>,
+    lock: &str,
+) -> Result<BTreeMap<EndpointId, State>, Fault> {
+    let sql = format!(
+        "SELECT id, tenant, health, max_in_flight, state FROM {{endpoints}} \
+         WHERE removed_at IS NULL AND id {{in_list}} ORDER BY id {lock}"
+    );
+    let rows = tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await?;
+    // One that cannot be read cannot be sent to either: nothing is to be said of it.
+    Ok(rows.iter().filter_map(|row| State::of(row).ok()).collect())
+}
+
+impl State {
+    fn of(row: &Row) -> Result<(EndpointId, Self), Fault> {
+        let state: EndpointState = row.parse("state")?;
+        let it = Self {
+            tenant: row.parse("tenant")?,
+            health: stored_health(row)?,
+            max_in_flight: row.number("max_in_flight")?,
+            is_routed: state.is_routed(),
+            disabled: None,
+            is_changed: false,
+        };
+        Ok((row.endpoint("id")?, it))
+    }
+
+    /// Whether these attempts may disable it, or make it rest.
+    fn may_turn(&self, its: &[&Finish], now: Timestamp) -> bool {
+        let failures = u32::try_from(its.len()).unwrap_or(u32::MAX);
+        its.iter().any(|item| {
+            let (sign, policy) = &item.sign;
+            item.disable_endpoint.is_some()
+                || matches!(sign, Sign::Busy(_))
+                || *sign != Sign::None && !self.health.is_well()
+                || *sign == Sign::Bad && self.health.may_turn(failures, now, policy)
+        })
+    }
+
+    fn take_turn(&mut self, item: &Finish, now: Timestamp) -> Option<NoticeKind> {
+        let error = item.last_error();
+        if let Some(reason) = item.disable_endpoint {
+            let state = EndpointState::Disabled(reason);
+            self.give_up(state);
+            return Some(NoticeKind::disabled(state, error));
+        }
+        let (sign, policy) = &item.sign;
+        let turn = self.health.after(*sign, error, now, policy, self.max_in_flight);
+        self.is_changed |= turn.health != self.health;
+        self.health = turn.health;
+        if turn.gives_up {
+            self.give_up(EndpointState::Disabled(DisabledReason::Failing));
+        }
+        turn.notice
+    }
+
+    fn give_up(&mut self, state: EndpointState) {
+        (self.disabled, self.health) = (Some(state), Health::HEALTHY);
+        (self.is_routed, self.is_changed) = (false, true);
+    }
+
+    async fn write(&self, tx: &Tx, id: EndpointId, now: Timestamp) -> Result<(), Fault> {
+        let set = "UPDATE {endpoints} SET health = ?, rests_until = ? WHERE id = ?";
+        let rests_until = self.health.rests_until().to_value();
+        tx.run(set, [self.health.to_value(), rests_until, id.to_value()]).await?;
+        if let Some(state) = self.disabled {
+            disable(tx, id, state).await?;
+        }
+        if !self.health.is_well() {
+            let warn = "UPDATE {tenants} SET unwell_until = ? WHERE id = ? AND unwell_until < ?";
+            let until = self.health.rests_until().max(Some(now)).unwrap_or(now);
+            let until = until.after(UNWELL_FOR).to_value();
+            tx.run(warn, [until.clone(), self.tenant.to_value(), until]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How long after the rest of one of its endpoints, or its last success on the way up, a tenant's publishers look whether those they send
+/// to at once are well. It costs them a look; without it they would send past a rest or a ramp.
+const UNWELL_FOR: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// Which of these endpoints do not take attempts as they come.
+pub(crate) async fn unwell(
+    tx: &Tx,
+    ids: &BTreeSet<EndpointId>,
+) -> Result<BTreeSet<EndpointId>, Fault> {
+    let sql = "SELECT id, health FROM {endpoints} WHERE id {in_list} AND health IS NOT NULL";
+    let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
+    let mut unwell = BTreeSet::new();
+    for row in &rows {
+        if !stored_health(row)?.is_well() {
+            unwell.insert(row.endpoint("id")?);
+        }
+    }
+    Ok(unwell)
+}
