@@ -5,6 +5,7 @@ use webhook_core::{NewEvent, SecretVault};
 use crate::{
     db::{
         connect_error::{ConnectError, without_secrets},
+        database::Database,
         dialect::{
             self, Sql,
             open::{Asked, Opened, open},
@@ -151,7 +152,8 @@ impl SeaOrmStoreBuilder {
         let sql = Sql::new(dialect, schema, self.table_prefix);
         let wire = |open| Wire { open, channel: sql.channel(), door: pools.door() };
         let hints = Hints::over(listener.map(wire));
-        Ok(SeaOrmStore::new(sql, pools, hints, self.unit_limit, self.max_body, self.safe))
+        let database = Database::new(sql, pools, hints, self.unit_limit, self.safe);
+        Ok(SeaOrmStore::new(database, self.max_body))
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod connect_error;
 #[cfg(feature = "crash-points")]
 #[doc(hidden)]
 pub mod crash_points;
+pub(crate) mod database;
 pub(crate) mod dialect;
 pub(crate) mod fault;
 pub(crate) mod group_commit;

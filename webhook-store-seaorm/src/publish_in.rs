@@ -78,7 +78,7 @@ impl SeaOrmStore {
         event: NewEvent,
     ) -> Result<EventId, PublishInError> {
         event.check_size(self.inner.max_body)?;
-        if transaction.backend() != self.inner.sql.dialect.backend() {
+        if transaction.backend() != self.inner.database.sql.dialect.backend() {
             return Err(PublishInError::OtherDatabase);
         }
         let mut named_by_caller = true;
@@ -132,7 +132,7 @@ impl<T: CallersTransaction> Joined<'_, T> {
     /// Writes before it reads: a transaction of SQLite that has read may no longer become a writer
     /// when another has written meanwhile. A row that is there already stays.
     async fn insert(&mut self, event: &Event) -> Result<(), Fault> {
-        let now = self.store.inner.now();
+        let now = self.store.inner.database.now();
         let sql = format!(
             "INSERT INTO {{events}} ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {now}, {now}) \
              {{keep_first_event}}"
@@ -169,11 +169,11 @@ impl<T: CallersTransaction> Joined<'_, T> {
     }
 
     fn statement<const N: usize>(&self, template: &str, values: [Value; N]) -> Statement {
-        let sql = &self.store.inner.sql;
+        let sql = &self.store.inner.database.sql;
         Statement::from_sql_and_values(sql.dialect.backend(), sql.render(template), values)
     }
 
     fn told<A>(&self, answer: Result<A, DbErr>) -> Result<A, Fault> {
-        answer.map_err(|error| Fault::of(self.store.inner.sql.dialect, error))
+        answer.map_err(|error| Fault::of(self.store.inner.database.sql.dialect, error))
     }
 }

@@ -15,10 +15,7 @@ use webhook_core::{
 
 use crate::{
     builder::SeaOrmStoreBuilder,
-    db::{
-        connect_error::ConnectError, dialect::Sql, group_commit::Gather, notify::Hints,
-        pools::Pools, secret_columns::Safe, unit::Unit,
-    },
+    db::{connect_error::ConnectError, database::Database, group_commit::Gather, unit::Unit},
     work::{
         backlog::CountBacklog,
         claim::{ClaimDeliveries, Unreadable},
@@ -40,27 +37,17 @@ pub struct SeaOrmStore {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What the clones of a store share.
+/// State that the clones of a store share.
 pub(crate) struct Inner {
-    pub(crate) sql: Arc<Sql>,
-    pub(crate) pools: Pools,
-    pub(crate) hints: Arc<Hints>,
-    /// How long a unit of work may take.
-    pub(crate) limit: Duration,
+    pub(crate) database: Arc<Database>,
     /// Bytes that the body of an event may have when a caller's transaction brings it.
     pub(crate) max_body: usize,
-    /// What seals secrets.
-    pub(crate) safe: Safe,
     /// Whether the tables were found to fit. They do not stop to.
     ready: AtomicBool,
     /// Where events stand in line, and where outcomes do: in the same, if one alone can write.
     events: Arc<InLine>,
     outcomes: Arc<InLine>,
     unreadable: Arc<Unreadable>,
-    #[cfg(feature = "test-clock")]
-    fixed_now: std::sync::Mutex<Option<Timestamp>>,
-    #[cfg(feature = "test-clock")]
-    pub(crate) runs_again: std::sync::atomic::AtomicU64,
 }
 
 impl SeaOrmStore {
@@ -81,61 +68,47 @@ impl SeaOrmStore {
         SeaOrmStoreBuilder::new(url.into())
     }
 
-    pub(crate) fn new(
-        sql: Sql,
-        pools: Pools,
-        hints: Hints,
-        limit: Duration,
-        max_body: usize,
-        safe: Safe,
-    ) -> Self {
-        let line = || Arc::new(Gather::new(limit, sql.dialect.writers()));
+    pub(crate) fn new(database: Database, max_body: usize) -> Self {
+        let writers = database.sql.dialect.writers();
+        let line = || Arc::new(Gather::new(database.limit, writers));
         let events = line();
-        let outcomes = if sql.dialect.writers() == 1 { Arc::clone(&events) } else { line() };
+        let outcomes = if writers == 1 { Arc::clone(&events) } else { line() };
         Self {
             inner: Arc::new(Inner {
-                sql: Arc::new(sql),
-                pools,
-                hints: Arc::new(hints),
-                limit,
+                database: Arc::new(database),
                 max_body,
-                safe,
                 ready: AtomicBool::new(false),
                 events,
                 outcomes,
                 unreadable: Arc::default(),
-                #[cfg(feature = "test-clock")]
-                fixed_now: std::sync::Mutex::default(),
-                #[cfg(feature = "test-clock")]
-                runs_again: std::sync::atomic::AtomicU64::default(),
             }),
         }
     }
 
     /// Closes the connections, after the work under way. Later calls fail.
     pub async fn close(&self) {
-        self.inner.pools.close().await;
+        self.inner.database.pools.close().await;
     }
 
     /// The connections that write. For tests that ask the database what it has read.
     #[cfg(feature = "test-clock")]
     #[doc(hidden)]
     pub fn connection(&self) -> sea_orm::DatabaseConnection {
-        self.inner.pools.writer()
+        self.inner.database.pools.writer()
     }
 
     /// Stops the store's clock at `now`. For tests.
     #[cfg(feature = "test-clock")]
     #[doc(hidden)]
     pub fn set_clock(&self, now: Timestamp) {
-        *self.inner.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+        self.inner.database.set_clock(now);
     }
 
     /// How often a unit of work ran again, because something stopped it that passes. For tests.
     #[cfg(feature = "test-clock")]
     #[doc(hidden)]
     pub fn runs_again(&self) -> u64 {
-        self.inner.runs_again.load(Ordering::Relaxed)
+        self.inner.database.runs_again.load(Ordering::Relaxed)
     }
 
     /// What the database finds wrong with its own file: nothing, when it says `ok`. SQLite alone.
@@ -144,7 +117,7 @@ impl SeaOrmStore {
     pub async fn check_integrity(&self) -> Result<String, sea_orm::DbErr> {
         use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
         let ask = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
-        let row = self.inner.pools.writer().query_one_raw(ask).await?;
+        let row = self.inner.database.pools.writer().query_one_raw(ask).await?;
         row.map_or_else(|| Ok("no answer".to_owned()), |row| row.try_get_by_index(0))
     }
 
@@ -155,32 +128,14 @@ impl SeaOrmStore {
             self.check_journal().await?;
             self.inner.ready.store(true, Ordering::Release);
         }
-        self.inner.perform(unit).await
-    }
-}
-
-impl Inner {
-    /// The time by the database's clock, as an expression.
-    pub(crate) fn now(&self) -> String {
-        let fixed = self.fixed_now().map(|now| now.as_unix_millis().to_string());
-        fixed.unwrap_or_else(|| self.sql.dialect.now().to_owned())
-    }
-
-    #[cfg(feature = "test-clock")]
-    pub(crate) fn fixed_now(&self) -> Option<Timestamp> {
-        *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    #[cfg(not(feature = "test-clock"))]
-    pub(crate) const fn fixed_now(&self) -> Option<Timestamp> {
-        None
+        self.inner.database.perform(unit).await
     }
 }
 
 impl fmt::Debug for SeaOrmStore {
     /// Not the URL: it may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sql = &self.inner.sql;
+        let sql = &self.inner.database.sql;
         f.debug_struct("SeaOrmStore")
             .field("dialect", &sql.dialect)
             .field("schema", &sql.schema)
@@ -227,11 +182,11 @@ impl DeliveryStore for SeaOrmStore {
     }
 
     async fn work_hinted(&self) {
-        self.inner.hints.heard().await;
+        self.inner.database.hints.heard().await;
     }
 
     fn hint_work(&self) {
-        self.inner.hints.say(self.inner.pools.writer());
+        self.inner.database.hints.say(self.inner.database.pools.writer());
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use sea_orm::{DbErr, Statement, Value};
 use webhook_core::Timestamp;
 
-use crate::{
-    db::{
-        dialect::{Sql, repeated},
-        fault::Fault,
-        row::Row,
-        rows::{list, padded},
-        secret_columns::Safe,
-        tx::begun::Wants,
-    },
-    store::Inner,
+use crate::db::{
+    database::Database,
+    dialect::{Sql, repeated},
+    fault::Fault,
+    row::Row,
+    rows::{list, padded},
+    secret_columns::Safe,
+    tx::begun::Wants,
 };
 
 /// Rows in one statement: few enough for every database's limit of values.
@@ -35,11 +33,21 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
-    pub(crate) async fn begin(store: &Inner, wants: Wants, is_again: bool) -> Result<Self, Fault> {
-        let sql = Arc::clone(&store.sql);
-        let inner = store.pools.begin(sql.dialect.transaction(wants.writes), wants).await;
+    pub(crate) async fn begin(
+        database: &Database,
+        wants: Wants,
+        is_again: bool,
+    ) -> Result<Self, Fault> {
+        let sql = Arc::clone(&database.sql);
+        let inner = database.pools.begin(sql.dialect.transaction(wants.writes), wants).await;
         let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
-        Ok(Self { inner, sql, safe: store.safe.clone(), is_again, fixed_now: store.fixed_now() })
+        Ok(Self {
+            inner,
+            sql,
+            safe: database.safe.clone(),
+            is_again,
+            fixed_now: database.fixed_now(),
+        })
     }
 
     pub(crate) async fn commit(self) -> Result<(), Fault> {

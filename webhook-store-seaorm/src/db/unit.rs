@@ -20,12 +20,10 @@ use webhook_core::{StoreError, StoreErrorKind};
 
 #[cfg(feature = "crash-points")]
 use crate::db::crash_points;
-use crate::{
-    db::{
-        fault::Fault,
-        tx::{Tx, begun::Wants},
-    },
-    store::Inner,
+use crate::db::{
+    database::Database,
+    fault::Fault,
+    tx::{Tx, begun::Wants},
 };
 
 /// Between two tries, so that a database which is down is not asked in a tight loop.
@@ -55,7 +53,7 @@ pub(crate) trait Unit: Send + Sync + 'static {
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault>;
 }
 
-impl Inner {
+impl Database {
     /// Runs `unit` to its end, whether or not the caller stays to hear of it.
     pub(crate) async fn perform<U: Unit>(
         self: &Arc<Self>,
@@ -67,10 +65,10 @@ impl Inner {
         let generation = self.pools.generation();
         let stage = Arc::new(Stage::default());
         let (tell, answer) = oneshot::channel();
-        let (inner, its_stage) = (Arc::clone(self), Arc::clone(&stage));
+        let (database, its_stage) = (Arc::clone(self), Arc::clone(&stage));
         runtime.spawn(async move {
             // Nobody may be left to hear it.
-            let _ = tell.send(inner.run_to_end(&unit, &its_stage).await);
+            let _ = tell.send(database.run_to_end(&unit, &its_stage).await);
         });
         match time::timeout(self.limit, answer).await {
             Ok(Ok(answer)) => answer,
@@ -256,9 +254,9 @@ mod tests {
         let hindered = |code, times| Hindered { code, left: AtomicU8::new(times) };
         let (busy, busy_snapshot, duplicate, full) = ("5", "517", "1555", "13");
         for code in [busy, busy_snapshot, duplicate] {
-            store.inner.perform(hindered(code, 3)).await.unwrap();
+            store.inner.database.perform(hindered(code, 3)).await.unwrap();
         }
-        let error = store.inner.perform(hindered(full, 1)).await.unwrap_err();
+        let error = store.inner.database.perform(hindered(full, 1)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Refused);
     }
 

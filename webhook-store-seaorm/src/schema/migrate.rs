@@ -7,7 +7,7 @@ use sea_orm::Value;
 use webhook_core::{StoreError, StoreErrorKind};
 
 use crate::{
-    db::{dialect::Sql, fault::Fault, row::ToValue, tx::Tx, unit::Unit},
+    db::{database::Database, dialect::Sql, fault::Fault, row::ToValue, tx::Tx, unit::Unit},
     store::SeaOrmStore,
 };
 
@@ -23,9 +23,9 @@ impl SeaOrmStore {
     ///
     /// [`Schema`](StoreErrorKind::Schema) when the tables are newer than this program, or not ours.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.inner.perform(CheckMigratable).await?;
-        self.inner.prepare().await?;
-        while self.inner.perform(TakeStep).await? {}
+        self.inner.database.perform(CheckMigratable).await?;
+        self.inner.database.prepare().await?;
+        while self.inner.database.perform(TakeStep).await? {}
         self.check_journal().await
     }
 
@@ -35,12 +35,12 @@ impl SeaOrmStore {
     ///
     /// [`StoreError`] when the database cannot be read.
     pub async fn schema_status(&self) -> Result<SchemaStatus, StoreError> {
-        self.inner.perform(ReadStatus).await
+        self.inner.database.perform(ReadStatus).await
     }
 
     /// Warns when the database does not keep its journal as it should. It works, at a price.
     pub(crate) async fn check_journal(&self) -> Result<(), StoreError> {
-        if let Some(mode) = self.inner.perform(ReadUnfitJournal).await? {
+        if let Some(mode) = self.inner.database.perform(ReadUnfitJournal).await? {
             tracing::warn!(%mode, "the database is not in WAL mode: reading and writing hold each other up");
         }
         Ok(())
@@ -197,16 +197,16 @@ async fn create_schema(tx: &Tx) -> Result<(), Fault> {
     }
 }
 
-impl crate::store::Inner {
+impl Database {
     /// Runs what the dialect wants run before, outside of any transaction; on a task of its own all
     /// the same.
     async fn prepare(self: &std::sync::Arc<Self>) -> Result<(), StoreError> {
         use sea_orm::ConnectionTrait as _;
 
-        let inner = std::sync::Arc::clone(self);
+        let database = std::sync::Arc::clone(self);
         let done = tokio::spawn(async move {
-            for statement in inner.sql.dialect.prepare() {
-                inner.pools.writer().execute_unprepared(statement).await?;
+            for statement in database.sql.dialect.prepare() {
+                database.pools.writer().execute_unprepared(statement).await?;
             }
             Ok(())
         });
@@ -228,13 +228,17 @@ mod tests {
         for url in [url.as_str(), "sqlite::memory:"] {
             let store = SeaOrmStore::connect(url).await.unwrap();
             store.migrate().await.unwrap();
-            assert_eq!(store.inner.perform(ReadUnfitJournal).await.unwrap(), None, "{url}");
+            assert_eq!(
+                store.inner.database.perform(ReadUnfitJournal).await.unwrap(),
+                None,
+                "{url}"
+            );
             store.close().await;
         }
         let other = sea_orm::Database::connect(&url).await.unwrap();
         other.execute_unprepared("PRAGMA journal_mode = DELETE").await.unwrap();
         let store = SeaOrmStore::connect(&url).await.unwrap();
-        let found = store.inner.perform(ReadUnfitJournal).await.unwrap();
+        let found = store.inner.database.perform(ReadUnfitJournal).await.unwrap();
         assert_eq!(found.as_deref(), Some("delete"));
     }
 }

@@ -164,9 +164,9 @@ async fn track(store: &SeaOrmStore) {
 
 /// The lines of the plan of a statement.
 async fn plan(store: &SeaOrmStore, sql: &str) -> Vec<String> {
-    let backend = store.inner.sql.dialect.backend();
+    let backend = store.inner.database.sql.dialect.backend();
     let explain = Statement::from_string(backend, format!("EXPLAIN QUERY PLAN {sql}"));
-    let rows = store.inner.pools.writer().query_all_raw(explain).await.unwrap();
+    let rows = store.inner.database.pools.writer().query_all_raw(explain).await.unwrap();
     rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect()
 }
 
@@ -203,7 +203,7 @@ fn is_slow(sql: &str, step: &str) -> bool {
 }
 
 async fn check(store: &SeaOrmStore) {
-    let said = store.inner.sql.said.lock().unwrap().clone();
+    let said = store.inner.database.sql.said.lock().unwrap().clone();
     let mut bad = Vec::new();
     for sql in &said {
         let plan = plan(store, sql).await;
@@ -236,7 +236,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
     check(&store).await;
 
     for sql in FULL {
-        store.inner.pools.writer().execute_unprepared(sql).await.unwrap();
+        store.inner.database.pools.writer().execute_unprepared(sql).await.unwrap();
     }
     check(&store).await;
 }
@@ -278,7 +278,7 @@ async fn each_listing_reads_the_index_made_for_it() {
 async fn reads(store: &SeaOrmStore, query: &DeliveryQuery, open: &[EndpointId]) -> Vec<String> {
     let mut steps = Vec::new();
     for (sql, _) in crate::work::log::listing::listings(query, open, false, 10) {
-        steps.extend(plan(store, &store.inner.sql.render(&sql)).await);
+        steps.extend(plan(store, &store.inner.database.sql.render(&sql)).await);
     }
     steps.retain(|step| step.starts_with("SEARCH d ") || step.starts_with("SCAN d "));
     steps

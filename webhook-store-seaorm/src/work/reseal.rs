@@ -61,7 +61,7 @@ impl SeaOrmStore {
     ///
     /// [`StoreError`] when the store has no vault, or fails.
     pub async fn reseal(&self) -> Result<Resealed, StoreError> {
-        if !self.inner.safe.has_vault() {
+        if !self.inner.database.safe.has_vault() {
             let why = "there is no vault to seal with; set WEBHOOK_VAULT_KEY_FILE";
             return Err(StoreError::because(StoreErrorKind::Other, why));
         }

@@ -43,7 +43,7 @@ impl SeaOrmStore {
                 let is_for_others = batch.iter().any(waits);
                 let written = store.perform(Write::of(batch)).await?.in_order();
                 if is_for_others {
-                    store.inner.hints.say(store.inner.pools.writer());
+                    store.inner.database.hints.say(store.inner.database.pools.writer());
                 }
                 Ok(written)
             }

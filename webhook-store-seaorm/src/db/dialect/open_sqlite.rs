@@ -131,7 +131,7 @@ mod tests {
 
     /// Lets a store run into the end of the disk, once, and rolls back once more after it.
     async fn fill(store: &SeaOrmStore) -> StoreErrorKind {
-        let writer = &store.inner.pools.writer();
+        let writer = &store.inner.database.pools.writer();
         let id = EndpointId::from_uuid(uuid::Uuid::nil());
         let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap());
         store.add_endpoint(endpoint.clone()).await.unwrap();
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(fill(&store).await, StoreErrorKind::Refused);
         assert!(store.event(before.event.id).await.unwrap().is_some(), "lost");
         store.enqueue(vec![event(3, Vec::new())]).await.unwrap();
-        let undone = store.inner.pools.writer().execute_unprepared("ROLLBACK").await;
+        let undone = store.inner.database.pools.writer().execute_unprepared("ROLLBACK").await;
         assert!(undone.is_err(), "what was acknowledged was still inside a transaction");
     }
 }

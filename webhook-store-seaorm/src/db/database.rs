@@ -1,0 +1,63 @@
+//! The database of a store: everything that a unit of work needs.
+
+use std::{sync::Arc, time::Duration};
+
+use webhook_core::Timestamp;
+
+use crate::db::{dialect::Sql, notify::Hints, pools::Pools, secret_columns::Safe};
+
+/// Connections, SQL, clock and limits that all units of work share.
+pub(crate) struct Database {
+    pub(crate) sql: Arc<Sql>,
+    pub(crate) pools: Pools,
+    pub(crate) hints: Arc<Hints>,
+    /// Time limit of one unit of work.
+    pub(crate) limit: Duration,
+    /// Seals and opens the columns that hold secrets.
+    pub(crate) safe: Safe,
+    #[cfg(feature = "test-clock")]
+    fixed_now: std::sync::Mutex<Option<Timestamp>>,
+    /// Number of times that a unit was run again.
+    #[cfg(feature = "test-clock")]
+    pub(crate) runs_again: std::sync::atomic::AtomicU64,
+}
+
+impl Database {
+    pub(crate) fn new(sql: Sql, pools: Pools, hints: Hints, limit: Duration, safe: Safe) -> Self {
+        Self {
+            sql: Arc::new(sql),
+            pools,
+            hints: Arc::new(hints),
+            limit,
+            safe,
+            #[cfg(feature = "test-clock")]
+            fixed_now: std::sync::Mutex::default(),
+            #[cfg(feature = "test-clock")]
+            runs_again: std::sync::atomic::AtomicU64::default(),
+        }
+    }
+
+    /// The time by the database's clock, as an expression.
+    pub(crate) fn now(&self) -> String {
+        let fixed = self.fixed_now().map(|now| now.as_unix_millis().to_string());
+        fixed.unwrap_or_else(|| self.sql.dialect.now().to_owned())
+    }
+
+    /// Stops the clock at `now`.
+    #[cfg(feature = "test-clock")]
+    pub(crate) fn set_clock(&self, now: Timestamp) {
+        *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
+    }
+
+    /// Time at which a test stopped the clock; `None` if the clock runs.
+    #[cfg(feature = "test-clock")]
+    pub(crate) fn fixed_now(&self) -> Option<Timestamp> {
+        *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Time at which a test stopped the clock; `None` if the clock runs.
+    #[cfg(not(feature = "test-clock"))]
+    pub(crate) const fn fixed_now(&self) -> Option<Timestamp> {
+        None
+    }
+}
