@@ -1,3 +1,11 @@
+//! The store: the ports of `webhook-core` and the methods of its own, each as a unit of work.
+
+mod delivery_log;
+mod endpoint_store;
+mod sealing;
+mod tables;
+mod upkeep;
+
 use std::{
     fmt,
     sync::{
@@ -10,18 +18,19 @@ use std::{
 use async_trait::async_trait;
 use webhook_core::{
     Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Finish,
-    Finished, Lease, Route, Routed, StoreError, Timestamp,
+    Finished, Lease, Route, Routed, StoreError,
 };
 
 use crate::{
     builder::SeaOrmStoreBuilder,
     db::{connect_error::ConnectError, database::Database, group_commit::Gather, unit::Unit},
+    schema::migrate::check_fit,
     work::{
         backlog::CountBacklog,
         claim::{ClaimDeliveries, Unreadable},
         finish::ReleaseDeliveries,
         route::{ClaimEvents, RouteEvents},
-        write::{InLine, Work, Written},
+        write::{InLine, Work, Written, write},
     },
 };
 
@@ -100,7 +109,7 @@ impl SeaOrmStore {
     /// Stops the store's clock at `now`. For tests.
     #[cfg(feature = "test-clock")]
     #[doc(hidden)]
-    pub fn set_clock(&self, now: Timestamp) {
+    pub fn set_clock(&self, now: webhook_core::Timestamp) {
         self.inner.database.set_clock(now);
     }
 
@@ -121,14 +130,33 @@ impl SeaOrmStore {
         row.map_or_else(|| Ok("no answer".to_owned()), |row| row.try_get_by_index(0))
     }
 
-    /// Runs a unit of work on tables that are known to fit.
-    pub(crate) async fn perform<U: Unit>(&self, unit: U) -> Result<U::Answer, StoreError> {
-        if !self.inner.ready.load(Ordering::Acquire) {
-            self.check_schema().await?;
-            self.check_journal().await?;
-            self.inner.ready.store(true, Ordering::Release);
+    /// The database, once its tables are known to fit.
+    async fn ready(&self) -> Result<&Arc<Database>, StoreError> {
+        let Inner { database, ready, .. } = &*self.inner;
+        if !ready.load(Ordering::Acquire) {
+            check_fit(database).await?;
+            ready.store(true, Ordering::Release);
         }
-        self.inner.database.perform(unit).await
+        Ok(database)
+    }
+
+    /// Runs a unit of work on tables that are known to fit.
+    async fn perform<U: Unit>(&self, unit: U) -> Result<U::Answer, StoreError> {
+        self.ready().await?.perform(unit).await
+    }
+
+    /// Writes a batch in one commit with those of other calls in this line.
+    async fn write(
+        &self,
+        line: &Arc<InLine>,
+        batch: Vec<Work>,
+    ) -> Result<Vec<Written>, StoreError> {
+        let store = self.clone();
+        let work = move |batch: Vec<Work>| {
+            let store = store.clone();
+            async move { write(store.ready().await?, batch).await }
+        };
+        line.submit(batch, work).await
     }
 }
 

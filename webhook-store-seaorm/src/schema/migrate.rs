@@ -1,57 +1,45 @@
 //! Creating and updating the tables: numbered steps of plain SQL, and a table that counts them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, Value};
 use webhook_core::{StoreError, StoreErrorKind};
 
-use crate::{
-    db::{database::Database, dialect::Sql, fault::Fault, row::ToValue, tx::Tx, unit::Unit},
-    store::SeaOrmStore,
-};
+use crate::db::{database::Database, dialect::Sql, fault::Fault, row::ToValue, tx::Tx, unit::Unit};
 
 use super::{
     status::{SchemaStatus, status},
     steps::{SCHEMA_TABLE, STEPS},
 };
 
-impl SeaOrmStore {
-    /// Creates the tables, or brings them up to date. Does nothing when they are.
-    ///
-    /// # Errors
-    ///
-    /// [`Schema`](StoreErrorKind::Schema) when the tables are newer than this program, or not ours.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.inner.database.perform(CheckMigratable).await?;
-        self.inner.database.prepare().await?;
-        while self.inner.database.perform(TakeStep).await? {}
-        self.check_journal().await
-    }
+/// Creates the tables, or brings them up to date.
+pub(crate) async fn migrate(database: &Arc<Database>) -> Result<(), StoreError> {
+    database.perform(CheckMigratable).await?;
+    prepare(database).await?;
+    while database.perform(TakeStep).await? {}
+    check_journal(database).await
+}
 
-    /// How the tables compare with those this version needs. Changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the database cannot be read.
-    pub async fn schema_status(&self) -> Result<SchemaStatus, StoreError> {
-        self.inner.database.perform(ReadStatus).await
-    }
+/// Compares the tables with those this version needs.
+pub(crate) async fn schema_status(database: &Arc<Database>) -> Result<SchemaStatus, StoreError> {
+    database.perform(ReadStatus).await
+}
 
-    /// Warns when the database does not keep its journal as it should. It works, at a price.
-    pub(crate) async fn check_journal(&self) -> Result<(), StoreError> {
-        if let Some(mode) = self.inner.database.perform(ReadUnfitJournal).await? {
-            tracing::warn!(%mode, "the database is not in WAL mode: reading and writing hold each other up");
-        }
-        Ok(())
+/// Fails if the tables are not those this version needs.
+pub(crate) async fn check_fit(database: &Arc<Database>) -> Result<(), StoreError> {
+    match schema_status(database).await? {
+        SchemaStatus::Current => check_journal(database).await,
+        status => Err(status.into_fault().into_error()),
     }
+}
 
-    pub(crate) async fn check_schema(&self) -> Result<(), StoreError> {
-        match self.schema_status().await? {
-            SchemaStatus::Current => Ok(()),
-            status => Err(status.into_fault().into_error()),
-        }
+/// Warns when the database does not keep its journal as it should. It works, at a price.
+async fn check_journal(database: &Arc<Database>) -> Result<(), StoreError> {
+    if let Some(mode) = database.perform(ReadUnfitJournal).await? {
+        tracing::warn!(%mode, "the database is not in WAL mode: reading and writing hold each other up");
     }
+    Ok(())
 }
 
 /// The journal mode, if it is another than was asked for.
@@ -197,29 +185,25 @@ async fn create_schema(tx: &Tx) -> Result<(), Fault> {
     }
 }
 
-impl Database {
-    /// Runs what the dialect wants run before, outside of any transaction; on a task of its own all
-    /// the same.
-    async fn prepare(self: &std::sync::Arc<Self>) -> Result<(), StoreError> {
-        use sea_orm::ConnectionTrait as _;
-
-        let database = std::sync::Arc::clone(self);
-        let done = tokio::spawn(async move {
-            for statement in database.sql.dialect.prepare() {
-                database.pools.writer().execute_unprepared(statement).await?;
-            }
-            Ok(())
-        });
-        let gone = |error| StoreError::because(StoreErrorKind::Unavailable, error);
-        let dialect = self.sql.dialect;
-        done.await.map_err(gone)?.map_err(|error| Fault::of(dialect, error).into_error())
-    }
+/// Runs what the dialect wants run before, outside of any transaction; on a task of its own all
+/// the same.
+async fn prepare(database: &Arc<Database>) -> Result<(), StoreError> {
+    let its_database = Arc::clone(database);
+    let done = tokio::spawn(async move {
+        for statement in its_database.sql.dialect.prepare() {
+            its_database.pools.writer().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    });
+    let gone = |error| StoreError::because(StoreErrorKind::Unavailable, error);
+    let dialect = database.sql.dialect;
+    done.await.map_err(gone)?.map_err(|error| Fault::of(dialect, error).into_error())
 }
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
-    use sea_orm::ConnectionTrait as _;
+    use crate::SeaOrmStore;
 
     #[tokio::test]
     async fn a_journal_mode_other_than_wal_is_noticed() {

@@ -10,19 +10,19 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Endpoint, EndpointId, EndpointState, EndpointStore, Metadata, Revision, Snapshot, StoreError,
-    StoreErrorKind, TenantId, TenantVersion, Timestamp, Updated,
+    Endpoint, EndpointId, EndpointState, Metadata, Revision, Snapshot, StoreError, StoreErrorKind,
+    TenantId, TenantVersion, Timestamp, Updated,
 };
 
 use crate::{
     db::{
+        database::Database,
         dialect::repeated,
         fault::Fault,
         row::{Row, ToValue},
         tx::{ROWS, Tx},
         unit::Unit,
     },
-    store::SeaOrmStore,
     work::order::{dissolve, keep_order, let_some_go, lock_ordered, much_waits, reorder},
 };
 pub(crate) use stored::SECRET_COLUMNS;
@@ -30,48 +30,39 @@ use stored::{COLUMNS, HEALTH, endpoint, json, settings};
 use tenants::lock_tenants;
 pub(crate) use tenants::{Known, lock_owners, raise_version, versions};
 
-#[async_trait]
-impl EndpointStore for SeaOrmStore {
-    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
-        self.perform(Add(endpoint)).await
-    }
-
-    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        loop {
-            if let Some(updated) = self.perform(Update(endpoint.clone())).await? {
-                return Ok(updated);
-            }
-            // Much waits in its lines: it goes bit by bit, while it still keeps order.
-            while self.perform(LetSomeGo(endpoint.clone())).await? {}
+/// Edits an endpoint, in several units of work if much waits in its lines.
+pub(crate) async fn update(
+    database: &Arc<Database>,
+    endpoint: Endpoint,
+) -> Result<Updated, StoreError> {
+    loop {
+        if let Some(updated) = database.perform(Update(endpoint.clone())).await? {
+            return Ok(updated);
         }
-    }
-
-    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
-        let Some(hidden) = self.perform(Hide { tenant: tenant.clone(), id }).await? else {
-            return Ok(false);
-        };
-        let mut cancelled = false;
-        // Nothing more is claimed of it, so there is time to cancel all that is open, bit by bit.
-        while self.perform(CancelSome(id)).await? {
-            cancelled = true;
-        }
-        Ok(hidden || cancelled)
-    }
-
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
-        self.perform(Load(ids.to_vec())).await
-    }
-
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.perform(LoadSnapshot(tenant.clone())).await
-    }
-
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        self.perform(ListTenants).await
+        // Much waits in its lines: it goes bit by bit, while it still keeps order.
+        while database.perform(LetSomeGo(endpoint.clone())).await? {}
     }
 }
 
-struct Add(Endpoint);
+/// Hides an endpoint, then cancels its open deliveries in several units of work. Returns true if
+/// it did either.
+pub(crate) async fn remove(
+    database: &Arc<Database>,
+    tenant: &TenantId,
+    id: EndpointId,
+) -> Result<bool, StoreError> {
+    let Some(hidden) = database.perform(Hide { tenant: tenant.clone(), id }).await? else {
+        return Ok(false);
+    };
+    let mut cancelled = false;
+    // Nothing more is claimed of it, so there is time to cancel all that is open, bit by bit.
+    while database.perform(CancelSome(id)).await? {
+        cancelled = true;
+    }
+    Ok(hidden || cancelled)
+}
+
+pub(crate) struct Add(pub(crate) Endpoint);
 
 #[async_trait]
 impl Unit for Add {
@@ -237,7 +228,7 @@ pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
     Ok(!rows.is_empty())
 }
 
-struct Load(Vec<EndpointId>);
+pub(crate) struct Load(pub(crate) Vec<EndpointId>);
 
 #[async_trait]
 impl Unit for Load {
@@ -277,7 +268,7 @@ pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<Readable, Fa
     Ok(found)
 }
 
-struct LoadSnapshot(TenantId);
+pub(crate) struct LoadSnapshot(pub(crate) TenantId);
 
 #[async_trait]
 impl Unit for LoadSnapshot {
@@ -305,7 +296,7 @@ impl Unit for LoadSnapshot {
     }
 }
 
-struct ListTenants;
+pub(crate) struct ListTenants;
 
 #[async_trait]
 impl Unit for ListTenants {

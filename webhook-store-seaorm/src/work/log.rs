@@ -1,18 +1,14 @@
 //! The record of events, deliveries and attempts.
 
 pub(crate) mod listing;
-mod stats;
+pub(crate) mod stats;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use webhook_core::{
-    Attempt, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
-    EndpointStats, Event, EventId, Failure, Page, StoreError,
-};
+use webhook_core::{Attempt, Delivery, DeliveryId, DeliveryStatus, Event, EventId, Failure};
 
-use self::{listing::ListDeliveries, stats::CountStats};
 use crate::{
     db::{
         fault::Fault,
@@ -21,59 +17,13 @@ use crate::{
         tx::Tx,
         unit::Unit,
     },
-    store::SeaOrmStore,
     work::{
         enqueue::event,
         order::{first_in_line, unless_parked},
-        tracked::{OpenTracked, RecordTracked},
     },
 };
 
-#[async_trait]
-impl DeliveryLog for SeaOrmStore {
-    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        self.perform(ReadEvent(id)).await
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.perform(ReadDelivery(id)).await
-    }
-
-    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
-        self.perform(ListDeliveries(query)).await
-    }
-
-    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
-        self.perform(ListAttempts(id)).await
-    }
-
-    async fn endpoint_stats(
-        &self,
-        endpoint: EndpointId,
-        window: Duration,
-    ) -> Result<EndpointStats, StoreError> {
-        self.perform(CountStats { endpoint, window }).await
-    }
-
-    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.perform(ReadFirstInLine(id)).await
-    }
-
-    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
-        self.perform(OpenTracked { event: event.clone(), delivery }).await
-    }
-
-    async fn record_tracked(
-        &self,
-        id: DeliveryId,
-        attempt: Attempt,
-        status: DeliveryStatus,
-    ) -> Result<(), StoreError> {
-        self.perform(RecordTracked { id, attempt, status }).await
-    }
-}
-
-struct ReadEvent(EventId);
+pub(crate) struct ReadEvent(pub(crate) EventId);
 
 #[async_trait]
 impl Unit for ReadEvent {
@@ -115,7 +65,7 @@ fn delivery(row: &Row) -> Result<Delivery, Fault> {
     Ok(delivery)
 }
 
-struct ReadDelivery(DeliveryId);
+pub(crate) struct ReadDelivery(pub(crate) DeliveryId);
 
 #[async_trait]
 impl Unit for ReadDelivery {
@@ -133,7 +83,7 @@ async fn read_delivery(tx: &Tx, id: DeliveryId) -> Result<Option<Delivery>, Faul
     row.map(|row| delivery(&row)).transpose()
 }
 
-struct ReadFirstInLine(DeliveryId);
+pub(crate) struct ReadFirstInLine(pub(crate) DeliveryId);
 
 #[async_trait]
 impl Unit for ReadFirstInLine {
@@ -148,7 +98,7 @@ impl Unit for ReadFirstInLine {
     }
 }
 
-struct ListAttempts(DeliveryId);
+pub(crate) struct ListAttempts(pub(crate) DeliveryId);
 
 #[async_trait]
 impl Unit for ListAttempts {

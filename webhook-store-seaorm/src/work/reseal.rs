@@ -1,25 +1,27 @@
 //! Sealing with the current key what is stored otherwise.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use webhook_core::{EndpointId, StoreError, StoreErrorKind};
 use zeroize::Zeroizing;
 
 use crate::{
     db::{
+        database::Database,
         fault::Fault,
         row::{Row, ToValue},
         secret_columns::Kept,
         tx::Tx,
         unit::Unit,
     },
-    store::SeaOrmStore,
     work::endpoints::SECRET_COLUMNS,
 };
 
 /// Endpoints in one unit of work.
 const PAGE: usize = 100;
 
-/// What [`SeaOrmStore::reseal`] came to, in endpoints.
+/// What [`SeaOrmStore::reseal`](crate::SeaOrmStore::reseal) came to, in endpoints.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Resealed {
@@ -33,7 +35,7 @@ pub struct Resealed {
     pub unreadable: u64,
 }
 
-/// How the secrets of endpoints are kept: what [`SeaOrmStore::seal_status`] counts. An endpoint counts
+/// How the secrets of endpoints are kept: what [`SeaOrmStore::seal_status`](crate::SeaOrmStore::seal_status) counts. An endpoint counts
 /// once, by the worst of its columns.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -48,51 +50,40 @@ pub struct SealStatus {
     pub unreadable: u64,
 }
 
-impl SeaOrmStore {
-    /// Seals the secrets of every endpoint with the vault's current key, page by page. Safe to
-    /// interrupt and to repeat; an edit at the same moment wins.
-    ///
-    /// It raises neither revision nor version: nothing that a reader sees changes, so no process loads
-    /// anything anew. When nothing is left that is [plain or sealed otherwise](Self::seal_status), and
-    /// no process seals with a former key any more, that key can go. Old pages of the database, its
-    /// journal and its backups may still hold what stood there before.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the store has no vault, or fails.
-    pub async fn reseal(&self) -> Result<Resealed, StoreError> {
-        if !self.inner.database.safe.has_vault() {
-            let why = "there is no vault to seal with; set WEBHOOK_VAULT_KEY_FILE";
-            return Err(StoreError::because(StoreErrorKind::Other, why));
-        }
-        let (mut sum, mut after) = (Resealed::default(), None);
-        loop {
-            let (page, last) = self.perform(ResealPage(after)).await?;
-            sum.resealed += page.resealed;
-            sum.current += page.current;
-            sum.edited += page.edited;
-            sum.unreadable += page.unreadable;
-            let Some(last) = last else { return Ok(sum) };
-            after = Some(last);
-        }
+/// Fails if the store has no vault to seal with.
+pub(crate) fn needs_vault(database: &Database) -> Result<(), StoreError> {
+    if database.safe.has_vault() {
+        return Ok(());
     }
+    let why = "there is no vault to seal with; set WEBHOOK_VAULT_KEY_FILE";
+    Err(StoreError::because(StoreErrorKind::Other, why))
+}
 
-    /// Counts how the secrets of endpoints are kept.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the database cannot be read.
-    pub async fn seal_status(&self) -> Result<SealStatus, StoreError> {
-        let (mut sum, mut after) = (SealStatus::default(), None);
-        loop {
-            let (page, last) = self.perform(CountPage(after)).await?;
-            sum.current += page.current;
-            sum.former += page.former;
-            sum.plain += page.plain;
-            sum.unreadable += page.unreadable;
-            let Some(last) = last else { return Ok(sum) };
-            after = Some(last);
-        }
+/// Seals the secrets of all endpoints with the current key, one page in each unit of work.
+pub(crate) async fn reseal(database: &Arc<Database>) -> Result<Resealed, StoreError> {
+    let (mut sum, mut after) = (Resealed::default(), None);
+    loop {
+        let (page, last) = database.perform(ResealPage(after)).await?;
+        sum.resealed += page.resealed;
+        sum.current += page.current;
+        sum.edited += page.edited;
+        sum.unreadable += page.unreadable;
+        let Some(last) = last else { return Ok(sum) };
+        after = Some(last);
+    }
+}
+
+/// Counts how the secrets of all endpoints are stored, one page in each unit of work.
+pub(crate) async fn seal_status(database: &Arc<Database>) -> Result<SealStatus, StoreError> {
+    let (mut sum, mut after) = (SealStatus::default(), None);
+    loop {
+        let (page, last) = database.perform(CountPage(after)).await?;
+        sum.current += page.current;
+        sum.former += page.former;
+        sum.plain += page.plain;
+        sum.unreadable += page.unreadable;
+        let Some(last) = last else { return Ok(sum) };
+        after = Some(last);
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, Notice, NoticeId, OrderingKey,
-    Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
-    Timestamp, Trigger, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, OrderingKey, Redeliver,
+    Redelivered, Skipped, Timestamp, Trigger,
 };
 
 use crate::{
@@ -17,58 +16,10 @@ use crate::{
         tx::{ROWS, Tx},
         unit::Unit,
     },
-    store::SeaOrmStore,
-    work::{
-        notices::{Acknowledge, ReadNotices},
-        order::{Lines, PARKED, in_line, leave, lock_ordered},
-        prune::PruneSome,
-        replay::ReplaySome,
-        status::ReadStatus,
-    },
+    work::order::{Lines, PARKED, in_line, leave, lock_ordered},
 };
 
-#[async_trait]
-impl Upkeep for SeaOrmStore {
-    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        self.perform(RedeliverSome(batch)).await
-    }
-
-    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
-        if page.dry_run {
-            return self.perform(ReplaySome::<false>(page)).await;
-        }
-        self.perform(ReplaySome::<true>(page)).await
-    }
-
-    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        self.perform(CancelSome(batch)).await
-    }
-
-    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
-        self.perform(SkipSome(batch)).await
-    }
-
-    async fn status(&self) -> Result<StoreStatus, StoreError> {
-        self.perform(ReadStatus).await
-    }
-
-    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
-        if prune.dry_run {
-            return self.perform(PruneSome::<false>(prune)).await;
-        }
-        self.perform(PruneSome::<true>(prune)).await
-    }
-
-    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        self.perform(ReadNotices(limit)).await
-    }
-
-    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
-        self.perform(Acknowledge(ids)).await
-    }
-}
-
-struct RedeliverSome(Vec<Redeliver>);
+pub(crate) struct RedeliverSome(pub(crate) Vec<Redeliver>);
 
 #[async_trait]
 impl Unit for RedeliverSome {
@@ -163,7 +114,7 @@ async fn make_due(
     Ok(())
 }
 
-struct CancelSome(Vec<DeliveryId>);
+pub(crate) struct CancelSome(pub(crate) Vec<DeliveryId>);
 
 #[async_trait]
 impl Unit for CancelSome {
@@ -200,7 +151,7 @@ impl Unit for CancelSome {
     }
 }
 
-struct SkipSome(Vec<DeliveryId>);
+pub(crate) struct SkipSome(pub(crate) Vec<DeliveryId>);
 
 #[async_trait]
 impl Unit for SkipSome {

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use webhook_core::{Enqueue, Enqueued, Finish, Finished, StoreError};
 
 use crate::{
-    db::{fault::Fault, group_commit::Gather, tx::Tx, unit::Unit},
-    store::SeaOrmStore,
+    db::{database::Database, fault::Fault, group_commit::Gather, tx::Tx, unit::Unit},
     work::{enqueue::EnqueueEvents, finish::FinishDeliveries},
 };
 
@@ -28,28 +27,19 @@ pub(crate) enum Written {
 /// Work in line.
 pub(crate) type InLine = Gather<Work, Written>;
 
-impl SeaOrmStore {
-    /// Has work written down that stands in this line.
-    pub(crate) async fn write(
-        &self,
-        line: &Arc<InLine>,
-        batch: Vec<Work>,
-    ) -> Result<Vec<Written>, StoreError> {
-        let store = self.clone();
-        let work = move |batch: Vec<Work>| {
-            let store = store.clone();
-            async move {
-                let waits = |work: &Work| matches!(work, Work::Enqueue(item) if item.waits());
-                let is_for_others = batch.iter().any(waits);
-                let written = store.perform(Write::of(batch)).await?.in_order();
-                if is_for_others {
-                    store.inner.database.hints.say(store.inner.database.pools.writer());
-                }
-                Ok(written)
-            }
-        };
-        line.submit(batch, work).await
+/// Writes a batch of both kinds in one transaction, and notifies other processes of events that
+/// they have to route or deliver.
+pub(crate) async fn write(
+    database: &Arc<Database>,
+    batch: Vec<Work>,
+) -> Result<Vec<Written>, StoreError> {
+    let waits = |work: &Work| matches!(work, Work::Enqueue(item) if item.waits());
+    let is_for_others = batch.iter().any(waits);
+    let written = database.perform(Write::of(batch)).await?.in_order();
+    if is_for_others {
+        database.hints.say(database.pools.writer());
     }
+    Ok(written)
 }
 
 /// Writes down work of both kinds in one transaction.

@@ -24,7 +24,7 @@ use crate::db::{
 };
 
 /// Lists deliveries, newest first, a page at a time.
-pub(super) struct ListDeliveries(pub(super) DeliveryQuery);
+pub(crate) struct ListDeliveries(pub(crate) DeliveryQuery);
 
 #[async_trait]
 impl Unit for ListDeliveries {

@@ -15,9 +15,9 @@ use crate::db::{
 };
 
 /// Counts what an endpoint has got within a window.
-pub(super) struct CountStats {
-    pub(super) endpoint: EndpointId,
-    pub(super) window: Duration,
+pub(crate) struct CountStats {
+    pub(crate) endpoint: EndpointId,
+    pub(crate) window: Duration,
 }
 
 #[async_trait]
