@@ -8,11 +8,12 @@ use webhook_core::{
 
 use super::SeaOrmStore;
 use crate::work::{
+    cancel::{CancelSome, SkipSome},
     notices::{Acknowledge, ReadNotices},
     prune::PruneSome,
+    redeliver::RedeliverSome,
     replay::ReplaySome,
     status::ReadStatus,
-    upkeep::{CancelSome, RedeliverSome, SkipSome},
 };
 
 #[async_trait]

@@ -20,7 +20,7 @@ use crate::{
     },
     work::{
         order::lock_ordered,
-        upkeep::{endpoints, redeliver},
+        redeliver::{endpoints, redeliver},
     },
 };
 

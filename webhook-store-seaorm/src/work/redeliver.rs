@@ -1,11 +1,11 @@
-//! What operators may do: try again, call off.
+//! Makes deliveries pending again, at the end of their lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, EventId, OrderingKey, Redeliver,
-    Redelivered, Skipped, Timestamp, Trigger,
+    DeliveryId, DeliveryStatus, EndpointId, EventId, OrderingKey, Redeliver, Redelivered,
+    Timestamp, Trigger,
 };
 
 use crate::{
@@ -16,7 +16,10 @@ use crate::{
         tx::{ROWS, Tx},
         unit::Unit,
     },
-    work::order::{Lines, PARKED, in_line, leave, lock_ordered},
+    work::{
+        order::{Lines, PARKED, in_line, lock_ordered},
+        stored_deliveries::StoredDeliveries,
+    },
 };
 
 pub(crate) struct RedeliverSome(pub(crate) Vec<Redeliver>);
@@ -37,7 +40,7 @@ pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redeli
     let ids: Vec<_> = batch.iter().map(|item| item.delivery).collect();
     let endpoints = endpoints(tx, &ids).await?;
     lock_ordered(tx, &endpoints).await?;
-    let mut stored = Stored::read(tx, &ids).await?;
+    let mut stored = StoredDeliveries::read(tx, &ids).await?;
     let events = events(tx, &ids).await?;
     let mut due = BTreeMap::new();
     let answer = |item: &Redeliver| {
@@ -112,117 +115,6 @@ async fn make_due(
         tx.run(&sql, values.into_iter().chain(pairs(ids))).await?;
     }
     Ok(())
-}
-
-pub(crate) struct CancelSome(pub(crate) Vec<DeliveryId>);
-
-#[async_trait]
-impl Unit for CancelSome {
-    type Answer = Vec<Cancelled>;
-    const WRITES: bool = true;
-
-    async fn run(&self, tx: &Tx) -> Result<Vec<Cancelled>, Fault> {
-        let ordered = lock_ordered(tx, &self.0.iter().map(|id| id.endpoint).collect()).await?;
-        let mut stored = Stored::read(tx, &self.0).await?;
-        let now = tx.now().await?;
-        let (mut over, mut leaving) = (Vec::new(), BTreeMap::new());
-        let answer = |id: &DeliveryId| {
-            let Some(row) = stored.0.get_mut(id) else { return Cancelled::NotFound };
-            match row.status {
-                _ if row.tracked => Cancelled::Tracked,
-                status if status.is_final() => Cancelled::Unchanged(status),
-                status => {
-                    row.status = DeliveryStatus::Cancelled;
-                    over.push(*id);
-                    let in_flight = status == DeliveryStatus::InFlight;
-                    if ordered.contains(&id.endpoint) {
-                        // Nobody tells when the attempt in flight is over; its lease does.
-                        let lease_ends = row.due_at.filter(|_| in_flight).unwrap_or(now);
-                        leaving.insert(*id, now.max(lease_ends));
-                    }
-                    if in_flight { Cancelled::InFlight } else { Cancelled::Done }
-                }
-            }
-        };
-        let answers = self.0.iter().map(answer).collect();
-        call_off(tx, &over).await?;
-        leave(tx, &leaving).await?;
-        Ok(answers)
-    }
-}
-
-pub(crate) struct SkipSome(pub(crate) Vec<DeliveryId>);
-
-#[async_trait]
-impl Unit for SkipSome {
-    type Answer = Vec<Skipped>;
-    const WRITES: bool = true;
-
-    async fn run(&self, tx: &Tx) -> Result<Vec<Skipped>, Fault> {
-        lock_ordered(tx, &self.0.iter().map(|id| id.endpoint).collect()).await?;
-        let stored = Stored::read(tx, &self.0).await?;
-        let now = tx.now().await?;
-        let over = stored.0.iter().filter(|(_, row)| row.status.is_final());
-        let mut left = leave(tx, &over.map(|(id, _)| (*id, now)).collect()).await?;
-        let answer = |id: &DeliveryId| match stored.0.get(id) {
-            None => Skipped::NotFound,
-            Some(_) if left.remove(id) => Skipped::Done,
-            Some(row) => Skipped::Unchanged(row.status),
-        };
-        Ok(self.0.iter().map(answer).collect())
-    }
-}
-
-/// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
-/// stands further left as it is afterwards.
-async fn call_off(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
-    let now = tx.now().await?;
-    for ids in ids.chunks(ROWS) {
-        let sql = format!(
-            "UPDATE {{deliveries}} {{by_key}} SET \
-                 recorded = CASE WHEN status = 'pending' THEN attempts ELSE recorded END, \
-                 status = 'cancelled', due_at = NULL, finished_at = ? \
-             WHERE (event_id, endpoint_id) IN {}",
-            tx.sql().dialect.pairs(ids.len())
-        );
-        tx.run(&sql, [now.to_value()].into_iter().chain(pairs(ids))).await?;
-    }
-    Ok(())
-}
-
-/// The deliveries of a batch, locked. One that cannot be read is not there.
-struct Stored(BTreeMap<DeliveryId, State>);
-
-struct State {
-    created_at: Timestamp,
-    status: DeliveryStatus,
-    due_at: Option<Timestamp>,
-    tracked: bool,
-}
-
-impl Stored {
-    async fn read(tx: &Tx, ids: &[DeliveryId]) -> Result<Self, Fault> {
-        let mut stored = BTreeMap::new();
-        let ids: BTreeSet<_> = ids.iter().copied().collect();
-        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
-            let sql = format!(
-                "SELECT event_id, endpoint_id, status, due_at, created_at, url FROM {{deliveries}} {{by_key}} \
-                 WHERE (event_id, endpoint_id) IN {} \
-                 ORDER BY event_id, endpoint_id {{for_update}}",
-                tx.sql().dialect.pairs(ids.len())
-            );
-            let rows = tx.all(&sql, pairs(ids)).await?;
-            stored.extend(rows.iter().filter_map(|row| state(row).ok()));
-        }
-        Ok(Self(stored))
-    }
-}
-
-fn state(row: &Row) -> Result<(DeliveryId, State), Fault> {
-    let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
-    let tracked = row.get::<Option<String>>("url")?.is_some();
-    let (status, due_at) = (row.parse("status")?, row.time_if_any("due_at")?);
-    Ok((id, State { created_at: row.time("created_at")?, status, due_at, tracked }))
 }
 
 /// Those of the endpoints that were not removed, locked.
