@@ -20,4 +20,5 @@ pub(crate) mod route;
 pub(crate) mod status;
 pub(crate) mod stored_deliveries;
 pub(crate) mod tracked;
+pub(crate) mod unrouted;
 pub(crate) mod write;

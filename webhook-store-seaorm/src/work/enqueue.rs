@@ -19,7 +19,7 @@ use crate::{
         endpoints::{Known, versions},
         health::unwell,
         order::{Line, Lines},
-        route::{TenantKey, unrouted_keys},
+        unrouted::{TenantKey, unrouted_keys},
     },
 };
 

@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{ClaimedUnrouted, EventId, OrderingKey, Timestamp, UnroutedEvent};
 
-use super::{LEASE, TenantKey, first_unrouted, unrouted};
-use crate::db::{
-    fault::Fault,
-    row::{Key, Row, ToValue, limit},
-    tx::Tx,
-    unit::Unit,
+use crate::{
+    db::{
+        fault::Fault,
+        row::{Key, Row, ToValue, limit},
+        tx::Tx,
+        unit::Unit,
+    },
+    work::unrouted::{LEASE, TenantKey, first_unrouted, unrouted},
 };
 
 /// Takes unrouted events for a while.

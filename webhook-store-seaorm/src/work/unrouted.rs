@@ -1,0 +1,62 @@
+//! Events that are stored but not routed yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use webhook_core::{OrderingKey, TenantId, Timestamp, UnroutedEvent};
+
+use crate::{
+    db::{
+        fault::Fault,
+        row::{Row, ToValue, limit},
+        tx::Tx,
+    },
+    work::backlog::SOON,
+};
+
+/// A tenant and an ordering key of its own.
+pub(crate) type TenantKey = (TenantId, OrderingKey);
+
+/// Ordering keys that are asked for by one statement.
+const KEYS: usize = 32;
+
+/// The first unrouted events of each key, so many of each, the first of each first. Those that cannot be
+/// read were put off, and nobody waits for them.
+pub(crate) async fn first_unrouted(
+    tx: &Tx,
+    keys: &BTreeMap<TenantKey, usize>,
+    now: Timestamp,
+) -> Result<Vec<Row>, Fault> {
+    let one = "SELECT * FROM (SELECT id, tenant, ordering_key, created_at, route_due_at FROM {events} {by_ordered} \
+               WHERE {unrouted_key} = ? AND tenant = ? AND route_due_at IS NOT NULL AND route_due_at < ? \
+               ORDER BY created_at, id LIMIT ?) AS of_one_key";
+    let soon = now.after(SOON).to_value();
+    let mut found = Vec::new();
+    for keys in keys.iter().collect::<Vec<_>>().chunks(KEYS) {
+        let sql = vec![one; keys.len()].join(" UNION ALL ");
+        let values = keys.iter().flat_map(|((tenant, key), most)| {
+            [key.as_str().into(), tenant.to_value(), soon.clone(), limit(**most)]
+        });
+        found.extend(tx.all(&sql, values).await?);
+    }
+    Ok(found)
+}
+
+/// Those of the keys of which an event is not routed yet.
+pub(crate) async fn unrouted_keys(
+    tx: &Tx,
+    keys: &BTreeSet<TenantKey>,
+    now: Timestamp,
+) -> Result<BTreeSet<TenantKey>, Fault> {
+    let one_of_each = keys.iter().map(|key| (key.clone(), 1)).collect();
+    let rows = first_unrouted(tx, &one_of_each, now).await?;
+    rows.iter().map(|row| Ok((row.parse("tenant")?, row.parse("ordering_key")?))).collect()
+}
+
+/// Sets the time at which events are due for routing; `NULL` once they are routed.
+pub(crate) const LEASE: &str = "UPDATE {events} {by_key} SET route_due_at = ? WHERE id {in_list}";
+
+/// Reads an event without its body.
+pub(crate) fn unrouted(row: &Row) -> Result<UnroutedEvent, Fault> {
+    let (id, tenant) = (row.event("id")?, row.parse("tenant")?);
+    Ok(UnroutedEvent::new(id, tenant, row.parse("event_type")?))
+}
