@@ -7,11 +7,13 @@ use crate::{
         connect_error::{ConnectError, without_secrets},
         database::Database,
         dialect::{
-            self, Sql,
-            open::{Asked, Opened, open},
+            self,
+            open::open,
+            opened::{Asked, Opened},
         },
         notify::{Hints, Wire},
         secret_columns::Safe,
+        sql::{Sql, is_plain},
     },
     store::SeaOrmStore,
 };
@@ -166,27 +168,5 @@ impl std::fmt::Debug for SeaOrmStoreBuilder {
             .field("table_prefix", &self.table_prefix)
             .field("schema", &self.schema)
             .finish_non_exhaustive()
-    }
-}
-
-/// It ends up in statements as it is.
-pub(crate) fn is_plain(text: &str) -> bool {
-    text.len() <= 32
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_or_schema_is_a_plain_word() {
-        for good in ["webhook_", "a", "app1_hooks_"] {
-            assert!(is_plain(good), "{good}");
-        }
-        for bad in ["", "1a", "A_", "a-b", "a;b", "a b", "_a", &"a".repeat(33)] {
-            assert!(!is_plain(bad), "{bad:?}");
-        }
     }
 }

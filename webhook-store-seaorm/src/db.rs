@@ -6,8 +6,10 @@ pub(crate) mod connect_error;
 pub mod crash_points;
 pub(crate) mod database;
 pub(crate) mod dialect;
+pub(crate) mod error_class;
 pub(crate) mod fault;
 pub(crate) mod group_commit;
+pub(crate) mod lists;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, unused_imports, reason = "PostgreSQL alone carries hints")
@@ -23,5 +25,6 @@ pub(crate) mod reconnect;
 pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod secret_columns;
+pub(crate) mod sql;
 pub(crate) mod tx;
 pub(crate) mod unit;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use sea_orm::{DbBackend, DbErr};
 
-use crate::db::{dialect::Dialect, fault::Fault};
+use crate::db::{dialect::Dialect, error_class::Refusal, fault::Fault};
 
 type Source = Box<dyn Error + Send + Sync>;
 
@@ -70,15 +70,6 @@ pub enum ConnectError {
         /// Why.
         source: Source,
     },
-}
-
-/// What may be wrong when a server lets nobody in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
-    /// The user, or what it may do.
-    User,
-    /// The database: there is none.
-    Database,
 }
 
 impl ConnectError {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::Timestamp;
 
-use crate::db::{dialect::Sql, notify::Hints, pools::Pools, secret_columns::Safe};
+use crate::db::{notify::Hints, pools::Pools, secret_columns::Safe, sql::Sql};
 
 /// Connections, SQL, clock and limits that all units of work share.
 pub(crate) struct Database {

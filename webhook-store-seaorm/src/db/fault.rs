@@ -5,22 +5,8 @@ use std::error::Error;
 use sea_orm::{ConnAcquireErr, DbErr};
 use webhook_core::{StoreError, StoreErrorKind};
 
-use crate::db::dialect::Dialect;
+use crate::db::{dialect::Dialect, error_class::Class};
 use driver::{database_code, is_lost};
-
-/// What an error of the database means for the unit it hit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Class {
-    /// Nothing was written, and running the whole unit again may work.
-    Passing(StoreErrorKind),
-    /// The connection is gone, and what it had not committed with it: running the whole unit again,
-    /// on another connection, may work. When it hits the commit, nobody knows whether it was written.
-    Lost,
-    /// Nothing was written, and running it again would not help.
-    Lasting(StoreErrorKind),
-    /// As lasting; but when it hits the commit, nobody knows whether it was written.
-    Unclear(StoreErrorKind),
-}
 
 /// A failed unit.
 #[derive(Debug)]

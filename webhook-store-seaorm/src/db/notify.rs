@@ -23,10 +23,7 @@ use tokio::{
 
 #[cfg(feature = "postgres")]
 use crate::db::raw_sqlx::failed;
-use crate::db::{
-    dialect::{open::Opener, quoted},
-    reconnect::Door,
-};
+use crate::db::{pools::Opener, reconnect::Door, sql::quoted};
 
 /// The shortest time between two hints of a process.
 const PAUSE: Duration = Duration::from_millis(250);

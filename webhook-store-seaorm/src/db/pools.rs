@@ -17,12 +17,23 @@ use sea_orm::DatabaseConnection;
 use tokio::time::timeout;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-use crate::db::dialect::open::Way;
+use crate::db::reconnect::Knock;
 use crate::db::{
-    dialect::open::Opener,
     reconnect::Door,
     tx::begun::{Begun, Manner, Wants},
 };
+
+/// Opens a pool, without waiting for a connection.
+pub(crate) type Opener = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
+
+/// The way to a database over a network.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) struct Way {
+    pub(crate) open: Opener,
+    pub(crate) knock: Knock,
+    /// How many connections a pool has.
+    pub(crate) standing: fn(&DatabaseConnection) -> u32,
+}
 
 /// The connections at present.
 pub(crate) struct Pools {

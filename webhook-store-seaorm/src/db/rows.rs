@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 
 use sea_orm::Value;
-#[cfg(feature = "postgres")]
-use sea_orm::sea_query::ArrayType;
 use webhook_core::{DeliveryId, StoreErrorKind};
 
 use crate::db::{
     dialect::repeated,
     fault::Fault,
+    lists::{list, padded},
     row::{Row, ToValue, limit},
     tx::{ROWS, Tx},
 };
@@ -120,19 +119,6 @@ fn columns<const N: usize>(rows: Vec<[Value; N]>) -> Vec<Value> {
     columns.into_iter().map(list).collect()
 }
 
-/// Values of one kind, as one.
-#[cfg(feature = "postgres")]
-pub(crate) fn list(values: Vec<Value>) -> Value {
-    let kind = values.first().map_or(ArrayType::String, Value::array_type);
-    Value::Array(kind, Some(Box::new(values)))
-}
-
-/// Never asked for.
-#[cfg(not(feature = "postgres"))]
-pub(crate) fn list(_: Vec<Value>) -> Value {
-    Value::String(None)
-}
-
 /// Bytes in one statement, unless a single row has more: every server takes that much at once.
 const BYTES: usize = 2 * 1024 * 1024;
 
@@ -160,15 +146,6 @@ pub(crate) fn these(tx: &Tx, ids: &[DeliveryId]) -> (String, Vec<Value>) {
     }
     let ids = padded(ids);
     (dialect.pairs(ids.len()), pairs(&ids).collect())
-}
-
-/// The same values, the last one as often as it takes for a power of two, where naming one twice does no
-/// harm. A statement for each number of values would drive others out of those that a connection keeps
-/// prepared.
-pub(crate) fn padded<T: Clone>(values: &[T]) -> Vec<T> {
-    let last = values.iter().last().into_iter().cycle();
-    let count = if values.is_empty() { 0 } else { values.len().next_power_of_two() };
-    values.iter().chain(last).take(count).cloned().collect()
 }
 
 /// A delivery whose row this transaction has locked.
@@ -289,13 +266,5 @@ mod tests {
                 .0
                 .ends_with("(VALUES (0)) AS own WHERE own.column1 < ?")
         );
-    }
-
-    #[test]
-    fn lists_are_filled_up_to_few_lengths() {
-        let table = [("", ""), ("a", "a"), ("ab", "ab"), ("abc", "abcc"), ("abcde", "abcdeeee")];
-        for (values, expected) in table {
-            assert_eq!(String::from_utf8(padded(values.as_bytes())).unwrap(), expected);
-        }
     }
 }

@@ -9,11 +9,12 @@ use webhook_core::Timestamp;
 
 use crate::db::{
     database::Database,
-    dialect::{Sql, repeated},
+    dialect::repeated,
     fault::Fault,
+    lists::{list, padded},
     row::Row,
-    rows::{list, padded},
     secret_columns::Safe,
+    sql::Sql,
     tx::begun::Wants,
 };
 

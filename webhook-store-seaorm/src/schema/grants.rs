@@ -1,7 +1,7 @@
 //! The rights that each role needs, as SQL.
 
 use super::print::{DatabaseKind, TableNames};
-use crate::{builder::is_plain, db::connect_error::ConnectError};
+use crate::db::{connect_error::ConnectError, sql::is_plain};
 
 /// What a role may do with a table.
 type Rights = (&'static str, &'static [(&'static str, &'static str)]);

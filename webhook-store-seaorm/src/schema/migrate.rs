@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait as _, Value};
 use webhook_core::{StoreError, StoreErrorKind};
 
-use crate::db::{database::Database, dialect::Sql, fault::Fault, row::ToValue, tx::Tx, unit::Unit};
+use crate::db::{database::Database, fault::Fault, row::ToValue, sql::Sql, tx::Tx, unit::Unit};
 
 use super::{
     status::{SchemaStatus, status},

@@ -6,12 +6,10 @@ use super::{
     migrate::is_needed,
     steps::{SCHEMA_TABLE, STEPS},
 };
-use crate::{
-    builder::is_plain,
-    db::{
-        connect_error::ConnectError,
-        dialect::{self, Dialect, Sql},
-    },
+use crate::db::{
+    connect_error::ConnectError,
+    dialect::{self, Dialect},
+    sql::{Sql, is_plain},
 };
 
 /// A kind of database.

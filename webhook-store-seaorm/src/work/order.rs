@@ -17,8 +17,9 @@ use webhook_core::{DeliveryId, DeliveryStatus, EndpointId, OrderPolicy, Ordering
 
 use crate::db::{
     fault::Fault,
+    lists::padded,
     row::{Row, ToValue, limit},
-    rows::{padded, pairs},
+    rows::pairs,
     tx::{ROWS, Tx},
 };
 

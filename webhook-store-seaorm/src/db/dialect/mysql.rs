@@ -2,7 +2,7 @@ use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::{Dialect, FIRST_DUE, repeated};
-use crate::db::{connect_error::Refusal, fault::Class};
+use crate::db::error_class::{Class, Refusal};
 
 /// MySQL from 8.0 on, not tried yet, and MariaDB from 10.6 on.
 #[derive(Debug)]

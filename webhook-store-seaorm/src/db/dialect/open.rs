@@ -1,57 +1,14 @@
 //! Opening a database, of whichever kind is compiled in.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin};
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{DbBackend, DbErr};
 
-use super::Dialect;
-use crate::db::{connect_error::ConnectError, pools::Pools};
-
-/// What is to be opened.
-#[derive(Clone, Copy)]
-#[allow(dead_code, reason = "what is read depends on the databases compiled in")]
-pub(crate) struct Asked<'a> {
-    pub(crate) url: &'a str,
-    /// Up to so many connections.
-    pub(crate) size: u32,
-    /// Within which each answers.
-    pub(crate) limit: Duration,
-    /// Without anything that needs a session of one's own.
-    pub(crate) poll_only: bool,
-}
-
-/// Opens a pool, without waiting for a connection.
-pub(crate) type Opener = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
-
-/// The way to a database over a network.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) struct Way {
-    pub(crate) open: Opener,
-    pub(crate) knock: crate::db::reconnect::Knock,
-    /// How many connections a pool has.
-    pub(crate) standing: fn(&DatabaseConnection) -> u32,
-}
-
-/// An open database.
-pub(crate) struct Opened {
-    pub(crate) pools: Pools,
-    /// Opens the connection that listens for hints, where there are any.
-    pub(crate) listener: Option<Opener>,
-    /// The schema in which the tables live if no other is asked for, where there are schemas.
-    pub(crate) schema: Option<String>,
-}
-
-/// Why no connection could be opened.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn unopened(error: sea_orm::sqlx::Error) -> DbErr {
-    match error {
-        // Nobody has answered in time.
-        sea_orm::sqlx::Error::PoolTimedOut => {
-            DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)
-        }
-        error => DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())),
-    }
-}
+use super::{
+    Dialect,
+    opened::{Asked, Opened},
+};
+use crate::db::connect_error::ConnectError;
 
 /// Boxed: the futures of the database library nest deeper than a caller's compiler may like.
 pub(crate) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, DbErr>> + Send + 'a>>;

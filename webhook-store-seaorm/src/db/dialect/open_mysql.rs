@@ -11,8 +11,12 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::open::{Asked, Opened, Way, unopened};
-use crate::db::{pools::Pools, reconnect::Knock, tx::begun::Manner};
+use super::opened::{Asked, Opened, unopened};
+use crate::db::{
+    pools::{Pools, Way},
+    reconnect::Knock,
+    tx::begun::Manner,
+};
 
 /// Opens a pool.
 pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {

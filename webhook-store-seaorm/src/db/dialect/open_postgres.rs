@@ -12,8 +12,12 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::open::{Asked, Opened, Opener, Way, unopened};
-use crate::db::{pools::Pools, reconnect::Knock, tx::begun::Manner};
+use super::opened::{Asked, Opened, unopened};
+use crate::db::{
+    pools::{Opener, Pools, Way},
+    reconnect::Knock,
+    tx::begun::Manner,
+};
 
 /// Opens a pool. The schema of the tables is the first one of the search path, once and for all.
 pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {

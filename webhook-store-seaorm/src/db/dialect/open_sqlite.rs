@@ -16,7 +16,7 @@ use sea_orm::{
     },
 };
 
-use super::open::{Asked, Opened};
+use super::opened::{Asked, Opened};
 use crate::db::pools::Pools;
 
 /// SQLite lets one connection write at a time. A pool of one makes the others of this process wait

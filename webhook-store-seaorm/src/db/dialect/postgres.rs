@@ -2,7 +2,7 @@ use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::{Dialect, partial_index, repeated};
-use crate::db::{connect_error::Refusal, fault::Class};
+use crate::db::error_class::{Class, Refusal};
 
 /// Steps through the index of open deliveries from endpoint to endpoint, by the first of each.
 const STEP_THROUGH_ENDPOINTS: &str = "\

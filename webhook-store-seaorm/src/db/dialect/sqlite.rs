@@ -2,7 +2,7 @@ use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::{Dialect, FIRST_DUE, STEP_THROUGH_ENDPOINTS, partial_index, repeated};
-use crate::db::fault::Class;
+use crate::db::error_class::Class;
 
 /// SQLite, from 3.42 on.
 #[derive(Debug)]
