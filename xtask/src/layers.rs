@@ -6,10 +6,12 @@
 mod arrows;
 mod calls;
 mod features;
+mod imports;
 mod layout;
 mod metadata;
 mod promises;
 mod reasons;
+mod rooms;
 mod rules;
 #[cfg(test)]
 mod sample;
@@ -61,6 +63,12 @@ pub(crate) fn check() -> Result<Done, Failure> {
     let document = reasons::look()?;
     broken.extend(reasons::check(&packages, &document));
     broken.extend(promises::check(&document, &promises::look()?));
+    let mut files = 0;
+    for rule in rules::ROOMS {
+        let sources = rooms::look(rule)?;
+        files += sources.len();
+        broken.extend(rooms::check(rule, &sources));
+    }
     for rule in rules::TREES {
         // The tree of a crate that breaks a rule above may not even resolve; say that as well.
         match trees::look(rule) {
@@ -75,7 +83,9 @@ pub(crate) fn check() -> Result<Done, Failure> {
     if broken.is_empty() {
         let arrows: usize = packages.iter().map(|package| package.dependencies.len()).sum();
         let trees = rules::TREES.len();
-        return Ok(Done::saying(format!("{arrows} dependencies, {trees} trees")));
+        return Ok(Done::saying(format!(
+            "{arrows} dependencies, {files} files in rooms, {trees} trees"
+        )));
     }
     let list: Vec<_> = broken.iter().map(ToString::to_string).collect();
     Err(Failure::Found(format!("{} rules broken\n{}", broken.len(), list.join("\n"))))

@@ -341,3 +341,19 @@ pub(super) const TREES: &[Tree] = &[
         why: "one database brings no other's driver",
     },
 ];
+
+/// Rooms of a crate: folders whose files import each other in one direction.
+pub(super) struct Rooms {
+    /// Folder of the crate's source files.
+    pub(super) src: &'static str,
+    /// Each room, and the rooms that it may import. Files outside these rooms may import all.
+    pub(super) rooms: &'static [(&'static str, &'static [&'static str])],
+    /// Number of files that may import each other in a circle.
+    pub(super) largest_circle: usize,
+}
+
+pub(super) const ROOMS: &[Rooms] = &[Rooms {
+    src: "webhook-store-seaorm/src",
+    rooms: &[("db", &[]), ("schema", &["db"]), ("work", &["db"])],
+    largest_circle: 4,
+}];

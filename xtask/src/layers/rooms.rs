@@ -1,0 +1,150 @@
+//! Rooms of a crate: folders of files that import each other in one direction.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Broken,
+    imports::{Graph, Sources, graph},
+    rules::Rooms,
+};
+use crate::run::Failure;
+
+/// Reads the source files of a crate.
+pub(super) fn look(rule: &Rooms) -> Result<Sources, Failure> {
+    let failed = |error: io::Error| Failure::Found(format!("cannot read {}: {error}", rule.src));
+    let mut sources = Sources::new();
+    let mut folders = vec![PathBuf::from(rule.src)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).map_err(failed)?;
+                sources.insert(name(rule, &path), text);
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// Path of a file below the source folder, with `/` on every system.
+fn name(rule: &Rooms, path: &Path) -> String {
+    let below = path.strip_prefix(rule.src).unwrap_or(path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
+pub(super) fn check(rule: &Rooms, sources: &Sources) -> Vec<Broken> {
+    let graph = graph(sources);
+    let mut broken = Vec::new();
+    for (file, imports) in &graph {
+        let Some((room, below)) = rule.rooms.iter().find(|(room, _)| *room == room_of(file)) else {
+            continue;
+        };
+        let is_allowed = |room_of_it: &str| room_of_it == *room || below.contains(&room_of_it);
+        let forbidden = imports.iter().filter(|imported| !is_allowed(room_of(imported)));
+        broken.extend(forbidden.map(|imported| {
+            let why = "a room imports itself and the rooms below it";
+            Broken::new(format!("{file} imports {imported}"), rule.src, why)
+        }));
+    }
+    let circle = largest_circle(&graph);
+    if circle.len() > rule.largest_circle {
+        let files: Vec<_> = circle.iter().copied().collect();
+        let what = format!("a circle of {} files: {}", files.len(), files.join(", "));
+        let why = "files that import each other are understood only together";
+        broken.push(Broken::new(what, rule.src, why));
+    }
+    broken
+}
+
+/// Folder of a file, or the file's own name at the top.
+fn room_of(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
+/// The largest set of files each of which imports all others, directly or through others.
+fn largest_circle<'a>(graph: &Graph<'a>) -> BTreeSet<&'a str> {
+    let mut largest = BTreeSet::new();
+    for file in graph.keys() {
+        let there = reached(graph, file);
+        let circle: BTreeSet<_> =
+            there.into_iter().filter(|other| reached(graph, other).contains(file)).collect();
+        if circle.len() > largest.len() {
+            largest = circle;
+        }
+    }
+    largest
+}
+
+/// Files that `file` imports, directly or through others.
+fn reached<'a>(graph: &Graph<'a>, file: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&str> = graph.get(file).into_iter().flatten().copied().collect();
+    while let Some(file) = next.pop() {
+        if reached.insert(file) {
+            next.extend(graph.get(file).into_iter().flatten());
+        }
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rooms =
+        Rooms { src: "shop/src", rooms: &[("db", &[]), ("work", &["db"])], largest_circle: 2 };
+
+    fn said(files: &[(&str, &str)]) -> Vec<String> {
+        let sources = files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned()));
+        check(&RULE, &sources.collect()).into_iter().map(|broken| broken.what).collect()
+    }
+
+    #[test]
+    fn rooms_import_downwards_and_the_roof_imports_all() {
+        let files = [
+            ("lib.rs", "mod db; mod store; mod work; pub use store::Store;"),
+            ("store.rs", "use crate::{db::Row, work::read};"),
+            ("work.rs", "use crate::db::row::Row;"),
+            ("db.rs", "mod row; pub use row::Row;"),
+            ("db/row.rs", "use super::Db;"),
+        ];
+        assert_eq!(said(&files), [""; 0]);
+    }
+
+    #[test]
+    fn imports_upwards_and_of_the_roof_are_named() {
+        let files = [
+            ("lib.rs", ""),
+            ("store.rs", ""),
+            ("work.rs", "mod read;"),
+            ("db/row.rs", "use crate::{work::read, Store};"),
+            ("work/read.rs", "use crate::store::Store;"),
+        ];
+        let expected = [
+            "db/row.rs imports lib.rs",
+            "db/row.rs imports work/read.rs",
+            "work/read.rs imports store.rs",
+        ];
+        assert_eq!(said(&files), expected);
+    }
+
+    #[test]
+    fn a_circle_of_too_many_files_is_named_with_its_files() {
+        let files = [
+            ("lib.rs", "use a::A;"),
+            ("a.rs", "use crate::b::B;"),
+            ("b.rs", "use crate::c::C;"),
+            ("c.rs", "use crate::a::A;"),
+            ("d.rs", "use crate::{a::A, e::E};"),
+            ("e.rs", "use crate::d::D;"),
+        ];
+        assert_eq!(said(&files), ["a circle of 3 files: a.rs, b.rs, c.rs"]);
+    }
+}
