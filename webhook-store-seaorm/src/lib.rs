@@ -32,8 +32,8 @@
 //!
 //! - **Units of work.** Each call is one transaction on a task of its own. Dropping the call loses
 //!   the answer, never half of the work, and never leaves a transaction open in the pool.
-//! - **Shared commits.** While one commit runs, the next events and outcomes gather and are
-//!   committed together; an idle store commits at once.
+//! - **Group commit.** While one commit runs, new events and outcomes queue and are then committed
+//!   together; an idle store commits immediately.
 //! - **One clock.** Due times and leases are reckoned by the database's own clock.
 
 mod builder;

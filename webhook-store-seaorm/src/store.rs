@@ -23,14 +23,14 @@ use webhook_core::{
 
 use crate::{
     builder::SeaOrmStoreBuilder,
-    db::{connect_error::ConnectError, database::Database, group_commit::Gather, unit::Unit},
+    db::{connect_error::ConnectError, database::Database, group_commit::GroupCommit, unit::Unit},
     schema::migrate::check_fit,
     work::{
         backlog::CountBacklog,
         claim::{ClaimDeliveries, Unreadable},
         finish::ReleaseDeliveries,
         route::{ClaimEvents, RouteEvents},
-        write::{InLine, Work, Written, write},
+        write::{WriteGroup, WriteItem, Written, write},
     },
 };
 
@@ -53,9 +53,9 @@ pub(crate) struct Inner {
     pub(crate) max_body: usize,
     /// Whether the tables were found to fit. They do not stop to.
     ready: AtomicBool,
-    /// Where events stand in line, and where outcomes do: in the same, if one alone can write.
-    events: Arc<InLine>,
-    outcomes: Arc<InLine>,
+    /// Group commits of events and of outcomes: the same one if the database has a single writer.
+    events: Arc<WriteGroup>,
+    outcomes: Arc<WriteGroup>,
     unreadable: Arc<Unreadable>,
 }
 
@@ -79,9 +79,9 @@ impl SeaOrmStore {
 
     pub(crate) fn new(database: Database, max_body: usize) -> Self {
         let writers = database.sql.dialect.writers();
-        let line = || Arc::new(Gather::new(database.limit, writers));
-        let events = line();
-        let outcomes = if writers == 1 { Arc::clone(&events) } else { line() };
+        let group = || Arc::new(GroupCommit::new(database.limit, writers));
+        let events = group();
+        let outcomes = if writers == 1 { Arc::clone(&events) } else { group() };
         Self {
             inner: Arc::new(Inner {
                 database: Arc::new(database),
@@ -145,18 +145,18 @@ impl SeaOrmStore {
         self.ready().await?.perform(unit).await
     }
 
-    /// Writes a batch in one commit with those of other calls in this line.
+    /// Writes a batch, possibly in one commit with those of other calls in this group.
     async fn write(
         &self,
-        line: &Arc<InLine>,
-        batch: Vec<Work>,
+        group: &Arc<WriteGroup>,
+        batch: Vec<WriteItem>,
     ) -> Result<Vec<Written>, StoreError> {
         let store = self.clone();
-        let work = move |batch: Vec<Work>| {
+        let commit = move |batch: Vec<WriteItem>| {
             let store = store.clone();
             async move { write(store.ready().await?, batch).await }
         };
-        line.submit(batch, work).await
+        group.submit(batch, commit).await
     }
 }
 
@@ -175,10 +175,13 @@ impl fmt::Debug for SeaOrmStore {
 #[async_trait]
 impl DeliveryStore for SeaOrmStore {
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        let batch = batch.into_iter().map(Work::Enqueue).collect();
+        let batch = batch.into_iter().map(WriteItem::Enqueue).collect();
         let written = self.write(&self.inner.events, batch).await?.into_iter();
-        let answer = |it| if let Written::Enqueued(it) = it { Some(it) } else { None };
-        Ok(written.filter_map(answer).collect())
+        let enqueued = |written| match written {
+            Written::Enqueued(enqueued) => Some(enqueued),
+            Written::Finished(_) => None,
+        };
+        Ok(written.filter_map(enqueued).collect())
     }
 
     async fn claim_unrouted(
@@ -199,10 +202,13 @@ impl DeliveryStore for SeaOrmStore {
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        let batch = batch.into_iter().map(Work::Finish).collect();
+        let batch = batch.into_iter().map(WriteItem::Finish).collect();
         let written = self.write(&self.inner.outcomes, batch).await?.into_iter();
-        let answer = |it| if let Written::Finished(it) = it { Some(it) } else { None };
-        Ok(written.filter_map(answer).collect())
+        let finished = |written| match written {
+            Written::Finished(finished) => Some(finished),
+            Written::Enqueued(_) => None,
+        };
+        Ok(written.filter_map(finished).collect())
     }
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {

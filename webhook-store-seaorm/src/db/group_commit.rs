@@ -1,9 +1,10 @@
-//! Shared commits without a timer.
+//! Group commit without a timer.
 //!
-//! A commit costs a flush of the disk, whatever it holds. While one runs, the calls that arrive wait
-//! in line, and the next one takes all of them; a call that finds nobody at work goes at once. Where the
-//! database has room for two writers, a second one begins when the line is long: while one waits for the
-//! disk, the other has its rows written.
+//! A commit costs a flush of the disk, regardless of its size. While one runs, new calls wait in a
+//! queue, and the next commit takes all of them. A call that finds no commit running becomes the
+//! leader and commits immediately; the calls behind it follow. If the database has room for two
+//! writers, a second leader starts once the queue is long: while one waits for the disk, the rows of
+//! the other are written.
 
 use std::{
     error::Error,
@@ -16,54 +17,55 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 use webhook_core::{StoreError, StoreErrorKind};
 
-/// Calls of one kind, in line for the next commit.
-pub(crate) struct Gather<I, A> {
-    line: Mutex<Line<I, A>>,
-    /// How long a call may stand in line.
+/// Calls of one kind that share commits.
+pub(crate) struct GroupCommit<I, A> {
+    queue: Mutex<CallQueue<I, A>>,
+    /// Longest time that a call may wait in the queue.
     limit: Duration,
-    /// How many may be at work at once.
-    most_at_work: usize,
+    /// Number of leaders that may commit at the same time.
+    max_leaders: usize,
 }
 
-struct Line<I, A> {
-    calls: Vec<Call<I, A>>,
-    at_work: usize,
+/// Calls that wait for the next commit, the oldest first.
+struct CallQueue<I, A> {
+    calls: Vec<QueuedCall<I, A>>,
+    leaders: usize,
 }
 
-struct Call<I, A> {
+struct QueuedCall<I, A> {
     items: Vec<I>,
     arrived: Instant,
     tell: oneshot::Sender<Result<Vec<A>, StoreError>>,
 }
 
 /// Items in one commit, unless a single call brings more.
-const MOST: usize = 1000;
+const MAX_ITEMS_PER_COMMIT: usize = 1000;
 
-/// Items in line for which another begins to work beside those who do.
-const LONG: usize = 64;
+/// Items in the queue at which a second leader starts.
+const SECOND_LEADER_ITEMS: usize = 64;
 
-impl<I, A> Call<I, A> {
-    /// Tells the caller that nothing was written: the work has not begun.
-    fn turn_away(self, why: &'static str) {
+impl<I, A> QueuedCall<I, A> {
+    /// Fails the call before its commit has begun, so that nothing was written.
+    fn reject(self, why: &'static str) {
         let _ = self.tell.send(Err(StoreError::because(StoreErrorKind::Unavailable, why)));
     }
 }
 
-impl<I, A> Gather<I, A> {
-    /// Nobody in line yet, and nobody to stand in it for longer than `limit`; at most so many at work.
-    pub(crate) const fn new(limit: Duration, most_at_work: usize) -> Self {
-        let line = Mutex::new(Line { calls: Vec::new(), at_work: 0 });
-        Self { line, limit, most_at_work }
+impl<I, A> GroupCommit<I, A> {
+    /// An empty queue in which a call waits for `limit` at most.
+    pub(crate) const fn new(limit: Duration, max_leaders: usize) -> Self {
+        let queue = Mutex::new(CallQueue { calls: Vec::new(), leaders: 0 });
+        Self { queue, limit, max_leaders }
     }
 }
 
-impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
-    /// Has `work` done on `items`, perhaps together with those of other calls. `work` answers each
+impl<I: Clone + Send + 'static, A: Send + 'static> GroupCommit<I, A> {
+    /// Commits `items`, possibly with those of other calls. `commit` returns one answer for each
     /// item, in order.
     pub(crate) async fn submit<W, F>(
         self: &Arc<Self>,
         items: Vec<I>,
-        work: W,
+        commit: W,
     ) -> Result<Vec<A>, StoreError>
     where
         W: Fn(Vec<I>) -> F + Send + Sync + 'static,
@@ -76,11 +78,11 @@ impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
             StoreError::because(StoreErrorKind::Other, "the store needs a running tokio runtime")
         })?;
         let (tell, answer) = oneshot::channel();
-        if self.stand_in_line(Call { items, arrived: Instant::now(), tell }) {
-            let mut shift = Shift { gather: Arc::clone(self), ended: false };
+        if self.enqueue(QueuedCall { items, arrived: Instant::now(), tell }) {
+            let mut leader = Leader { group: Arc::clone(self), ended: false };
             runtime.spawn(async move {
-                while let Some(calls) = shift.next_calls() {
-                    serve(calls, &work).await;
+                while let Some(calls) = leader.next_calls() {
+                    commit_calls(calls, &commit).await;
                 }
             });
         }
@@ -89,114 +91,117 @@ impl<I: Clone + Send + 'static, A: Send + 'static> Gather<I, A> {
         })
     }
 
-    /// Whether the caller has to begin to work: nobody does, or too few do.
-    fn stand_in_line(&self, call: Call<I, A>) -> bool {
-        let mut line = self.line();
-        line.calls.push(call);
-        let is_long = || line.calls.iter().map(|call| call.items.len()).sum::<usize>() >= LONG;
-        let begins = line.at_work == 0 || line.at_work < self.most_at_work && is_long();
-        line.at_work += usize::from(begins);
-        begins
+    /// Appends a call to the queue. Returns true if the caller becomes a leader: there is none, or
+    /// too few.
+    fn enqueue(&self, call: QueuedCall<I, A>) -> bool {
+        let mut queue = self.queue();
+        queue.calls.push(call);
+        let is_long = || {
+            queue.calls.iter().map(|call| call.items.len()).sum::<usize>() >= SECOND_LEADER_ITEMS
+        };
+        let leads = queue.leaders == 0 || queue.leaders < self.max_leaders && is_long();
+        queue.leaders += usize::from(leads);
+        leads
     }
 
-    /// The calls of the next commit; none, when the line is empty and the shift ends.
-    fn next_calls(&self) -> Option<Vec<Call<I, A>>> {
-        let mut line = self.line();
-        // The oldest stand first.
-        let late = line.calls.iter().take_while(|call| call.arrived.elapsed() >= self.limit);
+    /// Calls of the next commit; `None` if the queue is empty, so that the leader ends.
+    fn next_calls(&self) -> Option<Vec<QueuedCall<I, A>>> {
+        let mut queue = self.queue();
+        let late = queue.calls.iter().take_while(|call| call.arrived.elapsed() >= self.limit);
         let late = late.count();
-        for call in line.calls.drain(..late) {
-            call.turn_away("too much work stood in line before it");
+        for call in queue.calls.drain(..late) {
+            call.reject("it waited too long for its commit");
         }
         let mut items = 0;
-        let fits = |call: &Call<I, A>| {
+        let fits = |call: &QueuedCall<I, A>| {
             let first = items == 0;
             items += call.items.len();
-            first || items <= MOST
+            first || items <= MAX_ITEMS_PER_COMMIT
         };
-        let count = line.calls.iter().map(fits).take_while(|fits| *fits).count();
+        let count = queue.calls.iter().map(fits).take_while(|fits| *fits).count();
         if count == 0 {
-            line.at_work -= 1;
+            queue.leaders -= 1;
             return None;
         }
-        Some(line.calls.drain(..count).collect())
+        Some(queue.calls.drain(..count).collect())
     }
 }
 
-impl<I, A> Gather<I, A> {
-    fn line(&self) -> MutexGuard<'_, Line<I, A>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+impl<I, A> GroupCommit<I, A> {
+    fn queue(&self) -> MutexGuard<'_, CallQueue<I, A>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Somebody at work.
-struct Shift<I, A> {
-    gather: Arc<Gather<I, A>>,
+/// The call whose task commits for all calls in the queue.
+struct Leader<I, A> {
+    group: Arc<GroupCommit<I, A>>,
     ended: bool,
 }
 
-impl<I: Clone + Send + 'static, A: Send + 'static> Shift<I, A> {
-    fn next_calls(&mut self) -> Option<Vec<Call<I, A>>> {
-        let calls = self.gather.next_calls();
+impl<I: Clone + Send + 'static, A: Send + 'static> Leader<I, A> {
+    fn next_calls(&mut self) -> Option<Vec<QueuedCall<I, A>>> {
+        let calls = self.group.next_calls();
         self.ended = calls.is_none();
         calls
     }
 }
 
-impl<I, A> Drop for Shift<I, A> {
-    /// Should the runtime end in the middle, those in line learn of it and the next call begins anew.
+impl<I, A> Drop for Leader<I, A> {
+    /// Rejects the queued calls if the runtime ends during a commit, so that the next call leads.
     fn drop(&mut self) {
         if !self.ended {
-            let mut line = self.gather.line();
-            line.at_work -= 1;
-            for call in line.calls.drain(..) {
-                call.turn_away("the runtime that worked for it has ended");
+            let mut queue = self.group.queue();
+            queue.leaders -= 1;
+            for call in queue.calls.drain(..) {
+                call.reject("the runtime of its commit has ended");
             }
         }
     }
 }
 
-async fn serve<I, A, W, F>(calls: Vec<Call<I, A>>, work: &W)
+/// Commits the items of these calls together, and returns each call its own answers.
+async fn commit_calls<I, A, W, F>(calls: Vec<QueuedCall<I, A>>, commit: &W)
 where
     I: Clone,
     W: Fn(Vec<I>) -> F,
     F: Future<Output = Result<Vec<A>, StoreError>>,
 {
     let all = calls.iter().flat_map(|call| call.items.iter().cloned()).collect();
-    match work(all).await {
+    match commit(all).await {
         Ok(answers) => {
             let mut answers = answers.into_iter();
             for call in calls {
                 let its = answers.by_ref().take(call.items.len()).collect();
-                // Nobody may be left to hear it.
+                // The caller may have been dropped.
                 let _ = call.tell.send(Ok(its));
             }
         }
-        // Perhaps one item stopped them all: each call for itself, then.
-        Err(error) if calls.len() > 1 && may_be_one_items_fault(&error) => {
+        // One item may have failed all of them: each call gets a commit of its own.
+        Err(error) if calls.len() > 1 && may_be_due_to_one_item(&error) => {
             for call in calls {
-                let _ = call.tell.send(work(call.items).await);
+                let _ = call.tell.send(commit(call.items).await);
             }
         }
         Err(error) => {
             let (kind, shared) = (error.kind(), Arc::new(error));
             for call in calls {
-                let source = Shared(Arc::clone(&shared));
+                let source = SharedError(Arc::clone(&shared));
                 let _ = call.tell.send(Err(StoreError::because(kind, source)));
             }
         }
     }
 }
 
-fn may_be_one_items_fault(error: &StoreError) -> bool {
+fn may_be_due_to_one_item(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::Other | StoreErrorKind::Corrupt)
 }
 
-/// Why a shared commit failed, told to each of its callers.
+/// Error of a group commit, returned to each of its callers.
 #[derive(Clone, Debug)]
-struct Shared(Arc<StoreError>);
+struct SharedError(Arc<StoreError>);
 
-impl fmt::Display for Shared {
+impl fmt::Display for SharedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.source() {
             Some(source) => fmt::Display::fmt(source, f),
@@ -205,7 +210,7 @@ impl fmt::Display for Shared {
     }
 }
 
-impl Error for Shared {
+impl Error for SharedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source()?.source()
     }
@@ -217,9 +222,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Semaphore;
 
-    /// Doubles each item, once it is let; counts how often it is asked to.
+    /// Doubles each item once the gate is open, and counts the commits.
     struct Doubling {
-        gather: Arc<Gather<u32, u32>>,
+        group: Arc<GroupCommit<u32, u32>>,
         commits: Arc<AtomicUsize>,
         gate: Arc<Semaphore>,
         bad: Option<(u32, StoreErrorKind)>,
@@ -228,13 +233,13 @@ mod tests {
     impl Doubling {
         fn new(open: usize, bad: Option<(u32, StoreErrorKind)>) -> Self {
             let gate = Arc::new(Semaphore::new(open));
-            let gather = Arc::new(Gather::new(Duration::from_secs(3600), 1));
-            Self { gather, commits: Arc::default(), gate, bad }
+            let group = Arc::new(GroupCommit::new(Duration::from_secs(3600), 1));
+            Self { group, commits: Arc::default(), gate, bad }
         }
 
         async fn submit(&self, items: &[u32]) -> Result<Vec<u32>, StoreError> {
             let (commits, gate, bad) = (self.commits.clone(), self.gate.clone(), self.bad);
-            let work = move |items: Vec<u32>| {
+            let commit = move |items: Vec<u32>| {
                 let (commits, gate) = (commits.clone(), gate.clone());
                 async move {
                     commits.fetch_add(1, Ordering::SeqCst);
@@ -247,10 +252,10 @@ mod tests {
                     }
                 }
             };
-            self.gather.submit(items.to_vec(), work).await
+            self.group.submit(items.to_vec(), commit).await
         }
 
-        /// Three calls, the first of which keeps the others waiting until all have come.
+        /// Three calls; the first one keeps the others waiting until all have arrived.
         async fn three(&self) -> [Result<Vec<u32>, StoreError>; 3] {
             let open = async {
                 tokio::task::yield_now().await;
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_finds_nobody_at_work_goes_at_once() {
+    async fn a_call_without_a_leader_commits_immediately() {
         let doubling = Doubling::new(100, None);
         assert_eq!(doubling.submit(&[1, 2]).await.unwrap(), [2, 4]);
         assert_eq!(doubling.submit(&[3]).await.unwrap(), [6]);
@@ -276,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_meet_share_a_commit_and_each_gets_its_own_answers() {
+    async fn concurrent_calls_share_a_commit_and_get_their_own_answers() {
         let doubling = Doubling::new(0, None);
         let answers = doubling.three().await.map(Result::unwrap);
         assert_eq!(answers, [vec![2], vec![4, 6], vec![8]]);
@@ -284,12 +289,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_second_begins_to_work_when_the_line_is_long_and_no_third() {
-        for (items, at_once) in [(LONG / 2 - 1, 1), (LONG, 2)] {
+    async fn a_long_queue_starts_a_second_leader_and_no_third() {
+        for (items, expected) in [(SECOND_LEADER_ITEMS / 2 - 1, 1), (SECOND_LEADER_ITEMS, 2)] {
             let mut doubling = Doubling::new(0, None);
-            doubling.gather = Arc::new(Gather::new(Duration::from_secs(3600), 2));
+            doubling.group = Arc::new(GroupCommit::new(Duration::from_secs(3600), 2));
             let many = vec![2; items];
-            // The others come while the first is at work.
+            // The others arrive during the first commit.
             let others = async {
                 tokio::task::yield_now().await;
                 tokio::join!(doubling.submit(&many), doubling.submit(&many))
@@ -298,7 +303,7 @@ mod tests {
                 for _ in 0..10 {
                     tokio::task::yield_now().await;
                 }
-                assert_eq!(doubling.commits(), at_once, "{items} items in line");
+                assert_eq!(doubling.commits(), expected, "{items} items in the queue");
                 doubling.gate.add_permits(100);
             };
             let (a, (b, c), ()) = tokio::join!(doubling.submit(&[1]), others, open);
@@ -308,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_of_a_shared_commit_is_told_to_all_its_callers() {
+    async fn an_error_of_a_shared_commit_reaches_all_its_callers() {
         let doubling = Doubling::new(0, Some((3, StoreErrorKind::Unknown)));
         let [.., b, c] = doubling.three().await;
         for answer in [b, c] {
@@ -327,31 +332,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_stood_in_line_too_long_is_turned_away_unwritten() {
+    async fn a_call_that_waited_too_long_is_rejected_unwritten() {
         let mut doubling = Doubling::new(100, None);
-        doubling.gather = Arc::new(Gather::new(Duration::ZERO, 1));
+        doubling.group = Arc::new(GroupCommit::new(Duration::ZERO, 1));
         let error = doubling.submit(&[1]).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert_eq!(doubling.commits(), 0);
-        assert!(doubling.submit(&[2]).await.is_err(), "and somebody looked after the next one");
+        assert!(doubling.submit(&[2]).await.is_err(), "the next call is rejected as well");
     }
 
     #[test]
-    fn a_runtime_that_ends_in_the_middle_stops_nobody_else() {
+    fn a_runtime_that_ends_during_a_commit_blocks_no_other() {
         let doubling = Doubling::new(0, None);
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let first = runtime();
         let mut begun = std::pin::pin!(doubling.submit(&[1]));
-        let mut in_line = std::pin::pin!(doubling.submit(&[3]));
+        let mut queued = std::pin::pin!(doubling.submit(&[3]));
         first.block_on(async {
             assert!(poll_once(begun.as_mut()).await.is_none());
             tokio::task::yield_now().await;
-            assert!(poll_once(in_line.as_mut()).await.is_none());
+            assert!(poll_once(queued.as_mut()).await.is_none());
         });
         drop(first);
         let kind = |answer: Result<_, StoreError>| answer.unwrap_err().kind();
         assert_eq!(kind(runtime().block_on(begun)), StoreErrorKind::Unknown);
-        assert_eq!(kind(runtime().block_on(in_line)), StoreErrorKind::Unavailable);
+        assert_eq!(kind(runtime().block_on(queued)), StoreErrorKind::Unavailable);
         doubling.gate.add_permits(100);
         assert_eq!(runtime().block_on(doubling.submit(&[2])).unwrap(), [4]);
     }

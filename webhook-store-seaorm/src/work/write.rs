@@ -1,4 +1,4 @@
-//! What publishers and workers have written down all the time, in shared commits.
+//! Events of publishers and outcomes of workers, written in group commits.
 
 use std::sync::Arc;
 
@@ -6,72 +6,72 @@ use async_trait::async_trait;
 use webhook_core::{Enqueue, Enqueued, Finish, Finished, StoreError};
 
 use crate::{
-    db::{database::Database, fault::Fault, group_commit::Gather, tx::Tx, unit::Unit},
+    db::{database::Database, fault::Fault, group_commit::GroupCommit, tx::Tx, unit::Unit},
     work::{enqueue::EnqueueEvents, finish::FinishDeliveries},
 };
 
-/// Something to write down.
+/// One item of a group commit.
 #[derive(Clone, Debug)]
-pub(crate) enum Work {
+pub(crate) enum WriteItem {
     Enqueue(Enqueue),
     Finish(Finish),
 }
 
-/// What came of it.
+/// Result of a [`WriteItem`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
     Enqueued(Enqueued),
     Finished(Finished),
 }
 
-/// Work in line.
-pub(crate) type InLine = Gather<Work, Written>;
+/// Group commit of events and outcomes.
+pub(crate) type WriteGroup = GroupCommit<WriteItem, Written>;
 
 /// Writes a batch of both kinds in one transaction, and notifies other processes of events that
 /// they have to route or deliver.
 pub(crate) async fn write(
     database: &Arc<Database>,
-    batch: Vec<Work>,
+    batch: Vec<WriteItem>,
 ) -> Result<Vec<Written>, StoreError> {
-    let waits = |work: &Work| matches!(work, Work::Enqueue(item) if item.waits());
+    let waits = |item: &WriteItem| matches!(item, WriteItem::Enqueue(item) if item.waits());
     let is_for_others = batch.iter().any(waits);
-    let written = database.perform(Write::of(batch)).await?.in_order();
+    let written = database.perform(WriteBatch::of(batch)).await?.in_order();
     if is_for_others {
         database.hints.say(database.pools.writer());
     }
     Ok(written)
 }
 
-/// Writes down work of both kinds in one transaction.
-struct Write {
+/// Writes items of both kinds in one transaction.
+struct WriteBatch {
     enqueue: EnqueueEvents,
     finish: FinishDeliveries,
-    /// Which item is of which kind: whether it is one to enqueue.
+    /// For each item, true if it is an event.
     order: Vec<bool>,
 }
 
-impl Write {
-    fn of(batch: Vec<Work>) -> Self {
+impl WriteBatch {
+    fn of(batch: Vec<WriteItem>) -> Self {
         let (mut events, mut deliveries, mut order) = (Vec::new(), Vec::new(), Vec::new());
-        for work in batch {
-            order.push(matches!(work, Work::Enqueue(_)));
-            match work {
-                Work::Enqueue(item) => events.push(item),
-                Work::Finish(item) => deliveries.push(item),
+        for item in batch {
+            order.push(matches!(item, WriteItem::Enqueue(_)));
+            match item {
+                WriteItem::Enqueue(item) => events.push(item),
+                WriteItem::Finish(item) => deliveries.push(item),
             }
         }
         Self { enqueue: EnqueueEvents(events), finish: FinishDeliveries(deliveries), order }
     }
 }
 
-/// What came of work of both kinds.
-struct Both {
+/// Results of both kinds.
+struct BothKinds {
     enqueued: Vec<Enqueued>,
     finished: Vec<Finished>,
     order: Vec<bool>,
 }
 
-impl Both {
+impl BothKinds {
     fn in_order(self) -> Vec<Written> {
         let mut enqueued = self.enqueued.into_iter().map(Written::Enqueued);
         let mut finished = self.finished.into_iter().map(Written::Finished);
@@ -81,19 +81,19 @@ impl Both {
 }
 
 #[async_trait]
-impl Unit for Write {
-    type Answer = Both;
+impl Unit for WriteBatch {
+    type Answer = BothKinds;
     const WRITES: bool = true;
     const KEEPS_PLANS: bool = true;
 
-    async fn run(&self, tx: &Tx) -> Result<Both, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<BothKinds, Fault> {
         let enqueued = self.enqueue.run(tx).await?;
         let finished = self.finish.run(tx).await?;
-        Ok(Both { enqueued, finished, order: self.order.clone() })
+        Ok(BothKinds { enqueued, finished, order: self.order.clone() })
     }
 
     #[cfg(feature = "crash-points")]
-    fn parts(answer: &Both) -> Vec<&dyn std::any::Any> {
+    fn parts(answer: &BothKinds) -> Vec<&dyn std::any::Any> {
         let enqueued = (!answer.enqueued.is_empty()).then_some(&answer.enqueued as _);
         let finished = (!answer.finished.is_empty()).then_some(&answer.finished as _);
         enqueued.into_iter().chain(finished).collect()
@@ -105,8 +105,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_gets_its_own_answer_whatever_stands_between() {
-        let both = Both {
+    fn results_are_returned_in_the_order_of_the_items() {
+        let both = BothKinds {
             enqueued: vec![Enqueued::Routed(1), Enqueued::Later],
             finished: vec![Finished::Recorded, Finished::LeaseLost],
             order: vec![false, true, true, false],
