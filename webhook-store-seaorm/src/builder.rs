@@ -152,7 +152,7 @@ impl SeaOrmStoreBuilder {
             return Err(ConnectError::NoSearchPath { database: without_secrets(&self.url) });
         }
         let sql = Sql::new(dialect, schema, self.table_prefix);
-        let wire = |open| Wire { open, channel: sql.channel(), door: pools.door() };
+        let wire = |open| Wire { open, channel: sql.channel(), gate: pools.gate() };
         let hints = Hints::over(listener.map(wire));
         let database = Database::new(sql, pools, hints, self.unit_limit, self.safe);
         Ok(SeaOrmStore::new(database, self.max_body))

@@ -23,7 +23,7 @@ use tokio::{
 
 #[cfg(feature = "postgres")]
 use crate::db::raw_sqlx::failed;
-use crate::db::{pools::Opener, reconnect::Door, sql::quoted};
+use crate::db::{pools::OpenPool, reconnect::ReconnectGate, sql::quoted};
 
 /// The shortest time between two hints of a process.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -44,10 +44,10 @@ pub(crate) struct Hints {
 /// How hints travel.
 pub(crate) struct Wire {
     /// Opens a pool of one connection that does nothing but listen.
-    pub(crate) open: Opener,
+    pub(crate) open: OpenPool,
     pub(crate) channel: String,
-    /// Where whoever opens a connection waits for his turn.
-    pub(crate) door: Arc<Door>,
+    /// Passed before a connection is opened.
+    pub(crate) gate: Arc<ReconnectGate>,
 }
 
 impl Hints {
@@ -116,9 +116,9 @@ impl Hints {
             present.abort();
         }
         if listener.is_none() {
-            let (pool, channel, door) =
-                ((wire.open)(), wire.channel.clone(), Arc::clone(&wire.door));
-            *listener = Some(tokio::spawn(listen(pool, channel, door, Arc::clone(&self.heard))));
+            let (pool, channel, gate) =
+                ((wire.open)(), wire.channel.clone(), Arc::clone(&wire.gate));
+            *listener = Some(tokio::spawn(listen(pool, channel, gate, Arc::clone(&self.heard))));
         }
     }
 
@@ -152,13 +152,18 @@ impl fmt::Debug for Hints {
 
 /// Listens for ever.
 #[cfg(feature = "postgres")]
-async fn listen(pool: DatabaseConnection, channel: String, door: Arc<Door>, heard: Arc<Notify>) {
+async fn listen(
+    pool: DatabaseConnection,
+    channel: String,
+    gate: Arc<ReconnectGate>,
+    heard: Arc<Notify>,
+) {
     use sea_orm::sqlx::postgres::PgListener;
 
     loop {
         let listener = PgListener::connect_with(pool.get_postgres_connection_pool());
         let listener = async { listener.await.map_err(failed) };
-        match door.pass(|| true, listener).await {
+        match gate.pass(|| true, listener).await {
             Ok(mut listener) => {
                 // It would look for the database by itself, as often as it likes.
                 listener.eager_reconnect(false);
@@ -168,7 +173,7 @@ async fn listen(pool: DatabaseConnection, channel: String, door: Arc<Door>, hear
                     heard.notify_one();
                     listens = matches!(listener.try_recv().await, Ok(Some(_)));
                 }
-                door.shut();
+                gate.trip();
                 tracing::debug!("the connection that listens for hints was lost");
             }
             Err(error) => tracing::debug!(%error, "cannot listen for hints; polling"),
@@ -195,9 +200,9 @@ mod tests {
     #[test]
     fn a_hint_that_dies_with_its_runtime_keeps_no_other_from_being_said() {
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let open: Opener = Box::new(DatabaseConnection::default);
-        let door = Arc::new(Door::open(None));
-        let wire = Wire { open, channel: "work".to_owned(), door };
+        let open: OpenPool = Box::new(DatabaseConnection::default);
+        let gate = Arc::new(ReconnectGate::new(None));
+        let wire = Wire { open, channel: "work".to_owned(), gate };
         let hints = Arc::new(Hints::over(Some(wire)));
         let first = runtime();
         first.block_on(async { hints.say(DatabaseConnection::default()) });

@@ -1,8 +1,8 @@
-//! The connections of a store, and others in their place when the network goes silent.
+//! Connection pools of a store, and their replacement when the network stops responding.
 //!
-//! A connection whose network says nothing more waits for an answer for many minutes, and a pool full
-//! of them serves nobody. What was asked of it is given up when its limit is over, and then the whole
-//! pool with it: the next unit finds a new one.
+//! A connection over a silent network waits for a response for many minutes, and a pool full of such
+//! connections serves no caller. A unit of work that reaches its time limit therefore replaces the
+//! whole pool, so that the next unit finds a new one.
 
 use std::{
     fmt,
@@ -17,69 +17,70 @@ use sea_orm::DatabaseConnection;
 use tokio::time::timeout;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-use crate::db::reconnect::Knock;
+use crate::db::reconnect::Probe;
 use crate::db::{
-    reconnect::Door,
+    reconnect::ReconnectGate,
     tx::begun::{Begun, Manner, Wants},
 };
 
-/// Opens a pool, without waiting for a connection.
-pub(crate) type Opener = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
+/// Opens a pool without waiting for a connection.
+pub(crate) type OpenPool = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
 
-/// The way to a database over a network.
+/// Pool of a database over a network.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) struct Way {
-    pub(crate) open: Opener,
-    pub(crate) knock: Knock,
-    /// How many connections a pool has.
-    pub(crate) standing: fn(&DatabaseConnection) -> u32,
+pub(crate) struct NetworkPool {
+    pub(crate) open: OpenPool,
+    pub(crate) probe: Probe,
+    /// Number of connections that a pool has open.
+    pub(crate) open_connections: fn(&DatabaseConnection) -> u32,
 }
 
-/// The connections at present.
+/// Pools of connections, replaced when they stop responding.
 pub(crate) struct Pools {
-    present: RwLock<Pair>,
-    /// Opens a new pool, without waiting for a connection; absent where no network is between us and
-    /// the database.
-    renew: Option<Opener>,
-    /// How many connections a pool has, where it may have none.
-    standing: Option<fn(&DatabaseConnection) -> u32>,
+    present: RwLock<PoolPair>,
+    /// Opens a pool; `None` if there is no network between the store and the database.
+    open: Option<OpenPool>,
+    /// Number of open connections; `None` if a pool always has some.
+    open_connections: Option<fn(&DatabaseConnection) -> u32>,
     manner: Manner,
-    door: Arc<Door>,
-    /// Whether the connections that write are to be opened anew, where they are kept otherwise.
-    anew: Arc<AtomicBool>,
+    gate: Arc<ReconnectGate>,
+    /// True if the connection that writes must be replaced, in a pool that keeps its connections.
+    replace_writer: Arc<AtomicBool>,
     closed: AtomicBool,
 }
 
-/// Connections for those who write and for those who only read; they may be the same.
+/// Pools for writing and for reading; they may be the same.
 #[derive(Clone)]
-struct Pair {
+struct PoolPair {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     generation: u64,
 }
 
 impl Pools {
-    /// Connections that are kept whatever happens, but for one that writes while `anew` is set.
+    /// Pools that keep their connections, except the one that writes while `replace_writer` is set.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn lasting(
+    pub(crate) fn permanent(
         writer: DatabaseConnection,
         readers: DatabaseConnection,
-        anew: Arc<AtomicBool>,
+        replace_writer: Arc<AtomicBool>,
     ) -> Self {
-        let present = RwLock::new(Pair { writer, readers, generation: 0 });
-        let (door, closed) = (Arc::new(Door::open(None)), AtomicBool::new(false));
-        Self { present, renew: None, standing: None, manner: Manner::Named, door, anew, closed }
+        let present = RwLock::new(PoolPair { writer, readers, generation: 0 });
+        let (gate, closed) = (Arc::new(ReconnectGate::new(None)), AtomicBool::new(false));
+        let (open, open_connections, manner) = (None, None, Manner::Named);
+        Self { present, open, open_connections, manner, gate, replace_writer, closed }
     }
 
+    /// A pool over a network, opened now and whenever it stops responding.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
-    /// Connections over a network, opened by this way now and whenever it has gone silent.
-    pub(crate) fn over(way: Way, manner: Manner) -> Self {
-        let Way { open, knock, standing } = way;
+    pub(crate) fn over_network(pool: NetworkPool, manner: Manner) -> Self {
+        let NetworkPool { open, probe, open_connections } = pool;
         let pool = open();
-        let pair = Pair { writer: pool.clone(), readers: pool, generation: 0 };
-        let (door, closed) = (Arc::new(Door::open(Some(knock))), AtomicBool::new(false));
-        let (present, anew) = (RwLock::new(pair), Arc::default());
-        Self { present, renew: Some(open), standing: Some(standing), manner, door, anew, closed }
+        let pair = PoolPair { writer: pool.clone(), readers: pool, generation: 0 };
+        let (gate, closed) = (Arc::new(ReconnectGate::new(Some(probe))), AtomicBool::new(false));
+        let (present, replace_writer) = (RwLock::new(pair), Arc::default());
+        let (open, open_connections) = (Some(open), Some(open_connections));
+        Self { present, open, open_connections, manner, gate, replace_writer, closed }
     }
 
     /// Begins a transaction on one of the connections.
@@ -90,66 +91,67 @@ impl Pools {
     ) -> Result<Begun, sea_orm::DbErr> {
         let pair = self.present();
         let pool = if wants.writes { pair.writer } else { pair.readers };
-        let none_stands = || self.standing.is_some_and(|standing| standing(&pool) == 0);
-        self.door.pass(none_stands, Begun::begin(&pool, options, &self.manner, wants)).await
+        let none_is_open = || self.open_connections.is_some_and(|count| count(&pool) == 0);
+        self.gate.pass(none_is_open, Begun::begin(&pool, options, &self.manner, wants)).await
     }
 
-    /// Where all pass who want a connection.
-    pub(crate) fn door(&self) -> Arc<Door> {
-        Arc::clone(&self.door)
+    /// Gate that every caller passes before it takes a connection.
+    pub(crate) fn gate(&self) -> Arc<ReconnectGate> {
+        Arc::clone(&self.gate)
     }
 
-    /// A connection was lost: others are opened one at a time, and not often while nobody answers.
-    pub(crate) fn one_was_lost(&self) {
-        self.door.shut();
+    /// Reports a lost connection: others are opened one at a time until one succeeds.
+    pub(crate) fn connection_lost(&self) {
+        self.gate.trip();
     }
 
-    /// A connection was opened when nobody might write, and may stay so when everybody may.
-    pub(crate) fn one_may_not_write(&self) {
-        self.anew.store(true, Ordering::Release);
+    /// Reports a connection that was opened while the file was read-only. It stays read-only, so it
+    /// is replaced.
+    pub(crate) fn writer_is_read_only(&self) {
+        self.replace_writer.store(true, Ordering::Release);
     }
 
-    /// The connection that writes.
+    /// Pool for writing.
     pub(crate) fn writer(&self) -> DatabaseConnection {
         self.present().writer
     }
 
-    /// The connections that read.
+    /// Pool for reading.
     #[cfg(test)]
     pub(crate) fn readers(&self) -> DatabaseConnection {
         self.present().readers
     }
 
-    /// Which connections are in use: the number rises when they are replaced.
+    /// Number of times that the pools were replaced.
     pub(crate) fn generation(&self) -> u64 {
         self.present().generation
     }
 
-    /// Opens others in place of those of this generation, unless that has been done.
+    /// Replaces the pools of this generation, unless they are replaced already.
     pub(crate) fn replace(&self, generation: u64, limit: Duration) {
-        let Some(renew) = self.renew.as_ref().filter(|_| !self.is_closed()) else { return };
+        let Some(open) = self.open.as_ref().filter(|_| !self.is_closed()) else { return };
         let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
         if present.generation != generation {
             return;
         }
-        let pool = renew();
-        let next = Pair { writer: pool.clone(), readers: pool, generation: generation + 1 };
+        let pool = open();
+        let next = PoolPair { writer: pool.clone(), readers: pool, generation: generation + 1 };
         let old = std::mem::replace(&mut *present, next);
         drop(present);
         tracing::warn!("the database did not answer in time; its connections are replaced");
-        // The work under way on them ends some day, for the better or the worse.
+        // Waits for the units that still use them, up to the limit.
         tokio::spawn(async move { timeout(limit, old.writer.close()).await.map(drop) });
     }
 
-    /// Whether [`close`](Self::close) was called.
+    /// Returns true after [`close`](Self::close) was called.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Closes the connections, after the work under way.
+    /// Closes the connections after the units of work that use them.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        let Pair { writer, readers, .. } = self.present();
+        let PoolPair { writer, readers, .. } = self.present();
         for pool in [readers, writer] {
             if let Err(error) = pool.close().await {
                 tracing::debug!(%error, "could not close the database");
@@ -157,7 +159,7 @@ impl Pools {
         }
     }
 
-    fn present(&self) -> Pair {
+    fn present(&self) -> PoolPair {
         self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,7 +1,8 @@
-//! Who knocks while the database does not answer: one at a time, and not often.
+//! Circuit breaker for connections: while the database is unreachable, one caller at a time probes it.
 //!
-//! A pool must not knock by itself: refused, it would try again after 10 ms, 20 ms, 40 ms, for each of
-//! those who wait. So whoever might find no connection knocks here first, once.
+//! A pool would retry a refused connection after 10 ms, 20 ms, 40 ms, for each caller that waits. So a
+//! caller that may have to open a connection first passes this gate, which probes at most once a
+//! second.
 
 use std::{
     fmt,
@@ -17,59 +18,62 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// The shortest time between two knocks.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Shortest time between two failed probes.
+const MIN_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long somebody waits for his turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time that a caller waits for the probes of others.
+const MAX_PROBE_WAIT: Duration = Duration::from_secs(10);
 
 /// Opens one connection and closes it.
-pub(crate) type Knock =
+pub(crate) type Probe =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send>> + Send + Sync>;
 
-/// The way to the connections. It stands open until one of them is lost.
-pub(crate) struct Door {
-    /// Absent where no network is between us and the database.
-    knock: Option<Knock>,
-    shut: AtomicBool,
-    /// When nobody answered last.
-    unanswered: Mutex<Option<Instant>>,
+/// Gate before the connections. It is open until a connection is lost; then it is half open: one
+/// caller at a time probes the database, and the first success opens the gate.
+pub(crate) struct ReconnectGate {
+    /// `None` if there is no network between the store and the database.
+    probe: Option<Probe>,
+    half_open: AtomicBool,
+    /// Time of the last failed probe; `None` after a success. Held by the caller that probes.
+    failed_at: Mutex<Option<Instant>>,
 }
 
-impl Door {
+impl ReconnectGate {
     #[allow(dead_code, reason = "what is used depends on the databases compiled in")]
-    pub(crate) const fn open(knock: Option<Knock>) -> Self {
-        Self { knock, shut: AtomicBool::new(false), unanswered: Mutex::const_new(None) }
+    pub(crate) const fn new(probe: Option<Probe>) -> Self {
+        Self { probe, half_open: AtomicBool::new(false), failed_at: Mutex::const_new(None) }
     }
 
-    /// A connection was lost, and perhaps the database with it: all take turns, until one of them
-    /// has begun.
-    pub(crate) fn shut(&self) {
-        self.shut.store(true, Ordering::Release);
+    /// Makes callers pass one at a time until one of them succeeds. Called after a connection was
+    /// lost, because the database may be unreachable.
+    pub(crate) fn trip(&self) {
+        self.half_open.store(true, Ordering::Release);
     }
 
-    /// Lets `begin` take a connection: in its turn, if the door is shut or no connection stands.
+    /// Runs `begin`, which takes a connection. If the gate is half open, or no connection is open,
+    /// it runs after those before it, and after a successful probe.
     pub(crate) async fn pass<T>(
         &self,
-        none_stands: impl Fn() -> bool,
+        none_is_open: impl Fn() -> bool,
         begin: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
-        let is_open = || !none_stands() && !self.is_shut();
-        if is_open() {
+        let may_pass = || !none_is_open() && !self.is_half_open();
+        if may_pass() {
             return begin.await;
         }
         let late = || DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        let mut unanswered = timeout(PATIENCE, self.unanswered.lock()).await.map_err(|_| late())?;
-        // Whoever had his turn before may have come in.
-        if is_open() {
-            drop(unanswered);
+        let waited = timeout(MAX_PROBE_WAIT, self.failed_at.lock()).await;
+        let mut failed_at = waited.map_err(|_| late())?;
+        // The caller before this one may have succeeded.
+        if may_pass() {
+            drop(failed_at);
             return begin.await;
         }
-        if let Some(last) = *unanswered {
-            sleep_until(last + PAUSE).await;
+        if let Some(last) = *failed_at {
+            sleep_until(last + MIN_PROBE_INTERVAL).await;
         }
-        let begun = match &self.knock {
-            Some(knock) => match knock().await {
+        let begun = match &self.probe {
+            Some(probe) => match probe().await {
                 Ok(()) => begin.await,
                 Err(error) => Err(error),
             },
@@ -77,27 +81,29 @@ impl Door {
         };
         match &begun {
             Ok(_) => {
-                self.shut.store(false, Ordering::Release);
-                *unanswered = None;
+                self.half_open.store(false, Ordering::Release);
+                *failed_at = None;
             }
             Err(DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) => {
-                self.shut();
-                *unanswered = Some(Instant::now());
+                self.trip();
+                *failed_at = Some(Instant::now());
             }
-            // A connection that stood before is lost as well; the next one may be another.
+            // The pool had another broken connection; the next one may work.
             Err(_) => {}
         }
         begun
     }
 
-    fn is_shut(&self) -> bool {
-        self.shut.load(Ordering::Acquire)
+    fn is_half_open(&self) -> bool {
+        self.half_open.load(Ordering::Acquire)
     }
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for ReconnectGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("shut", &self.is_shut()).finish_non_exhaustive()
+        f.debug_struct("ReconnectGate")
+            .field("half_open", &self.is_half_open())
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,77 +113,77 @@ mod tests {
 
     use super::*;
 
-    fn away() -> DbErr {
-        DbErr::Conn(sea_orm::RuntimeErr::Internal("away".into()))
+    fn unreachable() -> DbErr {
+        DbErr::Conn(sea_orm::RuntimeErr::Internal("unreachable".into()))
     }
 
-    /// A door, the knocks at it, and whether somebody is there.
-    fn door() -> (Arc<Door>, Arc<AtomicUsize>, Arc<AtomicBool>) {
-        let (knocks, there) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
-        let (count, answers) = (Arc::clone(&knocks), Arc::clone(&there));
-        let knock: Knock = Box::new(move || {
+    /// A gate, the number of its probes, and a flag that makes the database reachable.
+    fn new_gate() -> (Arc<ReconnectGate>, Arc<AtomicUsize>, Arc<AtomicBool>) {
+        let (probes, reachable) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (count, is_reachable) = (Arc::clone(&probes), Arc::clone(&reachable));
+        let probe: Probe = Box::new(move || {
             count.fetch_add(1, Ordering::SeqCst);
-            let answer = answers.load(Ordering::SeqCst).then_some(()).ok_or_else(away);
-            Box::pin(std::future::ready(answer))
+            let result = is_reachable.load(Ordering::SeqCst).then_some(()).ok_or_else(unreachable);
+            Box::pin(std::future::ready(result))
         });
-        (Arc::new(Door::open(Some(knock))), knocks, there)
+        (Arc::new(ReconnectGate::new(Some(probe))), probes, reachable)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_nobody_answers_few_knock_and_then_all_come_in() {
-        for none_stands in [false, true] {
-            let (door, knocks, there) = door();
-            if !none_stands {
-                door.shut();
+    async fn an_unreachable_database_is_probed_once_a_second() {
+        for none_is_open in [false, true] {
+            let (gate, probes, reachable) = new_gate();
+            if !none_is_open {
+                gate.trip();
             }
             let mut units = tokio::task::JoinSet::new();
             for _ in 0..5 {
-                let door = Arc::clone(&door);
+                let gate = Arc::clone(&gate);
                 units.spawn(async move {
                     loop {
-                        let pool = async { panic!("a pool knocks on its own account") };
-                        door.pass::<()>(|| none_stands, pool).await.unwrap_err();
+                        let pool = async { panic!("a pool connects without a probe") };
+                        gate.pass::<()>(|| none_is_open, pool).await.unwrap_err();
                     }
                 });
             }
             tokio::time::sleep(Duration::from_secs(10)).await;
             units.shutdown().await;
-            let knocked = knocks.load(Ordering::SeqCst);
-            assert!((10..=20).contains(&knocked), "{knocked}");
-            there.store(true, Ordering::SeqCst);
-            door.pass(|| false, async { Ok(()) }).await.unwrap();
+            let probed = probes.load(Ordering::SeqCst);
+            assert!((10..=20).contains(&probed), "{probed}");
+            reachable.store(true, Ordering::SeqCst);
+            gate.pass(|| false, async { Ok(()) }).await.unwrap();
             let began = Instant::now();
-            door.pass(|| none_stands, async { Ok(()) }).await.unwrap();
+            gate.pass(|| none_is_open, async { Ok(()) }).await.unwrap();
             assert_eq!(began.elapsed(), Duration::ZERO);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_stood_in_line_does_not_knock_once_a_connection_stands() {
-        let (door, knocks, there) = door();
-        there.store(true, Ordering::SeqCst);
-        let standing = Arc::<AtomicBool>::default();
+    async fn callers_that_waited_do_not_probe_once_a_connection_is_open() {
+        let (gate, probes, reachable) = new_gate();
+        reachable.store(true, Ordering::SeqCst);
+        let is_open = Arc::<AtomicBool>::default();
         let mut units = tokio::task::JoinSet::new();
         for _ in 0..300 {
-            let (door, standing) = (Arc::clone(&door), Arc::clone(&standing));
+            let (gate, is_open) = (Arc::clone(&gate), Arc::clone(&is_open));
             units.spawn(async move {
                 let opened = async {
-                    // It takes a while, and the others come meanwhile.
+                    // The others arrive in the meantime.
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    standing.store(true, Ordering::SeqCst);
+                    is_open.store(true, Ordering::SeqCst);
                     Ok(())
                 };
-                door.pass(|| !standing.load(Ordering::SeqCst), opened).await
+                gate.pass(|| !is_open.load(Ordering::SeqCst), opened).await
             });
         }
         assert!(units.join_all().await.iter().all(Result::is_ok));
-        assert_eq!(knocks.load(Ordering::SeqCst), 1);
+        assert_eq!(probes.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
-    async fn nobody_knocks_while_connections_stand() {
-        let (door, knocks, _) = door();
-        door.pass(|| false, async { Ok(()) }).await.unwrap();
-        assert_eq!(knocks.load(Ordering::SeqCst), 0);
+    async fn open_connections_need_no_probe() {
+        let (gate, probes, _) = new_gate();
+        gate.pass(|| false, async { Ok(()) }).await.unwrap();
+        assert_eq!(probes.load(Ordering::SeqCst), 0);
     }
 }

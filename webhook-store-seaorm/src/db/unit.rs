@@ -89,11 +89,11 @@ impl Database {
         loop {
             let end = self.run_once(unit, stage, is_again).await;
             if end.as_ref().is_err_and(Fault::is_lost) {
-                self.pools.one_was_lost();
+                self.pools.connection_lost();
             }
             let code = end.as_ref().err().and_then(Fault::code);
             if code.is_some_and(|code| self.sql.dialect.is_read_only(code)) {
-                self.pools.one_may_not_write();
+                self.pools.writer_is_read_only();
             }
             match end {
                 Err(fault)

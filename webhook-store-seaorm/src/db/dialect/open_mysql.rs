@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::opened::{Asked, Opened, unopened};
 use crate::db::{
-    pools::{Pools, Way},
-    reconnect::Knock,
+    pools::{NetworkPool, Pools},
+    reconnect::Probe,
     tx::begun::Manner,
 };
 
@@ -29,7 +29,7 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let settings = settings(limit);
     // A pool would try again for as long as it may, and then say only that it took too long.
     try_once(&options, &settings, limit).await?;
-    let knock: Knock = {
+    let probe: Probe = {
         let (options, settings) = (options.clone(), settings.clone());
         Box::new(move || {
             let (options, settings) = (options.clone(), settings.clone());
@@ -49,8 +49,11 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
             Box::pin(async move { set(connection, &settings).await })
         });
     let open = move || DatabaseConnection::from(pool.clone().connect_lazy_with(options.clone()));
-    let standing = |pool: &DatabaseConnection| pool.get_mysql_connection_pool().size();
-    let pools = Pools::over(Way { open: Box::new(open), knock, standing }, Manner::Named);
+    let open_connections = |pool: &DatabaseConnection| pool.get_mysql_connection_pool().size();
+    let pools = Pools::over_network(
+        NetworkPool { open: Box::new(open), probe, open_connections },
+        Manner::Named,
+    );
     Ok(Opened { pools, schema: None, listener: None })
 }
 

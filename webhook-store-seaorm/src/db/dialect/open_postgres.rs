@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use super::opened::{Asked, Opened, unopened};
 use crate::db::{
-    pools::{Opener, Pools, Way},
-    reconnect::Knock,
+    pools::{NetworkPool, OpenPool, Pools},
+    reconnect::Probe,
     tx::begun::Manner,
 };
 
@@ -35,7 +35,7 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     };
     // A pool would try again for as long as it may, and then say only that it took too long.
     let schema = current_schema(&options, limit).await?;
-    let knock: Knock = {
+    let probe: Probe = {
         let options = options.clone();
         Box::new(move || {
             let options = options.clone();
@@ -45,13 +45,16 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
             })
         })
     };
-    let standing = |pool: &DatabaseConnection| pool.get_postgres_connection_pool().size();
+    let open_connections = |pool: &DatabaseConnection| pool.get_postgres_connection_pool().size();
     let listener = (!poll_only).then(|| opener(options.clone(), 1, limit));
-    let pools = Pools::over(Way { open: opener(options, size, limit), knock, standing }, manner);
+    let pools = Pools::over_network(
+        NetworkPool { open: opener(options, size, limit), probe, open_connections },
+        manner,
+    );
     Ok(Opened { pools, schema, listener })
 }
 
-fn opener(options: PgConnectOptions, size: u32, limit: Duration) -> Opener {
+fn opener(options: PgConnectOptions, size: u32, limit: Duration) -> OpenPool {
     let pool = PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(limit)

@@ -23,24 +23,24 @@ use crate::db::pools::Pools;
 /// in line instead of polling for the lock.
 pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
     let Asked { url, size, limit, .. } = asked;
-    let anew = Arc::<AtomicBool>::default();
-    let writer = pool(url, 1, limit, &anew).await?;
+    let replace = Arc::<AtomicBool>::default();
+    let writer = pool(url, 1, limit, &replace).await?;
     // SQLite opens anything, and looks into the file at the first question only.
     writer.execute_unprepared("SELECT COUNT(*) FROM sqlite_master").await?;
     // A database in memory belongs to its connection, so there is only that one.
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let readers =
         if in_memory { writer.clone() } else { pool(url, size, limit, &Arc::default()).await? };
-    Ok(Opened { pools: Pools::lasting(writer, readers, anew), schema: None, listener: None })
+    Ok(Opened { pools: Pools::permanent(writer, readers, replace), schema: None, listener: None })
 }
 
 async fn pool(
     url: &str,
     size: u32,
     limit: Duration,
-    anew: &Arc<AtomicBool>,
+    replace: &Arc<AtomicBool>,
 ) -> Result<DatabaseConnection, DbErr> {
-    let anew = Arc::clone(anew);
+    let replace = Arc::clone(replace);
     let chosen = Arc::new(OnceLock::<SqliteConnectOptions>::new());
     let mut options = ConnectOptions::new(url);
     options
@@ -64,9 +64,9 @@ async fn pool(
             }
         })
         .map_sqlx_sqlite_pool_opts(move |pool| {
-            let (chosen, anew) = (Arc::clone(&chosen), Arc::clone(&anew));
+            let (chosen, replace) = (Arc::clone(&chosen), Arc::clone(&replace));
             pool.after_release(move |it, _| {
-                Box::pin(check_in(it, chosen.get().cloned(), Arc::clone(&anew)))
+                Box::pin(check_in(it, chosen.get().cloned(), Arc::clone(&replace)))
             })
         });
     Database::connect(options).await
@@ -82,11 +82,11 @@ async fn pool(
 async fn check_in(
     connection: &mut SqliteConnection,
     options: Option<SqliteConnectOptions>,
-    anew: Arc<AtomicBool>,
+    replace: Arc<AtomicBool>,
 ) -> Result<bool, Error> {
     // Behind a rollback that is still under way.
     connection.ping().await?;
-    if connection.is_in_transaction() || anew.swap(false, Ordering::AcqRel) {
+    if connection.is_in_transaction() || replace.swap(false, Ordering::AcqRel) {
         let Some(options) = options else { return Ok(false) };
         *connection = options.connect().await?;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm::DbErr;
 
-use crate::db::pools::{Opener, Pools};
+use crate::db::pools::{OpenPool, Pools};
 
 /// What is to be opened.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Opened {
     pub(crate) pools: Pools,
     /// Opens the connection that listens for hints, where there are any.
-    pub(crate) listener: Option<Opener>,
+    pub(crate) listener: Option<OpenPool>,
     /// The schema in which the tables live if no other is asked for, where there are schemas.
     pub(crate) schema: Option<String>,
 }
