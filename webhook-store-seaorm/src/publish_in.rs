@@ -139,7 +139,7 @@ impl<T: CallersTransaction> Joined<'_, T> {
         );
         let statement = self.statement(&sql, event_values(event));
         let done = self.transaction.execute(statement).await;
-        self.told(done)
+        self.or_fault(done)
     }
 
     /// Whose the id or the key is: this event's, or that of an earlier one.
@@ -164,7 +164,7 @@ impl<T: CallersTransaction> Joined<'_, T> {
         );
         let statement = self.statement(&sql, values);
         let row = self.transaction.first_row(statement).await;
-        let row = self.told(row)?.map(Row::new);
+        let row = self.or_fault(row)?.map(Row::new);
         row.map(|row| Ok((row.event("id")?, First::read(&row)?))).transpose()
     }
 
@@ -173,7 +173,7 @@ impl<T: CallersTransaction> Joined<'_, T> {
         Statement::from_sql_and_values(sql.dialect.backend(), sql.render(template), values)
     }
 
-    fn told<A>(&self, answer: Result<A, DbErr>) -> Result<A, Fault> {
+    fn or_fault<A>(&self, answer: Result<A, DbErr>) -> Result<A, Fault> {
         answer.map_err(|error| Fault::of(self.store.inner.database.sql.dialect, error))
     }
 }

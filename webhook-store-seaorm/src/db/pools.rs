@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::db::reconnect::Probe;
 use crate::db::{
     reconnect::ReconnectGate,
-    tx::begun::{Begun, Manner, Wants},
+    tx::open_tx::{Mode, OpenTx, TxOptions},
 };
 
 /// Opens a pool without waiting for a connection.
@@ -42,7 +42,7 @@ pub(crate) struct Pools {
     open: Option<OpenPool>,
     /// Number of open connections; `None` if a pool always has some.
     open_connections: Option<fn(&DatabaseConnection) -> u32>,
-    manner: Manner,
+    mode: Mode,
     gate: Arc<ReconnectGate>,
     /// True if the connection that writes must be replaced, in a pool that keeps its connections.
     replace_writer: Arc<AtomicBool>,
@@ -67,32 +67,32 @@ impl Pools {
     ) -> Self {
         let present = RwLock::new(PoolPair { writer, readers, generation: 0 });
         let (gate, closed) = (Arc::new(ReconnectGate::new(None)), AtomicBool::new(false));
-        let (open, open_connections, manner) = (None, None, Manner::Named);
-        Self { present, open, open_connections, manner, gate, replace_writer, closed }
+        let (open, open_connections, mode) = (None, None, Mode::SeaOrm);
+        Self { present, open, open_connections, mode, gate, replace_writer, closed }
     }
 
     /// A pool over a network, opened now and whenever it stops responding.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
-    pub(crate) fn over_network(pool: NetworkPool, manner: Manner) -> Self {
+    pub(crate) fn over_network(pool: NetworkPool, mode: Mode) -> Self {
         let NetworkPool { open, probe, open_connections } = pool;
         let pool = open();
         let pair = PoolPair { writer: pool.clone(), readers: pool, generation: 0 };
         let (gate, closed) = (Arc::new(ReconnectGate::new(Some(probe))), AtomicBool::new(false));
         let (present, replace_writer) = (RwLock::new(pair), Arc::default());
         let (open, open_connections) = (Some(open), Some(open_connections));
-        Self { present, open, open_connections, manner, gate, replace_writer, closed }
+        Self { present, open, open_connections, mode, gate, replace_writer, closed }
     }
 
     /// Begins a transaction on one of the connections.
     pub(crate) async fn begin(
         &self,
-        options: sea_orm::TransactionOptions,
-        wants: Wants,
-    ) -> Result<Begun, sea_orm::DbErr> {
+        isolation: sea_orm::TransactionOptions,
+        options: TxOptions,
+    ) -> Result<OpenTx, sea_orm::DbErr> {
         let pair = self.present();
-        let pool = if wants.writes { pair.writer } else { pair.readers };
+        let pool = if options.writes { pair.writer } else { pair.readers };
         let none_is_open = || self.open_connections.is_some_and(|count| count(&pool) == 0);
-        self.gate.pass(none_is_open, Begun::begin(&pool, options, &self.manner, wants)).await
+        self.gate.pass(none_is_open, OpenTx::begin(&pool, isolation, &self.mode, options)).await
     }
 
     /// Gate that every caller passes before it takes a connection.

@@ -10,9 +10,9 @@ pub(crate) struct Sql {
     /// matters.
     pub(crate) schema: Option<String>,
     pub(crate) prefix: String,
-    /// What was rendered, for looking at the plans of all of it.
+    /// Statements that were sent, for tests of their query plans.
     #[cfg(test)]
-    pub(crate) said: std::sync::Mutex<std::collections::BTreeSet<String>>,
+    pub(crate) logged: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Sql {
@@ -26,7 +26,7 @@ impl Sql {
             schema,
             prefix,
             #[cfg(test)]
-            said: std::sync::Mutex::default(),
+            logged: std::sync::Mutex::default(),
         }
     }
 

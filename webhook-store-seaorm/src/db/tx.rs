@@ -1,6 +1,6 @@
 //! Statements inside one transaction.
 
-pub(crate) mod begun;
+pub(crate) mod open_tx;
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::db::{
     row::Row,
     secret_columns::Safe,
     sql::Sql,
-    tx::begun::Wants,
+    tx::open_tx::TxOptions,
 };
 
 /// Rows in one statement: few enough for every database's limit of values.
 pub(crate) const ROWS: usize = 250;
 
-/// An open transaction, and how to speak in it.
+/// An open transaction of one store, for statements written as templates.
 #[derive(Debug)]
 pub(crate) struct Tx {
-    inner: begun::Begun,
+    inner: open_tx::OpenTx,
     sql: Arc<Sql>,
     safe: Safe,
     /// Whether its unit was run before, and failed.
@@ -36,11 +36,11 @@ pub(crate) struct Tx {
 impl Tx {
     pub(crate) async fn begin(
         database: &Database,
-        wants: Wants,
+        options: TxOptions,
         is_again: bool,
     ) -> Result<Self, Fault> {
         let sql = Arc::clone(&database.sql);
-        let inner = database.pools.begin(sql.dialect.transaction(wants.writes), wants).await;
+        let inner = database.pools.begin(sql.dialect.transaction(options.writes), options).await;
         let inner = inner.map_err(|error| Fault::of(sql.dialect, error))?;
         Ok(Self {
             inner,
@@ -57,7 +57,7 @@ impl Tx {
     }
 
     pub(crate) async fn rollback(self) {
-        // It fails when the database has rolled back by itself; the pool sees to such a connection.
+        // It fails if the database has rolled back on its own; the pool handles such a connection.
         if let Err(error) = self.inner.rollback().await {
             tracing::debug!(%error, "could not roll back");
         }
@@ -80,17 +80,17 @@ impl Tx {
         row.ok_or_else(|| Fault::corrupt("the database tells no time"))?.time("now")
     }
 
-    /// The rows of a query.
+    /// Rows of a query.
     pub(crate) async fn all(
         &self,
         template: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<Row>, Fault> {
         let rows = self.inner.all(self.statement(template, values)).await;
-        Ok(self.told(rows)?.into_iter().map(Row::new).collect())
+        Ok(self.or_fault(rows)?.into_iter().map(Row::new).collect())
     }
 
-    /// The rows of a query about many values, which stand for `{in_list}`, some of them at a time.
+    /// Rows of a query about many values, which replace `{in_list}`, a chunk of them in each statement.
     pub(crate) async fn all_of(
         &self,
         template: &str,
@@ -99,7 +99,7 @@ impl Tx {
         self.all_of_after(template, None, many).await
     }
 
-    /// The same, where `first` stands before them each time.
+    /// Like [`all_of`](Self::all_of), with `first` before the values of each statement.
     pub(crate) async fn all_of_after(
         &self,
         template: &str,
@@ -114,8 +114,8 @@ impl Tx {
         Ok(found)
     }
 
-    /// Runs a statement about many values, which stand for `{in_list}`, some of them at a time, and says
-    /// how many rows it changed; `first` stands before them each time.
+    /// Runs a statement about many values, which replace `{in_list}`, a chunk of them in each
+    /// statement, with `first` before them. Returns the number of rows that were changed.
     pub(crate) async fn run_of(
         &self,
         template: &str,
@@ -130,30 +130,30 @@ impl Tx {
         Ok(changed)
     }
 
-    /// The first row of a query.
+    /// First row of a query.
     pub(crate) async fn one(
         &self,
         template: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<Row>, Fault> {
         let row = self.inner.one(self.statement(template, values)).await;
-        Ok(self.told(row)?.map(Row::new))
+        Ok(self.or_fault(row)?.map(Row::new))
     }
 
-    /// Runs a statement, and says how many rows it changed.
+    /// Runs a statement, and returns the number of rows that it changed.
     pub(crate) async fn run(
         &self,
         template: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<u64, Fault> {
         let done = self.inner.run(self.statement(template, values)).await;
-        self.told(done)
+        self.or_fault(done)
     }
 
     /// Runs a statement without values that cannot be prepared.
     pub(crate) async fn run_plain(&self, template: &str) -> Result<(), Fault> {
         let done = self.inner.run_plain(&self.sql.render(template)).await;
-        self.told(done)
+        self.or_fault(done)
     }
 
     /// A template with values for `{in_list}`.
@@ -170,7 +170,7 @@ impl Tx {
         &self.sql
     }
 
-    /// What seals secrets.
+    /// Seals and opens the columns that hold secrets.
     pub(crate) const fn safe(&self) -> &Safe {
         &self.safe
     }
@@ -178,11 +178,11 @@ impl Tx {
     fn statement(&self, template: &str, values: impl IntoIterator<Item = Value>) -> Statement {
         let sql = self.sql.render(template);
         #[cfg(test)]
-        self.sql.said.lock().map(|mut said| said.insert(sql.clone())).ok();
+        self.sql.logged.lock().map(|mut logged| logged.insert(sql.clone())).ok();
         Statement::from_sql_and_values(self.sql.dialect.backend(), sql, values)
     }
 
-    fn told<T>(&self, result: Result<T, DbErr>) -> Result<T, Fault> {
+    fn or_fault<T>(&self, result: Result<T, DbErr>) -> Result<T, Fault> {
         result.map_err(|error| Fault::of(self.sql.dialect, error))
     }
 }

@@ -23,7 +23,7 @@ use crate::db::crash_points;
 use crate::db::{
     database::Database,
     fault::Fault,
-    tx::{Tx, begun::Wants},
+    tx::{Tx, open_tx::TxOptions},
 };
 
 /// Between two tries, so that a database which is down is not asked in a tight loop.
@@ -121,8 +121,8 @@ impl Database {
         stage: &Stage,
         is_again: bool,
     ) -> Result<U::Answer, Fault> {
-        let wants = Wants { writes: U::WRITES, kept_plans: U::KEEPS_PLANS };
-        let tx = Tx::begin(self, wants, is_again).await?;
+        let options = TxOptions { writes: U::WRITES, keeps_plans: U::KEEPS_PLANS };
+        let tx = Tx::begin(self, options, is_again).await?;
         let answer = match unit.run(&tx).await {
             Ok(answer) if stage.may_commit() => answer,
             Ok(_) => {

@@ -30,7 +30,7 @@ fn attempt(number: u32) -> Attempt {
     Attempt::record(number, Timestamp::default(), Duration::ZERO, &Outcome::Unknown)
 }
 
-/// Calls everything once, so that every statement is said.
+/// Calls everything once, so that every statement is logged.
 async fn walk(store: &SeaOrmStore) {
     let endpoint = EndpointId::from_uuid(Uuid::from_u128(1));
     let url = "https://a.example/";
@@ -203,15 +203,15 @@ fn is_slow(sql: &str, step: &str) -> bool {
 }
 
 async fn check(store: &SeaOrmStore) {
-    let said = store.inner.database.sql.said.lock().unwrap().clone();
+    let logged = store.inner.database.sql.logged.lock().unwrap().clone();
     let mut bad = Vec::new();
-    for sql in &said {
+    for sql in &logged {
         let plan = plan(store, sql).await;
         if plan.iter().any(|step| is_slow(sql, step)) {
             bad.push(format!("{sql}\n  {}", plan.join("\n  ")));
         }
     }
-    assert!(said.len() > 30, "{} statements", said.len());
+    assert!(logged.len() > 30, "{} statements", logged.len());
     assert!(bad.is_empty(), "{}", bad.join("\n\n"));
 }
 

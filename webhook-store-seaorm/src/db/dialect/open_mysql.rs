@@ -15,7 +15,7 @@ use super::opened::{Asked, Opened, unopened};
 use crate::db::{
     pools::{NetworkPool, Pools},
     reconnect::Probe,
-    tx::begun::Manner,
+    tx::open_tx::Mode,
 };
 
 /// Opens a pool.
@@ -52,7 +52,7 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let open_connections = |pool: &DatabaseConnection| pool.get_mysql_connection_pool().size();
     let pools = Pools::over_network(
         NetworkPool { open: Box::new(open), probe, open_connections },
-        Manner::Named,
+        Mode::SeaOrm,
     );
     Ok(Opened { pools, schema: None, listener: None })
 }

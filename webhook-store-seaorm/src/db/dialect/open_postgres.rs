@@ -16,7 +16,7 @@ use super::opened::{Asked, Opened, unopened};
 use crate::db::{
     pools::{NetworkPool, OpenPool, Pools},
     reconnect::Probe,
-    tx::begun::Manner,
+    tx::open_tx::Mode,
 };
 
 /// Opens a pool. The schema of the tables is the first one of the search path, once and for all.
@@ -26,10 +26,10 @@ pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
 
 async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let Asked { url, size, limit, poll_only } = asked;
-    let (options, manner) = if poll_only {
+    let (options, mode) = if poll_only {
         let begin = beginning(limit);
-        let manner = Manner::Postgres { named: false, begin_keeping_plans: begin.clone(), begin };
-        (options(url)?.extra_float_digits(None), manner)
+        let mode = Mode::Postgres { named: false, begin_keeping_plans: begin.clone(), begin };
+        (options(url)?.extra_float_digits(None), mode)
     } else {
         (options(url)?.options(settings(limit)), named())
     };
@@ -40,8 +40,8 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
         Box::new(move || {
             let options = options.clone();
             Box::pin(async move {
-                let told = current_schema(&options, limit).await;
-                told.map(drop).map_err(unopened)
+                let schema = current_schema(&options, limit).await;
+                schema.map(drop).map_err(unopened)
             })
         })
     };
@@ -49,7 +49,7 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
     let listener = (!poll_only).then(|| opener(options.clone(), 1, limit));
     let pools = Pools::over_network(
         NetworkPool { open: opener(options, size, limit), probe, open_connections },
-        manner,
+        mode,
     );
     Ok(Opened { pools, schema, listener })
 }
@@ -69,13 +69,13 @@ async fn current_schema(
     limit: Duration,
 ) -> Result<Option<String>, Error> {
     let ask = "SELECT CAST(current_schema() AS TEXT)";
-    let told = timeout(limit, async {
+    let schema = timeout(limit, async {
         let mut connection = PgConnection::connect_with(options).await?;
-        let told = raw_sql(ask).fetch_one(&mut connection).await?;
+        let row = raw_sql(ask).fetch_one(&mut connection).await?;
         connection.close().await?;
-        told.try_get(0)
+        row.try_get(0)
     });
-    told.await.unwrap_or(Err(Error::PoolTimedOut))
+    schema.await.unwrap_or(Err(Error::PoolTimedOut))
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, Error> {
@@ -92,13 +92,13 @@ fn settings(limit: Duration) -> Vec<(&'static str, String)> {
 }
 
 /// Each statement is prepared once for a connection, and its plan is kept for those who ask for it.
-fn named() -> Manner {
+fn named() -> Mode {
     let begin = "BEGIN".to_owned();
     let begin_keeping_plans = format!("{begin}; SET LOCAL plan_cache_mode = 'force_generic_plan'");
-    Manner::Postgres { named: true, begin, begin_keeping_plans }
+    Mode::Postgres { named: true, begin, begin_keeping_plans }
 }
 
-/// The same, said at the beginning of each transaction: behind a pooler no session is ours.
+/// Like [`settings`], as part of the statement that begins each transaction: a pooler shares sessions.
 fn beginning(limit: Duration) -> String {
     let settings = bounds(limit).into_iter();
     let settings = settings.map(|(name, value)| format!("; SET LOCAL {name} = '{value}'"));

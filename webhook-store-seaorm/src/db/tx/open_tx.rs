@@ -1,11 +1,11 @@
-//! A transaction that has begun, and how its statements are spoken.
+//! An open transaction, through SeaORM or through sqlx.
 //!
-//! On PostgreSQL they go through sqlx itself: a value there may be a list, with gaps in it, which SeaORM
-//! does not take.
+//! On PostgreSQL statements go through sqlx, because a value may be a list with `NULL` items, which
+//! SeaORM does not accept.
 //!
-//! Every statement gets a name and is kept prepared with its connection. A pooler in transaction mode,
-//! such as PgBouncer, hands each transaction another connection, where that name means nothing, or
-//! something else. For it, statements have none, and what would be a setting of the session is one of
+//! Statements have names and stay prepared in their connection. A pooler in transaction mode, such as
+//! PgBouncer, gives each transaction another connection, in which a name is unknown or means another
+//! statement. For poolers, statements have no names, and settings of the session become settings of
 //! the transaction.
 
 use sea_orm::{
@@ -23,34 +23,34 @@ use tokio::sync::Mutex;
 #[cfg(feature = "postgres")]
 use crate::db::raw_sqlx::{failed, postgres_arguments};
 
-/// How statements are spoken.
+/// Library and preparation of the statements of a pool.
 #[derive(Clone, Debug)]
 #[allow(dead_code, reason = "what is used depends on the databases compiled in")]
-pub(crate) enum Manner {
-    /// By SeaORM, prepared under a name, once for each connection.
-    Named,
-    /// By sqlx; the same, or without a name.
+pub(crate) enum Mode {
+    /// Through SeaORM; statements have names.
+    SeaOrm,
+    /// Through sqlx; statements have names or not.
     #[cfg(feature = "postgres")]
     Postgres { named: bool, begin: String, begin_keeping_plans: String },
 }
 
-/// What a unit wants of its transaction.
+/// Options of a transaction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wants {
-    /// To write.
+pub(crate) struct TxOptions {
+    /// True if it writes.
     pub(crate) writes: bool,
-    /// To have its statements planned once for each connection, where that is to be had.
+    /// True if statements are planned once for each connection, on databases that can do so.
     #[cfg_attr(
         not(feature = "postgres"),
         allow(dead_code, reason = "PostgreSQL alone keeps plans")
     )]
-    pub(crate) kept_plans: bool,
+    pub(crate) keeps_plans: bool,
 }
 
-/// A transaction that has begun.
+/// An open transaction.
 #[derive(Debug)]
-pub(crate) enum Begun {
-    Named(DatabaseTransaction),
+pub(crate) enum OpenTx {
+    SeaOrm(DatabaseTransaction),
     #[cfg(feature = "postgres")]
     Postgres {
         inner: Mutex<Transaction<'static, Postgres>>,
@@ -58,7 +58,7 @@ pub(crate) enum Begun {
     },
 }
 
-/// A statement, ready to be sent.
+/// A statement with its values, for sqlx.
 #[cfg(feature = "postgres")]
 fn query(
     statement: Statement,
@@ -68,32 +68,32 @@ fn query(
     Ok(query_with(AssertSqlSafe(statement.sql), arguments).persistent(named))
 }
 
-impl Begun {
+impl OpenTx {
     #[cfg_attr(
         not(feature = "postgres"),
         allow(unused_variables, reason = "PostgreSQL alone keeps plans")
     )]
     pub(crate) async fn begin(
         pool: &DatabaseConnection,
-        options: TransactionOptions,
-        manner: &Manner,
-        wants: Wants,
+        isolation: TransactionOptions,
+        mode: &Mode,
+        options: TxOptions,
     ) -> Result<Self, DbErr> {
-        match manner {
-            Manner::Named => pool.begin_with_options(options).await.map(Self::Named),
+        match mode {
+            Mode::SeaOrm => pool.begin_with_options(isolation).await.map(Self::SeaOrm),
             #[cfg(feature = "postgres")]
-            Manner::Postgres { named, begin, begin_keeping_plans } => {
-                let begin = if wants.kept_plans { begin_keeping_plans } else { begin };
+            Mode::Postgres { named, begin, begin_keeping_plans } => {
+                let begin = if options.keeps_plans { begin_keeping_plans } else { begin };
                 let pool = pool.get_postgres_connection_pool();
-                let begun = pool.begin_with(AssertSqlSafe(begin.clone())).await;
-                Ok(Self::Postgres { inner: Mutex::new(begun.map_err(failed)?), named: *named })
+                let opened = pool.begin_with(AssertSqlSafe(begin.clone())).await;
+                Ok(Self::Postgres { inner: Mutex::new(opened.map_err(failed)?), named: *named })
             }
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         match self {
-            Self::Named(inner) => inner.commit().await,
+            Self::SeaOrm(inner) => inner.commit().await,
             #[cfg(feature = "postgres")]
             Self::Postgres { inner, .. } => inner.into_inner().commit().await.map_err(failed),
         }
@@ -101,7 +101,7 @@ impl Begun {
 
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         match self {
-            Self::Named(inner) => inner.rollback().await,
+            Self::SeaOrm(inner) => inner.rollback().await,
             #[cfg(feature = "postgres")]
             Self::Postgres { inner, .. } => inner.into_inner().rollback().await.map_err(failed),
         }
@@ -109,7 +109,7 @@ impl Begun {
 
     pub(crate) async fn all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
-            Self::Named(inner) => inner.query_all_raw(statement).await,
+            Self::SeaOrm(inner) => inner.query_all_raw(statement).await,
             #[cfg(feature = "postgres")]
             Self::Postgres { inner, named } => {
                 let query = query(statement, *named)?;
@@ -121,16 +121,16 @@ impl Begun {
 
     pub(crate) async fn one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
-            Self::Named(inner) => inner.query_one_raw(statement).await,
+            Self::SeaOrm(inner) => inner.query_one_raw(statement).await,
             #[cfg(feature = "postgres")]
             Self::Postgres { .. } => Ok(self.all(statement).await?.into_iter().next()),
         }
     }
 
-    /// Runs a statement, and says how many rows it changed.
+    /// Runs a statement, and returns the number of rows that it changed.
     pub(crate) async fn run(&self, statement: Statement) -> Result<u64, DbErr> {
         match self {
-            Self::Named(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
+            Self::SeaOrm(inner) => Ok(inner.execute_raw(statement).await?.rows_affected()),
             #[cfg(feature = "postgres")]
             Self::Postgres { inner, named } => {
                 let query = query(statement, *named)?;
@@ -143,7 +143,7 @@ impl Begun {
     /// Runs a statement without values that cannot be prepared.
     pub(crate) async fn run_plain(&self, sql: &str) -> Result<(), DbErr> {
         match self {
-            Self::Named(inner) => inner.execute_unprepared(sql).await.map(drop),
+            Self::SeaOrm(inner) => inner.execute_unprepared(sql).await.map(drop),
             #[cfg(feature = "postgres")]
             Self::Postgres { inner, .. } => {
                 let query = sea_orm::sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
