@@ -19,7 +19,7 @@ use std::fmt;
 
 use sea_orm::{DbBackend, TransactionOptions};
 
-use crate::db::error_class::{Class, Refusal};
+use crate::db::error_class::{ErrorClass, Refusal};
 
 /// One kind of database.
 pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
@@ -128,8 +128,8 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// What an error of this code means.
-    fn class(&self, code: &str) -> Class;
+    /// Meaning of an error with this code.
+    fn class(&self, code: &str) -> ErrorClass;
 
     /// Whether an error says that the connection was opened for reading alone.
     fn is_read_only(&self, code: &str) -> bool {

@@ -2,25 +2,28 @@
 
 use webhook_core::StoreErrorKind;
 
-/// What an error of the database means for the unit it hit.
+/// Meaning of a database error for the unit of work that it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Class {
-    /// Nothing was written, and running the whole unit again may work.
-    Passing(StoreErrorKind),
-    /// The connection is gone, and what it had not committed with it: running the whole unit again,
-    /// on another connection, may work. When it hits the commit, nobody knows whether it was written.
-    Lost,
-    /// Nothing was written, and running it again would not help.
-    Lasting(StoreErrorKind),
-    /// As lasting; but when it hits the commit, nobody knows whether it was written.
-    Unclear(StoreErrorKind),
+pub(crate) enum ErrorClass {
+    /// Nothing was written, because a row exists that the unit had not looked for. A retry, which
+    /// looks before it writes, finds that row.
+    OptimisticMiss,
+    /// Nothing was written, and a retry of the whole unit may succeed.
+    Retryable(StoreErrorKind),
+    /// The connection was lost, and its uncommitted work with it. A retry of the whole unit on
+    /// another connection may succeed. At the commit it is unknown whether the unit was written.
+    ConnectionLost,
+    /// Nothing was written, and a retry would fail as well.
+    Permanent(StoreErrorKind),
+    /// Like `Permanent`, but at the commit it is unknown whether the unit was written.
+    Ambiguous(StoreErrorKind),
 }
 
-/// What may be wrong when a server lets nobody in.
+/// Reason for which a server refuses a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refusal {
-    /// The user, or what it may do.
+    /// The user, its password or its rights.
     User,
-    /// The database: there is none.
+    /// The database does not exist.
     Database,
 }

@@ -1,117 +1,131 @@
-//! What went wrong inside a unit of work, and whether running it again may help.
+//! Errors of a unit of work, and whether a retry may succeed.
 
 use std::error::Error;
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use webhook_core::{StoreError, StoreErrorKind};
 
-use crate::db::{dialect::Dialect, error_class::Class};
+use crate::db::{dialect::Dialect, error_class::ErrorClass};
 use driver::{database_code, is_lost};
 
 /// A failed unit.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    class: Class,
+    class: ErrorClass,
     code: Option<String>,
     source: Box<dyn Error + Send + Sync>,
 }
 
 impl Fault {
-    /// A failure that is no error of the database.
+    /// A permanent error that the database did not report.
     pub(crate) fn new(
         kind: StoreErrorKind,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::classed(Class::Lasting(kind), source)
+        Self::classed(ErrorClass::Permanent(kind), source)
     }
 
-    pub(crate) fn classed(class: Class, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn classed(
+        class: ErrorClass,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
         Self { class, code: None, source: source.into() }
     }
 
-    /// What was taken for granted is not so: the unit has to run again, and look.
-    pub(crate) fn surprise() -> Self {
-        let class = Class::Passing(StoreErrorKind::Other);
-        Self::classed(class, "what was not looked for was there, time and again")
+    /// A row that the unit had not looked for exists. A retry looks before it writes.
+    pub(crate) fn optimistic_miss() -> Self {
+        Self::classed(ErrorClass::OptimisticMiss, "concurrent writes of the same rows, repeatedly")
     }
 
-    /// A stored row that cannot be read. `what` names the column, never the value.
+    /// A stored row that cannot be read. `what` names the column, never its value, which may be secret.
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::new(StoreErrorKind::Corrupt, what.into())
     }
 
-    /// An error of the database.
+    /// Classifies an error of the database.
     pub(crate) fn of(dialect: &dyn Dialect, error: DbErr) -> Self {
         let code = database_code(&error);
         let class = match (&error, &code) {
             (_, Some(code)) => dialect.class(code),
-            // The pool was replaced: the new one may do.
+            // The pool was replaced; the new one may work.
             (DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed), _) => {
-                Class::Passing(StoreErrorKind::Unavailable)
+                ErrorClass::Retryable(StoreErrorKind::Unavailable)
             }
-            (DbErr::ConnectionAcquire(_), _) => Class::Lasting(StoreErrorKind::Unavailable),
-            _ if is_lost(&error) => Class::Lost,
+            (DbErr::ConnectionAcquire(_), _) => ErrorClass::Permanent(StoreErrorKind::Unavailable),
+            _ if is_lost(&error) => ErrorClass::ConnectionLost,
             (DbErr::Conn(_) | DbErr::Exec(_) | DbErr::Query(_), _) => {
-                Class::Unclear(StoreErrorKind::Unavailable)
+                ErrorClass::Ambiguous(StoreErrorKind::Unavailable)
             }
-            _ => Class::Unclear(StoreErrorKind::Other),
+            _ => ErrorClass::Ambiguous(StoreErrorKind::Other),
         };
         Self { class, code, source: Box::new(error) }
     }
 
-    /// The code that the database gave it.
+    /// Code of a database error.
     pub(crate) fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The same error, when it was the commit that it hit.
+    /// The same error at the commit, where it may be unknown whether the unit was written.
     pub(crate) fn at_commit(mut self) -> Self {
-        if let Class::Unclear(_) | Class::Lost = self.class {
-            self.class = Class::Lasting(StoreErrorKind::Unknown);
+        if let ErrorClass::Ambiguous(_) | ErrorClass::ConnectionLost = self.class {
+            self.class = ErrorClass::Permanent(StoreErrorKind::Unknown);
         }
         self
     }
 
-    /// Whether running the unit again may help.
-    pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self.class, Class::Passing(_) | Class::Lost)
+    /// Returns true if a retry of the unit may succeed.
+    pub(crate) const fn is_retryable(&self) -> bool {
+        matches!(
+            self.class,
+            ErrorClass::OptimisticMiss | ErrorClass::Retryable(_) | ErrorClass::ConnectionLost
+        )
     }
 
-    /// Whether somebody else was first, so that a look at once shows what he has written.
-    pub(crate) const fn is_surprise(&self) -> bool {
-        matches!(self.class, Class::Passing(StoreErrorKind::Other))
+    /// Returns true if another writer was first, so that an immediate retry finds its rows.
+    pub(crate) const fn is_optimistic_miss(&self) -> bool {
+        matches!(self.class, ErrorClass::OptimisticMiss)
     }
 
-    /// Whether a connection is gone.
+    /// Returns true if the connection was lost.
     pub(crate) const fn is_lost(&self) -> bool {
-        matches!(self.class, Class::Lost)
+        matches!(self.class, ErrorClass::ConnectionLost)
     }
 
-    /// Whether there was nobody to speak to.
+    /// Returns true if the database could not be reached.
     pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self.class, Class::Lost | Class::Lasting(StoreErrorKind::Unavailable))
+        matches!(
+            self.class,
+            ErrorClass::ConnectionLost | ErrorClass::Permanent(StoreErrorKind::Unavailable)
+        )
     }
 
-    /// Why, in words.
+    /// Text of the source.
     pub(crate) fn why(&self) -> String {
         self.source.to_string()
     }
 
-    /// Why, without what it means.
+    /// The source, without its class.
     pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
         self.source
     }
 
-    /// Whether a table or a row is not as ours are.
+    /// Returns true if a table or a row is not one of this store.
     pub(crate) const fn is_misfit(&self) -> bool {
-        matches!(self.class, Class::Lasting(StoreErrorKind::Schema | StoreErrorKind::Corrupt))
+        matches!(
+            self.class,
+            ErrorClass::Permanent(StoreErrorKind::Schema | StoreErrorKind::Corrupt)
+        )
     }
 
-    /// What the caller gets to see.
+    /// The error for the caller.
     pub(crate) fn into_error(self) -> StoreError {
         let kind = match self.class {
-            Class::Passing(kind) | Class::Lasting(kind) | Class::Unclear(kind) => kind,
-            Class::Lost => StoreErrorKind::Unavailable,
+            ErrorClass::Retryable(kind)
+            | ErrorClass::Permanent(kind)
+            | ErrorClass::Ambiguous(kind) => kind,
+            ErrorClass::OptimisticMiss => StoreErrorKind::Other,
+            ErrorClass::ConnectionLost => StoreErrorKind::Unavailable,
         };
         StoreError::because(kind, self.source)
     }
@@ -166,26 +180,26 @@ mod tests {
     use crate::db::dialect::of_url;
 
     #[test]
-    fn a_lost_connection_is_another_try_before_the_commit_and_unknown_at_it() {
+    fn a_lost_connection_is_retried_before_the_commit_and_unknown_at_it() {
         for (url, code) in [("postgres:", "57P01"), ("postgres:", "08006"), ("mysql:", "1927")] {
             let lost = || Fault::classed(of_url(url).unwrap().class(code), "lost");
-            assert!(lost().is_passing(), "{code}");
-            assert!(!lost().at_commit().is_passing(), "{code}");
+            assert!(lost().is_retryable(), "{code}");
+            assert!(!lost().at_commit().is_retryable(), "{code}");
             assert_eq!(lost().into_error().kind(), StoreErrorKind::Unavailable);
             assert_eq!(lost().at_commit().into_error().kind(), StoreErrorKind::Unknown);
         }
     }
 
     #[test]
-    fn a_conflict_is_another_try_at_any_time() {
+    fn a_conflict_is_retryable_at_any_time() {
         for (url, code) in [("postgres:", "40P01"), ("mysql:", "1213"), ("sqlite:", "5")] {
             let conflict = Fault::classed(of_url(url).unwrap().class(code), "conflict");
-            assert!(conflict.at_commit().is_passing(), "{code}");
+            assert!(conflict.at_commit().is_retryable(), "{code}");
         }
     }
 
     #[test]
-    fn what_somebody_has_to_help_with_is_told_at_once() {
+    fn errors_for_an_operator_are_not_retried() {
         let table = [
             ("postgres:", "25006", StoreErrorKind::Refused),
             ("postgres:", "53100", StoreErrorKind::Refused),
@@ -199,7 +213,7 @@ mod tests {
         ];
         for (url, code, kind) in table {
             let fault = Fault::classed(of_url(url).unwrap().class(code), "told").at_commit();
-            assert!(!fault.is_passing(), "{code}");
+            assert!(!fault.is_retryable(), "{code}");
             assert_eq!(fault.into_error().kind(), kind, "{code}");
         }
     }

@@ -27,9 +27,9 @@ pub(crate) struct Tx {
     inner: open_tx::OpenTx,
     sql: Arc<Sql>,
     safe: Safe,
-    /// Whether its unit was run before, and failed.
-    is_again: bool,
-    /// A fixed time, for tests.
+    /// True if an earlier run of the unit failed.
+    is_retry: bool,
+    /// Time at which a test stopped the clock.
     fixed_now: Option<Timestamp>,
 }
 
@@ -37,7 +37,7 @@ impl Tx {
     pub(crate) async fn begin(
         database: &Database,
         options: TxOptions,
-        is_again: bool,
+        is_retry: bool,
     ) -> Result<Self, Fault> {
         let sql = Arc::clone(&database.sql);
         let inner = database.pools.begin(sql.dialect.transaction(options.writes), options).await;
@@ -46,7 +46,7 @@ impl Tx {
             inner,
             sql,
             safe: database.safe.clone(),
-            is_again,
+            is_retry,
             fixed_now: database.fixed_now(),
         })
     }
@@ -63,9 +63,10 @@ impl Tx {
         }
     }
 
-    /// Whether its unit was run before, and failed: what that run took for granted has to be looked at.
-    pub(crate) const fn is_again(&self) -> bool {
-        self.is_again
+    /// Returns true if an earlier run of the unit failed. This run must look before it writes: it may
+    /// not assume that rows are absent or unchanged.
+    pub(crate) const fn is_retry(&self) -> bool {
+        self.is_retry
     }
 
     /// The time by the database's clock, as an expression.

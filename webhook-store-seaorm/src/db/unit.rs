@@ -1,8 +1,8 @@
 //! Units of work: one transaction each, on a task of its own.
 //!
-//! Whoever asked only waits for the answer. Dropping that wait loses the answer and nothing else:
-//! no `BEGIN` or `COMMIT` is ever cut off half way, which would hand a connection back to its pool
-//! inside a transaction.
+//! The caller only waits for the result. If it is dropped, the result is lost and nothing else: no
+//! `BEGIN` or `COMMIT` is interrupted, which would return a connection to its pool inside a
+//! transaction.
 
 use std::{
     collections::hash_map::RandomState,
@@ -26,35 +26,41 @@ use crate::db::{
     tx::{Tx, open_tx::TxOptions},
 };
 
-/// Between two tries, so that a database which is down is not asked in a tight loop.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two runs of a unit, so that an unreachable database is not retried in a
+/// tight loop.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Work that one transaction does whole. It may be run again from the start, so it changes nothing
-/// but the database.
+/// Work of one transaction.
+///
+/// A unit is retried from the start after errors that may pass, so it changes nothing but the
+/// database. The first run may be optimistic: it may write without a look at rows that are absent or
+/// unchanged in nearly all cases. If such a row is found after all, the run fails with
+/// [`OptimisticMiss`](crate::db::error_class::ErrorClass::OptimisticMiss), and the retry, which
+/// [`Tx::is_retry`] reports, must look before it writes.
 #[async_trait]
 pub(crate) trait Unit: Send + Sync + 'static {
-    /// What it answers.
+    /// Result of the unit.
     type Answer: Send + 'static;
 
-    /// Whether it writes.
+    /// True if it writes.
     const WRITES: bool;
 
-    /// Whether a plan that was made for its statements once is good for ever. It is where each of them can
-    /// find its rows by one index alone, however many there are.
+    /// True if its statements may be planned once for each connection: each finds its rows by a single
+    /// index, regardless of their number.
     const KEEPS_PLANS: bool = false;
 
-    /// What a test of crashes gets to see of an answer.
+    /// Parts of a result that a crash test sees.
     #[cfg(feature = "crash-points")]
     fn parts(answer: &Self::Answer) -> Vec<&dyn std::any::Any> {
         vec![answer]
     }
 
-    /// Does the work.
+    /// Runs the statements of the unit.
     async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault>;
 }
 
 impl Database {
-    /// Runs `unit` to its end, whether or not the caller stays to hear of it.
+    /// Runs `unit` to its end, even if the caller is dropped.
     pub(crate) async fn perform<U: Unit>(
         self: &Arc<Self>,
         unit: U,
@@ -63,31 +69,35 @@ impl Database {
             StoreError::because(StoreErrorKind::Other, "the store needs a running tokio runtime")
         })?;
         let generation = self.pools.generation();
-        let stage = Arc::new(Stage::default());
+        let progress = Arc::new(UnitProgress::default());
         let (tell, answer) = oneshot::channel();
-        let (database, its_stage) = (Arc::clone(self), Arc::clone(&stage));
+        let (database, its_progress) = (Arc::clone(self), Arc::clone(&progress));
         runtime.spawn(async move {
-            // Nobody may be left to hear it.
-            let _ = tell.send(database.run_to_end(&unit, &its_stage).await);
+            // The caller may have been dropped.
+            let _ = tell.send(database.run_to_end(&unit, &its_progress).await);
         });
         match time::timeout(self.limit, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(stage.give_up::<U>("the task that did the work is gone")),
+            Ok(Err(_)) => Err(progress.abandon::<U>("the task that did the work is gone")),
             Err(_) => {
                 self.pools.replace(generation, self.limit);
                 self.hints.renew();
-                Err(stage.give_up::<U>("the work took longer than its limit"))
+                Err(progress.abandon::<U>("the work took longer than its limit"))
             }
         }
     }
 
-    /// Runs `unit` again as long as only passing errors stop it and its time is not used up.
-    async fn run_to_end<U: Unit>(&self, unit: &U, stage: &Stage) -> Result<U::Answer, StoreError> {
+    /// Retries `unit` after retryable errors until its time limit.
+    async fn run_to_end<U: Unit>(
+        &self,
+        unit: &U,
+        progress: &UnitProgress,
+    ) -> Result<U::Answer, StoreError> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(5);
-        let mut is_again = false;
+        let mut is_retry = false;
         loop {
-            let end = self.run_once(unit, stage, is_again).await;
+            let end = self.run_once(unit, progress, is_retry).await;
             if end.as_ref().is_err_and(Fault::is_lost) {
                 self.pools.connection_lost();
             }
@@ -97,18 +107,19 @@ impl Database {
             }
             match end {
                 Err(fault)
-                    if fault.is_passing()
+                    if fault.is_retryable()
                         && began.elapsed() + pause < self.limit
                         && !self.pools.is_closed() =>
                 {
                     #[cfg(feature = "test-clock")]
                     self.runs_again.fetch_add(1, Ordering::Relaxed);
-                    // Whoever is surprised looks at once; if that was in vain, he takes his time.
-                    if is_again || !fault.is_surprise() {
+                    // After an optimistic miss the unit is retried immediately; after a second
+                    // miss it backs off.
+                    if is_retry || !fault.is_optimistic_miss() {
                         time::sleep(jittered(pause)).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        pause = (pause * 2).min(MAX_RETRY_PAUSE);
                     }
-                    is_again = true;
+                    is_retry = true;
                 }
                 end => return end.map_err(Fault::into_error),
             }
@@ -118,16 +129,16 @@ impl Database {
     async fn run_once<U: Unit>(
         &self,
         unit: &U,
-        stage: &Stage,
-        is_again: bool,
+        progress: &UnitProgress,
+        is_retry: bool,
     ) -> Result<U::Answer, Fault> {
         let options = TxOptions { writes: U::WRITES, keeps_plans: U::KEEPS_PLANS };
-        let tx = Tx::begin(self, options, is_again).await?;
+        let tx = Tx::begin(self, options, is_retry).await?;
         let answer = match unit.run(&tx).await {
-            Ok(answer) if stage.may_commit() => answer,
+            Ok(answer) if progress.may_commit() => answer,
             Ok(_) => {
                 tx.rollback().await;
-                return Err(Fault::new(StoreErrorKind::Unavailable, "given up by its caller"));
+                return Err(Fault::new(StoreErrorKind::Unavailable, "the caller waits no longer"));
             }
             Err(fault) => {
                 tx.rollback().await;
@@ -137,9 +148,9 @@ impl Database {
         #[cfg(feature = "crash-points")]
         crash_points::reach(crash_points::Moment::BeforeCommit, &U::parts(&answer));
         match tx.commit().await {
-            // What was read is known, however its transaction ended.
+            // A read has its result, even if its transaction failed to end.
             Err(fault) if U::WRITES => {
-                stage.commit_failed(&fault);
+                progress.commit_failed(&fault);
                 return Err(fault);
             }
             _ => {}
@@ -150,38 +161,38 @@ impl Database {
     }
 }
 
-/// Between half of `pause` and all of it, so that two processes do not meet again at once.
+/// Random time between half of `pause` and `pause`, so that two processes do not collide again.
 fn jittered(pause: Duration) -> Duration {
     let spread = u32::try_from(RandomState::new().hash_one(0u8) % 512).unwrap_or_default();
     pause / 1024 * (512 + spread)
 }
 
-/// How far a unit is. Decides, between the caller that waits no longer and the task that is about to
-/// commit, which of them was first.
+/// Progress of a unit. Decides which was first: the caller, which waits no longer, or the task, which
+/// is about to commit.
 #[derive(Debug, Default)]
-struct Stage(AtomicU8);
+struct UnitProgress(AtomicU8);
 
-impl Stage {
+impl UnitProgress {
     const OPEN: u8 = 0;
     const COMMITTING: u8 = 1;
-    const GIVEN_UP: u8 = 2;
+    const ABANDONED: u8 = 2;
 
-    /// Whether the work is still wanted; from now on it cannot be called off.
+    /// Returns true if the caller still waits. From then on the unit cannot be abandoned.
     fn may_commit(&self) -> bool {
         self.step(Self::OPEN, Self::COMMITTING)
     }
 
-    /// A commit that surely wrote nothing may be tried again, and called off again.
+    /// Allows the unit to be abandoned again after a commit that surely wrote nothing.
     fn commit_failed(&self, fault: &Fault) {
-        if fault.is_passing() {
+        if fault.is_retryable() {
             self.step(Self::COMMITTING, Self::OPEN);
         }
     }
 
-    /// Calls the work off, if it is not too late.
-    fn give_up<U: Unit>(&self, why: &'static str) -> StoreError {
-        let called_off = self.step(Self::OPEN, Self::GIVEN_UP);
-        let surely_not = called_off || !U::WRITES;
+    /// Abandons the unit unless its commit has begun, and returns the error for the caller.
+    fn abandon<U: Unit>(&self, why: &'static str) -> StoreError {
+        let abandoned = self.step(Self::OPEN, Self::ABANDONED);
+        let surely_not = abandoned || !U::WRITES;
         let kind = if surely_not { StoreErrorKind::Unavailable } else { StoreErrorKind::Unknown };
         StoreError::because(kind, why)
     }
@@ -208,24 +219,24 @@ mod tests {
     }
 
     #[test]
-    fn work_given_up_before_the_commit_is_surely_not_written() {
-        let stage = Stage::default();
-        assert_eq!(stage.give_up::<Nothing<true>>("").kind(), StoreErrorKind::Unavailable);
-        assert!(!stage.may_commit(), "the task has to notice");
+    fn a_unit_abandoned_before_the_commit_is_unavailable() {
+        let progress = UnitProgress::default();
+        assert_eq!(progress.abandon::<Nothing<true>>("").kind(), StoreErrorKind::Unavailable);
+        assert!(!progress.may_commit(), "the task has to notice");
     }
 
     #[test]
-    fn work_given_up_during_the_commit_may_be_written() {
-        let stage = Stage::default();
-        assert!(stage.may_commit());
-        assert_eq!(stage.give_up::<Nothing<true>>("").kind(), StoreErrorKind::Unknown);
+    fn a_unit_abandoned_during_the_commit_is_unknown() {
+        let progress = UnitProgress::default();
+        assert!(progress.may_commit());
+        assert_eq!(progress.abandon::<Nothing<true>>("").kind(), StoreErrorKind::Unknown);
     }
 
     #[test]
-    fn reading_leaves_nothing_unknown() {
-        let stage = Stage::default();
-        assert!(stage.may_commit());
-        assert_eq!(stage.give_up::<Nothing<false>>("").kind(), StoreErrorKind::Unavailable);
+    fn an_abandoned_read_is_unavailable() {
+        let progress = UnitProgress::default();
+        assert!(progress.may_commit());
+        assert_eq!(progress.abandon::<Nothing<false>>("").kind(), StoreErrorKind::Unavailable);
     }
 
     /// Fails with an error of this code, so many times, and then no more.
@@ -249,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_passes_is_tried_again_and_what_lasts_is_told() {
+    async fn retryable_errors_are_retried_and_permanent_ones_returned() {
         let store = crate::SeaOrmStore::connect("sqlite::memory:").await.unwrap();
         let hindered = |code, times| Hindered { code, left: AtomicU8::new(times) };
         let (busy, busy_snapshot, duplicate, full) = ("5", "517", "1555", "13");

@@ -163,7 +163,7 @@ impl Taken {
             taken.read_where(tx, "event_key", keys, Some(tenant)).await?;
         }
         // Where both are taken, the id tells which event it is.
-        if tx.is_again() || !taken.by_key.is_empty() {
+        if tx.is_retry() || !taken.by_key.is_empty() {
             let ids = batch.iter().map(|item| item.event.id.to_value()).collect();
             taken.read_where(tx, "id", ids, None).await?;
         }
@@ -281,10 +281,10 @@ impl NewRows {
         let events = self.events.len();
         let inserted = insert_events(tx, self.events, "{or_skip}").await?;
         if usize::try_from(inserted) != Ok(events) {
-            return Err(Fault::surprise());
+            return Err(Fault::optimistic_miss());
         }
         // Of an event that is new there is none yet.
-        insert_deliveries(tx, self.deliveries, if tx.is_again() { KEEP_FIRST } else { "" }).await?;
+        insert_deliveries(tx, self.deliveries, if tx.is_retry() { KEEP_FIRST } else { "" }).await?;
         self.lines.insert(tx).await
     }
 }

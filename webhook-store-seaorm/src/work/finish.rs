@@ -35,7 +35,7 @@ pub(crate) struct FinishDeliveries(pub(crate) Vec<Finish>);
 
 impl FinishDeliveries {
     pub(crate) async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
-        let is_plain = |item: &&Finish| !tx.is_again() && is_plain(item);
+        let is_plain = |item: &&Finish| !tx.is_retry() && is_plain(item);
         let (plain, others): (Vec<_>, Vec<_>) = self.0.iter().partition(is_plain);
         let mut answers = look_and_finish(tx, &others).await?.into_iter();
         succeed(tx, &plain).await?;

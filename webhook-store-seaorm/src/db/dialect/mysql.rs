@@ -2,7 +2,7 @@ use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::{Dialect, FIRST_DUE, repeated};
-use crate::db::error_class::{Class, Refusal};
+use crate::db::error_class::{ErrorClass, Refusal};
 
 /// MySQL from 8.0 on, not tried yet, and MariaDB from 10.6 on.
 #[derive(Debug)]
@@ -124,23 +124,23 @@ impl Dialect for MySql {
 
     /// By error number, see <https://mariadb.com/kb/en/mariadb-error-code-reference/>: one SQLSTATE
     /// stands for too many of them.
-    fn class(&self, code: &str) -> Class {
+    fn class(&self, code: &str) -> ErrorClass {
         match code {
             // A row appeared between look and insert: look again.
-            "1062" => Class::Passing(StoreErrorKind::Other),
+            "1062" => ErrorClass::OptimisticMiss,
             // Conflicts of two transactions, a lock held for long, too many connections.
             "1020" | "1205" | "1213" | "3572" | "1040" | "1203" => {
-                Class::Passing(StoreErrorKind::Unavailable)
+                ErrorClass::Retryable(StoreErrorKind::Unavailable)
             }
             // The server goes down, or the connection was cut or killed.
             "1053" | "1077" | "1079" | "1152" | "1158" | "1159" | "1160" | "1161" | "1184"
-            | "1317" | "1927" | "2006" | "2013" | "4031" => Class::Lost,
-            "1969" | "3024" => Class::Lasting(StoreErrorKind::Unavailable),
+            | "1317" | "1927" | "2006" | "2013" | "4031" => ErrorClass::ConnectionLost,
+            "1969" | "3024" => ErrorClass::Permanent(StoreErrorKind::Unavailable),
             // Read-only, no room, no right.
             "1290" | "1792" | "1836" | "1021" | "1026" | "1030" | "1114" | "1044" | "1045"
-            | "1142" | "1143" | "1698" => Class::Lasting(StoreErrorKind::Refused),
-            "1049" | "1054" | "1146" => Class::Lasting(StoreErrorKind::Schema),
-            _ => Class::Unclear(StoreErrorKind::Other),
+            | "1142" | "1143" | "1698" => ErrorClass::Permanent(StoreErrorKind::Refused),
+            "1049" | "1054" | "1146" => ErrorClass::Permanent(StoreErrorKind::Schema),
+            _ => ErrorClass::Ambiguous(StoreErrorKind::Other),
         }
     }
 

@@ -2,7 +2,7 @@ use sea_orm::{DbBackend, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::{Dialect, partial_index, repeated};
-use crate::db::error_class::{Class, Refusal};
+use crate::db::error_class::{ErrorClass, Refusal};
 
 /// Steps through the index of open deliveries from endpoint to endpoint, by the first of each.
 const STEP_THROUGH_ENDPOINTS: &str = "\
@@ -108,22 +108,26 @@ impl Dialect for Postgres {
     }
 
     /// By SQLSTATE, see <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-    fn class(&self, code: &str) -> Class {
+    fn class(&self, code: &str) -> ErrorClass {
         match code {
             // A row appeared between look and insert: look again.
-            "23505" => Class::Passing(StoreErrorKind::Other),
+            "23505" => ErrorClass::OptimisticMiss,
             // Conflicts of two transactions, a lock held for long, too many connections.
-            "40001" | "40P01" | "55P03" | "53300" => Class::Passing(StoreErrorKind::Unavailable),
+            "40001" | "40P01" | "55P03" | "53300" => {
+                ErrorClass::Retryable(StoreErrorKind::Unavailable)
+            }
             // The server goes down, comes up, or ended the session.
-            "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Class::Lost,
-            _ if code.starts_with("08") => Class::Lost,
-            "57014" => Class::Lasting(StoreErrorKind::Unavailable),
+            "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => {
+                ErrorClass::ConnectionLost
+            }
+            _ if code.starts_with("08") => ErrorClass::ConnectionLost,
+            "57014" => ErrorClass::Permanent(StoreErrorKind::Unavailable),
             // Read-only, no room, no right.
             "25006" | "53100" | "42501" | "28000" | "28P01" => {
-                Class::Lasting(StoreErrorKind::Refused)
+                ErrorClass::Permanent(StoreErrorKind::Refused)
             }
-            "42P01" | "42703" | "3F000" | "3D000" => Class::Lasting(StoreErrorKind::Schema),
-            _ => Class::Unclear(StoreErrorKind::Other),
+            "42P01" | "42703" | "3F000" | "3D000" => ErrorClass::Permanent(StoreErrorKind::Schema),
+            _ => ErrorClass::Ambiguous(StoreErrorKind::Other),
         }
     }
 

@@ -2,7 +2,7 @@ use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
 use webhook_core::StoreErrorKind;
 
 use super::{Dialect, FIRST_DUE, STEP_THROUGH_ENDPOINTS, partial_index, repeated};
-use crate::db::error_class::Class;
+use crate::db::error_class::ErrorClass;
 
 /// SQLite, from 3.42 on.
 #[derive(Debug)]
@@ -87,20 +87,20 @@ impl Dialect for Sqlite {
         code == "8"
     }
 
-    fn class(&self, code: &str) -> Class {
+    fn class(&self, code: &str) -> ErrorClass {
         let code: u32 = code.parse().unwrap_or_default();
         // The low byte is the primary code, see https://www.sqlite.org/rescode.html.
         match (code, code & 0xff) {
             // A row appeared between look and insert: look again.
-            (1555 | 2067, _) => Class::Passing(StoreErrorKind::Other),
-            (_, 5 | 6) => Class::Passing(StoreErrorKind::Unavailable),
-            (_, 8 | 13) => Class::Lasting(StoreErrorKind::Refused),
-            (_, 10) => Class::Unclear(StoreErrorKind::Unavailable),
-            (_, 14) => Class::Lasting(StoreErrorKind::Unavailable),
-            (_, 11) => Class::Lasting(StoreErrorKind::Corrupt),
+            (1555 | 2067, _) => ErrorClass::OptimisticMiss,
+            (_, 5 | 6) => ErrorClass::Retryable(StoreErrorKind::Unavailable),
+            (_, 8 | 13) => ErrorClass::Permanent(StoreErrorKind::Refused),
+            (_, 10) => ErrorClass::Ambiguous(StoreErrorKind::Unavailable),
+            (_, 14) => ErrorClass::Permanent(StoreErrorKind::Unavailable),
+            (_, 11) => ErrorClass::Permanent(StoreErrorKind::Corrupt),
             // SQL logic: a table or column that is not there.
-            (_, 1 | 26) => Class::Lasting(StoreErrorKind::Schema),
-            _ => Class::Unclear(StoreErrorKind::Other),
+            (_, 1 | 26) => ErrorClass::Permanent(StoreErrorKind::Schema),
+            _ => ErrorClass::Ambiguous(StoreErrorKind::Other),
         }
     }
 }

@@ -76,6 +76,10 @@ impl Alike {
         let what =
             [DeliveryStatus::InFlight.to_value(), self.epoch.to_value(), self.attempts.to_value()];
         let changed = tx.change_those_that((&set, &to), (are, &what), ids).await?;
-        if usize::try_from(changed) == Ok(ids.len()) { Ok(()) } else { Err(Fault::surprise()) }
+        if usize::try_from(changed) == Ok(ids.len()) {
+            Ok(())
+        } else {
+            Err(Fault::optimistic_miss())
+        }
     }
 }
