@@ -11,7 +11,7 @@ use crate::{
             open::open,
             opened::{Asked, Opened},
         },
-        notify::{Hints, Wire},
+        notify::{Notifier, NotifyChannel},
         secret_columns::Safe,
         sql::{Sql, is_plain},
     },
@@ -102,7 +102,7 @@ impl SeaOrmStoreBuilder {
     }
 
     /// Does without everything that needs a session of one's own: no prepared statements, no settings
-    /// of a session, and no `LISTEN` for hints from other processes. For poolers in transaction mode
+    /// of a session, and no `LISTEN` for notifications of other processes. For poolers in transaction mode
     /// such as PgBouncer, at a price: PostgreSQL plans each statement anew. The other databases poll
     /// anyway.
     pub const fn poll_only(mut self) -> Self {
@@ -152,9 +152,9 @@ impl SeaOrmStoreBuilder {
             return Err(ConnectError::NoSearchPath { database: without_secrets(&self.url) });
         }
         let sql = Sql::new(dialect, schema, self.table_prefix);
-        let wire = |open| Wire { open, channel: sql.channel(), gate: pools.gate() };
-        let hints = Hints::over(listener.map(wire));
-        let database = Database::new(sql, pools, hints, self.unit_limit, self.safe);
+        let channel = |open| NotifyChannel { open, name: sql.channel(), gate: pools.gate() };
+        let notifier = Notifier::new(listener.map(channel));
+        let database = Database::new(sql, pools, notifier, self.unit_limit, self.safe);
         Ok(SeaOrmStore::new(database, self.max_body))
     }
 }

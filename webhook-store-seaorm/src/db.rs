@@ -12,7 +12,7 @@ pub(crate) mod group_commit;
 pub(crate) mod lists;
 #[cfg_attr(
     not(feature = "postgres"),
-    allow(dead_code, unused_imports, reason = "PostgreSQL alone carries hints")
+    allow(dead_code, unused_imports, reason = "PostgreSQL alone has notifications")
 )]
 pub(crate) mod notify;
 pub(crate) mod pools;

@@ -216,11 +216,11 @@ impl DeliveryStore for SeaOrmStore {
     }
 
     async fn work_hinted(&self) {
-        self.inner.database.hints.heard().await;
+        self.inner.database.notifier.notified().await;
     }
 
     fn hint_work(&self) {
-        self.inner.database.hints.say(self.inner.database.pools.writer());
+        self.inner.database.notifier.notify(self.inner.database.pools.writer());
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::Timestamp;
 
-use crate::db::{notify::Hints, pools::Pools, secret_columns::Safe, sql::Sql};
+use crate::db::{notify::Notifier, pools::Pools, secret_columns::Safe, sql::Sql};
 
 /// Connections, SQL, clock and limits that all units of work share.
 pub(crate) struct Database {
     pub(crate) sql: Arc<Sql>,
     pub(crate) pools: Pools,
-    pub(crate) hints: Arc<Hints>,
+    pub(crate) notifier: Arc<Notifier>,
     /// Time limit of one unit of work.
     pub(crate) limit: Duration,
     /// Seals and opens the columns that hold secrets.
@@ -23,11 +23,17 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) fn new(sql: Sql, pools: Pools, hints: Hints, limit: Duration, safe: Safe) -> Self {
+    pub(crate) fn new(
+        sql: Sql,
+        pools: Pools,
+        notifier: Notifier,
+        limit: Duration,
+        safe: Safe,
+    ) -> Self {
         Self {
             sql: Arc::new(sql),
             pools,
-            hints: Arc::new(hints),
+            notifier: Arc::new(notifier),
             limit,
             safe,
             #[cfg(feature = "test-clock")]

@@ -1,8 +1,8 @@
-//! Hints from process to process that there may be work: PostgreSQL's `LISTEN` and `NOTIFY`.
+//! Notifications between processes that there may be work, by `LISTEN` and `NOTIFY` of PostgreSQL.
 //!
-//! A hint saves the wait for the next poll, and nothing depends on it. A `NOTIFY` takes a lock on the
-//! whole database server at its commit, so a process sends a few a second at most, outside of the
-//! transactions that store the work.
+//! A notification saves the wait for the next poll, and nothing depends on it. The commit of a `NOTIFY`
+//! takes a lock on the whole database server. A process therefore sends a few a second at most,
+//! outside of the transactions that store the work.
 
 use std::{
     fmt,
@@ -25,82 +25,85 @@ use tokio::{
 use crate::db::raw_sqlx::failed;
 use crate::db::{pools::OpenPool, reconnect::ReconnectGate, sql::quoted};
 
-/// The shortest time between two hints of a process.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Shortest time between two notifications of a process.
+const MIN_NOTIFY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long the listener waits after its connection was lost.
-const LOST: Duration = Duration::from_secs(5);
+/// Pause of the listener after its connection was lost.
+const RELISTEN_PAUSE: Duration = Duration::from_secs(5);
 
-/// What a process says and hears.
-pub(crate) struct Hints {
-    wire: Option<Wire>,
-    heard: Arc<Notify>,
+/// Sends and receives the notifications of a process.
+pub(crate) struct Notifier {
+    /// `None` if the database has no notifications.
+    channel: Option<NotifyChannel>,
+    received: Arc<Notify>,
     listener: Mutex<Option<JoinHandle<()>>>,
-    last: Mutex<Option<Instant>>,
-    /// Whether one is on its way.
-    saying: AtomicBool,
+    /// Time of the last notification, which may be in the future.
+    last_sent: Mutex<Option<Instant>>,
+    /// True while a notification waits to be sent.
+    is_pending: AtomicBool,
 }
 
-/// How hints travel.
-pub(crate) struct Wire {
-    /// Opens a pool of one connection that does nothing but listen.
+/// Channel of the notifications of one store.
+pub(crate) struct NotifyChannel {
+    /// Opens a pool of one connection that only listens.
     pub(crate) open: OpenPool,
-    pub(crate) channel: String,
+    pub(crate) name: String,
     /// Passed before a connection is opened.
     pub(crate) gate: Arc<ReconnectGate>,
 }
 
-impl Hints {
-    pub(crate) fn over(wire: Option<Wire>) -> Self {
+impl Notifier {
+    pub(crate) fn new(channel: Option<NotifyChannel>) -> Self {
         Self {
-            wire,
-            heard: Arc::default(),
+            channel,
+            received: Arc::default(),
             listener: Mutex::default(),
-            last: Mutex::default(),
-            saying: AtomicBool::new(false),
+            last_sent: Mutex::default(),
+            is_pending: AtomicBool::new(false),
         }
     }
 
-    /// Tells the other processes, now or a moment later. One that is on its way tells of this as well.
-    pub(crate) fn say(self: &Arc<Self>, pool: DatabaseConnection) {
-        let (Some(wire), Ok(runtime)) = (&self.wire, Handle::try_current()) else { return };
-        if self.saying.swap(true, Ordering::AcqRel) {
+    /// Notifies the other processes, within [`MIN_NOTIFY_INTERVAL`]. A pending notification covers this
+    /// call as well.
+    pub(crate) fn notify(self: &Arc<Self>, pool: DatabaseConnection) {
+        let (Some(channel), Ok(runtime)) = (&self.channel, Handle::try_current()) else { return };
+        if self.is_pending.swap(true, Ordering::AcqRel) {
             return;
         }
-        let sql = format!("SELECT pg_notify({}, '')", quoted(&wire.channel, '\''));
-        let on_its_way = OnItsWay(Arc::clone(self));
+        let sql = format!("SELECT pg_notify({}, '')", quoted(&channel.name, '\''));
+        let pending = PendingNotification(Arc::clone(self));
         runtime.spawn(async move {
-            if let Some(next) = on_its_way.0.next() {
+            if let Some(next) = pending.0.next_send() {
                 sleep_until(next).await;
             }
-            // Before it is sent: what is stored from now on needs another.
-            drop(on_its_way);
+            // Before it is sent, because work that is stored from now on needs another one.
+            drop(pending);
             if let Err(error) = pool.execute_unprepared(&sql).await {
-                tracing::debug!(%error, "could not hint that there is work");
+                tracing::debug!(%error, "could not notify other processes of work");
             }
         });
     }
 
-    /// When the next one may go out, which is hereby taken.
-    fn next(&self) -> Option<Instant> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Reserves the next notification, and returns its time; `None` for now.
+    fn next_send(&self) -> Option<Instant> {
+        let mut last = self.last_sent.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let next = last.map(|last| last + PAUSE).filter(|next| *next > now);
+        let next = last.map(|last| last + MIN_NOTIFY_INTERVAL).filter(|next| *next > now);
         *last = Some(next.unwrap_or(now));
         next
     }
 
-    /// Returns when there may be work; never, without a wire.
-    pub(crate) async fn heard(&self) {
+    /// Waits until another process notifies of work; forever if there is no channel.
+    pub(crate) async fn notified(&self) {
         self.listen(false);
-        if self.wire.is_none() {
+        if self.channel.is_none() {
             return std::future::pending().await;
         }
-        self.heard.notified().await;
+        self.received.notified().await;
     }
 
-    /// Listens on a new connection, if it listened at all: the present one may be dead.
-    pub(crate) fn renew(&self) {
+    /// Replaces the connection of the listener, if there is one, because it may be dead.
+    pub(crate) fn relisten(&self) {
         let listens = self.listener.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         if listens {
             self.listen(true);
@@ -108,17 +111,17 @@ impl Hints {
     }
 
     #[cfg(feature = "postgres")]
-    fn listen(&self, anew: bool) {
-        let Some(wire) = &self.wire else { return };
+    fn listen(&self, replace: bool) {
+        let Some(channel) = &self.channel else { return };
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        // It ends with the runtime that it began on.
-        if let Some(present) = listener.take_if(|present| anew || present.is_finished()) {
+        // A listener ends with the runtime on which it was started.
+        if let Some(present) = listener.take_if(|present| replace || present.is_finished()) {
             present.abort();
         }
         if listener.is_none() {
-            let (pool, channel, gate) =
-                ((wire.open)(), wire.channel.clone(), Arc::clone(&wire.gate));
-            *listener = Some(tokio::spawn(listen(pool, channel, gate, Arc::clone(&self.heard))));
+            let (pool, name, gate) =
+                ((channel.open)(), channel.name.clone(), Arc::clone(&channel.gate));
+            *listener = Some(tokio::spawn(listen(pool, name, gate, Arc::clone(&self.received))));
         }
     }
 
@@ -126,16 +129,16 @@ impl Hints {
     const fn listen(&self, _: bool) {}
 }
 
-/// A hint that waits for its turn. Should its runtime end before, the next one may go.
-struct OnItsWay(Arc<Hints>);
+/// A notification that waits to be sent. If its runtime ends before, another one may be sent.
+struct PendingNotification(Arc<Notifier>);
 
-impl Drop for OnItsWay {
+impl Drop for PendingNotification {
     fn drop(&mut self) {
-        self.0.saying.store(false, Ordering::Release);
+        self.0.is_pending.store(false, Ordering::Release);
     }
 }
 
-impl Drop for Hints {
+impl Drop for Notifier {
     fn drop(&mut self) {
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listener) = listener.take() {
@@ -144,19 +147,21 @@ impl Drop for Hints {
     }
 }
 
-impl fmt::Debug for Hints {
+impl fmt::Debug for Notifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hints").field("travel", &self.wire.is_some()).finish_non_exhaustive()
+        f.debug_struct("Notifier")
+            .field("has_channel", &self.channel.is_some())
+            .finish_non_exhaustive()
     }
 }
 
-/// Listens for ever.
+/// Listens until the task is aborted.
 #[cfg(feature = "postgres")]
 async fn listen(
     pool: DatabaseConnection,
     channel: String,
     gate: Arc<ReconnectGate>,
-    heard: Arc<Notify>,
+    received: Arc<Notify>,
 ) {
     use sea_orm::sqlx::postgres::PgListener;
 
@@ -165,20 +170,20 @@ async fn listen(
         let listener = async { listener.await.map_err(failed) };
         match gate.pass(|| true, listener).await {
             Ok(mut listener) => {
-                // It would look for the database by itself, as often as it likes.
+                // It would reconnect on its own, without the gate.
                 listener.eager_reconnect(false);
                 let mut listens = listener.listen(&channel).await.is_ok();
                 while listens {
-                    // At first as well: something may have been said before anybody listened.
-                    heard.notify_one();
+                    // After `LISTEN` as well: a notification may have been sent before.
+                    received.notify_one();
                     listens = matches!(listener.try_recv().await, Ok(Some(_)));
                 }
                 gate.trip();
-                tracing::debug!("the connection that listens for hints was lost");
+                tracing::debug!("the connection that listens for notifications was lost");
             }
-            Err(error) => tracing::debug!(%error, "cannot listen for hints; polling"),
+            Err(error) => tracing::debug!(%error, "cannot listen for notifications; polling"),
         }
-        sleep(LOST).await;
+        sleep(RELISTEN_PAUSE).await;
     }
 }
 
@@ -187,33 +192,35 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn hints_keep_their_distance_and_the_first_one_goes_at_once() {
-        let hints = Hints::over(None);
-        assert_eq!(hints.next(), None);
-        let second = hints.next().unwrap();
-        assert_eq!(second, Instant::now() + PAUSE);
-        assert_eq!(hints.next(), Some(second + PAUSE));
-        tokio::time::advance(PAUSE * 3).await;
-        assert_eq!(hints.next(), None);
+    async fn notifications_keep_their_interval_and_the_first_is_immediate() {
+        let notifier = Notifier::new(None);
+        assert_eq!(notifier.next_send(), None);
+        let second = notifier.next_send().unwrap();
+        assert_eq!(second, Instant::now() + MIN_NOTIFY_INTERVAL);
+        assert_eq!(notifier.next_send(), Some(second + MIN_NOTIFY_INTERVAL));
+        tokio::time::advance(MIN_NOTIFY_INTERVAL * 3).await;
+        assert_eq!(notifier.next_send(), None);
     }
 
     #[test]
-    fn a_hint_that_dies_with_its_runtime_keeps_no_other_from_being_said() {
+    fn a_notification_lost_with_its_runtime_blocks_no_other() {
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let open: OpenPool = Box::new(DatabaseConnection::default);
         let gate = Arc::new(ReconnectGate::new(None));
-        let wire = Wire { open, channel: "work".to_owned(), gate };
-        let hints = Arc::new(Hints::over(Some(wire)));
+        let channel = NotifyChannel { open, name: "work".to_owned(), gate };
+        let notifier = Arc::new(Notifier::new(Some(channel)));
         let first = runtime();
-        first.block_on(async { hints.say(DatabaseConnection::default()) });
-        assert!(hints.saying.load(Ordering::Acquire));
+        first.block_on(async { notifier.notify(DatabaseConnection::default()) });
+        assert!(notifier.is_pending.load(Ordering::Acquire));
         drop(first);
-        assert!(!hints.saying.load(Ordering::Acquire));
+        assert!(!notifier.is_pending.load(Ordering::Acquire));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_wire_nothing_is_ever_heard() {
-        let hints = Hints::over(None);
-        assert!(tokio::time::timeout(PAUSE * 1000, hints.heard()).await.is_err());
+    async fn without_a_channel_there_is_no_notification() {
+        let notifier = Notifier::new(None);
+        assert!(
+            tokio::time::timeout(MIN_NOTIFY_INTERVAL * 1000, notifier.notified()).await.is_err()
+        );
     }
 }

@@ -81,7 +81,7 @@ impl Database {
             Ok(Err(_)) => Err(progress.abandon::<U>("the task that did the work is gone")),
             Err(_) => {
                 self.pools.replace(generation, self.limit);
-                self.hints.renew();
+                self.notifier.relisten();
                 Err(progress.abandon::<U>("the work took longer than its limit"))
             }
         }

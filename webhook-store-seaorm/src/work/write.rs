@@ -37,7 +37,7 @@ pub(crate) async fn write(
     let is_for_others = batch.iter().any(waits);
     let written = database.perform(WriteBatch::of(batch)).await?.in_order();
     if is_for_others {
-        database.hints.say(database.pools.writer());
+        database.notifier.notify(database.pools.writer());
     }
     Ok(written)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Asked<'a> {
 /// An open database.
 pub(crate) struct Opened {
     pub(crate) pools: Pools,
-    /// Opens the connection that listens for hints, where there are any.
+    /// Opens the pool of the connection that listens for notifications, on databases that have them.
     pub(crate) listener: Option<OpenPool>,
     /// The schema in which the tables live if no other is asked for, where there are schemas.
     pub(crate) schema: Option<String>,
