@@ -12,7 +12,7 @@ use crate::{
             opened::{Asked, Opened},
         },
         notify::{Notifier, NotifyChannel},
-        secret_columns::Safe,
+        secret_columns::SecretColumns,
         sql::{Sql, is_plain},
     },
     store::SeaOrmStore,
@@ -47,7 +47,7 @@ pub struct SeaOrmStoreBuilder {
     max_body: usize,
     schema: Option<String>,
     poll_only: bool,
-    safe: Safe,
+    secrets: SecretColumns,
 }
 
 impl SeaOrmStoreBuilder {
@@ -60,7 +60,7 @@ impl SeaOrmStoreBuilder {
             max_body: NewEvent::MAX_BODY,
             schema: None,
             poll_only: false,
-            safe: Safe::default(),
+            secrets: SecretColumns::default(),
         }
     }
 
@@ -117,7 +117,7 @@ impl SeaOrmStoreBuilder {
     /// Every process that reads endpoints needs it. To one without the key an endpoint is a damaged row:
     /// its deliveries wait, and so do its tenant's events until a process with the key routes them.
     pub fn vault(mut self, vault: Arc<dyn SecretVault>) -> Self {
-        self.safe = Safe::new(vault);
+        self.secrets = SecretColumns::new(vault);
         self
     }
 
@@ -154,7 +154,7 @@ impl SeaOrmStoreBuilder {
         let sql = Sql::new(dialect, schema, self.table_prefix);
         let channel = |open| NotifyChannel { open, name: sql.channel(), gate: pools.gate() };
         let notifier = Notifier::new(listener.map(channel));
-        let database = Database::new(sql, pools, notifier, self.unit_limit, self.safe);
+        let database = Database::new(sql, pools, notifier, self.unit_limit, self.secrets);
         Ok(SeaOrmStore::new(database, self.max_body))
     }
 }

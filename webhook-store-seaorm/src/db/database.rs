@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::Timestamp;
 
-use crate::db::{notify::Notifier, pools::Pools, secret_columns::Safe, sql::Sql};
+use crate::db::{notify::Notifier, pools::Pools, secret_columns::SecretColumns, sql::Sql};
 
 /// Connections, SQL, clock and limits that all units of work share.
 pub(crate) struct Database {
@@ -14,7 +14,7 @@ pub(crate) struct Database {
     /// Time limit of one unit of work.
     pub(crate) limit: Duration,
     /// Seals and opens the columns that hold secrets.
-    pub(crate) safe: Safe,
+    pub(crate) secrets: SecretColumns,
     #[cfg(feature = "test-clock")]
     fixed_now: std::sync::Mutex<Option<Timestamp>>,
     /// Number of times that a unit was run again.
@@ -28,14 +28,14 @@ impl Database {
         pools: Pools,
         notifier: Notifier,
         limit: Duration,
-        safe: Safe,
+        secrets: SecretColumns,
     ) -> Self {
         Self {
             sql: Arc::new(sql),
             pools,
             notifier: Arc::new(notifier),
             limit,
-            safe,
+            secrets,
             #[cfg(feature = "test-clock")]
             fixed_now: std::sync::Mutex::default(),
             #[cfg(feature = "test-clock")]

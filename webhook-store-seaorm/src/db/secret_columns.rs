@@ -1,7 +1,7 @@
-//! Columns that hold secrets, sealed by a vault where there is one.
+//! Columns that hold secrets, sealed if the store has a vault.
 //!
-//! A text is sealed whole, for the column and the endpoint it stands in. What was stored before there
-//! was a vault is JSON and reads as ever: no JSON begins as a sealed text does.
+//! The whole text of a column is sealed, bound to the column and the endpoint. A text that was stored
+//! without a vault is JSON and stays readable, because no JSON begins like a sealed text.
 
 use std::sync::Arc;
 
@@ -11,19 +11,20 @@ use zeroize::Zeroizing;
 
 use crate::db::fault::Fault;
 
-/// The vault of a store, if it has one.
+/// Seals and opens columns with the vault of a store, if it has one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Safe(Option<Arc<dyn SecretVault>>);
+pub(crate) struct SecretColumns(Option<Arc<dyn SecretVault>>);
 
-/// How a stored text is kept.
+/// Key with which a stored text is sealed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Kept {
-    Current,
-    Former,
-    Plain,
+pub(crate) enum SealedWith {
+    CurrentKey,
+    FormerKey,
+    /// The text is not sealed.
+    Nothing,
 }
 
-impl Safe {
+impl SecretColumns {
     pub(crate) fn new(vault: Arc<dyn SecretVault>) -> Self {
         Self(Some(vault))
     }
@@ -32,7 +33,7 @@ impl Safe {
         self.0.is_some()
     }
 
-    /// A text as it is stored.
+    /// Seals a text for storage.
     pub(crate) fn seal(
         &self,
         id: EndpointId,
@@ -40,12 +41,12 @@ impl Safe {
         plain: &Zeroizing<String>,
     ) -> Result<Value, Fault> {
         let Some(vault) = &self.0 else { return Ok(plain.as_str().into()) };
-        let sealed = vault.seal(plain.as_bytes(), place(id, column).as_bytes());
-        // Written down unsealed, it would be no secret any more.
+        let sealed = vault.seal(plain.as_bytes(), associated_data(id, column).as_bytes());
+        // Never stored unsealed: it would not be secret any longer.
         sealed.map(Into::into).map_err(|error| Fault::new(StoreErrorKind::Other, error))
     }
 
-    /// A stored text as it was before it was sealed.
+    /// Opens a stored text.
     pub(crate) fn open(
         &self,
         id: EndpointId,
@@ -56,7 +57,7 @@ impl Safe {
             return Ok(stored);
         }
         let Some(vault) = &self.0 else { return Err(no_key(column)) };
-        let opened = vault.open(&stored, place(id, column).as_bytes());
+        let opened = vault.open(&stored, associated_data(id, column).as_bytes());
         let mut opened = opened.map_err(|error| match error.kind() {
             VaultErrorKind::NoKey => no_key(column),
             kind => Fault::corrupt(format!("cannot open the sealed column {column}: {kind}")),
@@ -68,18 +69,18 @@ impl Safe {
         })
     }
 
-    /// How a stored text is kept; the text need not open.
-    pub(crate) fn kept(&self, stored: &str) -> Kept {
+    /// Key with which a stored text is sealed. It is found without opening the text.
+    pub(crate) fn sealed_with(&self, stored: &str) -> SealedWith {
         match &self.0 {
-            _ if !stored.starts_with(SEALED) => Kept::Plain,
-            Some(vault) if vault.is_current(stored) => Kept::Current,
-            _ => Kept::Former,
+            _ if !stored.starts_with(SEALED) => SealedWith::Nothing,
+            Some(vault) if vault.is_current(stored) => SealedWith::CurrentKey,
+            _ => SealedWith::FormerKey,
         }
     }
 }
 
-/// What a text is sealed for.
-fn place(id: EndpointId, column: &str) -> String {
+/// Associated data of a sealed text: its endpoint and column.
+fn associated_data(id: EndpointId, column: &str) -> String {
     format!("endpoint/{}/{column}", id.as_uuid().simple())
 }
 

@@ -13,7 +13,7 @@ use crate::db::{
     fault::Fault,
     lists::{list, padded},
     row::Row,
-    secret_columns::Safe,
+    secret_columns::SecretColumns,
     sql::Sql,
     tx::open_tx::TxOptions,
 };
@@ -26,7 +26,7 @@ pub(crate) const ROWS: usize = 250;
 pub(crate) struct Tx {
     inner: open_tx::OpenTx,
     sql: Arc<Sql>,
-    safe: Safe,
+    secrets: SecretColumns,
     /// True if an earlier run of the unit failed.
     is_retry: bool,
     /// Time at which a test stopped the clock.
@@ -45,7 +45,7 @@ impl Tx {
         Ok(Self {
             inner,
             sql,
-            safe: database.safe.clone(),
+            secrets: database.secrets.clone(),
             is_retry,
             fixed_now: database.fixed_now(),
         })
@@ -172,8 +172,8 @@ impl Tx {
     }
 
     /// Seals and opens the columns that hold secrets.
-    pub(crate) const fn safe(&self) -> &Safe {
-        &self.safe
+    pub(crate) const fn secrets(&self) -> &SecretColumns {
+        &self.secrets
     }
 
     fn statement(&self, template: &str, values: impl IntoIterator<Item = Value>) -> Statement {

@@ -78,7 +78,7 @@ impl Unit for Add {
         }
         let (id, tenant) = (endpoint.id.to_value(), endpoint.tenant.to_value());
         let (revision, created_at) = (endpoint.revision.to_value(), endpoint.created_at.to_value());
-        let settings = settings(tx.safe(), endpoint)?;
+        let settings = settings(tx.secrets(), endpoint)?;
         let row = [id, tenant].into_iter().chain(settings).chain([revision, created_at]);
         let row: Vec<_> = row.collect();
         let sql =
@@ -112,7 +112,7 @@ impl Unit for Update {
         }
         raise_version(tx, &endpoint.tenant).await?;
         let next = stored.next();
-        let values = settings(tx.safe(), endpoint)?
+        let values = settings(tx.secrets(), endpoint)?
             .into_iter()
             .chain([next.to_value(), endpoint.id.to_value()]);
         let anew = if place.is_some_and(|it| it.keeps_health(endpoint)) {
@@ -237,7 +237,7 @@ impl Unit for Load {
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
         let rows = load(tx, &self.0).await?;
-        rows.iter().map(|row| endpoint(tx.safe(), row)).collect()
+        rows.iter().map(|row| endpoint(tx.secrets(), row)).collect()
     }
 }
 
@@ -260,7 +260,7 @@ pub(crate) struct Readable {
 pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<Readable, Fault> {
     let mut found = Readable::default();
     for row in load(tx, ids).await? {
-        match endpoint(tx.safe(), &row) {
+        match endpoint(tx.secrets(), &row) {
             Ok(endpoint) => _ = found.ids.insert(endpoint.id),
             Err(fault) => found.others.extend(row.endpoint("id").ok().zip(Some(fault))),
         }
@@ -289,7 +289,7 @@ impl Unit for LoadSnapshot {
         for row in &rows {
             version = TenantVersion::from_u64(row.number("version")?);
             if row.get::<Option<uuid::Uuid>>("id")?.is_some() {
-                endpoints.push(Arc::new(endpoint(tx.safe(), row)?));
+                endpoints.push(Arc::new(endpoint(tx.secrets(), row)?));
             }
         }
         Ok(Snapshot::new(self.0.clone(), version, endpoints))

@@ -11,7 +11,7 @@ use crate::{
         database::Database,
         fault::Fault,
         row::{Row, ToValue},
-        secret_columns::Kept,
+        secret_columns::SealedWith,
         tx::Tx,
         unit::Unit,
     },
@@ -52,7 +52,7 @@ pub struct SealStatus {
 
 /// Fails if the store has no vault to seal with.
 pub(crate) fn needs_vault(database: &Database) -> Result<(), StoreError> {
-    if database.safe.has_vault() {
+    if database.secrets.has_vault() {
         return Ok(());
     }
     let why = "there is no vault to seal with; set WEBHOOK_VAULT_KEY_FILE";
@@ -101,7 +101,7 @@ impl Unit for ResealPage {
         for row in &rows {
             match Texts::read(tx, row) {
                 Err(_) => page.unreadable += 1,
-                Ok(texts) if texts.kept == Kept::Current => page.current += 1,
+                Ok(texts) if texts.sealed_with == SealedWith::CurrentKey => page.current += 1,
                 Ok(texts) if texts.seal(tx, row).await? => page.resealed += 1,
                 Ok(_) => page.edited += 1,
             }
@@ -122,11 +122,11 @@ impl Unit for CountPage {
         let (rows, last) = page(tx, self.0).await?;
         let mut page = SealStatus::default();
         for row in &rows {
-            *match Texts::read(tx, row).map(|texts| texts.kept) {
+            *match Texts::read(tx, row).map(|texts| texts.sealed_with) {
                 Err(_) => &mut page.unreadable,
-                Ok(Kept::Current) => &mut page.current,
-                Ok(Kept::Former) => &mut page.former,
-                Ok(Kept::Plain) => &mut page.plain,
+                Ok(SealedWith::CurrentKey) => &mut page.current,
+                Ok(SealedWith::FormerKey) => &mut page.former,
+                Ok(SealedWith::Nothing) => &mut page.plain,
             } += 1;
         }
         Ok((page, last))
@@ -150,19 +150,20 @@ async fn page(tx: &Tx, after: Option<EndpointId>) -> Result<(Vec<Row>, Option<En
 /// The secrets of an endpoint, open, in the order of their columns.
 struct Texts {
     id: EndpointId,
-    kept: Kept,
+    sealed_with: SealedWith,
     open: Vec<Option<Zeroizing<String>>>,
 }
 
 impl Texts {
     fn read(tx: &Tx, row: &Row) -> Result<Self, Fault> {
-        let mut texts = Self { id: row.endpoint("id")?, kept: Kept::Current, open: Vec::new() };
+        let mut texts =
+            Self { id: row.endpoint("id")?, sealed_with: SealedWith::CurrentKey, open: Vec::new() };
         for column in SECRET_COLUMNS {
             let stored = row.get::<Option<String>>(column)?.map(Zeroizing::new);
             texts.open.push(match stored {
                 Some(stored) => {
-                    texts.kept = texts.kept.max(tx.safe().kept(&stored));
-                    Some(tx.safe().open(texts.id, column, stored)?)
+                    texts.sealed_with = texts.sealed_with.max(tx.secrets().sealed_with(&stored));
+                    Some(tx.secrets().open(texts.id, column, stored)?)
                 }
                 None => None,
             });
@@ -176,7 +177,7 @@ impl Texts {
         for (column, open) in SECRET_COLUMNS.iter().zip(&self.open) {
             if let Some(open) = open {
                 set.push(format!("{column} = ?"));
-                values.push(tx.safe().seal(self.id, column, open)?);
+                values.push(tx.secrets().seal(self.id, column, open)?);
             }
         }
         values.extend([self.id.to_value(), row.get::<i64>("revision")?.into()]);

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::db::{
     fault::Fault,
     row::{Row, ToValue, stored_health, unreadable},
-    secret_columns::Safe,
+    secret_columns::SecretColumns,
 };
 
 pub(super) const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, client_tls, timeout_ms, retry, \
@@ -71,16 +71,20 @@ impl<'a> StoredTls<'a> {
 }
 
 /// What an edit may change, as values in the order of the columns.
-pub(super) fn settings(safe: &Safe, endpoint: &Endpoint) -> Result<[Value; 15], Fault> {
+pub(super) fn settings(secrets: &SecretColumns, endpoint: &Endpoint) -> Result<[Value; 15], Fault> {
     let signing = &endpoint.signing;
     let keys: Vec<_> = signing.keys().iter().map(StoredKey::of).collect();
     Ok([
         endpoint.url.to_value(),
         json(&endpoint.filters)?,
-        safe.seal(endpoint.id, "signing_keys", &text(&keys)?)?,
+        secrets.seal(endpoint.id, "signing_keys", &text(&keys)?)?,
         json(&signing.profiles())?,
-        safe.seal(endpoint.id, "headers", &text(&endpoint.headers.iter().collect::<Vec<_>>())?)?,
-        tls(safe, endpoint)?,
+        secrets.seal(
+            endpoint.id,
+            "headers",
+            &text(&endpoint.headers.iter().collect::<Vec<_>>())?,
+        )?,
+        tls(secrets, endpoint)?,
         whole_millis(endpoint.timeout.as_duration()).into(),
         endpoint.retry.to_string().into(),
         endpoint.max_in_flight.to_value(),
@@ -93,15 +97,15 @@ pub(super) fn settings(safe: &Safe, endpoint: &Endpoint) -> Result<[Value; 15], 
     ])
 }
 
-pub(super) fn endpoint(safe: &Safe, row: &Row) -> Result<Endpoint, Fault> {
-    let headers: Vec<(String, String)> = secret(safe, row, "headers")?;
+pub(super) fn endpoint(secrets: &SecretColumns, row: &Row) -> Result<Endpoint, Fault> {
+    let headers: Vec<(String, String)> = secret(secrets, row, "headers")?;
     let timeout = Duration::from_millis(row.number("timeout_ms")?);
     Ok(Endpoint::new(row.endpoint("id")?, row.parse("url")?)
         .with_tenant(row.parse("tenant")?)
         .with_filters(from_json::<Vec<EventFilter>>(row, "filters")?)
-        .with_signing(signing(safe, row)?)
+        .with_signing(signing(secrets, row)?)
         .with_headers(CustomHeaders::new(headers).map_err(|_| unreadable("headers"))?)
-        .with_tls(read_tls(safe, row)?)
+        .with_tls(read_tls(secrets, row)?)
         .with_timeout(Timeout::new(timeout).map_err(|_| unreadable("timeout_ms"))?)
         .with_retry(row.parse("retry")?)
         .with_max_in_flight(row.number("max_in_flight")?)
@@ -116,8 +120,8 @@ pub(super) fn endpoint(safe: &Safe, row: &Row) -> Result<Endpoint, Fault> {
         .with_created_at(row.time("created_at")?))
 }
 
-fn signing(safe: &Safe, row: &Row) -> Result<Signing, Fault> {
-    let keys: Vec<StoredKey<'_>> = secret(safe, row, "signing_keys")?;
+fn signing(secrets: &SecretColumns, row: &Row) -> Result<Signing, Fault> {
+    let keys: Vec<StoredKey<'_>> = secret(secrets, row, "signing_keys")?;
     let profiles: Vec<Profile> = from_json(row, "profiles")?;
     let read = |key: StoredKey<'_>| {
         let secret = Zeroizing::new(key.secret.into_owned());
@@ -128,16 +132,16 @@ fn signing(safe: &Safe, row: &Row) -> Result<Signing, Fault> {
     Signing::new(keys, profiles).map_err(|_| unreadable("profiles"))
 }
 
-fn tls(safe: &Safe, endpoint: &Endpoint) -> Result<Value, Fault> {
+fn tls(secrets: &SecretColumns, endpoint: &Endpoint) -> Result<Value, Fault> {
     let Some(tls) = &endpoint.tls else { return Ok(Value::String(None)) };
-    safe.seal(endpoint.id, "client_tls", &text(&StoredTls::of(tls))?)
+    secrets.seal(endpoint.id, "client_tls", &text(&StoredTls::of(tls))?)
 }
 
-fn read_tls(safe: &Safe, row: &Row) -> Result<Option<EndpointTls>, Fault> {
+fn read_tls(secrets: &SecretColumns, row: &Row) -> Result<Option<EndpointTls>, Fault> {
     if row.get::<Option<String>>("client_tls")?.map(Zeroizing::new).is_none() {
         return Ok(None);
     }
-    let stored: StoredTls<'_> = secret(safe, row, "client_tls")?;
+    let stored: StoredTls<'_> = secret(secrets, row, "client_tls")?;
     stored.read().map(Some).map_err(|_| unreadable("client_tls"))
 }
 
@@ -153,9 +157,13 @@ fn text<T: Serialize>(value: &T) -> Result<Zeroizing<String>, Fault> {
 }
 
 /// A value from a column that may be sealed.
-fn secret<T: DeserializeOwned>(safe: &Safe, row: &Row, column: &str) -> Result<T, Fault> {
+fn secret<T: DeserializeOwned>(
+    secrets: &SecretColumns,
+    row: &Row,
+    column: &str,
+) -> Result<T, Fault> {
     let stored = Zeroizing::new(row.get(column)?);
-    let text = safe.open(row.endpoint("id")?, column, stored)?;
+    let text = secrets.open(row.endpoint("id")?, column, stored)?;
     serde_json::from_str(&text).map_err(|_| unreadable(column))
 }
 
