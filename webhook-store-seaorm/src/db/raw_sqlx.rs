@@ -49,12 +49,13 @@ where
     Ok(arguments)
 }
 
-const UNKNOWN: &str = "a value of a kind that no row of ours has";
+/// Error for a value of a kind that no column of this store has.
+const UNKNOWN_VALUE_KIND: &str = "a value of a kind that no row of ours has";
 
 /// Adds no other.
 #[cfg(feature = "sqlx")]
 pub(crate) fn no_other<A>(_: &mut A, _: Value) -> Result<(), BoxDynError> {
-    Err(UNKNOWN.into())
+    Err(UNKNOWN_VALUE_KIND.into())
 }
 
 /// The same for PostgreSQL, where a value may be a list. SeaORM would not take one with gaps in it.
@@ -62,7 +63,7 @@ pub(crate) fn no_other<A>(_: &mut A, _: Value) -> Result<(), BoxDynError> {
 pub(crate) fn postgres_arguments(values: Option<Values>) -> Result<PgArguments, DbErr> {
     arguments::<Postgres>(values, |arguments, value| match value {
         Value::Array(kind, items) => add_list(arguments, &kind, *items.unwrap_or_default()),
-        _ => Err(UNKNOWN.into()),
+        _ => Err(UNKNOWN_VALUE_KIND.into()),
     })
 }
 
@@ -77,7 +78,7 @@ fn add_list(
         ($kind:ident) => {{
             let item = |value| match value {
                 Value::$kind(item) => Ok(item),
-                _ => Err(UNKNOWN),
+                _ => Err(UNKNOWN_VALUE_KIND),
             };
             arguments.add(items.into_iter().map(item).collect::<Result<Vec<_>, _>>()?)
         }};
@@ -87,6 +88,6 @@ fn add_list(
         ArrayType::String => add_each!(String),
         ArrayType::Bytes => add_each!(Bytes),
         ArrayType::Uuid => add_each!(Uuid),
-        _ => Err(UNKNOWN.into()),
+        _ => Err(UNKNOWN_VALUE_KIND.into()),
     }
 }

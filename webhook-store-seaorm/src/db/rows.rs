@@ -10,7 +10,7 @@ use crate::db::{
     fault::Fault,
     lists::{list, padded},
     row::{Row, ToValue, limit},
-    tx::{ROWS, Tx},
+    tx::{ROWS_PER_STATEMENT, Tx},
 };
 
 impl Tx {
@@ -25,7 +25,10 @@ impl Tx {
         let dialect = self.sql().dialect;
         let mut counted = 0;
         while !rows.is_empty() {
-            let mut fitting = fitting(&rows, if dialect.has_lists() { MANY } else { ROWS });
+            let mut fitting = fitting(
+                &rows,
+                if dialect.has_lists() { ROWS_PER_LIST_INSERT } else { ROWS_PER_STATEMENT },
+            );
             if !dialect.has_lists() && !dialect.joins_rows() {
                 fitting = power_of_two(fitting);
             }
@@ -88,8 +91,8 @@ fn joined<const N: usize>(rows: Vec<[Value; N]>) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-/// Rows in one statement where it says the same for any number of them.
-const MANY: usize = 1000;
+/// Rows in one `INSERT`, if the statement is the same for any number of rows.
+const ROWS_PER_LIST_INSERT: usize = 1000;
 
 /// How many of the first rows make one statement: at least one.
 fn fitting<const N: usize>(rows: &[[Value; N]], most: usize) -> usize {
@@ -97,7 +100,7 @@ fn fitting<const N: usize>(rows: &[[Value; N]], most: usize) -> usize {
     let fits = |row: &&[Value; N]| {
         let first = bytes == 0;
         bytes += size(*row);
-        first || bytes <= BYTES
+        first || bytes <= MAX_STATEMENT_BYTES
     };
     rows.iter().take(most).take_while(fits).count()
 }
@@ -119,8 +122,8 @@ fn columns<const N: usize>(rows: Vec<[Value; N]>) -> Vec<Value> {
     columns.into_iter().map(list).collect()
 }
 
-/// Bytes in one statement, unless a single row has more: every server takes that much at once.
-const BYTES: usize = 2 * 1024 * 1024;
+/// Bytes in one statement, unless a single row has more. Every server accepts this size.
+const MAX_STATEMENT_BYTES: usize = 2 * 1024 * 1024;
 
 fn size(row: &[Value]) -> usize {
     let one = |value: &Value| match value {
@@ -171,7 +174,7 @@ impl Tx {
         values: &[Value],
         rows: &[Locked],
     ) -> Result<(), Fault> {
-        for rows in rows.chunks(ROWS) {
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
             self.change_some(set, values, rows).await?;
         }
         Ok(())
@@ -234,9 +237,9 @@ mod tests {
         let row = |bytes: usize| [Value::from(vec![0_u8; bytes])];
         let table = [
             (vec![row(1); 5], 3, 3),
-            (vec![row(BYTES / 2); 3], 9, 2),
-            (vec![row(2 * BYTES), row(1)], 9, 1),
-            (vec![row(1), row(2 * BYTES)], 9, 1),
+            (vec![row(MAX_STATEMENT_BYTES / 2); 3], 9, 2),
+            (vec![row(2 * MAX_STATEMENT_BYTES), row(1)], 9, 1),
+            (vec![row(1), row(2 * MAX_STATEMENT_BYTES)], 9, 1),
         ];
         for (rows, most, expected) in table {
             assert_eq!(fitting(&rows, most), expected);

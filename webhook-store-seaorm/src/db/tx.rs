@@ -18,8 +18,8 @@ use crate::db::{
     tx::open_tx::TxOptions,
 };
 
-/// Rows in one statement: few enough for every database's limit of values.
-pub(crate) const ROWS: usize = 250;
+/// Rows in one statement. The values of this many rows are below the limit of every database.
+pub(crate) const ROWS_PER_STATEMENT: usize = 250;
 
 /// An open transaction of one store, for statements written as templates.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Tx {
         many: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<Row>, Fault> {
         let mut found = Vec::new();
-        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
             let (sql, values) = self.listing(template, some);
             found.extend(self.all(&sql, first.iter().cloned().chain(values)).await?);
         }
@@ -124,7 +124,7 @@ impl Tx {
         many: impl IntoIterator<Item = Value>,
     ) -> Result<u64, Fault> {
         let mut changed = 0;
-        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+        for some in many.into_iter().collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
             let (sql, values) = self.listing(template, some);
             changed += self.run(&sql, first.iter().cloned().chain(values)).await?;
         }

@@ -1,26 +1,22 @@
 //! What is left to do, counted up to a limit.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{Backlog, Timestamp};
 
 use crate::{
     db::{fault::Fault, row::ToValue, tx::Tx, unit::Unit},
-    work::order::unless_parked,
+    work::{order::unless_parked, unrouted::UNREADABLE_IF_DUE_AFTER},
 };
 
 /// Counts what is left to do.
 pub(crate) struct CountBacklog;
 
-/// Without those that cannot be read and were put off for a day: nobody waits for them.
-const UNROUTED: &str = "SELECT 1 FROM {events} WHERE route_due_at <= ?";
+/// Unrouted events, except unreadable ones, which are put off for a day.
+const UNROUTED_EVENTS: &str = "SELECT 1 FROM {events} WHERE route_due_at <= ?";
 
-/// Longer than any lease, shorter than what cannot be read is put off.
-pub(crate) const SOON: Duration = Duration::from_secs(12 * 60 * 60);
-
-const IN_FLIGHT: &str =
+/// Deliveries under a lease that has not ended.
+const IN_FLIGHT_DELIVERIES: &str =
     "SELECT 1 FROM {deliveries} {by_in_flight} WHERE status = 'in_flight' AND due_at > ?";
 
 /// Deliveries that nobody holds, by endpoint: those pending, and those whose lease has ended. `state`
@@ -66,13 +62,14 @@ pub(crate) async fn count_left(
     let (active, others) = (free("e.state = 'active'"), free("e.state <> 'active'"));
     let sql = format!(
         "SELECT {} AS unrouted, {} AS in_flight, {} AS pending, {} AS waiting, ({NEXT_DUE}) AS next_due",
-        count(UNROUTED),
-        count(IN_FLIGHT),
+        count(UNROUTED_EVENTS),
+        count(IN_FLIGHT_DELIVERIES),
         count(&active),
         count(&others)
     );
     let capped = |time: Timestamp| [time.to_value(), cap_of(cap)];
-    let values = [capped(now.after(SOON)), capped(now), capped(now), capped(now)];
+    let values =
+        [capped(now.after(UNREADABLE_IF_DUE_AFTER)), capped(now), capped(now), capped(now)];
     let values = values.into_iter().flatten().chain([now.to_value()]);
     let row = tx.one(&sql, values).await?;
     let row = row.ok_or_else(|| Fault::corrupt("the database counts nothing"))?;

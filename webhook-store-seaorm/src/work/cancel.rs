@@ -10,7 +10,7 @@ use crate::{
         fault::Fault,
         row::ToValue,
         rows::pairs,
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::{
@@ -82,7 +82,7 @@ impl Unit for SkipSome {
 /// stands further left as it is afterwards.
 async fn call_off(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
     let now = tx.now().await?;
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET \
                  recorded = CASE WHEN status = 'pending' THEN attempts ELSE recorded END, \

@@ -32,8 +32,8 @@ use crate::{
 };
 use heads::{Head, Round};
 
-/// Endpoints whose deliveries are read by one statement.
-const ENDPOINTS: usize = 32;
+/// Endpoints whose deliveries are claimed by one statement.
+const ENDPOINTS_PER_CLAIM: usize = 32;
 
 /// Takes deliveries that are due.
 pub(crate) struct ClaimDeliveries {
@@ -56,7 +56,7 @@ impl Unit for ClaimDeliveries {
         let mut round = Round::new(&self.ask, heads, now);
         let mut found = Vec::new();
         loop {
-            let mut heads = round.next_heads(ENDPOINTS);
+            let mut heads = round.next_heads(ENDPOINTS_PER_CLAIM);
             if heads.is_empty() {
                 break;
             }

@@ -20,13 +20,13 @@ use crate::{
         dialect::repeated,
         fault::Fault,
         row::{Row, ToValue},
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::order::{dissolve, keep_order, let_some_go, lock_ordered, much_waits, reorder},
 };
 pub(crate) use stored::SECRET_COLUMNS;
-use stored::{COLUMNS, HEALTH, endpoint, json, settings};
+use stored::{ENDPOINT_COLUMNS, HEALTH_COLUMN, endpoint, json, settings};
 use tenants::lock_tenants;
 pub(crate) use tenants::{Known, lock_owners, raise_version, versions};
 
@@ -81,8 +81,10 @@ impl Unit for Add {
         let settings = settings(tx.secrets(), endpoint)?;
         let row = [id, tenant].into_iter().chain(settings).chain([revision, created_at]);
         let row: Vec<_> = row.collect();
-        let sql =
-            format!("INSERT INTO {{endpoints}} ({COLUMNS}) VALUES ({})", repeated("?", row.len()));
+        let sql = format!(
+            "INSERT INTO {{endpoints}} ({ENDPOINT_COLUMNS}) VALUES ({})",
+            repeated("?", row.len())
+        );
         tx.run(&sql, row).await?;
         if endpoint.order.is_some() { keep_order(tx, endpoint.id).await } else { Ok(()) }
     }
@@ -214,7 +216,7 @@ pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
                 AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT 1000 {for_update}";
     let rows = tx.all(open, [id.to_value()]).await?;
     let events: Vec<_> = rows.iter().map(|row| row.key("event_id")).collect::<Result<_, _>>()?;
-    for events in events.chunks(ROWS) {
+    for events in events.chunks(ROWS_PER_STATEMENT) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET \
                  recorded = CASE WHEN status = 'pending' THEN attempts ELSE recorded END, \
@@ -243,7 +245,7 @@ impl Unit for Load {
 
 async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
     let sql = format!(
-        "SELECT {COLUMNS}, {HEALTH} FROM {{endpoints}} WHERE removed_at IS NULL AND id {{in_list}}"
+        "SELECT {ENDPOINT_COLUMNS}, {HEALTH_COLUMN} FROM {{endpoints}} WHERE removed_at IS NULL AND id {{in_list}}"
     );
     tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await
 }
@@ -277,9 +279,10 @@ impl Unit for LoadSnapshot {
 
     /// One statement, so that version and endpoints are of one moment whatever the isolation.
     async fn run(&self, tx: &Tx) -> Result<Snapshot, Fault> {
-        let columns = COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>();
+        let columns =
+            ENDPOINT_COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>();
         let sql = format!(
-            "SELECT t.version, e.removed_at, e.{HEALTH}, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
+            "SELECT t.version, e.removed_at, e.{HEALTH_COLUMN}, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
              e.tenant = t.id AND e.removed_at IS NULL WHERE t.id = ? ORDER BY e.created_at, e.id",
             columns.join(", ")
         );

@@ -19,7 +19,7 @@ use crate::{
         fault::Fault,
         row::{Row, ToValue},
         rows::{Locked, these},
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::{
@@ -146,7 +146,7 @@ impl Held {
     async fn read(tx: &Tx, ids: impl Iterator<Item = DeliveryId>) -> Result<Self, Fault> {
         let mut held = BTreeMap::new();
         let ids: BTreeSet<_> = ids.collect();
-        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
             let (these, values) = these(tx, ids);
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, epoch, attempts, recorded, forgiven{{and_place}} \

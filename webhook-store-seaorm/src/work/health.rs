@@ -164,16 +164,17 @@ impl State {
         if !self.health.is_well() {
             let warn = "UPDATE {tenants} SET unwell_until = ? WHERE id = ? AND unwell_until < ?";
             let until = self.health.rests_until().max(Some(now)).unwrap_or(now);
-            let until = until.after(UNWELL_FOR).to_value();
+            let until = until.after(HEALTH_CHECK_PERIOD).to_value();
             tx.run(warn, [until.clone(), self.tenant.to_value(), until]).await?;
         }
         Ok(())
     }
 }
 
-/// How long after the rest of one of its endpoints, or its last success on the way up, a tenant's publishers look whether those they send
-/// to at once are well. It costs them a look; without it they would send past a rest or a ramp.
-const UNWELL_FOR: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// Time after an endpoint's cool-down, or after its last success while recovering, during which
+/// publishers of its tenant check the health of the endpoints to which they send directly. Without
+/// this query they would ignore a cool-down or a reduced limit.
+const HEALTH_CHECK_PERIOD: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// Which of these endpoints do not take attempts as they come.
 pub(crate) async fn unwell(

@@ -20,7 +20,7 @@ use crate::db::{
     lists::padded,
     row::{Row, ToValue, limit},
     rows::pairs,
-    tx::{ROWS, Tx},
+    tx::{ROWS_PER_STATEMENT, Tx},
 };
 
 /// When those are due that wait for another one.
@@ -35,7 +35,7 @@ pub(crate) fn unless_parked(due_at: Timestamp) -> Option<Timestamp> {
 pub(crate) type Line = (EndpointId, OrderingKey);
 
 /// Lines that are read by one statement.
-const LINES: usize = 32;
+const LINES_PER_STATEMENT: usize = 32;
 
 /// The ends of lines to add to, while their endpoints are locked.
 #[derive(Default)]
@@ -122,7 +122,7 @@ pub(crate) async fn in_line(
     ids: &[DeliveryId],
 ) -> Result<BTreeMap<DeliveryId, Line>, Fault> {
     let mut found = BTreeMap::new();
-    for ids in ids.chunks(ROWS).map(padded) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
             "SELECT event_id, endpoint_id, ordering_key FROM {{ordered_deliveries}} {{by_delivery}} \
              WHERE (event_id, endpoint_id) IN {}",
@@ -145,7 +145,7 @@ pub(crate) async fn leave(
     let ids: Vec<_> = leaving.keys().copied().collect();
     let left = in_line(tx, &ids).await?;
     let ids: Vec<_> = left.keys().copied().collect();
-    for ids in ids.chunks(ROWS).map(padded) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
             "DELETE FROM {{ordered_deliveries}} WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
@@ -172,7 +172,7 @@ pub(crate) async fn leave(
 
 /// Makes those of the deliveries due that wait for another one.
 async fn unpark(tx: &Tx, ids: &[DeliveryId], due_at: Timestamp) -> Result<(), Fault> {
-    for ids in ids.chunks(ROWS).map(padded) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET due_at = ? \
              WHERE due_at = ? AND (event_id, endpoint_id) IN {}",
@@ -191,7 +191,7 @@ async fn one_of_each(tx: &Tx, lines: &BTreeSet<Line>, order: &str) -> Result<Vec
          WHERE endpoint_id = ? AND ordering_key = ? ORDER BY seq {order} LIMIT 1) AS one_of_them"
     );
     let mut found = Vec::new();
-    for lines in lines.iter().collect::<Vec<_>>().chunks(LINES).map(padded) {
+    for lines in lines.iter().collect::<Vec<_>>().chunks(LINES_PER_STATEMENT).map(padded) {
         let sql = vec![one.as_str(); lines.len()].join(" UNION ALL ");
         let values = lines.iter().flat_map(|(id, key)| [id.to_value(), key.as_str().into()]);
         found.extend(tx.all(&sql, values).await?);
@@ -248,32 +248,33 @@ pub(crate) async fn dissolve(tx: &Tx, id: EndpointId) -> Result<(), Fault> {
     Ok(())
 }
 
-/// How many deliveries are let go at once.
-const SOME: usize = 1000;
+/// Deliveries that leave their lines in one unit of work when an endpoint stops keeping order.
+const MAX_LEAVING_PER_UNIT: usize = 1000;
 
 /// Lets some of what stands in the lines of an endpoint go, whoever is the first: few enough to be done
 /// within the limit of a unit. Answers whether there may be more.
 pub(crate) async fn let_some_go(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<bool, Fault> {
     let some = "SELECT event_id FROM {ordered_deliveries} {by_key} WHERE endpoint_id = ? \
                 ORDER BY ordering_key, seq LIMIT ?";
-    let rows = tx.all(some, [id.to_value(), limit(SOME)]).await?;
+    let rows = tx.all(some, [id.to_value(), limit(MAX_LEAVING_PER_UNIT)]).await?;
     let ids = rows.iter().map(|row| Ok(DeliveryId::new(row.event("event_id")?, id)));
     let ids: Vec<_> = ids.collect::<Result<_, Fault>>()?;
     unpark(tx, &ids, now).await?;
-    for ids in ids.chunks(ROWS).map(padded) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
             "DELETE FROM {{ordered_deliveries}} WHERE (event_id, endpoint_id) IN {}",
             tx.sql().dialect.pairs(ids.len())
         );
         tx.run(&sql, pairs(&ids)).await?;
     }
-    Ok(ids.len() == SOME)
+    Ok(ids.len() == MAX_LEAVING_PER_UNIT)
 }
 
 /// Whether more stands in the lines of an endpoint than may be let go in one unit.
 pub(crate) async fn much_waits(tx: &Tx, id: EndpointId) -> Result<bool, Fault> {
     let some = "SELECT seq FROM {ordered_deliveries} {by_key} WHERE endpoint_id = ? LIMIT ?";
-    Ok(tx.all(some, [id.to_value(), limit(SOME)]).await?.len() == SOME)
+    Ok(tx.all(some, [id.to_value(), limit(MAX_LEAVING_PER_UNIT)]).await?.len()
+        == MAX_LEAVING_PER_UNIT)
 }
 
 /// What has failed and stands in a line of the endpoint all the same.

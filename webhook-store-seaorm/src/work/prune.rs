@@ -13,7 +13,7 @@ use crate::db::{
     fault::Fault,
     row::{Row, ToValue, limit},
     rows::pairs,
-    tx::{ROWS, Tx},
+    tx::{ROWS_PER_STATEMENT, Tx},
     unit::Unit,
 };
 
@@ -93,7 +93,7 @@ impl Page<'_> {
         let rows = self.tx.all(&sql, values).await?;
         let mut pruned = Pruned::default();
         let old = rows.iter().filter_map(|row| self.old(row).ok().flatten());
-        for ids in old.collect::<Vec<_>>().chunks(ROWS) {
+        for ids in old.collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
             pruned.attempts += self.take_attempts(ids).await?;
             pruned.deliveries += self.take_deliveries(ids).await?;
         }

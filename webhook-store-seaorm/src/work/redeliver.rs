@@ -13,7 +13,7 @@ use crate::{
         fault::Fault,
         row::{Row, ToValue},
         rows::pairs,
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::{
@@ -102,7 +102,7 @@ async fn make_due(
     cause: Trigger,
     due_at: Timestamp,
 ) -> Result<(), Fault> {
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT) {
         let sql = format!(
             "UPDATE {{deliveries}} {{by_key}} SET status = 'pending', epoch = epoch + 1, due_at = ?, \
              budget_from = attempts, forgiven = 0, cause = ?, finished_at = NULL, \

@@ -15,7 +15,7 @@ use crate::{
         fault::Fault,
         row::{Row, ToValue, limit, unreadable},
         rows::pairs,
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::{
@@ -51,7 +51,9 @@ impl<const WRITES: bool> Unit for ReplaySome<WRITES> {
     }
 }
 
-const COLUMNS: &str = "event_id, endpoint_id, status, event_type, created_at, finished_at, url";
+/// Columns of a delivery that may be replayed.
+const REPLAY_COLUMNS: &str =
+    "event_id, endpoint_id, status, event_type, created_at, finished_at, url";
 
 impl<const WRITES: bool> ReplaySome<WRITES> {
     /// Whether the endpoint is there; locked, where this writes: it comes before its deliveries.
@@ -89,7 +91,7 @@ impl<const WRITES: bool> ReplaySome<WRITES> {
         }
         values.push(limit(most));
         let sql = format!(
-            "SELECT {COLUMNS} FROM {{deliveries}} {{by_endpoint}} \
+            "SELECT {REPLAY_COLUMNS} FROM {{deliveries}} {{by_endpoint}} \
              WHERE endpoint_id = ? AND status = ? {{not_in_flight}} \
              AND created_at < ? AND created_at >= ? {behind} \
              ORDER BY created_at, event_id LIMIT ?"
@@ -113,9 +115,9 @@ impl<const WRITES: bool> ReplaySome<WRITES> {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         let mut again = Vec::new();
-        for ids in ids.chunks(ROWS) {
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
             let sql = format!(
-                "SELECT {COLUMNS} FROM {{deliveries}} {{by_key}} \
+                "SELECT {REPLAY_COLUMNS} FROM {{deliveries}} {{by_key}} \
                  WHERE (event_id, endpoint_id) IN {} ORDER BY event_id, endpoint_id {{for_update}}",
                 tx.sql().dialect.pairs(ids.len())
             );

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Endpoints in one unit of work.
-const PAGE: usize = 100;
+const ENDPOINTS_PER_RESEAL: usize = 100;
 
 /// What [`SeaOrmStore::reseal`](crate::SeaOrmStore::reseal) came to, in endpoints.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -138,11 +138,11 @@ async fn page(tx: &Tx, after: Option<EndpointId>) -> Result<(Vec<Row>, Option<En
     let behind = if after.is_some() { "AND id > ?" } else { "" };
     let sql = format!(
         "SELECT id, revision, {} FROM {{endpoints}} WHERE removed_at IS NULL {behind} \
-         ORDER BY id LIMIT {PAGE}",
+         ORDER BY id LIMIT {ENDPOINTS_PER_RESEAL}",
         SECRET_COLUMNS.join(", ")
     );
     let rows = tx.all(&sql, after.map(|id| id.to_value())).await?;
-    let last = rows.last().filter(|_| rows.len() == PAGE);
+    let last = rows.last().filter(|_| rows.len() == ENDPOINTS_PER_RESEAL);
     let last = last.map(|row| row.endpoint("id")).transpose()?;
     Ok((rows, last))
 }

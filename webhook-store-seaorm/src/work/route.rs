@@ -15,14 +15,14 @@ use crate::{
         fault::Fault,
         row::ToValue,
         rows::pairs,
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::{
         endpoints::versions,
         enqueue::{KEEP_FIRST, delivery_row, insert_deliveries},
         order::Lines,
-        unrouted::{LEASE, unrouted},
+        unrouted::{SET_ROUTE_DUE, unrouted},
     },
 };
 
@@ -94,7 +94,7 @@ impl RouteEvents {
 /// Those of the deliveries that are there.
 async fn there(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Fault> {
     let mut found = BTreeSet::new();
-    for ids in ids.chunks(ROWS) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT) {
         let sql = format!(
             "SELECT event_id, endpoint_id FROM {{deliveries}} {{by_key}} \
              WHERE (event_id, endpoint_id) IN {}",
@@ -128,5 +128,5 @@ fn each_once(route: &Route) -> impl Iterator<Item = &NewDelivery> {
 
 async fn mark_routed(tx: &Tx, events: &[EventId]) -> Result<(), Fault> {
     let never = None::<Timestamp>.to_value();
-    tx.run_of(LEASE, Some(never), events.iter().map(ToValue::to_value)).await.map(|_| ())
+    tx.run_of(SET_ROUTE_DUE, Some(never), events.iter().map(ToValue::to_value)).await.map(|_| ())
 }

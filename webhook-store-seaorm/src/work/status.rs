@@ -37,7 +37,7 @@ impl Unit for ReadStatus {
 
 /// For each active endpoint its oldest pending delivery, where that has been tried and has failed:
 /// two steps in an index for each endpoint.
-const FAILING: &str = "\
+const FAILING_ENDPOINTS: &str = "\
     SELECT d.event_id, d.endpoint_id, d.tenant, d.attempts, d.last_error, d.created_at \
     FROM (SELECT e.id, (SELECT o.event_id FROM {deliveries} AS o {by_endpoint} \
             WHERE o.endpoint_id = e.id AND o.status = 'pending' {not_in_flight} AND o.due_at IS NOT NULL \
@@ -47,7 +47,7 @@ const FAILING: &str = "\
     WHERE d.attempts > d.budget_from AND d.last_error IS NOT NULL ORDER BY d.endpoint_id LIMIT ?";
 
 async fn failing(tx: &Tx) -> Result<Vec<FailingEndpoint>, Fault> {
-    let rows = tx.all(FAILING, [limit(StoreStatus::MAX_FAILING)]).await?;
+    let rows = tx.all(FAILING_ENDPOINTS, [limit(StoreStatus::MAX_FAILING)]).await?;
     // What cannot be read is told elsewhere; the rest is worth knowing.
     Ok(rows.iter().filter_map(|row| failing_endpoint(row).ok()).collect())
 }

@@ -8,7 +8,7 @@ use crate::db::{
     fault::Fault,
     row::Row,
     rows::pairs,
-    tx::{ROWS, Tx},
+    tx::{ROWS_PER_STATEMENT, Tx},
 };
 
 /// The deliveries of a batch, locked. One that cannot be read is not there.
@@ -26,7 +26,7 @@ impl StoredDeliveries {
     pub(crate) async fn read(tx: &Tx, ids: &[DeliveryId]) -> Result<Self, Fault> {
         let mut stored = BTreeMap::new();
         let ids: BTreeSet<_> = ids.iter().copied().collect();
-        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS) {
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
             let sql = format!(
                 "SELECT event_id, endpoint_id, status, due_at, created_at, url FROM {{deliveries}} {{by_key}} \
                  WHERE (event_id, endpoint_id) IN {} \

@@ -5,7 +5,7 @@ use super::{Dialect, partial_index, repeated};
 use crate::db::error_class::{ErrorClass, Refusal};
 
 /// Steps through the index of open deliveries from endpoint to endpoint, by the first of each.
-const STEP_THROUGH_ENDPOINTS: &str = "\
+const STEP_THROUGH_FIRST_DUE: &str = "\
     WITH RECURSIVE open_endpoints (id, due_at) AS ( \
         SELECT * FROM (SELECT d.endpoint_id, d.due_at FROM {deliveries} AS d \
             WHERE d.due_at IS NOT NULL ORDER BY d.endpoint_id, d.due_at LIMIT 1) AS first_one \
@@ -47,7 +47,7 @@ impl Dialect for Postgres {
             "by_key" | "by_event_key" | "by_unrouted" | "by_ordered" | "by_delivery" => "",
             "unrouted_key" => "ordering_key",
             "open_endpoint" => "endpoint_id",
-            "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
+            "with_open_endpoints" => STEP_THROUGH_FIRST_DUE,
             "then_join" => "JOIN",
             "first_due" => "o.due_at",
             "and_place" => ", CAST(ctid AS TEXT) AS place",

@@ -37,8 +37,8 @@ const READ_HEADS: &str = "\
     FROM open_endpoints AS o JOIN {endpoints} AS e ON e.id = o.id \
     WHERE e.state = 'active' OR e.removed_at IS NOT NULL {with_work} ORDER BY e.id";
 
-/// How soon an endpoint is looked at again whose row another worker has locked.
-const SOON: Duration = Duration::from_millis(20);
+/// Pause before an endpoint is read again whose row another worker has locked.
+const LOCKED_ENDPOINT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Head {
     /// Those with work; and the endpoints that were removed while a publisher, who had read the
@@ -83,7 +83,7 @@ impl Head {
         for head in heads.iter_mut().filter(|head| asked.contains(&head.id)) {
             match locked.get(&head.id) {
                 Some(pace) => head.pace = *pace,
-                None => head.due_at = now.after(SOON),
+                None => head.due_at = now.after(LOCKED_ENDPOINT_PAUSE),
             }
         }
         Ok(())

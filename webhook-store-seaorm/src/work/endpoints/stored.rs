@@ -16,15 +16,16 @@ use crate::db::{
     secret_columns::SecretColumns,
 };
 
-pub(super) const COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, client_tls, timeout_ms, retry, \
+/// Columns that an edit writes, and the endpoint's identity.
+pub(super) const ENDPOINT_COLUMNS: &str = "id, tenant, url, filters, signing_keys, profiles, headers, client_tls, timeout_ms, retry, \
                        max_in_flight, rate, order_policy, description, external_id, metadata, state, revision, \
                        created_at";
 
 /// The columns that hold secrets, each a JSON text that is sealed whole.
 pub(crate) const SECRET_COLUMNS: [&str; 3] = ["signing_keys", "headers", "client_tls"];
 
-/// How it is, besides: written by its attempts, and by no edit but one that lets it begin anew.
-pub(super) const HEALTH: &str = "health";
+/// Column of the health: written by attempts, and by edits that reset it.
+pub(super) const HEALTH_COLUMN: &str = "health";
 
 /// A signing key as it is stored.
 #[derive(Deserialize, Serialize)]

@@ -12,7 +12,7 @@ use crate::{
     db::{
         fault::Fault,
         row::ToValue,
-        tx::{ROWS, Tx},
+        tx::{ROWS_PER_STATEMENT, Tx},
     },
     work::health::says_something,
 };
@@ -49,7 +49,7 @@ pub(super) async fn succeed(tx: &Tx, items: &[&Finish]) -> Result<(), Fault> {
     }
     for (alike, mut ids) in kinds {
         ids.sort_unstable();
-        for ids in ids.chunks(ROWS) {
+        for ids in ids.chunks(ROWS_PER_STATEMENT) {
             alike.succeed(tx, ids).await?;
         }
     }

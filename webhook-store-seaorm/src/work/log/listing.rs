@@ -127,11 +127,11 @@ impl ListDeliveries {
     }
 }
 
-/// Endpoints whose pending deliveries are read by one statement, each by a part of its own.
-const ENDPOINTS: usize = 100;
+/// Endpoints whose pending deliveries are listed by one statement, each in a part of its own.
+const ENDPOINTS_PER_LISTING: usize = 100;
 
-/// The same, where one part reads those of many.
-const LATERAL_ENDPOINTS: usize = 10_000;
+/// Endpoints whose pending deliveries are listed by one lateral part.
+const ENDPOINTS_PER_LATERAL_PART: usize = 10_000;
 
 /// The statements for a query, where the pending deliveries of these endpoints have to be looked for
 /// one by one: by one part, where there is `lateral`.
@@ -147,7 +147,8 @@ pub(crate) fn listings(
         }
         some.iter().map(Part::pending).collect()
     };
-    let mut chunks = endpoints.chunks(if lateral { LATERAL_ENDPOINTS } else { ENDPOINTS });
+    let mut chunks =
+        endpoints.chunks(if lateral { ENDPOINTS_PER_LATERAL_PART } else { ENDPOINTS_PER_LISTING });
     let last = chunks.next_back().unwrap_or_default();
     let mut all: Vec<_> = chunks.map(pending).collect();
     all.push(pending(last).into_iter().chain(rest(query)).collect());
@@ -201,7 +202,8 @@ fn newest_of(query: &DeliveryQuery, parts: Vec<Part>, rows: usize) -> (String, V
     (format!("{} {newest}", sql.join(" UNION ALL ")), values)
 }
 
-const PENDING: &str = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
+/// Condition of a pending delivery in the index of its endpoint.
+const PENDING_CONDITION: &str = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
 
 /// What one index answers.
 struct Part {
@@ -218,13 +220,13 @@ impl Part {
     }
 
     fn pending(endpoint: &EndpointId) -> Self {
-        let conditions = vec!["d.endpoint_id = ?", PENDING];
+        let conditions = vec!["d.endpoint_id = ?", PENDING_CONDITION];
         Self::new("{by_endpoint}", conditions, vec![endpoint.to_value()])
     }
 
     fn pending_of_each(endpoints: &[EndpointId]) -> Self {
         let each = endpoints.iter().map(ToValue::to_value).collect();
-        let conditions = vec!["d.endpoint_id = x.id", PENDING];
+        let conditions = vec!["d.endpoint_id = x.id", PENDING_CONDITION];
         Self { each, ..Self::new("{by_endpoint}", conditions, Vec::new()) }
     }
 

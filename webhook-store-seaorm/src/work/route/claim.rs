@@ -16,7 +16,7 @@ use crate::{
         tx::Tx,
         unit::Unit,
     },
-    work::unrouted::{LEASE, TenantKey, first_unrouted, unrouted},
+    work::unrouted::{SET_ROUTE_DUE, TenantKey, UNREADABLE_EVENT_PAUSE, first_unrouted, unrouted},
 };
 
 /// Takes unrouted events for a while.
@@ -25,8 +25,8 @@ pub(crate) struct ClaimEvents {
     pub(crate) lease: Duration,
 }
 
-/// Pages that are read when what stands in front waits for earlier events, which other workers have.
-const PAGES: usize = 10;
+/// Pages that are read while events wait for earlier ones of their keys, which other workers hold.
+const MAX_PAGES_PER_CLAIM: usize = 10;
 
 #[async_trait]
 impl Unit for ClaimEvents {
@@ -39,7 +39,7 @@ impl Unit for ClaimEvents {
         let wanted = self.limit.saturating_add(1);
         let mut taking = Taking::default();
         let (mut next_due, mut unreadable, mut after) = (None, Vec::new(), None);
-        for _ in 0..PAGES {
+        for _ in 0..MAX_PAGES_PER_CLAIM {
             let page = Page::read(tx, wanted, after, now).await?;
             next_due = page.next_due.map(|at| at.since(now));
             unreadable.extend(page.unreadable);
@@ -49,7 +49,7 @@ impl Unit for ClaimEvents {
                 break;
             }
         }
-        put_off(tx, &unreadable, now.after(A_DAY)).await?;
+        put_off(tx, &unreadable, now.after(UNREADABLE_EVENT_PAUSE)).await?;
         let chosen = taking.chosen();
         // Behind those that cannot be read there may be others.
         if chosen.len() > self.limit || !unreadable.is_empty() {
@@ -60,13 +60,10 @@ impl Unit for ClaimEvents {
         events.sort_by_key(|it| (it.created_at, it.event.id));
         let events: Vec<_> = events.into_iter().map(|it| it.event).collect();
         let ids = events.iter().map(|event| event.id.to_value());
-        tx.run_of(LEASE, Some(now.after(self.lease).to_value()), ids).await?;
+        tx.run_of(SET_ROUTE_DUE, Some(now.after(self.lease).to_value()), ids).await?;
         Ok(ClaimedUnrouted::new(events, next_due))
     }
 }
-
-/// How long an event that cannot be read stands aside.
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Nobody can route these, until somebody repairs them. They must not stand in the way of the others.
 async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault> {
@@ -74,7 +71,7 @@ async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault>
         tracing::error!(event = %id, "an unrouted event cannot be read; looking again in a day");
     }
     let ids = events.iter().map(ToValue::to_value);
-    tx.run_of(LEASE, Some(until.to_value()), ids).await.map(|_| ())
+    tx.run_of(SET_ROUTE_DUE, Some(until.to_value()), ids).await.map(|_| ())
 }
 
 /// Some of the events that may be taken, the longest free first.
@@ -104,7 +101,7 @@ impl Page {
             values.extend([due_at.to_value(), due_at.to_value(), id.to_value()]);
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM {{events}} {{by_unrouted}} WHERE route_due_at IS NOT NULL {behind} \
+            "SELECT {UNROUTED_COLUMNS} FROM {{events}} {{by_unrouted}} WHERE route_due_at IS NOT NULL {behind} \
              ORDER BY route_due_at, id LIMIT ? {{for_update_skip_locked}}"
         );
         let rows = tx.all(&sql, values.into_iter().chain([limit(most)])).await?;
@@ -128,7 +125,8 @@ impl Page {
     }
 }
 
-const COLUMNS: &str = "id, tenant, event_type, ordering_key, created_at, route_due_at";
+/// Columns of an unrouted event.
+const UNROUTED_COLUMNS: &str = "id, tenant, event_type, ordering_key, created_at, route_due_at";
 
 /// An unrouted event, with what it is put in order by.
 struct Found {
@@ -195,7 +193,7 @@ impl Taking {
             }
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM {{events}} {{by_key}} WHERE id {{in_list}} \
+            "SELECT {UNROUTED_COLUMNS} FROM {{events}} {{by_key}} WHERE id {{in_list}} \
              AND route_due_at IS NOT NULL ORDER BY id {{for_update_skip_locked}}"
         );
         for row in tx.all_of(&sql, missing).await? {
