@@ -9,7 +9,7 @@ use crate::{
         dialect::{
             self,
             open::open,
-            opened::{Asked, Opened},
+            opened::{OpenRequest, OpenedDatabase},
         },
         notify::{Notifier, NotifyChannel},
         secret_columns::SecretColumns,
@@ -138,14 +138,14 @@ impl SeaOrmStoreBuilder {
         if self.schema.is_some() && !dialect.has_schemas() {
             return Err(ConnectError::NoSchemas);
         }
-        let asked = Asked {
+        let request = OpenRequest {
             url: &self.url,
             size: self.pool_size,
             limit: self.unit_limit,
             poll_only: self.poll_only,
         };
-        let opened = open(dialect, asked)?.await;
-        let Opened { pools, schema, listener } =
+        let opened = open(dialect, request)?.await;
+        let OpenedDatabase { pools, schema, listener } =
             opened.map_err(|error| ConnectError::of(dialect, &self.url, error))?;
         let schema = self.schema.or(schema);
         if dialect.has_schemas() && schema.is_none() {

@@ -15,7 +15,7 @@ use crate::{
         row::{Row, ToValue},
     },
     store::SeaOrmStore,
-    work::enqueue::{EVENT_COLUMNS, First, event_values},
+    work::enqueue::{EVENT_COLUMNS, EventIdentity, event_values},
 };
 
 pub use transaction::CallersTransaction;
@@ -88,7 +88,7 @@ impl SeaOrmStore {
         };
         // When it happened, unless it says so. What is due when goes by the database's clock.
         let event = event.into_event(new_id, Timestamp::from(SystemTime::now()));
-        let mut joined = Joined { store: self, transaction };
+        let mut joined = JoinedTransaction { store: self, transaction };
         joined.insert(&event).await?;
         if named_by_caller || event.key.is_some() {
             joined.first(&event).await
@@ -122,13 +122,13 @@ impl From<Fault> for PublishInError {
     }
 }
 
-/// A store that speaks through a caller's transaction.
-struct Joined<'a, T> {
+/// A transaction of the caller, with the store whose statements run in it.
+struct JoinedTransaction<'a, T> {
     store: &'a SeaOrmStore,
     transaction: T,
 }
 
-impl<T: CallersTransaction> Joined<'_, T> {
+impl<T: CallersTransaction> JoinedTransaction<'_, T> {
     /// Writes before it reads: a transaction of SQLite that has read may no longer become a writer
     /// when another has written meanwhile. A row that is there already stays.
     async fn insert(&mut self, event: &Event) -> Result<(), Fault> {
@@ -150,7 +150,7 @@ impl<T: CallersTransaction> Joined<'_, T> {
             stored = self.find("tenant = ? AND event_key = ?", values).await?;
         }
         let (id, first) = stored.ok_or_else(|| Fault::corrupt("the event is not there"))?;
-        if first == First::of(event) { Ok(id) } else { Err(PublishInError::Conflict(id)) }
+        if first == EventIdentity::of(event) { Ok(id) } else { Err(PublishInError::Conflict(id)) }
     }
 
     /// Locks nothing where it need not: whoever only publishes may not lock events on PostgreSQL.
@@ -158,14 +158,14 @@ impl<T: CallersTransaction> Joined<'_, T> {
         &mut self,
         condition: &str,
         values: [Value; N],
-    ) -> Result<Option<(EventId, First)>, Fault> {
+    ) -> Result<Option<(EventId, EventIdentity)>, Fault> {
         let sql = format!(
             "SELECT id, tenant, event_type, body FROM {{events}} WHERE {condition} {{as_of_now}}"
         );
         let statement = self.statement(&sql, values);
         let row = self.transaction.first_row(statement).await;
         let row = self.or_fault(row)?.map(Row::new);
-        row.map(|row| Ok((row.event("id")?, First::read(&row)?))).transpose()
+        row.map(|row| Ok((row.event("id")?, EventIdentity::read(&row)?))).transpose()
     }
 
     fn statement<const N: usize>(&self, template: &str, values: [Value; N]) -> Statement {

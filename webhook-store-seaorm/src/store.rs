@@ -27,9 +27,9 @@ use crate::{
     schema::migrate::check_fit,
     work::{
         backlog::CountBacklog,
-        claim::{ClaimDeliveries, Unreadable},
+        claim::{ClaimDeliveries, UnreadableEndpoints},
         finish::ReleaseDeliveries,
-        route::{ClaimEvents, RouteEvents},
+        route::{ClaimUnrouted, RouteEvents},
         write::{WriteGroup, WriteItem, Written, write},
     },
 };
@@ -56,7 +56,7 @@ pub(crate) struct Inner {
     /// Group commits of events and of outcomes: the same one if the database has a single writer.
     events: Arc<WriteGroup>,
     outcomes: Arc<WriteGroup>,
-    unreadable: Arc<Unreadable>,
+    unreadable: Arc<UnreadableEndpoints>,
 }
 
 impl SeaOrmStore {
@@ -141,7 +141,7 @@ impl SeaOrmStore {
     }
 
     /// Runs a unit of work on tables that are known to fit.
-    async fn perform<U: Unit>(&self, unit: U) -> Result<U::Answer, StoreError> {
+    async fn perform<U: Unit>(&self, unit: U) -> Result<U::Output, StoreError> {
         self.ready().await?.perform(unit).await
     }
 
@@ -189,7 +189,7 @@ impl DeliveryStore for SeaOrmStore {
         limit: usize,
         lease: Duration,
     ) -> Result<ClaimedUnrouted, StoreError> {
-        self.perform(ClaimEvents { limit, lease }).await
+        self.perform(ClaimUnrouted { limit, lease }).await
     }
 
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {

@@ -17,7 +17,7 @@ pub(crate) mod redeliver;
 pub(crate) mod replay;
 pub(crate) mod reseal;
 pub(crate) mod route;
-pub(crate) mod status;
+pub(crate) mod store_status;
 pub(crate) mod stored_deliveries;
 pub(crate) mod tracked;
 pub(crate) mod unrouted;

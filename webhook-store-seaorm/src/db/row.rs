@@ -53,10 +53,10 @@ impl Row {
         self.get::<Uuid>(column).map(EventId::from_uuid)
     }
 
-    /// An identifier, whether or not it is one.
-    pub(crate) fn key(&self, column: &str) -> Result<Key, Fault> {
+    /// Bytes of an identifier, valid or not.
+    pub(crate) fn key(&self, column: &str) -> Result<RawId, Fault> {
         let readable = self.get::<Uuid>(column).map(|id| id.as_bytes().to_vec());
-        readable.or_else(|_| self.get(column)).map(Key)
+        readable.or_else(|_| self.get(column)).map(RawId)
     }
 
     pub(crate) fn endpoint(&self, column: &str) -> Result<EndpointId, Fault> {
@@ -64,11 +64,11 @@ impl Row {
     }
 }
 
-/// What stands where an identifier should: a name for a row that cannot be read otherwise.
+/// Bytes of an identifier, valid or not: they name a row that cannot be read.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Key(Vec<u8>);
+pub(crate) struct RawId(Vec<u8>);
 
-impl fmt::Display for Key {
+impl fmt::Display for RawId {
     /// As `hex(id)` shows it, with the hyphens of a UUID if it is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Uuid::from_slice(&self.0) {
@@ -128,7 +128,7 @@ to_value! {
     u32: |number| i64::from(*number);
     str: |text| text;
     bytes::Bytes: |bytes| bytes.to_vec();
-    Key: |key| match Uuid::from_slice(&key.0) {
+    RawId: |key| match Uuid::from_slice(&key.0) {
         Ok(id) => Value::from(id),
         Err(_) => Value::from(key.0.clone()),
     };

@@ -153,13 +153,13 @@ pub(crate) fn these(tx: &Tx, ids: &[DeliveryId]) -> (String, Vec<Value>) {
 
 /// A delivery whose row this transaction has locked.
 #[derive(Clone, Debug)]
-pub(crate) struct Locked {
+pub(crate) struct LockedDelivery {
     id: DeliveryId,
     /// Where the row stands, if the database tells: changing it takes no second look-up.
     place: Option<String>,
 }
 
-impl Locked {
+impl LockedDelivery {
     /// Reads the row of a query that selects `{and_place}` and locks what it finds.
     pub(crate) fn new(id: DeliveryId, row: &Row) -> Self {
         Self { id, place: row.get("place").ok() }
@@ -172,7 +172,7 @@ impl Tx {
         &self,
         set: &str,
         values: &[Value],
-        rows: &[Locked],
+        rows: &[LockedDelivery],
     ) -> Result<(), Fault> {
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             self.change_some(set, values, rows).await?;
@@ -180,7 +180,12 @@ impl Tx {
         Ok(())
     }
 
-    async fn change_some(&self, set: &str, values: &[Value], rows: &[Locked]) -> Result<(), Fault> {
+    async fn change_some(
+        &self,
+        set: &str,
+        values: &[Value],
+        rows: &[LockedDelivery],
+    ) -> Result<(), Fault> {
         let places: Option<Vec<_>> = rows.iter().map(|row| row.place.as_deref()).collect();
         let Some(places) = places else {
             let ids = padded(&rows.iter().map(|row| row.id).collect::<Vec<_>>());

@@ -40,7 +40,7 @@ const MAX_RETRY_PAUSE: Duration = Duration::from_secs(1);
 #[async_trait]
 pub(crate) trait Unit: Send + Sync + 'static {
     /// Result of the unit.
-    type Answer: Send + 'static;
+    type Output: Send + 'static;
 
     /// True if it writes.
     const WRITES: bool;
@@ -51,12 +51,12 @@ pub(crate) trait Unit: Send + Sync + 'static {
 
     /// Parts of a result that a crash test sees.
     #[cfg(feature = "crash-points")]
-    fn parts(answer: &Self::Answer) -> Vec<&dyn std::any::Any> {
+    fn parts(answer: &Self::Output) -> Vec<&dyn std::any::Any> {
         vec![answer]
     }
 
     /// Runs the statements of the unit.
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault>;
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault>;
 }
 
 impl Database {
@@ -64,7 +64,7 @@ impl Database {
     pub(crate) async fn perform<U: Unit>(
         self: &Arc<Self>,
         unit: U,
-    ) -> Result<U::Answer, StoreError> {
+    ) -> Result<U::Output, StoreError> {
         let runtime = Handle::try_current().map_err(|_| {
             StoreError::because(StoreErrorKind::Other, "the store needs a running tokio runtime")
         })?;
@@ -92,7 +92,7 @@ impl Database {
         &self,
         unit: &U,
         progress: &UnitProgress,
-    ) -> Result<U::Answer, StoreError> {
+    ) -> Result<U::Output, StoreError> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(5);
         let mut is_retry = false;
@@ -131,7 +131,7 @@ impl Database {
         unit: &U,
         progress: &UnitProgress,
         is_retry: bool,
-    ) -> Result<U::Answer, Fault> {
+    ) -> Result<U::Output, Fault> {
         let options = TxOptions { writes: U::WRITES, keeps_plans: U::KEEPS_PLANS };
         let tx = Tx::begin(self, options, is_retry).await?;
         let answer = match unit.run(&tx).await {
@@ -210,7 +210,7 @@ mod tests {
 
     #[async_trait]
     impl<const WRITES: bool> Unit for Nothing<WRITES> {
-        type Answer = ();
+        type Output = ();
         const WRITES: bool = WRITES;
 
         async fn run(&self, _: &Tx) -> Result<(), Fault> {
@@ -247,7 +247,7 @@ mod tests {
 
     #[async_trait]
     impl Unit for Hindered {
-        type Answer = ();
+        type Output = ();
         const WRITES: bool = true;
 
         async fn run(&self, tx: &Tx) -> Result<(), Fault> {

@@ -23,7 +23,7 @@ pub(crate) async fn migrate(database: &Arc<Database>) -> Result<(), StoreError> 
 
 /// Compares the tables with those this version needs.
 pub(crate) async fn schema_status(database: &Arc<Database>) -> Result<SchemaStatus, StoreError> {
-    database.perform(ReadStatus).await
+    database.perform(ReadSchemaStatus).await
 }
 
 /// Fails if the tables are not those this version needs.
@@ -47,7 +47,7 @@ struct ReadUnfitJournal;
 
 #[async_trait]
 impl Unit for ReadUnfitJournal {
-    type Answer = Option<String>;
+    type Output = Option<String>;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Option<String>, Fault> {
@@ -61,11 +61,11 @@ impl Unit for ReadUnfitJournal {
     }
 }
 
-struct ReadStatus;
+struct ReadSchemaStatus;
 
 #[async_trait]
-impl Unit for ReadStatus {
-    type Answer = SchemaStatus;
+impl Unit for ReadSchemaStatus {
+    type Output = SchemaStatus;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<SchemaStatus, Fault> {
@@ -78,7 +78,7 @@ struct CheckMigratable;
 
 #[async_trait]
 impl Unit for CheckMigratable {
-    type Answer = ();
+    type Output = ();
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
@@ -95,7 +95,7 @@ struct TakeStep;
 
 #[async_trait]
 impl Unit for TakeStep {
-    type Answer = bool;
+    type Output = bool;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {

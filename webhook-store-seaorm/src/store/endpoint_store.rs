@@ -4,12 +4,14 @@ use async_trait::async_trait;
 use webhook_core::{Endpoint, EndpointId, EndpointStore, Snapshot, StoreError, TenantId, Updated};
 
 use super::SeaOrmStore;
-use crate::work::endpoints::{Add, ListTenants, Load, LoadSnapshot, remove, update};
+use crate::work::endpoints::{
+    AddEndpoint, ListTenants, LoadEndpoints, LoadSnapshot, remove, update,
+};
 
 #[async_trait]
 impl EndpointStore for SeaOrmStore {
     async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
-        self.perform(Add(endpoint)).await
+        self.perform(AddEndpoint(endpoint)).await
     }
 
     async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
@@ -21,7 +23,7 @@ impl EndpointStore for SeaOrmStore {
     }
 
     async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
-        self.perform(Load(ids.to_vec())).await
+        self.perform(LoadEndpoints(ids.to_vec())).await
     }
 
     async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {

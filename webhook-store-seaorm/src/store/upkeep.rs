@@ -8,44 +8,44 @@ use webhook_core::{
 
 use super::SeaOrmStore;
 use crate::work::{
-    cancel::{CancelSome, SkipSome},
+    cancel::{CancelBatch, SkipBatch},
     notices::{Acknowledge, ReadNotices},
-    prune::PruneSome,
-    redeliver::RedeliverSome,
-    replay::ReplaySome,
-    status::ReadStatus,
+    prune::PruneBatch,
+    redeliver::RedeliverBatch,
+    replay::ReplayBatch,
+    store_status::ReadStoreStatus,
 };
 
 #[async_trait]
 impl Upkeep for SeaOrmStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        self.perform(RedeliverSome(batch)).await
+        self.perform(RedeliverBatch(batch)).await
     }
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
         if page.dry_run {
-            return self.perform(ReplaySome::<false>(page)).await;
+            return self.perform(ReplayBatch::<false>(page)).await;
         }
-        self.perform(ReplaySome::<true>(page)).await
+        self.perform(ReplayBatch::<true>(page)).await
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        self.perform(CancelSome(batch)).await
+        self.perform(CancelBatch(batch)).await
     }
 
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
-        self.perform(SkipSome(batch)).await
+        self.perform(SkipBatch(batch)).await
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
-        self.perform(ReadStatus).await
+        self.perform(ReadStoreStatus).await
     }
 
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
         if prune.dry_run {
-            return self.perform(PruneSome::<false>(prune)).await;
+            return self.perform(PruneBatch::<false>(prune)).await;
         }
-        self.perform(PruneSome::<true>(prune)).await
+        self.perform(PruneBatch::<true>(prune)).await
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {

@@ -39,7 +39,7 @@ const NEXT_DUE: &str = "\
 
 #[async_trait]
 impl Unit for CountBacklog {
-    type Answer = Backlog;
+    type Output = Backlog;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Backlog, Fault> {

@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-pub(crate) struct CancelSome(pub(crate) Vec<DeliveryId>);
+pub(crate) struct CancelBatch(pub(crate) Vec<DeliveryId>);
 
 #[async_trait]
-impl Unit for CancelSome {
-    type Answer = Vec<Cancelled>;
+impl Unit for CancelBatch {
+    type Output = Vec<Cancelled>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Cancelled>, Fault> {
@@ -56,11 +56,11 @@ impl Unit for CancelSome {
     }
 }
 
-pub(crate) struct SkipSome(pub(crate) Vec<DeliveryId>);
+pub(crate) struct SkipBatch(pub(crate) Vec<DeliveryId>);
 
 #[async_trait]
-impl Unit for SkipSome {
-    type Answer = Vec<Skipped>;
+impl Unit for SkipBatch {
+    type Output = Vec<Skipped>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Skipped>, Fault> {

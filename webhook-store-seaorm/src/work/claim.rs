@@ -20,13 +20,13 @@ use webhook_core::{
 use crate::{
     db::{
         fault::Fault,
-        row::{Key, Row, ToValue, limit, unreadable},
-        rows::Locked,
+        row::{RawId, Row, ToValue, limit, unreadable},
+        rows::LockedDelivery,
         tx::Tx,
         unit::Unit,
     },
     work::{
-        endpoints::{Readable, cancel_some, readable},
+        endpoints::{ReadableEndpoints, cancel_open_deliveries, readable},
         enqueue::event,
     },
 };
@@ -38,19 +38,19 @@ const ENDPOINTS_PER_CLAIM: usize = 32;
 /// Takes deliveries that are due.
 pub(crate) struct ClaimDeliveries {
     pub(crate) ask: ClaimDue,
-    pub(crate) unreadable: Arc<Unreadable>,
+    pub(crate) unreadable: Arc<UnreadableEndpoints>,
 }
 
 #[async_trait]
 impl Unit for ClaimDeliveries {
-    type Answer = Claimed;
+    type Output = Claimed;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Claimed, Fault> {
         let now = tx.now().await?;
         let (mut heads, removed) = Head::read(tx).await?;
         for id in removed {
-            cancel_some(tx, id, now).await?;
+            cancel_open_deliveries(tx, id, now).await?;
         }
         Head::lock_shared(tx, &mut heads, &self.ask, now).await?;
         let mut round = Round::new(&self.ask, heads, now);
@@ -75,12 +75,12 @@ impl Unit for ClaimDeliveries {
     }
 }
 
-/// Endpoints that have work and cannot be read: told once, not at every look.
+/// Endpoints that have work and cannot be read: each is logged once, not at every claim.
 #[derive(Debug, Default)]
-pub(crate) struct Unreadable(Mutex<BTreeSet<EndpointId>>);
+pub(crate) struct UnreadableEndpoints(Mutex<BTreeSet<EndpointId>>);
 
-impl Unreadable {
-    fn note(&self, seen: &[EndpointId], readable: &Readable) {
+impl UnreadableEndpoints {
+    fn note(&self, seen: &[EndpointId], readable: &ReadableEndpoints) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for id in seen {
             if readable.ids.contains(id) {
@@ -95,7 +95,7 @@ impl Unreadable {
 
 /// An open delivery, of an endpoint that is asked for.
 struct Candidate {
-    event: Key,
+    event: RawId,
     endpoint: EndpointId,
     due_at: Timestamp,
     row: Row,
@@ -147,7 +147,7 @@ async fn claim(
     for (head, candidate) in &found {
         match claim_of(head, candidate, &events) {
             Ok(claim) => {
-                taken.push(Locked::new(claim.lease.delivery, &candidate.row));
+                taken.push(LockedDelivery::new(claim.lease.delivery, &candidate.row));
                 claims.push(claim);
             }
             Err(_) => unreadable.push(candidate),
@@ -198,7 +198,7 @@ async fn read_events(
 async fn mark_claimed(
     tx: &Tx,
     ask: &ClaimDue,
-    rows: &[Locked],
+    rows: &[LockedDelivery],
     now: Timestamp,
 ) -> Result<(), Fault> {
     let set = "status = 'in_flight', epoch = epoch + 1, attempts = attempts + 1, \

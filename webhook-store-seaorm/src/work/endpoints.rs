@@ -28,7 +28,7 @@ use crate::{
 pub(crate) use stored::SECRET_COLUMNS;
 use stored::{ENDPOINT_COLUMNS, HEALTH_COLUMN, endpoint, json, settings};
 use tenants::lock_tenants;
-pub(crate) use tenants::{Known, lock_owners, raise_version, versions};
+pub(crate) use tenants::{TenantState, lock_owners, raise_version, versions};
 
 /// Edits an endpoint, in several units of work if much waits in its lines.
 pub(crate) async fn update(
@@ -36,11 +36,11 @@ pub(crate) async fn update(
     endpoint: Endpoint,
 ) -> Result<Updated, StoreError> {
     loop {
-        if let Some(updated) = database.perform(Update(endpoint.clone())).await? {
+        if let Some(updated) = database.perform(UpdateEndpoint(endpoint.clone())).await? {
             return Ok(updated);
         }
         // Much waits in its lines: it goes bit by bit, while it still keeps order.
-        while database.perform(LetSomeGo(endpoint.clone())).await? {}
+        while database.perform(ReleaseFromLines(endpoint.clone())).await? {}
     }
 }
 
@@ -51,22 +51,23 @@ pub(crate) async fn remove(
     tenant: &TenantId,
     id: EndpointId,
 ) -> Result<bool, StoreError> {
-    let Some(hidden) = database.perform(Hide { tenant: tenant.clone(), id }).await? else {
+    let Some(hidden) = database.perform(HideEndpoint { tenant: tenant.clone(), id }).await? else {
         return Ok(false);
     };
     let mut cancelled = false;
     // Nothing more is claimed of it, so there is time to cancel all that is open, bit by bit.
-    while database.perform(CancelSome(id)).await? {
+    while database.perform(CancelOpenDeliveries(id)).await? {
         cancelled = true;
     }
     Ok(hidden || cancelled)
 }
 
-pub(crate) struct Add(pub(crate) Endpoint);
+/// Stores a new endpoint.
+pub(crate) struct AddEndpoint(pub(crate) Endpoint);
 
 #[async_trait]
-impl Unit for Add {
-    type Answer = ();
+impl Unit for AddEndpoint {
+    type Output = ();
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
@@ -90,13 +91,13 @@ impl Unit for Add {
     }
 }
 
-/// Edits an endpoint; answers nothing, and does nothing, when more waits in its lines than may be let go
-/// in one unit.
-struct Update(Endpoint);
+/// Edits an endpoint. Returns `None`, and changes nothing, if more deliveries wait in its lines than one
+/// unit may release.
+struct UpdateEndpoint(Endpoint);
 
 #[async_trait]
-impl Unit for Update {
-    type Answer = Option<Updated>;
+impl Unit for UpdateEndpoint {
+    type Output = Option<Updated>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Option<Updated>, Fault> {
@@ -135,13 +136,13 @@ impl Unit for Update {
     }
 }
 
-/// Lets some of what waits in the lines of an endpoint go, as it asks for order no more. Answers whether
-/// there may be more.
-struct LetSomeGo(Endpoint);
+/// Releases a number of deliveries from the lines of an endpoint that no longer keeps order. Returns true
+/// if there may be more.
+struct ReleaseFromLines(Endpoint);
 
 #[async_trait]
-impl Unit for LetSomeGo {
-    type Answer = bool;
+impl Unit for ReleaseFromLines {
+    type Output = bool;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
@@ -158,15 +159,15 @@ impl Unit for LetSomeGo {
     }
 }
 
-/// Takes an endpoint out of sight. Answers whether it was in sight; nothing, when there is none.
-struct Hide {
+/// Hides an endpoint. Returns true if it was visible, and `None` if there is no such endpoint.
+struct HideEndpoint {
     tenant: TenantId,
     id: EndpointId,
 }
 
 #[async_trait]
-impl Unit for Hide {
-    type Answer = Option<bool>;
+impl Unit for HideEndpoint {
+    type Output = Option<bool>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Option<bool>, Fault> {
@@ -191,27 +192,31 @@ impl Unit for Hide {
     }
 }
 
-/// Cancels some of the open deliveries of a removed endpoint: few enough to be done within the limit
-/// of a unit. Answers whether there were any.
-struct CancelSome(EndpointId);
+/// Cancels a number of open deliveries of a removed endpoint, few enough for the time limit of a unit.
+/// Returns true if there were any.
+struct CancelOpenDeliveries(EndpointId);
 
 #[async_trait]
-impl Unit for CancelSome {
-    type Answer = bool;
+impl Unit for CancelOpenDeliveries {
+    type Output = bool;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let now = tx.now().await?;
-        cancel_some(tx, self.0, now).await
+        cancel_open_deliveries(tx, self.0, now).await
     }
 }
 
-/// Cancels some of the open deliveries of an endpoint, and says whether there were any. Locks them
-/// first: what was finished meanwhile stays so.
+/// Cancels a number of open deliveries of an endpoint, and returns true if there were any. Locks them
+/// first, so that a delivery that was finished in the meantime stays finished.
 ///
 /// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
 /// stands further left as it is afterwards.
-pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<bool, Fault> {
+pub(crate) async fn cancel_open_deliveries(
+    tx: &Tx,
+    id: EndpointId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
     let open = "SELECT event_id FROM {deliveries} {by_open} WHERE {open_endpoint} = ? \
                 AND due_at IS NOT NULL ORDER BY due_at, event_id LIMIT 1000 {for_update}";
     let rows = tx.all(open, [id.to_value()]).await?;
@@ -230,11 +235,12 @@ pub(crate) async fn cancel_some(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
     Ok(!rows.is_empty())
 }
 
-pub(crate) struct Load(pub(crate) Vec<EndpointId>);
+/// Loads endpoints by their ids.
+pub(crate) struct LoadEndpoints(pub(crate) Vec<EndpointId>);
 
 #[async_trait]
-impl Unit for Load {
-    type Answer = Vec<Endpoint>;
+impl Unit for LoadEndpoints {
+    type Output = Vec<Endpoint>;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
@@ -252,15 +258,15 @@ async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
 
 /// Endpoints that can be read, and why others cannot.
 #[derive(Default)]
-pub(crate) struct Readable {
+pub(crate) struct ReadableEndpoints {
     pub(crate) ids: BTreeSet<EndpointId>,
     pub(crate) others: BTreeMap<EndpointId, Fault>,
 }
 
 /// Which of these endpoints can be read whole, so that there is something to send by.
 /// Of the others it is told why, as far as they are there.
-pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<Readable, Fault> {
-    let mut found = Readable::default();
+pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<ReadableEndpoints, Fault> {
+    let mut found = ReadableEndpoints::default();
     for row in load(tx, ids).await? {
         match endpoint(tx.secrets(), &row) {
             Ok(endpoint) => _ = found.ids.insert(endpoint.id),
@@ -274,7 +280,7 @@ pub(crate) struct LoadSnapshot(pub(crate) TenantId);
 
 #[async_trait]
 impl Unit for LoadSnapshot {
-    type Answer = Snapshot;
+    type Output = Snapshot;
     const WRITES: bool = false;
 
     /// One statement, so that version and endpoints are of one moment whatever the isolation.
@@ -303,7 +309,7 @@ pub(crate) struct ListTenants;
 
 #[async_trait]
 impl Unit for ListTenants {
-    type Answer = Vec<TenantId>;
+    type Output = Vec<TenantId>;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<TenantId>, Fault> {

@@ -16,9 +16,9 @@ use crate::{
         tx::Tx,
     },
     work::{
-        endpoints::{Known, versions},
+        endpoints::{TenantState, versions},
         health::unwell,
-        order::{Line, Lines},
+        order::{LineEnds, LineKey},
         unrouted::{TenantKey, unrouted_keys},
     },
 };
@@ -36,9 +36,9 @@ impl EnqueueEvents {
         }
         let (now, versions) = versions(tx, &tenants(&self.0)).await?;
         let unwell = unwell_of(tx, &self.0, &versions, now).await?;
-        let mut taken = Taken::read(tx, &self.0).await?;
-        let direct = Direct::read(tx, &self.0).await?;
-        let lines = Lines::lock(tx, lines(&self.0)).await?;
+        let mut taken = StoredIdentities::read(tx, &self.0).await?;
+        let direct = EndpointOwners::read(tx, &self.0).await?;
+        let lines = LineEnds::lock(tx, lines(&self.0)).await?;
         let behind = unrouted_keys(tx, &ordering_keys(&self.0), now).await?;
         let mut rows =
             NewRows { now, unwell, lines, behind, events: Vec::new(), deliveries: Vec::new() };
@@ -56,10 +56,10 @@ impl EnqueueEvents {
     }
 }
 
-/// Whose the endpoints are that events of a batch go straight to.
-struct Direct(BTreeMap<EndpointId, TenantId>);
+/// Tenants of the endpoints to which events of a batch are sent directly.
+struct EndpointOwners(BTreeMap<EndpointId, TenantId>);
 
-impl Direct {
+impl EndpointOwners {
     /// Nothing is read for a batch without such events, as nearly all are. One that is removed after
     /// this look is noticed by the next claim.
     async fn read(tx: &Tx, batch: &[Enqueue]) -> Result<Self, Fault> {
@@ -89,7 +89,7 @@ fn tenants(batch: &[Enqueue]) -> Vec<&TenantId> {
 async fn unwell_of(
     tx: &Tx,
     batch: &[Enqueue],
-    versions: &BTreeMap<TenantId, Known>,
+    versions: &BTreeMap<TenantId, TenantState>,
     now: Timestamp,
 ) -> Result<BTreeSet<EndpointId>, Fault> {
     let may_be = |tenant| versions.get(tenant).is_some_and(|known| known.unwell_until > now);
@@ -105,7 +105,7 @@ fn leased(fan_out: &FanOut) -> impl Iterator<Item = EndpointId> {
 }
 
 /// The lines that its deliveries may stand in.
-fn lines(batch: &[Enqueue]) -> BTreeSet<Line> {
+fn lines(batch: &[Enqueue]) -> BTreeSet<LineKey> {
     let mut lines = BTreeSet::new();
     for Enqueue { event, fan_out, .. } in batch {
         let (Some(key), Some(fan_out)) = (&event.ordering_key, fan_out) else { continue };
@@ -123,22 +123,22 @@ fn tenant_key(event: &Event) -> Option<TenantKey> {
     Some((event.tenant.clone(), event.ordering_key.clone()?))
 }
 
-/// Whose ids and keys are taken: by stored events, and by those that stand earlier in the batch.
+/// Ids and keys in use: those of stored events, and of earlier events in the batch.
 #[derive(Default)]
-struct Taken {
-    by_id: BTreeMap<EventId, First>,
+struct StoredIdentities {
+    by_id: BTreeMap<EventId, EventIdentity>,
     by_key: BTreeMap<(TenantId, EventKey), EventId>,
 }
 
-/// What a second event under the same id or key is compared with.
+/// Parts of an event that must be equal in a second event with its id or key.
 #[derive(Eq, PartialEq)]
-pub(crate) struct First {
+pub(crate) struct EventIdentity {
     tenant: TenantId,
     event_type: EventType,
     body: Bytes,
 }
 
-impl First {
+impl EventIdentity {
     pub(crate) fn read(row: &Row) -> Result<Self, Fault> {
         Ok(Self {
             tenant: row.parse("tenant")?,
@@ -156,7 +156,7 @@ impl First {
     }
 }
 
-impl Taken {
+impl StoredIdentities {
     async fn read(tx: &Tx, batch: &[Enqueue]) -> Result<Self, Fault> {
         let mut taken = Self::default();
         for (tenant, keys) in keys_by_tenant(batch) {
@@ -192,7 +192,7 @@ impl Taken {
 
     fn add_row(&mut self, row: &Row) -> Result<(), Fault> {
         let id = row.event("id")?;
-        let first = First::read(row)?;
+        let first = EventIdentity::read(row)?;
         if let Some(key) = row.parse_if_any("event_key")? {
             self.by_key.insert((first.tenant.clone(), key), id);
         }
@@ -204,7 +204,7 @@ impl Taken {
         if let Some(key) = &event.key {
             self.by_key.insert((event.tenant.clone(), key.clone()), event.id);
         }
-        self.by_id.insert(event.id, First::of(event));
+        self.by_id.insert(event.id, EventIdentity::of(event));
     }
 
     /// What to answer for an event whose id or key is taken.
@@ -215,7 +215,7 @@ impl Taken {
         };
         let id = if self.by_id.contains_key(&event.id) { event.id } else { by_key()? };
         let first = self.by_id.get(&id)?;
-        Some(if *first == First::of(event) {
+        Some(if *first == EventIdentity::of(event) {
             Enqueued::Duplicate(id)
         } else {
             Enqueued::Conflict(id)
@@ -238,7 +238,7 @@ struct NewRows {
     now: Timestamp,
     /// Endpoints that take no attempts as they come.
     unwell: BTreeSet<EndpointId>,
-    lines: Lines,
+    lines: LineEnds,
     /// Ordering keys of which an event is not routed yet: no other may overtake it.
     behind: BTreeSet<TenantKey>,
     events: Vec<EventRow>,

@@ -18,15 +18,15 @@ use crate::{
     db::{
         fault::Fault,
         row::{Row, ToValue},
-        rows::{Locked, these},
+        rows::{LockedDelivery, these},
         tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
     work::{
         finish::plain::{is_plain, succeed},
-        health::Watched,
+        health::BatchHealth,
         order::{leave, lock_ordered, policies},
-        status::count_leases_lost,
+        store_status::count_leases_lost,
     },
 };
 
@@ -52,24 +52,24 @@ async fn look_and_finish(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fa
         return Ok(Vec::new());
     }
     let now = tx.now().await?;
-    let mut watched = Watched::lock(tx, batch, now).await?;
+    let mut watched = BatchHealth::lock(tx, batch, now).await?;
     let policies = lock_lines(tx, batch).await?;
-    let mut held = Held::read(tx, batch.iter().map(|item| item.lease.delivery)).await?;
-    let mut changes = Changes::default();
+    let mut held = HeldDeliveries::read(tx, batch.iter().map(|item| item.lease.delivery)).await?;
+    let mut changes = DeliveryChanges::default();
     let (mut attempts, mut leaving) = (Vec::new(), BTreeMap::new());
     let mut answers = Vec::new();
     for item in batch {
-        let taken = held.take(item.lease);
+        let taken = held.end_lease(item.lease);
         answers.push(match taken {
-            Taken::Now(_) | Taken::Before => Finished::Recorded,
-            Taken::ByAnother => Finished::LeaseLost,
+            LeaseCheck::Held(_) | LeaseCheck::AlreadyEnded => Finished::Recorded,
+            LeaseCheck::Lost => Finished::LeaseLost,
         });
-        let Taken::Now(state) = taken else { continue };
+        let LeaseCheck::Held(state) = taken else { continue };
         watched.take_turn(item, now);
         if state.status == DeliveryStatus::InFlight {
             watched.tell(item, now);
         }
-        let change = Change::finish(&state, item, now);
+        let change = DeliveryChange::finish(&state, item, now);
         let policy = policies.get(&item.lease.delivery.endpoint);
         if policy.is_some_and(|policy| policy.leaves_line(change.status)) {
             leaving.insert(item.lease.delivery, now);
@@ -100,24 +100,24 @@ pub(crate) struct ReleaseDeliveries(pub(crate) Vec<Lease>);
 
 #[async_trait]
 impl Unit for ReleaseDeliveries {
-    type Answer = Vec<Finished>;
+    type Output = Vec<Finished>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
         let now = tx.now().await?;
         // What is not tried says nothing, though it may have been the probe.
         let void: Vec<_> = self.0.iter().copied().map(Finish::void).collect();
-        let mut watched = Watched::lock(tx, &void.iter().collect::<Vec<_>>(), now).await?;
-        let mut held = Held::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
-        let mut changes = Changes::default();
-        let release = |item: &Finish| match held.take(item.lease) {
-            Taken::Now(state) => {
+        let mut watched = BatchHealth::lock(tx, &void.iter().collect::<Vec<_>>(), now).await?;
+        let mut held = HeldDeliveries::read(tx, self.0.iter().map(|lease| lease.delivery)).await?;
+        let mut changes = DeliveryChanges::default();
+        let release = |item: &Finish| match held.end_lease(item.lease) {
+            LeaseCheck::Held(state) => {
                 watched.take_turn(item, now);
-                let change = Change::release(&state, now);
+                let change = DeliveryChange::release(&state, now);
                 changes.add(state.row, change);
                 Finished::Recorded
             }
-            Taken::Before | Taken::ByAnother => Finished::LeaseLost,
+            LeaseCheck::AlreadyEnded | LeaseCheck::Lost => Finished::LeaseLost,
         };
         let answers: Vec<_> = void.iter().map(release).collect();
         watched.write(tx, now).await?;
@@ -127,13 +127,14 @@ impl Unit for ReleaseDeliveries {
     }
 }
 
-/// The deliveries of a batch as they are stored.
-struct Held(BTreeMap<DeliveryId, State>);
+/// Stored deliveries of a batch, locked.
+struct HeldDeliveries(BTreeMap<DeliveryId, HeldDelivery>);
 
+/// A stored delivery, and whether its lease holds it.
 #[derive(Clone)]
-struct State {
-    row: Locked,
-    /// Whether the claim of this epoch is out: neither finished nor given back.
+struct HeldDelivery {
+    row: LockedDelivery,
+    /// True if the claim of this epoch was neither finished nor released.
     held: bool,
     status: DeliveryStatus,
     epoch: LeaseEpoch,
@@ -142,7 +143,7 @@ struct State {
     forgiven: u32,
 }
 
-impl Held {
+impl HeldDeliveries {
     async fn read(tx: &Tx, ids: impl Iterator<Item = DeliveryId>) -> Result<Self, Fault> {
         let mut held = BTreeMap::new();
         let ids: BTreeSet<_> = ids.collect();
@@ -161,25 +162,28 @@ impl Held {
         Ok(Self(held))
     }
 
-    /// Takes the delivery that this lease holds, once: the same may be said again in one batch.
-    fn take(&mut self, lease: Lease) -> Taken {
+    /// Ends this lease. Only the first call for it returns [`LeaseCheck::Held`], because a batch may
+    /// contain the same lease twice.
+    fn end_lease(&mut self, lease: Lease) -> LeaseCheck {
         match self.0.get_mut(&lease.delivery).filter(|state| state.epoch == lease.epoch) {
-            None => Taken::ByAnother,
-            Some(state) if !state.held => Taken::Before,
+            None => LeaseCheck::Lost,
+            Some(state) if !state.held => LeaseCheck::AlreadyEnded,
             Some(state) => {
                 state.held = false;
-                Taken::Now(state.clone())
+                LeaseCheck::Held(state.clone())
             }
         }
     }
 }
 
-/// By whom a delivery was taken off its lease.
-enum Taken {
-    Now(State),
-    /// By the same lease, when it was finished or given back.
-    Before,
-    ByAnother,
+/// Result of ending the lease of a delivery.
+enum LeaseCheck {
+    /// The lease held the delivery until now.
+    Held(HeldDelivery),
+    /// The delivery was finished or released under this lease before.
+    AlreadyEnded,
+    /// The delivery has another lease, or none.
+    Lost,
 }
 
 /// Whether the last claim of a delivery is out. One cancelled meanwhile is still held, so that its
@@ -192,13 +196,13 @@ const fn is_held(status: DeliveryStatus, attempts: u32, recorded: u32) -> bool {
     }
 }
 
-fn state(row: &Row) -> Option<(DeliveryId, State)> {
+fn state(row: &Row) -> Option<(DeliveryId, HeldDelivery)> {
     let read = || {
         let id = DeliveryId::new(row.event("event_id")?, row.endpoint("endpoint_id")?);
         let (status, attempts) = (row.parse("status")?, row.number("attempts")?);
         let recorded = row.number("recorded")?;
-        let state = State {
-            row: Locked::new(id, row),
+        let state = HeldDelivery {
+            row: LockedDelivery::new(id, row),
             held: is_held(status, attempts, recorded),
             status,
             epoch: LeaseEpoch::from_u64(row.number("epoch")?),
@@ -211,9 +215,9 @@ fn state(row: &Row) -> Option<(DeliveryId, State)> {
     read().ok()
 }
 
-/// What becomes of a delivery.
+/// New values of a delivery.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Change {
+struct DeliveryChange {
     status: DeliveryStatus,
     attempts: u32,
     recorded: u32,
@@ -226,8 +230,8 @@ struct Change {
     unclaim: bool,
 }
 
-impl Change {
-    fn finish(state: &State, item: &Finish, now: Timestamp) -> Self {
+impl DeliveryChange {
+    fn finish(state: &HeldDelivery, item: &Finish, now: Timestamp) -> Self {
         let last = item.attempts.last();
         let change = Self {
             status: state.status,
@@ -242,7 +246,7 @@ impl Change {
         change.settled(item.settle, now)
     }
 
-    fn release(state: &State, now: Timestamp) -> Self {
+    fn release(state: &HeldDelivery, now: Timestamp) -> Self {
         let change = Self {
             status: state.status,
             attempts: state.attempts.saturating_sub(1),
@@ -273,12 +277,12 @@ impl Change {
     }
 }
 
-/// Deliveries by what becomes of them: most of a batch become the same, in one statement.
+/// Deliveries by their new values: most of a batch get the same, in one statement.
 #[derive(Default)]
-struct Changes(BTreeMap<Change, Vec<Locked>>);
+struct DeliveryChanges(BTreeMap<DeliveryChange, Vec<LockedDelivery>>);
 
-impl Changes {
-    fn add(&mut self, row: Locked, change: Change) {
+impl DeliveryChanges {
+    fn add(&mut self, row: LockedDelivery, change: DeliveryChange) {
         self.0.entry(change).or_default().push(row);
     }
 
@@ -290,8 +294,8 @@ impl Changes {
     }
 }
 
-impl Change {
-    async fn write(&self, tx: &Tx, rows: &[Locked]) -> Result<(), Fault> {
+impl DeliveryChange {
+    async fn write(&self, tx: &Tx, rows: &[LockedDelivery]) -> Result<(), Fault> {
         let error = if self.last_error.is_some() { ", last_error = ?" } else { "" };
         let claimed =
             if self.unclaim { ", claimed_at = claimed_before, claimed_by = NULL" } else { "" };

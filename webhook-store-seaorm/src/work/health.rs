@@ -20,13 +20,14 @@ use crate::{
     },
 };
 
-/// The endpoints that a batch says something about, locked; and what has to be told.
-pub(crate) struct Watched {
-    endpoints: BTreeMap<EndpointId, State>,
+/// Endpoints whose health a batch may change, locked, and the notices of the batch.
+pub(crate) struct BatchHealth {
+    endpoints: BTreeMap<EndpointId, EndpointHealth>,
     notices: Vec<Notice>,
 }
 
-struct State {
+/// Health and state of an endpoint, and whether they were changed.
+struct EndpointHealth {
     tenant: TenantId,
     health: Health,
     max_in_flight: u32,
@@ -37,7 +38,7 @@ struct State {
     is_changed: bool,
 }
 
-impl Watched {
+impl BatchHealth {
     /// Locks what the batch may change: the endpoints, and before them the tenants of those that may
     /// be disabled or begin to rest.
     pub(crate) async fn lock(tx: &Tx, batch: &[&Finish], now: Timestamp) -> Result<Self, Fault> {
@@ -96,17 +97,17 @@ async fn read(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
     lock: &str,
-) -> Result<BTreeMap<EndpointId, State>, Fault> {
+) -> Result<BTreeMap<EndpointId, EndpointHealth>, Fault> {
     let sql = format!(
         "SELECT id, tenant, health, max_in_flight, state FROM {{endpoints}} \
          WHERE removed_at IS NULL AND id {{in_list}} ORDER BY id {lock}"
     );
     let rows = tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await?;
     // One that cannot be read cannot be sent to either: nothing is to be said of it.
-    Ok(rows.iter().filter_map(|row| State::of(row).ok()).collect())
+    Ok(rows.iter().filter_map(|row| EndpointHealth::of(row).ok()).collect())
 }
 
-impl State {
+impl EndpointHealth {
     fn of(row: &Row) -> Result<(EndpointId, Self), Fault> {
         let state: EndpointState = row.parse("state")?;
         let it = Self {

@@ -27,10 +27,10 @@ pub(crate) struct ReadEvent(pub(crate) EventId);
 
 #[async_trait]
 impl Unit for ReadEvent {
-    type Answer = Option<Arc<Event>>;
+    type Output = Option<Arc<Event>>;
     const WRITES: bool = false;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let sql = "SELECT id, tenant, event_type, occurred_at, content_type, body, event_key, ordering_key, hops \
                    FROM {events} WHERE id = ?";
         let row = tx.one(sql, [self.0.to_value()]).await?;
@@ -69,10 +69,10 @@ pub(crate) struct ReadDelivery(pub(crate) DeliveryId);
 
 #[async_trait]
 impl Unit for ReadDelivery {
-    type Answer = Option<Delivery>;
+    type Output = Option<Delivery>;
     const WRITES: bool = false;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         read_delivery(tx, self.0).await
     }
 }
@@ -87,10 +87,10 @@ pub(crate) struct ReadFirstInLine(pub(crate) DeliveryId);
 
 #[async_trait]
 impl Unit for ReadFirstInLine {
-    type Answer = Option<Delivery>;
+    type Output = Option<Delivery>;
     const WRITES: bool = false;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         match first_in_line(tx, self.0).await? {
             Some(first) => read_delivery(tx, first).await,
             None => Ok(None),
@@ -102,10 +102,10 @@ pub(crate) struct ListAttempts(pub(crate) DeliveryId);
 
 #[async_trait]
 impl Unit for ListAttempts {
-    type Answer = Vec<Attempt>;
+    type Output = Vec<Attempt>;
     const WRITES: bool = false;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let sql = "SELECT number, triggered_by, started_at, duration_ms, status, failure_kind, \
                    failure_text, response_body FROM {attempts} WHERE event_id = ? AND endpoint_id = ? ORDER BY number";
         tx.all(sql, pairs(&[self.0])).await?.iter().map(attempt).collect()

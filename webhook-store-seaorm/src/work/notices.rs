@@ -33,7 +33,7 @@ pub(crate) struct ReadNotices(pub(crate) usize);
 
 #[async_trait]
 impl Unit for ReadNotices {
-    type Answer = Vec<Notice>;
+    type Output = Vec<Notice>;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Notice>, Fault> {
@@ -79,7 +79,7 @@ pub(crate) struct Acknowledge(pub(crate) Vec<NoticeId>);
 
 #[async_trait]
 impl Unit for Acknowledge {
-    type Answer = ();
+    type Output = ();
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! Lines of deliveries that go one after the other.
+//! Lines of deliveries that are sent one after the other.
 //!
 //! A delivery in a line is a row like any other, with a row of `ordered_deliveries` beside it that says
 //! where it stands. Those that are not the first of their line are *parked*: pending, and due at a time
@@ -31,24 +31,24 @@ pub(crate) fn unless_parked(due_at: Timestamp) -> Option<Timestamp> {
     (due_at != PARKED).then_some(due_at)
 }
 
-/// The deliveries of an endpoint that go one after the other.
-pub(crate) type Line = (EndpointId, OrderingKey);
+/// Key of a line: deliveries of an endpoint that are sent one after the other.
+pub(crate) type LineKey = (EndpointId, OrderingKey);
 
-/// Lines that are read by one statement.
+/// Lines in one statement.
 const LINES_PER_STATEMENT: usize = 32;
 
-/// The ends of lines to add to, while their endpoints are locked.
+/// Ends of lines to which deliveries are added, while their endpoints are locked.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct LineEnds {
     ordered: BTreeSet<EndpointId>,
     /// The last number in each that is not empty.
-    ends: BTreeMap<Line, i64>,
+    ends: BTreeMap<LineKey, i64>,
     new: Vec<[Value; 4]>,
 }
 
-impl Lines {
+impl LineEnds {
     /// Locks those of these lines that there are: other endpoints ask for no order.
-    pub(crate) async fn lock(tx: &Tx, lines: BTreeSet<Line>) -> Result<Self, Fault> {
+    pub(crate) async fn lock(tx: &Tx, lines: BTreeSet<LineKey>) -> Result<Self, Fault> {
         let ids = lines.iter().map(|(endpoint, _)| *endpoint).collect();
         let ordered = lock_ordered(tx, &ids).await?;
         let lines = lines.into_iter().filter(|(endpoint, _)| ordered.contains(endpoint));
@@ -120,7 +120,7 @@ pub(crate) async fn policies(
 pub(crate) async fn in_line(
     tx: &Tx,
     ids: &[DeliveryId],
-) -> Result<BTreeMap<DeliveryId, Line>, Fault> {
+) -> Result<BTreeMap<DeliveryId, LineKey>, Fault> {
     let mut found = BTreeMap::new();
     for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
@@ -152,7 +152,7 @@ pub(crate) async fn leave(
         );
         tx.run(&sql, pairs(&ids)).await?;
     }
-    let mut free_at = BTreeMap::<Line, Timestamp>::new();
+    let mut free_at = BTreeMap::<LineKey, Timestamp>::new();
     for (id, line) in left {
         let at = leaving.get(&id).copied().unwrap_or_default();
         let latest = free_at.entry(line).or_insert(at);
@@ -185,7 +185,7 @@ async fn unpark(tx: &Tx, ids: &[DeliveryId], due_at: Timestamp) -> Result<(), Fa
 }
 
 /// The first of each line, or the last.
-async fn one_of_each(tx: &Tx, lines: &BTreeSet<Line>, order: &str) -> Result<Vec<Row>, Fault> {
+async fn one_of_each(tx: &Tx, lines: &BTreeSet<LineKey>, order: &str) -> Result<Vec<Row>, Fault> {
     let one = format!(
         "SELECT * FROM (SELECT endpoint_id, ordering_key, seq, event_id FROM {{ordered_deliveries}} {{by_key}} \
          WHERE endpoint_id = ? AND ordering_key = ? ORDER BY seq {order} LIMIT 1) AS one_of_them"

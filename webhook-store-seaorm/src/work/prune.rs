@@ -17,17 +17,18 @@ use crate::db::{
     unit::Unit,
 };
 
-/// Looks at some rows, and removes those that are old enough; or counts them, where it does not write.
-pub(crate) struct PruneSome<const WRITES: bool>(pub(crate) Prune);
+/// Reads a number of rows, and removes those that are old enough. Counts them if it does not write.
+pub(crate) struct PruneBatch<const WRITES: bool>(pub(crate) Prune);
 
 #[async_trait]
-impl<const WRITES: bool> Unit for PruneSome<WRITES> {
-    type Answer = Pruned;
+impl<const WRITES: bool> Unit for PruneBatch<WRITES> {
+    type Output = Pruned;
     const WRITES: bool = WRITES;
 
     async fn run(&self, tx: &Tx) -> Result<Pruned, Fault> {
         let cut = tx.now().await?.before(self.0.older_than);
-        let page = Page { tx, cut, rows: self.0.limit.clamp(1, Prune::MAX_LIMIT), writes: WRITES };
+        let page =
+            PrunePage { tx, cut, rows: self.0.limit.clamp(1, Prune::MAX_LIMIT), writes: WRITES };
         match self.0.cursor.unwrap_or_default() {
             PruneCursor::Deliveries(status, after) => page.deliveries(status, after).await,
             PruneCursor::Events(after) => page.events(after).await,
@@ -37,7 +38,8 @@ impl<const WRITES: bool> Unit for PruneSome<WRITES> {
     }
 }
 
-struct Page<'a> {
+/// One step of pruning.
+struct PrunePage<'a> {
     tx: &'a Tx,
     /// What was over before this is old.
     cut: Timestamp,
@@ -64,7 +66,7 @@ fn but_what_blocks(status: DeliveryStatus) -> String {
     }
 }
 
-impl Page<'_> {
+impl PrunePage<'_> {
     /// Locks what it removes, so that none of it is made due again on the way.
     fn lock(&self) -> &'static str {
         if self.writes { "{for_update_skip_locked}" } else { "" }

@@ -17,16 +17,16 @@ use crate::{
         unit::Unit,
     },
     work::{
-        order::{Lines, PARKED, in_line, lock_ordered},
+        order::{LineEnds, PARKED, in_line, lock_ordered},
         stored_deliveries::StoredDeliveries,
     },
 };
 
-pub(crate) struct RedeliverSome(pub(crate) Vec<Redeliver>);
+pub(crate) struct RedeliverBatch(pub(crate) Vec<Redeliver>);
 
 #[async_trait]
-impl Unit for RedeliverSome {
-    type Answer = Vec<Redelivered>;
+impl Unit for RedeliverBatch {
+    type Output = Vec<Redelivered>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Redelivered>, Fault> {
@@ -86,7 +86,7 @@ async fn line_up(
     let there = in_line(tx, &new).await?;
     new.retain(|id| !there.contains_key(id));
     let lines = new.iter().filter_map(|id| Some((id.endpoint, key(id)?.clone()))).collect();
-    let mut lines = Lines::lock(tx, lines).await?;
+    let mut lines = LineEnds::lock(tx, lines).await?;
     let now = tx.now().await?;
     let waits = |id: &DeliveryId| lines.line_up(*id, key(id), now) == PARKED;
     let waiting = new.into_iter().filter(waits).collect();

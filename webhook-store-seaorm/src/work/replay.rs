@@ -25,11 +25,11 @@ use crate::{
 };
 
 /// Makes some deliveries due again; or counts them, where it does not write.
-pub(crate) struct ReplaySome<const WRITES: bool>(pub(crate) ReplayPage);
+pub(crate) struct ReplayBatch<const WRITES: bool>(pub(crate) ReplayPage);
 
 #[async_trait]
-impl<const WRITES: bool> Unit for ReplaySome<WRITES> {
-    type Answer = Replayed;
+impl<const WRITES: bool> Unit for ReplayBatch<WRITES> {
+    type Output = Replayed;
     const WRITES: bool = WRITES;
 
     async fn run(&self, tx: &Tx) -> Result<Replayed, Fault> {
@@ -55,7 +55,7 @@ impl<const WRITES: bool> Unit for ReplaySome<WRITES> {
 const REPLAY_COLUMNS: &str =
     "event_id, endpoint_id, status, event_type, created_at, finished_at, url";
 
-impl<const WRITES: bool> ReplaySome<WRITES> {
+impl<const WRITES: bool> ReplayBatch<WRITES> {
     /// Whether the endpoint is there; locked, where this writes: it comes before its deliveries.
     async fn has_endpoint(&self, tx: &Tx) -> Result<bool, Fault> {
         let id = self.0.replay.endpoint;

@@ -92,14 +92,14 @@ struct ResealPage(Option<EndpointId>);
 
 #[async_trait]
 impl Unit for ResealPage {
-    type Answer = (Resealed, Option<EndpointId>);
+    type Output = (Resealed, Option<EndpointId>);
     const WRITES: bool = true;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let (rows, last) = page(tx, self.0).await?;
         let mut page = Resealed::default();
         for row in &rows {
-            match Texts::read(tx, row) {
+            match EndpointSecrets::read(tx, row) {
                 Err(_) => page.unreadable += 1,
                 Ok(texts) if texts.sealed_with == SealedWith::CurrentKey => page.current += 1,
                 Ok(texts) if texts.seal(tx, row).await? => page.resealed += 1,
@@ -115,14 +115,14 @@ struct CountPage(Option<EndpointId>);
 
 #[async_trait]
 impl Unit for CountPage {
-    type Answer = (SealStatus, Option<EndpointId>);
+    type Output = (SealStatus, Option<EndpointId>);
     const WRITES: bool = false;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         let (rows, last) = page(tx, self.0).await?;
         let mut page = SealStatus::default();
         for row in &rows {
-            *match Texts::read(tx, row).map(|texts| texts.sealed_with) {
+            *match EndpointSecrets::read(tx, row).map(|texts| texts.sealed_with) {
                 Err(_) => &mut page.unreadable,
                 Ok(SealedWith::CurrentKey) => &mut page.current,
                 Ok(SealedWith::FormerKey) => &mut page.former,
@@ -148,13 +148,13 @@ async fn page(tx: &Tx, after: Option<EndpointId>) -> Result<(Vec<Row>, Option<En
 }
 
 /// The secrets of an endpoint, open, in the order of their columns.
-struct Texts {
+struct EndpointSecrets {
     id: EndpointId,
     sealed_with: SealedWith,
     open: Vec<Option<Zeroizing<String>>>,
 }
 
-impl Texts {
+impl EndpointSecrets {
     fn read(tx: &Tx, row: &Row) -> Result<Self, Fault> {
         let mut texts =
             Self { id: row.endpoint("id")?, sealed_with: SealedWith::CurrentKey, open: Vec::new() };

@@ -1,6 +1,6 @@
 //! Routes events: stores their deliveries, and marks them as routed.
 
-mod claim;
+mod claim_unrouted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,19 +21,19 @@ use crate::{
     work::{
         endpoints::versions,
         enqueue::{KEEP_FIRST, delivery_row, insert_deliveries},
-        order::Lines,
+        order::LineEnds,
         unrouted::{SET_ROUTE_DUE, unrouted},
     },
 };
 
-pub(crate) use claim::ClaimEvents;
+pub(crate) use claim_unrouted::ClaimUnrouted;
 
 /// Writes down where unrouted events go.
 pub(crate) struct RouteEvents(pub(crate) Vec<Route>);
 
 #[async_trait]
 impl Unit for RouteEvents {
-    type Answer = Vec<Routed>;
+    type Output = Vec<Routed>;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<Vec<Routed>, Fault> {
@@ -76,7 +76,11 @@ impl Unit for RouteEvents {
 impl RouteEvents {
     /// The lines that its deliveries may stand in; and those of these deliveries that are there already,
     /// and stand in none on account of this.
-    async fn lines(&self, tx: &Tx, open: &Open) -> Result<(Lines, BTreeSet<DeliveryId>), Fault> {
+    async fn lines(
+        &self,
+        tx: &Tx,
+        open: &UnroutedByEvent,
+    ) -> Result<(LineEnds, BTreeSet<DeliveryId>), Fault> {
         let (mut lines, mut ids) = (BTreeSet::new(), Vec::new());
         for route in &self.0 {
             let Some((_, Some(key))) = open.get(&route.event) else { continue };
@@ -85,7 +89,7 @@ impl RouteEvents {
                 ids.push(DeliveryId::new(route.event, new.endpoint));
             }
         }
-        let lines = Lines::lock(tx, lines).await?;
+        let lines = LineEnds::lock(tx, lines).await?;
         ids.retain(|id| lines.are_of(id.endpoint));
         Ok((lines, there(tx, &ids).await?))
     }
@@ -108,9 +112,9 @@ async fn there(tx: &Tx, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Faul
 }
 
 /// Events to route, with their ordering keys.
-type Open = BTreeMap<EventId, (UnroutedEvent, Option<OrderingKey>)>;
+type UnroutedByEvent = BTreeMap<EventId, (UnroutedEvent, Option<OrderingKey>)>;
 
-async fn read_open(tx: &Tx, batch: &[Route]) -> Result<Open, Fault> {
+async fn read_open(tx: &Tx, batch: &[Route]) -> Result<UnroutedByEvent, Fault> {
     let sql = "SELECT id, tenant, event_type, ordering_key FROM {events} {by_key} \
                WHERE route_due_at IS NOT NULL AND id {in_list} {for_update}";
     let rows = tx.all_of(sql, batch.iter().map(|route| route.event.to_value())).await?;

@@ -21,7 +21,7 @@ pub(crate) struct OpenTracked {
 
 #[async_trait]
 impl Unit for OpenTracked {
-    type Answer = u32;
+    type Output = u32;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<u32, Fault> {
@@ -89,7 +89,7 @@ pub(crate) struct RecordTracked {
 
 #[async_trait]
 impl Unit for RecordTracked {
-    type Answer = ();
+    type Output = ();
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {

@@ -82,7 +82,7 @@ impl BothKinds {
 
 #[async_trait]
 impl Unit for WriteBatch {
-    type Answer = BothKinds;
+    type Output = BothKinds;
     const WRITES: bool = true;
     const KEEPS_PLANS: bool = true;
 

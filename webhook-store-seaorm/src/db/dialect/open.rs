@@ -6,26 +6,27 @@ use sea_orm::{DbBackend, DbErr};
 
 use super::{
     Dialect,
-    opened::{Asked, Opened},
+    opened::{OpenRequest, OpenedDatabase},
 };
 use crate::db::connect_error::ConnectError;
 
 /// Boxed: the futures of the database library nest deeper than a caller's compiler may like.
-pub(crate) type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, DbErr>> + Send + 'a>>;
+pub(crate) type OpenFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<OpenedDatabase, DbErr>> + Send + 'a>>;
 
 /// Opens a database.
 pub(crate) fn open<'a>(
     dialect: &dyn Dialect,
-    asked: Asked<'a>,
-) -> Result<Opening<'a>, ConnectError> {
-    let _ = asked;
+    request: OpenRequest<'a>,
+) -> Result<OpenFuture<'a>, ConnectError> {
+    let _ = request;
     match dialect.backend() {
         #[cfg(feature = "sqlite")]
-        DbBackend::Sqlite => Ok(Box::pin(super::open_sqlite::open(asked))),
+        DbBackend::Sqlite => Ok(Box::pin(super::open_sqlite::open(request))),
         #[cfg(feature = "postgres")]
-        DbBackend::Postgres => Ok(Box::pin(super::open_postgres::open(asked))),
+        DbBackend::Postgres => Ok(Box::pin(super::open_postgres::open(request))),
         #[cfg(feature = "mysql")]
-        DbBackend::MySql => Ok(Box::pin(super::open_mysql::open(asked))),
+        DbBackend::MySql => Ok(Box::pin(super::open_mysql::open(request))),
         #[allow(unreachable_patterns, reason = "all three may be compiled in")]
         other => Err(ConnectError::Feature { feature: feature(other) }),
     }

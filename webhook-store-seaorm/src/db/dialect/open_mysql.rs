@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::opened::{Asked, Opened, unopened};
+use super::opened::{OpenRequest, OpenedDatabase, unopened};
 use crate::db::{
     pools::{NetworkPool, Pools},
     reconnect::Probe,
@@ -19,12 +19,12 @@ use crate::db::{
 };
 
 /// Opens a pool.
-pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
-    open_pool(asked).await.map_err(unopened)
+pub(super) async fn open(request: OpenRequest<'_>) -> Result<OpenedDatabase, DbErr> {
+    open_pool(request).await.map_err(unopened)
 }
 
-async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
-    let Asked { url, size, limit, .. } = asked;
+async fn open_pool(request: OpenRequest<'_>) -> Result<OpenedDatabase, Error> {
+    let OpenRequest { url, size, limit, .. } = request;
     let options = options(url)?;
     let settings = settings(limit);
     // A pool would try again for as long as it may, and then say only that it took too long.
@@ -54,7 +54,7 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
         NetworkPool { open: Box::new(open), probe, open_connections },
         Mode::SeaOrm,
     );
-    Ok(Opened { pools, schema: None, listener: None })
+    Ok(OpenedDatabase { pools, schema: None, listener: None })
 }
 
 async fn try_once(

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::opened::{Asked, Opened, unopened};
+use super::opened::{OpenRequest, OpenedDatabase, unopened};
 use crate::db::{
     pools::{NetworkPool, OpenPool, Pools},
     reconnect::Probe,
@@ -20,12 +20,12 @@ use crate::db::{
 };
 
 /// Opens a pool. The schema of the tables is the first one of the search path, once and for all.
-pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
-    open_pool(asked).await.map_err(unopened)
+pub(super) async fn open(request: OpenRequest<'_>) -> Result<OpenedDatabase, DbErr> {
+    open_pool(request).await.map_err(unopened)
 }
 
-async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
-    let Asked { url, size, limit, poll_only } = asked;
+async fn open_pool(request: OpenRequest<'_>) -> Result<OpenedDatabase, Error> {
+    let OpenRequest { url, size, limit, poll_only } = request;
     let (options, mode) = if poll_only {
         let begin = beginning(limit);
         let mode = Mode::Postgres { named: false, begin_keeping_plans: begin.clone(), begin };
@@ -51,7 +51,7 @@ async fn open_pool(asked: Asked<'_>) -> Result<Opened, Error> {
         NetworkPool { open: opener(options, size, limit), probe, open_connections },
         mode,
     );
-    Ok(Opened { pools, schema, listener })
+    Ok(OpenedDatabase { pools, schema, listener })
 }
 
 fn opener(options: PgConnectOptions, size: u32, limit: Duration) -> OpenPool {
@@ -63,7 +63,7 @@ fn opener(options: PgConnectOptions, size: u32, limit: Duration) -> OpenPool {
     Box::new(move || DatabaseConnection::from(pool.clone().connect_lazy_with(options.clone())))
 }
 
-/// Asked without preparing a statement, for poolers' sake.
+/// Queried without a prepared statement, because a pooler may be in between.
 async fn current_schema(
     options: &PgConnectOptions,
     limit: Duration,

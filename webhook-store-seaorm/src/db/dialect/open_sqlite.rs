@@ -16,13 +16,13 @@ use sea_orm::{
     },
 };
 
-use super::opened::{Asked, Opened};
+use super::opened::{OpenRequest, OpenedDatabase};
 use crate::db::pools::Pools;
 
 /// SQLite lets one connection write at a time. A pool of one makes the others of this process wait
 /// in line instead of polling for the lock.
-pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
-    let Asked { url, size, limit, .. } = asked;
+pub(super) async fn open(request: OpenRequest<'_>) -> Result<OpenedDatabase, DbErr> {
+    let OpenRequest { url, size, limit, .. } = request;
     let replace = Arc::<AtomicBool>::default();
     let writer = pool(url, 1, limit, &replace).await?;
     // SQLite opens anything, and looks into the file at the first question only.
@@ -31,7 +31,11 @@ pub(super) async fn open(asked: Asked<'_>) -> Result<Opened, DbErr> {
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let readers =
         if in_memory { writer.clone() } else { pool(url, size, limit, &Arc::default()).await? };
-    Ok(Opened { pools: Pools::permanent(writer, readers, replace), schema: None, listener: None })
+    Ok(OpenedDatabase {
+        pools: Pools::permanent(writer, readers, replace),
+        schema: None,
+        listener: None,
+    })
 }
 
 async fn pool(
@@ -115,8 +119,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/a.db?mode=rwc", folder.path().display());
         let limit = Duration::from_secs(1);
-        let asked = Asked { url: &url, size: 2, limit, poll_only: false };
-        let Opened { pools, .. } = open(asked).await.unwrap();
+        let request = OpenRequest { url: &url, size: 2, limit, poll_only: false };
+        let OpenedDatabase { pools, .. } = open(request).await.unwrap();
         for pool in [&pools.writer(), &pools.readers()] {
             assert_eq!(pragma(pool, "synchronous").await, 2, "FULL");
             assert_eq!(pragma(pool, "foreign_keys").await, 1);

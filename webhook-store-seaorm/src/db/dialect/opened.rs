@@ -7,33 +7,33 @@ use sea_orm::DbErr;
 
 use crate::db::pools::{OpenPool, Pools};
 
-/// What is to be opened.
+/// Database to open.
 #[derive(Clone, Copy)]
 #[allow(dead_code, reason = "what is read depends on the databases compiled in")]
-pub(crate) struct Asked<'a> {
+pub(crate) struct OpenRequest<'a> {
     pub(crate) url: &'a str,
-    /// Up to so many connections.
+    /// Largest number of connections.
     pub(crate) size: u32,
-    /// Within which each answers.
+    /// Time limit for each response.
     pub(crate) limit: Duration,
-    /// Without anything that needs a session of one's own.
+    /// True if nothing may need a session of its own.
     pub(crate) poll_only: bool,
 }
 
-/// An open database.
-pub(crate) struct Opened {
+/// Pools of an open database.
+pub(crate) struct OpenedDatabase {
     pub(crate) pools: Pools,
     /// Opens the pool of the connection that listens for notifications, on databases that have them.
     pub(crate) listener: Option<OpenPool>,
-    /// The schema in which the tables live if no other is asked for, where there are schemas.
+    /// Schema of the tables if no other is set, on databases with schemas.
     pub(crate) schema: Option<String>,
 }
 
-/// Why no connection could be opened.
+/// Error of a connection that could not be opened.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn unopened(error: sea_orm::sqlx::Error) -> DbErr {
     match error {
-        // Nobody has answered in time.
+        // No response within the limit.
         sea_orm::sqlx::Error::PoolTimedOut => {
             DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)
         }

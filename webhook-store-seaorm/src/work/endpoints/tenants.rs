@@ -11,9 +11,9 @@ use crate::db::{
     tx::Tx,
 };
 
-/// What publishers have to know of a tenant. One that nobody has heard of is at version 0.
+/// State of a tenant that publishers check. A tenant that is not stored is at version 0.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Known {
+pub(crate) struct TenantState {
     pub(crate) version: TenantVersion,
     /// Until when one of its endpoints may not be well.
     pub(crate) unwell_until: Timestamp,
@@ -24,7 +24,7 @@ pub(crate) struct Known {
 pub(crate) async fn versions(
     tx: &Tx,
     tenants: &[&TenantId],
-) -> Result<(Timestamp, BTreeMap<TenantId, Known>), Fault> {
+) -> Result<(Timestamp, BTreeMap<TenantId, TenantState>), Fault> {
     let clock = tx.clock();
     let sql = format!(
         "SELECT id, version, unwell_until, {clock} AS now FROM {{tenants}} WHERE id {{in_list}}"
@@ -41,7 +41,7 @@ pub(crate) async fn versions(
             u64::MAX
         });
         let version = TenantVersion::from_u64(version);
-        Ok((tenant, Known { version, unwell_until: row.time("unwell_until")? }))
+        Ok((tenant, TenantState { version, unwell_until: row.time("unwell_until")? }))
     };
     let known = rows.iter().map(version).collect::<Result<_, _>>()?;
     Ok((now, known))

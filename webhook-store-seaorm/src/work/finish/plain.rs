@@ -28,9 +28,9 @@ pub(super) fn is_plain(item: &Finish) -> bool {
         && !item.ordered
 }
 
-/// What is claimed of deliveries that one statement may change.
+/// Values of claimed deliveries that one statement changes together.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
-struct Alike {
+struct ClaimValues {
     epoch: LeaseEpoch,
     attempts: u32,
     forgiven: u32,
@@ -40,7 +40,7 @@ struct Alike {
 pub(super) async fn succeed(tx: &Tx, items: &[&Finish]) -> Result<(), Fault> {
     let mut kinds = BTreeMap::<_, Vec<_>>::new();
     for item in items {
-        let alike = Alike {
+        let alike = ClaimValues {
             epoch: item.lease.epoch,
             attempts: item.attempts_made,
             forgiven: item.forgiven,
@@ -60,7 +60,7 @@ pub(super) async fn succeed(tx: &Tx, items: &[&Finish]) -> Result<(), Fault> {
     insert_attempts(tx, attempts.collect(), "").await
 }
 
-impl Alike {
+impl ClaimValues {
     async fn succeed(&self, tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
         let set = format!(
             "status = ?, recorded = ?, forgiven = ?, due_at = NULL, finished_at = {}, last_error = NULL",

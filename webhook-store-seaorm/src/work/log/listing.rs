@@ -28,10 +28,10 @@ pub(crate) struct ListDeliveries(pub(crate) DeliveryQuery);
 
 #[async_trait]
 impl Unit for ListDeliveries {
-    type Answer = Page<Delivery>;
+    type Output = Page<Delivery>;
     const WRITES: bool = false;
 
-    async fn run(&self, tx: &Tx) -> Result<Self::Answer, Fault> {
+    async fn run(&self, tx: &Tx) -> Result<Self::Output, Fault> {
         if self.is_of_another_tenant(tx).await? {
             return Ok(Page::new(Vec::new(), None));
         }
@@ -66,7 +66,7 @@ async fn newest(
     endpoints: &[EndpointId],
     rows: usize,
 ) -> Result<(Vec<Delivery>, bool), Fault> {
-    let mut newest = Newest::default();
+    let mut newest = NewestDeliveries::default();
     let lateral = tx.sql().dialect.has_lateral();
     for (sql, values) in listings(query, endpoints, lateral, rows) {
         newest.add(tx.all(&sql, values).await?)?;
@@ -76,9 +76,9 @@ async fn newest(
 
 /// What several statements have found.
 #[derive(Default)]
-struct Newest(BTreeMap<(Timestamp, DeliveryId), Delivery>);
+struct NewestDeliveries(BTreeMap<(Timestamp, DeliveryId), Delivery>);
 
-impl Newest {
+impl NewestDeliveries {
     fn add(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
         let by_age = |row| delivery(row).map(|it| ((it.created_at, it.id), it));
         self.0.extend(rows.iter().map(by_age).collect::<Result<Vec<_>, _>>()?);
@@ -141,11 +141,11 @@ pub(crate) fn listings(
     lateral: bool,
     rows: usize,
 ) -> Vec<(String, Vec<Value>)> {
-    let pending = |some: &[EndpointId]| -> Vec<Part> {
+    let pending = |some: &[EndpointId]| -> Vec<ListingPart> {
         if lateral && !some.is_empty() {
-            return vec![Part::pending_of_each(some)];
+            return vec![ListingPart::pending_of_each(some)];
         }
-        some.iter().map(Part::pending).collect()
+        some.iter().map(ListingPart::pending).collect()
     };
     let mut chunks =
         endpoints.chunks(if lateral { ENDPOINTS_PER_LATERAL_PART } else { ENDPOINTS_PER_LISTING });
@@ -156,7 +156,7 @@ pub(crate) fn listings(
 }
 
 /// What the index for a query answers by itself.
-fn rest(query: &DeliveryQuery) -> Vec<Part> {
+fn rest(query: &DeliveryQuery) -> Vec<ListingPart> {
     match (query.event, query.status) {
         (Some(event), _) => vec![of_event(query, event)],
         (None, Some(status)) => vec![of_status(query, status)],
@@ -165,7 +165,7 @@ fn rest(query: &DeliveryQuery) -> Vec<Part> {
 }
 
 /// The newest of what these parts find.
-fn newest_of(query: &DeliveryQuery, parts: Vec<Part>, rows: usize) -> (String, Vec<Value>) {
+fn newest_of(query: &DeliveryQuery, parts: Vec<ListingPart>, rows: usize) -> (String, Vec<Value>) {
     let (mut sql, mut values) = (Vec::new(), Vec::new());
     for mut part in parts {
         part.narrow_if_any("d.created_at >= ?", query.since.map(|since| since.to_value()));
@@ -206,7 +206,7 @@ fn newest_of(query: &DeliveryQuery, parts: Vec<Part>, rows: usize) -> (String, V
 const PENDING_CONDITION: &str = "d.status = 'pending' {not_in_flight} AND d.due_at IS NOT NULL";
 
 /// What one index answers.
-struct Part {
+struct ListingPart {
     by: &'static str,
     conditions: Vec<&'static str>,
     values: Vec<Value>,
@@ -214,7 +214,7 @@ struct Part {
     each: Vec<Value>,
 }
 
-impl Part {
+impl ListingPart {
     fn new(by: &'static str, conditions: Vec<&'static str>, values: Vec<Value>) -> Self {
         Self { by, conditions, values, each: Vec::new() }
     }
@@ -243,9 +243,9 @@ impl Part {
 }
 
 /// The deliveries of an event stand together and are few: no other index may be tempting.
-fn of_event(query: &DeliveryQuery, event: EventId) -> Part {
+fn of_event(query: &DeliveryQuery, event: EventId) -> ListingPart {
     let (conditions, values) = (vec!["d.event_id = ?"], vec![event.to_value()]);
-    let mut part = Part::new("", conditions, values);
+    let mut part = ListingPart::new("", conditions, values);
     part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
     part.narrow_if_any("COALESCE(d.tenant, '') = ?", query.tenant.as_ref().map(ToValue::to_value));
     part.narrow_if_any("COALESCE(d.status, '') = ?", query.status.map(|status| status.to_value()));
@@ -253,7 +253,7 @@ fn of_event(query: &DeliveryQuery, event: EventId) -> Part {
 }
 
 /// Deliveries in one status, of an endpoint, a tenant or everybody.
-fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> Part {
+fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> ListingPart {
     let (by, is_status) = match (status, &query.endpoint, &query.tenant) {
         // Few, whoever asks.
         (DeliveryStatus::InFlight, ..) => {
@@ -263,7 +263,7 @@ fn of_status(query: &DeliveryQuery, status: DeliveryStatus) -> Part {
         (_, None, Some(_)) => ("{by_tenant}", "d.status = ? {not_open}"),
         (_, None, None) => ("{by_status}", "d.status = ? {not_open}"),
     };
-    let mut part = Part::new(by, vec![is_status], vec![status.to_value()]);
+    let mut part = ListingPart::new(by, vec![is_status], vec![status.to_value()]);
     part.narrow_if_any("d.endpoint_id = ?", query.endpoint.map(|id| id.to_value()));
     part.narrow_if_any("d.tenant = ?", query.tenant.as_ref().map(ToValue::to_value));
     part

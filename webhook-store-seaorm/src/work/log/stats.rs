@@ -22,7 +22,7 @@ pub(crate) struct CountStats {
 
 #[async_trait]
 impl Unit for CountStats {
-    type Answer = EndpointStats;
+    type Output = EndpointStats;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<EndpointStats, Fault> {

@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// Looks how the store is doing.
-pub(crate) struct ReadStatus;
+pub(crate) struct ReadStoreStatus;
 
 #[async_trait]
-impl Unit for ReadStatus {
-    type Answer = StoreStatus;
+impl Unit for ReadStoreStatus {
+    type Output = StoreStatus;
     const WRITES: bool = false;
 
     async fn run(&self, tx: &Tx) -> Result<StoreStatus, Fault> {

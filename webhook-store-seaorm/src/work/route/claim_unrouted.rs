@@ -12,15 +12,15 @@ use webhook_core::{ClaimedUnrouted, EventId, OrderingKey, Timestamp, UnroutedEve
 use crate::{
     db::{
         fault::Fault,
-        row::{Key, Row, ToValue, limit},
+        row::{RawId, Row, ToValue, limit},
         tx::Tx,
         unit::Unit,
     },
     work::unrouted::{SET_ROUTE_DUE, TenantKey, UNREADABLE_EVENT_PAUSE, first_unrouted, unrouted},
 };
 
-/// Takes unrouted events for a while.
-pub(crate) struct ClaimEvents {
+/// Claims unrouted events under a lease.
+pub(crate) struct ClaimUnrouted {
     pub(crate) limit: usize,
     pub(crate) lease: Duration,
 }
@@ -29,18 +29,18 @@ pub(crate) struct ClaimEvents {
 const MAX_PAGES_PER_CLAIM: usize = 10;
 
 #[async_trait]
-impl Unit for ClaimEvents {
-    type Answer = ClaimedUnrouted;
+impl Unit for ClaimUnrouted {
+    type Output = ClaimedUnrouted;
     const WRITES: bool = true;
 
     async fn run(&self, tx: &Tx) -> Result<ClaimedUnrouted, Fault> {
         let now = tx.now().await?;
         // One more than asked for says whether to look again at once.
         let wanted = self.limit.saturating_add(1);
-        let mut taking = Taking::default();
+        let mut taking = EventSelection::default();
         let (mut next_due, mut unreadable, mut after) = (None, Vec::new(), None);
         for _ in 0..MAX_PAGES_PER_CLAIM {
-            let page = Page::read(tx, wanted, after, now).await?;
+            let page = UnroutedPage::read(tx, wanted, after, now).await?;
             next_due = page.next_due.map(|at| at.since(now));
             unreadable.extend(page.unreadable);
             taking.take(tx, page.found, now).await?;
@@ -66,7 +66,7 @@ impl Unit for ClaimEvents {
 }
 
 /// Nobody can route these, until somebody repairs them. They must not stand in the way of the others.
-async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault> {
+async fn put_off(tx: &Tx, events: &[RawId], until: Timestamp) -> Result<(), Fault> {
     for id in events {
         tracing::error!(event = %id, "an unrouted event cannot be read; looking again in a day");
     }
@@ -74,21 +74,21 @@ async fn put_off(tx: &Tx, events: &[Key], until: Timestamp) -> Result<(), Fault>
     tx.run_of(SET_ROUTE_DUE, Some(until.to_value()), ids).await.map(|_| ())
 }
 
-/// Some of the events that may be taken, the longest free first.
-struct Page {
-    found: Vec<Found>,
-    unreadable: Vec<Key>,
+/// A page of events that may be claimed, ordered by the time since when.
+struct UnroutedPage {
+    found: Vec<FoundEvent>,
+    unreadable: Vec<RawId>,
     /// When the first of the others may be taken.
     next_due: Option<Timestamp>,
     /// Where there may be more.
-    end: Option<(Timestamp, Key)>,
+    end: Option<(Timestamp, RawId)>,
 }
 
-impl Page {
+impl UnroutedPage {
     async fn read(
         tx: &Tx,
         most: usize,
-        after: Option<(Timestamp, Key)>,
+        after: Option<(Timestamp, RawId)>,
         now: Timestamp,
     ) -> Result<Self, Fault> {
         let behind = if after.is_some() {
@@ -115,7 +115,7 @@ impl Page {
                 continue;
             }
             page.end = Some((due_at, row.key("id")?)).filter(|_| rows.len() == most);
-            match Found::read(row) {
+            match FoundEvent::read(row) {
                 Ok(event) => page.found.push(event),
                 Err(_) => page.unreadable.push(row.key("id")?),
             }
@@ -128,14 +128,14 @@ impl Page {
 /// Columns of an unrouted event.
 const UNROUTED_COLUMNS: &str = "id, tenant, event_type, ordering_key, created_at, route_due_at";
 
-/// An unrouted event, with what it is put in order by.
-struct Found {
+/// An unrouted event, with its ordering key and time.
+struct FoundEvent {
     event: UnroutedEvent,
     key: Option<OrderingKey>,
     created_at: Timestamp,
 }
 
-impl Found {
+impl FoundEvent {
     fn read(row: &Row) -> Result<Self, Fault> {
         let (event, key) = (unrouted(row)?, row.parse_if_any("ordering_key")?);
         Ok(Self { event, key, created_at: row.time("created_at")? })
@@ -146,21 +146,21 @@ impl Found {
     }
 }
 
-/// Events that are locked, and which of them are taken.
+/// Locked events, and the selection of those that are claimed.
 #[derive(Default)]
-struct Taking {
+struct EventSelection {
     /// Those found, the longest free first.
     found: Vec<(EventId, Option<TenantKey>)>,
-    locked: BTreeMap<EventId, Found>,
+    locked: BTreeMap<EventId, FoundEvent>,
     /// The first stored of each ordering key, up to one that somebody else has.
     first: BTreeMap<TenantKey, Vec<EventId>>,
 }
 
-impl Taking {
+impl EventSelection {
     /// Takes what was found. Of an ordering key the first stored is taken in its place: one whose lease
     /// has ended stands further behind, and goes first all the same.
-    async fn take(&mut self, tx: &Tx, found: Vec<Found>, now: Timestamp) -> Result<(), Fault> {
-        let lines: BTreeSet<_> = found.iter().filter_map(Found::line).collect();
+    async fn take(&mut self, tx: &Tx, found: Vec<FoundEvent>, now: Timestamp) -> Result<(), Fault> {
+        let lines: BTreeSet<_> = found.iter().filter_map(FoundEvent::line).collect();
         self.found.extend(found.iter().map(|it| (it.event.id, it.line())));
         self.locked.extend(found.into_iter().map(|it| (it.event.id, it)));
         let count = |line: &TenantKey| {
@@ -200,7 +200,7 @@ impl Taking {
             // Another worker may have taken it between the look and the lock.
             if row.time("route_due_at")? <= now {
                 // What cannot be read is put off when it is found.
-                let it = Found::read(&row).ok();
+                let it = FoundEvent::read(&row).ok();
                 self.locked.extend(it.map(|it| (it.event.id, it)));
             }
         }
