@@ -101,10 +101,10 @@ impl SeaOrmStoreBuilder {
         self
     }
 
-    /// Does without everything that needs a session of one's own: no prepared statements, no settings
-    /// of a session, and no `LISTEN` for notifications of other processes. For poolers in transaction mode
-    /// such as PgBouncer, at a price: PostgreSQL plans each statement anew. The other databases poll
-    /// anyway.
+    /// Does without everything that needs a session of one's own: no prepared statements, no
+    /// settings of a session, and no `LISTEN` for notifications of other processes. For poolers in
+    /// transaction mode such as PgBouncer, at a price: PostgreSQL plans each statement anew. The
+    /// other databases poll anyway.
     pub const fn poll_only(mut self) -> Self {
         self.poll_only = true;
         self

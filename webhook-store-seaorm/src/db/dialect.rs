@@ -1,7 +1,8 @@
 //! All that differs between the databases, and nothing else.
 //!
 //! The statements of this crate are written once, with `?` for each value and `{name}` for what a
-//! dialect or the table prefix fills in. [`Sql::render`](crate::db::sql::Sql::render) turns that into one database's own SQL.
+//! dialect or the table prefix fills in. [`Sql::render`](crate::db::sql::Sql::render) turns that
+//! into one database's own SQL.
 
 mod mysql;
 pub(crate) mod open;

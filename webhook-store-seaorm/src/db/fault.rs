@@ -37,7 +37,8 @@ impl Fault {
         Self::classed(ErrorClass::OptimisticMiss, "concurrent writes of the same rows, repeatedly")
     }
 
-    /// A stored row that cannot be read. `what` names the column, never its value, which may be secret.
+    /// A stored row that cannot be read. `what` names the column, never its value, which may be
+    /// secret.
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::new(StoreErrorKind::Corrupt, what.into())
     }

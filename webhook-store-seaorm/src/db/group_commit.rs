@@ -3,8 +3,8 @@
 //! A commit costs a flush of the disk, regardless of its size. While one runs, new calls wait in a
 //! queue, and the next commit takes all of them. A call that finds no commit running becomes the
 //! leader and commits immediately; the calls behind it follow. If the database has room for two
-//! writers, a second leader starts once the queue is long: while one waits for the disk, the rows of
-//! the other are written.
+//! writers, a second leader starts once the queue is long: while one waits for the disk, the rows
+//! of the other are written.
 
 use std::{
     error::Error,

@@ -1,8 +1,8 @@
 //! Notifications between processes that there may be work, by `LISTEN` and `NOTIFY` of PostgreSQL.
 //!
-//! A notification saves the wait for the next poll, and nothing depends on it. The commit of a `NOTIFY`
-//! takes a lock on the whole database server. A process therefore sends a few a second at most,
-//! outside of the transactions that store the work.
+//! A notification saves the wait for the next poll, and nothing depends on it. The commit of a
+//! `NOTIFY` takes a lock on the whole database server. A process therefore sends a few a second at
+//! most, outside of the transactions that store the work.
 
 use std::{
     fmt,
@@ -63,8 +63,8 @@ impl Notifier {
         }
     }
 
-    /// Notifies the other processes, within [`MIN_NOTIFY_INTERVAL`]. A pending notification covers this
-    /// call as well.
+    /// Notifies the other processes, within [`MIN_NOTIFY_INTERVAL`]. A pending notification covers
+    /// this call as well.
     pub(crate) fn notify(self: &Arc<Self>, pool: DatabaseConnection) {
         let (Some(channel), Ok(runtime)) = (&self.channel, Handle::try_current()) else { return };
         if self.is_pending.swap(true, Ordering::AcqRel) {

@@ -1,8 +1,8 @@
 //! Connection pools of a store, and their replacement when the network stops responding.
 //!
-//! A connection over a silent network waits for a response for many minutes, and a pool full of such
-//! connections serves no caller. A unit of work that reaches its time limit therefore replaces the
-//! whole pool, so that the next unit finds a new one.
+//! A connection over a silent network waits for a response for many minutes, and a pool full of
+//! such connections serves no caller. A unit of work that reaches its time limit therefore replaces
+//! the whole pool, so that the next unit finds a new one.
 
 use std::{
     fmt,

@@ -1,8 +1,9 @@
-//! Circuit breaker for connections: while the database is unreachable, one caller at a time probes it.
+//! Circuit breaker for connections: while the database is unreachable, one caller at a time probes
+//! it.
 //!
-//! A pool would retry a refused connection after 10 ms, 20 ms, 40 ms, for each caller that waits. So a
-//! caller that may have to open a connection first passes this gate, which probes at most once a
-//! second.
+//! A pool would retry a refused connection after 10 ms, 20 ms, 40 ms, for each caller that waits.
+//! So a caller that may have to open a connection first passes this gate, which probes at most once
+//! a second.
 
 use std::{
     fmt,

@@ -1,7 +1,7 @@
 //! Columns that hold secrets, sealed if the store has a vault.
 //!
-//! The whole text of a column is sealed, bound to the column and the endpoint. A text that was stored
-//! without a vault is JSON and stays readable, because no JSON begins like a sealed text.
+//! The whole text of a column is sealed, bound to the column and the endpoint. A text that was
+//! stored without a vault is JSON and stays readable, because no JSON begins like a sealed text.
 
 use std::sync::Arc;
 

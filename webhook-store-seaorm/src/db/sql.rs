@@ -30,8 +30,8 @@ impl Sql {
         }
     }
 
-    /// Name of the channel for notifications about these tables: at most 63 bytes, like all names of
-    /// PostgreSQL. Two stores that share a channel only poll more often.
+    /// Name of the channel for notifications about these tables: at most 63 bytes, like all names
+    /// of PostgreSQL. Two stores that share a channel only poll more often.
     pub(crate) fn channel(&self) -> String {
         let mut channel = format!("{}work", self.prefix);
         channel.extend(self.schema.iter().flat_map(|schema| ["_", schema.as_str()]));

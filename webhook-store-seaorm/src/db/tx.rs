@@ -63,8 +63,8 @@ impl Tx {
         }
     }
 
-    /// Returns true if an earlier run of the unit failed. This run must look before it writes: it may
-    /// not assume that rows are absent or unchanged.
+    /// Returns true if an earlier run of the unit failed. This run must look before it writes: it
+    /// may not assume that rows are absent or unchanged.
     pub(crate) const fn is_retry(&self) -> bool {
         self.is_retry
     }
@@ -91,7 +91,8 @@ impl Tx {
         Ok(self.or_fault(rows)?.into_iter().map(Row::new).collect())
     }
 
-    /// Rows of a query about many values, which replace `{in_list}`, a chunk of them in each statement.
+    /// Rows of a query about many values, which replace `{in_list}`, a chunk of them in each
+    /// statement.
     pub(crate) async fn all_of(
         &self,
         template: &str,

@@ -33,8 +33,8 @@ const MAX_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Work of one transaction.
 ///
 /// A unit is retried from the start after errors that may pass, so it changes nothing but the
-/// database. The first run may be optimistic: it may write without a look at rows that are absent or
-/// unchanged in nearly all cases. If such a row is found after all, the run fails with
+/// database. The first run may be optimistic: it may write without a look at rows that are absent
+/// or unchanged in nearly all cases. If such a row is found after all, the run fails with
 /// [`OptimisticMiss`](crate::db::error_class::ErrorClass::OptimisticMiss), and the retry, which
 /// [`Tx::is_retry`] reports, must look before it writes.
 #[async_trait]
@@ -45,8 +45,8 @@ pub(crate) trait Unit: Send + Sync + 'static {
     /// True if it writes.
     const WRITES: bool;
 
-    /// True if its statements may be planned once for each connection: each finds its rows by a single
-    /// index, regardless of their number.
+    /// True if its statements may be planned once for each connection: each finds its rows by a
+    /// single index, regardless of their number.
     const KEEPS_PLANS: bool = false;
 
     /// Parts of a result that a crash test sees.
@@ -167,8 +167,8 @@ fn jittered(pause: Duration) -> Duration {
     pause / 1024 * (512 + spread)
 }
 
-/// Progress of a unit. Decides which was first: the caller, which waits no longer, or the task, which
-/// is about to commit.
+/// Progress of a unit. Decides which was first: the caller, which waits no longer, or the task,
+/// which is about to commit.
 #[derive(Debug, Default)]
 struct UnitProgress(AtomicU8);
 

@@ -13,8 +13,8 @@ impl SeaOrmStore {
     ///
     /// # Errors
     ///
-    /// [`Schema`](webhook_core::StoreErrorKind::Schema) when the tables are newer than this program,
-    /// or not ours.
+    /// [`Schema`](webhook_core::StoreErrorKind::Schema) when the tables are newer than this
+    /// program, or not ours.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         migrate(&self.inner.database).await
     }

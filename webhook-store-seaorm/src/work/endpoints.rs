@@ -91,8 +91,8 @@ impl Unit for AddEndpoint {
     }
 }
 
-/// Edits an endpoint. Returns `None`, and changes nothing, if more deliveries wait in its lines than one
-/// unit may release.
+/// Edits an endpoint. Returns `None`, and changes nothing, if more deliveries wait in its lines
+/// than one unit may release.
 struct UpdateEndpoint(Endpoint);
 
 #[async_trait]
@@ -136,8 +136,8 @@ impl Unit for UpdateEndpoint {
     }
 }
 
-/// Releases a number of deliveries from the lines of an endpoint that no longer keeps order. Returns true
-/// if there may be more.
+/// Releases a number of deliveries from the lines of an endpoint that no longer keeps order.
+/// Returns true if there may be more.
 struct ReleaseFromLines(Endpoint);
 
 #[async_trait]
@@ -192,8 +192,8 @@ impl Unit for HideEndpoint {
     }
 }
 
-/// Cancels a number of open deliveries of a removed endpoint, few enough for the time limit of a unit.
-/// Returns true if there were any.
+/// Cancels a number of open deliveries of a removed endpoint, few enough for the time limit of a
+/// unit. Returns true if there were any.
 struct CancelOpenDeliveries(EndpointId);
 
 #[async_trait]
@@ -207,8 +207,8 @@ impl Unit for CancelOpenDeliveries {
     }
 }
 
-/// Cancels a number of open deliveries of an endpoint, and returns true if there were any. Locks them
-/// first, so that a delivery that was finished in the meantime stays finished.
+/// Cancels a number of open deliveries of an endpoint, and returns true if there were any. Locks
+/// them first, so that a delivery that was finished in the meantime stays finished.
 ///
 /// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
 /// stands further left as it is afterwards.

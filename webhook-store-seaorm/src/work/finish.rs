@@ -162,8 +162,8 @@ impl HeldDeliveries {
         Ok(Self(held))
     }
 
-    /// Ends this lease. Only the first call for it returns [`LeaseCheck::Held`], because a batch may
-    /// contain the same lease twice.
+    /// Ends this lease. Only the first call for it returns [`LeaseCheck::Held`], because a batch
+    /// may contain the same lease twice.
     fn end_lease(&mut self, lease: Lease) -> LeaseCheck {
         match self.0.get_mut(&lease.delivery).filter(|state| state.epoch == lease.epoch) {
             None => LeaseCheck::Lost,

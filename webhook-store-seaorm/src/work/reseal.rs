@@ -35,8 +35,9 @@ pub struct Resealed {
     pub unreadable: u64,
 }
 
-/// How the secrets of endpoints are kept: what [`SeaOrmStore::seal_status`](crate::SeaOrmStore::seal_status) counts. An endpoint counts
-/// once, by the worst of its columns.
+/// How the secrets of endpoints are kept: what
+/// [`SeaOrmStore::seal_status`](crate::SeaOrmStore::seal_status) counts. An endpoint counts once,
+/// by the worst of its columns.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SealStatus {

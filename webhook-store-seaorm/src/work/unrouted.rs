@@ -19,8 +19,8 @@ pub(crate) type TenantKey = (TenantId, OrderingKey);
 /// Time for which an unreadable event is put off.
 pub(crate) const UNREADABLE_EVENT_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An unrouted event that is due later than this is unreadable and was put off. Longer than any lease,
-/// and shorter than [`UNREADABLE_EVENT_PAUSE`].
+/// An unrouted event that is due later than this is unreadable and was put off. Longer than any
+/// lease, and shorter than [`UNREADABLE_EVENT_PAUSE`].
 pub(crate) const UNREADABLE_IF_DUE_AFTER: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Ordering keys in one statement.

@@ -19,8 +19,8 @@ pub(super) const TESTKIT: &str = "webhook-testkit";
 const FUZZ: &str = "xtask-fuzz";
 const BENCH: &str = "xtask-bench";
 const SECURITY: &str = "xtask-security";
-/// What attacks the adapters, or measures them beside what they are made of: nothing but tests, though not
-/// by the kind of their dependencies.
+/// What attacks the adapters, or measures them beside what they are made of: nothing but tests,
+/// though not by the kind of their dependencies.
 pub(super) const TOOLS: [&str; 2] = [BENCH, SECURITY];
 const SERVERS: &str = "xtask-servers";
 

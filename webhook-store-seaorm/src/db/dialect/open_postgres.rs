@@ -98,7 +98,8 @@ fn named() -> Mode {
     Mode::Postgres { named: true, begin, begin_keeping_plans }
 }
 
-/// Like [`settings`], as part of the statement that begins each transaction: a pooler shares sessions.
+/// Like [`settings`], as part of the statement that begins each transaction: a pooler shares
+/// sessions.
 fn beginning(limit: Duration) -> String {
     let settings = bounds(limit).into_iter();
     let settings = settings.map(|(name, value)| format!("; SET LOCAL {name} = '{value}'"));

@@ -23,7 +23,8 @@ pub(crate) struct OpenRequest<'a> {
 /// Pools of an open database.
 pub(crate) struct OpenedDatabase {
     pub(crate) pools: Pools,
-    /// Opens the pool of the connection that listens for notifications, on databases that have them.
+    /// Opens the pool of the connection that listens for notifications, on databases that have
+    /// them.
     pub(crate) listener: Option<OpenPool>,
     /// Schema of the tables if no other is set, on databases with schemas.
     pub(crate) schema: Option<String>,

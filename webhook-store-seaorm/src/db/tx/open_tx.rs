@@ -3,10 +3,10 @@
 //! On PostgreSQL statements go through sqlx, because a value may be a list with `NULL` items, which
 //! SeaORM does not accept.
 //!
-//! Statements have names and stay prepared in their connection. A pooler in transaction mode, such as
-//! PgBouncer, gives each transaction another connection, in which a name is unknown or means another
-//! statement. For poolers, statements have no names, and settings of the session become settings of
-//! the transaction.
+//! Statements have names and stay prepared in their connection. A pooler in transaction mode, such
+//! as PgBouncer, gives each transaction another connection, in which a name is unknown or means
+//! another statement. For poolers, statements have no names, and settings of the session become
+//! settings of the transaction.
 
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult, Statement,
