@@ -50,7 +50,7 @@ impl Unit for CancelBatch {
             }
         };
         let answers = self.0.iter().map(answer).collect();
-        call_off(tx, &over).await?;
+        cancel_all(tx, &over).await?;
         leave(tx, &leaving).await?;
         Ok(answers)
     }
@@ -78,9 +78,9 @@ impl Unit for SkipBatch {
     }
 }
 
-/// A pending one is held by nobody, and so is over: no attempt is left to record. MySQL reads what
-/// stands further left as it is afterwards.
-async fn call_off(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
+/// A pending delivery has no lease, so no attempt is left to record. MySQL reads columns further
+/// left with their new values.
+async fn cancel_all(tx: &Tx, ids: &[DeliveryId]) -> Result<(), Fault> {
     let now = tx.now().await?;
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
         let sql = format!(

@@ -23,7 +23,9 @@ use crate::{
         tx::{ROWS_PER_STATEMENT, Tx},
         unit::Unit,
     },
-    work::order::{dissolve, keep_order, let_some_go, lock_ordered, much_waits, reorder},
+    work::order::{
+        exceeds_one_release, keep_order, lock_ordered, release_from_lines, reorder, stop_order,
+    },
 };
 pub(crate) use stored::SECRET_COLUMNS;
 use stored::{ENDPOINT_COLUMNS, HEALTH_COLUMN, endpoint, json, settings};
@@ -110,7 +112,7 @@ impl Unit for UpdateEndpoint {
             return Ok(Some(Updated::Stale));
         }
         let reorders = place.as_ref().is_none_or(|it| it.order != endpoint.order);
-        if reorders && endpoint.order.is_none() && much_waits(tx, endpoint.id).await? {
+        if reorders && endpoint.order.is_none() && exceeds_one_release(tx, endpoint.id).await? {
             return Ok(None);
         }
         raise_version(tx, &endpoint.tenant).await?;
@@ -155,7 +157,7 @@ impl Unit for ReleaseFromLines {
         if lock_ordered(tx, &BTreeSet::from([*id])).await?.is_empty() {
             return Ok(false);
         }
-        let_some_go(tx, *id, tx.now().await?).await
+        release_from_lines(tx, *id, tx.now().await?).await
     }
 }
 
@@ -187,7 +189,7 @@ impl Unit for HideEndpoint {
         let values = [now.to_value(), stored.next().to_value(), no_notes, self.id.to_value()];
         tx.run(hide, values).await?;
         // Nothing of it is due any more, and nobody waits for its turn.
-        dissolve(tx, self.id).await?;
+        stop_order(tx, self.id).await?;
         Ok(Some(true))
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     },
     work::{
         endpoints::{TenantState, versions},
-        health::unwell,
+        health::cooling_or_recovering,
         order::{LineEnds, LineKey},
         unrouted::{TenantKey, unrouted_keys},
     },
@@ -35,13 +35,13 @@ impl EnqueueEvents {
             return Ok(Vec::new());
         }
         let (now, versions) = versions(tx, &tenants(&self.0)).await?;
-        let unwell = unwell_of(tx, &self.0, &versions, now).await?;
+        let limited = limited_of(tx, &self.0, &versions, now).await?;
         let mut taken = StoredIdentities::read(tx, &self.0).await?;
         let direct = EndpointOwners::read(tx, &self.0).await?;
         let lines = LineEnds::lock(tx, lines(&self.0)).await?;
         let behind = unrouted_keys(tx, &ordering_keys(&self.0), now).await?;
         let mut rows =
-            NewRows { now, unwell, lines, behind, events: Vec::new(), deliveries: Vec::new() };
+            NewRows { now, limited, lines, behind, events: Vec::new(), deliveries: Vec::new() };
         let answer = |item: &Enqueue| {
             let answer = taken.answer(&item.event).or_else(|| direct.answer(item));
             answer.unwrap_or_else(|| {
@@ -86,7 +86,7 @@ fn tenants(batch: &[Enqueue]) -> Vec<&TenantId> {
 
 /// The endpoints, of those that this batch has leased deliveries for, that take no attempts as they
 /// come. Nothing is read for tenants whose endpoints are well.
-async fn unwell_of(
+async fn limited_of(
     tx: &Tx,
     batch: &[Enqueue],
     versions: &BTreeMap<TenantId, TenantState>,
@@ -96,7 +96,7 @@ async fn unwell_of(
     let fan_outs = batch.iter().filter(|item| may_be(&item.event.tenant));
     let leased: BTreeSet<_> =
         fan_outs.filter_map(|item| item.fan_out.as_ref()).flat_map(leased).collect();
-    if leased.is_empty() { Ok(leased) } else { unwell(tx, &leased).await }
+    if leased.is_empty() { Ok(leased) } else { cooling_or_recovering(tx, &leased).await }
 }
 
 /// The endpoints that the caller means to send to at once.
@@ -237,7 +237,7 @@ fn keys_by_tenant(batch: &[Enqueue]) -> BTreeMap<&TenantId, Vec<Value>> {
 struct NewRows {
     now: Timestamp,
     /// Endpoints that take no attempts as they come.
-    unwell: BTreeSet<EndpointId>,
+    limited: BTreeSet<EndpointId>,
     lines: LineEnds,
     /// Ordering keys of which an event is not routed yet: no other may overtake it.
     behind: BTreeSet<TenantKey>,
@@ -250,7 +250,7 @@ impl NewRows {
         let event = &item.event;
         let key = tenant_key(event);
         let is_behind = key.as_ref().is_some_and(|key| self.behind.contains(key));
-        let may_be_leased = |it: &FanOut| leased(it).all(|id| !self.unwell.contains(&id));
+        let may_be_leased = |it: &FanOut| leased(it).all(|id| !self.limited.contains(&id));
         let current = item.fan_out.as_ref();
         let current = current
             .filter(|it| it.version.is_none_or(|it| it == version))
@@ -269,7 +269,7 @@ impl NewRows {
             let key = event.ordering_key.as_ref().filter(|_| !new.missed);
             let due_at = match new.lease {
                 Some(lease) => self.now.after(lease),
-                None => self.lines.line_up(id, key, self.now),
+                None => self.lines.append(id, key, self.now),
             };
             let (tenant, event_type) = (&event.tenant, &event.event_type);
             self.deliveries.push(delivery_row(id, tenant, event_type, new, due_at, self.now));

@@ -30,14 +30,14 @@ use crate::{
     },
 };
 
-/// Writes down attempts and what follows from them.
+/// Stores attempts and the resulting states of their deliveries.
 pub(crate) struct FinishDeliveries(pub(crate) Vec<Finish>);
 
 impl FinishDeliveries {
     pub(crate) async fn run(&self, tx: &Tx) -> Result<Vec<Finished>, Fault> {
         let is_plain = |item: &&Finish| !tx.is_retry() && is_plain(item);
         let (plain, others): (Vec<_>, Vec<_>) = self.0.iter().partition(is_plain);
-        let mut answers = look_and_finish(tx, &others).await?.into_iter();
+        let mut answers = finish_each(tx, &others).await?.into_iter();
         succeed(tx, &plain).await?;
         let mut answer = |item| {
             if is_plain(&item) { Some(Finished::Recorded) } else { answers.next() }
@@ -46,8 +46,8 @@ impl FinishDeliveries {
     }
 }
 
-/// Finishes deliveries after a look at each.
-async fn look_and_finish(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fault> {
+/// Finishes deliveries one by one, each after it was read and locked.
+async fn finish_each(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fault> {
     if batch.is_empty() {
         return Ok(Vec::new());
     }
@@ -65,9 +65,9 @@ async fn look_and_finish(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fa
             LeaseCheck::Lost => Finished::LeaseLost,
         });
         let LeaseCheck::Held(state) = taken else { continue };
-        watched.take_turn(item, now);
+        watched.apply_attempt(item, now);
         if state.status == DeliveryStatus::InFlight {
-            watched.tell(item, now);
+            watched.add_notice(item, now);
         }
         let change = DeliveryChange::finish(&state, item, now);
         let policy = policies.get(&item.lease.delivery.endpoint);
@@ -85,7 +85,7 @@ async fn look_and_finish(tx: &Tx, batch: &[&Finish]) -> Result<Vec<Finished>, Fa
     Ok(answers)
 }
 
-/// Locks the lines that may move, and says what becomes of each when a delivery is given up.
+/// Locks the endpoints whose lines may change, and returns their order policies.
 async fn lock_lines(
     tx: &Tx,
     batch: &[&Finish],
@@ -95,7 +95,7 @@ async fn lock_lines(
     policies(tx, &lock_ordered(tx, &ids).await?).await
 }
 
-/// Gives back claims that were not started.
+/// Releases claims that were not started.
 pub(crate) struct ReleaseDeliveries(pub(crate) Vec<Lease>);
 
 #[async_trait]
@@ -112,7 +112,7 @@ impl Unit for ReleaseDeliveries {
         let mut changes = DeliveryChanges::default();
         let release = |item: &Finish| match held.end_lease(item.lease) {
             LeaseCheck::Held(state) => {
-                watched.take_turn(item, now);
+                watched.apply_attempt(item, now);
                 let change = DeliveryChange::release(&state, now);
                 changes.add(state.row, change);
                 Finished::Recorded

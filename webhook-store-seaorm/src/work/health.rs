@@ -1,5 +1,4 @@
-//! How endpoints are, as their attempts tell, and what has to be told of that: written in the
-//! transaction that records the attempt.
+//! Health of endpoints, and notices about it, written in the transaction that records the attempts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,19 +30,19 @@ struct EndpointHealth {
     tenant: TenantId,
     health: Health,
     max_in_flight: u32,
-    /// Whether events are routed to it: what is disabled takes no turn.
+    /// True if events are routed to it. The health of a disabled endpoint does not change.
     is_routed: bool,
-    /// What it is disabled by.
+    /// State to store if this batch disables the endpoint.
     disabled: Option<EndpointState>,
     is_changed: bool,
 }
 
 impl BatchHealth {
-    /// Locks what the batch may change: the endpoints, and before them the tenants of those that may
-    /// be disabled or begin to rest.
+    /// Locks the endpoints that the batch may change, and before them the tenants of those that it
+    /// may disable or cool down.
     pub(crate) async fn lock(tx: &Tx, batch: &[&Finish], now: Timestamp) -> Result<Self, Fault> {
         let mut concerned = BTreeMap::<EndpointId, Vec<&Finish>>::new();
-        for &item in batch.iter().filter(|item| says_something(item)) {
+        for &item in batch.iter().filter(|item| may_change_health(item)) {
             concerned.entry(item.lease.delivery.endpoint).or_default().push(item);
         }
         let mut watched = Self { endpoints: BTreeMap::new(), notices: Vec::new() };
@@ -54,7 +53,9 @@ impl BatchHealth {
         let turning: BTreeSet<_> = read(tx, &ids, "")
             .await?
             .into_iter()
-            .filter(|(id, state)| concerned.get(id).is_some_and(|its| state.may_turn(its, now)))
+            .filter(|(id, state)| {
+                concerned.get(id).is_some_and(|its| state.may_disable_or_cool_down(its, now))
+            })
             .map(|(id, _)| id)
             .collect();
         lock_owners(tx, &turning).await?;
@@ -62,24 +63,25 @@ impl BatchHealth {
         Ok(watched)
     }
 
-    /// The turn that an endpoint takes after an attempt that is being recorded.
-    pub(crate) fn take_turn(&mut self, item: &Finish, now: Timestamp) {
+    /// Applies an attempt that is being recorded to the health of its endpoint.
+    pub(crate) fn apply_attempt(&mut self, item: &Finish, now: Timestamp) {
         let id = item.lease.delivery.endpoint;
         let Some(state) = self.endpoints.get_mut(&id).filter(|state| state.is_routed) else {
             return;
         };
-        let notice = state.take_turn(item, now);
+        let notice = state.apply_attempt(item, now);
         let tenant = state.tenant.clone();
         self.notices.extend(notice.map(|kind| Notice::new(item.lease, now, tenant, kind)));
     }
 
-    /// What has to be told of a delivery.
-    pub(crate) fn tell(&mut self, item: &Finish, now: Timestamp) {
-        let told = item.notice.clone();
-        self.notices.extend(told.map(|(tenant, kind)| Notice::new(item.lease, now, tenant, kind)));
+    /// Adds the notice of a delivery, if there is one.
+    pub(crate) fn add_notice(&mut self, item: &Finish, now: Timestamp) {
+        let notice = item.notice.clone();
+        self.notices
+            .extend(notice.map(|(tenant, kind)| Notice::new(item.lease, now, tenant, kind)));
     }
 
-    /// Writes down what has changed.
+    /// Stores the changes and the notices.
     pub(crate) async fn write(self, tx: &Tx, now: Timestamp) -> Result<(), Fault> {
         for (id, state) in self.endpoints.iter().filter(|(_, state)| state.is_changed) {
             state.write(tx, *id, now).await?;
@@ -88,8 +90,8 @@ impl BatchHealth {
     }
 }
 
-/// Whether an attempt may change how its endpoint is.
-pub(crate) fn says_something(item: &Finish) -> bool {
+/// Returns true if an attempt may change the health of its endpoint.
+pub(crate) fn may_change_health(item: &Finish) -> bool {
     item.sign.0 != Sign::None || item.disable_endpoint.is_some()
 }
 
@@ -103,7 +105,7 @@ async fn read(
          WHERE removed_at IS NULL AND id {{in_list}} ORDER BY id {lock}"
     );
     let rows = tx.all_of(&sql, ids.iter().map(ToValue::to_value)).await?;
-    // One that cannot be read cannot be sent to either: nothing is to be said of it.
+    // An endpoint that cannot be read receives no attempts, so its health does not matter.
     Ok(rows.iter().filter_map(|row| EndpointHealth::of(row).ok()).collect())
 }
 
@@ -121,8 +123,8 @@ impl EndpointHealth {
         Ok((row.endpoint("id")?, it))
     }
 
-    /// Whether these attempts may disable it, or make it rest.
-    fn may_turn(&self, its: &[&Finish], now: Timestamp) -> bool {
+    /// Returns true if these attempts may disable the endpoint or cool it down.
+    fn may_disable_or_cool_down(&self, its: &[&Finish], now: Timestamp) -> bool {
         let failures = u32::try_from(its.len()).unwrap_or(u32::MAX);
         its.iter().any(|item| {
             let (sign, policy) = &item.sign;
@@ -133,11 +135,11 @@ impl EndpointHealth {
         })
     }
 
-    fn take_turn(&mut self, item: &Finish, now: Timestamp) -> Option<NoticeKind> {
+    fn apply_attempt(&mut self, item: &Finish, now: Timestamp) -> Option<NoticeKind> {
         let error = item.last_error();
         if let Some(reason) = item.disable_endpoint {
             let state = EndpointState::Disabled(reason);
-            self.give_up(state);
+            self.set_disabled(state);
             return Some(NoticeKind::disabled(state, error));
         }
         let (sign, policy) = &item.sign;
@@ -145,12 +147,12 @@ impl EndpointHealth {
         self.is_changed |= turn.health != self.health;
         self.health = turn.health;
         if turn.gives_up {
-            self.give_up(EndpointState::Disabled(DisabledReason::Failing));
+            self.set_disabled(EndpointState::Disabled(DisabledReason::Failing));
         }
         turn.notice
     }
 
-    fn give_up(&mut self, state: EndpointState) {
+    fn set_disabled(&mut self, state: EndpointState) {
         (self.disabled, self.health) = (Some(state), Health::HEALTHY);
         (self.is_routed, self.is_changed) = (false, true);
     }
@@ -177,18 +179,18 @@ impl EndpointHealth {
 /// this query they would ignore a cool-down or a reduced limit.
 const HEALTH_CHECK_PERIOD: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// Which of these endpoints do not take attempts as they come.
-pub(crate) async fn unwell(
+/// Those endpoints that are cooling down or recovering.
+pub(crate) async fn cooling_or_recovering(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
 ) -> Result<BTreeSet<EndpointId>, Fault> {
     let sql = "SELECT id, health FROM {endpoints} WHERE id {in_list} AND health IS NOT NULL";
     let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
-    let mut unwell = BTreeSet::new();
+    let mut limited = BTreeSet::new();
     for row in &rows {
         if !stored_health(row)?.is_well() {
-            unwell.insert(row.endpoint("id")?);
+            limited.insert(row.endpoint("id")?);
         }
     }
-    Ok(unwell)
+    Ok(limited)
 }

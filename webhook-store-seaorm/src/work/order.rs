@@ -23,10 +23,10 @@ use crate::db::{
     tx::{ROWS_PER_STATEMENT, Tx},
 };
 
-/// When those are due that wait for another one.
+/// Due time of a delivery that waits for another one.
 pub(crate) const PARKED: Timestamp = Timestamp::from_unix_millis(i64::MAX);
 
-/// When something is due, unless it waits for another one.
+/// Due time of a delivery, unless it waits for another one.
 pub(crate) fn unless_parked(due_at: Timestamp) -> Option<Timestamp> {
     (due_at != PARKED).then_some(due_at)
 }
@@ -47,7 +47,7 @@ pub(crate) struct LineEnds {
 }
 
 impl LineEnds {
-    /// Locks those of these lines that there are: other endpoints ask for no order.
+    /// Locks the lines of endpoints that keep order; others have none.
     pub(crate) async fn lock(tx: &Tx, lines: BTreeSet<LineKey>) -> Result<Self, Fault> {
         let ids = lines.iter().map(|(endpoint, _)| *endpoint).collect();
         let ordered = lock_ordered(tx, &ids).await?;
@@ -62,14 +62,14 @@ impl LineEnds {
         Ok(Self { ordered, ends, new: Vec::new() })
     }
 
-    /// Whether the endpoint asks for order.
-    pub(crate) fn are_of(&self, endpoint: EndpointId) -> bool {
+    /// Returns true if the endpoint keeps order.
+    pub(crate) fn keeps_order(&self, endpoint: EndpointId) -> bool {
         self.ordered.contains(&endpoint)
     }
 
-    /// When a new pending delivery of an event with this key is due: now, unless it has to wait for
-    /// its turn.
-    pub(crate) fn line_up(
+    /// Appends a new pending delivery to the line of its key, and returns its due time: `now`, or
+    /// [`PARKED`] if others are before it.
+    pub(crate) fn append(
         &mut self,
         id: DeliveryId,
         key: Option<&OrderingKey>,
@@ -90,7 +90,7 @@ impl LineEnds {
     }
 }
 
-/// Locks those of the endpoints that ask for order, the lowest first.
+/// Locks those endpoints that keep order, in the order of their ids.
 pub(crate) async fn lock_ordered(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
@@ -101,8 +101,7 @@ pub(crate) async fn lock_ordered(
     rows.iter().map(|row| row.endpoint("endpoint_id")).collect()
 }
 
-/// What these endpoints, which are locked, do with a line when a delivery of it is given up. One that
-/// cannot be read lets nobody pass.
+/// Order policies of locked endpoints. An endpoint whose policy cannot be read blocks its lines.
 pub(crate) async fn policies(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
@@ -116,8 +115,8 @@ pub(crate) async fn policies(
     rows.iter().map(policy).collect()
 }
 
-/// Those of the deliveries that stand in a line.
-pub(crate) async fn in_line(
+/// Lines of those deliveries that are in one.
+pub(crate) async fn lines_of(
     tx: &Tx,
     ids: &[DeliveryId],
 ) -> Result<BTreeMap<DeliveryId, LineKey>, Fault> {
@@ -136,14 +135,14 @@ pub(crate) async fn in_line(
     Ok(found)
 }
 
-/// Takes deliveries out of their lines, those that stand in one, and lets the first of each line go, from
-/// then on. Their endpoints are [locked](lock_ordered). Answers who stood in one.
+/// Takes deliveries out of their lines, and makes the new first of each line due at the given time.
+/// Their endpoints are [locked](lock_ordered). Returns the deliveries that were in a line.
 pub(crate) async fn leave(
     tx: &Tx,
     leaving: &BTreeMap<DeliveryId, Timestamp>,
 ) -> Result<BTreeSet<DeliveryId>, Fault> {
     let ids: Vec<_> = leaving.keys().copied().collect();
-    let left = in_line(tx, &ids).await?;
+    let left = lines_of(tx, &ids).await?;
     let ids: Vec<_> = left.keys().copied().collect();
     for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
@@ -170,7 +169,7 @@ pub(crate) async fn leave(
     Ok(ids.into_iter().collect())
 }
 
-/// Makes those of the deliveries due that wait for another one.
+/// Makes those deliveries due that wait for another one.
 async fn unpark(tx: &Tx, ids: &[DeliveryId], due_at: Timestamp) -> Result<(), Fault> {
     for ids in ids.chunks(ROWS_PER_STATEMENT).map(padded) {
         let sql = format!(
@@ -184,7 +183,7 @@ async fn unpark(tx: &Tx, ids: &[DeliveryId], due_at: Timestamp) -> Result<(), Fa
     Ok(())
 }
 
-/// The first of each line, or the last.
+/// First or last delivery of each line.
 async fn one_of_each(tx: &Tx, lines: &BTreeSet<LineKey>, order: &str) -> Result<Vec<Row>, Fault> {
     let one = format!(
         "SELECT * FROM (SELECT endpoint_id, ordering_key, seq, event_id FROM {{ordered_deliveries}} {{by_key}} \
@@ -199,15 +198,15 @@ async fn one_of_each(tx: &Tx, lines: &BTreeSet<LineKey>, order: &str) -> Result<
     Ok(found)
 }
 
-/// The first of the line in which a delivery stands.
+/// First delivery in the line of a delivery.
 pub(crate) async fn first_in_line(tx: &Tx, id: DeliveryId) -> Result<Option<DeliveryId>, Fault> {
-    let line = in_line(tx, &[id]).await?.remove(&id);
+    let line = lines_of(tx, &[id]).await?.remove(&id);
     let first = one_of_each(tx, &line.into_iter().collect(), "ASC").await?.pop();
     first.map(|row| Ok(DeliveryId::new(row.event("event_id")?, id.endpoint))).transpose()
 }
 
-/// Follows a change of what an endpoint asks for. Where nothing blocks a line any more, it goes on;
-/// without a policy all that has waited is due.
+/// Applies a changed order policy. Lines that nothing blocks any longer continue; without a policy
+/// all waiting deliveries are due.
 pub(crate) async fn reorder(
     tx: &Tx,
     id: EndpointId,
@@ -226,21 +225,21 @@ pub(crate) async fn reorder(
         Some(_) => keep_order(tx, id).await,
         None => {
             lock_ordered(tx, &ids).await?;
-            // What came since nobody looked.
-            while let_some_go(tx, id, now).await? {}
-            dissolve(tx, id).await
+            // Deliveries that joined their lines since the last unit.
+            while release_from_lines(tx, id, now).await? {}
+            stop_order(tx, id).await
         }
     }
 }
 
-/// Has an endpoint keep order from now on.
+/// Makes an endpoint keep order from now on.
 pub(crate) async fn keep_order(tx: &Tx, id: EndpointId) -> Result<(), Fault> {
     let into = "{ordered_endpoints} (endpoint_id)";
     tx.insert(into, vec![[id.to_value()]], "{keep_first_endpoint}").await.map(|_| ())
 }
 
-/// Keeps no order any more: whoever waits for the lock finds nothing to lock.
-pub(crate) async fn dissolve(tx: &Tx, id: EndpointId) -> Result<(), Fault> {
+/// Makes an endpoint stop keeping order. A unit that waits for its lock finds no row to lock.
+pub(crate) async fn stop_order(tx: &Tx, id: EndpointId) -> Result<(), Fault> {
     for table in ["{ordered_endpoints}", "{ordered_deliveries}"] {
         let sql = format!("DELETE FROM {table} WHERE endpoint_id = ?");
         tx.run(&sql, [id.to_value()]).await?;
@@ -251,9 +250,13 @@ pub(crate) async fn dissolve(tx: &Tx, id: EndpointId) -> Result<(), Fault> {
 /// Deliveries that leave their lines in one unit of work when an endpoint stops keeping order.
 const MAX_LEAVING_PER_UNIT: usize = 1000;
 
-/// Lets some of what stands in the lines of an endpoint go, whoever is the first: few enough to be done
-/// within the limit of a unit. Answers whether there may be more.
-pub(crate) async fn let_some_go(tx: &Tx, id: EndpointId, now: Timestamp) -> Result<bool, Fault> {
+/// Makes a number of waiting deliveries of an endpoint due and takes them out of their lines, few
+/// enough for the time limit of a unit. Returns true if there may be more.
+pub(crate) async fn release_from_lines(
+    tx: &Tx,
+    id: EndpointId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
     let some = "SELECT event_id FROM {ordered_deliveries} {by_key} WHERE endpoint_id = ? \
                 ORDER BY ordering_key, seq LIMIT ?";
     let rows = tx.all(some, [id.to_value(), limit(MAX_LEAVING_PER_UNIT)]).await?;
@@ -270,14 +273,15 @@ pub(crate) async fn let_some_go(tx: &Tx, id: EndpointId, now: Timestamp) -> Resu
     Ok(ids.len() == MAX_LEAVING_PER_UNIT)
 }
 
-/// Whether more stands in the lines of an endpoint than may be let go in one unit.
-pub(crate) async fn much_waits(tx: &Tx, id: EndpointId) -> Result<bool, Fault> {
+/// Returns true if as many deliveries are in the lines of an endpoint as one unit may release, or
+/// more.
+pub(crate) async fn exceeds_one_release(tx: &Tx, id: EndpointId) -> Result<bool, Fault> {
     let some = "SELECT seq FROM {ordered_deliveries} {by_key} WHERE endpoint_id = ? LIMIT ?";
     Ok(tx.all(some, [id.to_value(), limit(MAX_LEAVING_PER_UNIT)]).await?.len()
         == MAX_LEAVING_PER_UNIT)
 }
 
-/// What has failed and stands in a line of the endpoint all the same.
+/// Failed deliveries that are still in a line of the endpoint, which they block.
 async fn failed(tx: &Tx, id: EndpointId) -> Result<Vec<DeliveryId>, Fault> {
     let sql = "SELECT l.event_id FROM {ordered_deliveries} AS l {by_key} {then_join} {deliveries} AS d {by_key} \
                ON d.event_id = l.event_id AND d.endpoint_id = l.endpoint_id \

@@ -17,7 +17,7 @@ use crate::{
         unit::Unit,
     },
     work::{
-        order::{LineEnds, PARKED, in_line, lock_ordered},
+        order::{LineEnds, PARKED, lines_of, lock_ordered},
         stored_deliveries::StoredDeliveries,
     },
 };
@@ -61,7 +61,7 @@ pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redeli
         }
     };
     let answers = batch.iter().map(answer).collect();
-    let waiting = line_up(tx, due.keys().map(|(_, id)| *id).collect(), &events).await?;
+    let waiting = append_to_lines(tx, due.keys().map(|(_, id)| *id).collect(), &events).await?;
     let now = tx.now().await?;
     let mut alike = BTreeMap::<_, Vec<_>>::new();
     for ((_, id), cause) in due {
@@ -74,21 +74,21 @@ pub(crate) async fn redeliver(tx: &Tx, batch: &[Redeliver]) -> Result<Vec<Redeli
     Ok(answers)
 }
 
-/// Puts those that are to stand in a line at its end, in their order, but for those that stand in one
-/// already. Answers which have to wait.
-async fn line_up(
+/// Appends deliveries with an ordering key to their lines, in their order, unless they are in one
+/// already. Returns those that have to wait.
+async fn append_to_lines(
     tx: &Tx,
     ids: Vec<DeliveryId>,
     keys: &BTreeMap<EventId, Option<OrderingKey>>,
 ) -> Result<BTreeSet<DeliveryId>, Fault> {
     let key = |id: &DeliveryId| keys.get(&id.event).and_then(Option::as_ref);
     let mut new: Vec<_> = ids.into_iter().filter(|id| key(id).is_some()).collect();
-    let there = in_line(tx, &new).await?;
+    let there = lines_of(tx, &new).await?;
     new.retain(|id| !there.contains_key(id));
     let lines = new.iter().filter_map(|id| Some((id.endpoint, key(id)?.clone()))).collect();
     let mut lines = LineEnds::lock(tx, lines).await?;
     let now = tx.now().await?;
-    let waits = |id: &DeliveryId| lines.line_up(*id, key(id), now) == PARKED;
+    let waits = |id: &DeliveryId| lines.append(*id, key(id), now) == PARKED;
     let waiting = new.into_iter().filter(waits).collect();
     lines.insert(tx).await?;
     Ok(waiting)

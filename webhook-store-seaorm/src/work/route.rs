@@ -58,7 +58,7 @@ impl Unit for RouteEvents {
                 if there.contains(&id) {
                     continue;
                 }
-                let due_at = lines.line_up(id, key.as_ref().filter(|_| !new.missed), now);
+                let due_at = lines.append(id, key.as_ref().filter(|_| !new.missed), now);
                 let row = delivery_row(id, &event.tenant, &event.event_type, new, due_at, now);
                 rows.push(row);
             }
@@ -90,7 +90,7 @@ impl RouteEvents {
             }
         }
         let lines = LineEnds::lock(tx, lines).await?;
-        ids.retain(|id| lines.are_of(id.endpoint));
+        ids.retain(|id| lines.keeps_order(id.endpoint));
         Ok((lines, there(tx, &ids).await?))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         row::ToValue,
         tx::{ROWS_PER_STATEMENT, Tx},
     },
-    work::health::says_something,
+    work::health::may_change_health,
 };
 
 /// Whether an item is of that kind.
@@ -23,7 +23,7 @@ pub(super) fn is_plain(item: &Finish) -> bool {
     item.settle == Settle::Success
         && attempt.number == item.attempts_made
         && attempt.failure.is_none()
-        && !says_something(item)
+        && !may_change_health(item)
         && item.notice.is_none()
         && !item.ordered
 }
