@@ -1,7 +1,7 @@
 //! Rooms of a crate: folders of files that import each other in one direction.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -53,13 +53,13 @@ pub(super) fn check(rule: &Rooms, sources: &Sources) -> Vec<Broken> {
             Broken::new(format!("{file} imports {imported}"), rule.src, why)
         }));
     }
-    let circle = largest_circle(&graph);
-    if circle.len() > rule.largest_circle {
-        let files: Vec<_> = circle.iter().copied().collect();
+    let circles = circles(&graph).into_iter().filter(|files| files.len() > rule.largest_circle);
+    broken.extend(circles.map(|circle| {
+        let files: Vec<_> = circle.into_iter().collect();
         let what = format!("a circle of {} files: {}", files.len(), files.join(", "));
         let why = "files that import each other are understood only together";
-        broken.push(Broken::new(what, rule.src, why));
-    }
+        Broken::new(what, rule.src, why)
+    }));
     broken
 }
 
@@ -68,18 +68,15 @@ fn room_of(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
 }
 
-/// The largest set of files each of which imports all others, directly or through others.
-fn largest_circle<'a>(graph: &Graph<'a>) -> BTreeSet<&'a str> {
-    let mut largest = BTreeSet::new();
-    for file in graph.keys() {
-        let there = reached(graph, file);
-        let circle: BTreeSet<_> =
-            there.into_iter().filter(|other| reached(graph, other).contains(file)).collect();
-        if circle.len() > largest.len() {
-            largest = circle;
-        }
-    }
-    largest
+/// Sets of files each of which imports all others of its set, directly or through others.
+fn circles<'a>(graph: &Graph<'a>) -> BTreeSet<BTreeSet<&'a str>> {
+    let reached: BTreeMap<_, _> = graph.keys().map(|file| (*file, reached(graph, file))).collect();
+    let imports =
+        |file: &str, other: &str| reached.get(file).is_some_and(|all| all.contains(other));
+    let circle = |(file, all): (&&str, &BTreeSet<&'a str>)| {
+        all.iter().copied().filter(|other| imports(other, file)).collect()
+    };
+    reached.iter().map(circle).collect()
 }
 
 /// Files that `file` imports, directly or through others.
@@ -136,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_too_many_files_is_named_with_its_files() {
+    fn every_circle_of_too_many_files_is_named() {
         let files = [
             ("lib.rs", "use a::A;"),
             ("a.rs", "use crate::b::B;"),
@@ -144,7 +141,14 @@ mod tests {
             ("c.rs", "use crate::a::A;"),
             ("d.rs", "use crate::{a::A, e::E};"),
             ("e.rs", "use crate::d::D;"),
+            ("f.rs", "mod g; use g::G;"),
+            ("f/g.rs", "mod h; use h::H;"),
+            ("f/g/h.rs", "use crate::f::F;"),
         ];
-        assert_eq!(said(&files), ["a circle of 3 files: a.rs, b.rs, c.rs"]);
+        let expected = [
+            "a circle of 3 files: a.rs, b.rs, c.rs",
+            "a circle of 3 files: f.rs, f/g.rs, f/g/h.rs",
+        ];
+        assert_eq!(said(&files), expected);
     }
 }
