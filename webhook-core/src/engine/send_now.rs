@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     engine::exchanger::Wire,
     model::{
-        attempt::{Attempt, Failure},
+        attempt::{Attempt, Failure, FailureKind},
         delivery::{Delivery, DeliveryStatus, Progress},
         endpoint::{Endpoint, Timeout},
         event::Event,
@@ -220,7 +220,7 @@ pub enum SendError {
 
 impl SendError {
     fn failed(progress: Progress, attempt: Attempt, reason: FailReason) -> Self {
-        let unknown = || Failure::new(crate::FailureKind::Other, "no reason recorded");
+        let unknown = || Failure::new(FailureKind::Other, "no reason recorded");
         Self::Failed {
             attempts: progress.tries(),
             last: attempt.failure.unwrap_or_else(unknown),

@@ -352,8 +352,23 @@ pub(super) struct Rooms {
     pub(super) largest_circle: usize,
 }
 
-pub(super) const ROOMS: &[Rooms] = &[Rooms {
-    src: "webhook-store-seaorm/src",
-    rooms: &[("db", &[]), ("schema", &["db"]), ("work", &["db"])],
-    largest_circle: 4,
-}];
+pub(super) const ROOMS: &[Rooms] = &[
+    Rooms {
+        src: "webhook-core/src",
+        rooms: &[
+            ("model", &[]),
+            ("port", &["model"]),
+            ("policy", &["model", "port"]),
+            ("wire", &["model", "port"]),
+            ("engine", &["model", "port", "policy", "wire"]),
+            ("read", &["model", "port", "policy", "wire"]),
+        ],
+        largest_circle: 5,
+    },
+    Rooms {
+        src: "webhook-store-seaorm/src",
+        rooms: &[("db", &[]), ("schema", &["db"]), ("work", &["db"])],
+        largest_circle: 4,
+    },
+    Rooms { src: "webhook-registry/cli/src", rooms: &[], largest_circle: 4 },
+];
