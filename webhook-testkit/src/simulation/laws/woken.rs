@@ -51,10 +51,10 @@ impl Law for Woken {
                 self.repeating.insert(pid);
                 self.claims_by.remove(&pid);
             }
-            What::CallAnswered(StoreCall::Enqueue) => {
-                if self.repeating.remove(&pid) && is_idle(pid, before) {
-                    self.claims_by.insert(pid, it.at + MAX_CLAIM_DELAY);
-                }
+            What::CallAnswered(StoreCall::Enqueue)
+                if self.repeating.remove(&pid) && is_idle(pid, before) =>
+            {
+                self.claims_by.insert(pid, it.at + MAX_CLAIM_DELAY);
             }
             What::CallBegun(StoreCall::ClaimDue | StoreCall::ClaimUnrouted) => {
                 return match self.claims_by.remove(&pid) {
