@@ -9,6 +9,7 @@ mod coverage;
 mod deny;
 mod fuzz;
 mod layers;
+mod lexer;
 mod mutants;
 mod run;
 mod simulate;

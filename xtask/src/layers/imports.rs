@@ -6,12 +6,12 @@
 //! and test code does not count.
 
 mod paths;
-mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use paths::paths;
-use tokens::{tokens, without_tests};
+
+use crate::lexer::{tokens, without_tests};
 
 /// Text of each source file, by its path below the crate's source folder.
 pub(super) type Sources = BTreeMap<String, String>;
