@@ -7,7 +7,7 @@
 use std::process::Command;
 
 use crate::{
-    conformance, deny, fuzz, layers,
+    conformance, deny, fuzz, layers, prose,
     run::{Failure, cargo, run, watch},
     simulate,
     step::{Done, Step},
@@ -16,6 +16,7 @@ use crate::{
 
 pub(crate) const FMT: Step = Step::new("fmt", |_| fmt());
 pub(crate) const LAYERS: Step = Step::new("layers", |_| layers::check());
+pub(crate) const PROSE: Step = Step::new("prose", prose::check);
 pub(crate) const DENY: Step = Step::new("deny", |_| deny::check());
 pub(crate) const CLIPPY: Step = Step::new("clippy", |_| clippy());
 pub(crate) const FEATURES: Step = Step::new("features", |_| features());
@@ -50,6 +51,7 @@ const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "1", "--require-al
 pub(crate) const ALL: &[Step] = &[
     FMT,
     LAYERS,
+    PROSE,
     DENY,
     CLIPPY,
     DOCS,

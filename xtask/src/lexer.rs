@@ -1,29 +1,81 @@
-//! Rust source text as a list of names and marks, without comments, texts and test code.
+//! Lexer for Rust source text.
+//!
+//! Checks of text need comments, literals and code apart, and no syntax tree.
 
 mod test_code;
+mod use_tree;
 
 pub(crate) use test_code::without_tests;
+pub(crate) use use_tree::imported;
+
+/// Part of a source text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Piece<'a> {
+    Comment(&'a str),
+    /// String or character, with its quotation marks.
+    Literal(&'a str),
+    /// Name, `::` or a single mark.
+    Code(&'a str),
+}
+
+/// Splits a source text into its parts; white space is left out.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let first = rest.chars().next()?;
+        let (kind, length): (fn(_) -> _, _) = if let Some(length) = comment(rest) {
+            (Piece::Comment, length)
+        } else if let Some(length) = literal(rest) {
+            (Piece::Literal, length)
+        } else {
+            (Piece::Code, code(rest, first))
+        };
+        let (piece, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        rest = tail;
+        Some(kind(piece))
+    })
+}
 
 /// Names, `::` and single marks of a source text.
 pub(crate) fn tokens(text: &str) -> Vec<&str> {
-    let mut tokens = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        let silent = comment(rest).or_else(|| literal(rest));
-        let length = match silent {
-            Some(length) => length,
-            None if rest.starts_with("::") => 2,
-            None if is_name(first) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
-            None => first.len_utf8(),
-        };
-        let (token, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        if silent.is_none() && !first.is_whitespace() {
-            tokens.push(token);
-        }
-        rest = tail;
+    let code = |piece| match piece {
+        Piece::Code(token) => Some(token),
+        Piece::Comment(_) | Piece::Literal(_) => None,
+    };
+    pieces(text).filter_map(code).collect()
+}
+
+/// Line numbers of a source text.
+pub(crate) struct Lines {
+    address: usize,
+    /// Offsets at which lines after the first begin.
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    pub(crate) fn new(text: &str) -> Self {
+        let starts = text.match_indices('\n').map(|(offset, _)| offset + 1).collect();
+        Self { address: text.as_ptr().addr(), starts }
     }
-    tokens
+
+    /// Line in which a part of the text begins, counted from 1.
+    pub(crate) fn of(&self, part: &str) -> usize {
+        let offset = part.as_ptr().addr().wrapping_sub(self.address);
+        self.starts.partition_point(|start| *start <= offset) + 1
+    }
+}
+
+/// Length of the name or mark that begins here.
+fn code(rest: &str, first: char) -> usize {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    if rest.starts_with("::") {
+        2
+    } else if is_name(first) {
+        rest.find(|c| !is_name(c)).unwrap_or(rest.len())
+    } else {
+        first.len_utf8()
+    }
 }
 
 /// Length of the comment that begins here.
@@ -74,4 +126,32 @@ fn literal(rest: &str) -> Option<usize> {
         ends
     });
     (marks == 0).then_some(begin + end? + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_literals_and_code_are_separate_pieces() {
+        for (text, expected) in [
+            ("a::b", &[Piece::Code("a"), Piece::Code("::"), Piece::Code("b")][..]),
+            ("x // y\n", &[Piece::Code("x"), Piece::Comment("// y")]),
+            ("/* a /* b */ c */", &[Piece::Comment("/* a /* b */ c */")]),
+            (r#"f"a\"b""#, &[Piece::Code("f"), Piece::Literal(r#""a\"b""#)]),
+            ("r#\"a\"b\"#", &[Piece::Literal("r#\"a\"b\"#")]),
+            (r"'\''", &[Piece::Literal(r"'\''")]),
+            ("'a", &[Piece::Code("'"), Piece::Code("a")]),
+        ] {
+            assert_eq!(pieces(text).collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_text_has_a_line() {
+        let text = "a\nb\n\nc c";
+        let lines: Vec<_> =
+            tokens(text).into_iter().map(|token| Lines::new(text).of(token)).collect();
+        assert_eq!(lines, [1, 2, 4, 4]);
+    }
 }

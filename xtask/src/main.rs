@@ -11,6 +11,7 @@ mod fuzz;
 mod layers;
 mod lexer;
 mod mutants;
+mod prose;
 mod run;
 mod simulate;
 mod step;
@@ -47,6 +48,12 @@ const VERBS: &[Verb] = &[
         takes: "",
         about: "do crates keep to their walls?",
         steps: &[ci::LAYERS],
+    },
+    Verb {
+        name: "prose",
+        takes: "[--all] [PATH...]",
+        about: "names and language; --all prints what is left, PATH the warnings of files",
+        steps: &[ci::PROSE],
     },
     Verb {
         name: "deny",

@@ -1,5 +1,7 @@
 //! Paths that code names.
 
+use crate::lexer::imported;
+
 /// All paths, each with the names of the modules inside the file in which it is written.
 pub(super) fn paths<'a>(code: &[&'a str]) -> Vec<(Vec<&'a str>, Vec<&'a str>)> {
     let mut found = Vec::new();
@@ -32,39 +34,6 @@ pub(super) fn paths<'a>(code: &[&'a str]) -> Vec<(Vec<&'a str>, Vec<&'a str>)> {
             _ => {}
         }
         before = *first;
-    }
-    found
-}
-
-/// The paths of a `use` tree.
-fn imported<'a>(tree: &[&'a str]) -> Vec<Vec<&'a str>> {
-    let mut found = Vec::new();
-    // Lengths that the path had where its braces were opened.
-    let mut opened = Vec::new();
-    let mut path = Vec::new();
-    let mut is_open = false;
-    let mut is_alias = false;
-    for token in tree.iter().copied().chain([","]) {
-        match token {
-            "::" => {}
-            "as" => is_alias = true,
-            "{" => opened.push(path.len()),
-            "," | "}" => {
-                if is_open {
-                    found.push(path.clone());
-                }
-                (is_open, is_alias) = (false, false);
-                if token == "}" {
-                    opened.pop();
-                }
-                path.truncate(opened.last().copied().unwrap_or_default());
-            }
-            _ if is_alias => {}
-            name => {
-                path.push(name);
-                is_open = true;
-            }
-        }
     }
     found
 }
