@@ -58,12 +58,12 @@ impl Block<'_> {
 
 fn blocks<'a>(pieces: &[Piece<'a>], lines: &Lines) -> Vec<Block<'a>> {
     let mut blocks: Vec<Block<'a>> = Vec::new();
-    let mut line_of_code = 0;
+    let mut code_before = None;
     for piece in pieces {
         let comment = match *piece {
             Piece::Comment(comment) => comment,
             Piece::Code(code) | Piece::Literal(code) => {
-                line_of_code = lines.of(code);
+                code_before = Some(code);
                 continue;
             }
         };
@@ -71,7 +71,7 @@ fn blocks<'a>(pieces: &[Piece<'a>], lines: &Lines) -> Vec<Block<'a>> {
         let begin = lines.of(comment);
         // A blank comment is a line too.
         let rows = text.split('\n').enumerate().map(|(index, row)| (begin + index, row));
-        let is_behind_code = line_of_code == begin;
+        let is_behind_code = code_before.is_some_and(|code| lines.of(code) == begin);
         let block = Block { kind, marks, lines: rows.collect(), is_behind_code };
         match blocks.last_mut() {
             Some(last) if last.continues(&block) => last.lines.extend(block.lines),
@@ -166,6 +166,9 @@ pub(crate) fn wide_comments(text: &str) -> Vec<(usize, usize)> {
     let lines = Lines::new(text);
     let rows: Vec<_> = text.lines().collect();
     let mut wide = Vec::new();
+    if rows.iter().all(|row| row.len() <= COLUMNS) {
+        return wide;
+    }
     for piece in pieces(text) {
         let Piece::Comment(comment) = piece else { continue };
         let begin = lines.of(comment);
