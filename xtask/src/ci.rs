@@ -10,7 +10,7 @@ use crate::{
     conformance, deny, fuzz, layers, prose,
     run::{Failure, cargo, run, watch},
     simulate,
-    step::{Done, Step},
+    step::{Step, StepReport},
     test,
 };
 
@@ -78,23 +78,23 @@ pub(crate) const OUTSIDE: &[&str] = &[
     "bench all                 the goals of speed and memory",
 ];
 
-fn fmt() -> Result<Done, Failure> {
+fn fmt() -> Result<StepReport, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     // A workspace of its own.
     run(&mut cargo(["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))?;
-    Ok(Done::default())
+    Ok(StepReport::default())
 }
 
-fn clippy() -> Result<Done, Failure> {
+fn clippy() -> Result<StepReport, Failure> {
     let what = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     run(&mut cargo(what))?;
-    Ok(Done::default())
+    Ok(StepReport::default())
 }
 
-fn docs() -> Result<Done, Failure> {
+fn docs() -> Result<StepReport, Failure> {
     let what = ["doc", "--workspace", "--all-features", "--no-deps"];
     run(cargo(what).env("RUSTDOCFLAGS", "-D warnings"))?;
-    Ok(Done::default())
+    Ok(StepReport::default())
 }
 
 /// What users pick when they bring their own adapters. With all features on, code that lacks a
@@ -105,27 +105,27 @@ const SMALL: [&[&str]; 3] = [
     &["--package", "webhook-registry"],
 ];
 
-fn features() -> Result<Done, Failure> {
+fn features() -> Result<StepReport, Failure> {
     for set in SMALL {
         run(cargo(["clippy"]).args(set).args(["--", "-D", "warnings"]))?;
     }
-    Ok(Done::saying(format!("{} feature sets", SMALL.len())))
+    Ok(StepReport::new(format!("{} feature sets", SMALL.len())))
 }
 
 /// Real processes, killed.
-fn crash(args: &[&str]) -> Result<Done, Failure> {
+fn crash(args: &[&str]) -> Result<StepReport, Failure> {
     tool("crash", args)
 }
 
 /// On sockets of this machine, one case after the other.
-fn security(args: &[&str]) -> Result<Done, Failure> {
+fn security(args: &[&str]) -> Result<StepReport, Failure> {
     tool("security", args)
 }
 
 /// A test target with a harness of its own, so that it is the same build as the tests. It says what it left
 /// out, and sums up in a line that begins with its name.
-fn tool(name: &str, args: &[&str]) -> Result<Done, Failure> {
-    let mut done = Done::default();
+fn tool(name: &str, args: &[&str]) -> Result<StepReport, Failure> {
+    let mut done = StepReport::default();
     watch(test_target(name).args(args), |line| {
         if let Some(text) = line.strip_prefix("left out: ") {
             done.left_out.push(text.to_owned());
@@ -140,7 +140,7 @@ fn test_target(name: &str) -> Command {
     cargo(["test", "--workspace", "--all-features", "--test", name, "--"])
 }
 
-fn bench(args: &[&str]) -> Result<Done, Failure> {
+fn bench(args: &[&str]) -> Result<StepReport, Failure> {
     // Beforehand: a build beside a measurement would be measured.
     run(&mut cargo(["build", "--quiet", "--release", "--package", "xtask-bench", "--bins"]))?;
     if matches!(args.first(), Some(&("all" | "start"))) {
@@ -149,15 +149,15 @@ fn bench(args: &[&str]) -> Result<Done, Failure> {
     }
     let what = ["run", "--quiet", "--release", "--package", "xtask-bench", "--"];
     run(cargo(what).args(args))?;
-    Ok(Done::default())
+    Ok(StepReport::default())
 }
 
-fn bench_short() -> Result<Done, Failure> {
+fn bench_short() -> Result<StepReport, Failure> {
     run(test_target("bench").args(["all", "--short"]))?;
-    Ok(Done::saying("measuring works; nothing is judged"))
+    Ok(StepReport::new("measuring works; nothing is judged"))
 }
 
-fn demo() -> Result<Done, Failure> {
+fn demo() -> Result<StepReport, Failure> {
     run(&mut cargo(["webhook", "demo"]))?;
-    Ok(Done::default())
+    Ok(StepReport::default())
 }

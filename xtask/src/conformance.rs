@@ -10,13 +10,13 @@ use std::{fs, path::Path};
 
 use crate::{
     run::{Failure, cargo, run},
-    step::Done,
+    step::StepReport,
     target_folder, test,
 };
 
 pub(crate) const SABOTAGE: &str = "--sabotage";
 
-pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
+pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     match args {
         [] => test::conformance(),
         [SABOTAGE] => sabotage(),
@@ -28,7 +28,7 @@ pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
 }
 
 /// Runs each case on the store that it names, broken, and then on the one that is whole.
-fn sabotage() -> Result<Done, Failure> {
+fn sabotage() -> Result<StepReport, Failure> {
     let testkit = Path::new("webhook-testkit/src");
     let cases = cases::look(&testkit.join("conformance/store"))?;
     let memory = stage::look(testkit)?;
@@ -47,7 +47,7 @@ fn sabotage() -> Result<Done, Failure> {
     for program in &programs {
         run(cargo("run").args(["--bin", program]))?;
     }
-    Ok(Done::saying(format!("{} cases, each catches what it names", cases.len())))
+    Ok(StepReport::new(format!("{} cases, each catches what it names", cases.len())))
 }
 
 fn found(wrong: Vec<String>) -> Failure {

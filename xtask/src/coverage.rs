@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 
 use crate::{
     run::{Failure, cargo, read, run},
-    step::{Done, Step},
+    step::{Step, StepReport},
 };
 
 /// Not among all the steps: it builds everything a second time.
@@ -19,7 +19,7 @@ const LEAST: usize = 95;
 
 const REPORT: &str = "target/coverage.lcov";
 
-fn check() -> Result<Done, Failure> {
+fn check() -> Result<StepReport, Failure> {
     have("llvm-cov")?;
     run(std::process::Command::new("rustup").args(["component", "add", "llvm-tools"]))?;
     let what = ["llvm-cov", "--package", "webhook-core", "--lcov", "--output-path", REPORT];
@@ -33,7 +33,7 @@ fn check() -> Result<Done, Failure> {
     let count = run + missed.len();
     let said = format!("{} % of {count} lines of webhook-core, by its own tests", all.percent());
     let enough = all.enough() && count > 0;
-    if enough { Ok(Done::saying(said)) } else { Err(Failure::Found(said)) }
+    if enough { Ok(StepReport::new(said)) } else { Err(Failure::Found(said)) }
 }
 
 /// Installs `cargo-<tool>` if it is not there.

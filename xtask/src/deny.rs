@@ -8,13 +8,13 @@ use std::{
 
 use crate::{
     run::{Failure, cargo, run},
-    step::Done,
+    step::StepReport,
 };
 
 /// How long to wait for the database of advisories.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) fn check() -> Result<Done, Failure> {
+pub(crate) fn check() -> Result<StepReport, Failure> {
     if !succeeds(&mut cargo(["deny", "--version"]), PATIENCE) {
         let text = "cargo-deny is missing: `cargo install cargo-deny --locked`, or start .ci/run";
         return Err(Failure::Found(text.into()));
@@ -26,10 +26,10 @@ pub(crate) fn check() -> Result<Done, Failure> {
         let text = "known vulnerabilities: the advisory database could not be fetched; \
                     `cargo xtask deny` with a network checks them";
         let left_out = vec![text.to_owned()];
-        return Ok(Done { summary: "licences, bans, sources".into(), left_out });
+        return Ok(StepReport { summary: "licences, bans, sources".into(), left_out });
     }
     run(&mut cargo(["deny", "check", "advisories"]))?;
-    Ok(Done::saying("licences, bans, sources, advisories"))
+    Ok(StepReport::new("licences, bans, sources, advisories"))
 }
 
 /// Whether it ends well, and in time; what it says against that goes to our errors.

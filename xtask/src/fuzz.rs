@@ -11,7 +11,7 @@ use std::{fs, path::Path, sync::Mutex, thread};
 
 use crate::{
     run::{Failure, cargo, read, run},
-    step::{Done, Step},
+    step::{Step, StepReport},
     target_folder,
 };
 use target::{Found, Target};
@@ -37,7 +37,7 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions";
 
-fn check(args: &[&str]) -> Result<Done, Failure> {
+fn check(args: &[&str]) -> Result<StepReport, Failure> {
     let asked = parse(args, &targets()?).map_err(Failure::Found)?;
     let folder = target_folder()?.join("fuzz");
     let programs = build(&folder)?;
@@ -51,7 +51,7 @@ fn check(args: &[&str]) -> Result<Done, Failure> {
     println!("\n{table}");
     let findings = found.iter().filter(|found| found.finding.is_some()).count();
     let said = format!("{} targets, {} s each, {findings} findings", found.len(), asked.seconds);
-    if findings == 0 { Ok(Done::saying(said)) } else { Err(Failure::Found(said)) }
+    if findings == 0 { Ok(StepReport::new(said)) } else { Err(Failure::Found(said)) }
 }
 
 /// What is asked for on the command line.

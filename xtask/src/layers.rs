@@ -22,7 +22,7 @@ use std::fmt;
 use crate::{
     fuzz::MANIFEST,
     run::{Failure, cargo, read},
-    step::Done,
+    step::StepReport,
 };
 
 /// A rule that is broken: what, where, and why there is such a rule.
@@ -52,7 +52,7 @@ fn outside() -> Result<Vec<metadata::Package>, Failure> {
     metadata::parse(&read(&mut cargo(what))?).map_err(Failure::Found)
 }
 
-pub(crate) fn check() -> Result<Done, Failure> {
+pub(crate) fn check() -> Result<StepReport, Failure> {
     let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
     let packages = metadata::parse(&json).map_err(Failure::Found)?;
     let mut broken = layout::check(&packages, &layout::look(&packages)?);
@@ -83,7 +83,7 @@ pub(crate) fn check() -> Result<Done, Failure> {
     if broken.is_empty() {
         let arrows: usize = packages.iter().map(|package| package.dependencies.len()).sum();
         let trees = rules::TREES.len();
-        return Ok(Done::saying(format!(
+        return Ok(StepReport::new(format!(
             "{arrows} dependencies, {files} files in rooms, {trees} trees"
         )));
     }

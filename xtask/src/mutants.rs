@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     coverage::{have, text},
     run::{Failure, cargo, run},
-    step::{Done, Step},
+    step::{Step, StepReport},
 };
 
 /// Not among all the steps: it takes an hour on two cores.
@@ -39,7 +39,7 @@ const OUTPUT: &str = "target/mutants";
 /// Some mutants have survived, or timed out: it ran to its end.
 const ENDED: [Option<i32>; 2] = [Some(2), Some(3)];
 
-fn check() -> Result<Done, Failure> {
+fn check() -> Result<StepReport, Failure> {
     have("mutants")?;
     let accepted = accepted(&text(Path::new(ACCEPTED))?)?;
     let mut command = cargo(["mutants", "--package", "webhook-core", "--output", OUTPUT]);
@@ -68,7 +68,7 @@ fn accepted(list: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// Compares those that survived with those on the list. Each line of it stands for one.
-fn judge(outcomes: &Value, mut accepted: Vec<String>) -> Result<Done, Failure> {
+fn judge(outcomes: &Value, mut accepted: Vec<String>) -> Result<StepReport, Failure> {
     let count = |what: &str| outcomes.get(what).and_then(Value::as_u64).unwrap_or(0);
     let tested = count("total_mutants") - count("unviable");
     let listed = accepted.len();
@@ -83,7 +83,7 @@ fn judge(outcomes: &Value, mut accepted: Vec<String>) -> Result<Done, Failure> {
     let noticed = count("caught") + count("timeout");
     let said = format!("{tested} mutants, {noticed} noticed, {listed} accepted");
     match wrong.len() {
-        0 if tested > 0 => Ok(Done::saying(said)),
+        0 if tested > 0 => Ok(StepReport::new(said)),
         wrongs => Err(Failure::Found(format!("{said}, {wrongs} wrong\n  {}", wrong.join("\n  ")))),
     }
 }

@@ -20,7 +20,7 @@ use patterns::Patterns;
 use report::{Findings, failures};
 use workspace::Workspace;
 
-use crate::{run::Failure, step::Done};
+use crate::{run::Failure, step::StepReport};
 
 /// Paths of files, and prefixes of paths, that are held to the rules about language.
 const LIST: &str = "xtask/prose-files.txt";
@@ -30,7 +30,7 @@ const ALL_FILES: &str = "--all";
 
 /// Checks names and language. `args` are `--all`, or prefixes of paths whose text is printed with
 /// every warning.
-pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
+pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     let list = fs::read_to_string(LIST)
         .map_err(|error| Failure::Found(format!("cannot read {LIST}: {error}")))?;
     let patterns = Patterns::new().map_err(|error| Failure::Found(error.to_string()))?;
@@ -43,7 +43,7 @@ pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
     }
     let failures = failures(&findings);
     if failures.is_empty() {
-        return Ok(Done::saying(findings.summary()));
+        return Ok(StepReport::new(findings.summary()));
     }
     Err(Failure::Found(format!("{} faults\n  {}", failures.len(), failures.join("\n  "))))
 }

@@ -12,7 +12,7 @@ use mutants::Mutant;
 
 use crate::{
     run::{Failure, cargo, read, run, watch},
-    step::Done,
+    step::StepReport,
     target_folder,
 };
 
@@ -27,7 +27,7 @@ const PROFILE: &str = "simulation";
 /// So many seeds must do.
 const SEEDS: &str = "1000";
 
-pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
+pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     match args {
         [MUTANTS, STORES] => check_the_checkers(|mutant| !mutant.is_of_core()),
         [MUTANTS, words @ ..] => check_the_checkers(|mutant| {
@@ -37,9 +37,9 @@ pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
     }
 }
 
-fn play(args: &[&str]) -> Result<Done, Failure> {
+fn play(args: &[&str]) -> Result<StepReport, Failure> {
     let what = ["run", "--quiet", "--profile", PROFILE, "--package", "xtask-simulate", "--"];
-    let mut done = Done::default();
+    let mut done = StepReport::default();
     watch(cargo(what).args(args), |line| {
         if let Some(text) = line.strip_prefix("simulate: ") {
             text.clone_into(&mut done.summary);
@@ -49,7 +49,7 @@ fn play(args: &[&str]) -> Result<Done, Failure> {
 }
 
 /// Builds each mutant that is wanted, and plays it until its law is broken.
-fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<Done, Failure> {
+fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<StepReport, Failure> {
     let all = mutants::look(Path::new("webhook-testkit/src/simulation/laws"))?;
     // Also those that are not played: whoever moves a line has to hear of it.
     all.iter().try_for_each(|mutant| mutant.apply().map(drop))?;
@@ -72,7 +72,7 @@ fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<Done, Failure>
     });
     let missed: Vec<_> = missed.map(|(mutant, _)| mutant.name.as_str()).collect();
     if missed.is_empty() {
-        return Ok(Done::saying(format!("{} mutants, each caught by its law", mutants.len())));
+        return Ok(StepReport::new(format!("{} mutants, each caught by its law", mutants.len())));
     }
     Err(Failure::Found(format!("{} mutants were not noticed: {}", missed.len(), missed.join(", "))))
 }

@@ -10,12 +10,15 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     /// What it is asked for with; before what stands on the command line.
     pub(crate) args: &'static [&'static str],
-    pub(crate) run: fn(&[&str]) -> Result<Done, Failure>,
+    pub(crate) run: fn(&[&str]) -> Result<StepReport, Failure>,
 }
 
 impl Step {
     /// A step that is asked for by its name alone.
-    pub(crate) const fn new(name: &'static str, run: fn(&[&str]) -> Result<Done, Failure>) -> Self {
+    pub(crate) const fn new(
+        name: &'static str,
+        run: fn(&[&str]) -> Result<StepReport, Failure>,
+    ) -> Self {
         Self { name, args: &[], run }
     }
 
@@ -27,7 +30,7 @@ impl Step {
 
 /// What a step that passed has to say.
 #[derive(Debug, Default)]
-pub(crate) struct Done {
+pub(crate) struct StepReport {
     /// What was looked at, in a few words.
     pub(crate) summary: String,
     /// What was not looked at, and how to change that; repeated before the summary, so that nothing
@@ -35,8 +38,8 @@ pub(crate) struct Done {
     pub(crate) left_out: Vec<String>,
 }
 
-impl Done {
-    pub(crate) fn saying(summary: impl Into<String>) -> Self {
+impl StepReport {
+    pub(crate) fn new(summary: impl Into<String>) -> Self {
         Self { summary: summary.into(), left_out: Vec::new() }
     }
 }
@@ -44,7 +47,7 @@ impl Done {
 struct Ran {
     name: &'static str,
     time: Duration,
-    result: Result<Done, Failure>,
+    result: Result<StepReport, Failure>,
 }
 
 /// Runs every step, also after one has failed, so that one run names everything that is wrong.
@@ -103,13 +106,14 @@ fn minutes(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn ran(name: &'static str, result: Result<Done, Failure>) -> Ran {
+    fn ran(name: &'static str, result: Result<StepReport, Failure>) -> Ran {
         Ran { name, time: Duration::from_millis(1500), result }
     }
 
     #[test]
     fn the_last_line_of_a_single_step_is_its_own() {
-        let done = Done { summary: "3 suites passed".into(), left_out: vec!["PostgreSQL".into()] };
+        let done =
+            StepReport { summary: "3 suites passed".into(), left_out: vec!["PostgreSQL".into()] };
         assert_eq!(
             report(&[ran("test", Ok(done))], Duration::ZERO),
             "left out: PostgreSQL\nok     0.03 min  test        3 suites passed\n"
@@ -119,7 +123,7 @@ mod tests {
     #[test]
     fn a_failed_step_is_named_in_the_last_line() {
         let found = Failure::Found("1 wall broken\n  here".into());
-        let steps = [ran("fmt", Ok(Done::default())), ran("layers", Err(found))];
+        let steps = [ran("fmt", Ok(StepReport::default())), ran("layers", Err(found))];
         let report = report(&steps, Duration::from_secs(3));
         assert!(report.contains("FAILED 0.03 min  layers      1 wall broken\n"), "{report}");
         assert!(report.ends_with("\n1 of 2 steps failed: layers\n"), "{report}");

@@ -8,7 +8,7 @@ use xtask_servers::{Database, find};
 
 use crate::{
     run::{Failure, cargo, watch},
-    step::Done,
+    step::StepReport,
 };
 
 /// A database that is nowhere is a failure, not a word at the end.
@@ -20,19 +20,19 @@ const TEST: [&str; 4] = ["test", "--workspace", "--all-features", "--no-fail-fas
 /// What tests print is shown when they pass as well: it is looked through for secrets.
 const SHOW_ALL: [&str; 2] = ["--", "--show-output"];
 
-pub(crate) fn check(args: &[&str]) -> Result<Done, Failure> {
+pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     let require_all = requires_all(args)?;
     // `--all-targets` leaves documentation out.
     run_all(&[&["--all-targets"], &["--doc"]], require_all)
 }
 
 /// The suite for stores alone, on every store that can run on this machine.
-pub(crate) fn conformance() -> Result<Done, Failure> {
+pub(crate) fn conformance() -> Result<StepReport, Failure> {
     run_all(&[&["--test", "memory", "--test", "conformance", "--test", "store"]], false)
 }
 
 /// Runs these tests, then those that wait for a server.
-fn run_all(calls: &[&[&str]], require_all: bool) -> Result<Done, Failure> {
+fn run_all(calls: &[&[&str]], require_all: bool) -> Result<StepReport, Failure> {
     let mut seen = Seen::default();
     let mut ended = Vec::new();
     for what in calls {
@@ -55,7 +55,7 @@ fn run_all(calls: &[&[&str]], require_all: bool) -> Result<Done, Failure> {
     if require_all && !left_out.is_empty() {
         return Err(Failure::Found(format!("left out: {}", left_out.join("; "))));
     }
-    Ok(Done { summary: seen.to_string(), left_out })
+    Ok(StepReport { summary: seen.to_string(), left_out })
 }
 
 /// Runs tests that look into their own log for secrets, and does the same with what they print.

@@ -101,7 +101,7 @@ pub(super) const LEFT_OVERS: &[LeftOver] = &[
     old(Function, "said", ANYWHERE, "logged, or the noun of the result"),
     old(Function, "told", ANYWHERE, "logged, or the noun of the result"),
     old(Function, "say", ANYWHERE, "log, or send for a message"),
-    old(Function, "saying", ANYWHERE, "with_summary, or the noun"),
+    old(Function, "saying", ANYWHERE, "new"),
     old(Function, "asked", IN_XTASK, "the noun of the arguments"),
     // Simulator.
     old(Type, "Yard", IN_SIMULATION, "Executor"),
@@ -154,7 +154,7 @@ pub(super) const LEFT_OVERS: &[LeftOver] = &[
     old(Module, "wrong_transports", IN_TESTKIT, "mutant_transports"),
     old(Module, "wrong_vaults", IN_TESTKIT, "mutant_vaults"),
     // Steps of these checks.
-    old(Type, "Done", IN_XTASK, "a noun, such as Summary"),
+    old(Type, "Done", IN_XTASK, "StepReport"),
 ];
 
 /// Constants are named by subject and unit; these name neither.
