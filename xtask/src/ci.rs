@@ -1,8 +1,8 @@
-//! The steps, and the order of their cost.
+//! Steps of `ci`, in the order of their cost.
 //!
-//! Every distinct profile or feature set rebuilds the dependencies, so there are two big builds
-//! and no more: one checked (`clippy` and `docs` share it), and one for tests, of which `demo` takes what it can.
-//! `layers` builds nothing, `features` checks small ones, `simulate` has a small one of its own.
+//! Every distinct profile or feature set rebuilds the dependencies, so only two builds are big.
+//! `clippy` and `docs` share a checked one. Tests share the other, which `demo` reuses in part.
+//! `layers` and `prose` build nothing. `features` and `simulate` have small builds of their own.
 
 use std::process::Command;
 
@@ -26,26 +26,26 @@ pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check
 pub(crate) const SIMULATE: Step = Step::new("simulate", simulate::check);
 pub(crate) const CRASH: Step = Step::new("crash", crash);
 pub(crate) const SECURITY: Step = Step::new("security", security);
-/// Not among all the steps: what is measured depends on what else the machine does.
+/// Outside `ci`, because measurements depend on the load of the machine.
 pub(crate) const BENCH: Step = Step::new("bench", bench);
 pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 
-/// Nothing may be missing here.
+/// Fails if a database is missing.
 const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 
-/// The tests have run the suite itself.
-const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
+/// The broken stores alone, because the tests run the suite itself.
+const CONFORMANCE_MUTANTS: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
 
-/// A part of what `simulate` plays by itself.
+/// Some of the seeds that `simulate` plays by default.
 const SIMULATE_SHORT: Step = SIMULATE.with(&["--seeds", "300"]);
 
-/// Whether the laws would notice; of the core as well takes minutes more.
-const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
+/// Mutants of the store alone, because those of the core take minutes more.
+const SIMULATION_MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
 
-/// Only whether measuring works: what is measured beside other work says nothing.
+/// A test of the measurements themselves, without a verdict on speed.
 const BENCH_SHORT: Step = Step::new("bench", |_| bench_short());
 
-/// Everything once, within minutes.
+/// Short rounds, one for each scenario.
 const CRASH_SHORT: Step = CRASH.with(&["--short", "--rounds", "1", "--require-all"]);
 
 pub(crate) const ALL: &[Step] = &[
@@ -58,30 +58,31 @@ pub(crate) const ALL: &[Step] = &[
     FEATURES,
     TEST_ALL,
     SECURITY,
-    SABOTAGE,
+    CONFORMANCE_MUTANTS,
     SIMULATE_SHORT,
-    MUTANTS,
+    SIMULATION_MUTANTS,
     CRASH_SHORT,
     BENCH_SHORT,
     DEMO,
 ];
 
-/// Checks outside `ci`, because they take minutes more or measure the machine. They are run before a
-/// larger piece of work is finished.
+/// Checks outside `ci`, because they take minutes more or measure the machine.
+///
+/// Run them before a larger piece of work is merged.
 pub(crate) const OUTSIDE: &[&str] = &[
     "simulate                  1,000 seeds; `ci` plays 300",
     "simulate --mutants        mutants of the core too; `ci` plays those of the store",
     "crash                     full rounds; `ci` plays one short round of each scenario",
-    "mutants                   every mutant of the decisions in webhook-core",
+    "mutants                   every mutant of the policies in webhook-core",
     "fuzz                      new hostile bytes; `ci` replays the corpus",
     "coverage                  lines of webhook-core that its tests run",
-    "bench all                 the goals of speed and memory",
+    "bench all                 speed and memory, next to their limits",
 ];
 
 fn fmt() -> Result<StepReport, Failure> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
-    // A workspace of its own.
-    run(&mut cargo(["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))?;
+    // The fuzzers are a workspace of their own.
+    run(&mut cargo(["fmt", "--manifest-path", fuzz::FUZZ_MANIFEST, "--check"]))?;
     Ok(StepReport::default())
 }
 
@@ -97,8 +98,9 @@ fn docs() -> Result<StepReport, Failure> {
     Ok(StepReport::default())
 }
 
-/// What users pick when they bring their own adapters. With all features on, code that lacks a
-/// `cfg` compiles as well; only here it does not.
+/// Feature sets of users that bring their own adapters.
+///
+/// Code that lacks a `cfg` compiles with all features, and fails with one of these.
 const SMALL: [&[&str]; 3] = [
     &["--package", "webhook-http", "--no-default-features", "--features", "signer"],
     &["--package", "webhook-registry", "--no-default-features"],
@@ -112,24 +114,26 @@ fn features() -> Result<StepReport, Failure> {
     Ok(StepReport::new(format!("{} feature sets", SMALL.len())))
 }
 
-/// Real processes, killed.
+/// Kills real processes.
 fn crash(args: &[&str]) -> Result<StepReport, Failure> {
     tool("crash", args)
 }
 
-/// On sockets of this machine, one case after the other.
+/// Runs the security cases on sockets of this machine, one after the other.
 fn security(args: &[&str]) -> Result<StepReport, Failure> {
     tool("security", args)
 }
 
-/// A test target with a harness of its own, so that it is the same build as the tests. It says what it left
-/// out, and sums up in a line that begins with its name.
+/// Runs a test target with a harness of its own, which shares the build of the tests.
+///
+/// The target prints `left out: ..` for each skipped case, and a summary after its name.
 fn tool(name: &str, args: &[&str]) -> Result<StepReport, Failure> {
     let mut done = StepReport::default();
     watch(test_target(name).args(args), |line| {
         if let Some(text) = line.strip_prefix("left out: ") {
             done.left_out.push(text.to_owned());
-        } else if let Some(text) = line.strip_prefix(name).and_then(|it| it.strip_prefix(": ")) {
+        } else if let Some(text) = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "))
+        {
             text.clone_into(&mut done.summary);
         }
     })?;
@@ -141,7 +145,7 @@ fn test_target(name: &str) -> Command {
 }
 
 fn bench(args: &[&str]) -> Result<StepReport, Failure> {
-    // Beforehand: a build beside a measurement would be measured.
+    // A build during a measurement would be measured too.
     run(&mut cargo(["build", "--quiet", "--release", "--package", "xtask-bench", "--bins"]))?;
     if matches!(args.first(), Some(&("all" | "start"))) {
         let command = ["--package", "webhook-cli", "--bin", "webhook"];
@@ -154,7 +158,7 @@ fn bench(args: &[&str]) -> Result<StepReport, Failure> {
 
 fn bench_short() -> Result<StepReport, Failure> {
     run(test_target("bench").args(["all", "--short"]))?;
-    Ok(StepReport::new("measuring works; nothing is judged"))
+    Ok(StepReport::new("measuring works, without a verdict on speed"))
 }
 
 fn demo() -> Result<StepReport, Failure> {

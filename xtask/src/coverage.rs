@@ -1,8 +1,8 @@
-//! How much of webhook-core do its own tests run?
+//! Lines of webhook-core that its own tests run, measured by cargo-llvm-cov.
 //!
-//! By cargo-llvm-cov: lines, of the unit tests and those in `webhook-core/tests`, and of no other crate.
-//! Examples in the documentation are not counted, since only a nightly compiler could. Test code is no
-//! line to be covered: what stands in a module under `#[cfg(test)]` is left out.
+//! Unit tests and those in `webhook-core/tests` count, and tests of other crates do not. Examples
+//! in the documentation do not count either, because only a nightly compiler can measure them.
+//! Lines in modules under `#[cfg(test)]` are left out.
 
 use std::{fs, path::Path};
 
@@ -11,32 +11,33 @@ use crate::{
     step::{Step, StepReport},
 };
 
-/// Not among all the steps: it builds everything a second time.
-pub(crate) const STEP: Step = Step::new("coverage", |_| check());
+/// Outside `ci`, because it builds all crates a second time.
+pub(crate) const COVERAGE_STEP: Step = Step::new("coverage", |_| check());
 
-/// The least, in percent, of all files together. Those below it are listed.
-const LEAST: usize = 95;
+/// Minimum for all files together, in percent. Files below it are listed.
+const MIN_COVERED_PERCENT: usize = 95;
 
-const REPORT: &str = "target/coverage.lcov";
+const COVERAGE_REPORT: &str = "target/coverage.lcov";
 
 fn check() -> Result<StepReport, Failure> {
     have("llvm-cov")?;
     run(std::process::Command::new("rustup").args(["component", "add", "llvm-tools"]))?;
-    let what = ["llvm-cov", "--package", "webhook-core", "--lcov", "--output-path", REPORT];
+    let what =
+        ["llvm-cov", "--package", "webhook-core", "--lcov", "--output-path", COVERAGE_REPORT];
     run(&mut cargo(what))?;
-    let files = lines_of(&text(Path::new(REPORT))?)?;
-    let all = files.iter().fold(Lines::default(), |all, (_, lines)| all.and(lines));
-    for (name, lines) in files.iter().filter(|(_, lines)| !lines.enough()) {
+    let files = lines_of(&text(Path::new(COVERAGE_REPORT))?)?;
+    let all = files.iter().fold(CoveredLines::default(), |all, (_, lines)| all.and(lines));
+    for (name, lines) in files.iter().filter(|(_, lines)| !lines.is_enough()) {
         println!("{:>6} %  {name}, without lines {:?}", lines.percent(), lines.missed);
     }
-    let Lines { run, missed } = &all;
+    let CoveredLines { run, missed } = &all;
     let count = run + missed.len();
-    let said = format!("{} % of {count} lines of webhook-core, by its own tests", all.percent());
-    let enough = all.enough() && count > 0;
-    if enough { Ok(StepReport::new(said)) } else { Err(Failure::Found(said)) }
+    let summary = format!("{} % of {count} lines of webhook-core, by its own tests", all.percent());
+    let is_enough = all.is_enough() && count > 0;
+    if is_enough { Ok(StepReport::new(summary)) } else { Err(Failure::Found(summary)) }
 }
 
-/// Installs `cargo-<tool>` if it is not there.
+/// Installs `cargo-<tool>` if it is missing.
 pub(crate) fn have(tool: &str) -> Result<(), Failure> {
     if read(&mut cargo([tool, "--version"])).is_ok() {
         return Ok(());
@@ -44,23 +45,23 @@ pub(crate) fn have(tool: &str) -> Result<(), Failure> {
     run(&mut cargo(["install", &format!("cargo-{tool}"), "--locked"]))
 }
 
-/// What a file holds.
+/// Returns the text of a file.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     let unread = |error| Failure::Found(format!("cannot read {}: {error}", path.display()));
     fs::read_to_string(path).map_err(unread)
 }
 
-/// The lines of a file that can be run.
+/// Executable lines of a file.
 #[derive(Debug, Default, Eq, PartialEq)]
-struct Lines {
-    /// How many were.
+struct CoveredLines {
+    /// Number of lines that ran.
     run: usize,
-    /// The numbers of those that were not.
+    /// Numbers of the lines that did not run.
     missed: Vec<usize>,
 }
 
-impl Lines {
-    /// Takes a line that was run so often.
+impl CoveredLines {
+    /// Adds a line and the number of its runs.
     fn take(&mut self, line: usize, times: u64) {
         match times {
             0 => self.missed.push(line),
@@ -74,22 +75,21 @@ impl Lines {
         self
     }
 
-    fn enough(&self) -> bool {
-        self.run * 100 >= (self.run + self.missed.len()) * LEAST
+    fn is_enough(&self) -> bool {
+        self.run * 100 >= (self.run + self.missed.len()) * MIN_COVERED_PERCENT
     }
 
-    /// Never rounded up: what is not enough does not look like it.
+    /// Percentage, rounded down so that 94.99 does not read as 95.
     fn percent(&self) -> String {
         let tenths = self.run * 1000 / (self.run + self.missed.len()).max(1);
         format!("{}.{}", tenths / 10, tenths % 10)
     }
 }
 
-/// Reads a report: of each file of webhook-core, the lines that are no tests. The least covered come
-/// first.
+/// Reads the lines of each file of webhook-core from a report, least covered files first.
 ///
 /// `SF:<file>`, then `DA:<line>,<times run>` for each line, then `end_of_record`.
-fn lines_of(report: &str) -> Result<Vec<(String, Lines)>, Failure> {
+fn lines_of(report: &str) -> Result<Vec<(String, CoveredLines)>, Failure> {
     let mut files = Vec::new();
     for record in report.split("end_of_record") {
         let path = record.lines().find_map(|line| line.strip_prefix("SF:"));
@@ -104,8 +104,8 @@ fn lines_of(report: &str) -> Result<Vec<(String, Lines)>, Failure> {
     Ok(files)
 }
 
-fn lines_in(record: &str, tests: &[usize]) -> Lines {
-    let mut lines = Lines::default();
+fn lines_in(record: &str, tests: &[usize]) -> CoveredLines {
+    let mut lines = CoveredLines::default();
     for line in record.lines().filter_map(|line| line.strip_prefix("DA:")) {
         let Some((line, times)) = line.split_once(',') else { continue };
         let (Ok(line), Ok(times)) = (line.parse(), times.parse()) else { continue };
@@ -116,8 +116,9 @@ fn lines_in(record: &str, tests: &[usize]) -> Lines {
     lines
 }
 
-/// The numbers of the lines that stand in an item under `#[cfg(test)]`, as our formatter leaves them:
-/// its last line is a brace of its own, or the declaration of a module.
+/// Numbers of the lines in items under `#[cfg(test)]`.
+///
+/// In formatted code such an item ends with a single brace or the declaration of a module.
 fn tests_in(source: &str) -> Vec<usize> {
     let mut tests = Vec::new();
     let mut inside = false;
@@ -136,21 +137,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_code_is_no_line_to_be_covered() {
+    fn test_code_does_not_count() {
         let source = "fn a() {}\n#[cfg(test)]\n#[path = \"b.rs\"]\nmod b;\nfn c() {}\n\
                       #[cfg(test)]\nmod tests {\n    fn d() {\n    }\n}\nfn e() {}\n";
         let tests = tests_in(source);
         assert_eq!(tests, [2, 3, 4, 6, 7, 8, 9, 10]);
         let record = "SF:x\nFN:1,a\nDA:1,2\nDA:5,0\nDA:8,1\nDA:9,0\nDA:11,1\nLF:5\n";
-        assert_eq!(lines_in(record, &tests), Lines { run: 2, missed: vec![5] });
+        assert_eq!(lines_in(record, &tests), CoveredLines { run: 2, missed: vec![5] });
     }
 
     #[test]
-    fn too_little_is_never_rounded_up() {
-        let lines = |run, missed| Lines { run, missed: vec![0; missed] };
-        assert!(lines(95, 5).enough() && lines(0, 0).enough());
+    fn a_percentage_is_never_rounded_up() {
+        let lines = |run, missed| CoveredLines { run, missed: vec![0; missed] };
+        assert!(lines(95, 5).is_enough() && lines(0, 0).is_enough());
         let short = lines(9499, 501);
-        assert!(!short.enough());
+        assert!(!short.is_enough());
         assert_eq!(short.percent(), "94.9");
         assert_eq!(lines(1, 0).percent(), "100.0");
     }

@@ -11,18 +11,18 @@ use crate::{
     step::StepReport,
 };
 
-/// How long to wait for the database of advisories.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit for each call that may use the network.
+const DENY_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) fn check() -> Result<StepReport, Failure> {
-    if !succeeds(&mut cargo(["deny", "--version"]), PATIENCE) {
+    if !succeeds(&mut cargo(["deny", "--version"]), DENY_TIMEOUT) {
         let text = "cargo-deny is missing: `cargo install cargo-deny --locked`, or start .ci/run";
         return Err(Failure::Found(text.into()));
     }
-    // Who brings a crate in is a page of text for each: `cargo tree --invert` shows it when needed.
+    // The graph is a page of text for each crate; `cargo tree --invert` shows it if needed.
     run(&mut cargo(["deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
-    // A machine without a way out must not fail on what it cannot know, nor pass it over in silence.
-    if !succeeds(&mut cargo(["deny", "fetch", "db"]), PATIENCE) {
+    // A machine without a network must neither fail nor skip this check silently.
+    if !succeeds(&mut cargo(["deny", "fetch", "db"]), DENY_TIMEOUT) {
         let text = "known vulnerabilities: the advisory database could not be fetched; \
                     `cargo xtask deny` with a network checks them";
         let left_out = vec![text.to_owned()];
@@ -32,19 +32,19 @@ pub(crate) fn check() -> Result<StepReport, Failure> {
     Ok(StepReport::new("licences, bans, sources, advisories"))
 }
 
-/// Whether it ends well, and in time; what it says against that goes to our errors.
-fn succeeds(command: &mut Command, patience: Duration) -> bool {
+/// Returns true if a command succeeds within the time limit.
+fn succeeds(command: &mut Command, timeout: Duration) -> bool {
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null());
     let Ok(mut child) = silent.spawn() else { return false };
     let begin = Instant::now();
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return status.success(),
-            Ok(None) if begin.elapsed() < patience => thread::sleep(Duration::from_millis(50)),
+            Ok(None) if begin.elapsed() < timeout => thread::sleep(Duration::from_millis(50)),
             _ => break,
         }
     }
-    // It may have ended by itself just now; either way nobody waits for its answer any more.
+    // An error means that the process has just ended, which is fine.
     let _ = child.kill();
     let _ = child.wait();
     false
@@ -55,10 +55,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_or_takes_too_long_does_not_succeed() {
-        assert!(succeeds(&mut cargo(["--version"]), PATIENCE));
-        assert!(!succeeds(&mut Command::new("false"), PATIENCE));
-        assert!(!succeeds(&mut Command::new("/no/such/program"), PATIENCE));
+    fn a_command_that_fails_or_takes_too_long_does_not_succeed() {
+        assert!(succeeds(&mut cargo(["--version"]), DENY_TIMEOUT));
+        assert!(!succeeds(&mut Command::new("false"), DENY_TIMEOUT));
+        assert!(!succeeds(&mut Command::new("/no/such/program"), DENY_TIMEOUT));
         assert!(!succeeds(Command::new("sleep").arg("600"), Duration::ZERO));
     }
 }

@@ -1,7 +1,7 @@
-//! Do crates keep to their walls?
+//! Rules about dependencies, imports and features between crates.
 //!
-//! `rules` is the table to read; the other modules decide, as functions of parsed data, whether the
-//! workspace keeps to it. A broken rule is told with the place and the reason.
+//! `rules` is the table to read. The other modules compare parsed data with it, and report each
+//! broken rule with its place and its reason.
 
 mod arrows;
 mod calls;
@@ -20,12 +20,12 @@ mod trees;
 use std::fmt;
 
 use crate::{
-    fuzz::MANIFEST,
+    fuzz::FUZZ_MANIFEST,
     run::{Failure, cargo, read},
     step::StepReport,
 };
 
-/// A rule that is broken: what, where, and why there is such a rule.
+/// Broken rule, with its place and the reason for the rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Broken {
     what: String,
@@ -45,11 +45,13 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Crates of ours in a workspace of their own. They are not laid out as the others are, and name nothing
-/// without a reason either.
+/// Packages of the fuzzers, which are a workspace of their own.
+///
+/// The rules of the layout do not apply to them. The rules of dependencies do.
 fn outside() -> Result<Vec<metadata::Package>, Failure> {
-    let what = ["metadata", "--format-version", "1", "--no-deps", "--manifest-path", MANIFEST];
-    metadata::parse(&read(&mut cargo(what))?).map_err(Failure::Found)
+    let arguments =
+        ["metadata", "--format-version", "1", "--no-deps", "--manifest-path", FUZZ_MANIFEST];
+    metadata::parse(&read(&mut cargo(arguments))?).map_err(Failure::Found)
 }
 
 pub(crate) fn check() -> Result<StepReport, Failure> {
@@ -70,13 +72,13 @@ pub(crate) fn check() -> Result<StepReport, Failure> {
         broken.extend(rooms::check(rule, &sources));
     }
     for rule in rules::TREES {
-        // The tree of a crate that breaks a rule above may not even resolve; say that as well.
+        // The tree of a crate that breaks a rule above may fail to resolve.
         match trees::look(rule) {
             Ok(tree) => broken.extend(trees::check(rule, &tree)),
             Err(failure) => broken.push(Broken::new(
                 failure.to_string(),
                 trees::name(rule),
-                "this feature set has to exist",
+                "this feature set must exist",
             )),
         }
     }

@@ -1,7 +1,7 @@
-//! Every check of this workspace, as code: `cargo xtask <verb>`.
+//! Checks of this workspace as code: `cargo xtask <verb>`.
 //!
-//! A verb is a list of steps; `ci` is the list of all of them. What no step proves, the documents do
-//! not claim.
+//! A verb is a list of steps, and `ci` runs all of them. The documents claim only facts that a step
+//! proves.
 
 mod ci;
 mod conformance;
@@ -26,10 +26,10 @@ use std::{
 use run::{Failure, cargo, read};
 use step::Step;
 
-/// Something to ask for on the command line.
+/// Command of this program.
 struct Verb {
     name: &'static str,
-    /// What may stand behind it; the step reads it.
+    /// Arguments of the verb, for its usage line; empty if it takes none.
     takes: &'static str,
     about: &'static str,
     steps: &'static [Step],
@@ -39,20 +39,20 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "ci",
         takes: "",
-        about: "everything below but measurements, in the order of its cost",
+        about: "every check below except measurements, cheapest first",
         steps: ci::ALL,
     },
-    Verb { name: "fmt", takes: "", about: "is the code formatted?", steps: &[ci::FMT] },
+    Verb { name: "fmt", takes: "", about: "check the format of the code", steps: &[ci::FMT] },
     Verb {
         name: "layers",
         takes: "",
-        about: "do crates keep to their walls?",
+        about: "check dependencies, imports and features between crates",
         steps: &[ci::LAYERS],
     },
     Verb {
         name: "prose",
         takes: "[--all] [PATH...]",
-        about: "names and language; --all prints what is left, PATH the warnings of files",
+        about: "check names and wording; --all lists all matches, PATH those of files",
         steps: &[ci::PROSE],
     },
     Verb {
@@ -65,78 +65,83 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "features",
         takes: "",
-        about: "does each small feature set compile?",
+        about: "compile each small feature set",
         steps: &[ci::FEATURES],
     },
-    Verb { name: "docs", takes: "", about: "documentation, warnings denied", steps: &[ci::DOCS] },
+    Verb {
+        name: "docs",
+        takes: "",
+        about: "build the documentation, warnings denied",
+        steps: &[ci::DOCS],
+    },
     Verb {
         name: "test",
         takes: "[--require-all]",
-        about: "all suites that can run on this machine",
+        about: "run all suites that this machine can run",
         steps: &[ci::TEST],
     },
     Verb {
         name: "conformance",
         takes: "[--sabotage]",
-        about: "the suite for stores; with stores broken on purpose, is each noticed?",
+        about: "run the suite for stores; with --sabotage, check that it catches broken stores",
         steps: &[ci::CONFORMANCE],
     },
     Verb {
         name: "simulate",
         takes: "[--seeds N] [--mutants] [...]",
-        about: "days of faults from each seed: does every law hold? broken on purpose, is each noticed?",
+        about: "simulate days of faults from each seed and check every invariant",
         steps: &[ci::SIMULATE],
     },
     Verb {
         name: "crash",
         takes: "[...]",
-        about: "whatever dies at the worst moment: is anything lost? `crash --help` names the rest",
+        about: "kill processes at the worst moments and check that no event is lost",
         steps: &[ci::CRASH],
     },
     Verb {
         name: "security",
         takes: "[--write] [SECTION|ID...]",
-        about: "hostile URLs, names, answers, certificates: does each come to what docs/security-cases.md says?",
+        about: "run hostile URLs, names, responses and certificates against docs/security-cases.md",
         steps: &[ci::SECURITY],
     },
     Verb {
         name: "coverage",
         takes: "",
-        about: "measurement: how much of webhook-core do its tests run? (installs cargo-llvm-cov)",
-        steps: &[coverage::STEP],
+        about: "measure the lines of webhook-core that its tests run (installs cargo-llvm-cov)",
+        steps: &[coverage::COVERAGE_STEP],
     },
     Verb {
         name: "mutants",
         takes: "",
-        about: "measurement: do they notice what is broken in it? (installs cargo-mutants)",
-        steps: &[mutants::STEP],
+        about: "measure which mutants of webhook-core its tests catch (installs cargo-mutants)",
+        steps: &[mutants::MUTANTS_STEP],
     },
     Verb {
         name: "fuzz",
         takes: "[--seconds N] [--keep] [TARGET...]",
-        about: "measurement: which hostile bytes break a promise? (needs a C++ compiler)",
-        steps: &[fuzz::STEP],
+        about: "search for hostile bytes that break a promise (needs a C++ compiler)",
+        steps: &[fuzz::FUZZ_STEP],
     },
     Verb {
         name: "bench",
         takes: "all|send|durable|latency|fairness|fan-out|workers|growth|start|verify|flood [...]",
-        about: "measurements: how fast it is beside its limits, how late, what some cost the others, what it takes",
+        about: "measure speed, lateness, fairness and resources, each next to its limit",
         steps: &[ci::BENCH],
     },
-    Verb { name: "demo", takes: "", about: "the main job, end to end", steps: &[ci::DEMO] },
+    Verb { name: "demo", takes: "", about: "deliver an event end to end", steps: &[ci::DEMO] },
 ];
 
-/// 0: done. 1: a step failed. 2: asked for something that does not exist.
+/// Exits with 0 if all steps passed, with 1 if a step failed, and with 2 for an unknown verb.
 fn main() -> ExitCode {
-    let asked: Vec<String> = env::args().skip(1).collect();
-    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-    let Some((verb, rest)) = find(&asked) else {
-        let wants_help = matches!(asked.as_slice(), ["--help" | "-h"]);
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let Some((verb, rest)) = find(&arguments) else {
+        let wants_help = matches!(arguments.as_slice(), ["--help" | "-h"]);
         if wants_help {
             print!("{}", usage());
             return ExitCode::SUCCESS;
         }
-        eprint!("xtask: expected one verb, got `{}`\n\n{}", asked.join(" "), usage());
+        eprint!("xtask: expected one verb, got `{}`\n\n{}", arguments.join(" "), usage());
         return ExitCode::from(2);
     };
     if let Err(error) = enter_workspace() {
@@ -150,17 +155,17 @@ fn main() -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The verb, and what stands behind it.
-fn find<'a>(asked: &'a [&'a str]) -> Option<(&'static Verb, &'a [&'a str])> {
-    let (name, rest) = asked.split_first()?;
+/// Returns the verb and its arguments.
+fn find<'a>(arguments: &'a [&'a str]) -> Option<(&'static Verb, &'a [&'a str])> {
+    let (name, rest) = arguments.split_first()?;
     let verb = VERBS.iter().find(|verb| verb.name == *name)?;
     (rest.is_empty() || !verb.takes.is_empty()).then_some((verb, rest))
 }
 
-/// Steps name files from the root, wherever they are started.
+/// Makes the root of the workspace the current folder, because steps name files from there.
 ///
-/// Cargo says where that is at run time. The folder known at compile time can be another one: clones
-/// that share a target folder share this program.
+/// Cargo passes the folder at run time. The folder known at compile time may belong to another
+/// clone that shares the target folder, and so this program.
 fn enter_workspace() -> std::io::Result<()> {
     let here = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     match here.as_deref().and_then(Path::parent) {
@@ -169,18 +174,20 @@ fn enter_workspace() -> std::io::Result<()> {
     }
 }
 
-/// Where cargo builds.
+/// Folder in which cargo builds.
 fn target_folder() -> Result<PathBuf, Failure> {
     let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
     let folder = json.get("target_directory").and_then(serde_json::Value::as_str);
-    folder.map(Into::into).ok_or_else(|| Failure::Found("cargo names no target folder".to_owned()))
+    folder
+        .map(Into::into)
+        .ok_or_else(|| Failure::Found("`cargo metadata` contains no target folder".to_owned()))
 }
 
 fn usage() -> String {
     let line = |verb: &Verb| {
-        let asked = format!("{} {}", verb.name, verb.takes);
-        format!("  {asked:<25}{}\n", verb.about)
+        let command = format!("{} {}", verb.name, verb.takes);
+        format!("  {command:<25}{}\n", verb.about)
     };
     format!("usage: cargo xtask <verb>\n\n{}", VERBS.iter().map(line).collect::<String>())
 }
@@ -189,16 +196,16 @@ fn usage() -> String {
 mod tests {
     use super::*;
 
-    fn asked(words: &[&str]) -> Option<&'static str> {
+    fn verb_of(words: &[&str]) -> Option<&'static str> {
         find(words).map(|(verb, _)| verb.name)
     }
 
     #[test]
-    fn exactly_one_known_verb_is_asked_for() {
-        assert_eq!(asked(&["layers"]), Some("layers"));
-        assert_eq!(asked(&["test", "--require-all"]), Some("test"));
+    fn exactly_one_known_verb_is_accepted() {
+        assert_eq!(verb_of(&["layers"]), Some("layers"));
+        assert_eq!(verb_of(&["test", "--require-all"]), Some("test"));
         for wrong in [&[][..], &["layer"], &["layers", "fmt"], &["--layers"], &[""]] {
-            assert_eq!(asked(wrong), None, "{wrong:?}");
+            assert_eq!(verb_of(wrong), None, "{wrong:?}");
         }
     }
 
@@ -211,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn ci_runs_the_steps_of_every_other_verb_but_measurements() {
+    fn ci_runs_every_step_that_is_not_a_measurement() {
         let measurements = ["bench", "coverage", "fuzz", "mutants"];
         for verb in VERBS.iter().filter(|verb| !measurements.contains(&verb.name)) {
             for step in verb.steps {

@@ -1,8 +1,7 @@
-//! Would the tests of webhook-core notice if what it decides were wrong?
+//! Mutants of the policies of webhook-core.
 //!
-//! cargo-mutants breaks one thing after the other in the files that decide, in a copy of the workspace,
-//! and runs the unit tests. Each mutant has to be noticed, or be on the list of those that no test can
-//! tell from the code, with the reason.
+//! cargo-mutants changes one place after the other, in a copy of the workspace, and runs the unit
+//! tests. A mutant must fail a test, or be listed with the reason why no test can catch it.
 
 use std::path::Path;
 
@@ -14,10 +13,10 @@ use crate::{
     step::{Step, StepReport},
 };
 
-/// Not among all the steps: it takes an hour on two cores.
-pub(crate) const STEP: Step = Step::new("mutants", |_| check());
+/// Outside `ci`, because it takes an hour on two cores.
+pub(crate) const MUTANTS_STEP: Step = Step::new("mutants", |_| check());
 
-const FILES: [&str; 11] = [
+const MUTATED_FILES: [&str; 11] = [
     "model/filter",
     "model/health",
     "model/order",
@@ -31,45 +30,45 @@ const FILES: [&str; 11] = [
     "policy/tenant_share",
 ];
 
-/// The list: a mutant, ` # `, why no test can notice it.
-const ACCEPTED: &str = "webhook-core/mutants.txt";
+/// List of accepted mutants: in each line a mutant, ` # ` and a reason.
+const ACCEPTED_FILE: &str = "webhook-core/mutants.txt";
 
-const OUTPUT: &str = "target/mutants";
+const MUTANTS_FOLDER: &str = "target/mutants";
 
-/// Some mutants have survived, or timed out: it ran to its end.
-const ENDED: [Option<i32>; 2] = [Some(2), Some(3)];
+/// Exit codes of a complete run in which mutants survived or timed out.
+const COMPLETED_CODES: [Option<i32>; 2] = [Some(2), Some(3)];
 
 fn check() -> Result<StepReport, Failure> {
     have("mutants")?;
-    let accepted = accepted(&text(Path::new(ACCEPTED))?)?;
-    let mut command = cargo(["mutants", "--package", "webhook-core", "--output", OUTPUT]);
-    command.args(FILES.map(|file| format!("--file=webhook-core/src/{file}.rs")));
-    // Tests take seconds; on a busy machine, one that takes longer has not noticed anything by that.
+    let accepted = accepted(&text(Path::new(ACCEPTED_FILE))?)?;
+    let mut command = cargo(["mutants", "--package", "webhook-core", "--output", MUTANTS_FOLDER]);
+    command.args(MUTATED_FILES.map(|file| format!("--file=webhook-core/src/{file}.rs")));
+    // Tests take seconds. On a busy machine a slow test is not a caught mutant.
     command.args(["--cargo-test-arg=--lib", "--jobs=2", "--no-shuffle", "--timeout=120"]);
     // A mutant changes a line of one crate.
     command.env("CARGO_INCREMENTAL", "1");
     match run(&mut command) {
-        Err(Failure::Ended { status, .. }) if ENDED.contains(&status.code()) => {}
+        Err(Failure::Ended { status, .. }) if COMPLETED_CODES.contains(&status.code()) => {}
         ended => ended?,
     }
-    let outcomes = text(&Path::new(OUTPUT).join("mutants.out/outcomes.json"))?;
+    let outcomes = text(&Path::new(MUTANTS_FOLDER).join("mutants.out/outcomes.json"))?;
     judge(&serde_json::from_str(&outcomes).unwrap_or_default(), accepted)
 }
 
-/// The mutants on the list.
+/// Mutants of the list.
 fn accepted(list: &str) -> Result<Vec<String>, Failure> {
     let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| match line.split_once(" # ") {
             Some((mutant, _)) => Ok(mutant.to_owned()),
-            None => Err(Failure::Found(format!("{ACCEPTED}: no reason stands behind `{line}`"))),
+            None => Err(Failure::Found(format!("{ACCEPTED_FILE}: no reason for `{line}`"))),
         })
         .collect()
 }
 
-/// Compares those that survived with those on the list. Each line of it stands for one.
+/// Compares surviving mutants with the list, in which each line stands for one mutant.
 fn judge(outcomes: &Value, mut accepted: Vec<String>) -> Result<StepReport, Failure> {
-    let count = |what: &str| outcomes.get(what).and_then(Value::as_u64).unwrap_or(0);
+    let count = |key: &str| outcomes.get(key).and_then(Value::as_u64).unwrap_or(0);
     let tested = count("total_mutants") - count("unviable");
     let listed = accepted.len();
     let mut wrong = Vec::new();
@@ -79,16 +78,18 @@ fn judge(outcomes: &Value, mut accepted: Vec<String>) -> Result<StepReport, Fail
             None => wrong.push(format!("survived: {survivor}")),
         }
     }
-    wrong.extend(accepted.iter().map(|known| format!("on the list, and noticed now: {known}")));
-    let noticed = count("caught") + count("timeout");
-    let said = format!("{tested} mutants, {noticed} noticed, {listed} accepted");
+    wrong.extend(accepted.iter().map(|known| format!("listed, but caught: {known}")));
+    let caught = count("caught") + count("timeout");
+    let summary = format!("{tested} mutants, {caught} caught, {listed} accepted");
     match wrong.len() {
-        0 if tested > 0 => Ok(StepReport::new(said)),
-        wrongs => Err(Failure::Found(format!("{said}, {wrongs} wrong\n  {}", wrong.join("\n  ")))),
+        0 if tested > 0 => Ok(StepReport::new(summary)),
+        wrongs => {
+            Err(Failure::Found(format!("{summary}, {wrongs} wrong\n  {}", wrong.join("\n  "))))
+        }
     }
 }
 
-/// Those that no test noticed, without the place in their file: it changes with each edit.
+/// Mutants that no test caught, without their line numbers, which change with each edit.
 fn survivors(outcomes: &Value) -> Vec<String> {
     let all = outcomes.get("outcomes").and_then(Value::as_array);
     let missed = all
@@ -134,24 +135,24 @@ mod tests {
     }
 
     #[test]
-    fn a_survivor_has_to_be_on_the_list_and_the_list_has_to_be_true() {
+    fn survivors_and_the_list_must_agree() {
         let line = "a.rs: replace == with != in x::y # y is a constant\n";
-        let numbers = "4 mutants, 3 noticed";
+        let numbers = "4 mutants, 3 caught";
         assert_eq!(of(&format!("# why\n\n{line}")), format!("{numbers}, 1 accepted"));
         let survived = "survived: a.rs: replace == with != in x::y";
         assert_eq!(of(""), format!("{numbers}, 0 accepted, 1 wrong\n  {survived}"));
         let twice = of(&line.repeat(2));
-        assert!(twice.contains("1 wrong\n  on the list, and noticed now: a.rs"), "{twice}");
+        assert!(twice.contains("1 wrong\n  listed, but caught: a.rs"), "{twice}");
     }
 
     #[test]
-    fn what_is_accepted_has_a_reason() {
+    fn an_accepted_mutant_has_a_reason() {
         let failure = accepted("a.rs: replace x with y\n").unwrap_err();
         assert!(failure.headline().contains("no reason"), "{failure}");
     }
 
     #[test]
-    fn nothing_tested_is_nothing_proven() {
+    fn a_run_without_mutants_fails() {
         assert!(judge(&Value::Null, Vec::new()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Running other programs: say which, and name it when it fails.
+//! Runs other programs, and names the command in every error.
 
 use std::{
     env, fmt,
@@ -6,19 +6,19 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-/// Why a step did not pass.
+/// Reason for which a step failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The program could not be started.
     NotStarted { command: String, source: io::Error },
-    /// The program ran, and ended with this.
+    /// The program ended with this status.
     Ended { command: String, status: ExitStatus },
-    /// A check of our own found something; the first line says how much.
+    /// A check found faults; the first line counts them.
     Found(String),
 }
 
 impl Failure {
-    /// The first line, for the summary.
+    /// First line, for the summary.
     pub(crate) fn headline(&self) -> String {
         self.to_string().lines().next().unwrap_or_default().to_owned()
     }
@@ -36,33 +36,36 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Variables that `cargo run` sets for this program.
+/// Prefixes of variables that `cargo run` sets for this program.
 ///
-/// Some build scripts (ring's is one) run again when they change. Without them a build from here and
-/// a build by hand share their work.
-const SET_FOR_US: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+/// Some build scripts, such as the one of `ring`, run again when these change. Without them a build
+/// by this program and one by hand share their work.
+const CARGO_RUN_PREFIXES: [&str; 4] =
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
 
-/// `cargo`, the one that runs us.
+/// Command for the `cargo` that runs this program.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).env_remove("CARGO");
     for (name, _) in env::vars_os() {
-        let ours = name.to_str().is_some_and(|name| SET_FOR_US.iter().any(|p| name.starts_with(p)));
-        if ours {
+        let is_set_by_cargo = name
+            .to_str()
+            .is_some_and(|name| CARGO_RUN_PREFIXES.iter().any(|p| name.starts_with(p)));
+        if is_set_by_cargo {
             command.env_remove(name);
         }
     }
     command
 }
 
-/// Runs it, with its output on ours.
+/// Runs a command that shares the output of this program.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     announce(command);
     let status = command.status().map_err(|source| not_started(command, source))?;
     ended(command, status)
 }
 
-/// Runs it and answers with what it printed; its errors go to ours.
+/// Runs a command and returns its output. Its errors go to those of this program.
 pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
     let output = command
         .stdin(Stdio::null())
@@ -73,25 +76,25 @@ pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs it, with its output and its errors on our output, and shows `look` each line of both.
-pub(crate) fn watch(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(), Failure> {
+/// Runs a command, prints its output and errors, and passes each line to `show`.
+pub(crate) fn watch(command: &mut Command, mut show: impl FnMut(&str)) -> Result<(), Failure> {
     announce(command);
     let (mut child, both) = spawn(command).map_err(|source| not_started(command, source))?;
     for line in BufReader::new(both).split(b'\n') {
         let line = line.map_err(|source| not_started(command, source))?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        look(&line);
+        show(&line);
     }
     let status = child.wait().map_err(|source| not_started(command, source))?;
     ended(command, status)
 }
 
-/// Starts it, with one end of a pipe for all that it prints.
+/// Starts a command that writes its output and errors to one pipe.
 fn spawn(command: &mut Command) -> io::Result<(Child, PipeReader)> {
     let (reader, writer) = pipe()?;
     let child = command.stdout(writer.try_clone()?).stderr(writer).spawn();
-    // The command holds the other end too, and the pipe would never be at its own.
+    // The command would keep the pipe open after the process has ended.
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
     Ok((child?, reader))
 }
@@ -112,7 +115,7 @@ fn announce(command: &Command) {
     println!("$ {}", spelled(command));
 }
 
-/// The command as one would type it: the program by its name, without its folder.
+/// Command as typed in a shell, without the folder of the program.
 fn spelled(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let program = program.file_stem().unwrap_or(command.get_program());
@@ -128,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_names_the_command_as_one_would_type_it() {
+    fn a_failure_names_the_command() {
         let failure = read(Command::new("/no/such/place/frobnicate").arg("--all")).unwrap_err();
         assert!(failure.to_string().starts_with("`frobnicate --all` could not be started: "));
 
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_seen() {
+    fn every_line_is_shown() {
         let mut first = String::new();
         watch(&mut cargo(["--version"]), |line| first.push_str(line)).unwrap();
         assert!(first.starts_with("cargo "), "{first}");

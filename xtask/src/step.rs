@@ -1,20 +1,20 @@
-//! Steps: run them, time them, sum up.
+//! Runs steps, measures their time and prints a summary.
 
 use std::time::{Duration, Instant};
 
 use crate::run::Failure;
 
-/// One check. It answers with a line for the summary.
+/// Check that returns a line for the summary.
 #[derive(Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    /// What it is asked for with; before what stands on the command line.
+    /// Arguments that precede those of the command line.
     pub(crate) args: &'static [&'static str],
     pub(crate) run: fn(&[&str]) -> Result<StepReport, Failure>,
 }
 
 impl Step {
-    /// A step that is asked for by its name alone.
+    /// Returns a step without arguments of its own.
     pub(crate) const fn new(
         name: &'static str,
         run: fn(&[&str]) -> Result<StepReport, Failure>,
@@ -22,19 +22,19 @@ impl Step {
         Self { name, args: &[], run }
     }
 
-    /// The same, asked for with `args`.
+    /// Returns this step with `args`.
     pub(crate) const fn with(self, args: &'static [&'static str]) -> Self {
         Self { args, ..self }
     }
 }
 
-/// What a step that passed has to say.
+/// Report of a step that passed.
 #[derive(Debug, Default)]
 pub(crate) struct StepReport {
-    /// What was looked at, in a few words.
+    /// Extent of the check, in a few words.
     pub(crate) summary: String,
-    /// What was not looked at, and how to change that; repeated before the summary, so that nothing
-    /// is skipped in silence.
+    /// Skipped checks, with a way to run them. They are repeated before the summary, so that no
+    /// check is skipped silently.
     pub(crate) left_out: Vec<String>,
 }
 
@@ -44,51 +44,55 @@ impl StepReport {
     }
 }
 
-struct Ran {
+struct FinishedStep {
     name: &'static str,
     time: Duration,
     result: Result<StepReport, Failure>,
 }
 
-/// Runs every step, also after one has failed, so that one run names everything that is wrong.
-/// Answers whether all passed. `asked` stands on the command line.
-pub(crate) fn run_all(steps: &[Step], asked: &[&str]) -> bool {
+/// Runs every step with the arguments of the command line, and returns true if all passed.
+///
+/// Later steps run after a failure too, so that one run reports all faults.
+pub(crate) fn run_all(steps: &[Step], command_line: &[&str]) -> bool {
     let begin = Instant::now();
-    let ran: Vec<Ran> = steps.iter().map(|step| run_one(step, asked)).collect();
-    print!("\n{}", report(&ran, begin.elapsed()));
-    ran.iter().all(|step| step.result.is_ok())
+    let finished: Vec<FinishedStep> =
+        steps.iter().map(|step| run_one(step, command_line)).collect();
+    print!("\n{}", report(&finished, begin.elapsed()));
+    finished.iter().all(|step| step.result.is_ok())
 }
 
-fn run_one(step: &Step, asked: &[&str]) -> Ran {
+fn run_one(step: &Step, command_line: &[&str]) -> FinishedStep {
     println!("\n== {}", step.name);
     let begin = Instant::now();
-    let result = (step.run)(&[step.args, asked].concat());
+    let result = (step.run)(&[step.args, command_line].concat());
     let time = begin.elapsed();
     if let Err(failure) = &result {
         println!("{failure}");
     }
     println!("== {}: {}", step.name, minutes(time));
-    Ran { name: step.name, time, result }
+    FinishedStep { name: step.name, time, result }
 }
 
-/// What was left out, then a line for each step; the last line says it all.
-fn report(ran: &[Ran], total: Duration) -> String {
-    let left_out =
-        ran.iter().filter_map(|step| step.result.as_ref().ok()).flat_map(|done| &done.left_out);
+/// Skipped checks, then a line for each step. The last line is a verdict on all of them.
+fn report(finished: &[FinishedStep], total: Duration) -> String {
+    let left_out = finished
+        .iter()
+        .filter_map(|step| step.result.as_ref().ok())
+        .flat_map(|done| &done.left_out);
     let mut lines: Vec<String> = left_out.map(|text| format!("left out: {text}")).collect();
-    lines.extend(ran.iter().map(line));
-    if ran.len() > 1 {
-        let failed: Vec<_> = ran.iter().filter(|step| step.result.is_err()).collect();
+    lines.extend(finished.iter().map(line));
+    if finished.len() > 1 {
+        let failed: Vec<_> = finished.iter().filter(|step| step.result.is_err()).collect();
         let names: Vec<_> = failed.iter().map(|step| step.name).collect();
         lines.push(match names.len() {
-            0 => format!("all {} steps passed in {}", ran.len(), minutes(total)),
-            count => format!("{count} of {} steps failed: {}", ran.len(), names.join(", ")),
+            0 => format!("all {} steps passed in {}", finished.len(), minutes(total)),
+            count => format!("{count} of {} steps failed: {}", finished.len(), names.join(", ")),
         });
     }
     lines.join("\n") + "\n"
 }
 
-fn line(step: &Ran) -> String {
+fn line(step: &FinishedStep) -> String {
     let (word, summary) = match &step.result {
         Ok(done) => ("ok", done.summary.clone()),
         Err(failure) => ("FAILED", failure.headline()),
@@ -97,7 +101,7 @@ fn line(step: &Ran) -> String {
     line.trim_end().to_owned()
 }
 
-/// Minutes with two decimals, so that a step of a second still shows.
+/// Minutes with two decimals, so that a step of one second is not zero.
 fn minutes(time: Duration) -> String {
     format!("{:.2} min", time.as_secs_f64() / 60.0)
 }
@@ -106,16 +110,16 @@ fn minutes(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn ran(name: &'static str, result: Result<StepReport, Failure>) -> Ran {
-        Ran { name, time: Duration::from_millis(1500), result }
+    fn finished(name: &'static str, result: Result<StepReport, Failure>) -> FinishedStep {
+        FinishedStep { name, time: Duration::from_millis(1500), result }
     }
 
     #[test]
-    fn the_last_line_of_a_single_step_is_its_own() {
+    fn a_single_step_needs_no_verdict_on_all() {
         let done =
             StepReport { summary: "3 suites passed".into(), left_out: vec!["PostgreSQL".into()] };
         assert_eq!(
-            report(&[ran("test", Ok(done))], Duration::ZERO),
+            report(&[finished("test", Ok(done))], Duration::ZERO),
             "left out: PostgreSQL\nok     0.03 min  test        3 suites passed\n"
         );
     }
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn a_failed_step_is_named_in_the_last_line() {
         let found = Failure::Found("1 wall broken\n  here".into());
-        let steps = [ran("fmt", Ok(StepReport::default())), ran("layers", Err(found))];
+        let steps = [finished("fmt", Ok(StepReport::default())), finished("layers", Err(found))];
         let report = report(&steps, Duration::from_secs(3));
         assert!(report.contains("FAILED 0.03 min  layers      1 wall broken\n"), "{report}");
         assert!(report.ends_with("\n1 of 2 steps failed: layers\n"), "{report}");

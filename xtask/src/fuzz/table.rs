@@ -1,9 +1,9 @@
-//! What a search has done, for people.
+//! Table of the searches.
 
-use super::target::Found;
+use super::target::Search;
 
-/// A line for each target, then what to do about each finding.
-pub(super) fn of(found: &[Found]) -> String {
+/// A line for each target, then instructions for each finding.
+pub(super) fn of(found: &[Search]) -> String {
     let mut text = line(["target", "seconds", "runs", "runs/s", "corpus", "findings"]);
     for one in found {
         let rate = one.runs / one.seconds.max(1);
@@ -18,10 +18,9 @@ pub(super) fn of(found: &[Found]) -> String {
         ]);
     }
     for (name, finding) in found.iter().filter_map(|one| Some((&one.name, one.finding.as_ref()?))) {
-        text += &format!("\n{name}: see it again with\n  {finding}\n");
-        text += &format!(
-            "then keep the input in xtask/suites/fuzz/corpus/{name}, under a name of its own\n"
-        );
+        text += &format!("\n{name}: reproduce it with\n  {finding}\n");
+        text +=
+            &format!("then keep the input in xtask/suites/fuzz/corpus/{name}, under a new name\n");
     }
     text
 }
@@ -37,9 +36,9 @@ mod tests {
 
     #[test]
     fn findings_are_named_below_the_numbers() {
-        let calm = Found { name: "url".into(), seconds: 10, runs: 1234, corpus: 5, finding: None };
+        let calm = Search { name: "url".into(), seconds: 10, runs: 1234, corpus: 5, finding: None };
         let broken =
-            Found { name: "ndjson".into(), finding: Some("x y".into()), ..Found::default() };
+            Search { name: "ndjson".into(), finding: Some("x y".into()), ..Search::default() };
         let table = of(&[calm, broken]);
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(
@@ -47,6 +46,6 @@ mod tests {
             "url                     10        1234         123           5           0"
         );
         assert!(lines[2].ends_with('1'), "{table}");
-        assert!(table.contains("ndjson: see it again with\n  x y\n"), "{table}");
+        assert!(table.contains("ndjson: reproduce it with\n  x y\n"), "{table}");
     }
 }

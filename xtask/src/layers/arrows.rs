@@ -1,9 +1,9 @@
-//! Which crate may name which.
+//! Dependencies between crates.
 
 use super::{
     Broken,
     metadata::{Dependency, Kind, Package},
-    rules::{ALLOWED, Allowed, Arrows, OWNED, Owned, TESTKIT, TOOLS, arrows, is_ours},
+    rules::{ALLOWED, Allowed, Arrows, OWNED, Owned, TESTKIT_CRATE, TOOLS, arrows, is_ours},
 };
 
 pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
@@ -22,15 +22,15 @@ pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
 
 fn arrow(rule: &Arrows, package: &Package, dependency: &Dependency) -> Option<Broken> {
     let name = dependency.name.as_str();
-    if name == TESTKIT && dependency.kind == Kind::Dev {
-        let why = "a version here would make a release wait for itself: name it by path alone";
-        return dependency.has_version.then(|| told(package, dependency, why));
+    if name == TESTKIT_CRATE && dependency.kind == Kind::Dev {
+        let why = "with a version here, a release would need itself: use a path alone";
+        return dependency.has_version.then(|| broken(package, dependency, why));
     }
     let in_tests = dependency.kind == Kind::Dev;
     let is_known = rule.ours.contains(&name)
         || (rule.optional.contains(&name) && (dependency.optional || in_tests))
         || (rule.package == name && in_tests);
-    (is_ours(name) && !is_known).then(|| told(package, dependency, rule.why))
+    (is_ours(name) && !is_known).then(|| broken(package, dependency, rule.why))
 }
 
 fn allowed(rule: &Allowed, package: &Package, dependency: &Dependency) -> Option<Broken> {
@@ -39,7 +39,7 @@ fn allowed(rule: &Allowed, package: &Package, dependency: &Dependency) -> Option
         return None;
     }
     if !rule.dependencies.contains(&name) {
-        return Some(told(package, dependency, rule.why));
+        return Some(broken(package, dependency, rule.why));
     }
     let (_, features) = rule.features.iter().find(|(known, _)| *known == name)?;
     let extra = dependency.features.iter().find(|feature| !features.contains(&feature.as_str()))?;
@@ -51,10 +51,10 @@ fn owned(rule: &Owned, package: &Package, dependency: &Dependency) -> Option<Bro
     let tests = dependency.kind == Kind::Dev || TOOLS.contains(&package.name.as_str());
     let is_free = rule.owner == package.name || (rule.free_in_tests && tests);
     let is_named = rule.dependencies.contains(&dependency.name.as_str());
-    (is_named && !is_free).then(|| told(package, dependency, rule.why))
+    (is_named && !is_free).then(|| broken(package, dependency, rule.why))
 }
 
-fn told(package: &Package, dependency: &Dependency, why: &'static str) -> Broken {
+fn broken(package: &Package, dependency: &Dependency, why: &'static str) -> Broken {
     let arrow = format!("{} -> {}", package.name, dependency.name);
     Broken::new(arrow, place(package, dependency), why)
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::super::sample::{in_tests, needs, optional, the, workspace};
     use super::*;
 
-    /// What the rules say when `package` names one dependency more.
+    /// Broken rules if `package` has this dependency too.
     fn with(package: &str, dependency: Dependency) -> Vec<String> {
         let mut packages = workspace();
         the(&mut packages, package).dependencies.push(dependency);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_that_keeps_the_rules_is_left_alone() {
+    fn a_valid_workspace_breaks_no_rule() {
         assert_eq!(check(&workspace()), []);
     }
 
@@ -153,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_rule_says_where_and_why() {
+    fn a_broken_rule_has_a_place_and_a_reason() {
         let mut packages = workspace();
         the(&mut packages, "webhook-http").dependencies.push(in_tests("sea-orm"));
         assert_eq!(
             check(&packages).first().unwrap().to_string(),
             "  webhook-http -> sea-orm\n    \
              in webhook-http/Cargo.toml, [dev-dependencies]\n    \
-             but the database is known in the store alone, in tests as well"
+             but only the store uses the database, in tests too"
         );
     }
 }

@@ -1,18 +1,18 @@
-//! Calls that belong to the engine, and where they must not be made.
+//! Calls that only the engine may make.
 
 use std::{fs, path::Path};
 
 use super::Broken;
 use crate::run::Failure;
 
-/// Folders or files in which no call of these names may be written.
-struct Rule {
+/// Folders or files that may not call these functions.
+struct CallRule {
     places: &'static [&'static str],
     calls: &'static [&'static str],
     why: &'static str,
 }
 
-const RULES: &[Rule] = &[Rule {
+const RULES: &[CallRule] = &[CallRule {
     places: &[
         "webhook-registry/src",
         "webhook-registry/cli/src",
@@ -56,7 +56,7 @@ fn calls<'t>(
             at.any(|(start, _)| {
                 let before = code[..start].chars().next_back();
                 let after = code[start + name.len()..].chars().next();
-                before.is_none_or(|it| !it.is_alphanumeric() && it != '_') && after == Some('(')
+                before.is_none_or(|c| !c.is_alphanumeric() && c != '_') && after == Some('(')
             })
         });
         calls.map(move |name| (number, *name))
@@ -73,7 +73,7 @@ fn files(place: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
     let mut found = Vec::new();
     for entry in fs::read_dir(place).map_err(|error| unread(place, &error))? {
         let path = entry.map_err(|error| unread(place, &error))?.path();
-        if path.is_dir() || path.extension().is_some_and(|it| it == "rs") {
+        if path.is_dir() || path.extension().is_some_and(|extension| extension == "rs") {
             found.extend(files(&path)?);
         }
     }

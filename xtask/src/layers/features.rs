@@ -1,19 +1,21 @@
-//! What is on unasked, and what switches it on.
+//! Default features, and dependencies that features switch on.
 
 use super::{
     Broken,
     metadata::{Kind, Package},
-    rules::{BEHIND, Behind, FEATURES, Features},
+    rules::{FEATURE_RULES, Features, SWITCH_RULES, SwitchedOnBy},
 };
 
 pub(super) fn check(packages: &[Package]) -> Vec<Broken> {
     let find = |name: &str| packages.iter().find(|package| package.name == name);
     let mut broken = Vec::new();
-    for rule in FEATURES {
+    for rule in FEATURE_RULES {
         broken.extend(find(rule.package).map(|package| exist(rule, package)).unwrap_or_default());
     }
-    for rule in BEHIND {
-        broken.extend(find(rule.package).map(|package| behind(rule, package)).unwrap_or_default());
+    for rule in SWITCH_RULES {
+        broken.extend(
+            find(rule.package).map(|package| switched_on_by(rule, package)).unwrap_or_default(),
+        );
     }
     broken
 }
@@ -34,7 +36,7 @@ fn exist(rule: &Features, package: &Package) -> Vec<Broken> {
     broken
 }
 
-fn behind(rule: &Behind, package: &Package) -> Vec<Broken> {
+fn switched_on_by(rule: &SwitchedOnBy, package: &Package) -> Vec<Broken> {
     let mut broken = Vec::new();
     for dependency in &package.dependencies {
         let name = dependency.name.as_str();
@@ -61,7 +63,7 @@ mod tests {
     use super::super::sample::{feature, the, workspace};
     use super::*;
 
-    /// What the rules say after `change` to one crate.
+    /// Broken rules after a change of one crate.
     fn after(name: &str, change: impl FnOnce(&mut Package)) -> Vec<String> {
         let mut packages = workspace();
         change(the(&mut packages, name));
@@ -69,31 +71,31 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_that_keeps_the_rules_is_left_alone() {
+    fn a_valid_workspace_breaks_no_rule() {
         assert_eq!(check(&workspace()), []);
     }
 
     #[test]
     fn a_missing_feature_is_named() {
-        let said = after("webhook-store-seaorm", |store| _ = store.features.remove("mysql"));
-        assert_eq!(said, ["no feature `mysql`"]);
+        let broken = after("webhook-store-seaorm", |store| _ = store.features.remove("mysql"));
+        assert_eq!(broken, ["no feature `mysql`"]);
     }
 
     #[test]
-    fn nothing_more_is_on_unasked() {
-        let said = after("webhook-store-seaorm", |store| feature(store, "default", &["sqlite"]));
-        assert_eq!(said, [r#"default = ["sqlite"] instead of []"#]);
-        let said = after("webhook-registry", |registry| feature(registry, "default", &[]));
-        assert_eq!(said, [r#"default = [] instead of ["http"]"#]);
+    fn default_features_are_those_of_the_rule() {
+        let broken = after("webhook-store-seaorm", |store| feature(store, "default", &["sqlite"]));
+        assert_eq!(broken, [r#"default = ["sqlite"] instead of []"#]);
+        let broken = after("webhook-registry", |registry| feature(registry, "default", &[]));
+        assert_eq!(broken, [r#"default = [] instead of ["http"]"#]);
     }
 
     #[test]
     fn a_database_is_switched_on_by_its_own_features_alone() {
-        let said = after("webhook-registry", |registry| {
+        let broken = after("webhook-registry", |registry| {
             feature(registry, "http", &["dep:webhook-http", "webhook-store-seaorm/sqlite"]);
         });
         assert_eq!(
-            said,
+            broken,
             [
                 "the feature `default` switches on webhook-store-seaorm",
                 "the feature `http` switches on webhook-store-seaorm"
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_signer_leaves_the_transport_behind() {
-        let said = after("webhook-http", |http| feature(http, "signer", &["dep:hyper"]));
-        assert_eq!(said, ["the feature `signer` switches on hyper"]);
+        let broken = after("webhook-http", |http| feature(http, "signer", &["dep:hyper"]));
+        assert_eq!(broken, ["the feature `signer` switches on hyper"]);
     }
 }

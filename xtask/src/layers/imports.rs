@@ -2,8 +2,8 @@
 //!
 //! A file imports another if it names a path into it: `crate::..`, `super::..`, `self::..`, or a
 //! path that begins with a module of its own. The file of the last module in the path is imported,
-//! so a name that a parent re-exports is an import of the parent. Declaring a module is no import,
-//! and test code does not count.
+//! so a name that a parent re-exports is an import of the parent. Declarations of modules and test
+//! code are not imports.
 
 mod paths;
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn declarations_foreign_paths_texts_and_tests_are_no_imports() {
+    fn declarations_foreign_paths_texts_and_tests_do_not_count() {
         for text in [
             "mod begun;",
             "pub(super) fn f(tx: &self::Tx) -> Tx {}",

@@ -1,4 +1,4 @@
-//! The top level, and what every crate takes over from it.
+//! Folders at the top level, and settings that each crate inherits.
 
 use std::{fs, io, path::Path};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::run::Failure;
 
-/// What there is to look at.
+/// Files and folders to check.
 pub(super) struct Layout {
     /// The root's manifest, as text.
     root: String,
@@ -39,19 +39,19 @@ pub(super) fn look(packages: &[Package]) -> Result<Layout, Failure> {
 
 pub(super) fn check(packages: &[Package], layout: &Layout) -> Vec<Broken> {
     let mut broken = six_crates(&layout.folders);
-    if !says(&layout.root, "[workspace.lints.rust]", "unsafe_code = \"forbid\"") {
+    if !has_entry(&layout.root, "[workspace.lints.rust]", "unsafe_code = \"forbid\"") {
         let what = "unsafe code is not forbidden";
         let place = "Cargo.toml, [workspace.lints.rust]";
         broken.push(Broken::new(what, place, "no crate of ours needs it"));
     }
     for (package, manifest) in packages.iter().zip(&layout.manifests) {
-        if !says(manifest, "[lints]", "workspace = true") {
+        if !has_entry(manifest, "[lints]", "workspace = true") {
             let why = "lints are set once: `[lints] workspace = true` forbids unsafe code here too";
-            broken.push(Broken::new("lints not taken over", &*package.manifest, why));
+            broken.push(Broken::new("lints not inherited", &*package.manifest, why));
         }
         if !package.has_rust_version {
             let place = format!("{}, [package]", package.manifest);
-            let why = "users learn from it which compiler they need";
+            let why = "users read the required compiler there";
             broken.push(Broken::new("no `rust-version`", place, why));
         }
     }
@@ -62,7 +62,7 @@ fn six_crates(folders: &[String]) -> Vec<Broken> {
     let is_known = |folder: &String| ARROWS.iter().any(|known| known.package == folder);
     let more = folders.iter().filter(|folder| !is_known(folder)).map(|folder| {
         let what = format!("a crate `{folder}` at the top level");
-        let why = "the map has six crates: put it into one of them";
+        let why = "the map has six crates: move it into one of them";
         Broken::new(what, format!("{folder}/Cargo.toml"), why)
     });
     let is_there = |known: &&Arrows| folders.iter().any(|folder| folder == known.package);
@@ -73,8 +73,8 @@ fn six_crates(folders: &[String]) -> Vec<Broken> {
     more.chain(fewer).collect()
 }
 
-/// Whether the table `header` of this manifest has the line `entry`.
-fn says(manifest: &str, header: &str, entry: &str) -> bool {
+/// Returns true if the table `header` of this manifest has the line `entry`.
+fn has_entry(manifest: &str, header: &str, entry: &str) -> bool {
     manifest
         .lines()
         .map(str::trim)
@@ -89,45 +89,45 @@ mod tests {
     use super::super::sample::{the, workspace};
     use super::*;
 
-    const MANIFEST: &str = "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n";
+    const SAMPLE_MANIFEST: &str = "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n";
 
     fn layout() -> Layout {
         Layout {
             root: "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n".into(),
             folders: ARROWS.iter().map(|rule| rule.package.to_owned()).collect(),
-            manifests: vec![MANIFEST.to_owned(); workspace().len()],
+            manifests: vec![SAMPLE_MANIFEST.to_owned(); workspace().len()],
         }
     }
 
-    fn said(layout: &Layout) -> Vec<String> {
+    fn broken(layout: &Layout) -> Vec<String> {
         check(&workspace(), layout).into_iter().map(|broken| broken.what).collect()
     }
 
     #[test]
-    fn a_workspace_that_keeps_the_rules_is_left_alone() {
-        assert_eq!(said(&layout()), [""; 0]);
+    fn a_valid_workspace_breaks_no_rule() {
+        assert_eq!(broken(&layout()), [""; 0]);
     }
 
     #[test]
     fn the_top_level_holds_six_crates() {
         let mut more = layout();
         more.folders.push("webhook-kafka".into());
-        assert_eq!(said(&more), ["a crate `webhook-kafka` at the top level"]);
+        assert_eq!(broken(&more), ["a crate `webhook-kafka` at the top level"]);
 
         let mut fewer = layout();
         fewer.folders.retain(|folder| folder != "xtask");
-        assert_eq!(said(&fewer), ["no crate `xtask`"]);
+        assert_eq!(broken(&fewer), ["no crate `xtask`"]);
     }
 
     #[test]
     fn unsafe_code_is_forbidden_everywhere() {
         let mut own = layout();
         own.manifests[0] = "[lints.rust]\nunsafe_code = \"allow\"\n[x]\nworkspace = true\n".into();
-        assert_eq!(said(&own), ["lints not taken over"]);
+        assert_eq!(broken(&own), ["lints not inherited"]);
 
         let mut weak = layout();
         weak.root = "[workspace.lints.clippy]\nunsafe_code = \"forbid\"\n".into();
-        assert_eq!(said(&weak), ["unsafe code is not forbidden"]);
+        assert_eq!(broken(&weak), ["unsafe code is not forbidden"]);
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! What `cargo metadata` says about our crates, as far as the rules ask.
+//! Part of the output of `cargo metadata` that the rules need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// A crate of ours.
+/// Crate of this workspace.
 #[derive(Clone, Debug)]
 pub(super) struct Package {
     pub(super) name: String,
-    /// Its `Cargo.toml`, from the root.
+    /// Path of its `Cargo.toml` from the root.
     pub(super) manifest: String,
     pub(super) dependencies: Vec<Dependency>,
     pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) has_rust_version: bool,
 }
 
-/// What a crate of ours depends on, as its manifest declares it.
+/// Dependency of a crate, as its manifest declares it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Dependency {
     pub(super) name: String,
@@ -25,7 +25,7 @@ pub(super) struct Dependency {
     pub(super) has_version: bool,
 }
 
-/// The table it stands in.
+/// Table of a dependency.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Normal,
@@ -44,7 +44,7 @@ impl Kind {
 }
 
 impl Package {
-    /// The dependencies that `feature` switches on, directly or through other features.
+    /// Dependencies that `feature` switches on, directly or through other features.
     pub(super) fn switched_on(&self, feature: &str) -> BTreeSet<&str> {
         let (mut on, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![feature]);
         while let Some(feature) = open.pop() {
@@ -68,11 +68,11 @@ impl Package {
 /// Reads the output of `cargo metadata --format-version 1`.
 pub(super) fn parse(json: &str) -> Result<Vec<Package>, String> {
     let json: Value = serde_json::from_str(json)
-        .map_err(|error| format!("`cargo metadata` printed something else than JSON: {error}"))?;
+        .map_err(|error| format!("`cargo metadata` printed invalid JSON: {error}"))?;
     let root = text(&json, "workspace_root");
     let packages: Vec<_> = list(&json, "packages").map(|json| package(json, &root)).collect();
     if packages.is_empty() {
-        return Err("`cargo metadata` names no packages".to_owned());
+        return Err("`cargo metadata` contains no packages".to_owned());
     }
     Ok(packages)
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parts_that_rules_ask_for_are_read() {
+    fn metadata_are_read() {
         let json = r#"{"workspace_root": "/some/where", "packages": [{
             "name": "a", "rust_version": "1.94", "manifest_path": "/some/where/b/a/Cargo.toml",
             "features": {"tool": ["dep:clap"]},
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_metadata_is_refused() {
+    fn other_output_is_refused() {
         assert!(parse("error: no").is_err());
         assert!(parse("{}").is_err());
     }

@@ -1,4 +1,4 @@
-//! `ARCHITECTURE.md` names the test that would notice a broken promise: that test has to be there.
+//! Tests that `ARCHITECTURE.md` names for its promises must exist.
 
 use std::{
     fs, io,
@@ -8,14 +8,14 @@ use std::{
 use super::{Broken, rules::ARROWS};
 use crate::run::Failure;
 
-const HEADING: &str = "## What was promised at the beginning";
+const HEADING: &str = "## Promises";
 
-/// The sources of all crates, one after the other.
+/// Sources of all crates, one after the other.
 pub(super) fn look() -> Result<String, Failure> {
     let mut sources = String::new();
     for known in ARROWS {
         collect(Path::new(known.package), &mut sources)
-            .map_err(|error| Failure::Found(format!("the sources cannot be read: {error}")))?;
+            .map_err(|error| Failure::Found(format!("failed to read the sources: {error}")))?;
     }
     Ok(sources)
 }
@@ -44,7 +44,7 @@ pub(super) fn check(document: &str, sources: &str) -> Vec<Broken> {
         .collect()
 }
 
-/// The tests in the last column of the table: what stands in backticks and is no path.
+/// Tests in the last column of the table: names in backticks that are not paths.
 fn tests(document: &str) -> impl Iterator<Item = &str> {
     let rows = document.lines().skip_while(|line| *line != HEADING).skip(1);
     rows.take_while(|line| !line.starts_with("## "))
@@ -58,13 +58,13 @@ mod test {
     use super::*;
 
     #[test]
-    fn a_test_that_is_not_there_is_named() {
-        let document = "| `a` | `b` | `before` |\n## What was promised at the beginning\n\
+    fn a_missing_test_is_named() {
+        let document = "| `a` | `b` | `before` |\n## Promises\n\
             | promise | type | test |\n|---|---|---|\n\
             | one | `Type` | `retry.rs`: `is_there`, `is_gone` |\n| two | `Other` | to come |\n\
             ## Then\n| `c` | `d` | `after` |\n";
-        let said = check(document, "fn is_there() {}\nfn is_gone_as_well() {}");
-        let said: Vec<_> = said.into_iter().map(|broken| broken.what).collect();
-        assert_eq!(said, ["no test `is_gone`"]);
+        let broken = check(document, "fn is_there() {}\nfn is_gone_as_well() {}");
+        let broken: Vec<_> = broken.into_iter().map(|broken| broken.what).collect();
+        assert_eq!(broken, ["no test `is_gone`"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Every dependency is a decision: `ARCHITECTURE.md` says what each is for.
+//! Reasons for dependencies, from the table in `ARCHITECTURE.md`.
 
 use std::{fs, path::Path};
 
@@ -9,10 +9,10 @@ const DOCUMENT: &str = "ARCHITECTURE.md";
 
 pub(super) fn look() -> Result<String, Failure> {
     fs::read_to_string(Path::new(DOCUMENT))
-        .map_err(|error| Failure::Found(format!("{DOCUMENT} cannot be read: {error}")))
+        .map_err(|error| Failure::Found(format!("failed to read {DOCUMENT}: {error}")))
 }
 
-/// Every foreign crate has a reason, and every reason a crate.
+/// Checks that each foreign crate has a reason, and each reason a crate.
 pub(super) fn check(packages: &[Package], document: &str) -> Vec<Broken> {
     let reasons: Vec<_> = reasons(document).collect();
     let mut named: Vec<&str> = packages
@@ -24,11 +24,15 @@ pub(super) fn check(packages: &[Package], document: &str) -> Vec<Broken> {
     named.sort_unstable();
     named.dedup();
     let missing = named.iter().filter(|name| !reasons.contains(name)).map(|name| {
-        let why = "every dependency is a decision: say in a line what it is for";
+        let why = "every dependency is a decision: add a line with its reason";
         Broken::new(format!("no reason for {name}"), place(), why)
     });
     let idle = reasons.iter().filter(|name| !named.contains(name)).map(|name| {
-        Broken::new(format!("a reason for {name}"), place(), "no crate of ours names it")
+        Broken::new(
+            format!("a reason for {name}"),
+            place(),
+            "no crate of this workspace depends on it",
+        )
     });
     missing.chain(idle).collect()
 }
@@ -37,7 +41,7 @@ fn place() -> String {
     format!("{DOCUMENT}, Dependencies")
 }
 
-/// The crates in the first column of the table under `## Dependencies`.
+/// Crates in the first column of the table under `## Dependencies`.
 fn reasons(document: &str) -> impl Iterator<Item = &str> {
     document
         .lines()
@@ -57,18 +61,18 @@ mod tests {
         | `bytes` | x |\n| `clap` | x |\n| `hyper` | x |\n| `proptest` | x |\n| `sea-orm` | x |\n\
         | `serde_json` | x |\n| `tokio` | x |\n\n## Then\n| `after` | x |\n";
 
-    fn said(packages: &[Package]) -> Vec<String> {
+    fn broken(packages: &[Package]) -> Vec<String> {
         check(packages, DOCUMENT).into_iter().map(|broken| broken.what).collect()
     }
 
     #[test]
-    fn a_dependency_without_a_reason_is_named_and_so_is_the_reverse() {
+    fn dependencies_and_reasons_match() {
         let mut packages = workspace();
-        assert_eq!(said(&packages), [""; 0]);
+        assert_eq!(broken(&packages), [""; 0]);
         the(&mut packages, "webhook-core").dependencies.clear();
         the(&mut packages, "xtask").dependencies.push(needs("anyhow"));
         assert_eq!(
-            said(&packages),
+            broken(&packages),
             [
                 "no reason for anyhow",
                 "a reason for bytes",

@@ -1,113 +1,126 @@
-//! The walls, as one table.
+//! Table of the rules between crates.
 
-/// Which crates of ours a crate may name.
+/// Crates of this workspace that a crate may depend on.
 pub(super) struct Arrows {
     pub(super) package: &'static str,
-    /// Crates of ours that it depends on.
+    /// Crates that it always depends on.
     pub(super) ours: &'static [&'static str],
-    /// Crates of ours that it may depend on, if that is optional.
+    /// Crates that it may depend on as an option.
     pub(super) optional: &'static [&'static str],
     pub(super) why: &'static str,
 }
 
-const CORE: &str = "webhook-core";
-const HTTP: &str = "webhook-http";
-const STORE: &str = "webhook-store-seaorm";
-const REGISTRY: &str = "webhook-registry";
-const CLI: &str = "webhook-cli";
-pub(super) const TESTKIT: &str = "webhook-testkit";
-const FUZZ: &str = "xtask-fuzz";
-const BENCH: &str = "xtask-bench";
-const SECURITY: &str = "xtask-security";
-/// What attacks the adapters, or measures them beside what they are made of: nothing but tests,
-/// though not by the kind of their dependencies.
-pub(super) const TOOLS: [&str; 2] = [BENCH, SECURITY];
-const SERVERS: &str = "xtask-servers";
+const CORE_CRATE: &str = "webhook-core";
+const HTTP_CRATE: &str = "webhook-http";
+const STORE_CRATE: &str = "webhook-store-seaorm";
+const REGISTRY_CRATE: &str = "webhook-registry";
+const CLI_CRATE: &str = "webhook-cli";
+pub(super) const TESTKIT_CRATE: &str = "webhook-testkit";
+const FUZZ_CRATE: &str = "xtask-fuzz";
+const BENCH_CRATE: &str = "xtask-bench";
+const SECURITY_CRATE: &str = "xtask-security";
+/// Tools that attack the adapters or compare them with their own dependencies.
+///
+/// These count as tests, although their dependencies are not development dependencies.
+pub(super) const TOOLS: [&str; 2] = [BENCH_CRATE, SECURITY_CRATE];
+const SERVERS_CRATE: &str = "xtask-servers";
 
-/// Every crate at the top level. As a development dependency each may
-/// also name [`TESTKIT`], by path alone, and itself, to be tested with more features.
+/// Rules of the crates at the top level.
+///
+/// Each may also have two development dependencies: [`TESTKIT_CRATE`], by path alone, and itself,
+/// for tests with more features.
 pub(super) const ARROWS: &[Arrows] = &[
-    Arrows { package: CORE, ours: &[], optional: &[], why: "the core knows nobody" },
     Arrows {
-        package: HTTP,
-        ours: &[CORE],
+        package: CORE_CRATE,
+        ours: &[],
         optional: &[],
-        why: "an adapter imports the core and no other crate of ours",
+        why: "the core depends on no other crate of this workspace",
     },
     Arrows {
-        package: STORE,
-        ours: &[CORE],
+        package: HTTP_CRATE,
+        ours: &[CORE_CRATE],
         optional: &[],
-        why: "an adapter imports the core and no other crate of ours",
+        why: "an adapter depends on the core and on no other crate of this workspace",
     },
     Arrows {
-        package: REGISTRY,
-        ours: &[CORE],
-        optional: &[HTTP, STORE],
-        why: "it composes: the core always, an adapter only when a feature asks for it",
+        package: STORE_CRATE,
+        ours: &[CORE_CRATE],
+        optional: &[],
+        why: "an adapter depends on the core and on no other crate of this workspace",
     },
     Arrows {
-        package: TESTKIT,
-        ours: &[CORE],
+        package: REGISTRY_CRATE,
+        ours: &[CORE_CRATE],
+        optional: &[HTTP_CRATE, STORE_CRATE],
+        why: "it combines the core with those adapters that features enable",
+    },
+    Arrows {
+        package: TESTKIT_CRATE,
+        ours: &[CORE_CRATE],
         optional: &[],
-        why: "fakes stand in for adapters and know the ports alone",
+        why: "fakes replace adapters and need the ports alone",
     },
     Arrows {
         package: "xtask",
-        ours: &[SERVERS],
+        ours: &[SERVERS_CRATE],
         optional: &[],
         why: "the checks are built before everything they check",
     },
 ];
 
-/// Crates in the folder of another one: the command, and tools that are not published.
+/// Rules of crates in the folder of another one: the command, and unpublished tools.
 pub(super) const INSIDE: &[Arrows] = &[
     Arrows {
-        package: CLI,
-        ours: &[REGISTRY],
+        package: CLI_CRATE,
+        ours: &[REGISTRY_CRATE],
         optional: &[],
-        why: "the command is a program as users write them: it takes everything from the registry",
+        why: "the command is a program like those of users, and takes everything from the registry",
     },
     Arrows {
-        package: SERVERS,
+        package: SERVERS_CRATE,
         ours: &[],
         optional: &[],
-        why: "it is built with xtask, before everything else, and serves whatever needs a server",
+        why: "it is built with xtask, before everything else",
     },
-    Arrows { package: BENCH, ours: &[REGISTRY], optional: &[], why: "it measures what users get" },
+    Arrows {
+        package: BENCH_CRATE,
+        ours: &[REGISTRY_CRATE],
+        optional: &[],
+        why: "it measures the crate that users depend on",
+    },
     Arrows {
         package: "xtask-crash",
-        ours: &[REGISTRY, STORE, SERVERS],
+        ours: &[REGISTRY_CRATE, STORE_CRATE, SERVERS_CRATE],
         optional: &[],
-        why: "its processes are programs as users write them, and a store that says when it commits",
+        why: "its processes are programs like those of users, with a store that reports commits",
     },
     Arrows {
-        package: FUZZ,
-        ours: &[CORE, HTTP, REGISTRY, STORE],
+        package: FUZZ_CRATE,
+        ours: &[CORE_CRATE, HTTP_CRATE, REGISTRY_CRATE, STORE_CRATE],
         optional: &[],
-        why: "it brings hostile bytes to whoever reads any",
+        why: "it passes hostile bytes to each parser",
     },
     Arrows {
         package: "xtask-fuzz-targets",
-        ours: &[FUZZ],
+        ours: &[FUZZ_CRATE],
         optional: &[],
-        why: "a program for each target, and nothing in it",
+        why: "each target is a program without code of its own",
     },
     Arrows {
-        package: SECURITY,
-        ours: &[CORE, HTTP, REGISTRY, TESTKIT],
+        package: SECURITY_CRATE,
+        ours: &[CORE_CRATE, HTTP_CRATE, REGISTRY_CRATE, TESTKIT_CRATE],
         optional: &[],
-        why: "it attacks whatever strangers can reach",
+        why: "it attacks every part that strangers can reach",
     },
     Arrows {
         package: "xtask-simulate",
-        ours: &[TESTKIT],
+        ours: &[TESTKIT_CRATE],
         optional: &[],
-        why: "it plays what any user may play",
+        why: "it runs the simulations that users can run",
     },
 ];
 
-/// The rule of every crate of ours.
+/// Rules of all crates.
 pub(super) fn arrows() -> impl Iterator<Item = &'static Arrows> {
     ARROWS.iter().chain(INSIDE)
 }
@@ -116,17 +129,17 @@ pub(super) fn is_ours(name: &str) -> bool {
     arrows().any(|known| known.package == name)
 }
 
-/// A crate that depends on nothing but these, with the features they may have.
+/// Complete list of the dependencies of a crate, with their allowed features.
 pub(super) struct Allowed {
     pub(super) package: &'static str,
     pub(super) dependencies: &'static [&'static str],
-    /// For a dependency whose features matter: those it may have.
+    /// Allowed features of a dependency; any for a dependency that is not listed.
     pub(super) features: &'static [(&'static str, &'static [&'static str])],
     pub(super) why: &'static str,
 }
 
 pub(super) const ALLOWED: &[Allowed] = &[Allowed {
-    package: CORE,
+    package: CORE_CRATE,
     dependencies: &[
         "async-trait",
         "base64",
@@ -147,11 +160,11 @@ pub(super) const ALLOWED: &[Allowed] = &[Allowed {
     why: "the core is pure: no I/O, no clock, no dice, no runtime",
 }];
 
-/// Foreign crates that only one crate of ours may name.
+/// Foreign crates that only one crate of this workspace may depend on.
 pub(super) struct Owned {
     pub(super) dependencies: &'static [&'static str],
     pub(super) owner: &'static str,
-    /// Whether the others may use them in their tests.
+    /// True if other crates may use them in tests.
     pub(super) free_in_tests: bool,
     pub(super) why: &'static str,
 }
@@ -159,9 +172,9 @@ pub(super) struct Owned {
 pub(super) const OWNED: &[Owned] = &[
     Owned {
         dependencies: &["sea-orm", "sea-orm-migration", "sea-query", "sea-schema", "sqlx"],
-        owner: STORE,
+        owner: STORE_CRATE,
         free_in_tests: false,
-        why: "the database is known in the store alone, in tests as well",
+        why: "only the store uses the database, in tests too",
     },
     Owned {
         dependencies: &[
@@ -175,19 +188,19 @@ pub(super) const OWNED: &[Owned] = &[
             "webpki-roots",
             "x509-parser",
         ],
-        owner: HTTP,
+        owner: HTTP_CRATE,
         free_in_tests: true,
-        why: "HTTP, TLS and cryptography are known in the transport's crate alone",
+        why: "only the crate of the transport uses HTTP, TLS and cryptography",
     },
     Owned {
         dependencies: &["clap", "indicatif", "jiff"],
-        owner: CLI,
+        owner: CLI_CRATE,
         free_in_tests: false,
         why: "there is one command line",
     },
 ];
 
-/// The features of a crate, and which of them are on unasked.
+/// Features of a crate, and its default features.
 pub(super) struct Features {
     pub(super) package: &'static str,
     pub(super) exist: &'static [&'static str],
@@ -195,44 +208,44 @@ pub(super) struct Features {
     pub(super) why: &'static str,
 }
 
-pub(super) const FEATURES: &[Features] = &[
+pub(super) const FEATURE_RULES: &[Features] = &[
     Features {
-        package: HTTP,
+        package: HTTP_CRATE,
         exist: &["signer", "transport", "vault"],
         default: &["signer", "transport", "vault"],
         why: "a receiver that only verifies takes the signer and leaves the transport",
     },
     Features {
-        package: STORE,
+        package: STORE_CRATE,
         exist: &["mysql", "postgres", "sqlite", "sqlx"],
         default: &[],
-        why: "no database library enters a build uninvited",
+        why: "a database library needs an explicit feature",
     },
     Features {
-        package: REGISTRY,
+        package: REGISTRY_CRATE,
         exist: &["http", "mysql", "postgres", "receiver", "sqlite", "sqlx"],
         default: &["http"],
-        why: "one crate to add sends over HTTP; databases are asked for",
+        why: "the default sends over HTTP, and databases need an explicit feature",
     },
 ];
 
-/// A dependency that only certain features may switch on.
-pub(super) struct Behind {
+/// Dependencies that only certain features may switch on.
+pub(super) struct SwitchedOnBy {
     pub(super) package: &'static str,
     pub(super) dependencies: &'static [&'static str],
     pub(super) features: &'static [&'static str],
     pub(super) why: &'static str,
 }
 
-pub(super) const BEHIND: &[Behind] = &[
-    Behind {
-        package: REGISTRY,
-        dependencies: &[STORE],
+pub(super) const SWITCH_RULES: &[SwitchedOnBy] = &[
+    SwitchedOnBy {
+        package: REGISTRY_CRATE,
+        dependencies: &[STORE_CRATE],
         features: &["mysql", "postgres", "sqlite"],
-        why: "no database library enters a build uninvited",
+        why: "a database library needs an explicit feature",
     },
-    Behind {
-        package: HTTP,
+    SwitchedOnBy {
+        package: HTTP_CRATE,
         dependencies: &[
             "hickory-resolver",
             "hyper",
@@ -254,28 +267,28 @@ pub(super) const BEHIND: &[Behind] = &[
         ],
         why: "a receiver that only verifies pulls ring and the core",
     },
-    Behind {
-        package: HTTP,
+    SwitchedOnBy {
+        package: HTTP_CRATE,
         dependencies: &["x509-parser"],
         features: &["check"],
-        why: "who only sends reads no certificates",
+        why: "sending needs no parser of certificates",
     },
 ];
 
-/// What `cargo tree --edges normal` of one feature set never shows, however far down.
+/// Crates that `cargo tree --edges normal` of a feature set must not contain at any depth.
 pub(super) struct Tree {
     pub(super) package: &'static str,
     pub(super) flags: &'static [&'static str],
-    /// A name, or the beginning of names before a `*`.
+    /// Names, or beginnings of names before a `*`.
     pub(super) never: &'static [&'static str],
-    /// Whether tokio may be more than its channels and locks.
+    /// True if tokio may have features beyond channels and locks.
     pub(super) runtime: bool,
     pub(super) why: &'static str,
 }
 
 pub(super) const TREES: &[Tree] = &[
     Tree {
-        package: CORE,
+        package: CORE_CRATE,
         flags: &[],
         never: &[
             "getrandom",
@@ -295,19 +308,19 @@ pub(super) const TREES: &[Tree] = &[
         why: "the core is pure: no I/O, no clock, no dice, no runtime",
     },
     Tree {
-        package: HTTP,
+        package: HTTP_CRATE,
         flags: &["--no-default-features", "--features", "signer"],
         never: &["hickory-*", "hyper", "hyper-util", "mio", "rustls", "socket2", "tokio-rustls"],
         runtime: false,
         why: "a receiver that only verifies pulls ring and the core",
     },
     Tree {
-        package: REGISTRY,
+        package: REGISTRY_CRATE,
         flags: &["--no-default-features"],
         never: &[
-            HTTP,
-            STORE,
-            TESTKIT,
+            HTTP_CRATE,
+            STORE_CRATE,
+            TESTKIT_CRATE,
             "clap",
             "hickory-*",
             "hyper",
@@ -317,28 +330,44 @@ pub(super) const TREES: &[Tree] = &[
             "sqlx*",
         ],
         runtime: true,
-        why: "without features it knows the core alone and takes any adapter",
+        why: "without features it depends on the core alone and accepts any adapter",
     },
     Tree {
-        package: REGISTRY,
+        package: REGISTRY_CRATE,
         flags: &[],
-        never: &[STORE, TESTKIT, "libsqlite3-sys", "sea-*", "sqlx*"],
+        never: &[STORE_CRATE, TESTKIT_CRATE, "libsqlite3-sys", "sea-*", "sqlx*"],
         runtime: true,
-        why: "no database library enters a build uninvited",
+        why: "a database library needs an explicit feature",
     },
     Tree {
-        package: REGISTRY,
+        package: REGISTRY_CRATE,
         flags: &["--all-features"],
-        never: &[CLI, TESTKIT, "clap", "indicatif", "jiff", "tempfile", "tracing-subscriber"],
+        never: &[
+            CLI_CRATE,
+            TESTKIT_CRATE,
+            "clap",
+            "indicatif",
+            "jiff",
+            "tempfile",
+            "tracing-subscriber",
+        ],
         runtime: true,
         why: "users of the library pull no crates of the command line",
     },
     Tree {
-        package: STORE,
+        package: STORE_CRATE,
         flags: &["--features", "sqlite"],
-        never: &[HTTP, TESTKIT, "hyper", "native-tls", "openssl*", "sqlx-mysql", "sqlx-postgres"],
+        never: &[
+            HTTP_CRATE,
+            TESTKIT_CRATE,
+            "hyper",
+            "native-tls",
+            "openssl*",
+            "sqlx-mysql",
+            "sqlx-postgres",
+        ],
         runtime: true,
-        why: "one database brings no other's driver",
+        why: "a database does not need the driver of another",
     },
 ];
 

@@ -1,8 +1,8 @@
-//! A workspace that keeps every rule, for tests to break one at a time.
+//! Valid workspace, in which tests break one rule at a time.
 
 use super::metadata::{Dependency, Kind, Package};
 
-/// The six crates and the command, with no more in them than the rules ask for.
+/// Six crates and the command, with the minimum that the rules need.
 pub(super) fn workspace() -> Vec<Package> {
     let mut http = package("webhook-http", &[needs("webhook-core"), optional("hyper")]);
     feature(&mut http, "default", &["signer", "transport", "vault"]);
@@ -39,7 +39,7 @@ pub(super) fn workspace() -> Vec<Package> {
     ]
 }
 
-/// The crate of that name, to be changed.
+/// Returns the crate of that name, for a change.
 pub(super) fn the<'a>(packages: &'a mut [Package], name: &str) -> &'a mut Package {
     packages.iter_mut().find(|package| package.name == name).unwrap()
 }

@@ -1,7 +1,7 @@
-//! Secrets of the tests, which must not turn up in anything that is printed or logged.
+//! Secrets of the tests, which must appear neither in output nor in logs.
 
-/// What endpoints are signed with, what stands in their headers, URLs and bodies, and what opens a database or
-/// a proxy, in the tests of all crates.
+/// Secrets in the tests of all crates: keys, headers, URLs and bodies of endpoints, and passwords
+/// of databases and proxies.
 pub(super) const CANARIES: [&str; 8] = [
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -13,28 +13,28 @@ pub(super) const CANARIES: [&str; 8] = [
     "canary-of-the-key",
 ];
 
-/// The variable that has test programs watch their own log; `webhook-testkit` reads it.
-pub(super) const FORBIDDEN: &str = "WEBHOOK_TEST_FORBIDDEN";
+/// Variable with which `webhook-testkit` makes test programs search their log.
+pub(super) const FORBIDDEN_VARIABLE: &str = "WEBHOOK_TEST_FORBIDDEN";
 
-/// What was found in the output so far.
+/// Lines of the output that hold a secret.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Leaks {
     lines: Vec<String>,
 }
 
-impl Found {
-    /// Looks at a line of the output.
-    pub(super) fn look(&mut self, line: &str) {
+impl Leaks {
+    /// Searches a line of the output.
+    pub(super) fn check(&mut self, line: &str) {
         if CANARIES.iter().any(|secret| line.contains(secret)) {
             self.lines.push(line.to_owned());
         }
     }
 
-    /// What to say about it, if there is anything.
+    /// Error for the leaked lines; `None` if there are none.
     pub(super) fn complaint(&self) -> Option<String> {
         let first = self.lines.first()?;
         Some(format!(
-            "{} lines of the output hold a secret, the first is: {first}",
+            "{} lines of the output hold a secret, and the first is: {first}",
             self.lines.len()
         ))
     }
@@ -45,11 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_in_the_output_is_told() {
-        let mut found = Found::default();
-        found.look("test a_test ... ok");
-        assert!(found.complaint().is_none());
-        found.look("authorization: Bearer t0ken");
-        assert!(found.complaint().is_some_and(|told| told.starts_with("1 lines")));
+    fn a_secret_in_the_output_is_reported() {
+        let mut leaks = Leaks::default();
+        leaks.check("test a_test ... ok");
+        assert!(leaks.complaint().is_none());
+        leaks.check("authorization: Bearer t0ken");
+        assert!(leaks.complaint().is_some_and(|text| text.starts_with("1 lines")));
     }
 }
