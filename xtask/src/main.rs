@@ -187,7 +187,7 @@ fn target_folder() -> Result<PathBuf, Failure> {
 fn usage() -> String {
     let line = |verb: &Verb| {
         let command = format!("{} {}", verb.name, verb.takes);
-        format!("  {command:<25}{}\n", verb.about)
+        format!("  {command:<24} {}\n", verb.about)
     };
     format!("usage: cargo xtask <verb>\n\n{}", VERBS.iter().map(line).collect::<String>())
 }
