@@ -25,7 +25,7 @@ const MAX_ENQUEUE_TRIES: usize = 3;
 /// Stores events with their deliveries, and routes them by cached snapshots of their tenants.
 ///
 /// [`Dispatcher::publisher`](crate::Dispatcher::publisher) creates a publisher whose deliveries are
-/// sent from memory by that dispatcher as far as it has free slots. Other deliveries are stored as
+/// sent from memory by that dispatcher while it has free slots. Other deliveries are stored as
 /// pending and claimed by any worker.
 ///
 /// Clones share their snapshots. Dropping a call is safe: the slots are released, and if the events
@@ -89,9 +89,9 @@ impl EventPublisher {
         Ok(answers)
     }
 
-    /// Stores `event` with this delivery alone, regardless of the filters of its tenant's endpoints.
-    /// Returns [`EndpointGone`](Enqueued::EndpointGone), and stores nothing, if the endpoint was
-    /// removed.
+    /// Stores `event` with this delivery alone, regardless of the filters of its tenant's
+    /// endpoints. If the endpoint was removed, it returns
+    /// [`EndpointGone`](Enqueued::EndpointGone) and the event is not stored.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ impl EventPublisher {
 
     /// Forgets the cached endpoints of a tenant, so that the next publish reads them again.
     ///
-    /// Saves a publish the detour over a dispatcher after an edit in this process. Edits elsewhere are
-    /// noticed by the store.
+    /// After an edit in this process it saves the next event the detour over a dispatcher. The
+    /// store notices edits by other processes.
     pub fn forget(&self, tenant: &TenantId) {
         self.snapshots.forget(tenant);
     }
@@ -145,11 +145,11 @@ impl EventPublisher {
         }
     }
 
-    /// Stores a batch again after a lost answer. It takes no leases: if the first commit took effect,
-    /// its leases expire, and no process would use new ones.
+    /// Stores a batch again after a lost answer. It takes no leases: if the first commit took
+    /// effect, its leases expire, and no process would use new ones.
     ///
-    /// Every error is [`Unknown`](StoreErrorKind::Unknown): whatever stopped a repeat, the first commit
-    /// may have taken effect.
+    /// Every error is [`Unknown`](StoreErrorKind::Unknown), because the first commit may have taken
+    /// effect.
     async fn enqueue_again(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let batch: Vec<_> = batch.into_iter().map(Enqueue::without_leases).collect();
         let mut tries = 1;
@@ -207,8 +207,8 @@ impl EventPublisher {
     }
 }
 
-/// Maps a damaged endpoint to `None`: the events of its tenant are stored and routed later, and other
-/// tenants are not affected.
+/// Maps a damaged endpoint to `None`: the events of its tenant are stored and routed later, and
+/// other tenants are not affected.
 fn readable(
     answer: Result<Arc<Snapshot>, StoreError>,
 ) -> Result<Option<Arc<Snapshot>>, StoreError> {
@@ -226,7 +226,8 @@ fn readable(
     }
 }
 
-/// Answer to a repeated item. A duplicate of the event itself was stored by an earlier try.
+/// Corrects the answer to a repeated item: a duplicate of the event itself was stored by an earlier
+/// try.
 fn repeated((item, answer): (&Enqueue, Enqueued)) -> Enqueued {
     match answer {
         Enqueued::Duplicate(first) if first == item.event.id => Enqueued::Later,

@@ -13,8 +13,8 @@ const MAX_TENANTS: usize = 10_000;
 /// Maximum number of cached endpoints of all tenants. A tenant that has more is cached alone.
 const MAX_ENDPOINTS: usize = 100_000;
 
-/// Snapshots by tenant, bounded in memory. A lock is held for a look-up or one insertion, never while
-/// a store is read.
+/// Snapshots by tenant, bounded in memory. A lock is held for a look-up or an insertion, but not
+/// during a read of the store.
 #[derive(Debug)]
 pub(super) struct SnapshotCache {
     cached: RwLock<Cached>,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_endpoints_is_bounded_unless_one_tenant_has_more() {
+    fn the_number_of_endpoints_is_bounded_unless_a_tenant_has_more() {
         let cache = SnapshotCache { max_endpoints: 5, ..SnapshotCache::default() };
         let table = [
             ("a", 2, (1, 2)),
