@@ -25,6 +25,7 @@
 //! }
 //! # Ok::<(), webhook_http::InvalidSecret>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "receiver")]
 mod receiver;
@@ -61,3 +62,8 @@ pub use ipnet::IpNet;
 #[cfg(feature = "signer")]
 #[doc(no_inline)]
 pub use webhook_core::{InvalidSecret, Secret, Verifier, VerifyError};
+
+/// Compiles the example of the package's README.
+#[cfg(all(doctest, feature = "signer"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -17,6 +17,7 @@
 //!
 //! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
 //! [`Ids`] and [`Store`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod clock;
@@ -82,7 +83,12 @@ fn text_of(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The examples of the README, compiled.
+/// Compiles the example of the package's README.
+#[cfg(all(doctest, feature = "http", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct PackageReadme;
+
+/// Compiles the examples of the workspace's README, which is no part of the package.
 #[cfg(all(doctest, feature = "http", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
-struct Readme;
+struct WorkspaceReadme;
