@@ -40,7 +40,7 @@ mod vault;
 pub use crate::receiver::{Answer, BindError, Received, Receiver};
 #[cfg(feature = "signer")]
 pub use crate::signer::{RingSigner, verify, verify_signature};
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "__fuzzing")]
 #[doc(hidden)]
 pub use crate::transport::Line;
 #[cfg(feature = "transport")]

@@ -17,7 +17,7 @@ mod check;
 mod connect;
 mod connection;
 mod error;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "__fuzzing")]
 mod fuzzing;
 mod guard;
 mod hosts;
@@ -58,7 +58,7 @@ pub use builder::{BuildError, HttpTransportBuilder};
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 use connection::{Connection, Message, Unanswered};
 use error::within;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "__fuzzing")]
 pub use fuzzing::Line;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};

@@ -46,7 +46,7 @@ mod work;
 
 pub use builder::SeaOrmStoreBuilder;
 pub use db::connect_error::ConnectError;
-#[cfg(feature = "crash-points")]
+#[cfg(feature = "__crash-points")]
 #[doc(hidden)]
 pub use db::crash_points;
 pub use publish_in::{CallersTransaction, PublishInError};

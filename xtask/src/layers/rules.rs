@@ -244,9 +244,9 @@ pub(super) const BEHIND: &[Behind] = &[
             "tokio-rustls",
         ],
         features: &[
+            "__fuzzing",
             "check",
             "default",
-            "fuzzing",
             "receiver",
             "transport",
             "vault",
