@@ -53,13 +53,42 @@ pub use crate::{
     webhooks::{Registered, Webhooks},
 };
 #[doc(no_inline)]
-pub use webhook_core::*;
+pub use webhook_core::{
+    Attempt, AttemptDurations, AttemptView, Backlog, Cancelled, Claim, ClaimDue, Claimed,
+    ClaimedUnrouted, ClientIdentity, Clock, Condition, ContentType, Cursor, CustomHeaders,
+    Decision, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore,
+    DeliveryView, Description, DisabledReason, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
+    EndpointState, EndpointStats, EndpointStore, EndpointTls, EndpointUrl, EndpointView, Enqueue,
+    Enqueued, Event, EventFilter, EventId, EventKey, EventPublisher, EventType, EventView,
+    ExplainedAttempt, Explanation, ExternalId, FailReason, FailingEndpoint, Failure, FailureKind,
+    FanOut, Finish, Finished, Health, HealthPolicy, Hops, Ids, Include, InvalidContentType,
+    InvalidCursor, InvalidDeliveryStatus, InvalidDescription, InvalidDispatcherConfig,
+    InvalidDuration, InvalidEndpointState, InvalidEvent, InvalidEventFilter, InvalidEventKey,
+    InvalidEventType, InvalidExternalId, InvalidHeader, InvalidId, InvalidInclude, InvalidMetadata,
+    InvalidOrderPolicy, InvalidOrderingKey, InvalidRateLimit, InvalidReplayState,
+    InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout, InvalidTls, InvalidUrl,
+    InvalidWorkerName, Lease, LeaseEpoch, Message, Metadata, NewDelivery, NewEvent, NextAttempt,
+    Notice, NoticeId, NoticeKind, OrderPolicy, OrderingKey, Outcome, Pace, Page, Phase, Plan,
+    PlannedAttempt, PolicyWait, Ports, Profile, Progress, Prune, PruneCursor, Pruned, Publisher,
+    RateLimit, RateUsed, Redeliver, Redelivered, Replay, ReplayCandidate, ReplayCursor, ReplayPage,
+    ReplayState, Replayed, Report, Request, Response, RetryPolicy, Revision, Route, Routed, SEALED,
+    Secret, SecretVault, SendError, Sent, Settle, Shares, Sign, Signer, SignerError, Signing,
+    SigningKey, Skipped, Snapshot, Standing, Store, StoreError, StoreErrorKind, StoreStatus,
+    TenantExplanation, TenantId, TenantVersion, Timeout, Timestamp, TlsFailure, Transport,
+    TransportError, TransportErrorKind, Trigger, Turn, UnroutedEvent, Updated, Upkeep, VaultError,
+    VaultErrorKind, Verdict, Verifier, VerifyError, WEBHOOK_HOPS, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+    WEBHOOK_TIMESTAMP, WaitRule, Wake, Wanted, WorkerName, X_EVENT_TYPE, X_SIGNATURE,
+    X_SIGNATURE_256, X_TIMESTAMP, body_signature, classify, compose, decide, explain,
+    explain_to_tenant, fan_out, format_duration, parse_duration, retry_after, sign,
+    standard_signature, until_idle, verify_body_signature, whole_millis,
+};
 #[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use webhook_http::{
     AddressPolicy, BuildError as TransportBuildError, HostPattern, HttpTransport,
-    HttpTransportBuilder, InvalidVaultKey, IpNet, Nat64Prefix, RingSigner, RingVault, VaultKey,
-    verify, verify_signature,
+    HttpTransportBuilder, InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, InvalidVaultKey,
+    IpNet, Nat64Prefix, Proxy, RingSigner, RingVault, TlsVersion, VaultKey, verify,
+    verify_signature,
 };
 #[cfg(feature = "receiver")]
 #[doc(no_inline)]
