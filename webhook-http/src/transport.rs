@@ -21,11 +21,11 @@ mod error;
 mod fuzzing;
 mod guard;
 mod hosts;
+mod metered_stream;
 mod pool;
 mod proxy;
 mod resolve;
 mod tls;
-mod wire;
 
 use std::{
     borrow::Cow,

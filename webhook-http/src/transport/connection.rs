@@ -37,7 +37,7 @@ use webhook_core::{Response, TransportError, TransportErrorKind};
 
 use super::{
     error::{Progress, exchange_error},
-    wire::{Marks, Wire},
+    metered_stream::{ExchangeMeter, MeteredStream},
 };
 
 /// A request as it is written.
@@ -55,7 +55,7 @@ pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// Reads and writes; gone once the connection has ended.
     driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    marks: Arc<Marks>,
+    meter: Arc<ExchangeMeter>,
     reused: bool,
     /// Whether the last answer was read to its end.
     is_clear: bool,
@@ -102,12 +102,12 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let marks = Arc::new(Marks::default());
-        marks.clear();
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&marks)));
+        let meter = Arc::new(ExchangeMeter::default());
+        meter.begin_exchange();
+        let stream = TokioIo::new(MeteredStream::new(stream, Arc::clone(&meter)));
         let (sender, connection) = Builder::new()
             .max_buf_size(MAX_HEAD)
-            .handshake(wire)
+            .handshake(stream)
             .await
             .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
         // hyper tells the waiting exchange what went wrong; the future's own result repeats it.
@@ -117,7 +117,7 @@ impl Connection {
         Ok(Self {
             sender,
             driver: Some(driver),
-            marks,
+            meter,
             reused: false,
             is_clear: true,
             caller,
@@ -129,7 +129,7 @@ impl Connection {
     /// Begins an exchange: hands `message` over, to be written once [`answer`](Self::answer) waits for what
     /// comes of it. Two calls, so that the message moves once: whoever waits would carry its room.
     pub(super) fn ask(&mut self, message: Message) -> impl Asked + use<> {
-        self.marks.clear();
+        self.meter.begin_exchange();
         self.is_clear = false;
         self.sender.try_send_request(message)
     }
@@ -147,11 +147,11 @@ impl Connection {
             Some(Ok(answer)) => answer.into_parts(),
             Some(Err(error)) => return Err(self.unanswered(error)),
             None => {
-                let kind = TransportErrorKind::Timeout(self.marks.phase());
+                let kind = TransportErrorKind::Timeout(self.meter.phase());
                 return Err(Unanswered::Failed(TransportError::new(kind)));
             }
         };
-        self.marks.head_is_complete();
+        self.meter.complete_head();
         judge_status(head.status)?;
         let mut rest = Rest { incoming, keep, kept: Vec::new(), read: 0 };
         let is_whole = match rest.collect().now_or_never() {
@@ -170,7 +170,7 @@ impl Connection {
 
     /// Whether the receiver has said anything in this exchange.
     pub(super) fn has_spoken(&self) -> bool {
-        self.marks.answered()
+        self.meter.has_response_byte()
     }
 
     /// Ends an exchange, and says whether another may follow: not if it is unknown where the answer
@@ -204,7 +204,7 @@ impl Connection {
         // Only the driver can bring the step forward, and it has just been polled. So the step
         // needs no waker, which would wake this task once more for nothing, and no share of the
         // task's budget, which it could not be woken for. The driver does share the budget of the
-        // caller's task: `Wire` bounds what one receiver can use of it.
+        // caller's task: `MeteredStream` bounds what one receiver can use of it.
         poll_fn(|cx| {
             self.caller.0.register(cx.waker());
             self.poll_driver();
@@ -237,7 +237,7 @@ impl Connection {
     }
 
     fn explain(&self, error: hyper::Error) -> TransportError {
-        let (phase, answered) = (self.marks.phase(), self.marks.answered());
+        let (phase, answered) = (self.meter.phase(), self.meter.has_response_byte());
         exchange_error(error, Progress { phase, reused: self.reused, answered })
     }
 }
