@@ -42,7 +42,7 @@ pub use crate::receiver::{Answer, BindError, Received, Receiver};
 pub use crate::signer::{RingSigner, verify, verify_signature};
 #[cfg(feature = "__fuzzing")]
 #[doc(hidden)]
-pub use crate::transport::Line;
+pub use crate::transport::FuzzConnection;
 #[cfg(feature = "transport")]
 pub use crate::transport::{
     AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,

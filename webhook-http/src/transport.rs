@@ -56,10 +56,10 @@ use webhook_core::{
 pub use builder::{BuildError, HttpTransportBuilder};
 #[cfg(feature = "check")]
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
-use connection::{Connection, Message, Unanswered};
+use connection::{Connection, ExchangeFailure, Message};
 use error::within;
 #[cfg(feature = "__fuzzing")]
-pub use fuzzing::Line;
+pub use fuzzing::FuzzConnection;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};
 use hosts::{Hosts, KnownHost};
@@ -122,22 +122,27 @@ impl HttpTransport {
     }
 
     /// Sends `message` on a new connection.
-    async fn exchange_anew(
+    async fn exchange_on_new_connection(
         &self,
-        way: &Way<'_>,
+        destination: &Destination<'_>,
         message: Message,
         keep: usize,
         mut time: Pin<&mut Sleep>,
     ) -> Result<Response, TransportError> {
-        let mut connection = self.connect(way.url, &way.client, time.deadline()).await?;
-        let asked = pin!(connection.ask(message));
-        match connection.answer(asked, keep, time.as_mut()).await {
+        let mut connection =
+            self.connect(destination.url, &destination.client, time.deadline()).await?;
+        let pending = pin!(connection.start_exchange(message));
+        match connection.read_response(pending, keep, time.as_mut()).await {
             Ok(response) => {
-                way.host.pool.put(&way.kept_by, connection);
+                destination.host.pool.put(&destination.pool_key, connection);
                 Ok(response)
             }
-            Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
-            Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => Err(error),
+            Err(ExchangeFailure::NotWritten(..)) if connection.has_response_byte() => {
+                Err(unsolicited_data())
+            }
+            Err(ExchangeFailure::NotWritten(_, error) | ExchangeFailure::Failed(error)) => {
+                Err(error)
+            }
         }
     }
 
@@ -206,24 +211,27 @@ impl Transport for HttpTransport {
         self.policy.judge(&url).map_err(blocked_literal)?;
         // One timer for the exchange and the rest of the answer.
         let mut time = pin!(sleep_until(deadline(timeout)));
-        let way = Way::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
-        let _place = way.host.place(time.deadline()).await?;
+        let destination =
+            Destination::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
+        let _place = destination.host.place(time.deadline()).await?;
         let mut message = compose(&url, headers, body);
         loop {
             // Not `while let`, which would hold what it looks at for as long as its body.
-            let Some(mut connection) = way.host.pool.take(&way.kept_by) else { break };
-            let asked = pin!(connection.ask(message));
-            match connection.answer(asked, keep, time.as_mut()).await {
+            let Some(mut connection) = destination.host.pool.take(&destination.pool_key) else {
+                break;
+            };
+            let pending = pin!(connection.start_exchange(message));
+            match connection.read_response(pending, keep, time.as_mut()).await {
                 Ok(response) => {
-                    way.host.pool.put(&way.kept_by, connection);
+                    destination.host.pool.put(&destination.pool_key, connection);
                     return Ok(response);
                 }
-                Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
-                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(ExchangeFailure::NotWritten(unsent, _)) => message = *unsent,
+                Err(ExchangeFailure::Failed(error)) => return Err(error),
             }
         }
         // Boxed: it is rare and large, and every exchange would carry its room.
-        Box::pin(self.exchange_anew(&way, message, keep, time)).await
+        Box::pin(self.exchange_on_new_connection(&destination, message, keep, time)).await
     }
 
     /// Each step waits for its end or for that of the time.
@@ -249,22 +257,22 @@ impl fmt::Debug for HttpTransport {
     }
 }
 
-/// Where a request goes, and what secures it.
-struct Way<'r> {
+/// Receiver of a request, and the TLS client that secures the connection.
+struct Destination<'r> {
     url: &'r EndpointUrl,
     host: Arc<KnownHost>,
     client: Cow<'r, Client>,
-    /// What its connections are kept by: the origin, and what secures them. An origin has no `#`, so
-    /// that no two of these run together.
-    kept_by: Cow<'r, str>,
+    /// Key of its connections in the pool: the origin and the label of the TLS client. An origin
+    /// contains no `#`, so that each key has one reading.
+    pool_key: Cow<'r, str>,
 }
 
-impl<'r> Way<'r> {
+impl<'r> Destination<'r> {
     fn new(url: &'r EndpointUrl, host: Arc<KnownHost>, client: Cow<'r, Client>) -> Self {
         let (origin, label) = (origin(url), client.label());
-        let kept_by =
+        let pool_key =
             if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() };
-        Self { url, host, client, kept_by }
+        Self { url, host, client, pool_key }
     }
 }
 
@@ -280,7 +288,7 @@ fn compose(url: &EndpointUrl, mut headers: HeaderMap, body: Bytes) -> Message {
     message
 }
 
-fn spoke_first() -> TransportError {
+fn unsolicited_data() -> TransportError {
     let reason = "the receiver spoke before it was asked; is this an HTTP port?";
     TransportError::because(TransportErrorKind::Protocol, reason)
 }
@@ -291,9 +299,9 @@ fn origin(url: &EndpointUrl) -> &str {
 }
 
 fn deadline(timeout: Duration) -> Instant {
-    /// Beyond any timeout that makes sense, so that adding it cannot overflow.
-    const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    Instant::now() + timeout.min(FAR)
+    /// Longer than any useful timeout, and short enough that the addition cannot overflow.
+    const MAX_EXCHANGE_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + timeout.min(MAX_EXCHANGE_TIME)
 }
 
 #[cfg(test)]

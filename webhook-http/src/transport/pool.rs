@@ -98,7 +98,7 @@ impl Pool {
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         loop {
             let idle = lock(&self.shelf).idle.get_mut(origin)?.pop_back()?;
-            if idle.is_fresh() && idle.connection.is_at_home() {
+            if idle.is_fresh() && idle.connection.belongs_to_this_runtime() {
                 return Some(idle.connection);
             }
         }
@@ -107,7 +107,7 @@ impl Pool {
     /// Keeps `connection` for the next request to `origin`, if it can take one and there is room. An origin
     /// has no more of them than its host may have requests at once.
     pub(super) fn put(&self, origin: &str, mut connection: Connection) {
-        if !connection.rest() {
+        if !connection.end_exchange() {
             return;
         }
         let Some(room) = self.room.take() else { return };
