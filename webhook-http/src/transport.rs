@@ -213,7 +213,7 @@ impl Transport for HttpTransport {
         let mut time = pin!(sleep_until(deadline(timeout)));
         let destination =
             Destination::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
-        let _place = destination.host.place(time.deadline()).await?;
+        let _permit = destination.host.acquire(time.deadline()).await?;
         let mut message = compose(&url, headers, body);
         loop {
             // Not `while let`, which would hold what it looks at for as long as its body.

@@ -118,7 +118,7 @@ impl HttpTransportBuilder {
             policy: self.policy,
             proxy: self.proxy,
             resolver: Box::new(Resolver::asking(self.name_servers)),
-            hosts: Hosts::taking(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
+            hosts: Hosts::with_limit(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
             tls: Clients::new(Arc::new(roots), self.least)
                 .map_err(|error| BuildError::Tls(Box::new(error)))?,
         })

@@ -224,7 +224,7 @@ mod any_text {
             policy: AddressPolicy::new(),
             proxy: None,
             resolver: Box::new(HangingResolver),
-            hosts: Hosts::taking(1),
+            hosts: Hosts::with_limit(1),
             tls: tls::trusting_nobody(),
         }
     }
