@@ -66,7 +66,7 @@ use hosts::{Hosts, KnownHost};
 pub use proxy::{InvalidProxy, Proxy};
 use resolve::Resolve;
 pub use tls::TlsVersion;
-use tls::{Client, Clients};
+use tls::{TlsClient, TlsClients};
 
 /// The [`Transport`] port over HTTP/1.1, with TLS 1.2 and 1.3.
 ///
@@ -102,7 +102,7 @@ pub struct HttpTransport {
     proxy: Option<Proxy>,
     resolver: Box<dyn Resolve>,
     hosts: Hosts,
-    tls: Clients,
+    tls: TlsClients,
 }
 
 impl HttpTransport {
@@ -149,7 +149,7 @@ impl HttpTransport {
     async fn connect(
         &self,
         url: &EndpointUrl,
-        client: &Client,
+        client: &TlsClient,
         deadline: Instant,
     ) -> Result<Connection, TransportError> {
         let stream = match &self.proxy {
@@ -261,14 +261,14 @@ impl fmt::Debug for HttpTransport {
 struct Destination<'r> {
     url: &'r EndpointUrl,
     host: Arc<KnownHost>,
-    client: Cow<'r, Client>,
+    client: Cow<'r, TlsClient>,
     /// Key of its connections in the pool: the origin and the label of the TLS client. An origin
     /// contains no `#`, so that each key has one reading.
     pool_key: Cow<'r, str>,
 }
 
 impl<'r> Destination<'r> {
-    fn new(url: &'r EndpointUrl, host: Arc<KnownHost>, client: Cow<'r, Client>) -> Self {
+    fn new(url: &'r EndpointUrl, host: Arc<KnownHost>, client: Cow<'r, TlsClient>) -> Self {
         let (origin, label) = (origin(url), client.label());
         let pool_key =
             if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() };

@@ -8,7 +8,8 @@ use rustls::{
 };
 
 use super::{
-    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::Resolver, tls::Clients,
+    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::Resolver,
+    tls::TlsClients,
 };
 
 /// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
@@ -28,7 +29,7 @@ pub struct HttpTransportBuilder {
     proxy: Option<Proxy>,
     name_servers: Vec<SocketAddr>,
     max_per_host: Option<usize>,
-    least: TlsVersion,
+    min_tls: TlsVersion,
     roots: Vec<Root>,
 }
 
@@ -53,7 +54,7 @@ impl HttpTransportBuilder {
 
     /// The lowest version of TLS that is spoken; 1.2 unless told otherwise.
     pub fn min_tls(mut self, version: TlsVersion) -> Self {
-        self.least = version;
+        self.min_tls = version;
         self
     }
 
@@ -119,7 +120,7 @@ impl HttpTransportBuilder {
             proxy: self.proxy,
             resolver: Box::new(Resolver::asking(self.name_servers)),
             hosts: Hosts::with_limit(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
-            tls: Clients::new(Arc::new(roots), self.least)
+            tls: TlsClients::new(Arc::new(roots), self.min_tls)
                 .map_err(|error| BuildError::Tls(Box::new(error)))?,
         })
     }

@@ -229,7 +229,8 @@ impl Walk<'_> {
             Ok(material) => material,
             Err(error) => return Err(self.fail("tls", told(&error), "correct it, then try again")),
         };
-        let secured = certificate::handshake(clients.least(), material, &shown, url.host(), stream);
+        let secured =
+            certificate::handshake(clients.min_version(), material, &shown, url.host(), stream);
         // Not `within`: a handshake that never ends has a report, too.
         let secured = timeout_at(self.deadline, secured).await;
         let secured = secured

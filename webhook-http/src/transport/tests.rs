@@ -225,7 +225,7 @@ mod any_text {
             proxy: None,
             resolver: Box::new(HangingResolver),
             hosts: Hosts::with_limit(1),
-            tls: tls::trusting_nobody(),
+            tls: tls::clients_without_roots(),
         }
     }
 }

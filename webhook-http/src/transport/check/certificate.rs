@@ -27,7 +27,7 @@ use x509_parser::{
 use super::report::CheckedCertificate;
 use crate::transport::{
     error::handshake_error,
-    tls::{self, Material, TlsVersion},
+    tls::{self, TlsMaterial, TlsVersion},
 };
 
 /// The certificate that a receiver has shown, if it has.
@@ -46,8 +46,8 @@ impl Shown {
 
 /// Agrees on a secure connection as the transport does, and lets go of it. Answers by which protocol.
 pub(super) async fn handshake(
-    least: TlsVersion,
-    material: Material,
+    min_version: TlsVersion,
+    material: TlsMaterial,
     shown: &Shown,
     host: Host<&str>,
     stream: TcpStream,
@@ -57,7 +57,7 @@ pub(super) async fn handshake(
     let trusted = WebPkiServerVerifier::builder_with_provider(material.roots.clone(), provider);
     let trusted = trusted.build().map_err(|_| other("no root certificates on this machine"))?;
     let watched = Arc::new(Watched { trusted, shown: shown.clone() });
-    let config = tls::builder(least)
+    let config = tls::builder(min_version)
         .map(|builder| builder.dangerous().with_custom_certificate_verifier(watched))
         .and_then(|builder| tls::finish(builder, material))
         .map_err(|_| other("TLS cannot be set up"))?;
