@@ -8,7 +8,7 @@ use rustls::{
 };
 
 use super::{
-    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::Resolver,
+    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::DnsResolver,
     tls::TlsClients,
 };
 
@@ -30,11 +30,11 @@ pub struct HttpTransportBuilder {
     name_servers: Vec<SocketAddr>,
     max_per_host: Option<usize>,
     min_tls: TlsVersion,
-    roots: Vec<Root>,
+    roots: Vec<RootSource>,
 }
 
 #[derive(Clone, Debug)]
-enum Root {
+enum RootSource {
     Pem(Vec<u8>),
     Der(Vec<u8>),
 }
@@ -42,13 +42,13 @@ enum Root {
 impl HttpTransportBuilder {
     /// Trusts these root certificates as well: PEM (RFC 7468), any number in one text.
     pub fn root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(Root::Pem(pem.into()));
+        self.roots.push(RootSource::Pem(pem.into()));
         self
     }
 
     /// Trusts this root certificate as well: DER, one X.509 certificate (RFC 5280).
     pub fn root_certificate_der(mut self, der: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(Root::Der(der.into()));
+        self.roots.push(RootSource::Der(der.into()));
         self
     }
 
@@ -118,7 +118,7 @@ impl HttpTransportBuilder {
         Ok(HttpTransport {
             policy: self.policy,
             proxy: self.proxy,
-            resolver: Box::new(Resolver::asking(self.name_servers)),
+            resolver: Box::new(DnsResolver::with_servers(self.name_servers)),
             hosts: Hosts::with_limit(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
             tls: TlsClients::new(Arc::new(roots), self.min_tls)
                 .map_err(|error| BuildError::Tls(Box::new(error)))?,
@@ -156,11 +156,11 @@ const fn or_compiled_in(roots: RootCertStore) -> RootCertStore {
     roots
 }
 
-fn add_extra(roots: &mut RootCertStore, extra: &[Root]) -> Result<(), BuildError> {
+fn add_extra(roots: &mut RootCertStore, extra: &[RootSource]) -> Result<(), BuildError> {
     for root in extra {
         match root {
-            Root::Der(der) => add(roots, CertificateDer::from(der.as_slice()))?,
-            Root::Pem(pem) => {
+            RootSource::Der(der) => add(roots, CertificateDer::from(der.as_slice()))?,
+            RootSource::Pem(pem) => {
                 let before = roots.len();
                 for certificate in CertificateDer::pem_slice_iter(pem) {
                     add(roots, certificate.map_err(|error| BuildError::Root(Box::new(error)))?)?;

@@ -68,14 +68,14 @@ pub struct InvalidHostPattern;
 
 /// Why `name` can only mean something local, if it can. The URL parser has made it lower case.
 pub(super) fn local(name: &str) -> Option<&'static str> {
-    const ZONES: [(&str, &str); 3] = [
+    const LOCAL_ZONES: [(&str, &str); 3] = [
         ("localhost", "localhost (RFC 6761)"),
         ("local", ".local names of the link (RFC 6762)"),
         ("internal", ".internal names of a private network"),
     ];
     let name = without_dot(name);
     let last = name.rsplit('.').next().unwrap_or(name);
-    let zone = ZONES.iter().find(|(zone, _)| *zone == last).map(|(_, rule)| *rule);
+    let zone = LOCAL_ZONES.iter().find(|(zone, _)| *zone == last).map(|(_, rule)| *rule);
     zone.or_else(|| (last == name).then_some("host name of a single label"))
 }
 
