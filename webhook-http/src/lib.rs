@@ -37,7 +37,7 @@ mod transport;
 mod vault;
 
 #[cfg(feature = "receiver")]
-pub use crate::receiver::{Answer, BindError, Received, Receiver};
+pub use crate::receiver::{BindError, ReceivedRequest, Receiver, ReceiverResponse};
 #[cfg(feature = "signer")]
 pub use crate::signer::{RingSigner, verify, verify_signature};
 #[cfg(feature = "__fuzzing")]
@@ -45,8 +45,8 @@ pub use crate::signer::{RingSigner, verify, verify_signature};
 pub use crate::transport::FuzzConnection;
 #[cfg(feature = "transport")]
 pub use crate::transport::{
-    AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,
-    InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy, TlsVersion,
+    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidHostPattern,
+    InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy, TlsVersion, TransportBuildError,
 };
 #[cfg(feature = "check")]
 pub use crate::transport::{

@@ -53,7 +53,7 @@ use webhook_core::{
     TransportErrorKind,
 };
 
-pub use builder::{BuildError, HttpTransportBuilder};
+pub use builder::{HttpTransportBuilder, TransportBuildError};
 #[cfg(feature = "check")]
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 use connection::{Connection, ExchangeFailure, Message};
@@ -110,9 +110,9 @@ impl HttpTransport {
     ///
     /// # Errors
     ///
-    /// [`BuildError::NoRoots`] where the platform has no root certificates, as in many containers;
+    /// [`TransportBuildError::NoRoots`] where the platform has no root certificates, as in many containers;
     /// the feature `webpki-roots` brings some.
-    pub fn new() -> Result<Self, BuildError> {
+    pub fn new() -> Result<Self, TransportBuildError> {
         Self::builder().build()
     }
 

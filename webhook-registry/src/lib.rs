@@ -85,14 +85,13 @@ pub use webhook_core::{
 #[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use webhook_http::{
-    AddressPolicy, BuildError as TransportBuildError, HostPattern, HttpTransport,
-    HttpTransportBuilder, InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, InvalidVaultKey,
-    IpNet, Nat64Prefix, Proxy, RingSigner, RingVault, TlsVersion, VaultKey, verify,
-    verify_signature,
+    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidHostPattern,
+    InvalidNat64Prefix, InvalidProxy, InvalidVaultKey, IpNet, Nat64Prefix, Proxy, RingSigner,
+    RingVault, TlsVersion, TransportBuildError, VaultKey, verify, verify_signature,
 };
 #[cfg(feature = "receiver")]
 #[doc(no_inline)]
-pub use webhook_http::{Answer, BindError, Received, Receiver};
+pub use webhook_http::{BindError, ReceivedRequest, Receiver, ReceiverResponse};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
 pub use webhook_store_seaorm::{

@@ -110,8 +110,8 @@ impl HttpTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] says what is missing or wrong.
-    pub fn build(self) -> Result<HttpTransport, BuildError> {
+    /// [`TransportBuildError`] says what is missing or wrong.
+    pub fn build(self) -> Result<HttpTransport, TransportBuildError> {
         let mut roots = default_roots();
         add_extra(&mut roots, &self.roots)?;
         check_roots(&roots, &self.policy)?;
@@ -121,14 +121,18 @@ impl HttpTransportBuilder {
             resolver: Box::new(DnsResolver::with_servers(self.name_servers)),
             hosts: Hosts::with_limit(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
             tls: TlsClients::new(Arc::new(roots), self.min_tls)
-                .map_err(|error| BuildError::Tls(Box::new(error)))?,
+                .map_err(|error| TransportBuildError::Tls(Box::new(error)))?,
         })
     }
 }
 
 /// Without roots no receiver could be trusted, unless plain http is permitted.
-fn check_roots(roots: &RootCertStore, policy: &AddressPolicy) -> Result<(), BuildError> {
-    if roots.is_empty() && !policy.permits_http() { Err(BuildError::NoRoots) } else { Ok(()) }
+fn check_roots(roots: &RootCertStore, policy: &AddressPolicy) -> Result<(), TransportBuildError> {
+    if roots.is_empty() && !policy.permits_http() {
+        Err(TransportBuildError::NoRoots)
+    } else {
+        Ok(())
+    }
 }
 
 /// The platform's roots, or with the feature `webpki-roots` those of Mozilla where it has none.
@@ -156,17 +160,22 @@ const fn or_compiled_in(roots: RootCertStore) -> RootCertStore {
     roots
 }
 
-fn add_extra(roots: &mut RootCertStore, extra: &[RootSource]) -> Result<(), BuildError> {
+fn add_extra(roots: &mut RootCertStore, extra: &[RootSource]) -> Result<(), TransportBuildError> {
     for root in extra {
         match root {
             RootSource::Der(der) => add(roots, CertificateDer::from(der.as_slice()))?,
             RootSource::Pem(pem) => {
                 let before = roots.len();
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    add(roots, certificate.map_err(|error| BuildError::Root(Box::new(error)))?)?;
+                    add(
+                        roots,
+                        certificate.map_err(|error| TransportBuildError::Root(Box::new(error)))?,
+                    )?;
                 }
                 if roots.len() == before {
-                    return Err(BuildError::Root("the PEM text holds no certificate".into()));
+                    return Err(TransportBuildError::Root(
+                        "the PEM text holds no certificate".into(),
+                    ));
                 }
             }
         }
@@ -174,14 +183,17 @@ fn add_extra(roots: &mut RootCertStore, extra: &[RootSource]) -> Result<(), Buil
     Ok(())
 }
 
-fn add(roots: &mut RootCertStore, certificate: CertificateDer<'_>) -> Result<(), BuildError> {
-    roots.add(certificate.into_owned()).map_err(|error| BuildError::Root(Box::new(error)))
+fn add(
+    roots: &mut RootCertStore,
+    certificate: CertificateDer<'_>,
+) -> Result<(), TransportBuildError> {
+    roots.add(certificate.into_owned()).map_err(|error| TransportBuildError::Root(Box::new(error)))
 }
 
 /// The transport cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum TransportBuildError {
     /// No root certificates: no receiver could be trusted.
     #[error(
         "no root certificates found on this machine; enable the feature `webpki-roots`, install the package ca-certificates, or add roots of your own"
@@ -221,7 +233,7 @@ mod tests {
             HttpTransport::builder().root_certificate_der([1, 2, 3]),
         ] {
             let error = builder.build().unwrap_err();
-            assert!(matches!(error, BuildError::Root(_)), "{error}");
+            assert!(matches!(error, TransportBuildError::Root(_)), "{error}");
         }
     }
 
