@@ -19,7 +19,6 @@
 //! [`Ids`] and [`Store`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod builder;
 mod clock;
 mod engine;
 mod error;
@@ -34,10 +33,10 @@ mod replay;
 mod settings;
 mod tenant;
 mod webhooks;
+mod webhooks_builder;
 mod worker;
 
 pub use crate::{
-    builder::WebhooksBuilder,
     clock::SystemClock,
     error::{BuildError, EndpointError, PublishError, Taken, TestError},
     ids::UuidV7,
@@ -51,6 +50,7 @@ pub use crate::{
     settings::{InvalidSetting, Settings, SettingsBuilder},
     tenant::{Tenant, TenantEndpoints},
     webhooks::{Registered, Webhooks},
+    webhooks_builder::WebhooksBuilder,
 };
 #[doc(no_inline)]
 pub use webhook_core::{

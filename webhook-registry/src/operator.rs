@@ -1,6 +1,6 @@
 //! What operators may see and do, whoever's it is.
 
-mod endpoints;
+mod manage_endpoints;
 mod rotation;
 mod test;
 

@@ -1,20 +1,20 @@
 //! Settings as a deployment gives them: by variables of the environment.
 
-mod builder;
 mod dispatcher;
 mod invalid;
 #[cfg(feature = "http")]
 mod network;
 mod reading;
+mod settings_builder;
 mod vault;
 
 use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
 
 use webhook_core::{DispatcherConfig, SecretVault, TenantId};
 
-pub use builder::SettingsBuilder;
 pub use invalid::InvalidSetting;
 use reading::{Reading, or_read};
+pub use settings_builder::SettingsBuilder;
 
 use crate::mode::Mode;
 

@@ -3,7 +3,7 @@
 //! Whatever another tenant has is answered as if it did not exist. What belongs to whom never changes,
 //! so it is looked up first and acted on then.
 
-mod endpoints;
+mod tenant_endpoints;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use webhook_core::{
     TenantExplanation, TenantId, explain_to_tenant,
 };
 
-pub use endpoints::TenantEndpoints;
+pub use tenant_endpoints::TenantEndpoints;
 
 use crate::{
     engine::Engine,

@@ -9,7 +9,6 @@ use webhook_core::{
 };
 
 use crate::{
-    builder::WebhooksBuilder,
     engine::Engine,
     error::{EndpointError, PublishError},
     mode::Mode,
@@ -18,6 +17,7 @@ use crate::{
     operator::Operator,
     publish::{Published, publish, publish_many},
     tenant::Tenant,
+    webhooks_builder::WebhooksBuilder,
 };
 
 /// Publishes events and delivers them. Cheap to clone; clones share everything.
