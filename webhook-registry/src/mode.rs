@@ -18,8 +18,8 @@ impl Mode {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::PublishOnly, Self::Worker, Self::Both];
 
-    /// What is expected where one is read.
-    pub(crate) const NAMES: &str = "publish-only, worker or both";
+    /// Text that errors show as expected.
+    pub(crate) const EXPECTED_MODES: &str = "publish-only, worker or both";
 
     /// Its name in settings.
     pub const fn as_str(self) -> &'static str {
@@ -52,7 +52,7 @@ impl FromStr for Mode {
 
 /// The text is no mode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a valid mode; expected {}", Mode::NAMES)]
+#[error("not a valid mode; expected {}", Mode::EXPECTED_MODES)]
 pub struct InvalidMode;
 
 #[cfg(test)]

@@ -28,11 +28,11 @@ pub struct Notices<'a> {
     engine: &'a Engine,
 }
 
-/// Notices published at once.
-const BATCH: usize = 100;
+/// Notices that are read and published together.
+const NOTICES_PER_BATCH: usize = 100;
 
-/// How often it is looked for notices to publish.
-const EVERY: Duration = Duration::from_secs(5);
+/// Time between two searches for notices to publish.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(5);
 
 impl<'a> Notices<'a> {
     pub(crate) const fn new(engine: &'a Engine) -> Self {
@@ -76,7 +76,7 @@ impl<'a> Notices<'a> {
     pub async fn publish(&self, tenant: &TenantId) -> Result<usize, PublishError> {
         let mut published = 0;
         loop {
-            let unread = self.read(BATCH).await?;
+            let unread = self.read(NOTICES_PER_BATCH).await?;
             for notice in &unread {
                 if notice.tenant == *tenant {
                     tracing::warn!(endpoint = %notice.endpoint, "{}", notice.kind);
@@ -84,7 +84,7 @@ impl<'a> Notices<'a> {
                     published += usize::from(self.publish_one(notice, tenant).await?);
                 }
             }
-            let full = unread.len() == BATCH;
+            let full = unread.len() == NOTICES_PER_BATCH;
             self.acknowledge(unread.into_iter().map(|notice| notice.id)).await?;
             if !full {
                 return Ok(published);
@@ -109,18 +109,21 @@ impl<'a> Notices<'a> {
         }
     }
 
-    /// [Publishes](Self::publish) what there is, or says why not.
-    pub(crate) async fn publish_or_say(&self, tenant: &TenantId) {
+    /// [Publishes](Self::publish) all notices; logs an error.
+    pub(crate) async fn publish_or_log(&self, tenant: &TenantId) {
         if let Err(error) = self.publish(tenant).await {
             tracing::warn!(error = crate::text_of(&error), "notices could not be published");
         }
     }
 
-    /// [Publishes](Self::publish) what there is, and what comes, for as long as it is polled.
-    pub(crate) async fn publish_on(&self, tenant: &TenantId) -> std::convert::Infallible {
+    /// [Publishes](Self::publish) notices repeatedly until the future is dropped.
+    pub(crate) async fn publish_until_dropped(
+        &self,
+        tenant: &TenantId,
+    ) -> std::convert::Infallible {
         loop {
-            self.publish_or_say(tenant).await;
-            self.engine.clock.sleep(EVERY).await;
+            self.publish_or_log(tenant).await;
+            self.engine.clock.sleep(PUBLISH_INTERVAL).await;
         }
     }
 }

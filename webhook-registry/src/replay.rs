@@ -10,14 +10,14 @@ use webhook_core::{Replay, ReplayPage, ReplayState, Replayed};
 
 use crate::{engine::Engine, error::EndpointError};
 
-/// Deliveries a second, unless told otherwise.
-const PER_SECOND: u32 = 100;
+/// Deliveries per second by default.
+const DEFAULT_DELIVERIES_PER_SECOND: u32 = 100;
 
-/// Pages a second, where the rate allows: what is due at once comes in small portions.
-const PAGES_PER_SECOND: u32 = 4;
+/// Pages per second: small pages spread the deliveries that become due.
+const MAX_PAGES_PER_SECOND: u32 = 4;
 
-/// Deliveries in one transaction: few enough to hold nobody up.
-const PAGE: usize = 250;
+/// Deliveries in one transaction: few enough not to block other transactions for long.
+const DELIVERIES_PER_PAGE: usize = 250;
 
 /// A replay under way. It goes on only while somebody asks for the [next page](Self::next_page), or
 /// [runs](Self::run) it.
@@ -53,12 +53,12 @@ impl<'a> Replaying<'a> {
     /// Begins now, by the store's clock; nothing is sent yet.
     pub(crate) async fn begin(engine: &'a Engine, replay: Replay) -> Result<Self, EndpointError> {
         let look = ReplayPage::first(replay.clone()).dry_run().limit(1);
-        let begun = there(&replay, engine.store.replay(look).await?)?;
+        let begun = unless_gone(&replay, engine.store.replay(look).await?)?;
         Ok(Self::resume(engine, ReplayState::new(replay, begun.began_at)))
     }
 
     pub(crate) const fn resume(engine: &'a Engine, state: ReplayState) -> Self {
-        Self { engine, state, per_second: PER_SECOND, pause: Duration::ZERO }
+        Self { engine, state, per_second: DEFAULT_DELIVERIES_PER_SECOND, pause: Duration::ZERO }
     }
 
     /// Sets how many deliveries are made due in a second, at least 1; by default 100.
@@ -83,7 +83,7 @@ impl<'a> Replaying<'a> {
         let (mut ahead, mut count) = (self.state.clone(), 0);
         while let Some(page) = ReplayPage::next(&ahead) {
             let page = page.dry_run().limit(ReplayPage::MAX_LIMIT);
-            let some = there(&ahead.replay, self.engine.store.replay(page).await?)?;
+            let some = unless_gone(&ahead.replay, self.engine.store.replay(page).await?)?;
             (ahead.next, count) = (some.next, count + some.count);
         }
         Ok(count)
@@ -101,11 +101,12 @@ impl<'a> Replaying<'a> {
             self.engine.clock.sleep(self.pause).await;
             self.pause = Duration::ZERO;
         }
-        let some = self.engine.store.replay(page.limit(self.page())).await?;
-        let some = there(&self.state.replay, some)?;
+        let some = self.engine.store.replay(page.limit(self.page_limit())).await?;
+        let some = unless_gone(&self.state.replay, some)?;
         self.state.next = some.next;
         self.state.done = self.state.done.saturating_add(some.count);
-        self.pause = Duration::from_secs(some.count.min(PAGE as u64)) / self.per_second;
+        self.pause =
+            Duration::from_secs(some.count.min(DELIVERIES_PER_PAGE as u64)) / self.per_second;
         self.engine.wake.wake();
         Ok(Some(some.count))
     }
@@ -120,12 +121,14 @@ impl<'a> Replaying<'a> {
         Ok(self.state.done)
     }
 
-    fn page(&self) -> usize {
-        usize::try_from(self.per_second / PAGES_PER_SECOND).unwrap_or(PAGE).clamp(1, PAGE)
+    fn page_limit(&self) -> usize {
+        usize::try_from(self.per_second / MAX_PAGES_PER_SECOND)
+            .unwrap_or(DELIVERIES_PER_PAGE)
+            .clamp(1, DELIVERIES_PER_PAGE)
     }
 }
 
-/// What was answered, unless the endpoint is gone.
-fn there(replay: &Replay, answer: Replayed) -> Result<Replayed, EndpointError> {
+/// Returns an error if the endpoint is removed.
+fn unless_gone(replay: &Replay, answer: Replayed) -> Result<Replayed, EndpointError> {
     if answer.endpoint_gone { Err(EndpointError::NotFound(replay.endpoint)) } else { Ok(answer) }
 }

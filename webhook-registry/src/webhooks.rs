@@ -28,8 +28,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Webhooks(Arc<Engine>);
 
-/// How often something is said when the answer to its commit is lost each time.
-const MAX_TRIES: usize = 3;
+/// Tries of one write if the outcome of each commit is unknown.
+const MAX_STORE_TRIES: usize = 3;
 
 impl Webhooks {
     /// Begins to put one together.
@@ -158,9 +158,9 @@ impl Webhooks {
         let mut report = Report::default();
         let deliver = async { report = self.0.dispatcher.run(shutdown).await };
         let notices = self.notices();
-        first_of(deliver, async { match notices.publish_on(tenant).await {} }).await;
+        first_of(deliver, async { match notices.publish_until_dropped(tenant).await {} }).await;
         // What the last attempts have caused.
-        notices.publish_or_say(tenant).await;
+        notices.publish_or_log(tenant).await;
         report
     }
 
@@ -197,7 +197,7 @@ async fn add(engine: &Engine, endpoint: &Endpoint) -> Result<(), StoreError> {
         match engine.store.add_endpoint(endpoint.clone()).await {
             // Stored by an earlier try whose answer was lost.
             Err(error) if error.kind() == StoreErrorKind::Exists && tries > 1 => return Ok(()),
-            Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
+            Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_STORE_TRIES => {
                 tries += 1;
             }
             Err(error) if tries > 1 => {
