@@ -7,9 +7,12 @@ mod ci;
 mod conformance;
 mod coverage;
 mod deny;
+mod each_feature;
 mod fuzz;
 mod layers;
 mod mutants;
+mod package;
+mod published;
 mod run;
 mod simulate;
 mod step;
@@ -37,7 +40,7 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "ci",
         takes: "",
-        about: "everything below but measurements, in the order of its cost",
+        about: "everything below except measurements and `package`, in the order of its cost",
         steps: ci::ALL,
     },
     Verb { name: "fmt", takes: "", about: "is the code formatted?", steps: &[ci::FMT] },
@@ -56,8 +59,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "clippy", takes: "", about: "lints, warnings denied", steps: &[ci::CLIPPY] },
     Verb {
         name: "features",
-        takes: "",
-        about: "does each small feature set compile?",
+        takes: "[--each]",
+        about: "small feature sets compile; with --each, every feature alone and none",
         steps: &[ci::FEATURES],
     },
     Verb { name: "docs", takes: "", about: "documentation, warnings denied", steps: &[ci::DOCS] },
@@ -90,6 +93,12 @@ const VERBS: &[Verb] = &[
         takes: "[--write] [SECTION|ID...]",
         about: "hostile URLs, names, answers, certificates: does each come to what docs/security-cases.md says?",
         steps: &[ci::SECURITY],
+    },
+    Verb {
+        name: "package",
+        takes: "",
+        about: "packages as users get them: complete, quick start runs, docs.rs documents them",
+        steps: &[package::STEP],
     },
     Verb {
         name: "coverage",
@@ -203,9 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn ci_runs_the_steps_of_every_other_verb_but_measurements() {
-        let measurements = ["bench", "coverage", "fuzz", "mutants"];
-        for verb in VERBS.iter().filter(|verb| !measurements.contains(&verb.name)) {
+    fn ci_runs_the_steps_of_every_verb_that_is_not_outside() {
+        let outside = ["bench", "coverage", "fuzz", "mutants", "package"];
+        for verb in VERBS.iter().filter(|verb| !outside.contains(&verb.name)) {
             for step in verb.steps {
                 assert!(ci::ALL.iter().any(|known| known.name == step.name), "{}", step.name);
             }
