@@ -14,8 +14,8 @@ use webhook_core::{EndpointTls, Request, Transport};
 
 use crate::{
     exchange::request,
+    handshake::{Authority, TLS_VERSIONS},
     peer::{Peer, PeerConnection},
-    tls::{Authority, TLS_VERSIONS},
 };
 
 /// One request as the receiver has recorded it.

@@ -10,8 +10,8 @@ use webhook_core::Timestamp;
 use webhook_http::{CheckedStep, EndpointCheck, HttpTransport, StepResult};
 
 use crate::{
+    handshake::{Authority, TLS_VERSIONS},
     peer::Peer,
-    tls::{Authority, TLS_VERSIONS},
 };
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);

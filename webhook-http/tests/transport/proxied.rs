@@ -8,8 +8,8 @@ use webhook_http::{AddressPolicy, HttpTransport};
 
 use crate::{
     exchange::{OK_RESPONSE, request},
+    handshake::Authority,
     peer::{Peer, PeerConnection, split},
-    tls::Authority,
 };
 
 const TUNNEL_RESPONSE: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -143,7 +143,7 @@ async fn child_that_sends_once() {
 async fn variables_that_name_a_proxy_are_not_read() {
     let (peer, proxy) = (Peer::bind().await, Peer::bind().await);
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "proxy::child_that_sends_once"]);
+    child.args(["--exact", "proxied::child_that_sends_once"]);
     child.env("TEST_SEND_TO", peer.url("/").as_str()).stdout(std::process::Stdio::null());
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         let value = format!("http://127.0.0.1:{}", proxy.port());
