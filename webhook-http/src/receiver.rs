@@ -1,7 +1,8 @@
 //! A small receiver for development, on plain HTTP/1.1.
 //!
-//! It sends the responses of a handler, delayed if wanted, or none, so that a sender can be observed
-//! without a real receiver. It is not a server for production: no TLS, no limit on connections.
+//! It sends the responses of a handler, delayed if wanted, or none, so that a sender can be
+//! observed without a real receiver. It is not a server for production: no TLS, no limit on
+//! connections.
 
 use std::{
     convert::Infallible,
@@ -137,8 +138,8 @@ impl Receiver {
         self.address
     }
 
-    /// Responds to requests with `handler` until `shutdown` ends, then waits up to half a second for
-    /// responses that have begun.
+    /// Responds to requests with `handler` until `shutdown` ends, then waits up to half a second
+    /// for responses that have begun.
     pub async fn serve<H>(self, handler: H, shutdown: impl Future<Output = ()>)
     where
         H: Fn(ReceivedRequest) -> ReceiverResponse + Send + Sync + 'static,

@@ -2,14 +2,14 @@
 //!
 //! The straight way, each step a file: the [`guard`] admits the URL, [`resolve`] looks the name up
 //! once, the guard vets every address, [`connect`] dials exactly those, [`tls`] secures the
-//! connection, [`connection`] writes the request and reads the answer, [`pool`] keeps the connection
-//! for a moment. One deadline covers it all; each step says in which phase it ran out.
+//! connection, [`connection`] writes the request and reads the answer, [`pool`] keeps the
+//! connection for a moment. One deadline covers it all; each step says in which phase it ran out.
 //!
 //! Before all that, [`hosts`] sees that one host is not sent more at once than it may be. Where the
 //! operator has named a proxy, [`proxy`] takes the place of look-up and dialling.
 //!
-//! What is not here: redirects, retries, cookies, decompression. Nothing reads the environment, so no
-//! variable can send a request elsewhere.
+//! What is not here: redirects, retries, cookies, decompression. Nothing reads the environment, so
+//! no variable can send a request elsewhere.
 
 mod builder;
 #[cfg(feature = "check")]
@@ -80,9 +80,9 @@ use tls::{TlsClient, TlsClients};
 /// - **As whom.** An endpoint may have a client certificate and roots of its own ([`Request::tls`]).
 ///   Requests that differ in them share neither connections nor TLS sessions. Certificates are always
 ///   verified.
-/// - **Connections** are kept for 3 s after an answer that was read to its end, as many for
-///   each origin as its host may have requests. A request is written once: only one of which no byte was written moves on to another
-///   connection.
+/// - **Connections** are kept for 3 s after a response that was read to its end. Each origin keeps as
+///   many as its host may have requests. A request is written once: only one of which no byte was
+///   written moves to another connection.
 ///
 /// Must be used inside a tokio runtime with I/O and time enabled.
 ///
@@ -110,8 +110,8 @@ impl HttpTransport {
     ///
     /// # Errors
     ///
-    /// [`TransportBuildError::NoRoots`] where the platform has no root certificates, as in many containers;
-    /// the feature `webpki-roots` brings some.
+    /// [`TransportBuildError::NoRoots`] where the platform has no root certificates, as in many
+    /// containers; the feature `webpki-roots` brings some.
     pub fn new() -> Result<Self, TransportBuildError> {
         Self::builder().build()
     }

@@ -1,6 +1,6 @@
-//! Deliver events to other people's servers, and keep at it: signed
-//! ([Standard Webhooks](https://www.standardwebhooks.com)), retried over days, stored in the database
-//! you already have.
+//! Deliver events to other people's servers, and keep at it: signed ([Standard
+//! Webhooks](https://www.standardwebhooks.com)), retried over days, stored in the database you
+//! already have.
 //!
 //! This crate puts the others together and is the one to add. By itself it knows only
 //! `webhook-core`; adapters come with features:

@@ -6,7 +6,8 @@ use std::{fmt, str::FromStr};
 pub enum Mode {
     /// It publishes, and others deliver: [`run`](crate::Webhooks::run) delivers nothing here.
     PublishOnly,
-    /// It delivers what is stored, whoever published it; what it publishes itself takes the same way.
+    /// It delivers what is stored, whoever published it; what it publishes itself takes the same
+    /// way.
     Worker,
     /// It does both, and sends what it publishes at once from memory, as far as it has attempts to
     /// spare.

@@ -140,8 +140,8 @@ impl NewEndpoint {
         self
     }
 
-    /// Sets the client certificate that its requests carry (mTLS): the certificate and those that lead to
-    /// its root, and the private key, both PEM.
+    /// Sets the client certificate that its requests carry (mTLS): the certificate and those that
+    /// lead to its root, and the private key, both PEM.
     #[must_use]
     pub fn client_certificate(
         mut self,
@@ -210,7 +210,8 @@ impl NewEndpoint {
     }
 
     /// Has it get the events of one ordering key one at a time, in the order in which they were
-    /// published, and says what happens to the later ones when one is given up. Without it, all at once.
+    /// published, and says what happens to the later ones when one is given up. Without it, all at
+    /// once.
     #[must_use]
     pub const fn order(mut self, policy: OrderPolicy) -> Self {
         self.order = Some(policy);

@@ -8,9 +8,9 @@ use crate::{engine::Engine, error::PublishError, publish::publish};
 
 /// What has to be told: endpoints that fail, are disabled or recover, deliveries that are given up.
 ///
-/// Each notice is stored with its cause and stays until it is acknowledged, so that it is read at least
-/// once. Either read them here, or let them be [published](Self::publish) as events of a tenant of your
-/// own.
+/// Each notice is stored with its cause and stays until it is acknowledged, so that it is read at
+/// least once. Either read them here, or let them be [published](Self::publish) as events of a
+/// tenant of your own.
 ///
 /// ```no_run
 /// # async fn alert(webhooks: &webhook_registry::Webhooks) -> Result<(), webhook_registry::StoreError> {
@@ -64,11 +64,11 @@ impl<'a> Notices<'a> {
     /// that were. Register an endpoint of that tenant to get them.
     ///
     /// An event's type is `webhook.endpoint.failing`, `webhook.endpoint.disabled`,
-    /// `webhook.endpoint.recovered` or `webhook.delivery.exhausted`, its body the notice as JSON, its key
-    /// the notice's id: what is said again, after a crash in between, is one event.
+    /// `webhook.endpoint.recovered` or `webhook.delivery.exhausted`, its body the notice as JSON,
+    /// its key the notice's id: what is said again, after a crash in between, is one event.
     ///
-    /// What concerns an endpoint of that very tenant is only logged: it could not be told there, and
-    /// would only cause the next notice.
+    /// What concerns an endpoint of that very tenant is only logged: it could not be told there,
+    /// and would only cause the next notice.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ impl<'a> Notices<'a> {
         }
     }
 
-    /// Whether it is published now. One that can never be is told in the log: it must not stand in the way
-    /// of the others.
+    /// Whether it is published now. One that can never be is told in the log: it must not stand in
+    /// the way of the others.
     async fn publish_one(&self, notice: &Notice, tenant: &TenantId) -> Result<bool, PublishError> {
         let published = match event(notice, tenant) {
             Ok(event) => publish(self.engine, event).await.map(|_| true),

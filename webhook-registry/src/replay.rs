@@ -1,8 +1,8 @@
 //! Replays: what was failed or missed is sent again, page by page, at a rate.
 //!
 //! The rate is kept by waiting between pages, by the [`Clock`](webhook_core::Clock), and not by due
-//! times spread over the future: what is not due yet is not stored as due, so whoever stops the replay
-//! has stopped it, and the workers' backlog stays short.
+//! times spread over the future: what is not due yet is not stored as due, so whoever stops the
+//! replay has stopped it, and the workers' backlog stays short.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ const DELIVERIES_PER_PAGE: usize = 250;
 /// [runs](Self::run) it.
 ///
 /// Giving it up at any point is safe: its [`state`](Self::state) goes on where it stood, in another
-/// process if need be. A page that is done twice sends nothing twice; and a replay that is begun anew
-/// finds what the first has not reached.
+/// process if need be. A page that is done twice sends nothing twice; and a replay that is begun
+/// anew finds what the first has not reached.
 ///
 /// ```
 /// use webhook_registry::{EndpointError, EndpointId, Include, Replay, Tenant};
@@ -73,8 +73,8 @@ impl<'a> Replaying<'a> {
         &self.state
     }
 
-    /// Counts what is still to be sent again, exactly, in pages that are short reads each. Others may
-    /// change that meanwhile: what somebody else redelivers is not sent by the replay as well.
+    /// Counts what is still to be sent again, exactly, in pages that are short reads each. Others
+    /// may change that meanwhile: what somebody else redelivers is not sent by the replay as well.
     ///
     /// # Errors
     ///
@@ -89,8 +89,8 @@ impl<'a> Replaying<'a> {
         Ok(count)
     }
 
-    /// Does the next page, once the rate allows, and answers how many deliveries are due by it; nothing,
-    /// at the end. After an error it may be called again.
+    /// Does the next page, once the rate allows, and answers how many deliveries are due by it;
+    /// nothing, at the end. After an error it may be called again.
     ///
     /// # Errors
     ///
@@ -111,7 +111,8 @@ impl<'a> Replaying<'a> {
         Ok(Some(some.count))
     }
 
-    /// Goes on to the end, and answers how many deliveries were made due again, earlier pages included.
+    /// Goes on to the end, and answers how many deliveries were made due again, earlier pages
+    /// included.
     ///
     /// # Errors
     ///

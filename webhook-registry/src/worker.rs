@@ -2,8 +2,8 @@
 
 use webhook_core::WorkerName;
 
-/// Returns host and process, such as `host-1:4711`. Containers and shells set a variable to the host's
-/// name; most other systems have it in a file.
+/// Returns host and process, such as `host-1:4711`. Containers and shells set a variable to the
+/// host's name; most other systems have it in a file.
 pub(crate) fn this_process() -> WorkerName {
     let from_environment = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
     let host = from_environment.or_else(|| std::fs::read_to_string("/etc/hostname").ok());

@@ -76,8 +76,8 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Asks these name servers, by DNS over UDP and TCP, instead of those that the system names; its
-    /// hosts file is not read then.
+    /// Asks these name servers, by DNS over UDP and TCP, instead of those that the system names;
+    /// its hosts file is not read then.
     pub fn name_servers(mut self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.name_servers = servers.into_iter().collect();
         self
@@ -85,11 +85,11 @@ impl HttpTransportBuilder {
 
     /// How many requests may be on their way to one host at once;
     /// [`MAX_PER_HOST`](Self::MAX_PER_HOST) unless told otherwise. More wait for their turn within
-    /// their deadline, and end as [`Local`](webhook_core::TransportErrorKind::Local) where it does not
-    /// come.
+    /// their deadline, and end as [`Local`](webhook_core::TransportErrorKind::Local) where it does
+    /// not come.
     ///
-    /// Whoever registers many endpoints at somebody else's host cannot send more at it than that. A host
-    /// is what the URL names: names that lead to one address are different hosts.
+    /// Whoever registers many endpoints at somebody else's host cannot send more at it than that. A
+    /// host is what the URL names: names that lead to one address are different hosts.
     pub const fn max_per_host(mut self, most: usize) -> Self {
         self.max_per_host = Some(most);
         self

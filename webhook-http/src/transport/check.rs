@@ -1,8 +1,8 @@
 //! A look at an endpoint, step by step: would a request get there? Nothing is posted.
 //!
-//! The check takes the steps of [`send`](webhook_core::Transport::send) up to the secured connection,
-//! with the same guard: a refused address is never dialled. In addition, each step reports its
-//! findings, and a certificate is read even if it is not trusted.
+//! The check takes the steps of [`send`](webhook_core::Transport::send) up to the secured
+//! connection, with the same guard: a refused address is never dialled. In addition, each step
+//! reports its findings, and a certificate is read even if it is not trusted.
 
 mod certificate;
 mod report;

@@ -139,8 +139,8 @@ impl Connection {
     }
 
     /// Reads the response and skips interim ones. Keeps `keep` bytes of the body. A response counts
-    /// once its head is complete: a body that is too long, too slow or cut short is not an error, but
-    /// it ends the connection.
+    /// once its head is complete: a body that is too long, too slow or cut short is not an error,
+    /// but it ends the connection.
     pub(super) async fn read_response(
         &mut self,
         pending: Pin<&mut impl PendingResponse>,
@@ -338,7 +338,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Framing is ours: whatever headers come along, there is one request, and its body ends it.
+        /// Framing is ours: whatever headers come along, there is one request, and its body ends
+        /// it.
         #[test]
         fn no_header_changes_where_a_request_ends(
             pairs in proptest::collection::vec(

@@ -32,7 +32,8 @@ impl FuzzConnection {
         Connection::open(stream).await.map(Self)
     }
 
-    /// Runs one exchange as the transport does. Returns the connection if the transport would keep it.
+    /// Runs one exchange as the transport does. Returns the connection if the transport would keep
+    /// it.
     pub async fn send(
         mut self,
         request: Request,

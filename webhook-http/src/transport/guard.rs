@@ -178,8 +178,8 @@ fn judge_v4(address: Ipv4Addr) -> Result<(), Refused> {
         .map_or(Ok(()), |row| Err(Refused::Block(RefusedBlock(row))))
 }
 
-/// Whether dialling `address` leads to a listener at `own`. Where nobody says which address is meant,
-/// it is this machine: the one to dial and the one to listen at.
+/// Whether dialling `address` leads to a listener at `own`. Where nobody says which address is
+/// meant, it is this machine: the one to dial and the one to listen at.
 fn leads_to(address: IpAddr, own: IpAddr) -> bool {
     let here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
     address == own

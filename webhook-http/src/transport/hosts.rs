@@ -1,7 +1,7 @@
 //! The hosts that requests are on their way to: how many at once, and what is kept for the next.
 //!
-//! A tenant may register any number of endpoints, all of them at a host of somebody else. Each has few
-//! attempts at once, but together they would be an attack in our name.
+//! A tenant may register any number of endpoints, all of them at a host of somebody else. Each has
+//! few attempts at once, but together they would be an attack in our name.
 
 use std::{
     collections::HashMap,

@@ -13,8 +13,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use webhook_core::Phase;
 
-/// Bytes read of one exchange until the head of its response is complete, interim responses included.
-/// hyper does not count interim responses and would read any number of them.
+/// Bytes read of one exchange until the head of its response is complete, interim responses
+/// included. hyper does not count interim responses and would read any number of them.
 pub(super) const MAX_BYTES_UP_TO_HEAD: usize = 64 * 1024;
 /// Bytes read after the head: the part of the body that is read, and its framing.
 const MAX_BYTES_AFTER_HEAD: usize = 64 * 1024 + 16 * 1024;
@@ -80,8 +80,8 @@ impl ExchangeMeter {
         }
     }
 
-    /// Counts bytes that were read. Returns false if they cannot belong to a response: an empty line
-    /// ends a head, and the next head does not begin with one.
+    /// Counts bytes that were read. Returns false if they cannot belong to a response: an empty
+    /// line ends a head, and the next head does not begin with one.
     fn record_read(&self, bytes: &[u8]) -> bool {
         if bytes.is_empty() {
             return true;

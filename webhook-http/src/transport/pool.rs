@@ -69,8 +69,8 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct IdleConnections {
-    /// By scheme, host, port and TLS client, the newest last: two customers must not share a connection
-    /// that is authenticated as one of them.
+    /// By scheme, host, port and TLS client, the newest last: two customers must not share a
+    /// connection that is authenticated as one of them.
     by_origin: BTreeMap<Box<str>, VecDeque<IdleConnection>>,
     /// True if the sweeper knows it.
     is_listed: bool,

@@ -1,7 +1,8 @@
 //! A way out through an HTTP proxy: the tunnel of CONNECT (RFC 9110, section 9.3.6).
 //!
-//! Only what the operator has configured, never what the environment says. The proxy sees which host
-//! and port are asked for and the bytes of the tunnel; with `https` those are TLS with the receiver.
+//! Only what the operator has configured, never what the environment says. The proxy sees which
+//! host and port are asked for and the bytes of the tunnel; with `https` those are TLS with the
+//! receiver.
 
 use std::{fmt, str::FromStr};
 

@@ -45,7 +45,8 @@ pub(super) struct DnsResolver {
 }
 
 impl DnsResolver {
-    /// Concurrent look-ups. A look-up uses no thread, so that names with hanging servers delay no others.
+    /// Concurrent look-ups. A look-up uses no thread, so that names with hanging servers delay no
+    /// others.
     const MAX_RUNNING_LOOKUPS: usize = 1024;
 
     /// Creates a resolver that asks `servers`, or those of the system if the list is empty.

@@ -1,8 +1,8 @@
 //! TLS: rustls on ring, given to each client and never to the whole process.
 //!
 //! Endpoints with an identity or roots of their own have a client each, made when first needed: a
-//! client keeps the sessions it may resume, and a session resumed for another would speak in the name
-//! of the first.
+//! client keeps the sessions it may resume, and a session resumed for another would speak in the
+//! name of the first.
 
 mod clients;
 mod material;
@@ -48,8 +48,8 @@ impl TlsVersion {
     }
 }
 
-/// Builds the settings of a client that trusts `material.roots`, speaks `min_version` and later, and
-/// offers HTTP/1.1 only.
+/// Builds the settings of a client that trusts `material.roots`, speaks `min_version` and later,
+/// and offers HTTP/1.1 only.
 fn config(min_version: TlsVersion, material: TlsMaterial) -> Result<ClientConfig, rustls::Error> {
     let roots = Arc::clone(&material.roots);
     finish(builder(min_version)?.with_root_certificates(roots), material)

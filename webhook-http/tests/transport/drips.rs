@@ -13,8 +13,8 @@ use webhook_testkit::{Reply, TestReceiver};
 const MAX_RECEIVERS: usize = 1000;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Delay after its deadline within which an attempt ends, and within which a healthy receiver responds.
-/// Timers next to the attempts measure the delay of a busy machine.
+/// Delay after its deadline within which an attempt ends, and within which a healthy receiver
+/// responds. Timers next to the attempts measure the delay of a busy machine.
 const MAX_LATENESS: Duration = Duration::from_millis(250);
 
 /// Memory of a thousand attempts: sockets and buffers of both sides, which are one process here.
@@ -25,7 +25,8 @@ fn request(receiver: &TestReceiver) -> Request {
     Request::new(url, http::HeaderMap::new(), "{}".into()).with_timeout(ATTEMPT_TIMEOUT)
 }
 
-/// Number of receivers that the file descriptors of this process permit: two for each, some for others.
+/// Number of receivers that the file descriptors of this process permit: two for each, some for
+/// others.
 fn receiver_count() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));

@@ -25,7 +25,8 @@ enum ConnectionEnd {
     Reset,
 }
 
-/// Reads and writes `bytes` bytes of one exchange, then ends. Answers how many bytes of requests came.
+/// Reads and writes `bytes` bytes of one exchange, then ends. Answers how many bytes of requests
+/// came.
 async fn leave_after(
     mut stream: TcpStream,
     bytes: usize,
@@ -48,8 +49,8 @@ async fn leave_after(
     raw.len()
 }
 
-/// Sends to a receiver that ends at that byte; on a kept connection, after an exchange that went well.
-/// Says whether there was an answer, and how many bytes came on each connection.
+/// Sends to a receiver that ends at that byte; on a kept connection, after an exchange that went
+/// well. Says whether there was an answer, and how many bytes came on each connection.
 async fn attempt(
     transport: &HttpTransport,
     peer: &Peer,

@@ -140,8 +140,8 @@ fn an_error_names_the_variable_what_it_is_and_what_is_expected() {
     ];
     for ((variable, value), expected) in table {
         let error = read(&[(variable, value)]).unwrap_err();
-        let said = (error.variable(), error.found(), error.expected());
-        assert_eq!(said, (variable, Some(value), expected));
+        let shown = (error.variable(), error.found(), error.expected());
+        assert_eq!(shown, (variable, Some(value), expected));
     }
     assert_eq!(
         read(&[("WEBHOOK_LEASE", "44s")]).unwrap_err().to_string(),

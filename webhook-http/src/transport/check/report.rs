@@ -3,15 +3,15 @@ use std::{fmt, net::IpAddr};
 use serde::{Serialize, Serializer};
 use webhook_core::Timestamp;
 
-/// What a [check](crate::HttpTransport::check) of an endpoint has found. Its `Display` is a list for
-/// people, and its JSON holds the same.
+/// What a [check](crate::HttpTransport::check) of an endpoint has found. Its `Display` is a list
+/// for people, and its JSON holds the same.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct EndpointCheck {
     /// The URL, less its query; absent when it could not be read.
     pub url: Option<String>,
-    /// The steps in their order, each of them there: `url`, `policy`, `name`, `addresses`, `connect`,
-    /// `tls`, `certificate`.
+    /// The steps in their order, each of them there: `url`, `policy`, `name`, `addresses`,
+    /// `connect`, `tls`, `certificate`.
     pub steps: Vec<CheckedStep>,
     /// Where the name leads, and what the guard says to it.
     pub addresses: Vec<CheckedAddress>,

@@ -7,8 +7,8 @@ use url::Host;
 /// A host name, or all names under one: `api.example.com`, `*.svc.cluster.local`.
 ///
 /// Upper and lower case are one, names with other letters are the ones that are looked up for them
-/// (`bücher.example`: `xn--bcher-kva.example`), and a final dot counts for nothing. `*.` stands for one
-/// label or more, and not for none.
+/// (`bücher.example`: `xn--bcher-kva.example`), and a final dot counts for nothing. `*.` stands for
+/// one label or more, and not for none.
 ///
 /// ```
 /// use webhook_http::HostPattern;

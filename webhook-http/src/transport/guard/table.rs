@@ -1,8 +1,8 @@
 //! The refused addresses, row by row: prefix, reason, and where that is written down.
 //!
 //! All rows of IANA's registries of special-purpose addresses (RFC 6890, RFC 8190) are here, those
-//! too that are called globally reachable there: no receiver lives in them. To these come multicast,
-//! deprecated blocks, and blocks that carry an IPv4 address inside.
+//! too that are called globally reachable there: no receiver lives in them. To these come
+//! multicast, deprecated blocks, and blocks that carry an IPv4 address inside.
 
 use std::{
     fmt,

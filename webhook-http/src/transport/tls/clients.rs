@@ -130,7 +130,8 @@ struct ClientCache {
 }
 
 impl ClientCache {
-    /// Clients in the cache: some hundred kilobytes. With more endpoints, clients are rebuilt at times.
+    /// Clients in the cache: some hundred kilobytes. With more endpoints, clients are rebuilt at
+    /// times.
     const MAX_CLIENTS: usize = 256;
 
     fn get(&mut self, digest: &TlsDigest) -> Option<TlsClient> {
