@@ -21,6 +21,8 @@
 //!
 //! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
 //! both through the crate `webhook-registry`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod engine;
 mod model;
 mod policy;

@@ -25,6 +25,7 @@
 //! }
 //! # Ok::<(), webhook_http::InvalidSecret>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "receiver")]
 mod receiver;
@@ -36,16 +37,16 @@ mod transport;
 mod vault;
 
 #[cfg(feature = "receiver")]
-pub use crate::receiver::{Answer, BindError, Received, Receiver};
+pub use crate::receiver::{BindError, ReceivedRequest, Receiver, ReceiverResponse};
 #[cfg(feature = "signer")]
 pub use crate::signer::{RingSigner, verify, verify_signature};
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "__fuzzing")]
 #[doc(hidden)]
-pub use crate::transport::Line;
+pub use crate::transport::FuzzConnection;
 #[cfg(feature = "transport")]
 pub use crate::transport::{
-    AddressPolicy, BuildError, HostPattern, HttpTransport, HttpTransportBuilder,
-    InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy, TlsVersion,
+    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidHostPattern,
+    InvalidNat64Prefix, InvalidProxy, Nat64Prefix, Proxy, TlsVersion, TransportBuildError,
 };
 #[cfg(feature = "check")]
 pub use crate::transport::{
@@ -61,3 +62,8 @@ pub use ipnet::IpNet;
 #[cfg(feature = "signer")]
 #[doc(no_inline)]
 pub use webhook_core::{InvalidSecret, Secret, Verifier, VerifyError};
+
+/// Compiles the example of the package's README.
+#[cfg(all(doctest, feature = "signer"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

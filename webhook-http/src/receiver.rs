@@ -1,7 +1,8 @@
 //! A small receiver for development, on plain HTTP/1.1.
 //!
-//! It answers as a handler says, late or never, so that a sender can be watched without a real
-//! receiver. It is no server for production: no TLS, no limits on connections.
+//! It sends the responses of a handler, delayed if wanted, or none, so that a sender can be
+//! observed without a real receiver. It is not a server for production: no TLS, no limit on
+//! connections.
 
 use std::{
     convert::Infallible,
@@ -27,7 +28,7 @@ use tokio::{
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Received {
+pub struct ReceivedRequest {
     /// When its body was complete, by this machine's clock.
     pub at: SystemTime,
     /// Who sent it.
@@ -42,10 +43,10 @@ pub struct Received {
     pub body: Bytes,
 }
 
-/// What a [`Receiver`] does about a request.
+/// Response of a [`Receiver`] to one request.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Answer {
+pub struct ReceiverResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -53,14 +54,14 @@ pub struct Answer {
     silent: bool,
 }
 
-impl Answer {
-    /// Answers with this status, at once, without headers and body of its own.
+impl ReceiverResponse {
+    /// Creates a response with this status, without delay, headers or body.
     pub fn status(status: StatusCode) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
         Self { status, headers, body, delay: None, silent: false }
     }
 
-    /// Never answers: the sender waits until its deadline.
+    /// Sends no response: the sender waits until its deadline.
     pub fn never() -> Self {
         Self { silent: true, ..Self::status(StatusCode::OK) }
     }
@@ -77,7 +78,7 @@ impl Answer {
         self
     }
 
-    /// Waits before it answers.
+    /// Waits before the response is sent.
     pub const fn with_delay(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self
@@ -88,7 +89,7 @@ impl Answer {
 ///
 /// ```
 /// use http::StatusCode;
-/// use webhook_http::{Answer, Receiver};
+/// use webhook_http::{ReceiverResponse, Receiver};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// let receiver = Receiver::bind("127.0.0.1:0".parse()?).await?;
@@ -98,7 +99,7 @@ impl Answer {
 ///     .serve(
 ///         |request| {
 ///             println!("{} {}: {} bytes", request.method, request.uri, request.body.len());
-///             Answer::status(StatusCode::OK)
+///             ReceiverResponse::status(StatusCode::OK)
 ///         },
 ///         shutdown,
 ///     )
@@ -114,11 +115,11 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// The longest request body, in bytes; a longer one is answered with 413.
+    /// The longest request body, in bytes; a longer one gets status 413.
     pub const MAX_BODY: usize = 4 * 1024 * 1024;
 
-    /// How long answers that are under way are waited for once it is told to stop.
-    const GRACE: Duration = Duration::from_millis(500);
+    /// Time that a shutdown waits for responses that have begun.
+    const MAX_DRAIN: Duration = Duration::from_millis(500);
 
     /// Listens on `address`; port 0 takes a free port.
     ///
@@ -137,11 +138,11 @@ impl Receiver {
         self.address
     }
 
-    /// Answers requests with `handler` until `shutdown` ends, then gives answers that are under way
-    /// half a second.
+    /// Responds to requests with `handler` until `shutdown` ends, then waits up to half a second
+    /// for responses that have begun.
     pub async fn serve<H>(self, handler: H, shutdown: impl Future<Output = ()>)
     where
-        H: Fn(Received) -> Answer + Send + Sync + 'static,
+        H: Fn(ReceivedRequest) -> ReceiverResponse + Send + Sync + 'static,
     {
         let handler: Arc<Handler> = Arc::new(handler);
         let (stop, stopped) = watch::channel(());
@@ -163,13 +164,14 @@ impl Receiver {
             }
         }
         drop(stop);
-        // Those that are left after the grace end with the set.
+        // Connections that are left end with the set.
         let _ =
-            timeout(Self::GRACE, async { while connections.join_next().await.is_some() {} }).await;
+            timeout(Self::MAX_DRAIN, async { while connections.join_next().await.is_some() {} })
+                .await;
     }
 }
 
-type Handler = dyn Fn(Received) -> Answer + Send + Sync;
+type Handler = dyn Fn(ReceivedRequest) -> ReceiverResponse + Send + Sync;
 
 /// A failed accept (no file descriptor, as a rule) fails again at once: wait a little.
 async fn rest_after(error: &io::Error) {
@@ -177,7 +179,7 @@ async fn rest_after(error: &io::Error) {
     sleep(Duration::from_millis(50)).await;
 }
 
-/// Serves one connection; told to stop, it ends after the answer that is under way.
+/// Serves one connection. After a stop it ends with the current response.
 async fn converse(
     stream: TcpStream,
     from: SocketAddr,
@@ -214,7 +216,7 @@ async fn respond(
         Ok(body) => body.to_bytes(),
         Err(error) => return refuse(error.is::<http_body_util::LengthLimitError>()),
     };
-    let answer = handler(Received {
+    let chosen = handler(ReceivedRequest {
         at: SystemTime::now(),
         from,
         method: head.method,
@@ -222,15 +224,15 @@ async fn respond(
         headers: head.headers,
         body,
     });
-    if answer.silent {
+    if chosen.silent {
         std::future::pending::<()>().await;
     }
-    if let Some(delay) = answer.delay {
+    if let Some(delay) = chosen.delay {
         sleep(delay).await;
     }
-    let mut response = http::Response::new(Full::new(answer.body));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
+    let mut response = http::Response::new(Full::new(chosen.body));
+    *response.status_mut() = chosen.status;
+    *response.headers_mut() = chosen.headers;
     response
 }
 

@@ -2,14 +2,14 @@
 //!
 //! The straight way, each step a file: the [`guard`] admits the URL, [`resolve`] looks the name up
 //! once, the guard vets every address, [`connect`] dials exactly those, [`tls`] secures the
-//! connection, [`connection`] writes the request and reads the answer, [`pool`] keeps the connection
-//! for a moment. One deadline covers it all; each step says in which phase it ran out.
+//! connection, [`connection`] writes the request and reads the answer, [`pool`] keeps the
+//! connection for a moment. One deadline covers it all; each step says in which phase it ran out.
 //!
 //! Before all that, [`hosts`] sees that one host is not sent more at once than it may be. Where the
 //! operator has named a proxy, [`proxy`] takes the place of look-up and dialling.
 //!
-//! What is not here: redirects, retries, cookies, decompression. Nothing reads the environment, so no
-//! variable can send a request elsewhere.
+//! What is not here: redirects, retries, cookies, decompression. Nothing reads the environment, so
+//! no variable can send a request elsewhere.
 
 mod builder;
 #[cfg(feature = "check")]
@@ -17,15 +17,15 @@ mod check;
 mod connect;
 mod connection;
 mod error;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "__fuzzing")]
 mod fuzzing;
 mod guard;
 mod hosts;
+mod metered_stream;
 mod pool;
 mod proxy;
 mod resolve;
 mod tls;
-mod wire;
 
 use std::{
     borrow::Cow,
@@ -53,20 +53,20 @@ use webhook_core::{
     TransportErrorKind,
 };
 
-pub use builder::{BuildError, HttpTransportBuilder};
+pub use builder::{HttpTransportBuilder, TransportBuildError};
 #[cfg(feature = "check")]
 pub use check::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
-use connection::{Connection, Message, Unanswered};
+use connection::{Connection, ExchangeFailure, Message};
 use error::within;
-#[cfg(feature = "fuzzing")]
-pub use fuzzing::Line;
+#[cfg(feature = "__fuzzing")]
+pub use fuzzing::FuzzConnection;
 pub use guard::{AddressPolicy, HostPattern, InvalidHostPattern, InvalidNat64Prefix, Nat64Prefix};
 use guard::{blocked, blocked_literal};
 use hosts::{Hosts, KnownHost};
 pub use proxy::{InvalidProxy, Proxy};
 use resolve::Resolve;
 pub use tls::TlsVersion;
-use tls::{Client, Clients};
+use tls::{TlsClient, TlsClients};
 
 /// The [`Transport`] port over HTTP/1.1, with TLS 1.2 and 1.3.
 ///
@@ -80,9 +80,9 @@ use tls::{Client, Clients};
 /// - **As whom.** An endpoint may have a client certificate and roots of its own ([`Request::tls`]).
 ///   Requests that differ in them share neither connections nor TLS sessions. Certificates are always
 ///   verified.
-/// - **Connections** are kept for 3 s after an answer that was read to its end, as many for
-///   each origin as its host may have requests. A request is written once: only one of which no byte was written moves on to another
-///   connection.
+/// - **Connections** are kept for 3 s after a response that was read to its end. Each origin keeps as
+///   many as its host may have requests. A request is written once: only one of which no byte was
+///   written moves to another connection.
 ///
 /// Must be used inside a tokio runtime with I/O and time enabled.
 ///
@@ -102,7 +102,7 @@ pub struct HttpTransport {
     proxy: Option<Proxy>,
     resolver: Box<dyn Resolve>,
     hosts: Hosts,
-    tls: Clients,
+    tls: TlsClients,
 }
 
 impl HttpTransport {
@@ -110,9 +110,9 @@ impl HttpTransport {
     ///
     /// # Errors
     ///
-    /// [`BuildError::NoRoots`] where the platform has no root certificates, as in many containers;
-    /// the feature `webpki-roots` brings some.
-    pub fn new() -> Result<Self, BuildError> {
+    /// [`TransportBuildError::NoRoots`] where the platform has no root certificates, as in many
+    /// containers; the feature `webpki-roots` brings some.
+    pub fn new() -> Result<Self, TransportBuildError> {
         Self::builder().build()
     }
 
@@ -122,29 +122,34 @@ impl HttpTransport {
     }
 
     /// Sends `message` on a new connection.
-    async fn exchange_anew(
+    async fn exchange_on_new_connection(
         &self,
-        way: &Way<'_>,
+        destination: &Destination<'_>,
         message: Message,
         keep: usize,
         mut time: Pin<&mut Sleep>,
     ) -> Result<Response, TransportError> {
-        let mut connection = self.connect(way.url, &way.client, time.deadline()).await?;
-        let asked = pin!(connection.ask(message));
-        match connection.answer(asked, keep, time.as_mut()).await {
+        let mut connection =
+            self.connect(destination.url, &destination.client, time.deadline()).await?;
+        let pending = pin!(connection.start_exchange(message));
+        match connection.read_response(pending, keep, time.as_mut()).await {
             Ok(response) => {
-                way.host.pool.put(&way.kept_by, connection);
+                destination.host.pool.put(&destination.pool_key, connection);
                 Ok(response)
             }
-            Err(Unanswered::NotWritten(..)) if connection.has_spoken() => Err(spoke_first()),
-            Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => Err(error),
+            Err(ExchangeFailure::NotWritten(..)) if connection.has_response_byte() => {
+                Err(unsolicited_data())
+            }
+            Err(ExchangeFailure::NotWritten(_, error) | ExchangeFailure::Failed(error)) => {
+                Err(error)
+            }
         }
     }
 
     async fn connect(
         &self,
         url: &EndpointUrl,
-        client: &Client,
+        client: &TlsClient,
         deadline: Instant,
     ) -> Result<Connection, TransportError> {
         let stream = match &self.proxy {
@@ -206,24 +211,27 @@ impl Transport for HttpTransport {
         self.policy.judge(&url).map_err(blocked_literal)?;
         // One timer for the exchange and the rest of the answer.
         let mut time = pin!(sleep_until(deadline(timeout)));
-        let way = Way::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
-        let _place = way.host.place(time.deadline()).await?;
+        let destination =
+            Destination::new(&url, self.hosts.at(&url), self.tls.client(tls.as_deref())?);
+        let _permit = destination.host.acquire(time.deadline()).await?;
         let mut message = compose(&url, headers, body);
         loop {
             // Not `while let`, which would hold what it looks at for as long as its body.
-            let Some(mut connection) = way.host.pool.take(&way.kept_by) else { break };
-            let asked = pin!(connection.ask(message));
-            match connection.answer(asked, keep, time.as_mut()).await {
+            let Some(mut connection) = destination.host.pool.take(&destination.pool_key) else {
+                break;
+            };
+            let pending = pin!(connection.start_exchange(message));
+            match connection.read_response(pending, keep, time.as_mut()).await {
                 Ok(response) => {
-                    way.host.pool.put(&way.kept_by, connection);
+                    destination.host.pool.put(&destination.pool_key, connection);
                     return Ok(response);
                 }
-                Err(Unanswered::NotWritten(unsent, _)) => message = *unsent,
-                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(ExchangeFailure::NotWritten(unsent, _)) => message = *unsent,
+                Err(ExchangeFailure::Failed(error)) => return Err(error),
             }
         }
         // Boxed: it is rare and large, and every exchange would carry its room.
-        Box::pin(self.exchange_anew(&way, message, keep, time)).await
+        Box::pin(self.exchange_on_new_connection(&destination, message, keep, time)).await
     }
 
     /// Each step waits for its end or for that of the time.
@@ -249,22 +257,22 @@ impl fmt::Debug for HttpTransport {
     }
 }
 
-/// Where a request goes, and what secures it.
-struct Way<'r> {
+/// Receiver of a request, and the TLS client that secures the connection.
+struct Destination<'r> {
     url: &'r EndpointUrl,
     host: Arc<KnownHost>,
-    client: Cow<'r, Client>,
-    /// What its connections are kept by: the origin, and what secures them. An origin has no `#`, so
-    /// that no two of these run together.
-    kept_by: Cow<'r, str>,
+    client: Cow<'r, TlsClient>,
+    /// Key of its connections in the pool: the origin and the label of the TLS client. An origin
+    /// contains no `#`, so that each key has one reading.
+    pool_key: Cow<'r, str>,
 }
 
-impl<'r> Way<'r> {
-    fn new(url: &'r EndpointUrl, host: Arc<KnownHost>, client: Cow<'r, Client>) -> Self {
+impl<'r> Destination<'r> {
+    fn new(url: &'r EndpointUrl, host: Arc<KnownHost>, client: Cow<'r, TlsClient>) -> Self {
         let (origin, label) = (origin(url), client.label());
-        let kept_by =
+        let pool_key =
             if label.is_empty() { origin.into() } else { format!("{origin}#{label}").into() };
-        Self { url, host, client, kept_by }
+        Self { url, host, client, pool_key }
     }
 }
 
@@ -280,7 +288,7 @@ fn compose(url: &EndpointUrl, mut headers: HeaderMap, body: Bytes) -> Message {
     message
 }
 
-fn spoke_first() -> TransportError {
+fn unsolicited_data() -> TransportError {
     let reason = "the receiver spoke before it was asked; is this an HTTP port?";
     TransportError::because(TransportErrorKind::Protocol, reason)
 }
@@ -291,9 +299,9 @@ fn origin(url: &EndpointUrl) -> &str {
 }
 
 fn deadline(timeout: Duration) -> Instant {
-    /// Beyond any timeout that makes sense, so that adding it cannot overflow.
-    const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    Instant::now() + timeout.min(FAR)
+    /// Longer than any useful timeout, and short enough that the addition cannot overflow.
+    const MAX_EXCHANGE_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + timeout.min(MAX_EXCHANGE_TIME)
 }
 
 #[cfg(test)]

@@ -39,39 +39,39 @@ pub use key::{InvalidVaultKey, VaultKey};
 /// ```
 #[derive(Clone)]
 pub struct RingVault {
-    current: Arc<Key>,
-    former: Vec<Arc<Key>>,
+    current: Arc<ExpandedKey>,
+    former: Vec<Arc<ExpandedKey>>,
 }
 
-/// A key that is ready for use.
-struct Key {
+/// A key that is expanded for the cipher, with its id.
+struct ExpandedKey {
     id: String,
     expanded: LessSafeKey,
 }
 
-/// The version of the form.
-const VERSION: &str = "1";
+/// Version of the format of sealed texts.
+const FORMAT_VERSION: &str = "1";
 
 impl RingVault {
     /// A vault that seals with `current`.
     pub fn new(current: VaultKey) -> Self {
-        Self { current: Arc::new(Key::of(&current)), former: Vec::new() }
+        Self { current: Arc::new(ExpandedKey::of(&current)), former: Vec::new() }
     }
 
     /// Adds a key that opens what was sealed with it, and seals nothing more.
     #[must_use]
     pub fn with_former(mut self, key: VaultKey) -> Self {
-        self.former.push(Arc::new(Key::of(&key)));
+        self.former.push(Arc::new(ExpandedKey::of(&key)));
         self
     }
 
-    fn key(&self, id: &str) -> Option<&Key> {
+    fn key(&self, id: &str) -> Option<&ExpandedKey> {
         let mut all = std::iter::once(&self.current).chain(&self.former);
         all.find(|key| key.id == id).map(Arc::as_ref)
     }
 }
 
-impl Key {
+impl ExpandedKey {
     fn of(key: &VaultKey) -> Self {
         #[expect(clippy::expect_used, reason = "a VaultKey has the length that the cipher wants")]
         let expanded = UnboundKey::new(&AES_256_GCM, key.bytes()).expect("a key of 32 bytes");
@@ -93,7 +93,7 @@ impl Key {
         let sealed = key.seal_in_place_append_tag(nonce, Aad::from(context), &mut *text);
         sealed.map_err(|_| VaultError::because(VaultErrorKind::Other, "it is too long"))?;
         let encoded = STANDARD.encode([&nonce_bytes[..], text.as_slice()].concat());
-        Ok(format!("{SEALED}{VERSION}:{}:{encoded}", self.id))
+        Ok(format!("{SEALED}{FORMAT_VERSION}:{}:{encoded}", self.id))
     }
 
     fn open(&self, encoded: &str, context: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -107,7 +107,7 @@ impl Key {
 
 /// The name of the key and what it has encrypted.
 fn parts(sealed: &str) -> Option<(&str, &str)> {
-    sealed.strip_prefix(SEALED)?.strip_prefix(VERSION)?.strip_prefix(':')?.split_once(':')
+    sealed.strip_prefix(SEALED)?.strip_prefix(FORMAT_VERSION)?.strip_prefix(':')?.split_once(':')
 }
 
 impl SecretVault for RingVault {
@@ -146,29 +146,37 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    const CONTEXT: &[u8] = b"endpoint 1 headers";
-    const PLAIN: &[u8] = br#"[["authorization","Bearer t0ken"]]"#;
+    const TEST_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const TEST_CONTEXT: &[u8] = b"endpoint 1 headers";
+    const TEST_PLAIN_TEXT: &[u8] = br#"[["authorization","Bearer t0ken"]]"#;
     /// By `AESGCM` of Python's `cryptography` 48.0, which is OpenSSL's.
-    const SEALED_ELSEWHERE: &str = "sealed:1:5a4df1dbdc67:oKGio6SlpqeoqaqrvUNeTDC/atAQDP2ycxOvsFKAe1L31jAJ7i5SthTOGyOPK+TGgnnPVZcfLloPdauyjZM=";
+    const SEALED_BY_OPENSSL: &str = "sealed:1:5a4df1dbdc67:oKGio6SlpqeoqaqrvUNeTDC/atAQDP2ycxOvsFKAe1L31jAJ7i5SthTOGyOPK+TGgnnPVZcfLloPdauyjZM=";
 
     fn vault() -> RingVault {
-        RingVault::new(KEY.parse().unwrap())
+        RingVault::new(TEST_KEY.parse().unwrap())
     }
 
     #[test]
     fn another_implementation_seals_to_the_same_text() {
         let nonce = std::array::from_fn(|at| 0xa0 + u8::try_from(at).unwrap());
-        assert_eq!(vault().current.seal(nonce, PLAIN, CONTEXT).unwrap(), SEALED_ELSEWHERE);
-        assert_eq!(vault().open(SEALED_ELSEWHERE, CONTEXT).unwrap().as_slice(), PLAIN);
+        assert_eq!(
+            vault().current.seal(nonce, TEST_PLAIN_TEXT, TEST_CONTEXT).unwrap(),
+            SEALED_BY_OPENSSL
+        );
+        assert_eq!(
+            vault().open(SEALED_BY_OPENSSL, TEST_CONTEXT).unwrap().as_slice(),
+            TEST_PLAIN_TEXT
+        );
     }
 
     #[test]
     fn neither_key_nor_bytes_of_it_show() {
-        let key: VaultKey = KEY.parse().unwrap();
+        let key: VaultKey = TEST_KEY.parse().unwrap();
         let shown = format!("{key:?} {:?} {:#?}", vault(), vault().with_former(key.clone()));
         assert!(!shown.contains("AAEC") && !shown.contains("000102"), "{shown}");
-        for wrong in ["", "AAEC", &KEY[4..], &format!("{KEY} "), &format!("AAAA{KEY}")] {
+        for wrong in
+            ["", "AAEC", &TEST_KEY[4..], &format!("{TEST_KEY} "), &format!("AAAA{TEST_KEY}")]
+        {
             let error = wrong.parse::<VaultKey>().unwrap_err();
             assert!(wrong.is_empty() || !error.to_string().contains(wrong), "{wrong}");
         }
@@ -177,10 +185,10 @@ mod tests {
     #[test]
     fn a_key_that_is_missing_is_told_from_a_text_that_was_changed() {
         let kind =
-            |vault: &RingVault, sealed: &str| vault.open(sealed, CONTEXT).unwrap_err().kind();
+            |vault: &RingVault, sealed: &str| vault.open(sealed, TEST_CONTEXT).unwrap_err().kind();
         let other = RingVault::new(VaultKey::generate().unwrap());
-        assert_eq!(kind(&other, SEALED_ELSEWHERE), VaultErrorKind::NoKey);
-        let cut = SEALED_ELSEWHERE.rsplit_once(':').unwrap().0;
+        assert_eq!(kind(&other, SEALED_BY_OPENSSL), VaultErrorKind::NoKey);
+        let cut = SEALED_BY_OPENSSL.rsplit_once(':').unwrap().0;
         for changed in
             ["", "[]", "sealed:", "sealed:2:a:b", cut, &format!("{cut}:"), &format!("{cut}:AAAA")]
         {
@@ -203,19 +211,19 @@ mod tests {
 
         #[test]
         fn one_changed_bit_is_refused(plain: Vec<u8>, at: prop::sample::Index, bit in 0..8u32) {
-            let sealed = vault().seal(&plain, CONTEXT).unwrap();
+            let sealed = vault().seal(&plain, TEST_CONTEXT).unwrap();
             let (head, encoded) = sealed.rsplit_once(':').unwrap();
             let mut bytes = STANDARD.decode(encoded).unwrap();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
             let changed = format!("{head}:{}", STANDARD.encode(bytes));
-            prop_assert!(vault().open(&changed, CONTEXT).is_err());
+            prop_assert!(vault().open(&changed, TEST_CONTEXT).is_err());
         }
 
         #[test]
         fn no_text_panics(text: String) {
-            let _ = vault().open(&text, CONTEXT);
-            let _ = vault().open(&format!("sealed:1:{}:{text}", vault().current.id), CONTEXT);
+            let _ = vault().open(&text, TEST_CONTEXT);
+            let _ = vault().open(&format!("sealed:1:{}:{text}", vault().current.id), TEST_CONTEXT);
         }
     }
 }

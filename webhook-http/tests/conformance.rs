@@ -5,9 +5,9 @@ use std::sync::Arc;
 use webhook_core::Transport;
 use webhook_http::HttpTransport;
 
-struct Http;
+struct HttpHarness;
 
-impl webhook_testkit::TransportHarness for Http {
+impl webhook_testkit::TransportHarness for HttpHarness {
     #[expect(clippy::unwrap_used, reason = "a test without a transport has failed")]
     fn transport() -> Arc<dyn Transport> {
         Arc::new(HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap())
@@ -15,7 +15,7 @@ impl webhook_testkit::TransportHarness for Http {
 }
 
 mod transport {
-    webhook_testkit::transport_conformance!(super::Http);
+    webhook_testkit::transport_conformance!(super::HttpHarness);
 }
 
 mod signer {

@@ -18,10 +18,10 @@ use webhook_http::{RingSigner, verify, verify_signature};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-const AT: i64 = 1_614_265_330;
-const BODY: &[u8] = br#"{"test": 2432232314}"#;
-const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+const MESSAGE_ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+const SENT_AT: i64 = 1_614_265_330;
+const SENT_BODY: &[u8] = br#"{"test": 2432232314}"#;
+const EXPECTED_SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
 fn secret(text: &str) -> Secret {
     text.parse().unwrap()
@@ -38,20 +38,20 @@ fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
 }
 
 fn signed(signature: &str) -> HeaderMap {
-    let at = AT.to_string();
-    headers(&[(WEBHOOK_ID, ID), (WEBHOOK_TIMESTAMP, &at), (WEBHOOK_SIGNATURE, signature)])
+    let at = SENT_AT.to_string();
+    headers(&[(WEBHOOK_ID, MESSAGE_ID), (WEBHOOK_TIMESTAMP, &at), (WEBHOOK_SIGNATURE, signature)])
 }
 
 fn check(headers: &HeaderMap, now: i64) -> Result<(), VerifyError> {
     let now = Timestamp::from_unix_secs(now);
-    Verifier::new(secret(SECRET)).verify(&RingSigner, headers, BODY, now)
+    Verifier::new(secret(SECRET)).verify(&RingSigner, headers, SENT_BODY, now)
 }
 
 #[test]
 fn standard_webhooks_signatures_are_the_published_ones() {
     let a = vec![b'a'; 1024 * 1024];
     let table: [(&str, &str, i64, &[u8], &str); 7] = [
-        (SECRET, ID, AT, BODY, SIGNATURE),
+        (SECRET, MESSAGE_ID, SENT_AT, SENT_BODY, EXPECTED_SIGNATURE),
         (
             OTHER_SECRET,
             "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
@@ -59,11 +59,29 @@ fn standard_webhooks_signatures_are_the_published_ones() {
             br#"{"email":"test@example.com","username":"test_user"}"#,
             "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
         ),
-        (SECRET, ID, AT, &a, "v1,txpEUxqWZJ5nteTnymUVa+7C4NHpBeXJ6CsBAW0c3/A="),
-        (SECRET, ID, AT, &a[..262_144], "v1,Mw4Pe2WgApuT7NSqnSq0PQPV9gbLdggCl9B865x5Xh0="),
-        (SECRET, ID, AT, &a[..262_143], "v1,NTItnqyWMoFhk2Bbe5V/BMdcFRWgcSQaTgqLHX7FC7c="),
-        (SECRET, ID, AT, b"", "v1,v48jdbgvh29KJz2Qc+ghw8G6vG3nAKnujWBg8oM/62A="),
-        (SECRET, ID, AT, b"\xff\xfe\0\x01", "v1,W7qjtYy0OS8D2qv5IwYEFRY3HRjC2noXdGSKRY1DGWs="),
+        (SECRET, MESSAGE_ID, SENT_AT, &a, "v1,txpEUxqWZJ5nteTnymUVa+7C4NHpBeXJ6CsBAW0c3/A="),
+        (
+            SECRET,
+            MESSAGE_ID,
+            SENT_AT,
+            &a[..262_144],
+            "v1,Mw4Pe2WgApuT7NSqnSq0PQPV9gbLdggCl9B865x5Xh0=",
+        ),
+        (
+            SECRET,
+            MESSAGE_ID,
+            SENT_AT,
+            &a[..262_143],
+            "v1,NTItnqyWMoFhk2Bbe5V/BMdcFRWgcSQaTgqLHX7FC7c=",
+        ),
+        (SECRET, MESSAGE_ID, SENT_AT, b"", "v1,v48jdbgvh29KJz2Qc+ghw8G6vG3nAKnujWBg8oM/62A="),
+        (
+            SECRET,
+            MESSAGE_ID,
+            SENT_AT,
+            b"\xff\xfe\0\x01",
+            "v1,W7qjtYy0OS8D2qv5IwYEFRY3HRjC2noXdGSKRY1DGWs=",
+        ),
     ];
     for (secret, id, at, body, expected) in table {
         assert_eq!(sign(secret, id, at, body), expected, "{} bytes", body.len());
@@ -104,15 +122,15 @@ fn body_signatures_are_the_published_ones() {
 #[test]
 fn a_genuine_request_verifies_to_the_edges_of_the_tolerance() {
     for (now, expected) in [
-        (AT, Ok(())),
-        (AT + 300, Ok(())),
-        (AT - 300, Ok(())),
-        (AT + 301, Err(VerifyError::Stale)),
-        (AT - 301, Err(VerifyError::Stale)),
+        (SENT_AT, Ok(())),
+        (SENT_AT + 300, Ok(())),
+        (SENT_AT - 300, Ok(())),
+        (SENT_AT + 301, Err(VerifyError::Stale)),
+        (SENT_AT - 301, Err(VerifyError::Stale)),
         (i64::MAX / 1000, Err(VerifyError::Stale)),
         (i64::MIN / 1000, Err(VerifyError::Stale)),
     ] {
-        assert_eq!(check(&signed(SIGNATURE), now), expected, "{now}");
+        assert_eq!(check(&signed(EXPECTED_SIGNATURE), now), expected, "{now}");
     }
 }
 
@@ -126,42 +144,44 @@ fn a_changed_signature_does_not_verify() {
         "v1",
         "",
         ",",
-        &SIGNATURE[..8],
-        &SIGNATURE[3..],
-        &SIGNATURE.replace("v1,", "v2,"),
-        &SIGNATURE.replace("v1,", "v1a,"),
-        &SIGNATURE.replace("v1,", "V1,"),
+        &EXPECTED_SIGNATURE[..8],
+        &EXPECTED_SIGNATURE[3..],
+        &EXPECTED_SIGNATURE.replace("v1,", "v2,"),
+        &EXPECTED_SIGNATURE.replace("v1,", "v1a,"),
+        &EXPECTED_SIGNATURE.replace("v1,", "V1,"),
     ] {
-        assert_eq!(check(&signed(bad), AT), Err(VerifyError::Mismatch), "{bad:?}");
+        assert_eq!(check(&signed(bad), SENT_AT), Err(VerifyError::Mismatch), "{bad:?}");
     }
 }
 
 #[test]
 fn one_good_signature_among_decoys_is_enough() {
-    const DECOY: &str = "v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc=";
-    let second = DECOY.replace("v1,", "v2,");
-    for list in
-        [[SIGNATURE, DECOY, &second], [DECOY, SIGNATURE, &second], [DECOY, &second, SIGNATURE]]
-    {
-        assert_eq!(check(&signed(&list.join(" ")), AT), Ok(()), "{list:?}");
+    const WRONG_SIGNATURE: &str = "v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc=";
+    let second = WRONG_SIGNATURE.replace("v1,", "v2,");
+    for list in [
+        [EXPECTED_SIGNATURE, WRONG_SIGNATURE, &second],
+        [WRONG_SIGNATURE, EXPECTED_SIGNATURE, &second],
+        [WRONG_SIGNATURE, &second, EXPECTED_SIGNATURE],
+    ] {
+        assert_eq!(check(&signed(&list.join(" ")), SENT_AT), Ok(()), "{list:?}");
     }
     let decoys = [
         "v1,tFtCZ5RDCPxzWQRWXWPgrCgE2frDBe9gjpbWQxnVfsQ=",
         "v1,Mm7xgUVICxZfQ3bgf0h0Dof65L/IFx+PnZvnDWPCX6Q=",
         "v1,9DfC1c3eeOrXB6w/5dIDydLNQaEyww5KalE5jLBZucE=",
-        &SIGNATURE.replace("v1,", "v2,"),
+        &EXPECTED_SIGNATURE.replace("v1,", "v2,"),
     ];
-    assert_eq!(check(&signed(&decoys.join(" ")), AT), Err(VerifyError::Mismatch));
-    let flood = format!("{}{SIGNATURE}", format!("{DECOY} ").repeat(100));
-    assert_eq!(check(&signed(&flood), AT), Err(VerifyError::Mismatch));
+    assert_eq!(check(&signed(&decoys.join(" ")), SENT_AT), Err(VerifyError::Mismatch));
+    let flood = format!("{}{EXPECTED_SIGNATURE}", format!("{WRONG_SIGNATURE} ").repeat(100));
+    assert_eq!(check(&signed(&flood), SENT_AT), Err(VerifyError::Mismatch));
 }
 
 #[test]
 fn each_header_is_needed() {
     for name in [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE] {
-        let mut headers = signed(SIGNATURE);
+        let mut headers = signed(EXPECTED_SIGNATURE);
         headers.remove(&name);
-        assert_eq!(check(&headers, AT), Err(VerifyError::Missing(name)));
+        assert_eq!(check(&headers, SENT_AT), Err(VerifyError::Missing(name)));
     }
 }
 
@@ -177,51 +197,51 @@ fn a_timestamp_is_a_whole_number() {
         "99999999999999999999",
         " 1614265330 ",
     ] {
-        let mut headers = signed(SIGNATURE);
+        let mut headers = signed(EXPECTED_SIGNATURE);
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from_bytes(bad.as_bytes()).unwrap());
-        assert_eq!(check(&headers, AT), Err(VerifyError::Timestamp), "{bad:?}");
+        assert_eq!(check(&headers, SENT_AT), Err(VerifyError::Timestamp), "{bad:?}");
     }
 }
 
 #[test]
 fn a_changed_body_id_or_secret_does_not_verify() {
-    let now = Timestamp::from_unix_secs(AT);
+    let now = Timestamp::from_unix_secs(SENT_AT);
     let verifier = Verifier::new(secret(SECRET));
-    for at in 0..BODY.len() {
-        let mut body = BODY.to_vec();
+    for at in 0..SENT_BODY.len() {
+        let mut body = SENT_BODY.to_vec();
         body[at] ^= 1;
-        let result = verifier.verify(&RingSigner, &signed(SIGNATURE), &body, now);
+        let result = verifier.verify(&RingSigner, &signed(EXPECTED_SIGNATURE), &body, now);
         assert_eq!(result, Err(VerifyError::Mismatch), "byte {at}");
     }
-    let mut headers = signed(SIGNATURE);
+    let mut headers = signed(EXPECTED_SIGNATURE);
     headers.insert(WEBHOOK_ID, HeaderValue::from_static("msg_other"));
-    assert_eq!(check(&headers, AT), Err(VerifyError::Mismatch));
+    assert_eq!(check(&headers, SENT_AT), Err(VerifyError::Mismatch));
     let other = Verifier::new(secret(OTHER_SECRET));
-    let result = other.verify(&RingSigner, &signed(SIGNATURE), BODY, now);
+    let result = other.verify(&RingSigner, &signed(EXPECTED_SIGNATURE), SENT_BODY, now);
     assert_eq!(result, Err(VerifyError::Mismatch));
 }
 
 #[test]
 fn a_rotated_secret_verifies_while_both_are_known() {
-    let now = Timestamp::from_unix_secs(AT);
+    let now = Timestamp::from_unix_secs(SENT_AT);
     let both = Verifier::new(secret(OTHER_SECRET)).or(secret(SECRET));
-    assert_eq!(both.verify(&RingSigner, &signed(SIGNATURE), BODY, now), Ok(()));
+    assert_eq!(both.verify(&RingSigner, &signed(EXPECTED_SIGNATURE), SENT_BODY, now), Ok(()));
 }
 
 #[test]
 fn a_request_cannot_choose_the_weaker_profile() {
     let secret = secret(SECRET);
-    let hex = body_signature(&RingSigner, &secret, BODY).unwrap();
+    let hex = body_signature(&RingSigner, &secret, SENT_BODY).unwrap();
     let headers = headers(&[(X_SIGNATURE, &hex), (X_SIGNATURE_256, &format!("sha256={hex}"))]);
-    assert_eq!(check(&headers, AT), Err(VerifyError::Missing(WEBHOOK_ID)));
+    assert_eq!(check(&headers, SENT_AT), Err(VerifyError::Missing(WEBHOOK_ID)));
     let chosen = Verifier::new(secret).profile(Profile::BodyHmac);
-    assert_eq!(verify(&chosen, &headers, BODY), Ok(()));
+    assert_eq!(verify(&chosen, &headers, SENT_BODY), Ok(()));
 }
 
 #[test]
 fn an_old_request_is_stale_today() {
     let verifier = Verifier::new(secret(SECRET));
-    assert_eq!(verify(&verifier, &signed(SIGNATURE), BODY), Err(VerifyError::Stale));
+    assert_eq!(verify(&verifier, &signed(EXPECTED_SIGNATURE), SENT_BODY), Err(VerifyError::Stale));
 }
 
 #[test]
@@ -249,5 +269,5 @@ fn only_secrets_are_secrets() {
 fn a_generated_secret_signs() {
     let secret = RingSigner.generate_secret().unwrap();
     assert_eq!(secret.standard_key().unwrap().len(), 32);
-    assert!(sign(secret.reveal(), ID, AT, BODY).starts_with("v1,"));
+    assert!(sign(secret.reveal(), MESSAGE_ID, SENT_AT, SENT_BODY).starts_with("v1,"));
 }

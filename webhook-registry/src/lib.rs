@@ -1,6 +1,6 @@
-//! Deliver events to other people's servers, and keep at it: signed
-//! ([Standard Webhooks](https://www.standardwebhooks.com)), retried over days, stored in the database
-//! you already have.
+//! Deliver events to other people's servers, and keep at it: signed ([Standard
+//! Webhooks](https://www.standardwebhooks.com)), retried over days, stored in the database you
+//! already have.
 //!
 //! This crate puts the others together and is the one to add. By itself it knows only
 //! `webhook-core`; adapters come with features:
@@ -17,8 +17,8 @@
 //!
 //! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
 //! [`Ids`] and [`Store`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod builder;
 mod clock;
 mod engine;
 mod error;
@@ -33,10 +33,10 @@ mod replay;
 mod settings;
 mod tenant;
 mod webhooks;
+mod webhooks_builder;
 mod worker;
 
 pub use crate::{
-    builder::WebhooksBuilder,
     clock::SystemClock,
     error::{BuildError, EndpointError, PublishError, Taken, TestError},
     ids::UuidV7,
@@ -50,19 +50,48 @@ pub use crate::{
     settings::{InvalidSetting, Settings, SettingsBuilder},
     tenant::{Tenant, TenantEndpoints},
     webhooks::{Registered, Webhooks},
+    webhooks_builder::WebhooksBuilder,
 };
 #[doc(no_inline)]
-pub use webhook_core::*;
+pub use webhook_core::{
+    Attempt, AttemptDurations, AttemptView, Backlog, Cancelled, Claim, ClaimDue, Claimed,
+    ClaimedUnrouted, ClientIdentity, Clock, Condition, ContentType, Cursor, CustomHeaders,
+    Decision, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore,
+    DeliveryView, Description, DisabledReason, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
+    EndpointState, EndpointStats, EndpointStore, EndpointTls, EndpointUrl, EndpointView, Enqueue,
+    Enqueued, Event, EventFilter, EventId, EventKey, EventPublisher, EventType, EventView,
+    ExplainedAttempt, Explanation, ExternalId, FailReason, FailingEndpoint, Failure, FailureKind,
+    FanOut, Finish, Finished, Health, HealthPolicy, Hops, Ids, Include, InvalidContentType,
+    InvalidCursor, InvalidDeliveryStatus, InvalidDescription, InvalidDispatcherConfig,
+    InvalidDuration, InvalidEndpointState, InvalidEvent, InvalidEventFilter, InvalidEventKey,
+    InvalidEventType, InvalidExternalId, InvalidHeader, InvalidId, InvalidInclude, InvalidMetadata,
+    InvalidOrderPolicy, InvalidOrderingKey, InvalidRateLimit, InvalidReplayState,
+    InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout, InvalidTls, InvalidUrl,
+    InvalidWorkerName, Lease, LeaseEpoch, Message, Metadata, NewDelivery, NewEvent, NextAttempt,
+    Notice, NoticeId, NoticeKind, OrderPolicy, OrderingKey, Outcome, Pace, Page, Phase, Plan,
+    PlannedAttempt, PolicyWait, Ports, Profile, Progress, Prune, PruneCursor, Pruned, Publisher,
+    RateLimit, RateUsed, Redeliver, Redelivered, Replay, ReplayCandidate, ReplayCursor, ReplayPage,
+    ReplayState, Replayed, Report, Request, Response, RetryPolicy, Revision, Route, Routed, SEALED,
+    Secret, SecretVault, SendError, Sent, Settle, Shares, Sign, Signer, SignerError, Signing,
+    SigningKey, Skipped, Snapshot, Standing, Store, StoreError, StoreErrorKind, StoreStatus,
+    TenantExplanation, TenantId, TenantVersion, Timeout, Timestamp, TlsFailure, Transport,
+    TransportError, TransportErrorKind, Trigger, Turn, UnroutedEvent, Updated, Upkeep, VaultError,
+    VaultErrorKind, Verdict, Verifier, VerifyError, WEBHOOK_HOPS, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+    WEBHOOK_TIMESTAMP, WaitRule, Wake, Wanted, WorkerName, X_EVENT_TYPE, X_SIGNATURE,
+    X_SIGNATURE_256, X_TIMESTAMP, body_signature, classify, compose, decide, explain,
+    explain_to_tenant, fan_out, format_duration, parse_duration, retry_after, sign,
+    standard_signature, until_idle, verify_body_signature, whole_millis,
+};
 #[cfg(feature = "http")]
 #[doc(no_inline)]
 pub use webhook_http::{
-    AddressPolicy, BuildError as TransportBuildError, HostPattern, HttpTransport,
-    HttpTransportBuilder, InvalidVaultKey, IpNet, Nat64Prefix, RingSigner, RingVault, VaultKey,
-    verify, verify_signature,
+    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidHostPattern,
+    InvalidNat64Prefix, InvalidProxy, InvalidVaultKey, IpNet, Nat64Prefix, Proxy, RingSigner,
+    RingVault, TlsVersion, TransportBuildError, VaultKey, verify, verify_signature,
 };
 #[cfg(feature = "receiver")]
 #[doc(no_inline)]
-pub use webhook_http::{Answer, BindError, Received, Receiver};
+pub use webhook_http::{BindError, ReceivedRequest, Receiver, ReceiverResponse};
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[doc(no_inline)]
 pub use webhook_store_seaorm::{
@@ -82,7 +111,12 @@ fn text_of(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The examples of the README, compiled.
+/// Compiles the example of the package's README.
+#[cfg(all(doctest, feature = "http", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct PackageReadme;
+
+/// Compiles the examples of the workspace's README, which is no part of the package.
 #[cfg(all(doctest, feature = "http", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
-struct Readme;
+struct WorkspaceReadme;

@@ -6,7 +6,8 @@ use std::{fmt, str::FromStr};
 pub enum Mode {
     /// It publishes, and others deliver: [`run`](crate::Webhooks::run) delivers nothing here.
     PublishOnly,
-    /// It delivers what is stored, whoever published it; what it publishes itself takes the same way.
+    /// It delivers what is stored, whoever published it; what it publishes itself takes the same
+    /// way.
     Worker,
     /// It does both, and sends what it publishes at once from memory, as far as it has attempts to
     /// spare.
@@ -18,8 +19,8 @@ impl Mode {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::PublishOnly, Self::Worker, Self::Both];
 
-    /// What is expected where one is read.
-    pub(crate) const NAMES: &str = "publish-only, worker or both";
+    /// Text that errors show as expected.
+    pub(crate) const EXPECTED_MODES: &str = "publish-only, worker or both";
 
     /// Its name in settings.
     pub const fn as_str(self) -> &'static str {
@@ -52,7 +53,7 @@ impl FromStr for Mode {
 
 /// The text is no mode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a valid mode; expected {}", Mode::NAMES)]
+#[error("not a valid mode; expected {}", Mode::EXPECTED_MODES)]
 pub struct InvalidMode;
 
 #[cfg(test)]

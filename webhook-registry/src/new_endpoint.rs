@@ -31,13 +31,13 @@ pub use text_or::TextOr;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct NewEndpoint {
-    url: Unread,
+    url: EnteredUrl,
     tenant: TenantId,
     filters: Option<Vec<TextOr<EventFilter>>>,
     secret: SecretChoice,
     profiles: Vec<TextOr<Profile>>,
-    headers: Vec<(String, Hidden<String>)>,
-    identity: Option<(String, Hidden<String>)>,
+    headers: Vec<(String, Redacted<String>)>,
+    identity: Option<(String, Redacted<String>)>,
     roots: Option<String>,
     timeout: Option<Duration>,
     retry: Option<TextOr<RetryPolicy>>,
@@ -53,31 +53,31 @@ pub struct NewEndpoint {
 enum SecretChoice {
     #[default]
     Generate,
-    Given(Hidden<TextOr<Secret>>),
+    Given(Redacted<TextOr<Secret>>),
     None,
 }
 
-/// A value that `Debug` must not show.
+/// A value that `Debug` does not show.
 #[derive(Clone)]
-struct Hidden<T>(T);
+struct Redacted<T>(T);
 
-impl<T> std::fmt::Debug for Hidden<T> {
+impl<T> std::fmt::Debug for Redacted<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("redacted")
     }
 }
 
-/// A URL as it was entered: it may have a password, and its query a token.
+/// A URL as it was entered: it may contain a password, and its query a token.
 #[derive(Clone)]
-struct Unread(TextOr<EndpointUrl>);
+struct EnteredUrl(TextOr<EndpointUrl>);
 
-impl Default for Unread {
+impl Default for EnteredUrl {
     fn default() -> Self {
         Self("".into())
     }
 }
 
-impl std::fmt::Debug for Unread {
+impl std::fmt::Debug for EnteredUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.read() {
             Ok(url) => write!(f, "{url}"),
@@ -89,7 +89,7 @@ impl std::fmt::Debug for Unread {
 impl NewEndpoint {
     /// An endpoint at `url` that wants every event, with a new secret.
     pub fn new(url: impl Into<TextOr<EndpointUrl>>) -> Self {
-        Self { url: Unread(url.into()), ..Self::default() }
+        Self { url: EnteredUrl(url.into()), ..Self::default() }
     }
 
     /// Sets whose it is.
@@ -112,7 +112,7 @@ impl NewEndpoint {
     /// Sets the secret; without one, a `whsec_` secret is made.
     #[must_use]
     pub fn secret(mut self, secret: impl Into<TextOr<Secret>>) -> Self {
-        self.secret = SecretChoice::Given(Hidden(secret.into()));
+        self.secret = SecretChoice::Given(Redacted(secret.into()));
         self
     }
 
@@ -136,19 +136,19 @@ impl NewEndpoint {
     /// Adds a header to every request.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), Hidden(value.into())));
+        self.headers.push((name.into(), Redacted(value.into())));
         self
     }
 
-    /// Sets the client certificate that its requests carry (mTLS): the certificate and those that lead to
-    /// its root, and the private key, both PEM.
+    /// Sets the client certificate that its requests carry (mTLS): the certificate and those that
+    /// lead to its root, and the private key, both PEM.
     #[must_use]
     pub fn client_certificate(
         mut self,
         certificates_pem: impl Into<String>,
         key_pem: impl Into<String>,
     ) -> Self {
-        self.identity = Some((certificates_pem.into(), Hidden(key_pem.into())));
+        self.identity = Some((certificates_pem.into(), Redacted(key_pem.into())));
         self
     }
 
@@ -210,7 +210,8 @@ impl NewEndpoint {
     }
 
     /// Has it get the events of one ordering key one at a time, in the order in which they were
-    /// published, and says what happens to the later ones when one is given up. Without it, all at once.
+    /// published, and says what happens to the later ones when one is given up. Without it, all at
+    /// once.
     #[must_use]
     pub const fn order(mut self, policy: OrderPolicy) -> Self {
         self.order = Some(policy);

@@ -8,9 +8,9 @@ use crate::{engine::Engine, error::PublishError, publish::publish};
 
 /// What has to be told: endpoints that fail, are disabled or recover, deliveries that are given up.
 ///
-/// Each notice is stored with its cause and stays until it is acknowledged, so that it is read at least
-/// once. Either read them here, or let them be [published](Self::publish) as events of a tenant of your
-/// own.
+/// Each notice is stored with its cause and stays until it is acknowledged, so that it is read at
+/// least once. Either read them here, or let them be [published](Self::publish) as events of a
+/// tenant of your own.
 ///
 /// ```no_run
 /// # async fn alert(webhooks: &webhook_registry::Webhooks) -> Result<(), webhook_registry::StoreError> {
@@ -28,11 +28,11 @@ pub struct Notices<'a> {
     engine: &'a Engine,
 }
 
-/// Notices published at once.
-const BATCH: usize = 100;
+/// Notices that are read and published together.
+const NOTICES_PER_BATCH: usize = 100;
 
-/// How often it is looked for notices to publish.
-const EVERY: Duration = Duration::from_secs(5);
+/// Time between two searches for notices to publish.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(5);
 
 impl<'a> Notices<'a> {
     pub(crate) const fn new(engine: &'a Engine) -> Self {
@@ -64,11 +64,11 @@ impl<'a> Notices<'a> {
     /// that were. Register an endpoint of that tenant to get them.
     ///
     /// An event's type is `webhook.endpoint.failing`, `webhook.endpoint.disabled`,
-    /// `webhook.endpoint.recovered` or `webhook.delivery.exhausted`, its body the notice as JSON, its key
-    /// the notice's id: what is said again, after a crash in between, is one event.
+    /// `webhook.endpoint.recovered` or `webhook.delivery.exhausted`, its body the notice as JSON,
+    /// its key the notice's id: what is said again, after a crash in between, is one event.
     ///
-    /// What concerns an endpoint of that very tenant is only logged: it could not be told there, and
-    /// would only cause the next notice.
+    /// What concerns an endpoint of that very tenant is only logged: it could not be told there,
+    /// and would only cause the next notice.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl<'a> Notices<'a> {
     pub async fn publish(&self, tenant: &TenantId) -> Result<usize, PublishError> {
         let mut published = 0;
         loop {
-            let unread = self.read(BATCH).await?;
+            let unread = self.read(NOTICES_PER_BATCH).await?;
             for notice in &unread {
                 if notice.tenant == *tenant {
                     tracing::warn!(endpoint = %notice.endpoint, "{}", notice.kind);
@@ -84,7 +84,7 @@ impl<'a> Notices<'a> {
                     published += usize::from(self.publish_one(notice, tenant).await?);
                 }
             }
-            let full = unread.len() == BATCH;
+            let full = unread.len() == NOTICES_PER_BATCH;
             self.acknowledge(unread.into_iter().map(|notice| notice.id)).await?;
             if !full {
                 return Ok(published);
@@ -92,8 +92,8 @@ impl<'a> Notices<'a> {
         }
     }
 
-    /// Whether it is published now. One that can never be is told in the log: it must not stand in the way
-    /// of the others.
+    /// Whether it is published now. One that can never be is told in the log: it must not stand in
+    /// the way of the others.
     async fn publish_one(&self, notice: &Notice, tenant: &TenantId) -> Result<bool, PublishError> {
         let published = match event(notice, tenant) {
             Ok(event) => publish(self.engine, event).await.map(|_| true),
@@ -109,18 +109,21 @@ impl<'a> Notices<'a> {
         }
     }
 
-    /// [Publishes](Self::publish) what there is, or says why not.
-    pub(crate) async fn publish_or_say(&self, tenant: &TenantId) {
+    /// [Publishes](Self::publish) all notices; logs an error.
+    pub(crate) async fn publish_or_log(&self, tenant: &TenantId) {
         if let Err(error) = self.publish(tenant).await {
             tracing::warn!(error = crate::text_of(&error), "notices could not be published");
         }
     }
 
-    /// [Publishes](Self::publish) what there is, and what comes, for as long as it is polled.
-    pub(crate) async fn publish_on(&self, tenant: &TenantId) -> std::convert::Infallible {
+    /// [Publishes](Self::publish) notices repeatedly until the future is dropped.
+    pub(crate) async fn publish_until_dropped(
+        &self,
+        tenant: &TenantId,
+    ) -> std::convert::Infallible {
         loop {
-            self.publish_or_say(tenant).await;
-            self.engine.clock.sleep(EVERY).await;
+            self.publish_or_log(tenant).await;
+            self.engine.clock.sleep(PUBLISH_INTERVAL).await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What operators may see and do, whoever's it is.
 
-mod endpoints;
+mod manage_endpoints;
 mod rotation;
 mod test;
 
@@ -63,8 +63,8 @@ impl<'a> Operator<'a> {
         self.engine.store.attempts(id).await
     }
 
-    /// How an endpoint does: its newest deliveries of those that came about within `window` before now,
-    /// up to [`MAX_DELIVERIES`](EndpointStats::MAX_DELIVERIES), and their attempts.
+    /// How an endpoint does: its newest deliveries of those that came about within `window` before
+    /// now, up to [`MAX_DELIVERIES`](EndpointStats::MAX_DELIVERIES), and their attempts.
     ///
     /// # Errors
     ///
@@ -78,8 +78,9 @@ impl<'a> Operator<'a> {
         Ok(self.engine.store.endpoint_stats(id, window).await?)
     }
 
-    /// Why a delivery is where it is, for people: why the endpoint gets the event, what each attempt
-    /// meant, what happens next, and what stands in the way. How long ago is by this process's clock.
+    /// Why a delivery is where it is, for people: why the endpoint gets the event, what each
+    /// attempt meant, what happens next, and what stands in the way. How long ago is by this
+    /// process's clock.
     ///
     /// # Errors
     ///
@@ -94,8 +95,9 @@ impl<'a> Operator<'a> {
         Ok(Some(explain(&delivery, &attempts, endpoint.as_ref(), first.as_ref(), now)))
     }
 
-    /// Makes final deliveries due again, with a fresh budget of attempts; their numbers go on. Answers
-    /// each, in their order. What is pending already is left as it is, so it is safe to repeat.
+    /// Makes final deliveries due again, with a fresh budget of attempts; their numbers go on.
+    /// Answers each, in their order. What is pending already is left as it is, so it is safe to
+    /// repeat.
     ///
     /// # Errors
     ///
@@ -128,9 +130,10 @@ impl<'a> Operator<'a> {
         Ok(RedeliveredPage { answers: ids.into_iter().zip(answers).collect(), next: page.next })
     }
 
-    /// Begins to send an endpoint's deliveries again: those that were given up, or missed while it was
-    /// disabled. Nothing is sent before the first page of it is asked for. New attempts say that they
-    /// are [a replay's](webhook_core::Trigger::Replay), and tell nothing of the endpoint's health.
+    /// Begins to send an endpoint's deliveries again: those that were given up, or missed while it
+    /// was disabled. Nothing is sent before the first page of it is asked for. New attempts say
+    /// that they are [a replay's](webhook_core::Trigger::Replay), and tell nothing of the
+    /// endpoint's health.
     ///
     /// # Errors
     ///
@@ -144,8 +147,8 @@ impl<'a> Operator<'a> {
         Replaying::resume(self.engine, state)
     }
 
-    /// Cancels deliveries that are not final: no attempt of theirs begins that was not claimed before
-    /// this. One in flight may still arrive. Answers each, in their order.
+    /// Cancels deliveries that are not final: no attempt of theirs begins that was not claimed
+    /// before this. One in flight may still arrive. Answers each, in their order.
     ///
     /// # Errors
     ///
@@ -157,9 +160,9 @@ impl<'a> Operator<'a> {
         answers
     }
 
-    /// Lets the ordering keys go on that these failed deliveries block, without them: the next of each
-    /// is due now. Those that block nothing are left as they are, so it is safe to repeat. Answers each,
-    /// in their order.
+    /// Lets the ordering keys go on that these failed deliveries block, without them: the next of
+    /// each is due now. Those that block nothing are left as they are, so it is safe to repeat.
+    /// Answers each, in their order.
     ///
     /// # Errors
     ///
@@ -171,9 +174,10 @@ impl<'a> Operator<'a> {
     }
 
     /// Removes what was over for longer than [`Prune::older_than`], or counts it: final deliveries
-    /// with their attempts, then events that have none left, then endpoints that were removed. Goes on
-    /// from `prune.cursor` to the end, a few rows in each transaction, between which others work. It may
-    /// be dropped at any time: what is removed stays removed, and the next one removes the rest.
+    /// with their attempts, then events that have none left, then endpoints that were removed. Goes
+    /// on from `prune.cursor` to the end, a few rows in each transaction, between which others
+    /// work. It may be dropped at any time: what is removed stays removed, and the next one removes
+    /// the rest.
     ///
     /// # Errors
     ///

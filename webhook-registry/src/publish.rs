@@ -25,8 +25,8 @@ pub struct Published {
 pub enum Deliveries {
     /// So many are stored with it.
     Routed(usize),
-    /// How many is not known yet: endpoints were edited meanwhile and a dispatcher routes it, or the
-    /// answer to the commit was lost.
+    /// How many is not known yet: endpoints were edited meanwhile and a dispatcher routes it, or
+    /// the answer to the commit was lost.
     Later,
     /// The event was published before, under the same id or key.
     AlreadyPublished,

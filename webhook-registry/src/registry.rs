@@ -11,8 +11,8 @@ type Tenants = BTreeMap<TenantId, Arc<Snapshot>>;
 
 /// Endpoints in memory, by tenant, for programs that send within a call and keep no store.
 ///
-/// The endpoints of a tenant are an immutable snapshot: readers take the current one and never wait,
-/// even during an edit.
+/// The endpoints of a tenant are an immutable snapshot: readers take the current one and never
+/// wait, even during an edit.
 ///
 /// ```
 /// use webhook_registry::{Endpoint, EndpointId, Registry, TenantId};

@@ -1,8 +1,8 @@
 //! Replays: what was failed or missed is sent again, page by page, at a rate.
 //!
 //! The rate is kept by waiting between pages, by the [`Clock`](webhook_core::Clock), and not by due
-//! times spread over the future: what is not due yet is not stored as due, so whoever stops the replay
-//! has stopped it, and the workers' backlog stays short.
+//! times spread over the future: what is not due yet is not stored as due, so whoever stops the
+//! replay has stopped it, and the workers' backlog stays short.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use webhook_core::{Replay, ReplayPage, ReplayState, Replayed};
 
 use crate::{engine::Engine, error::EndpointError};
 
-/// Deliveries a second, unless told otherwise.
-const PER_SECOND: u32 = 100;
+/// Deliveries per second by default.
+const DEFAULT_DELIVERIES_PER_SECOND: u32 = 100;
 
-/// Pages a second, where the rate allows: what is due at once comes in small portions.
-const PAGES_PER_SECOND: u32 = 4;
+/// Pages per second: small pages spread the deliveries that become due.
+const MAX_PAGES_PER_SECOND: u32 = 4;
 
-/// Deliveries in one transaction: few enough to hold nobody up.
-const PAGE: usize = 250;
+/// Deliveries in one transaction: few enough not to block other transactions for long.
+const DELIVERIES_PER_PAGE: usize = 250;
 
 /// A replay under way. It goes on only while somebody asks for the [next page](Self::next_page), or
 /// [runs](Self::run) it.
 ///
 /// Giving it up at any point is safe: its [`state`](Self::state) goes on where it stood, in another
-/// process if need be. A page that is done twice sends nothing twice; and a replay that is begun anew
-/// finds what the first has not reached.
+/// process if need be. A page that is done twice sends nothing twice; and a replay that is begun
+/// anew finds what the first has not reached.
 ///
 /// ```
 /// use webhook_registry::{EndpointError, EndpointId, Include, Replay, Tenant};
@@ -53,12 +53,12 @@ impl<'a> Replaying<'a> {
     /// Begins now, by the store's clock; nothing is sent yet.
     pub(crate) async fn begin(engine: &'a Engine, replay: Replay) -> Result<Self, EndpointError> {
         let look = ReplayPage::first(replay.clone()).dry_run().limit(1);
-        let begun = there(&replay, engine.store.replay(look).await?)?;
+        let begun = unless_gone(&replay, engine.store.replay(look).await?)?;
         Ok(Self::resume(engine, ReplayState::new(replay, begun.began_at)))
     }
 
     pub(crate) const fn resume(engine: &'a Engine, state: ReplayState) -> Self {
-        Self { engine, state, per_second: PER_SECOND, pause: Duration::ZERO }
+        Self { engine, state, per_second: DEFAULT_DELIVERIES_PER_SECOND, pause: Duration::ZERO }
     }
 
     /// Sets how many deliveries are made due in a second, at least 1; by default 100.
@@ -73,8 +73,8 @@ impl<'a> Replaying<'a> {
         &self.state
     }
 
-    /// Counts what is still to be sent again, exactly, in pages that are short reads each. Others may
-    /// change that meanwhile: what somebody else redelivers is not sent by the replay as well.
+    /// Counts what is still to be sent again, exactly, in pages that are short reads each. Others
+    /// may change that meanwhile: what somebody else redelivers is not sent by the replay as well.
     ///
     /// # Errors
     ///
@@ -83,14 +83,14 @@ impl<'a> Replaying<'a> {
         let (mut ahead, mut count) = (self.state.clone(), 0);
         while let Some(page) = ReplayPage::next(&ahead) {
             let page = page.dry_run().limit(ReplayPage::MAX_LIMIT);
-            let some = there(&ahead.replay, self.engine.store.replay(page).await?)?;
+            let some = unless_gone(&ahead.replay, self.engine.store.replay(page).await?)?;
             (ahead.next, count) = (some.next, count + some.count);
         }
         Ok(count)
     }
 
-    /// Does the next page, once the rate allows, and answers how many deliveries are due by it; nothing,
-    /// at the end. After an error it may be called again.
+    /// Does the next page, once the rate allows, and answers how many deliveries are due by it;
+    /// nothing, at the end. After an error it may be called again.
     ///
     /// # Errors
     ///
@@ -101,16 +101,18 @@ impl<'a> Replaying<'a> {
             self.engine.clock.sleep(self.pause).await;
             self.pause = Duration::ZERO;
         }
-        let some = self.engine.store.replay(page.limit(self.page())).await?;
-        let some = there(&self.state.replay, some)?;
+        let some = self.engine.store.replay(page.limit(self.page_limit())).await?;
+        let some = unless_gone(&self.state.replay, some)?;
         self.state.next = some.next;
         self.state.done = self.state.done.saturating_add(some.count);
-        self.pause = Duration::from_secs(some.count.min(PAGE as u64)) / self.per_second;
+        self.pause =
+            Duration::from_secs(some.count.min(DELIVERIES_PER_PAGE as u64)) / self.per_second;
         self.engine.wake.wake();
         Ok(Some(some.count))
     }
 
-    /// Goes on to the end, and answers how many deliveries were made due again, earlier pages included.
+    /// Goes on to the end, and answers how many deliveries were made due again, earlier pages
+    /// included.
     ///
     /// # Errors
     ///
@@ -120,12 +122,14 @@ impl<'a> Replaying<'a> {
         Ok(self.state.done)
     }
 
-    fn page(&self) -> usize {
-        usize::try_from(self.per_second / PAGES_PER_SECOND).unwrap_or(PAGE).clamp(1, PAGE)
+    fn page_limit(&self) -> usize {
+        usize::try_from(self.per_second / MAX_PAGES_PER_SECOND)
+            .unwrap_or(DELIVERIES_PER_PAGE)
+            .clamp(1, DELIVERIES_PER_PAGE)
     }
 }
 
-/// What was answered, unless the endpoint is gone.
-fn there(replay: &Replay, answer: Replayed) -> Result<Replayed, EndpointError> {
+/// Returns an error if the endpoint is removed.
+fn unless_gone(replay: &Replay, answer: Replayed) -> Result<Replayed, EndpointError> {
     if answer.endpoint_gone { Err(EndpointError::NotFound(replay.endpoint)) } else { Ok(answer) }
 }

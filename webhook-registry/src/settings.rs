@@ -1,20 +1,20 @@
 //! Settings as a deployment gives them: by variables of the environment.
 
-mod builder;
 mod dispatcher;
 mod invalid;
 #[cfg(feature = "http")]
 mod network;
 mod reading;
+mod settings_builder;
 mod vault;
 
 use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
 
 use webhook_core::{DispatcherConfig, SecretVault, TenantId};
 
-pub use builder::SettingsBuilder;
 pub use invalid::InvalidSetting;
 use reading::{Reading, or_read};
+pub use settings_builder::SettingsBuilder;
 
 use crate::mode::Mode;
 
@@ -85,7 +85,7 @@ pub struct Settings {
     notices_to: Option<TenantId>,
     vault: Option<Arc<dyn SecretVault>>,
     #[cfg(feature = "http")]
-    network: network::Network,
+    network: network::NetworkSettings,
 }
 
 impl Settings {
@@ -158,14 +158,14 @@ impl Settings {
             table_prefix: reading.text("WEBHOOK_TABLE_PREFIX")?,
             poll_only: reading.parsed("WEBHOOK_POLL_ONLY", "true or false")?.unwrap_or_default(),
             max_body: or_read(set.max_body, || reading.size("WEBHOOK_MAX_BODY"))?,
-            mode: reading.parsed("WEBHOOK_MODE", Mode::NAMES)?.unwrap_or_default(),
+            mode: reading.parsed("WEBHOOK_MODE", Mode::EXPECTED_MODES)?.unwrap_or_default(),
             dispatcher: set.dispatcher.read(reading)?,
             notices_to: or_read(set.notices_to, || {
                 reading.parsed("WEBHOOK_NOTICES_TO", "a tenant")
             })?,
             vault: vault::vault(reading)?,
             #[cfg(feature = "http")]
-            network: network::Network::read(reading)?,
+            network: network::NetworkSettings::read(reading)?,
         })
     }
 

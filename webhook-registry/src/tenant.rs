@@ -1,9 +1,9 @@
 //! A customer's door: what one tenant may see and do, and nothing of anybody else's.
 //!
-//! Whatever another tenant has is answered as if it did not exist. What belongs to whom never changes,
-//! so it is looked up first and acted on then.
+//! Whatever another tenant has is answered as if it did not exist. What belongs to whom never
+//! changes, so it is looked up first and acted on then.
 
-mod endpoints;
+mod tenant_endpoints;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use webhook_core::{
     TenantExplanation, TenantId, explain_to_tenant,
 };
 
-pub use endpoints::TenantEndpoints;
+pub use tenant_endpoints::TenantEndpoints;
 
 use crate::{
     engine::Engine,
@@ -90,8 +90,8 @@ impl<'a> Tenant<'a> {
         Ok(delivery.filter(|delivery| delivery.tenant == *self.id).map(without_worker))
     }
 
-    /// The attempts on record of one of its deliveries, the first one first. The text of a failure may
-    /// name internal addresses: show a customer an [`AttemptView`](webhook_core::AttemptView).
+    /// The attempts on record of one of its deliveries, the first one first. The text of a failure
+    /// may name internal addresses: show a customer an [`AttemptView`](webhook_core::AttemptView).
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl<'a> Tenant<'a> {
         }
     }
 
-    /// Why one of its deliveries is where it is, for its own eyes: what the receiver said, what that
-    /// means and what comes next, and nothing of what is inside.
+    /// Why one of its deliveries is where it is, for its own eyes: what the receiver said, what
+    /// that means and what comes next, and nothing of what is inside.
     ///
     /// # Errors
     ///
@@ -166,8 +166,8 @@ impl<'a> Tenant<'a> {
         Ok(self.operator().resume_replay(state))
     }
 
-    /// Cancels deliveries that are not final, as [`Operator::cancel`](crate::Operator::cancel) does.
-    /// Answers each, in their order.
+    /// Cancels deliveries that are not final, as [`Operator::cancel`](crate::Operator::cancel)
+    /// does. Answers each, in their order.
     ///
     /// # Errors
     ///

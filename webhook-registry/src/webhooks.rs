@@ -9,7 +9,6 @@ use webhook_core::{
 };
 
 use crate::{
-    builder::WebhooksBuilder,
     engine::Engine,
     error::{EndpointError, PublishError},
     mode::Mode,
@@ -18,18 +17,19 @@ use crate::{
     operator::Operator,
     publish::{Published, publish, publish_many},
     tenant::Tenant,
+    webhooks_builder::WebhooksBuilder,
 };
 
 /// Publishes events and delivers them. Cheap to clone; clones share everything.
 ///
 /// [`publish`](Self::publish) returns once the event and its deliveries are stored; a
-/// [`run`](Self::run) somewhere (in this process, another, or several) delivers them: at least once,
-/// in no particular order, with the same `webhook-id` on every attempt.
+/// [`run`](Self::run) somewhere (in this process, another, or several) delivers them: at least
+/// once, in no particular order, with the same `webhook-id` on every attempt.
 #[derive(Clone, Debug)]
 pub struct Webhooks(Arc<Engine>);
 
-/// How often something is said when the answer to its commit is lost each time.
-const MAX_TRIES: usize = 3;
+/// Tries of one write if the outcome of each commit is unknown.
+const MAX_STORE_TRIES: usize = 3;
 
 impl Webhooks {
     /// Begins to put one together.
@@ -43,9 +43,9 @@ impl Webhooks {
 
     /// Stores an event, and its delivery to every endpoint of its tenant that wants it.
     ///
-    /// A process that publishes faster than it delivers is slowed down to that pace: where slots for
-    /// attempts come free all the time, it waits for one, at most 250 ms. It does not for an endpoint
-    /// that has been slow of late, and not at all under a clock that is turned by hand.
+    /// A process that publishes faster than it delivers is slowed down to that pace: where slots
+    /// for attempts come free all the time, it waits for one, at most 250 ms. It does not for an
+    /// endpoint that has been slow of late, and not at all under a clock that is turned by hand.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl Webhooks {
     }
 
     /// A publisher that posts to one endpoint within the call, with the endpoint's settings and a
-    /// record in the store. Somebody waits for it, so it tries three times within seconds, not as the
-    /// endpoint's retry policy says; [`Publisher::retry`] sets another policy.
+    /// record in the store. Somebody waits for it, so it tries three times within seconds, not as
+    /// the endpoint's retry policy says; [`Publisher::retry`] sets another policy.
     pub fn send_now(&self, endpoint: Endpoint) -> Publisher {
         let engine = &self.0;
         let (transport, signer, clock) =
@@ -128,9 +128,10 @@ impl Webhooks {
     /// Says that there may be work, such as after committing an event that was stored in a
     /// transaction of the caller's own. Saves the wait for the next poll, no more.
     ///
-    /// It reaches the dispatcher of this process, and on PostgreSQL, a few times a second, those of others.
-    /// Where nobody tells them, they find the first of such events at their next poll, about a second
-    /// later unless that is set otherwise, and those that follow it within milliseconds.
+    /// It reaches the dispatcher of this process, and on PostgreSQL, a few times a second, those of
+    /// others. Where nobody tells them, they find the first of such events at their next poll,
+    /// about a second later unless that is set otherwise, and those that follow it within
+    /// milliseconds.
     pub fn wake(&self) {
         self.0.wake.wake();
         self.0.store.hint_work();
@@ -142,10 +143,11 @@ impl Webhooks {
     }
 
     /// Delivers until `shutdown` completes, then lets attempts in flight end, records them and
-    /// answers with a report. One run at a time is enough for a process, and its limits are its own.
+    /// answers with a report. One run at a time is enough for a process, and its limits are its
+    /// own.
     ///
-    /// In [`Mode::PublishOnly`] it says once in the log that nothing is delivered here, and waits for
-    /// `shutdown`: a program may be deployed in all modes without a line of it being different.
+    /// In [`Mode::PublishOnly`] it says once in the log that nothing is delivered here, and waits
+    /// for `shutdown`: a program may be deployed in all modes without a line of it being different.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) -> Report {
         if !self.0.mode.delivers() {
             tracing::info!(mode = %self.0.mode, "this process delivers nothing; others have to");
@@ -158,15 +160,16 @@ impl Webhooks {
         let mut report = Report::default();
         let deliver = async { report = self.0.dispatcher.run(shutdown).await };
         let notices = self.notices();
-        first_of(deliver, async { match notices.publish_on(tenant).await {} }).await;
+        first_of(deliver, async { match notices.publish_until_dropped(tenant).await {} }).await;
         // What the last attempts have caused.
-        notices.publish_or_say(tenant).await;
+        notices.publish_or_log(tenant).await;
         report
     }
 
-    /// Delivers until nothing is left to do: nothing unrouted, nothing in flight (in other processes
-    /// neither) and nothing due within `horizon`; without a horizon, until nothing is pending.
-    /// Deliveries of paused and disabled endpoints do not count. Ends early with `shutdown`.
+    /// Delivers until nothing is left to do: nothing unrouted, nothing in flight (in other
+    /// processes neither) and nothing due within `horizon`; without a horizon, until nothing is
+    /// pending. Deliveries of paused and disabled endpoints do not count. Ends early with
+    /// `shutdown`.
     ///
     /// # Errors
     ///
@@ -197,7 +200,7 @@ async fn add(engine: &Engine, endpoint: &Endpoint) -> Result<(), StoreError> {
         match engine.store.add_endpoint(endpoint.clone()).await {
             // Stored by an earlier try whose answer was lost.
             Err(error) if error.kind() == StoreErrorKind::Exists && tries > 1 => return Ok(()),
-            Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_TRIES => {
+            Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_STORE_TRIES => {
                 tries += 1;
             }
             Err(error) if tries > 1 => {

@@ -1,12 +1,12 @@
-//! The name that a worker has by itself.
+//! Name of a worker by default.
 
 use webhook_core::WorkerName;
 
-/// The host and the process, such as `host-1:4711`. Containers and shells tell the name of the host;
-/// where none does, most systems have it in a file.
+/// Returns host and process, such as `host-1:4711`. Containers and shells set a variable to the
+/// host's name; most other systems have it in a file.
 pub(crate) fn this_process() -> WorkerName {
-    let told = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    let host = told.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    let from_environment = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let host = from_environment.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
     WorkerName::of_process(&host.unwrap_or_default(), std::process::id())
 }
 

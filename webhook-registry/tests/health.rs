@@ -61,8 +61,8 @@ impl Transport for Gauge {
     }
 }
 
-/// A process on SQLite and real sockets, whose endpoints rest for 100 ms at first. So many of its first
-/// answers come in together.
+/// A process on SQLite and real sockets, whose endpoints rest for 100 ms at first. So many of its
+/// first answers come in together.
 async fn process(together: usize) -> (Webhooks, Gauge) {
     let store = SeaOrmStore::connect("sqlite::memory:").await.unwrap();
     store.migrate().await.unwrap();
@@ -72,8 +72,8 @@ async fn process(together: usize) -> (Webhooks, Gauge) {
     let policy = HealthPolicy::new()
         .warn_after(2)
         .cool_after(3)
-        .cool_down(COOL_DOWN, 4 * COOL_DOWN)
-        .disable_after(Some(GIVE_UP))
+        .cool_down(FIRST_COOL_DOWN, 4 * FIRST_COOL_DOWN)
+        .disable_after(Some(DISABLE_AFTER))
         .disable_min(6);
     let webhooks = Webhooks::builder()
         .store(store)
@@ -85,8 +85,8 @@ async fn process(together: usize) -> (Webhooks, Gauge) {
     (webhooks, gauge)
 }
 
-const COOL_DOWN: Duration = Duration::from_millis(100);
-const GIVE_UP: Duration = Duration::from_millis(600);
+const FIRST_COOL_DOWN: Duration = Duration::from_millis(100);
+const DISABLE_AFTER: Duration = Duration::from_millis(600);
 
 async fn add(webhooks: &Webhooks, url: String, max_in_flight: u32) -> EndpointId {
     let endpoint = NewEndpoint::new(url).retry("20ms,20ms,20ms,20ms,20ms,20ms jitter 0%");
@@ -101,7 +101,7 @@ async fn publish(webhooks: &Webhooks, count: usize) {
     }
 }
 
-async fn told(webhooks: &Webhooks) -> Vec<&'static str> {
+async fn notice_kinds(webhooks: &Webhooks) -> Vec<&'static str> {
     let notices = webhooks.notices().read(100).await.unwrap();
     notices.iter().map(|notice| notice.kind.name()).collect()
 }
@@ -122,21 +122,27 @@ async fn on_real_sockets_an_endpoint_fails_rests_is_probed_and_recovers_bit_by_b
     let ended = |at: usize| sends[at].ended.unwrap().0;
     let mut failed: Vec<_> = (0..4).map(ended).collect();
     failed.sort_unstable();
-    assert!(sends[4].began >= failed[2] + COOL_DOWN - SLACK, "from the third failure on it rests");
-    assert!(sends[5].began >= ended(4) + 2 * COOL_DOWN - SLACK, "it rests for twice as long");
+    assert!(
+        sends[4].began >= failed[2] + FIRST_COOL_DOWN - CLOCK_RESOLUTION,
+        "from the third failure on it rests"
+    );
+    assert!(
+        sends[5].began >= ended(4) + 2 * FIRST_COOL_DOWN - CLOCK_RESOLUTION,
+        "it rests for twice as long"
+    );
     assert_eq!((sends[4].under_way, sends[5].under_way), (1, 1), "one probe at a time");
     for send in &sends[6..] {
         let room = 4.min(1 + send.accepted_before);
         assert!(send.accepted_before >= 1 && send.under_way <= room, "a ramp: {send:?}");
     }
     assert!(sends[6..].iter().any(|send| send.under_way == 4), "at last it has all its slots");
-    assert_eq!(told(&webhooks).await, ["endpoint_failing", "endpoint_recovered"]);
+    assert_eq!(notice_kinds(&webhooks).await, ["endpoint_failing", "endpoint_recovered"]);
     let health = webhooks.operator().endpoint(endpoint).await.unwrap().health;
     assert_eq!(health.condition(), Condition::Healthy);
 }
 
-/// The database's clock counts milliseconds.
-const SLACK: Duration = Duration::from_millis(2);
+/// Difference that the database's clock, which counts milliseconds, may show.
+const CLOCK_RESOLUTION: Duration = Duration::from_millis(2);
 
 #[tokio::test]
 async fn on_real_sockets_an_endpoint_that_fails_for_ever_is_disabled_and_that_is_told() {
@@ -161,7 +167,7 @@ async fn on_real_sockets_an_endpoint_that_fails_for_ever_is_disabled_and_that_is
     assert_eq!(left.waiting, 30, "what is pending waits for somebody to see to it");
 
     webhooks.notices().acknowledge(notices.into_iter().map(|notice| notice.id)).await.unwrap();
-    assert!(told(&webhooks).await.is_empty());
+    assert!(notice_kinds(&webhooks).await.is_empty());
 }
 
 #[tokio::test]
@@ -194,7 +200,7 @@ async fn a_pause_that_one_delivery_was_asked_for_stops_a_thousand_others_and_nob
     assert_eq!(busy.len(), 1002, "all are delivered afterwards, the first one tried twice");
     let next = busy[1].at.since(asked_at);
     assert!((30..32).contains(&next.as_secs()), "not before: {next:?}");
-    assert!(told(webhooks).await.is_empty(), "to ask for a pause is no failure");
+    assert!(notice_kinds(webhooks).await.is_empty(), "to ask for a pause is no failure");
 }
 
 #[tokio::test]
@@ -228,7 +234,7 @@ async fn notices_are_published_as_events_of_a_tenant_once_each() {
     webhooks.publish(NewEvent::json("a", "x").unwrap().tenant(ops.clone())).await.unwrap();
     fakes.deliver(None).await;
     assert_eq!(notices.publish(&ops).await.unwrap(), 0);
-    assert!(told(webhooks).await.is_empty(), "it is in the log, and no more");
+    assert!(notice_kinds(webhooks).await.is_empty(), "it is in the log, and no more");
 }
 
 #[tokio::test]
@@ -253,7 +259,7 @@ async fn what_is_sent_from_memory_counts_as_well() {
         }
     };
     tokio::select! { biased; () = story => {} _ = run => {} }
-    assert!(told(webhooks).await.iter().all(|kind| *kind == "delivery_exhausted"));
+    assert!(notice_kinds(webhooks).await.iter().all(|kind| *kind == "delivery_exhausted"));
     let health = webhooks.operator().endpoint(endpoint).await.unwrap().health;
     assert_eq!(health.condition(), Condition::Healthy, "two of three were accepted");
 }

@@ -14,15 +14,15 @@ use webhook_registry::{
 };
 use webhook_testkit::{PlainSigner, status};
 
-const URL: &str = "https://billing.example/hooks";
+const ENDPOINT_URL: &str = "https://billing.example/hooks";
 
 /// A process with an endpoint that wants everything and tries twice.
-struct World {
+struct OperatorFixture {
     fakes: Fakes,
     endpoint: EndpointId,
 }
 
-impl Deref for World {
+impl Deref for OperatorFixture {
     type Target = Fakes;
 
     fn deref(&self) -> &Fakes {
@@ -30,10 +30,10 @@ impl Deref for World {
     }
 }
 
-impl World {
+impl OperatorFixture {
     async fn new() -> Self {
         let fakes = Fakes::new(PlainSigner::new());
-        let new = NewEndpoint::new(URL).retry("1s");
+        let new = NewEndpoint::new(ENDPOINT_URL).retry("1s");
         let endpoint = fakes.webhooks.add_endpoint(new).await.unwrap().endpoint.id;
         Self { fakes, endpoint }
     }
@@ -56,7 +56,7 @@ impl World {
 
 #[tokio::test]
 async fn a_redelivered_delivery_is_tried_as_often_as_a_new_one() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     fakes.transport.otherwise(status(503));
     let id = fakes.publish().await;
     fakes.deliver().await;
@@ -75,7 +75,7 @@ async fn a_redelivered_delivery_is_tried_as_often_as_a_new_one() {
 
 #[tokio::test]
 async fn an_attempt_under_a_fresh_budget_waits_as_the_first_one_did() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     fakes.transport.otherwise(status(503));
     let id = fakes.publish().await;
     fakes.deliver().await;
@@ -90,7 +90,7 @@ async fn an_attempt_under_a_fresh_budget_waits_as_the_first_one_did() {
 
 #[tokio::test]
 async fn what_a_query_finds_is_redelivered_in_pages_once() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     let operator = fakes.webhooks.operator();
     fakes.transport.otherwise(status(400));
     let mut ids = Vec::new();
@@ -125,7 +125,7 @@ async fn what_a_query_finds_is_redelivered_in_pages_once() {
 
 #[tokio::test]
 async fn a_delivery_tells_operators_the_process_that_has_claimed_it_and_no_tenant() {
-    let world = World::new().await;
+    let world = OperatorFixture::new().await;
     let id = world.publish().await;
     world.deliver().await;
     let delivery = world.delivery(id).await;
@@ -137,7 +137,7 @@ async fn a_delivery_tells_operators_the_process_that_has_claimed_it_and_no_tenan
 
 #[tokio::test]
 async fn a_cancelled_delivery_is_not_sent() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     let operator = fakes.webhooks.operator();
     let (gone, left) = (fakes.publish().await, fakes.publish().await);
     assert_eq!(operator.cancel(&[gone]).await.unwrap(), [Cancelled::Done]);
@@ -151,7 +151,7 @@ async fn a_cancelled_delivery_is_not_sent() {
 
 #[tokio::test]
 async fn a_disabled_endpoint_gets_no_new_events_until_it_is_enabled() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     let operator = fakes.webhooks.operator();
     let id = fakes.publish().await;
     let by_hand = EndpointState::Disabled(DisabledReason::ByHand);
@@ -173,7 +173,7 @@ async fn a_disabled_endpoint_gets_no_new_events_until_it_is_enabled() {
 
 #[tokio::test]
 async fn enabling_does_not_resume_and_disabling_keeps_its_first_reason() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     let operator = fakes.webhooks.operator();
     operator.pause_endpoint(fakes.endpoint).await.unwrap();
     let paused = operator.enable_endpoint(fakes.endpoint).await.unwrap();
@@ -188,7 +188,7 @@ async fn enabling_does_not_resume_and_disabling_keeps_its_first_reason() {
 
 #[tokio::test]
 async fn a_status_names_the_endpoint_that_fails() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     let operator = fakes.webhooks.operator();
     fakes.transport.otherwise(status(503));
     let id = fakes.publish().await;
@@ -210,7 +210,7 @@ async fn a_status_names_the_endpoint_that_fails() {
 
 #[tokio::test]
 async fn a_prune_goes_on_to_its_end() {
-    let fakes = World::new().await;
+    let fakes = OperatorFixture::new().await;
     let operator = fakes.webhooks.operator();
     for _ in 0..5 {
         fakes.publish().await;

@@ -15,13 +15,13 @@ use webhook_registry::{
 };
 use webhook_testkit::{PlainSigner, status};
 
-struct World {
+struct ReplayFixture {
     fakes: Fakes,
     tenant: TenantId,
     endpoint: EndpointId,
 }
 
-impl World {
+impl ReplayFixture {
     /// A customer with an endpoint that wants everything of `invoice` and tries once.
     async fn new() -> Self {
         let fakes = Fakes::new(PlainSigner::new());
@@ -56,7 +56,7 @@ impl World {
 
 #[tokio::test]
 async fn a_paused_endpoint_keeps_new_deliveries_pending() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     world.door().endpoints().pause(world.endpoint).await.unwrap();
     let (id, deliveries) = world.publish().await;
     assert_eq!(deliveries, Deliveries::Routed(1));
@@ -69,7 +69,7 @@ async fn a_paused_endpoint_keeps_new_deliveries_pending() {
 
 #[tokio::test]
 async fn a_disabled_endpoint_misses_what_comes_and_keeps_what_was_pending() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     let (before, _) = world.publish().await;
     world.door().endpoints().disable(world.endpoint).await.unwrap();
     let (missed, deliveries) = world.publish().await;
@@ -94,7 +94,7 @@ async fn a_disabled_endpoint_misses_what_comes_and_keeps_what_was_pending() {
 
 #[tokio::test]
 async fn a_removed_endpoint_has_what_was_pending_cancelled_and_its_record_kept() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     world.door().endpoints().pause(world.endpoint).await.unwrap();
     let (pending, _) = world.publish().await;
     world.door().endpoints().disable(world.endpoint).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_removed_endpoint_has_what_was_pending_cancelled_and_its_record_kept()
 
 #[tokio::test]
 async fn enabling_may_send_what_was_missed() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     world.door().endpoints().disable(world.endpoint).await.unwrap();
     let mut missed = Vec::new();
     for _ in 0..3 {
@@ -129,7 +129,7 @@ async fn enabling_may_send_what_was_missed() {
 
 #[tokio::test]
 async fn a_test_reaches_its_endpoint_whatever_it_wants_and_no_other() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     let all = NewEndpoint::new("https://everything.example/");
     world.door().endpoints().create(all).await.unwrap();
     // Edited by another process, which this one has not heard of.
@@ -145,7 +145,7 @@ async fn a_test_reaches_its_endpoint_whatever_it_wants_and_no_other() {
 
 #[tokio::test]
 async fn a_test_of_an_endpoint_that_gets_nothing_says_so() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     let endpoints = world.door().endpoints();
     endpoints.pause(world.endpoint).await.unwrap();
     let answer = endpoints.send_test(world.endpoint).await;
@@ -160,7 +160,7 @@ async fn a_test_of_an_endpoint_that_gets_nothing_says_so() {
 
 #[tokio::test]
 async fn a_replay_sends_what_failed_again_and_nothing_twice() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     world.fakes.transport.otherwise(status(500));
     let mut failed = Vec::new();
     for _ in 0..5 {
@@ -191,7 +191,7 @@ async fn a_replay_sends_what_failed_again_and_nothing_twice() {
 
 #[tokio::test]
 async fn a_replay_keeps_its_rate() {
-    let world = World::new().await;
+    let world = ReplayFixture::new().await;
     world.door().endpoints().disable(world.endpoint).await.unwrap();
     for _ in 0..40 {
         world.publish().await;

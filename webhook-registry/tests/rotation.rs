@@ -14,19 +14,19 @@ use webhook_registry::{
 };
 use webhook_testkit::{SentRequest, status};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Deliveries made before the rotation, stored before and made after it, stored in the overlap, and
 /// after it: 20,000.
-const EACH: usize = 5_000;
+const DELIVERIES_PER_PHASE: usize = 5_000;
 
 /// A process with an endpoint, and its first secret.
-struct World {
+struct RotationFixture {
     fakes: Fakes,
     endpoint: EndpointId,
     secret: Secret,
 }
 
-impl Deref for World {
+impl Deref for RotationFixture {
     type Target = Fakes;
 
     fn deref(&self) -> &Fakes {
@@ -34,7 +34,7 @@ impl Deref for World {
     }
 }
 
-impl World {
+impl RotationFixture {
     async fn new() -> Self {
         // All are tried, however many fail.
         let config = DispatcherConfig::new().health(HealthPolicy::off());
@@ -72,25 +72,28 @@ fn trusts(secret: &Secret, sent: &SentRequest) -> bool {
 
 #[tokio::test]
 async fn either_secret_verifies_everything_during_the_overlap_and_the_old_one_nothing_after_it() {
-    let world = World::new().await;
-    world.publish(EACH).await;
+    let world = RotationFixture::new().await;
+    world.publish(DELIVERIES_PER_PHASE).await;
     world.deliver().await;
     // Some are under way when the secret changes: stored before, and tried again after it.
-    world.transport.answers((0..EACH).map(|_| status(503)));
-    world.publish(EACH).await;
+    world.transport.answers((0..DELIVERIES_PER_PHASE).map(|_| status(503)));
+    world.publish(DELIVERIES_PER_PHASE).await;
     world.deliver().await;
     let before = world.transport.requests().len();
     let new = world.rotate().await;
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
-    world.publish(EACH).await;
+    world.publish(DELIVERIES_PER_PHASE).await;
     world.deliver().await;
     let during = world.transport.requests().len();
-    world.clock.advance(DAY);
-    world.publish(EACH).await;
+    world.clock.advance(SECRET_OVERLAP);
+    world.publish(DELIVERIES_PER_PHASE).await;
     world.deliver().await;
 
     let sent = world.transport.requests();
-    assert_eq!((before, during, sent.len()), (2 * EACH, 4 * EACH, 5 * EACH));
+    assert_eq!(
+        (before, during, sent.len()),
+        (2 * DELIVERIES_PER_PHASE, 4 * DELIVERIES_PER_PHASE, 5 * DELIVERIES_PER_PHASE)
+    );
     let trusted = |range: &[SentRequest]| {
         let count = |secret| range.iter().filter(|sent| trusts(secret, sent)).count();
         (count(&world.secret), count(&new))
@@ -102,7 +105,7 @@ async fn either_secret_verifies_everything_during_the_overlap_and_the_old_one_no
 
 #[tokio::test]
 async fn a_secret_that_has_leaked_is_replaced_at_once() {
-    let world = World::new().await;
+    let world = RotationFixture::new().await;
     let at_once = Rotation::new().overlap(Duration::ZERO);
     let rotated = world.webhooks.operator().rotate_secret(world.endpoint, at_once).await.unwrap();
     world.publish(1).await;
@@ -113,13 +116,13 @@ async fn a_secret_that_has_leaked_is_replaced_at_once() {
 
 #[tokio::test]
 async fn a_rotation_that_cannot_be_changes_nothing() {
-    let world = World::new().await;
+    let world = RotationFixture::new().await;
     let operator = world.webhooks.operator();
     let before = operator.endpoint(world.endpoint).await.unwrap().revision;
     let plain = Rotation::new().secret("plain".parse().unwrap());
     for (rotation, expected) in [
         (plain, InvalidSigning::NeedsPrefix),
-        (Rotation::new().overlap(DAY * 8), InvalidSigning::LongOverlap),
+        (Rotation::new().overlap(SECRET_OVERLAP * 8), InvalidSigning::LongOverlap),
     ] {
         let refused = operator.rotate_secret(world.endpoint, rotation).await;
         let Err(EndpointError::Invalid(InvalidEndpoint::Signing(reason))) = refused else {

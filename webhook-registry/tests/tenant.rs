@@ -21,10 +21,10 @@ use webhook_registry::{
 };
 use webhook_testkit::{MemoryStore, PlainSigner, refused};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const STATS_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Two customers, each with an endpoint and a delivery.
-struct World {
+struct TenantFixture {
     webhooks: Webhooks,
     ours: TenantId,
     theirs: TenantId,
@@ -32,7 +32,7 @@ struct World {
     delivery: DeliveryId,
 }
 
-impl World {
+impl TenantFixture {
     async fn new() -> Self {
         let webhooks = Fakes::new(PlainSigner::new()).webhooks;
         let (ours, theirs): (TenantId, TenantId) =
@@ -63,7 +63,7 @@ fn is_not_found<T>(answer: Result<T, EndpointError>) -> bool {
 }
 
 /// Whether our door, asked for what is theirs, answers as if that did not exist.
-type Refused = for<'w> fn(&'w World) -> Pin<Box<dyn Future<Output = bool> + 'w>>;
+type RefusedCall = for<'w> fn(&'w TenantFixture) -> Pin<Box<dyn Future<Output = bool> + 'w>>;
 
 macro_rules! table {
     ($($method:literal => |$world:ident| $refused:expr;)*) => {
@@ -71,7 +71,7 @@ macro_rules! table {
     };
 }
 
-const TABLE: &[(&str, Refused)] = table! {
+const REFUSED_CALLS: &[(&str, RefusedCall)] = table! {
     "publish" => |w| {
         let event = NewEvent::json("a", "x").unwrap().tenant(w.theirs.clone());
         let published = w.ours().publish(event).await.unwrap();
@@ -90,7 +90,7 @@ const TABLE: &[(&str, Refused)] = table! {
     "delivery" => |w| w.ours().delivery(w.delivery).await.unwrap().is_none();
     "attempts" => |w| w.ours().attempts(w.delivery).await.unwrap().is_none();
     "explain" => |w| w.ours().explain(w.delivery).await.unwrap().is_none();
-    "stats" => |w| is_not_found(w.ours().stats(w.endpoint.id, DAY).await);
+    "stats" => |w| is_not_found(w.ours().stats(w.endpoint.id, STATS_WINDOW).await);
     "redeliver" => |w| {
         w.theirs().cancel(&[w.delivery]).await.unwrap();
         w.ours().redeliver(&[w.delivery]).await.unwrap() == [Redelivered::NotFound]
@@ -138,17 +138,18 @@ const TABLE: &[(&str, Refused)] = table! {
 
 /// The public methods that ask the store, as the source has them: a new one needs a row.
 fn methods() -> BTreeSet<&'static str> {
-    let sources = [include_str!("../src/tenant.rs"), include_str!("../src/tenant/endpoints.rs")];
+    let sources =
+        [include_str!("../src/tenant.rs"), include_str!("../src/tenant/tenant_endpoints.rs")];
     let begins = sources.iter().flat_map(|source| source.split("pub async fn ").skip(1));
     begins.filter_map(|rest| rest.split('(').next()).collect()
 }
 
 #[tokio::test]
 async fn another_tenants_things_do_not_exist() {
-    let rows: BTreeSet<_> = TABLE.iter().map(|(method, _)| *method).collect();
+    let rows: BTreeSet<_> = REFUSED_CALLS.iter().map(|(method, _)| *method).collect();
     assert_eq!(rows, methods(), "each method has its row");
-    for (method, refused) in TABLE {
-        let world = World::new().await;
+    for (method, refused) in REFUSED_CALLS {
+        let world = TenantFixture::new().await;
         let before = world.theirs().endpoints().get(world.endpoint.id).await.unwrap();
         assert!(refused(&world).await, "{method} reaches what is theirs");
         let after = world.theirs().endpoints().get(world.endpoint.id).await.unwrap();
@@ -159,14 +160,14 @@ async fn another_tenants_things_do_not_exist() {
 
 #[tokio::test]
 async fn a_tenant_reaches_what_is_its_own() {
-    let world = World::new().await;
+    let world = TenantFixture::new().await;
     let (door, id) = (world.theirs(), world.endpoint.id);
     assert_eq!(door.event(world.delivery.event).await.unwrap().unwrap().tenant, world.theirs);
     assert_eq!(door.deliveries(DeliveryQuery::new()).await.unwrap().items.len(), 1);
     assert_eq!(door.attempts(world.delivery).await.unwrap(), Some(vec![]));
     let page = door.explain(world.delivery).await.unwrap().unwrap().to_string();
     assert!(page.ends_with("next: due for 0s; its turn comes"), "{page}");
-    let stats = door.stats(id, DAY).await.unwrap();
+    let stats = door.stats(id, STATS_WINDOW).await.unwrap();
     assert_eq!(stats.deliveries[&DeliveryStatus::Pending], 1);
     let unknown = DeliveryId::new(
         world.delivery.event,
@@ -195,12 +196,12 @@ async fn a_tenant_reaches_what_is_its_own() {
     assert!(endpoints.list().await.unwrap().is_empty());
 }
 
-/// Sends to one host, and refuses the others by rules that say where the operator's things are.
+/// A transport that accepts one host. Its rules against the others name internals of the operator.
 #[derive(Debug)]
-struct Strict;
+struct OneHostTransport;
 
 #[async_trait::async_trait]
-impl Transport for Strict {
+impl Transport for OneHostTransport {
     async fn send(&self, _: Request) -> Result<Response, TransportError> {
         Err(TransportError::new(TransportErrorKind::Connect))
     }
@@ -217,7 +218,7 @@ impl Transport for Strict {
 
 #[tokio::test]
 async fn a_tenant_reads_the_same_of_every_refused_url_and_operators_read_the_rule() {
-    let webhooks = Webhooks::builder().store(MemoryStore::default()).transport(Strict);
+    let webhooks = Webhooks::builder().store(MemoryStore::default()).transport(OneHostTransport);
     let webhooks = webhooks.signer(PlainSigner::new()).build().unwrap();
     let tenant: TenantId = "ours".parse().unwrap();
     let endpoints = webhooks.tenant(&tenant).endpoints();
@@ -237,7 +238,7 @@ async fn a_tenant_reads_the_same_of_every_refused_url_and_operators_read_the_rul
     assert!(rule.to_string().ends_with("denied by the operator: 203.0.113.0/24"), "{rule}");
 }
 
-const CANARY: &str = "c4nary-c4nary-c4nary-c4nary";
+const CANARY_SECRET: &str = "c4nary-c4nary-c4nary-c4nary";
 
 /// Everything that the door hands out, as a team's HTTP API would hand it on.
 #[tokio::test]
@@ -246,17 +247,17 @@ async fn what_the_door_shows_holds_no_secret() {
     fakes.transport.answers([refused()]);
     let tenant: TenantId = "ours".parse().unwrap();
     let door = fakes.webhooks.tenant(&tenant);
-    let new = NewEndpoint::new(format!("https://a.example/hooks?token={CANARY}"))
-        .secret(CANARY)
-        .header("authorization", CANARY)
+    let new = NewEndpoint::new(format!("https://a.example/hooks?token={CANARY_SECRET}"))
+        .secret(CANARY_SECRET)
+        .header("authorization", CANARY_SECRET)
         .description("for the books")
         .external_id("crm:7")
         .metadata("team", "billing")
         .retry("none");
     let created = door.endpoints().create(new).await.unwrap();
-    assert_eq!(created.secret.as_ref().unwrap().reveal(), CANARY, "this once");
+    assert_eq!(created.secret.as_ref().unwrap().reveal(), CANARY_SECRET, "this once");
     let id = created.endpoint.id;
-    let event = door.publish(NewEvent::json("a", CANARY).unwrap()).await.unwrap().event;
+    let event = door.publish(NewEvent::json("a", CANARY_SECRET).unwrap()).await.unwrap().event;
     fakes.deliver(None).await;
 
     let endpoint = door.endpoints().get(id).await.unwrap();

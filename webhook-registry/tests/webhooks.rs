@@ -15,17 +15,17 @@ use webhook_testkit::{
     StoreCall, status,
 };
 
-const URL: &str = "https://billing.example/hooks";
+const BILLING_URL: &str = "https://billing.example/hooks";
 
 /// The fakes behind some webhooks. Two processes on one store are two `Webhooks` over these.
-struct Fakes {
+struct SharedFakes {
     clock: ManualClock,
     store: MemoryStore,
     transport: ScriptedTransport,
     ids: SequenceIds,
 }
 
-impl Fakes {
+impl SharedFakes {
     fn new() -> Self {
         let clock = ManualClock::new();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -80,7 +80,7 @@ async fn add(webhooks: &Webhooks, url: &str, filters: &[&str]) -> Endpoint {
 
 #[tokio::test]
 async fn an_event_is_delivered_to_everyone_who_wants_it() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
     add(&webhooks, "https://a.example/", &["invoice.*"]).await;
     add(&webhooks, "https://b.example/", &["invoice.paid"]).await;
@@ -96,7 +96,7 @@ async fn an_event_is_delivered_to_everyone_who_wants_it() {
 
 #[tokio::test]
 async fn an_endpoint_added_by_one_process_gets_what_another_publishes_next() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let (one, other) = (fakes.process(), fakes.process());
     add(&one, "https://a.example/", &["**"]).await;
     one.publish_json("first", "x").await.unwrap();
@@ -110,9 +110,9 @@ async fn an_endpoint_added_by_one_process_gets_what_another_publishes_next() {
 
 #[tokio::test]
 async fn a_key_makes_the_second_event_the_first_one_again() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     let event = |body: &'static str| NewEvent::new("a", body).unwrap().key("order-7").unwrap();
     let first = webhooks.publish(event("{}")).await.unwrap();
     let second = webhooks.publish(event("{}")).await.unwrap();
@@ -126,9 +126,9 @@ async fn a_key_makes_the_second_event_the_first_one_again() {
 
 #[tokio::test]
 async fn an_id_makes_the_second_event_the_first_one_again() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     let id = EventId::from_uuid(uuid::Uuid::from_u128(7));
     let event = |body: &'static str| NewEvent::new("a", body).unwrap().id(id);
     assert_eq!(webhooks.publish(event("{}")).await.unwrap().deliveries, Deliveries::Routed(1));
@@ -141,17 +141,17 @@ async fn an_id_makes_the_second_event_the_first_one_again() {
         assert_eq!(other.to_string(), text.replace("{id}", &id.to_string()));
     }
     fakes.deliver(&webhooks).await;
-    assert_eq!(fakes.sent_to(), [URL], "it is sent once");
+    assert_eq!(fakes.sent_to(), [BILLING_URL], "it is sent once");
 }
 
 #[tokio::test]
 async fn an_event_whose_answers_are_all_lost_is_published_again_under_its_id_or_key() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     let lost = std::iter::repeat_n(Fault::After(StoreErrorKind::Unknown), 3);
     store.fails(StoreCall::Enqueue, lost.clone().chain([Fault::None]).chain(lost));
     let webhooks = fakes.over(store);
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     let id = EventId::from_uuid(uuid::Uuid::from_u128(7));
     let by_id = || NewEvent::new("a", "{}").unwrap().id(id);
     let by_key = || NewEvent::new("a", "{}").unwrap().key("order-7").unwrap();
@@ -167,9 +167,9 @@ async fn an_event_whose_answers_are_all_lost_is_published_again_under_its_id_or_
 
 #[tokio::test]
 async fn one_bad_event_of_many_does_not_keep_the_others_from_being_stored() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     let big = NewEvent::new("big", vec![b'1'; 256 * 1024 + 1]).unwrap();
     let fits = NewEvent::new("fits", vec![b'1'; 256 * 1024]).unwrap();
     let small = NewEvent::new("small", "{}").unwrap();
@@ -183,11 +183,11 @@ async fn one_bad_event_of_many_does_not_keep_the_others_from_being_stored() {
 
 #[tokio::test]
 async fn a_lost_commit_answer_does_not_double_an_event() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     store.fails(StoreCall::Enqueue, [Fault::After(StoreErrorKind::Unknown)]);
     let webhooks = fakes.over(store);
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     let published = webhooks.publish_json("a", "x").await.unwrap();
     let event = published.event;
     assert_eq!(published.deliveries, Deliveries::Later, "stored, by the try whose answer was lost");
@@ -199,24 +199,24 @@ async fn a_lost_commit_answer_does_not_double_an_event() {
 
 #[tokio::test]
 async fn a_lost_commit_answer_does_not_double_an_endpoint() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     let unknown = StoreErrorKind::Unknown;
     store.fails(StoreCall::AddEndpoint, [Fault::After(unknown), Fault::Before(unknown)]);
     let webhooks = fakes.over(store);
-    let id = add(&webhooks, URL, &["**"]).await.id;
+    let id = add(&webhooks, BILLING_URL, &["**"]).await.id;
     let endpoints = webhooks.operator().endpoints(None).await.unwrap();
     assert_eq!(endpoints.iter().map(|endpoint| endpoint.id).collect::<Vec<_>>(), [id]);
 }
 
 #[tokio::test]
 async fn an_error_after_a_lost_answer_to_an_endpoint_is_unknown() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     let (unknown, unavailable) = (StoreErrorKind::Unknown, StoreErrorKind::Unavailable);
     store.fails(StoreCall::AddEndpoint, [Fault::After(unknown), Fault::Before(unavailable)]);
     let webhooks = fakes.over(store);
-    let new = NewEndpoint::new(URL).events(["**"]);
+    let new = NewEndpoint::new(BILLING_URL).events(["**"]);
     match webhooks.add_endpoint(new).await {
         Err(EndpointError::Store(error)) => assert_eq!(error.kind(), unknown),
         other => panic!("{other:?}"),
@@ -225,7 +225,7 @@ async fn an_error_after_a_lost_answer_to_an_endpoint_is_unknown() {
 
 #[tokio::test]
 async fn a_tenant_whose_endpoints_cannot_be_read_keeps_nobody_from_publishing() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Corrupt)]);
     let webhooks = fakes.over(store);
@@ -237,19 +237,19 @@ async fn a_tenant_whose_endpoints_cannot_be_read_keeps_nobody_from_publishing() 
 
 #[tokio::test]
 async fn running_until_idle_outlasts_a_store_that_is_away_for_a_moment() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     store.fails(StoreCall::Backlog, [Fault::Before(StoreErrorKind::Unavailable)]);
     let webhooks = fakes.over(store);
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     webhooks.publish_json("a", "x").await.unwrap();
     fakes.deliver(&webhooks).await;
-    assert_eq!(fakes.sent_to(), [URL]);
+    assert_eq!(fakes.sent_to(), [BILLING_URL]);
 }
 
 #[tokio::test]
 async fn a_publisher_learns_whether_its_event_is_stored() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
     let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Refused];
     store.fails(StoreCall::Enqueue, kinds.map(Fault::Before));
@@ -263,11 +263,11 @@ async fn a_publisher_learns_whether_its_event_is_stored() {
 
 #[tokio::test]
 async fn a_made_secret_is_shown_once_and_signs() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    let made = webhooks.add_endpoint(NewEndpoint::new(URL)).await.unwrap();
+    let made = webhooks.add_endpoint(NewEndpoint::new(BILLING_URL)).await.unwrap();
     assert!(made.secret.unwrap().reveal().starts_with("whsec_"));
-    let unsigned = webhooks.add_endpoint(NewEndpoint::new(URL).unsigned()).await.unwrap();
+    let unsigned = webhooks.add_endpoint(NewEndpoint::new(BILLING_URL).unsigned()).await.unwrap();
     assert!(unsigned.secret.is_none());
     webhooks.publish_json("a", "x").await.unwrap();
     fakes.deliver(&webhooks).await;
@@ -279,9 +279,9 @@ async fn a_made_secret_is_shown_once_and_signs() {
 
 #[tokio::test]
 async fn pausing_keeps_deliveries_and_removing_cancels_them() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    let id = add(&webhooks, URL, &["**"]).await.id;
+    let id = add(&webhooks, BILLING_URL, &["**"]).await.id;
     let operator = webhooks.operator();
     operator.pause_endpoint(id).await.unwrap();
     webhooks.publish_json("a", "x").await.unwrap();
@@ -301,7 +301,7 @@ async fn pausing_keeps_deliveries_and_removing_cancels_them() {
 
 #[tokio::test]
 async fn operators_are_told_what_is_wrong_with_an_endpoint() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
     let bad = webhooks.add_endpoint(NewEndpoint::new("billing.example")).await.unwrap_err();
     assert!(matches!(bad, EndpointError::Invalid(InvalidEndpoint::Url(_))));
@@ -312,19 +312,19 @@ async fn operators_are_told_what_is_wrong_with_an_endpoint() {
     let event = EventId::from_uuid(uuid::Uuid::nil());
     assert!(webhooks.operator().event(event).await.unwrap().is_none());
 
-    let endpoint = add(&webhooks, URL, &["**"]).await;
+    let endpoint = add(&webhooks, BILLING_URL, &["**"]).await;
     webhooks.operator().pause_endpoint(endpoint.id).await.unwrap();
     let edit = endpoint.with_state(EndpointState::Active);
     let stale = webhooks.operator().update_endpoint(edit).await.unwrap_err();
     assert!(matches!(stale, EndpointError::Stale(_)));
 }
 
-/// Refuses every URL.
+/// A transport that refuses every URL.
 #[derive(Debug)]
-struct Strict;
+struct RefusingTransport;
 
 #[async_trait::async_trait]
-impl Transport for Strict {
+impl Transport for RefusingTransport {
     async fn send(&self, _: Request) -> Result<Response, TransportError> {
         Err(TransportError::new(TransportErrorKind::BlockedLiteral))
     }
@@ -336,16 +336,16 @@ impl Transport for Strict {
 
 #[tokio::test]
 async fn an_endpoint_that_is_no_longer_trusted_can_still_be_paused_but_not_moved() {
-    let fakes = Fakes::new();
-    let endpoint = add(&fakes.process(), URL, &["**"]).await;
+    let fakes = SharedFakes::new();
+    let endpoint = add(&fakes.process(), BILLING_URL, &["**"]).await;
     let store = fakes.store.clone();
     let strict = Webhooks::builder()
         .store(store)
-        .transport(Strict)
+        .transport(RefusingTransport)
         .signer(PlainSigner::new())
         .build()
         .unwrap();
-    let refused = strict.add_endpoint(NewEndpoint::new(URL)).await.unwrap_err();
+    let refused = strict.add_endpoint(NewEndpoint::new(BILLING_URL)).await.unwrap_err();
     assert_eq!(refused.to_string(), "address not allowed: nothing is");
     let mut paused = strict.operator().pause_endpoint(endpoint.id).await.unwrap();
     assert_eq!(paused.state, EndpointState::Paused);
@@ -355,7 +355,7 @@ async fn an_endpoint_that_is_no_longer_trusted_can_still_be_paused_but_not_moved
 
 #[tokio::test]
 async fn tenants_never_get_each_others_events() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
     let acme: TenantId = "acme".parse().unwrap();
     webhooks
@@ -372,9 +372,9 @@ async fn tenants_never_get_each_others_events() {
 
 #[tokio::test]
 async fn sending_now_leaves_a_record_and_keeps_out_of_the_dispatchers_way() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    let endpoint = add(&webhooks, URL, &["nothing"]).await;
+    let endpoint = add(&webhooks, BILLING_URL, &["nothing"]).await;
     fakes.transport.answers([status(204)]);
     let event = NewEvent::json("ping", "x").unwrap();
     let sent = webhooks.send(endpoint, event).await.unwrap();
@@ -385,9 +385,9 @@ async fn sending_now_leaves_a_record_and_keeps_out_of_the_dispatchers_way() {
 
 #[tokio::test]
 async fn running_until_idle_leaves_what_is_due_later() {
-    let fakes = Fakes::new();
+    let fakes = SharedFakes::new();
     let webhooks = fakes.process();
-    add(&webhooks, URL, &["**"]).await;
+    add(&webhooks, BILLING_URL, &["**"]).await;
     fakes.transport.otherwise(status(503));
     webhooks.publish_json("a", "x").await.unwrap();
     let horizon = Some(Duration::from_secs(1));

@@ -10,7 +10,7 @@ use webhook_registry::{
 };
 use webhook_testkit::{ReceivedRequest, TestReceiver};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const ENDPOINT_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Publishes `body` durably and answers the one request that it became.
 async fn request_for(body: &[u8]) -> ReceivedRequest {
@@ -20,7 +20,8 @@ async fn request_for(body: &[u8]) -> ReceivedRequest {
     let transport = HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap();
     let webhooks =
         Webhooks::builder().store(store).transport(transport).signer(RingSigner).build().unwrap();
-    let endpoint = NewEndpoint::new(receiver.url()).secret(SECRET).header("X-Custom", "kept");
+    let endpoint =
+        NewEndpoint::new(receiver.url()).secret(ENDPOINT_SECRET).header("X-Custom", "kept");
     webhooks.add_endpoint(endpoint).await.unwrap();
     let event = NewEvent::new("invoice.paid", body.to_vec()).unwrap();
     webhooks.publish(event).await.unwrap();
@@ -69,7 +70,7 @@ async fn a_body_arrives_byte_for_byte_and_verifies() {
     for body in bodies {
         let request = request_for(body).await;
         assert!(request.body == body, "{} bytes", body.len());
-        let secret: Secret = SECRET.parse().unwrap();
+        let secret: Secret = ENDPOINT_SECRET.parse().unwrap();
         let now = Timestamp::from(std::time::SystemTime::now());
         Verifier::new(secret).verify(&RingSigner, &request.headers, &request.body, now).unwrap();
     }

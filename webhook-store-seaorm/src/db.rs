@@ -1,7 +1,7 @@
 //! The database itself: connections, transactions, dialects, errors.
 
 pub(crate) mod connect_error;
-#[cfg(feature = "crash-points")]
+#[cfg(feature = "__crash-points")]
 #[doc(hidden)]
 pub mod crash_points;
 pub(crate) mod database;

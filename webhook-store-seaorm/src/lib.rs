@@ -35,6 +35,7 @@
 //! - **Group commit.** While one commit runs, new events and outcomes queue and are then committed
 //!   together; an idle store commits immediately.
 //! - **One clock.** Due times and leases are reckoned by the database's own clock.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod db;
@@ -45,7 +46,7 @@ mod work;
 
 pub use builder::SeaOrmStoreBuilder;
 pub use db::connect_error::ConnectError;
-#[cfg(feature = "crash-points")]
+#[cfg(feature = "__crash-points")]
 #[doc(hidden)]
 pub use db::crash_points;
 pub use publish_in::{CallersTransaction, PublishInError};
@@ -56,3 +57,8 @@ pub use schema::{
 pub use sea_orm;
 pub use store::SeaOrmStore;
 pub use work::reseal::{Resealed, SealStatus};
+
+/// Compiles the example of the package's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -100,28 +100,28 @@ impl SeaOrmStore {
     }
 
     /// The connections that write. For tests that ask the database what it has read.
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     #[doc(hidden)]
     pub fn connection(&self) -> sea_orm::DatabaseConnection {
         self.inner.database.pools.writer()
     }
 
     /// Stops the store's clock at `now`. For tests.
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     #[doc(hidden)]
     pub fn set_clock(&self, now: webhook_core::Timestamp) {
         self.inner.database.set_clock(now);
     }
 
     /// How often a unit of work ran again, because something stopped it that passes. For tests.
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     #[doc(hidden)]
     pub fn runs_again(&self) -> u64 {
         self.inner.database.runs_again.load(Ordering::Relaxed)
     }
 
     /// What the database finds wrong with its own file: nothing, when it says `ok`. SQLite alone.
-    #[cfg(feature = "crash-points")]
+    #[cfg(feature = "__crash-points")]
     #[doc(hidden)]
     pub async fn check_integrity(&self) -> Result<String, sea_orm::DbErr> {
         use sea_orm::{ConnectionTrait as _, DbBackend, Statement};

@@ -85,6 +85,7 @@
 //! webhook_testkit::store_conformance!(Memory);
 //! # fn main() {}
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
 mod clock;
@@ -122,3 +123,8 @@ pub use crate::{
     world::{Timeline, World},
 };
 pub use expect_test::{Expect, expect};
+
+/// Compiles the example of the package's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@
 use std::process::Command;
 
 use crate::{
-    conformance, deny, fuzz, layers, prose,
+    conformance, deny, each_feature, fuzz, layers, prose,
     run::{Failure, cargo, run, watch},
     simulate,
     step::{Step, StepReport},
@@ -19,7 +19,7 @@ pub(crate) const LAYERS: Step = Step::new("layers", |_| layers::check());
 pub(crate) const PROSE: Step = Step::new("prose", prose::check);
 pub(crate) const DENY: Step = Step::new("deny", |_| deny::check());
 pub(crate) const CLIPPY: Step = Step::new("clippy", |_| clippy());
-pub(crate) const FEATURES: Step = Step::new("features", |_| features());
+pub(crate) const FEATURES: Step = Step::new("features", features);
 pub(crate) const DOCS: Step = Step::new("docs", |_| docs());
 pub(crate) const TEST: Step = Step::new("test", test::check);
 pub(crate) const CONFORMANCE: Step = Step::new("conformance", conformance::check);
@@ -73,6 +73,8 @@ pub(crate) const OUTSIDE: &[&str] = &[
     "simulate                  1,000 seeds; `ci` plays 300",
     "simulate --mutants        mutants of the core too; `ci` plays those of the store",
     "crash                     full rounds; `ci` plays one short round of each scenario",
+    "package                   packages as users get them: quick start, documentation of docs.rs",
+    "features --each           each feature of each published package alone; `ci` checks small sets",
     "mutants                   every mutant of the policies in webhook-core",
     "fuzz                      new hostile bytes; `ci` replays the corpus",
     "coverage                  lines of webhook-core that its tests run",
@@ -107,7 +109,15 @@ const SMALL: [&[&str]; 3] = [
     &["--package", "webhook-registry"],
 ];
 
-fn features() -> Result<StepReport, Failure> {
+fn features(args: &[&str]) -> Result<StepReport, Failure> {
+    match args {
+        [] => small_feature_sets(),
+        [each_feature::EACH] => each_feature::check(),
+        _ => Err(Failure::Found(format!("expected nothing or {}", each_feature::EACH))),
+    }
+}
+
+fn small_feature_sets() -> Result<StepReport, Failure> {
     for set in SMALL {
         run(cargo(["clippy"]).args(set).args(["--", "-D", "warnings"]))?;
     }

@@ -7,11 +7,14 @@ mod ci;
 mod conformance;
 mod coverage;
 mod deny;
+mod each_feature;
 mod fuzz;
 mod layers;
 mod lexer;
 mod mutants;
+mod package;
 mod prose;
+mod published;
 mod run;
 mod simulate;
 mod step;
@@ -39,7 +42,7 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "ci",
         takes: "",
-        about: "every check below except measurements, cheapest first",
+        about: "every check below except measurements and `package`, cheapest first",
         steps: ci::ALL,
     },
     Verb { name: "fmt", takes: "", about: "check the format of the code", steps: &[ci::FMT] },
@@ -64,8 +67,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "clippy", takes: "", about: "lints, warnings denied", steps: &[ci::CLIPPY] },
     Verb {
         name: "features",
-        takes: "",
-        about: "compile each small feature set",
+        takes: "[--each]",
+        about: "compile each small feature set, or each feature alone and none",
         steps: &[ci::FEATURES],
     },
     Verb {
@@ -103,6 +106,12 @@ const VERBS: &[Verb] = &[
         takes: "[--write] [SECTION|ID...]",
         about: "run hostile URLs, names, responses and certificates against docs/security-cases.md",
         steps: &[ci::SECURITY],
+    },
+    Verb {
+        name: "package",
+        takes: "",
+        about: "packages as users get them: complete, quick start runs, docs.rs documents them",
+        steps: &[package::STEP],
     },
     Verb {
         name: "coverage",
@@ -218,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn ci_runs_every_step_that_is_not_a_measurement() {
-        let measurements = ["bench", "coverage", "fuzz", "mutants"];
-        for verb in VERBS.iter().filter(|verb| !measurements.contains(&verb.name)) {
+    fn ci_runs_the_steps_of_every_verb_that_is_not_outside() {
+        let outside = ["bench", "coverage", "fuzz", "mutants", "package"];
+        for verb in VERBS.iter().filter(|verb| !outside.contains(&verb.name)) {
             for step in verb.steps {
                 assert!(ci::ALL.iter().any(|known| known.name == step.name), "{}", step.name);
             }

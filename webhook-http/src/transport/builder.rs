@@ -8,7 +8,8 @@ use rustls::{
 };
 
 use super::{
-    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::Resolver, tls::Clients,
+    AddressPolicy, HttpTransport, Proxy, TlsVersion, hosts::Hosts, resolve::DnsResolver,
+    tls::TlsClients,
 };
 
 /// Settings of an [`HttpTransport`]; the defaults are safe for URLs that strangers entered.
@@ -28,12 +29,12 @@ pub struct HttpTransportBuilder {
     proxy: Option<Proxy>,
     name_servers: Vec<SocketAddr>,
     max_per_host: Option<usize>,
-    least: TlsVersion,
-    roots: Vec<Root>,
+    min_tls: TlsVersion,
+    roots: Vec<RootSource>,
 }
 
 #[derive(Clone, Debug)]
-enum Root {
+enum RootSource {
     Pem(Vec<u8>),
     Der(Vec<u8>),
 }
@@ -41,19 +42,19 @@ enum Root {
 impl HttpTransportBuilder {
     /// Trusts these root certificates as well: PEM (RFC 7468), any number in one text.
     pub fn root_certificates_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(Root::Pem(pem.into()));
+        self.roots.push(RootSource::Pem(pem.into()));
         self
     }
 
     /// Trusts this root certificate as well: DER, one X.509 certificate (RFC 5280).
     pub fn root_certificate_der(mut self, der: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(Root::Der(der.into()));
+        self.roots.push(RootSource::Der(der.into()));
         self
     }
 
     /// The lowest version of TLS that is spoken; 1.2 unless told otherwise.
     pub fn min_tls(mut self, version: TlsVersion) -> Self {
-        self.least = version;
+        self.min_tls = version;
         self
     }
 
@@ -75,8 +76,8 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Asks these name servers, by DNS over UDP and TCP, instead of those that the system names; its
-    /// hosts file is not read then.
+    /// Asks these name servers, by DNS over UDP and TCP, instead of those that the system names;
+    /// its hosts file is not read then.
     pub fn name_servers(mut self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
         self.name_servers = servers.into_iter().collect();
         self
@@ -84,11 +85,11 @@ impl HttpTransportBuilder {
 
     /// How many requests may be on their way to one host at once;
     /// [`MAX_PER_HOST`](Self::MAX_PER_HOST) unless told otherwise. More wait for their turn within
-    /// their deadline, and end as [`Local`](webhook_core::TransportErrorKind::Local) where it does not
-    /// come.
+    /// their deadline, and end as [`Local`](webhook_core::TransportErrorKind::Local) where it does
+    /// not come.
     ///
-    /// Whoever registers many endpoints at somebody else's host cannot send more at it than that. A host
-    /// is what the URL names: names that lead to one address are different hosts.
+    /// Whoever registers many endpoints at somebody else's host cannot send more at it than that. A
+    /// host is what the URL names: names that lead to one address are different hosts.
     pub const fn max_per_host(mut self, most: usize) -> Self {
         self.max_per_host = Some(most);
         self
@@ -109,25 +110,29 @@ impl HttpTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] says what is missing or wrong.
-    pub fn build(self) -> Result<HttpTransport, BuildError> {
+    /// [`TransportBuildError`] says what is missing or wrong.
+    pub fn build(self) -> Result<HttpTransport, TransportBuildError> {
         let mut roots = default_roots();
         add_extra(&mut roots, &self.roots)?;
         check_roots(&roots, &self.policy)?;
         Ok(HttpTransport {
             policy: self.policy,
             proxy: self.proxy,
-            resolver: Box::new(Resolver::asking(self.name_servers)),
-            hosts: Hosts::taking(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
-            tls: Clients::new(Arc::new(roots), self.least)
-                .map_err(|error| BuildError::Tls(Box::new(error)))?,
+            resolver: Box::new(DnsResolver::with_servers(self.name_servers)),
+            hosts: Hosts::with_limit(self.max_per_host.unwrap_or(Self::MAX_PER_HOST)),
+            tls: TlsClients::new(Arc::new(roots), self.min_tls)
+                .map_err(|error| TransportBuildError::Tls(Box::new(error)))?,
         })
     }
 }
 
 /// Without roots no receiver could be trusted, unless plain http is permitted.
-fn check_roots(roots: &RootCertStore, policy: &AddressPolicy) -> Result<(), BuildError> {
-    if roots.is_empty() && !policy.permits_http() { Err(BuildError::NoRoots) } else { Ok(()) }
+fn check_roots(roots: &RootCertStore, policy: &AddressPolicy) -> Result<(), TransportBuildError> {
+    if roots.is_empty() && !policy.permits_http() {
+        Err(TransportBuildError::NoRoots)
+    } else {
+        Ok(())
+    }
 }
 
 /// The platform's roots, or with the feature `webpki-roots` those of Mozilla where it has none.
@@ -155,17 +160,22 @@ const fn or_compiled_in(roots: RootCertStore) -> RootCertStore {
     roots
 }
 
-fn add_extra(roots: &mut RootCertStore, extra: &[Root]) -> Result<(), BuildError> {
+fn add_extra(roots: &mut RootCertStore, extra: &[RootSource]) -> Result<(), TransportBuildError> {
     for root in extra {
         match root {
-            Root::Der(der) => add(roots, CertificateDer::from(der.as_slice()))?,
-            Root::Pem(pem) => {
+            RootSource::Der(der) => add(roots, CertificateDer::from(der.as_slice()))?,
+            RootSource::Pem(pem) => {
                 let before = roots.len();
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    add(roots, certificate.map_err(|error| BuildError::Root(Box::new(error)))?)?;
+                    add(
+                        roots,
+                        certificate.map_err(|error| TransportBuildError::Root(Box::new(error)))?,
+                    )?;
                 }
                 if roots.len() == before {
-                    return Err(BuildError::Root("the PEM text holds no certificate".into()));
+                    return Err(TransportBuildError::Root(
+                        "the PEM text holds no certificate".into(),
+                    ));
                 }
             }
         }
@@ -173,14 +183,17 @@ fn add_extra(roots: &mut RootCertStore, extra: &[Root]) -> Result<(), BuildError
     Ok(())
 }
 
-fn add(roots: &mut RootCertStore, certificate: CertificateDer<'_>) -> Result<(), BuildError> {
-    roots.add(certificate.into_owned()).map_err(|error| BuildError::Root(Box::new(error)))
+fn add(
+    roots: &mut RootCertStore,
+    certificate: CertificateDer<'_>,
+) -> Result<(), TransportBuildError> {
+    roots.add(certificate.into_owned()).map_err(|error| TransportBuildError::Root(Box::new(error)))
 }
 
 /// The transport cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum TransportBuildError {
     /// No root certificates: no receiver could be trusted.
     #[error(
         "no root certificates found on this machine; enable the feature `webpki-roots`, install the package ca-certificates, or add roots of your own"
@@ -220,7 +233,7 @@ mod tests {
             HttpTransport::builder().root_certificate_der([1, 2, 3]),
         ] {
             let error = builder.build().unwrap_err();
-            assert!(matches!(error, BuildError::Root(_)), "{error}");
+            assert!(matches!(error, TransportBuildError::Root(_)), "{error}");
         }
     }
 

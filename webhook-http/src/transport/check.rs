@@ -1,8 +1,8 @@
 //! A look at an endpoint, step by step: would a request get there? Nothing is posted.
 //!
-//! It walks the way of [`send`](webhook_core::Transport::send) up to the secured connection, by the
-//! same guard: an address that is refused is never dialled. What differs is that each step says what
-//! it has found, and that a certificate is read although it is not trusted.
+//! The check takes the steps of [`send`](webhook_core::Transport::send) up to the secured
+//! connection, with the same guard: a refused address is never dialled. In addition, each step
+//! reports its findings, and a certificate is read even if it is not trusted.
 
 mod certificate;
 mod report;
@@ -25,10 +25,10 @@ use webhook_core::{
 pub use report::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};
 
 use super::{HttpTransport, Proxy, connect, deadline, error::within};
-use certificate::Shown;
+use certificate::SeenCertificate;
 
-/// How soon an end of a certificate is worth a word.
-const SOON_DAYS: i64 = 14;
+/// Days before the end of a certificate from which the report advises to renew it.
+const EXPIRY_WARNING_DAYS: i64 = 14;
 
 impl HttpTransport {
     /// Looks whether `url` could be posted to, and says at each step what it has found. All of it
@@ -60,23 +60,23 @@ impl HttpTransport {
         timeout: Duration,
         now: Timestamp,
     ) -> EndpointCheck {
-        let mut walk = Walk {
+        let mut check = CheckRun {
             transport: self,
             tls,
             deadline: deadline(timeout),
             now,
             report: EndpointCheck::new(),
         };
-        // What ends the walk is in the report already.
-        let _ = walk.walk(url).await;
-        walk.report
+        // A failed step is in the report already.
+        let _ = check.run(url).await;
+        check.report
     }
 }
 
-/// A step has failed, and is in the report.
-struct Stop;
+/// A failed step, which is in the report.
+struct StepFailed;
 
-struct Walk<'a> {
+struct CheckRun<'a> {
     transport: &'a HttpTransport,
     tls: &'a EndpointTls,
     deadline: Instant,
@@ -84,8 +84,8 @@ struct Walk<'a> {
     report: EndpointCheck,
 }
 
-impl Walk<'_> {
-    async fn walk(&mut self, url: &str) -> Result<(), Stop> {
+impl CheckRun<'_> {
+    async fn run(&mut self, url: &str) -> Result<(), StepFailed> {
         let url = self.parse(url)?;
         self.admit(&url)?;
         let stream = match &self.transport.proxy {
@@ -104,27 +104,27 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn parse(&mut self, url: &str) -> Result<EndpointUrl, Stop> {
+    fn parse(&mut self, url: &str) -> Result<EndpointUrl, StepFailed> {
         match url.parse::<EndpointUrl>() {
             Ok(url) => {
                 self.report.url = Some(url.to_string());
                 self.report.ok("url", format!("host {}, port {}", url.host(), url.port()));
                 Ok(url)
             }
-            Err(error) => Err(self.fail("url", error.to_string(), "correct the URL")),
+            Err(error) => Err(self.failed_step("url", error.to_string(), "correct the URL")),
         }
     }
 
-    fn admit(&mut self, url: &EndpointUrl) -> Result<(), Stop> {
+    fn admit(&mut self, url: &EndpointUrl) -> Result<(), StepFailed> {
         self.transport
             .policy
             .judge(url)
-            .map_err(|refused| self.fail("policy", refused.rule(), refused.advice()))?;
+            .map_err(|refused| self.failed_step("policy", refused.rule(), refused.advice()))?;
         self.report.ok("policy", "scheme, port and host are permitted");
         Ok(())
     }
 
-    async fn look_up(&mut self, url: &EndpointUrl) -> Result<Vec<IpAddr>, Stop> {
+    async fn look_up(&mut self, url: &EndpointUrl) -> Result<Vec<IpAddr>, StepFailed> {
         let name = match url.host() {
             Host::Ipv4(literal) => return Ok(self.literal(literal.into())),
             Host::Ipv6(literal) => return Ok(self.literal(literal.into())),
@@ -132,19 +132,19 @@ impl Walk<'_> {
         };
         let looked_up = self.transport.resolver.resolve(name);
         match within(self.deadline, Phase::Resolve, looked_up).await {
-            Ok(found) if found.is_empty() => Err(self.fail(
+            Ok(found) if found.is_empty() => Err(self.failed_step(
                 "name",
                 "the name has no addresses",
                 "check the name, and its records of type A and AAAA",
             )),
             Ok(found) => {
                 self.report
-                    .ok("name", format!("{} found", counted(found.len(), "address", "addresses")));
+                    .ok("name", format!("{} found", count_of(found.len(), "address", "addresses")));
                 Ok(found)
             }
-            Err(error) => Err(self.fail(
+            Err(error) => Err(self.failed_step(
                 "name",
-                told(&error),
+                with_causes(&error),
                 "check the name, and the name servers of this machine",
             )),
         }
@@ -156,7 +156,7 @@ impl Walk<'_> {
     }
 
     /// Every address is judged, and shown with its verdict; one that is refused refuses them all.
-    fn vet(&mut self, url: &EndpointUrl, found: &[IpAddr]) -> Result<(), Stop> {
+    fn vet(&mut self, url: &EndpointUrl, found: &[IpAddr]) -> Result<(), StepFailed> {
         let policy = &self.transport.policy;
         let judge = |address: &IpAddr| CheckedAddress {
             address: *address,
@@ -166,24 +166,24 @@ impl Walk<'_> {
                 .map(|refused| refused.rule().into_owned()),
         };
         self.report.addresses = found.iter().map(judge).collect();
-        let told = |one: &CheckedAddress| {
+        let refusal = |one: &CheckedAddress| {
             let rule = one.refused.as_ref()?;
             Some(format!("{}: {rule}; nothing was dialled", one.address))
         };
-        let Some(refused) = self.report.addresses.iter().find_map(told) else {
+        let Some(refused) = self.report.addresses.iter().find_map(refusal) else {
             self.report.ok("addresses", "all of them may be dialled");
             return Ok(());
         };
         let advice =
             "let the name lead to public addresses alone: one refused address refuses them all";
-        Err(self.fail("addresses", refused, advice))
+        Err(self.failed_step("addresses", refused, advice))
     }
 
     async fn dial(
         &mut self,
         url: &EndpointUrl,
         addresses: &[SocketAddr],
-    ) -> Result<TcpStream, Stop> {
+    ) -> Result<TcpStream, StepFailed> {
         let begun = Instant::now();
         let dialled = connect::dial(addresses, self.deadline).await;
         let judged = |stream| self.transport.judge_ends(url, &stream).map(|()| stream);
@@ -200,12 +200,12 @@ impl Walk<'_> {
             Err(error) => {
                 let advice =
                     "check that the receiver runs, and that its firewall lets this machine in";
-                Err(self.fail("connect", told(&error), advice))
+                Err(self.failed_step("connect", with_causes(&error), advice))
             }
         }
     }
 
-    async fn tunnel(&mut self, proxy: &Proxy, url: &EndpointUrl) -> Result<TcpStream, Stop> {
+    async fn tunnel(&mut self, proxy: &Proxy, url: &EndpointUrl) -> Result<TcpStream, StepFailed> {
         self.report.skipped("name", "the proxy looks it up");
         self.report.skipped("addresses", "the proxy has to vet them");
         let begun = Instant::now();
@@ -217,19 +217,30 @@ impl Walk<'_> {
             }
             Err(error) => {
                 let advice = "check that the proxy runs, and that it lets this machine through";
-                Err(self.fail("connect", format!("through {proxy}: {}", told(&error)), advice))
+                Err(self.failed_step(
+                    "connect",
+                    format!("through {proxy}: {}", with_causes(&error)),
+                    advice,
+                ))
             }
         }
     }
 
-    async fn secure(&mut self, url: &EndpointUrl, stream: TcpStream) -> Result<(), Stop> {
-        let shown = Shown::default();
+    async fn secure(&mut self, url: &EndpointUrl, stream: TcpStream) -> Result<(), StepFailed> {
+        let seen = SeenCertificate::default();
         let clients = &self.transport.tls;
         let material = match clients.material(self.tls) {
             Ok(material) => material,
-            Err(error) => return Err(self.fail("tls", told(&error), "correct it, then try again")),
+            Err(error) => {
+                return Err(self.failed_step(
+                    "tls",
+                    with_causes(&error),
+                    "correct it, then try again",
+                ));
+            }
         };
-        let secured = certificate::handshake(clients.least(), material, &shown, url.host(), stream);
+        let secured =
+            certificate::handshake(clients.min_version(), material, &seen, url.host(), stream);
         // Not `within`: a handshake that never ends has a report, too.
         let secured = timeout_at(self.deadline, secured).await;
         let secured = secured
@@ -238,14 +249,14 @@ impl Walk<'_> {
             Ok(protocol) => {
                 self.report.ok("tls", format!("{protocol}, by a certificate that is trusted"));
             }
-            Err(error) => self.report.failed("tls", told(error), advice_of(error.kind())),
+            Err(error) => self.report.failed("tls", with_causes(error), advice_of(error.kind())),
         }
-        self.read_certificate(&shown);
-        secured.map(drop).map_err(|_| Stop)
+        self.read_certificate(&seen);
+        secured.map(drop).map_err(|_| StepFailed)
     }
 
-    fn read_certificate(&mut self, shown: &Shown) {
-        let Some(der) = shown.take() else {
+    fn read_certificate(&mut self, seen: &SeenCertificate) {
+        let Some(der) = seen.take() else {
             return self.report.skipped("certificate", "none was shown");
         };
         let Some(certificate) = certificate::read(&der, self.now) else {
@@ -256,15 +267,20 @@ impl Walk<'_> {
         if certificate.not_before > self.now || certificate.not_after < self.now {
             self.report.failed("certificate", found, "renew it, and check the receiver's clock");
         } else {
-            let soon = (days < SOON_DAYS).then_some("renew it soon");
+            let soon = (days < EXPIRY_WARNING_DAYS).then_some("renew it soon");
             self.report.step("certificate", StepResult::Ok, found, soon);
         }
         self.report.certificate = Some(certificate);
     }
 
-    fn fail(&mut self, step: &'static str, found: impl Into<String>, advice: &'static str) -> Stop {
+    fn failed_step(
+        &mut self,
+        step: &'static str,
+        found: impl Into<String>,
+        advice: &'static str,
+    ) -> StepFailed {
         self.report.failed(step, found, advice);
-        Stop
+        StepFailed
     }
 }
 
@@ -301,20 +317,20 @@ const fn advice_of(kind: TransportErrorKind) -> &'static str {
     }
 }
 
-/// An error and what caused it, each said once.
-fn told(error: &TransportError) -> String {
+/// Text of an error and its causes, without repetitions.
+fn with_causes(error: &TransportError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
+        let cause_text = error.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
         }
         cause = error.source();
     }
     text
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
+fn count_of(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -37,41 +37,41 @@ use webhook_core::{Response, TransportError, TransportErrorKind};
 
 use super::{
     error::{Progress, exchange_error},
-    wire::{Marks, Wire},
+    metered_stream::{ExchangeMeter, MeteredStream},
 };
 
 /// A request as it is written.
 pub(super) type Message = http::Request<Full<Bytes>>;
-/// An answer whose head is complete.
-pub(super) type Answer = http::Response<Incoming>;
+/// A response whose head is complete.
+pub(super) type IncomingResponse = http::Response<Incoming>;
 
 /// The longest response head, in bytes; also the size of what hyper buffers. It may have 100
 /// headers, which is hyper's default; naming it costs hyper an allocation for each answer.
-const MAX_HEAD: usize = 64 * 1024;
-/// How much of an answer's body is read at most, so that the connection can be used again.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_RESPONSE_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a response body read at most, so that the connection can be used again.
+const MAX_RESPONSE_BODY_BYTES: usize = 64 * 1024;
 
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// Reads and writes; gone once the connection has ended.
     driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    marks: Arc<Marks>,
+    meter: Arc<ExchangeMeter>,
     reused: bool,
-    /// Whether the last answer was read to its end.
-    is_clear: bool,
-    caller: Arc<Caller>,
+    /// True if the last response was read to its end.
+    is_response_read: bool,
+    caller: Arc<CallerWaker>,
     /// Wakes the caller.
     waker: Waker,
     /// Its socket is watched by this runtime, and serves no other.
     runtime: Id,
 }
 
-/// Whoever waits for an answer, and nobody while the connection rests: handing over the next request
-/// wakes whom the driver has seen last.
+/// Waker of the caller that waits for a response; empty while the connection is idle. Sending the
+/// next request wakes the task that the driver has seen last.
 #[derive(Default)]
-struct Caller(AtomicWaker);
+struct CallerWaker(AtomicWaker);
 
-impl Wake for Caller {
+impl Wake for CallerWaker {
     fn wake(self: Arc<Self>) {
         self.0.wake();
     }
@@ -81,15 +81,18 @@ impl Wake for Caller {
     }
 }
 
-/// What comes of a message that was handed over.
-pub(super) trait Asked:
-    Future<Output = Result<Answer, TrySendError<Message>>> + Send
+/// Future of the response to a message that hyper has taken.
+pub(super) trait PendingResponse:
+    Future<Output = Result<IncomingResponse, TrySendError<Message>>> + Send
 {
 }
-impl<F: Future<Output = Result<Answer, TrySendError<Message>>> + Send> Asked for F {}
+impl<F: Future<Output = Result<IncomingResponse, TrySendError<Message>>> + Send> PendingResponse
+    for F
+{
+}
 
-/// There is no answer.
-pub(super) enum Unanswered {
+/// An exchange without a response.
+pub(super) enum ExchangeFailure {
     /// No byte of the request was written: it may go out on another connection.
     NotWritten(Box<Message>, TransportError),
     /// It may have arrived.
@@ -102,83 +105,83 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let marks = Arc::new(Marks::default());
-        marks.clear();
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&marks)));
+        let meter = Arc::new(ExchangeMeter::default());
+        meter.begin_exchange();
+        let stream = TokioIo::new(MeteredStream::new(stream, Arc::clone(&meter)));
         let (sender, connection) = Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .handshake(wire)
+            .max_buf_size(MAX_RESPONSE_HEAD_BYTES)
+            .handshake(stream)
             .await
             .map_err(|error| TransportError::because(TransportErrorKind::Other, error))?;
         // hyper tells the waiting exchange what went wrong; the future's own result repeats it.
         let driver = Box::pin(async move { drop(connection.await) });
-        let (caller, runtime) = (Arc::new(Caller::default()), Handle::current().id());
+        let (caller, runtime) = (Arc::new(CallerWaker::default()), Handle::current().id());
         let waker = Waker::from(Arc::clone(&caller));
         Ok(Self {
             sender,
             driver: Some(driver),
-            marks,
+            meter,
             reused: false,
-            is_clear: true,
+            is_response_read: true,
             caller,
             waker,
             runtime,
         })
     }
 
-    /// Begins an exchange: hands `message` over, to be written once [`answer`](Self::answer) waits for what
-    /// comes of it. Two calls, so that the message moves once: whoever waits would carry its room.
-    pub(super) fn ask(&mut self, message: Message) -> impl Asked + use<> {
-        self.marks.clear();
-        self.is_clear = false;
+    /// Begins an exchange: queues `message`, which is written while
+    /// [`read_response`](Self::read_response) waits. Two calls, so that the message moves once: one
+    /// future for both would contain it.
+    pub(super) fn start_exchange(&mut self, message: Message) -> impl PendingResponse + use<> {
+        self.meter.begin_exchange();
+        self.is_response_read = false;
         self.sender.try_send_request(message)
     }
 
-    /// Reads the answer; interim answers are passed over. Of the body `keep` bytes
-    /// are kept. There is an answer once its head is complete: a body that is too long, too slow or cut
-    /// short is no error, it only ends the connection.
-    pub(super) async fn answer(
+    /// Reads the response and skips interim ones. Keeps `keep` bytes of the body. A response counts
+    /// once its head is complete: a body that is too long, too slow or cut short is not an error,
+    /// but it ends the connection.
+    pub(super) async fn read_response(
         &mut self,
-        asked: Pin<&mut impl Asked>,
+        pending: Pin<&mut impl PendingResponse>,
         keep: usize,
         mut time: Pin<&mut Sleep>,
-    ) -> Result<Response, Unanswered> {
-        let (head, incoming) = match self.drive(asked, time.as_mut()).await {
+    ) -> Result<Response, ExchangeFailure> {
+        let (head, incoming) = match self.drive(pending, time.as_mut()).await {
             Some(Ok(answer)) => answer.into_parts(),
-            Some(Err(error)) => return Err(self.unanswered(error)),
+            Some(Err(error)) => return Err(self.failure_of(error)),
             None => {
-                let kind = TransportErrorKind::Timeout(self.marks.phase());
-                return Err(Unanswered::Failed(TransportError::new(kind)));
+                let kind = TransportErrorKind::Timeout(self.meter.phase());
+                return Err(ExchangeFailure::Failed(TransportError::new(kind)));
             }
         };
-        self.marks.head_is_complete();
+        self.meter.complete_head();
         judge_status(head.status)?;
-        let mut rest = Rest { incoming, keep, kept: Vec::new(), read: 0 };
-        let is_whole = match rest.collect().now_or_never() {
+        let mut body = ResponseBody { incoming, keep, kept: Vec::new(), read: 0 };
+        let is_whole = match body.collect().now_or_never() {
             // A short body has come with its head, and needs nothing more of the connection.
             Some(is_whole) => is_whole,
             // Boxed: it is rare, and every exchange would carry its room.
-            None => Box::pin(self.read(&mut rest, time)).await,
+            None => Box::pin(self.read(&mut body, time)).await,
         };
-        self.is_clear = is_whole && !is_framed_twice(&head.headers);
-        Ok(Response::new(head.status).with_headers(head.headers).with_body(rest.kept))
+        self.is_response_read = is_whole && !is_framed_twice(&head.headers);
+        Ok(Response::new(head.status).with_headers(head.headers).with_body(body.kept))
     }
 
-    async fn read(&mut self, rest: &mut Rest, time: Pin<&mut Sleep>) -> bool {
-        self.drive(pin!(rest.collect()), time).await.unwrap_or(false)
+    async fn read(&mut self, body: &mut ResponseBody, time: Pin<&mut Sleep>) -> bool {
+        self.drive(pin!(body.collect()), time).await.unwrap_or(false)
     }
 
-    /// Whether the receiver has said anything in this exchange.
-    pub(super) fn has_spoken(&self) -> bool {
-        self.marks.answered()
+    /// True if the receiver has sent a byte in this exchange.
+    pub(super) fn has_response_byte(&self) -> bool {
+        self.meter.has_response_byte()
     }
 
-    /// Ends an exchange, and says whether another may follow: not if it is unknown where the answer
-    /// ends. What the receiver says or does
-    /// unasked until then, an end or a stray byte, is seen before the next request is written, as
-    /// soon as the runtime has noticed it: the driver reads first, and hands the request back.
-    pub(super) fn rest(&mut self) -> bool {
-        if !self.is_clear {
+    /// Ends an exchange. Returns true if another may follow: not if the end of the response is
+    /// unknown. If the receiver closes the connection or sends a byte before the next exchange, the
+    /// driver reads that first and returns the next request unwritten.
+    pub(super) fn end_exchange(&mut self) -> bool {
+        if !self.is_response_read {
             return false;
         }
         if !self.sender.is_ready() {
@@ -189,8 +192,8 @@ impl Connection {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Whether this runtime is the one that watches its socket.
-    pub(super) fn is_at_home(&self) -> bool {
+    /// True if the current runtime polls its socket.
+    pub(super) fn belongs_to_this_runtime(&self) -> bool {
         self.runtime == Handle::current().id()
     }
 
@@ -204,7 +207,7 @@ impl Connection {
         // Only the driver can bring the step forward, and it has just been polled. So the step
         // needs no waker, which would wake this task once more for nothing, and no share of the
         // task's budget, which it could not be woken for. The driver does share the budget of the
-        // caller's task: `Wire` bounds what one receiver can use of it.
+        // caller's task: `MeteredStream` bounds what one receiver can use of it.
         poll_fn(|cx| {
             self.caller.0.register(cx.waker());
             self.poll_driver();
@@ -227,27 +230,27 @@ impl Connection {
         }
     }
 
-    fn unanswered(&self, mut error: TrySendError<Message>) -> Unanswered {
+    fn failure_of(&self, mut error: TrySendError<Message>) -> ExchangeFailure {
         let unsent = error.take_message();
         let error = self.explain(error.into_error());
         match unsent {
-            Some(message) => Unanswered::NotWritten(Box::new(message), error),
-            None => Unanswered::Failed(error),
+            Some(message) => ExchangeFailure::NotWritten(Box::new(message), error),
+            None => ExchangeFailure::Failed(error),
         }
     }
 
     fn explain(&self, error: hyper::Error) -> TransportError {
-        let (phase, answered) = (self.marks.phase(), self.marks.answered());
+        let (phase, answered) = (self.meter.phase(), self.meter.has_response_byte());
         exchange_error(error, Progress { phase, reused: self.reused, answered })
     }
 }
 
 /// 101 would be the start of another protocol, which we never ask for.
-fn judge_status(status: StatusCode) -> Result<(), Unanswered> {
+fn judge_status(status: StatusCode) -> Result<(), ExchangeFailure> {
     if status == StatusCode::SWITCHING_PROTOCOLS {
         let reason = "status 101 without an upgrade having been asked for";
         let error = TransportError::because(TransportErrorKind::Protocol, reason);
-        return Err(Unanswered::Failed(error));
+        return Err(ExchangeFailure::Failed(error));
     }
     Ok(())
 }
@@ -257,17 +260,17 @@ fn is_framed_twice(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 
-/// The body of an answer, as far as it was read.
-struct Rest {
+/// The part of a response body that was read.
+struct ResponseBody {
     incoming: Incoming,
-    /// How much of it is kept.
+    /// Bytes kept at most.
     keep: usize,
     kept: Vec<u8>,
     read: usize,
 }
 
-impl Rest {
-    /// Reads on. Whether the body came to its end within [`MAX_BODY`] bytes.
+impl ResponseBody {
+    /// Reads the body. Returns true if it ended within [`MAX_RESPONSE_BODY_BYTES`].
     async fn collect(&mut self) -> bool {
         while !self.incoming.is_end_stream() {
             let Some(frame) = self.incoming.frame().await else { return true };
@@ -276,7 +279,7 @@ impl Rest {
             let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
             self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
             self.read = self.read.saturating_add(data.len());
-            if self.read > MAX_BODY {
+            if self.read > MAX_RESPONSE_BODY_BYTES {
                 return false;
             }
         }
@@ -293,17 +296,17 @@ mod tests {
         time::sleep,
     };
 
-    /// A whole exchange, with so much time for it.
+    /// Runs a whole exchange within `time`.
     async fn exchange(
         connection: &mut Connection,
         message: Message,
         time: Duration,
-    ) -> Result<Response, Unanswered> {
-        let asked = pin!(connection.ask(message));
-        connection.answer(asked, 0, pin!(sleep(time))).await
+    ) -> Result<Response, ExchangeFailure> {
+        let pending = pin!(connection.start_exchange(message));
+        connection.read_response(pending, 0, pin!(sleep(time))).await
     }
 
-    const LONG: Duration = Duration::from_secs(30);
+    const EXCHANGE_TIME: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn a_request_that_finds_its_connection_ended_comes_back_whole() {
@@ -311,8 +314,8 @@ mod tests {
         let mut connection = Connection::open(ours).await.unwrap();
         drop(theirs);
         let message = Message::new(Full::new("body".into()));
-        match exchange(&mut connection, message, LONG).await {
-            Err(Unanswered::NotWritten(message, _)) => {
+        match exchange(&mut connection, message, EXCHANGE_TIME).await {
+            Err(ExchangeFailure::NotWritten(message, _)) => {
                 assert_eq!(message.into_body().collect().await.unwrap().to_bytes(), "body");
             }
             _ => panic!("it was taken"),
@@ -323,11 +326,11 @@ mod tests {
     async fn a_rested_connection_that_speaks_unasked_gets_no_request() {
         let (ours, mut theirs) = duplex(1024);
         let mut connection = Connection::open(ours).await.unwrap();
-        assert!(connection.rest());
+        assert!(connection.end_exchange());
         theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         let message = Message::new(Full::new("body".into()));
-        let result = exchange(&mut connection, message, LONG).await;
-        assert!(matches!(result, Err(Unanswered::NotWritten(..))));
+        let result = exchange(&mut connection, message, EXCHANGE_TIME).await;
+        assert!(matches!(result, Err(ExchangeFailure::NotWritten(..))));
         drop(connection);
         let mut written = Vec::new();
         theirs.read_to_end(&mut written).await.unwrap();
@@ -335,7 +338,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Framing is ours: whatever headers come along, there is one request, and its body ends it.
+        /// Framing is ours: whatever headers come along, there is one request, and its body ends
+        /// it.
         #[test]
         fn no_header_changes_where_a_request_ends(
             pairs in proptest::collection::vec(

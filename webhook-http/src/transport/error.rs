@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerMisbehaved}
 use tokio::time::{Instant, timeout_at};
 use webhook_core::{Phase, TlsFailure, TransportError, TransportErrorKind};
 
-use super::wire::{EmptyLines, TooMuch};
+use super::metered_stream::{LeadingEmptyLines, ResponseTooLong};
 
 /// Lets `step` run until `deadline`; past it, the time ran out in `phase`.
 pub(super) async fn within<T>(
@@ -55,7 +55,7 @@ fn exchange_error_kind(error: &hyper::Error, progress: Progress) -> TransportErr
     if let Some(reason) = find::<rustls::Error>(error) {
         return TransportErrorKind::Tls(tls_failure(reason));
     }
-    if find::<TooMuch>(error).is_some() || find::<EmptyLines>(error).is_some() {
+    if find::<ResponseTooLong>(error).is_some() || find::<LeadingEmptyLines>(error).is_some() {
         return TransportErrorKind::Protocol;
     }
     if find::<io::Error>(error).is_some_and(is_exhaustion) {

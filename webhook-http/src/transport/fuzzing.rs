@@ -10,21 +10,21 @@ use webhook_core::{Request, Response, TransportError};
 
 use super::{
     compose,
-    connection::{Connection, Unanswered},
+    connection::{Connection, ExchangeFailure},
     deadline,
 };
 
-/// A connection, from the moment it is dialled and secured. For tests.
+/// A connection that is dialled and secured. For fuzzers.
 #[doc(hidden)]
 #[allow(missing_debug_implementations, reason = "nobody prints it")]
-pub struct Line(Connection);
+pub struct FuzzConnection(Connection);
 
-impl Line {
-    /// Takes `stream` for a connection.
+impl FuzzConnection {
+    /// Opens a connection on `stream`.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] where none can be made of it.
+    /// [`TransportError`] if the handshake of HTTP fails.
     pub async fn open<S>(stream: S) -> Result<Self, TransportError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -32,20 +32,23 @@ impl Line {
         Connection::open(stream).await.map(Self)
     }
 
-    /// One exchange, as the transport makes it. The line comes back if the transport would keep it.
+    /// Runs one exchange as the transport does. Returns the connection if the transport would keep
+    /// it.
     pub async fn send(
         mut self,
         request: Request,
     ) -> (Result<Response, TransportError>, Option<Self>) {
         let mut time = pin!(sleep_until(deadline(request.timeout)));
         let message = compose(&request.url, request.headers, request.body);
-        let asked = pin!(self.0.ask(message));
-        match self.0.answer(asked, request.max_response_body, time.as_mut()).await {
+        let pending = pin!(self.0.start_exchange(message));
+        match self.0.read_response(pending, request.max_response_body, time.as_mut()).await {
             Ok(response) => {
-                let rested = self.0.rest();
-                (Ok(response), rested.then_some(self))
+                let is_reusable = self.0.end_exchange();
+                (Ok(response), is_reusable.then_some(self))
             }
-            Err(Unanswered::NotWritten(_, error) | Unanswered::Failed(error)) => (Err(error), None),
+            Err(ExchangeFailure::NotWritten(_, error) | ExchangeFailure::Failed(error)) => {
+                (Err(error), None)
+            }
         }
     }
 }

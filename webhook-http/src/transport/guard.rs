@@ -30,8 +30,8 @@ use webhook_core::{EndpointUrl, TransportError, TransportErrorKind};
 pub use embedded::{InvalidNat64Prefix, Nat64Prefix};
 pub use names::{HostPattern, InvalidHostPattern};
 pub use policy::AddressPolicy;
-use refused::Listed;
 pub(super) use refused::Refused;
+use refused::RefusedBlock;
 
 /// The error for a refusal of what `url` says itself: it has to change.
 pub(super) fn blocked_literal(refused: Refused) -> TransportError {
@@ -150,11 +150,11 @@ impl AddressPolicy {
             return self.judge_place(carried.into());
         }
         let bits = address.to_bits();
-        let row = table::V6.iter().find(|row| row.holds(bits));
+        let row = table::REFUSED_V6_BLOCKS.iter().find(|row| row.holds(bits));
         // The last row holds everything: it is for what lies outside of the global block.
         match row {
-            Some(row) if row.len > 0 || !table::GLOBAL.holds(bits) => {
-                Err(Refused::Row(Listed(row)))
+            Some(row) if row.len > 0 || !table::GLOBAL_UNICAST_V6.holds(bits) => {
+                Err(Refused::Block(RefusedBlock(row)))
             }
             _ => {
                 embedded::isatap(address).map_or(Ok(()), |carried| self.judge_place(carried.into()))
@@ -172,14 +172,14 @@ impl AddressPolicy {
 
 fn judge_v4(address: Ipv4Addr) -> Result<(), Refused> {
     let bits = address.to_bits();
-    table::V4
+    table::REFUSED_V4_BLOCKS
         .iter()
         .find(|row| row.holds_v4(bits))
-        .map_or(Ok(()), |row| Err(Refused::Row(Listed(row))))
+        .map_or(Ok(()), |row| Err(Refused::Block(RefusedBlock(row))))
 }
 
-/// Whether dialling `address` leads to a listener at `own`. Where nobody says which address is meant,
-/// it is this machine: the one to dial and the one to listen at.
+/// Whether dialling `address` leads to a listener at `own`. Where nobody says which address is
+/// meant, it is this machine: the one to dial and the one to listen at.
 fn leads_to(address: IpAddr, own: IpAddr) -> bool {
     let here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
     address == own

@@ -1,7 +1,7 @@
 //! The hosts that requests are on their way to: how many at once, and what is kept for the next.
 //!
-//! A tenant may register any number of endpoints, all of them at a host of somebody else. Each has few
-//! attempts at once, but together they would be an attack in our name.
+//! A tenant may register any number of endpoints, all of them at a host of somebody else. Each has
+//! few attempts at once, but together they would be an attack in our name.
 
 use std::{
     collections::HashMap,
@@ -14,39 +14,39 @@ use tokio::{
 };
 use webhook_core::{EndpointUrl, TransportError, TransportErrorKind};
 
-use super::pool::{Pool, Room};
+use super::pool::{Pool, PoolBudget};
 
-/// Once so many hosts are known, those where nobody is and nothing is kept are forgotten.
-const MANY: usize = 1024;
+/// Number of known hosts from which hosts without requests and idle connections are removed.
+const HOSTS_BEFORE_CLEANUP: usize = 1024;
 
 /// The hosts that requests are on their way to, or were.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    most: usize,
+    max_requests: usize,
     known: Mutex<HashMap<Box<str>, Arc<KnownHost>>>,
-    /// For the connections kept of all of them together.
-    room: Room,
+    /// Limit on the idle connections of all of them together.
+    budget: PoolBudget,
 }
 
 /// One host.
 #[derive(Debug)]
 pub(super) struct KnownHost {
-    most: usize,
-    places: Semaphore,
-    /// The connections to it that nobody uses.
+    max_requests: usize,
+    permits: Semaphore,
+    /// Idle connections to it.
     pub(super) pool: Pool,
 }
 
-/// No place became free in time.
+/// No permit was released in time.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} requests are on their way to this host already; see `max_per_host`")]
-struct Full(usize);
+struct HostIsFull(usize);
 
 impl Hosts {
-    /// Hosts that take `most` requests at once, and one at least.
-    pub(super) fn taking(most: usize) -> Self {
-        let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        Self { most, known: Mutex::default(), room: Room::default() }
+    /// Permits `max_requests` concurrent requests to each host, at least one.
+    pub(super) fn with_limit(max_requests: usize) -> Self {
+        let max_requests = max_requests.clamp(1, Semaphore::MAX_PERMITS);
+        Self { max_requests, known: Mutex::default(), budget: PoolBudget::default() }
     }
 
     /// The host of `url`.
@@ -56,31 +56,35 @@ impl Hosts {
         if let Some(host) = known.get(name) {
             return Arc::clone(host);
         }
-        if known.len() >= MANY {
-            // Whoever is there, or waits, holds it as well.
+        if known.len() >= HOSTS_BEFORE_CLEANUP {
+            // Requests that run or wait hold a reference as well.
             known.retain(|_, host| Arc::strong_count(host) > 1 || !host.pool.is_empty());
         }
-        let (most, pool) = (self.most, Pool::within(self.room.clone()));
-        let host = Arc::new(KnownHost { most, places: Semaphore::new(most), pool });
+        let (max_requests, pool) = (self.max_requests, Pool::new(self.budget.clone()));
+        let host =
+            Arc::new(KnownHost { max_requests, permits: Semaphore::new(max_requests), pool });
         known.insert(name.into(), Arc::clone(&host));
         host
     }
 }
 
 impl KnownHost {
-    /// A place among the requests on their way to it; dropping it gives it back.
-    pub(super) async fn place(
+    /// Waits for a permit to send a request to this host; dropping the permit releases it.
+    pub(super) async fn acquire(
         &self,
         deadline: Instant,
     ) -> Result<SemaphorePermit<'_>, TransportError> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
         }
-        // Boxed: it is rare, and every exchange would carry its room.
-        match Box::pin(timeout_at(deadline, self.places.acquire())).await {
-            Ok(Ok(place)) => Ok(place),
-            // Nobody closes it, so it is the time that ran out.
-            _ => Err(TransportError::because(TransportErrorKind::Local, Full(self.most))),
+        // Boxed: waiting is rare, and every exchange would contain this future.
+        match Box::pin(timeout_at(deadline, self.permits.acquire())).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed, so the time ran out.
+            _ => Err(TransportError::because(
+                TransportErrorKind::Local,
+                HostIsFull(self.max_requests),
+            )),
         }
     }
 }
@@ -124,33 +128,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_host_lets_nobody_in_until_somebody_leaves_and_harms_no_other_host() {
-        let hosts = Hosts::taking(2);
+        let hosts = Hosts::with_limit(2);
         let at = |text: &str| hosts.at(&url(text));
         let (host, other_port) = (at("https://a.example/1"), at("https://a.example:8443/2"));
-        let first = host.place(soon()).await.unwrap();
-        let _second = other_port.place(soon()).await.unwrap();
-        let full = at("https://a.example/3").place(soon()).await.unwrap_err();
+        let first = host.acquire(soon()).await.unwrap();
+        let _second = other_port.acquire(soon()).await.unwrap();
+        let full = at("https://a.example/3").acquire(soon()).await.unwrap_err();
         assert_eq!(full.kind(), TransportErrorKind::Local);
-        assert!(at("https://b.example/").place(soon()).await.is_ok());
+        assert!(at("https://b.example/").acquire(soon()).await.is_ok());
 
-        let waits = other_port.place(soon());
+        let waits = other_port.acquire(soon());
         let leaves = async { drop(first) };
         assert!(tokio::join!(waits, leaves).0.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn hosts_where_nobody_is_and_nothing_is_kept_are_forgotten() {
-        let hosts = Hosts::taking(1);
+        let hosts = Hosts::with_limit(1);
         let at = |text: &str| hosts.at(&url(text));
         let busy = at("https://busy.example/");
-        let _place = busy.place(soon()).await.unwrap();
+        let _permit = busy.acquire(soon()).await.unwrap();
         let (ours, _theirs) = tokio::io::duplex(64);
         at("https://kept.example/").pool.put("origin", Connection::open(ours).await.unwrap());
-        for n in 0..3 * MANY {
+        for n in 0..3 * HOSTS_BEFORE_CLEANUP {
             drop(at(&format!("https://h{n}.example/")));
         }
-        assert!(hosts.known.lock().unwrap().len() <= MANY);
-        assert!(at("https://busy.example/").place(soon()).await.is_err());
+        assert!(hosts.known.lock().unwrap().len() <= HOSTS_BEFORE_CLEANUP);
+        assert!(at("https://busy.example/").acquire(soon()).await.is_err());
         assert!(at("https://kept.example/").pool.take("origin").is_some());
     }
 }

@@ -18,113 +18,113 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
 
-/// How long a connection is kept: less than the 5 s after which Node.js closes it.
-const KEEP: Duration = Duration::from_secs(3);
-/// How many are kept of all hosts together: a fraction of the file descriptors a process may have.
-const MAX_KEPT: usize = 256;
-/// How often connections that nobody took are closed.
-const SWEEP: Duration = Duration::from_secs(1);
+/// Time that an idle connection is kept: less than the 5 s after which Node.js closes it.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(3);
+/// Idle connections of all hosts together: a fraction of the file descriptors a process may have.
+const MAX_IDLE_CONNECTIONS: usize = 256;
+/// Time between two searches for connections that were idle for too long.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the pools of all hosts share: room for their connections, and who closes those that nobody took.
+/// Limit on idle connections that the pools of all hosts share, and the task that closes old ones.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Room(Arc<Shared>);
+pub(super) struct PoolBudget(Arc<BudgetState>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    taken: AtomicUsize,
-    is_swept: AtomicBool,
-    /// Those that may hold something.
-    filled: Mutex<Vec<Weak<Mutex<Shelf>>>>,
+struct BudgetState {
+    used: AtomicUsize,
+    has_sweeper: AtomicBool,
+    /// Pools that may have idle connections.
+    pools_with_idle: Mutex<Vec<Weak<Mutex<IdleConnections>>>>,
 }
 
-impl Room {
-    /// Room for one more, given back when dropped.
-    fn take(&self) -> Option<Taken> {
-        let more = |taken: usize| (taken < MAX_KEPT).then_some(taken + 1);
-        self.0.taken.fetch_update(Relaxed, Relaxed, more).ok()?;
-        Some(Taken(self.clone()))
+impl PoolBudget {
+    /// Takes a permit for one more connection, released when dropped.
+    fn take(&self) -> Option<BudgetPermit> {
+        let more = |used: usize| (used < MAX_IDLE_CONNECTIONS).then_some(used + 1);
+        self.0.used.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(BudgetPermit(self.clone()))
     }
 
-    /// Sees to it that somebody sweeps. The runtime of whoever did may have ended.
-    fn sweep(&self) {
-        if !self.0.is_swept.load(Relaxed) && !self.0.is_swept.swap(true, Relaxed) {
-            tokio::spawn(sweep_while_filled(Sweeper(Arc::downgrade(&self.0))));
+    /// Starts a sweeper if none runs: the runtime of the last one may have ended.
+    fn start_sweeper(&self) {
+        if !self.0.has_sweeper.load(Relaxed) && !self.0.has_sweeper.swap(true, Relaxed) {
+            tokio::spawn(sweep_until_empty(Sweeper(Arc::downgrade(&self.0))));
         }
     }
 }
 
-struct Taken(Room);
+struct BudgetPermit(PoolBudget);
 
-impl Drop for Taken {
+impl Drop for BudgetPermit {
     fn drop(&mut self) {
-        self.0.0.taken.fetch_sub(1, Relaxed);
+        self.0.0.used.fetch_sub(1, Relaxed);
     }
 }
 
 /// The idle connections of a host.
 pub(super) struct Pool {
-    shelf: Arc<Mutex<Shelf>>,
-    room: Room,
+    connections: Arc<Mutex<IdleConnections>>,
+    budget: PoolBudget,
 }
 
 #[derive(Default)]
-struct Shelf {
-    /// By scheme, host, port, and what secures them, the freshest last: two customers must not share a
-    /// connection that speaks for one of them.
-    idle: BTreeMap<Box<str>, VecDeque<Idle>>,
-    /// Whether it is among those that are swept.
+struct IdleConnections {
+    /// By scheme, host, port and TLS client, the newest last: two customers must not share a
+    /// connection that is authenticated as one of them.
+    by_origin: BTreeMap<Box<str>, VecDeque<IdleConnection>>,
+    /// True if the sweeper knows it.
     is_listed: bool,
 }
 
-struct Idle {
+struct IdleConnection {
     connection: Connection,
     since: Instant,
-    _room: Taken,
+    _permit: BudgetPermit,
 }
 
-impl Idle {
+impl IdleConnection {
     fn is_fresh(&self) -> bool {
-        self.since.elapsed() < KEEP
+        self.since.elapsed() < MAX_IDLE_TIME
     }
 }
 
 impl Pool {
-    /// A pool that shares `room` with others.
-    pub(super) fn within(room: Room) -> Self {
-        Self { shelf: Arc::default(), room }
+    /// Creates a pool that shares `budget` with others.
+    pub(super) fn new(budget: PoolBudget) -> Self {
+        Self { connections: Arc::default(), budget }
     }
 
     /// The freshest connection to `origin`; those kept too long are closed.
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         loop {
-            let idle = lock(&self.shelf).idle.get_mut(origin)?.pop_back()?;
-            if idle.is_fresh() && idle.connection.is_at_home() {
+            let idle = lock(&self.connections).by_origin.get_mut(origin)?.pop_back()?;
+            if idle.is_fresh() && idle.connection.belongs_to_this_runtime() {
                 return Some(idle.connection);
             }
         }
     }
 
-    /// Keeps `connection` for the next request to `origin`, if it can take one and there is room. An origin
-    /// has no more of them than its host may have requests at once.
+    /// Keeps `connection` for the next request to `origin`, if it can be used again and the budget
+    /// permits. An origin has at most as many of them as its host may have concurrent requests.
     pub(super) fn put(&self, origin: &str, mut connection: Connection) {
-        if !connection.rest() {
+        if !connection.end_exchange() {
             return;
         }
-        let Some(room) = self.room.take() else { return };
-        let idle = Idle { connection, since: Instant::now(), _room: room };
-        let mut shelf = lock(&self.shelf);
-        shelf.push(origin, idle);
-        let was_listed = std::mem::replace(&mut shelf.is_listed, true);
-        drop(shelf);
+        let Some(permit) = self.budget.take() else { return };
+        let idle = IdleConnection { connection, since: Instant::now(), _permit: permit };
+        let mut connections = lock(&self.connections);
+        connections.push(origin, idle);
+        let was_listed = std::mem::replace(&mut connections.is_listed, true);
+        drop(connections);
         if !was_listed {
-            lock(&self.room.0.filled).push(Arc::downgrade(&self.shelf));
+            lock(&self.budget.0.pools_with_idle).push(Arc::downgrade(&self.connections));
         }
-        self.room.sweep();
+        self.budget.start_sweeper();
     }
 
-    /// Whether nothing is kept.
+    /// True if the pool keeps no connection.
     pub(super) fn is_empty(&self) -> bool {
-        lock(&self.shelf).idle.values().all(VecDeque::is_empty)
+        lock(&self.connections).by_origin.values().all(VecDeque::is_empty)
     }
 }
 
@@ -134,57 +134,57 @@ impl fmt::Debug for Pool {
     }
 }
 
-impl Shelf {
-    fn push(&mut self, origin: &str, idle: Idle) {
-        match self.idle.get_mut(origin) {
+impl IdleConnections {
+    fn push(&mut self, origin: &str, idle: IdleConnection) {
+        match self.by_origin.get_mut(origin) {
             Some(kept) => kept.push_back(idle),
-            None => drop(self.idle.insert(origin.into(), VecDeque::from([idle]))),
+            None => drop(self.by_origin.insert(origin.into(), VecDeque::from([idle]))),
         }
     }
 
-    /// Takes out all that have been kept too long. With nothing left it is listed no more.
-    fn expire(&mut self) -> Vec<Idle> {
+    /// Removes all connections that were idle for too long. An empty list leaves the sweeper.
+    fn expire(&mut self) -> Vec<IdleConnection> {
         let mut expired = Vec::new();
-        self.idle.retain(|_, kept| {
+        self.by_origin.retain(|_, kept| {
             let stale = kept.iter().take_while(|idle| !idle.is_fresh()).count();
             expired.extend(kept.drain(..stale));
             !kept.is_empty()
         });
-        self.is_listed = !self.idle.is_empty();
+        self.is_listed = !self.by_origin.is_empty();
         expired
     }
 }
 
-/// Says that nobody sweeps any more, also when its runtime ends under it.
-struct Sweeper(Weak<Shared>);
+/// Records the end of the sweeper, including an end of its runtime.
+struct Sweeper(Weak<BudgetState>);
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
-            shared.is_swept.store(false, Relaxed);
+            shared.has_sweeper.store(false, Relaxed);
         }
     }
 }
 
-/// Closes what nobody takes, and ends once nothing is left or the pools are gone.
-async fn sweep_while_filled(sweeper: Sweeper) {
+/// Closes old connections until none is left or the pools are dropped.
+async fn sweep_until_empty(sweeper: Sweeper) {
     loop {
-        sleep(SWEEP).await;
+        sleep(SWEEP_INTERVAL).await;
         let Some(shared) = sweeper.0.upgrade() else { return };
         let mut expired = Vec::new();
-        let mut filled = lock(&shared.filled);
-        filled.retain(|shelf| {
-            let Some(shelf) = shelf.upgrade() else { return false };
-            let mut shelf = lock(&shelf);
-            expired.extend(shelf.expire());
-            shelf.is_listed
+        let mut pools_with_idle = lock(&shared.pools_with_idle);
+        pools_with_idle.retain(|connections| {
+            let Some(connections) = connections.upgrade() else { return false };
+            let mut connections = lock(&connections);
+            expired.extend(connections.expire());
+            connections.is_listed
         });
-        if filled.is_empty() {
-            // Under the lock: whoever lists a shelf next finds that nobody sweeps.
+        if pools_with_idle.is_empty() {
+            // Under the lock: the next pool with a connection starts a new sweeper.
             drop(sweeper);
             return;
         }
-        drop(filled);
+        drop(pools_with_idle);
         drop(expired);
     }
 }
@@ -200,11 +200,11 @@ mod tests {
 
     #[tokio::test]
     async fn all_hosts_together_keep_no_more_than_there_is_room_for() {
-        let room = Room::default();
+        let budget = PoolBudget::default();
         let (mut pools, mut others) = (Vec::new(), Vec::new());
-        for _ in 0..=MAX_KEPT {
+        for _ in 0..=MAX_IDLE_CONNECTIONS {
             let (ours, theirs) = tokio::io::duplex(64);
-            let pool = Pool::within(room.clone());
+            let pool = Pool::new(budget.clone());
             pool.put("origin", Connection::open(ours).await.unwrap());
             pools.push(pool);
             others.push(theirs);
@@ -215,7 +215,7 @@ mod tests {
         drop(pools.pop());
         let (ours, _theirs) = tokio::io::duplex(64);
         last.put("origin", Connection::open(ours).await.unwrap());
-        assert!(last.take("origin").is_some(), "whoever is gone gives its room back");
+        assert!(last.take("origin").is_some(), "a dropped pool releases its permits");
     }
 
     #[test]
@@ -223,8 +223,8 @@ mod tests {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true);
         let (here, there) = (runtime.build().unwrap(), runtime.build().unwrap());
-        let room = Room::default();
-        let (one, other) = (Pool::within(room.clone()), Pool::within(room.clone()));
+        let budget = PoolBudget::default();
+        let (one, other) = (Pool::new(budget.clone()), Pool::new(budget.clone()));
         let (ours, _theirs) = tokio::io::duplex(64);
         here.block_on(async { one.put("origin", Connection::open(ours).await.unwrap()) });
         // Takes the task along that was sweeping.
@@ -233,10 +233,10 @@ mod tests {
         there.block_on(async {
             let (ours, _theirs) = tokio::io::duplex(64);
             other.put("origin", Connection::open(ours).await.unwrap());
-            sleep(KEEP + 2 * SWEEP).await;
+            sleep(MAX_IDLE_TIME + 2 * SWEEP_INTERVAL).await;
         });
         assert!(one.is_empty() && other.is_empty());
-        assert_eq!(room.0.taken.load(Relaxed), 0);
-        assert!(!room.0.is_swept.load(Relaxed), "with nothing left there is nothing to do");
+        assert_eq!(budget.0.used.load(Relaxed), 0);
+        assert!(!budget.0.has_sweeper.load(Relaxed), "with nothing left there is nothing to do");
     }
 }

@@ -1,7 +1,8 @@
 //! A way out through an HTTP proxy: the tunnel of CONNECT (RFC 9110, section 9.3.6).
 //!
-//! Only what the operator has configured, never what the environment says. The proxy sees which host
-//! and port are asked for and the bytes of the tunnel; with `https` those are TLS with the receiver.
+//! Only what the operator has configured, never what the environment says. The proxy sees which
+//! host and port are asked for and the bytes of the tunnel; with `https` those are TLS with the
+//! receiver.
 
 use std::{fmt, str::FromStr};
 
@@ -84,9 +85,9 @@ impl fmt::Debug for Proxy {
 #[error("not a proxy: expected http://host:port, or http://user:password@host:port")]
 pub struct InvalidProxy;
 
-/// Why there is no tunnel.
+/// Reason for a missing tunnel.
 #[derive(Debug, thiserror::Error)]
-enum NoTunnel {
+enum TunnelError {
     #[error(
         "the proxy asks for a user name and a password (status 407): http://user:password@host:port"
     )]
@@ -115,58 +116,59 @@ impl HttpTransport {
             }
         };
         let mut stream = connect::dial(&connect::order(found, proxy.port), deadline).await?;
-        let asked = ask(&mut stream, url, proxy.authorization.as_deref());
-        within(deadline, Phase::Connect, asked).await?;
+        let tunnel = request_tunnel(&mut stream, url, proxy.authorization.as_deref());
+        within(deadline, Phase::Connect, tunnel).await?;
         Ok(stream)
     }
 }
 
-/// Asks for a tunnel to the host of `url`, and reads the answer to its last byte.
-async fn ask(
+/// Requests a tunnel to the host of `url`, and reads the response of the proxy to its last byte.
+async fn request_tunnel(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     url: &EndpointUrl,
     authorization: Option<&String>,
 ) -> Result<(), TransportError> {
-    let connect = |error: NoTunnel| TransportError::because(TransportErrorKind::Connect, error);
+    let connect = |error: TunnelError| TransportError::because(TransportErrorKind::Connect, error);
     let lost = |error| TransportError::because(TransportErrorKind::Connect, error);
-    let question = question(url, authorization);
-    stream.write_all(question.as_bytes()).await.map_err(lost)?;
+    let connect_request = connect_request(url, authorization);
+    stream.write_all(connect_request.as_bytes()).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
     let head = read_head(stream).await.map_err(lost)?.map_err(connect)?;
     match status_of(&head) {
         Some(200..=299) => Ok(()),
-        Some(407) => Err(connect(NoTunnel::Unauthorized)),
-        Some(status) => Err(connect(NoTunnel::Refused(status))),
-        None => Err(connect(NoTunnel::NotHttp)),
+        Some(407) => Err(connect(TunnelError::Unauthorized)),
+        Some(status) => Err(connect(TunnelError::Refused(status))),
+        None => Err(connect(TunnelError::NotHttp)),
     }
 }
 
-fn question(url: &EndpointUrl, authorization: Option<&String>) -> Zeroizing<String> {
+fn connect_request(url: &EndpointUrl, authorization: Option<&String>) -> Zeroizing<String> {
     let target = format!("{}:{}", url.host(), url.port());
-    let mut question = Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
+    let mut connect_request =
+        Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
     if let Some(authorization) = authorization {
         for part in ["Proxy-Authorization: ", authorization, "\r\n"] {
-            question.push_str(part);
+            connect_request.push_str(part);
         }
     }
-    question.push_str("\r\n");
-    question
+    connect_request.push_str("\r\n");
+    connect_request
 }
 
-/// The head of the proxy's answer. Not a byte more is read: what follows is the receiver's.
+/// Reads the head of the proxy's response, and no byte more: the receiver sends the next ones.
 async fn read_head(
     stream: &mut (impl AsyncRead + Unpin),
-) -> std::io::Result<Result<Vec<u8>, NoTunnel>> {
-    const MAX_HEAD: usize = 16 * 1024;
+) -> std::io::Result<Result<Vec<u8>, TunnelError>> {
+    const MAX_PROXY_HEAD_BYTES: usize = 16 * 1024;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        if head.len() >= MAX_HEAD {
-            return Ok(Err(NoTunnel::NotHttp));
+        if head.len() >= MAX_PROXY_HEAD_BYTES {
+            return Ok(Err(TunnelError::NotHttp));
         }
         // One byte at a time, once for each connection: nothing has to be given back.
         let mut byte = [0];
         if stream.read(&mut byte).await? == 0 {
-            return Ok(Err(NoTunnel::Closed));
+            return Ok(Err(TunnelError::Closed));
         }
         head.extend(byte);
     }
@@ -229,14 +231,14 @@ mod tests {
             theirs.write_all(answer.as_bytes()).await.unwrap();
             theirs.shutdown().await.unwrap();
             let url = "https://billing.example/".parse().unwrap();
-            let asked = ask(&mut ours, &url, None).await;
-            let reason = asked.as_ref().err().map(|error| error.source().unwrap().to_string());
+            let tunnel = request_tunnel(&mut ours, &url, None).await;
+            let reason = tunnel.as_ref().err().map(|error| error.source().unwrap().to_string());
             assert_eq!(reason.is_some(), expected.is_some(), "{answer:.60}: {reason:?}");
             assert!(
                 reason.unwrap_or_default().contains(expected.unwrap_or_default()),
                 "{answer:.60}"
             );
-            if let Err(error) = asked {
+            if let Err(error) = tunnel {
                 assert_eq!(error.kind(), TransportErrorKind::Connect);
             }
         }

@@ -32,9 +32,10 @@ pub(super) trait Resolve: fmt::Debug + Send + Sync {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, TransportError>;
 }
 
-/// Name servers: those of the system with its hosts file, or those that the operator has named.
+/// Resolver over DNS: asks the name servers of the system and reads its hosts file, or asks the
+/// servers of the operator.
 #[derive(Debug)]
-pub(super) struct Resolver {
+pub(super) struct DnsResolver {
     /// Empty for those of the system.
     servers: Vec<SocketAddr>,
     /// Made at the first look-up: literal addresses work without any settings.
@@ -43,13 +44,14 @@ pub(super) struct Resolver {
     running: Semaphore,
 }
 
-impl Resolver {
-    /// A look-up holds no thread, so that names whose servers hang need not keep others waiting.
-    const MAX_RUNNING: usize = 1024;
+impl DnsResolver {
+    /// Concurrent look-ups. A look-up uses no thread, so that names with hanging servers delay no
+    /// others.
+    const MAX_RUNNING_LOOKUPS: usize = 1024;
 
-    /// One that asks `servers`, or those of the system if there are none.
-    pub(super) fn asking(servers: Vec<SocketAddr>) -> Self {
-        let running = Semaphore::new(Self::MAX_RUNNING);
+    /// Creates a resolver that asks `servers`, or those of the system if the list is empty.
+    pub(super) fn with_servers(servers: Vec<SocketAddr>) -> Self {
+        let running = Semaphore::new(Self::MAX_RUNNING_LOOKUPS);
         Self { servers, resolver: OnceLock::new(), running }
     }
 
@@ -87,16 +89,16 @@ fn named(servers: &[SocketAddr]) -> ResolverConfig {
 
 /// All answers, so that each is vetted; a cache that only joins bursts.
 fn adjust(options: &mut ResolverOpts) {
-    const REMEMBER: Option<Duration> = Some(Duration::from_secs(1));
+    const MAX_CACHE_TTL: Option<Duration> = Some(Duration::from_secs(1));
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.cache_size = 256;
     options.timeout = Duration::from_secs(2);
-    options.positive_max_ttl = REMEMBER;
-    options.negative_max_ttl = REMEMBER;
+    options.positive_max_ttl = MAX_CACHE_TTL;
+    options.negative_max_ttl = MAX_CACHE_TTL;
 }
 
 #[async_trait]
-impl Resolve for Resolver {
+impl Resolve for DnsResolver {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, TransportError> {
         // Closed never happens: nobody closes it.
         let _permit = self.running.acquire().await.ok();

@@ -224,8 +224,8 @@ mod any_text {
             policy: AddressPolicy::new(),
             proxy: None,
             resolver: Box::new(HangingResolver),
-            hosts: Hosts::taking(1),
-            tls: tls::trusting_nobody(),
+            hosts: Hosts::with_limit(1),
+            tls: tls::clients_without_roots(),
         }
     }
 }

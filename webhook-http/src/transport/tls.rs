@@ -1,8 +1,8 @@
 //! TLS: rustls on ring, given to each client and never to the whole process.
 //!
 //! Endpoints with an identity or roots of their own have a client each, made when first needed: a
-//! client keeps the sessions it may resume, and a session resumed for another would speak in the name
-//! of the first.
+//! client keeps the sessions it may resume, and a session resumed for another would speak in the
+//! name of the first.
 
 mod clients;
 mod material;
@@ -21,8 +21,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 use webhook_core::{TlsFailure, TransportError, TransportErrorKind};
 
-pub(super) use clients::{Client, Clients};
-pub(super) use material::Material;
+pub(super) use clients::{TlsClient, TlsClients};
+pub(super) use material::TlsMaterial;
 
 use super::error::handshake_error;
 
@@ -40,42 +40,44 @@ pub enum TlsVersion {
 impl TlsVersion {
     /// This version and those after it.
     fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
-        static ALL: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+        static SUPPORTED_VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
         match self {
-            Self::V1_2 => &ALL,
-            Self::V1_3 => ALL.split_at(1).0,
+            Self::V1_2 => &SUPPORTED_VERSIONS,
+            Self::V1_3 => SUPPORTED_VERSIONS.split_at(1).0,
         }
     }
 }
 
-/// A client that trusts `material.roots`, speaks `least` and what came after it, and offers HTTP/1.1
-/// alone.
-fn config(least: TlsVersion, material: Material) -> Result<ClientConfig, rustls::Error> {
+/// Builds the settings of a client that trusts `material.roots`, speaks `min_version` and later,
+/// and offers HTTP/1.1 only.
+fn config(min_version: TlsVersion, material: TlsMaterial) -> Result<ClientConfig, rustls::Error> {
     let roots = Arc::clone(&material.roots);
-    finish(builder(least)?.with_root_certificates(roots), material)
+    finish(builder(min_version)?.with_root_certificates(roots), material)
 }
 
 type Builder<State> = ConfigBuilder<ClientConfig, State>;
 
 /// The beginning of every client.
-pub(super) fn builder(least: TlsVersion) -> Result<Builder<rustls::WantsVerifier>, rustls::Error> {
+pub(super) fn builder(
+    min_version: TlsVersion,
+) -> Result<Builder<rustls::WantsVerifier>, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
-    ClientConfig::builder_with_provider(provider).with_protocol_versions(least.and_later())
+    ClientConfig::builder_with_provider(provider).with_protocol_versions(min_version.and_later())
 }
 
 /// The end of every client: who we are, which protocol we speak, and a store for its sessions.
 pub(super) fn finish(
     builder: Builder<WantsClientCert>,
-    material: Material,
+    material: TlsMaterial,
 ) -> Result<ClientConfig, rustls::Error> {
-    /// How many receivers' sessions a client keeps.
-    const SESSIONS: usize = 256;
+    /// Receivers whose sessions a client keeps for resumption.
+    const MAX_SESSIONS: usize = 256;
     let mut config = match material.identity {
         Some((certificates, key)) => builder.with_client_auth_cert(certificates, key)?,
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
     Ok(config)
 }
 
@@ -113,10 +115,10 @@ fn closed_early(error: io::Error) -> io::Error {
     }
 }
 
-/// No roots at all: for clients that need none.
+/// Clients that trust no certificate.
 #[cfg(test)]
-pub(super) fn trusting_nobody() -> Clients {
-    Clients::new(Arc::new(rustls::RootCertStore::empty()), TlsVersion::default()).unwrap()
+pub(super) fn clients_without_roots() -> TlsClients {
+    TlsClients::new(Arc::new(rustls::RootCertStore::empty()), TlsVersion::default()).unwrap()
 }
 
 #[cfg(test)]

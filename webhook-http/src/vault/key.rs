@@ -24,11 +24,11 @@ use zeroize::Zeroizing;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct VaultKey(Zeroizing<[u8; Self::LEN]>);
+pub struct VaultKey(Zeroizing<[u8; Self::KEY_BYTES]>);
 
 impl VaultKey {
-    /// Bytes of a key.
-    const LEN: usize = 32;
+    /// Length of a key.
+    const KEY_BYTES: usize = 32;
 
     /// Makes a new key from the randomness of the operating system.
     ///
@@ -36,7 +36,7 @@ impl VaultKey {
     ///
     /// [`VaultError`] when there is none.
     pub fn generate() -> Result<Self, VaultError> {
-        let mut key = Zeroizing::new([0; Self::LEN]);
+        let mut key = Zeroizing::new([0; Self::KEY_BYTES]);
         let filled = SystemRandom::new().fill(key.as_mut());
         filled.map_err(|_| VaultError::new(VaultErrorKind::NoRandomness))?;
         Ok(Self(key))
@@ -71,7 +71,7 @@ impl FromStr for VaultKey {
 
     fn from_str(text: &str) -> Result<Self, InvalidVaultKey> {
         let decoded = STANDARD.decode(text).map(Zeroizing::new).map_err(|_| InvalidVaultKey)?;
-        let mut key = Zeroizing::new([0; Self::LEN]);
+        let mut key = Zeroizing::new([0; Self::KEY_BYTES]);
         if decoded.len() != key.len() {
             return Err(InvalidVaultKey);
         }

@@ -12,7 +12,7 @@ use webhook_http::HttpTransport;
 
 use crate::peer::{Peer, split};
 
-pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+pub(crate) const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 pub(crate) fn transport() -> HttpTransport {
     HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap()
@@ -54,7 +54,7 @@ async fn the_request_is_written_as_given_with_one_length_and_our_host() {
     let body = Bytes::from("{\"b\":1,\"a\":\"\u{e4}\u{20ac}\"}");
     let url = peer.url("/hooks/\u{e4}?token=a&b=%20c");
     let request = Request::new(url, headers.into_iter().collect(), body.clone());
-    let (answer, (raw, _)) = tokio::join!(transport.send(request), peer.answer(OK));
+    let (answer, (raw, _)) = tokio::join!(transport.send(request), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().body, "ok");
 
     let (head, sent) = split(&raw).unwrap();
@@ -81,7 +81,7 @@ async fn the_request_is_written_as_given_with_one_length_and_our_host() {
 async fn an_empty_body_has_a_length_too() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let request = Request::new(peer.url("/"), HeaderMap::new(), Bytes::new());
-    let (_, (raw, _)) = tokio::join!(transport.send(request), peer.answer(OK));
+    let (_, (raw, _)) = tokio::join!(transport.send(request), peer.answer(OK_RESPONSE));
     let (head, sent) = split(&raw).unwrap();
     assert_eq!(head.matches("content-length: 0\r\n").count(), 1);
     assert!(sent.is_empty());
@@ -92,7 +92,7 @@ async fn a_body_of_256_kib_arrives_byte_for_byte() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let body: Bytes = (0..256 * 1024_u32).map(|n| (n % 251) as u8).collect();
     let request = Request::new(peer.url("/"), HeaderMap::new(), body.clone());
-    let (answer, (raw, _)) = tokio::join!(transport.send(request), peer.answer(OK));
+    let (answer, (raw, _)) = tokio::join!(transport.send(request), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().status, 200);
     assert!(split(&raw).unwrap().1 == body, "the body was changed");
 }
@@ -126,8 +126,9 @@ async fn redirects_are_not_followed() {
 
 #[tokio::test]
 async fn interim_answers_are_passed_over() {
-    let answer =
-        format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n{OK}");
+    let answer = format!(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n{OK_RESPONSE}"
+    );
     let response = exchange(answer).await.unwrap();
     assert_eq!((response.status.as_u16(), &response.body[..]), (200, &b"ok"[..]));
 }
@@ -269,7 +270,7 @@ async fn nobody_listening_is_no_connection() {
 async fn localhost_is_found_without_a_name_server() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let url = format!("http://localhost:{}/", peer.port()).parse().unwrap();
-    let (answer, (raw, _)) = tokio::join!(transport.send(request(url)), peer.answer(OK));
+    let (answer, (raw, _)) = tokio::join!(transport.send(request(url)), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().status, 200);
     let host = format!("host: localhost:{}\r\n", peer.port());
     assert!(split(&raw).unwrap().0.contains(&host));
@@ -293,7 +294,8 @@ async fn a_dropped_exchange_closes_its_connection_and_leaves_the_transport_usabl
         caller
     };
     caller.closed().await;
-    let (answer, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    let (answer, _) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().status, 200);
 }
 

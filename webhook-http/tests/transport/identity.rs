@@ -14,12 +14,12 @@ use webhook_core::{EndpointTls, Request, Transport};
 
 use crate::{
     exchange::request,
-    peer::{Caller, Peer},
-    tls::{Authority, VERSIONS},
+    handshake::{Authority, TLS_VERSIONS},
+    peer::{Peer, PeerConnection},
 };
 
-/// One request, as the receiver has seen it.
-struct Seen {
+/// One request as the receiver has recorded it.
+struct SeenRequest {
     path: String,
     shown: CertificateDer<'static>,
     connection: usize,
@@ -27,26 +27,26 @@ struct Seen {
 }
 
 /// Answers whoever comes, and keeps a log. Each connection takes three requests.
-async fn receive(peer: &Peer, acceptor: TlsAcceptor, log: Arc<Mutex<Vec<Seen>>>) {
+async fn receive(peer: &Peer, acceptor: TlsAcceptor, log: Arc<Mutex<Vec<SeenRequest>>>) {
     for connection in 0.. {
         let (acceptor, log) = (acceptor.clone(), Arc::clone(&log));
         let stream = peer.accept().await.0;
         tokio::spawn(async move {
             let Ok(secured) = acceptor.accept(stream).await else { return };
-            serve(Caller(secured), connection, &log).await;
+            serve(PeerConnection(secured), connection, &log).await;
         });
     }
 }
 
 async fn serve(
-    mut caller: Caller<TlsStream<TcpStream>>,
+    mut caller: PeerConnection<TlsStream<TcpStream>>,
     connection: usize,
-    log: &Mutex<Vec<Seen>>,
+    log: &Mutex<Vec<SeenRequest>>,
 ) {
     for left in (0..3).rev() {
         let Some(raw) = caller.next_request().await else { return };
         let tls = caller.0.get_ref().1;
-        log.lock().unwrap().push(Seen {
+        log.lock().unwrap().push(SeenRequest {
             path: String::from_utf8_lossy(&raw).split(' ').nth(1).unwrap().to_owned(),
             shown: tls.peer_certificates().unwrap()[0].clone(),
             connection,
@@ -59,7 +59,7 @@ async fn serve(
 
 #[tokio::test]
 async fn two_identities_at_one_host_never_share_a_connection_or_a_session() {
-    for version in VERSIONS {
+    for version in TLS_VERSIONS {
         let authority = Authority::new("ours");
         let server = Arc::new(authority.wanting_client_certificates(&[version]));
         let (peer, log) = (Peer::bind().await, Arc::new(Mutex::new(Vec::new())));

@@ -8,14 +8,14 @@
     reason = "in a test, a panic is the failed assertion"
 )]
 
-#[cfg(feature = "check")]
-mod check;
+mod address_policy;
 mod drips;
+#[cfg(feature = "check")]
+mod endpoint_check;
 mod exchange;
+mod handshake;
 mod identity;
 mod once;
 mod peer;
-mod policy;
-mod proxy;
+mod proxied;
 mod reuse;
-mod tls;

@@ -25,13 +25,16 @@ impl Peer {
     }
 
     /// Takes the next connection; gives up where none will come, instead of hanging the test.
-    pub(crate) async fn accept(&self) -> Caller<TcpStream> {
+    pub(crate) async fn accept(&self) -> PeerConnection<TcpStream> {
         let accepted = timeout(Duration::from_secs(60), self.0.accept()).await;
-        Caller(accepted.expect("nobody has connected").unwrap().0)
+        PeerConnection(accepted.expect("nobody has connected").unwrap().0)
     }
 
     /// Takes one connection, reads one request, answers, and keeps the connection open.
-    pub(crate) async fn answer(&self, answer: impl AsRef<[u8]>) -> (Vec<u8>, Caller<TcpStream>) {
+    pub(crate) async fn answer(
+        &self,
+        answer: impl AsRef<[u8]>,
+    ) -> (Vec<u8>, PeerConnection<TcpStream>) {
         let mut caller = self.accept().await;
         let request = caller.request().await;
         caller.write(answer).await;
@@ -44,9 +47,10 @@ impl Peer {
     }
 }
 
-pub(crate) struct Caller<S>(pub(crate) S);
+/// A connection that the peer has accepted.
+pub(crate) struct PeerConnection<S>(pub(crate) S);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> PeerConnection<S> {
     /// The raw bytes of one whole request.
     pub(crate) async fn request(&mut self) -> Vec<u8> {
         let mut raw = Vec::new();

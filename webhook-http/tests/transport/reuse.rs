@@ -7,14 +7,14 @@ use webhook_core::{Phase, Transport, TransportErrorKind};
 use webhook_http::HttpTransportBuilder;
 
 use crate::{
-    exchange::{OK, request, transport},
-    peer::{Caller, Peer},
+    exchange::{OK_RESPONSE, request, transport},
+    peer::{Peer, PeerConnection},
 };
 
 #[tokio::test]
 async fn a_connection_is_used_again_after_an_answer_was_read_to_its_end() {
     for answer in [
-        OK,
+        OK_RESPONSE,
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -23,7 +23,7 @@ async fn a_connection_is_used_again_after_an_answer_was_read_to_its_end() {
         let receiver = async {
             let (_, mut caller) = peer.answer(answer).await;
             caller.request().await;
-            caller.write(OK).await;
+            caller.write(OK_RESPONSE).await;
             caller
         };
         let both = async {
@@ -65,13 +65,14 @@ fn a_connection_of_another_runtime_is_not_used_and_none_outlives_its_time() {
 
     let peer = here.block_on(Peer::bind());
     let url = peer.url("/");
-    let (first, _kept) = here.block_on(async { tokio::join!(send(url.clone()), peer.answer(OK)) });
+    let (first, _kept) =
+        here.block_on(async { tokio::join!(send(url.clone()), peer.answer(OK_RESPONSE)) });
     first.unwrap();
 
     let listener = peer.0.into_std().unwrap();
     let mut caller = there.block_on(async {
         let peer = Peer(tokio::net::TcpListener::from_std(listener).unwrap());
-        let (second, (_, caller)) = tokio::join!(send(url.clone()), peer.answer(OK));
+        let (second, (_, caller)) = tokio::join!(send(url.clone()), peer.answer(OK_RESPONSE));
         second.unwrap();
         caller
     });
@@ -81,7 +82,7 @@ fn a_connection_of_another_runtime_is_not_used_and_none_outlives_its_time() {
     there.block_on(async {
         let answer = async {
             caller.request().await;
-            caller.write(OK).await;
+            caller.write(OK_RESPONSE).await;
         };
         tokio::join!(send(url), answer).0.unwrap();
         caller.closed().await;
@@ -92,12 +93,13 @@ fn a_connection_of_another_runtime_is_not_used_and_none_outlives_its_time() {
 async fn an_idle_connection_that_was_closed_is_not_used() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let (first, (_, caller)) =
-        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     first.unwrap();
     drop(caller);
     // The end has to come in before the next request looks.
     tokio::task::yield_now().await;
-    let (second, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    let (second, _) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     assert_eq!(second.unwrap().status, 200);
 }
 
@@ -105,11 +107,12 @@ async fn an_idle_connection_that_was_closed_is_not_used() {
 async fn an_idle_connection_that_says_something_unasked_is_not_used() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let (first, (_, mut caller)) =
-        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     first.unwrap();
     caller.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother").await;
     tokio::task::yield_now().await;
-    let (second, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    let (second, _) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     assert_eq!(second.unwrap().body, "ok");
 }
 
@@ -117,7 +120,7 @@ async fn an_idle_connection_that_says_something_unasked_is_not_used() {
 async fn a_reused_connection_that_ends_without_a_byte_is_stale_and_nothing_is_sent_twice() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let receiver = async {
-        let (_, mut caller) = peer.answer(OK).await;
+        let (_, mut caller) = peer.answer(OK_RESPONSE).await;
         caller.request().await;
     };
     let both = async {
@@ -133,7 +136,7 @@ async fn a_reused_connection_that_ends_without_a_byte_is_stale_and_nothing_is_se
 async fn a_reused_connection_that_ends_within_an_answer_was_interrupted() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let receiver = async {
-        let (_, mut caller) = peer.answer(OK).await;
+        let (_, mut caller) = peer.answer(OK_RESPONSE).await;
         caller.request().await;
         caller.write("HTTP/1.1 2").await;
     };
@@ -149,7 +152,7 @@ async fn a_reused_connection_that_ends_within_an_answer_was_interrupted() {
 async fn a_connection_is_closed_after_three_idle_seconds() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let (first, (_, mut caller)) =
-        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     first.unwrap();
     let idle_since = Instant::now();
     caller.closed().await;
@@ -161,30 +164,31 @@ async fn a_connection_is_closed_after_three_idle_seconds() {
 async fn a_connection_idle_for_three_seconds_is_not_taken() {
     let (transport, peer) = (transport(), Peer::bind().await);
     let (first, (_, _caller)) =
-        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     first.unwrap();
     tokio::time::advance(Duration::from_secs(3)).await;
-    let (second, _) = tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK));
+    let (second, _) =
+        tokio::join!(transport.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     assert_eq!(second.unwrap().status, 200);
 }
 
 #[tokio::test]
 async fn as_many_connections_are_kept_as_a_host_may_have_requests_at_once() {
-    const AT_ONCE: usize = HttpTransportBuilder::MAX_PER_HOST;
+    const MAX_REQUESTS_PER_HOST: usize = HttpTransportBuilder::MAX_PER_HOST;
     let (transport, peer) = (transport(), Peer::bind().await);
     let burst = || {
-        let sends = (0..AT_ONCE).map(|_| transport.send(request(peer.url("/"))));
+        let sends = (0..MAX_REQUESTS_PER_HOST).map(|_| transport.send(request(peer.url("/"))));
         futures_util::future::join_all(sends)
     };
-    let answer = async |callers: &mut Vec<Caller<TcpStream>>| {
+    let answer = async |callers: &mut Vec<PeerConnection<TcpStream>>| {
         for caller in callers {
             caller.request().await;
-            caller.write(OK).await;
+            caller.write(OK_RESPONSE).await;
         }
     };
     let mut callers = Vec::new();
     let first = async {
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_REQUESTS_PER_HOST {
             callers.push(peer.accept().await);
         }
         answer(&mut callers).await;

@@ -40,9 +40,9 @@ pub(crate) enum Command {
     },
     /// Send an endpoint's deliveries again: what it did not take, or missed while it was disabled
     ///
-    /// Counts them first, then makes them due page by page, at a rate. What is still open is delivered
-    /// anyway, and what has changed since the replay began is left alone: it is safe to interrupt and to
-    /// repeat.
+    /// Counts them first, then makes them due page by page, at a rate. What is still open is
+    /// delivered anyway, and what has changed since the replay began is left alone: it is safe to
+    /// interrupt and to repeat.
     Replay(ReplayArgs),
     /// Post one event to a URL now, without a database
     Send(SendArgs),

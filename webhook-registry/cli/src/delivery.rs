@@ -35,7 +35,8 @@ pub(crate) enum DeliveryCommand {
         #[arg(value_name = "ID")]
         id: DeliveryId,
     },
-    /// Say why a delivery is where it is: what its attempts meant, what comes next, what is in the way
+    /// Say why a delivery is where it is: what its attempts meant, what comes next, what is in the
+    /// way
     Explain {
         /// The delivery
         #[arg(value_name = "ID")]
@@ -43,9 +44,10 @@ pub(crate) enum DeliveryCommand {
     },
     /// Try final deliveries again, with a fresh budget of attempts
     ///
-    /// With --status all that match, a page of them in one transaction. A run that was interrupted can
-    /// be repeated as it is: those that are due again are not found any more. What has ended in that
-    /// status once more meanwhile is tried once more; with success, that is what was delivered again.
+    /// With --status all that match, a page of them in one transaction. A run that was interrupted
+    /// can be repeated as it is: those that are due again are not found any more. What has ended in
+    /// that status once more meanwhile is tried once more; with success, that is what was delivered
+    /// again.
     Redeliver(RedeliverArgs),
     /// Call deliveries off that are not final
     Cancel {

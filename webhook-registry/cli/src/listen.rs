@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    Answer, Received, Receiver, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
+    ReceivedRequest, Receiver, ReceiverResponse, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
 };
 
 use self::replies::{Replies, Reply};
@@ -72,7 +72,7 @@ impl RequestView {
     /// Maximum number of characters of a body that are shown.
     const MAX_SHOWN_CHARS: usize = 500;
 
-    fn of(request: &Received, verifier: Option<&Verifier>, answer: Reply) -> Self {
+    fn of(request: &ReceivedRequest, verifier: Option<&Verifier>, answer: Reply) -> Self {
         let text =
             |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = request.headers.iter();
@@ -121,17 +121,18 @@ pub(crate) async fn run(options: &Options, args: ListenArgs) -> Result<End, Erro
     output.show(&Listening { listening: format!("http://{}", receiver.local_addr()) })?;
     let verifier = args.secret.map(Verifier::new);
     let replies = args.answer;
-    let handler = move |request: Received| answer(output, &request, verifier.as_ref(), &replies);
+    let handler =
+        move |request: ReceivedRequest| answer(output, &request, verifier.as_ref(), &replies);
     receiver.serve(handler, shutdown).await;
     Ok(End::Done)
 }
 
 fn answer(
     output: Output,
-    request: &Received,
+    request: &ReceivedRequest,
     verifier: Option<&Verifier>,
     replies: &Replies,
-) -> Answer {
+) -> ReceiverResponse {
     let reply = replies.next();
     if let Err(error) = output.show(&RequestView::of(request, verifier, reply)) {
         print_error(&text(&error));

@@ -42,8 +42,8 @@ pub(crate) async fn connect(builder: SeaOrmStoreBuilder) -> Result<SeaOrmStore, 
     Ok(OPENED_STORE.get_or_init(|| store).clone())
 }
 
-/// Closes what was opened, so that a SQLite file is whole by itself: without that its latest commits
-/// stand in a second file beside it.
+/// Closes what was opened, so that a SQLite file is whole by itself: without that its latest
+/// commits stand in a second file beside it.
 pub(crate) async fn close() {
     if let Some(store) = OPENED_STORE.get() {
         store.close().await;

@@ -19,8 +19,8 @@ pub(crate) enum VaultCommand {
     Status,
     /// Seal the secrets of every endpoint with the current key, the first in the file
     ///
-    /// To replace a key: put the new one before the old one in the file of every process and restart
-    /// them, reseal, and remove the old one when nothing is left of it.
+    /// To replace a key: put the new one before the old one in the file of every process and
+    /// restart them, reseal, and remove the old one when nothing is left of it.
     Reseal,
 }
 

@@ -61,9 +61,9 @@ impl Operator<'_> {
     ///
     /// # Errors
     ///
-    /// [`EndpointError::Invalid`] when the secret does not serve the endpoint's profiles, the overlap
-    /// is too long or five secrets sign already; [`EndpointError::Stale`] when the endpoint was changed
-    /// meanwhile, [`EndpointError::NotFound`] when it is gone.
+    /// [`EndpointError::Invalid`] when the secret does not serve the endpoint's profiles, the
+    /// overlap is too long or five secrets sign already; [`EndpointError::Stale`] when the endpoint
+    /// was changed meanwhile, [`EndpointError::NotFound`] when it is gone.
     pub async fn rotate_secret(
         &self,
         id: EndpointId,

@@ -3,28 +3,30 @@ use webhook_core::{DeliveryId, EndpointId, Enqueued, EventId, NewDelivery, NewEv
 use super::Operator;
 use crate::error::{EndpointError, PublishError, TestError};
 
-/// The type of a test, unless another is asked for.
-const TYPE: &str = "webhook.test";
+/// Event type of a test by default.
+const TEST_EVENT_TYPE: &str = "webhook.test";
 
-/// What it says.
-const BODY: &str = r#"{"test":true}"#;
+/// Body of a test by default.
+const TEST_EVENT_BODY: &str = r#"{"test":true}"#;
 
 /// Tests of endpoints.
 impl Operator<'_> {
-    /// Sends a small event of the type `webhook.test` to this endpoint and no other, whatever it wants:
-    /// a delivery like any other, signed, tried again and on record, made by a worker. Its attempts say
-    /// that they are [a test](Trigger::Test), and tell nothing of the endpoint's health.
+    /// Sends a small event of the type `webhook.test` to this endpoint and no other, whatever it
+    /// wants: a delivery like any other, signed, tried again and on record, made by a worker. Its
+    /// attempts say that they are [a test](Trigger::Test), and tell nothing of the endpoint's
+    /// health.
     ///
     /// # Errors
     ///
-    /// [`TestError::NotActive`] when the endpoint is paused or disabled, so that nothing would arrive;
-    /// [`TestError::Endpoint`] when there is none.
+    /// [`TestError::NotActive`] when the endpoint is paused or disabled, so that nothing would
+    /// arrive; [`TestError::Endpoint`] when there is none.
     pub async fn send_test(&self, endpoint: EndpointId) -> Result<DeliveryId, TestError> {
-        let event = NewEvent::new(TYPE, BODY).map_err(PublishError::from)?;
+        let event = NewEvent::new(TEST_EVENT_TYPE, TEST_EVENT_BODY).map_err(PublishError::from)?;
         self.send_test_event(endpoint, event).await
     }
 
-    /// The same, with an event of your own: it is its endpoint's tenant's, whatever tenant it names.
+    /// The same, with an event of your own: it is its endpoint's tenant's, whatever tenant it
+    /// names.
     ///
     /// # Errors
     ///

@@ -9,11 +9,11 @@ use webhook_core::{
 
 use super::{
     InvalidSetting,
-    reading::{COUNT, PERIOD, Reading, or_read},
+    reading::{EXPECTED_COUNT, EXPECTED_PERIOD, Reading, or_read},
 };
 
 /// Expected text of a worker's name.
-pub(super) const WORKER_NAME: &str = "1 to 128 characters of A-Z a-z 0-9 . _ - : /";
+pub(super) const EXPECTED_WORKER_NAME: &str = "1 to 128 characters of A-Z a-z 0-9 . _ - : /";
 
 /// Values that take the place of variables.
 #[derive(Clone, Debug, Default)]
@@ -53,11 +53,11 @@ impl DispatcherValues {
         if let Some(share) = or_read(self.tenant_share, || reading.size("WEBHOOK_TENANT_SHARE"))? {
             config = config.tenant_share(share);
         }
-        let disable_after = || reading.parsed("WEBHOOK_DISABLE_AFTER", DisableAfter::EXPECTED);
+        let disable_after = || reading.parsed("WEBHOOK_DISABLE_AFTER", DisableAfter::EXPECTED_TEXT);
         if let Some(DisableAfter(after)) = or_read(self.disable_after, disable_after)? {
             config = config.health(HealthPolicy::new().disable_after(after));
         }
-        let name = || reading.parsed("WEBHOOK_WORKER_NAME", WORKER_NAME);
+        let name = || reading.parsed("WEBHOOK_WORKER_NAME", EXPECTED_WORKER_NAME);
         if let Some(name) = or_read(self.worker_name, name)? {
             config = config.name(name);
         }
@@ -74,7 +74,7 @@ impl DispatcherValues {
 pub(super) struct DisableAfter(pub(super) Option<Duration>);
 
 impl DisableAfter {
-    const EXPECTED: &str = "a duration such as 5d, or never";
+    const EXPECTED_TEXT: &str = "a duration such as 5d, or never";
 }
 
 impl FromStr for DisableAfter {
@@ -89,9 +89,13 @@ impl FromStr for DisableAfter {
 /// variable it is rejected when it is read. Values that do not fit together are told by the lease.
 fn invalid(error: InvalidDispatcherConfig, lease: Duration) -> InvalidSetting {
     let (variable, found, expected) = match error {
-        InvalidDispatcherConfig::Concurrency => ("WEBHOOK_CONCURRENCY", "0".into(), COUNT.into()),
-        InvalidDispatcherConfig::Poll => ("WEBHOOK_POLL", "0s".into(), PERIOD.into()),
-        InvalidDispatcherConfig::MaxTimeout => ("WEBHOOK_MAX_TIMEOUT", "0s".into(), PERIOD.into()),
+        InvalidDispatcherConfig::Concurrency => {
+            ("WEBHOOK_CONCURRENCY", "0".into(), EXPECTED_COUNT.into())
+        }
+        InvalidDispatcherConfig::Poll => ("WEBHOOK_POLL", "0s".into(), EXPECTED_PERIOD.into()),
+        InvalidDispatcherConfig::MaxTimeout => {
+            ("WEBHOOK_MAX_TIMEOUT", "0s".into(), EXPECTED_PERIOD.into())
+        }
         InvalidDispatcherConfig::Lease { needed } => {
             let expected = format!(
                 "at least {}: the longest attempt, and the budgets for its claim and its record; a shorter WEBHOOK_MAX_TIMEOUT permits a shorter lease",

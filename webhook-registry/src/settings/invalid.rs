@@ -4,12 +4,12 @@ use std::fmt;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InvalidSetting {
     variable: &'static str,
-    found: Found,
+    found: FoundValue,
     expected: String,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Found {
+enum FoundValue {
     Value(String),
     /// It may be a secret, or cannot be shown.
     Hidden,
@@ -22,15 +22,15 @@ impl InvalidSetting {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self { variable, found: Found::Value(found.into()), expected: expected.into() }
+        Self { variable, found: FoundValue::Value(found.into()), expected: expected.into() }
     }
 
     pub(super) fn hidden(variable: &'static str, expected: impl Into<String>) -> Self {
-        Self { variable, found: Found::Hidden, expected: expected.into() }
+        Self { variable, found: FoundValue::Hidden, expected: expected.into() }
     }
 
     pub(super) fn missing(variable: &'static str, expected: impl Into<String>) -> Self {
-        Self { variable, found: Found::Nothing, expected: expected.into() }
+        Self { variable, found: FoundValue::Nothing, expected: expected.into() }
     }
 
     /// The variable.
@@ -41,8 +41,8 @@ impl InvalidSetting {
     /// What it is, where it is set and may be shown.
     pub fn found(&self) -> Option<&str> {
         match &self.found {
-            Found::Value(value) => Some(value),
-            Found::Hidden | Found::Nothing => None,
+            FoundValue::Value(value) => Some(value),
+            FoundValue::Hidden | FoundValue::Nothing => None,
         }
     }
 
@@ -56,9 +56,9 @@ impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { variable, found, expected } = self;
         match found {
-            Found::Value(value) => write!(f, "{variable} is {value:?}; expected {expected}"),
-            Found::Hidden => write!(f, "{variable} cannot be used; expected {expected}"),
-            Found::Nothing => write!(f, "{variable} is not set; expected {expected}"),
+            FoundValue::Value(value) => write!(f, "{variable} is {value:?}; expected {expected}"),
+            FoundValue::Hidden => write!(f, "{variable} cannot be used; expected {expected}"),
+            FoundValue::Nothing => write!(f, "{variable} is not set; expected {expected}"),
         }
     }
 }

@@ -8,32 +8,32 @@ use super::{InvalidSetting, Reading};
 
 /// The addresses that may be sent to, and by which way.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Network {
+pub(crate) struct NetworkSettings {
     addresses: AddressPolicy,
     name_servers: Vec<SocketAddr>,
     max_per_host: Option<usize>,
     proxy: Option<Proxy>,
 }
 
-impl Network {
+impl NetworkSettings {
     pub(super) fn read(reading: &Reading<'_>) -> Result<Self, InvalidSetting> {
-        const NETS: &str = "nets such as 10.20.0.0/16, separated by commas";
-        const NAMES: &str =
+        const EXPECTED_NETS: &str = "nets such as 10.20.0.0/16, separated by commas";
+        const EXPECTED_NAMES: &str =
             "names such as api.example.com or *.svc.cluster.local, separated by commas";
         let mut policy = AddressPolicy::new();
         if reading.parsed("WEBHOOK_ALLOW_HTTP", "true or false")?.unwrap_or_default() {
             policy = policy.allow_http();
         }
-        policy = list(reading, "WEBHOOK_ALLOW_NETS", NETS)?
+        policy = list(reading, "WEBHOOK_ALLOW_NETS", EXPECTED_NETS)?
             .into_iter()
             .fold(policy, AddressPolicy::allow_net);
-        policy = list(reading, "WEBHOOK_DENY_NETS", NETS)?
+        policy = list(reading, "WEBHOOK_DENY_NETS", EXPECTED_NETS)?
             .into_iter()
             .fold(policy, AddressPolicy::deny_net);
-        policy = list(reading, "WEBHOOK_ALLOW_NAMES", NAMES)?
+        policy = list(reading, "WEBHOOK_ALLOW_NAMES", EXPECTED_NAMES)?
             .into_iter()
             .fold(policy, AddressPolicy::allow_name);
-        policy = list(reading, "WEBHOOK_OWN_NAMES", NAMES)?
+        policy = list(reading, "WEBHOOK_OWN_NAMES", EXPECTED_NAMES)?
             .into_iter()
             .fold(policy, AddressPolicy::own_name);
         let own = "addresses with ports such as 0.0.0.0:8080, separated by commas";
@@ -80,9 +80,10 @@ fn list<T: FromStr>(
 
 /// Not shown when it is wrong: it may hold a password.
 fn proxy(reading: &Reading<'_>) -> Result<Option<Proxy>, InvalidSetting> {
-    const PROXY: &str = "WEBHOOK_PROXY";
-    let wrong = |_| InvalidSetting::hidden(PROXY, "a URL such as http://proxy.example:3128");
-    reading.text(PROXY)?.map(|text| text.trim().parse().map_err(wrong)).transpose()
+    const PROXY_VARIABLE: &str = "WEBHOOK_PROXY";
+    let wrong =
+        |_| InvalidSetting::hidden(PROXY_VARIABLE, "a URL such as http://proxy.example:3128");
+    reading.text(PROXY_VARIABLE)?.map(|text| text.trim().parse().map_err(wrong)).transpose()
 }
 
 #[cfg(test)]

@@ -4,19 +4,19 @@ use webhook_core::parse_duration;
 
 use super::invalid::InvalidSetting;
 
-/// Values where they come from, read with an error that names the variable.
+/// Source of variables; its errors name the variable.
 pub(super) struct Reading<'a> {
     lookup: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
 /// Expected text of a number of things.
-pub(super) const COUNT: &str = "a whole number, at least 1";
+pub(super) const EXPECTED_COUNT: &str = "a whole number, at least 1";
 
 /// Expected text of a duration longer than none.
-pub(super) const PERIOD: &str = "a duration such as 30s, longer than none";
+pub(super) const EXPECTED_PERIOD: &str = "a duration such as 30s, longer than none";
 
-/// What is expected of all.
-const PLAIN: &str = "text in UTF-8";
+/// Expected text of every variable.
+const EXPECTED_UTF8: &str = "text in UTF-8";
 
 /// Returns the value that is set; reads the variable if there is none.
 pub(super) fn or_read<T>(
@@ -34,7 +34,7 @@ impl<'a> Reading<'a> {
     /// A text, whatever it says. What is no text is not shown either: it may hold a secret.
     pub(super) fn text(&self, variable: &'static str) -> Result<Option<String>, InvalidSetting> {
         let found = (self.lookup)(variable).filter(|value| !value.is_empty());
-        let unreadable = |_| InvalidSetting::hidden(variable, PLAIN);
+        let unreadable = |_| InvalidSetting::hidden(variable, EXPECTED_UTF8);
         found.map(OsString::into_string).transpose().map_err(unreadable)
     }
 
@@ -49,7 +49,7 @@ impl<'a> Reading<'a> {
 
     /// A number of things, at least one.
     pub(super) fn count(&self, variable: &'static str) -> Result<Option<u32>, InvalidSetting> {
-        self.read(variable, COUNT, |text| text.parse().ok().filter(|number| *number > 0))
+        self.read(variable, EXPECTED_COUNT, |text| text.parse().ok().filter(|number| *number > 0))
     }
 
     /// A number of things in memory, at least one.
@@ -68,7 +68,7 @@ impl<'a> Reading<'a> {
 
     /// A duration that is longer than none.
     pub(super) fn time(&self, variable: &'static str) -> Result<Option<Duration>, InvalidSetting> {
-        self.read(variable, PERIOD, |text| {
+        self.read(variable, EXPECTED_PERIOD, |text| {
             parse_duration(text).ok().filter(|duration| !duration.is_zero())
         })
     }

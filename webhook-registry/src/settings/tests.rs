@@ -1,6 +1,6 @@
 use webhook_core::HealthPolicy;
 
-use super::{dispatcher::WORKER_NAME, *};
+use super::{dispatcher::EXPECTED_WORKER_NAME, *};
 
 /// What these variables say, and no others.
 pub(crate) fn read(values: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
@@ -136,12 +136,12 @@ fn an_error_names_the_variable_what_it_is_and_what_is_expected() {
         (("WEBHOOK_MAX_TIMEOUT", "0s"), "a duration such as 30s, longer than none"),
         (("WEBHOOK_DRAIN", "90"), "a duration such as 30s"),
         (("WEBHOOK_DISABLE_AFTER", "soon"), "a duration such as 5d, or never"),
-        (("WEBHOOK_WORKER_NAME", "a b"), WORKER_NAME),
+        (("WEBHOOK_WORKER_NAME", "a b"), EXPECTED_WORKER_NAME),
     ];
     for ((variable, value), expected) in table {
         let error = read(&[(variable, value)]).unwrap_err();
-        let said = (error.variable(), error.found(), error.expected());
-        assert_eq!(said, (variable, Some(value), expected));
+        let shown = (error.variable(), error.found(), error.expected());
+        assert_eq!(shown, (variable, Some(value), expected));
     }
     assert_eq!(
         read(&[("WEBHOOK_LEASE", "44s")]).unwrap_err().to_string(),

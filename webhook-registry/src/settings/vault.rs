@@ -7,19 +7,20 @@ use webhook_core::SecretVault;
 use super::{InvalidSetting, Reading};
 
 /// The file with the keys.
-const FILE: &str = "WEBHOOK_VAULT_KEY_FILE";
+const KEY_FILE_VARIABLE: &str = "WEBHOOK_VAULT_KEY_FILE";
 /// The keys themselves.
-const KEYS: &str = "WEBHOOK_VAULT_KEY";
+const KEYS_VARIABLE: &str = "WEBHOOK_VAULT_KEY";
 
 /// The vault, where one is set.
 pub(super) fn vault(reading: &Reading<'_>) -> Result<Option<Arc<dyn SecretVault>>, InvalidSetting> {
-    match (reading.text(FILE)?, reading.text(KEYS)?) {
+    match (reading.text(KEY_FILE_VARIABLE)?, reading.text(KEYS_VARIABLE)?) {
         (None, None) => Ok(None),
-        (Some(_), Some(_)) => {
-            Err(InvalidSetting::hidden(KEYS, format!("it to be unset, as {FILE} is set")))
-        }
-        (Some(path), None) => made(FILE, &read(&path)?).map(Some),
-        (None, Some(keys)) => made(KEYS, &keys).map(Some),
+        (Some(_), Some(_)) => Err(InvalidSetting::hidden(
+            KEYS_VARIABLE,
+            format!("it to be unset, as {KEY_FILE_VARIABLE} is set"),
+        )),
+        (Some(path), None) => made(KEY_FILE_VARIABLE, &read(&path)?).map(Some),
+        (None, Some(keys)) => made(KEYS_VARIABLE, &keys).map(Some),
     }
 }
 
@@ -36,7 +37,11 @@ fn read(path: &str) -> Result<String, InvalidSetting> {
         }
     }
     std::fs::read_to_string(path).map_err(|error| {
-        InvalidSetting::new(FILE, path, format!("a file of keys that can be read: {error}"))
+        InvalidSetting::new(
+            KEY_FILE_VARIABLE,
+            path,
+            format!("a file of keys that can be read: {error}"),
+        )
     })
 }
 
@@ -66,15 +71,16 @@ fn made(variable: &'static str, _: &str) -> Result<Arc<dyn SecretVault>, Invalid
 mod tests {
     use crate::settings::tests::read;
 
-    const OLD: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    const NEW: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const OLD_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const NEW_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     #[test]
     fn the_first_key_seals_and_the_others_open() {
-        let old = read(&[("WEBHOOK_VAULT_KEY", OLD)]).unwrap().vault().unwrap();
+        let old = read(&[("WEBHOOK_VAULT_KEY", OLD_KEY)]).unwrap().vault().unwrap();
         let sealed = old.seal(b"secret", b"place").unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), format!("# of today\n{NEW}\n\n  # before\n {OLD} \n")).unwrap();
+        std::fs::write(file.path(), format!("# of today\n{NEW_KEY}\n\n  # before\n {OLD_KEY} \n"))
+            .unwrap();
         let path = file.path().to_str().unwrap();
         let settings = read(&[("WEBHOOK_VAULT_KEY_FILE", path)]).unwrap();
         let both = settings.vault().unwrap();
@@ -85,11 +91,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_without_a_key() {
-        let cut = &NEW[..20];
+        let cut = &NEW_KEY[..20];
         let table = [
             vec![("WEBHOOK_VAULT_KEY", cut)],
             vec![("WEBHOOK_VAULT_KEY", "# nothing")],
-            vec![("WEBHOOK_VAULT_KEY", NEW), ("WEBHOOK_VAULT_KEY_FILE", "keys")],
+            vec![("WEBHOOK_VAULT_KEY", NEW_KEY), ("WEBHOOK_VAULT_KEY_FILE", "keys")],
             vec![("WEBHOOK_VAULT_KEY_FILE", "/nowhere/keys")],
         ];
         for values in table {
@@ -97,7 +103,7 @@ mod tests {
             assert!(error.variable().starts_with("WEBHOOK_VAULT_KEY"), "{error}");
             assert!(!format!("{error} {error:?}").contains(cut), "{error}");
         }
-        let settings = read(&[("WEBHOOK_VAULT_KEY", NEW)]).unwrap();
+        let settings = read(&[("WEBHOOK_VAULT_KEY", NEW_KEY)]).unwrap();
         assert!(!format!("{settings:?}").contains(cut));
     }
 }

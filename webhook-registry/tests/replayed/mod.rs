@@ -16,7 +16,7 @@ use webhook_registry::{
 use webhook_testkit::{PlainSigner, ScriptedTransport};
 
 /// Events that were missed.
-const MISSED: usize = 5_000;
+const MISSED_EVENTS: usize = 5_000;
 
 /// A process of its own, and what it sends.
 async fn process(open: &SeaOrmStoreBuilder) -> (Webhooks, ScriptedTransport) {
@@ -30,7 +30,7 @@ async fn missed(webhooks: &Webhooks) -> EndpointId {
     let new = NewEndpoint::new("https://a.example/hooks");
     let endpoint = webhooks.add_endpoint(new).await.unwrap().endpoint.id;
     webhooks.operator().disable_endpoint(endpoint).await.unwrap();
-    for _ in 0..MISSED / 500 {
+    for _ in 0..MISSED_EVENTS / 500 {
         let events = (0..500).map(|_| NewEvent::new("invoice.paid", "{}").unwrap()).collect();
         for published in webhooks.publish_many(events).await {
             assert_eq!(published.unwrap().deliveries, Deliveries::Routed(0));
@@ -50,11 +50,12 @@ pub async fn a_replay_killed_half_way_and_repeated_sends_each_once(open: SeaOrmS
     let mut replaying = first.operator().replay(replay).await.unwrap().rate(10_000);
     let begun = replaying.state().to_string();
     let estimate = replaying.estimate().await.unwrap();
-    assert_eq!(estimate, MISSED as u64);
+    assert_eq!(estimate, MISSED_EVENTS as u64);
     while replaying.state().done < estimate / 2 {
         replaying.next_page().await.unwrap();
     }
-    // Killed in the middle of a page, once the rate allows it: whether that one counts, nobody knows.
+    // Killed in the middle of a page, once the rate allows it: whether that one counts, nobody
+    // knows.
     let mut page = Box::pin(replaying.next_page());
     for _ in 0..2 {
         let poll = poll_fn(|context| Poll::Ready(page.as_mut().poll(context).is_ready()));
@@ -102,5 +103,5 @@ async fn assert_each_is_delivered(webhooks: &Webhooks, endpoint: EndpointId) {
             break;
         }
     }
-    assert_eq!(seen, MISSED);
+    assert_eq!(seen, MISSED_EVENTS);
 }

@@ -15,10 +15,10 @@ pub(crate) struct Database {
     pub(crate) limit: Duration,
     /// Seals and opens the columns that hold secrets.
     pub(crate) secrets: SecretColumns,
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     fixed_now: std::sync::Mutex<Option<Timestamp>>,
     /// Number of times that a unit was run again.
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     pub(crate) runs_again: std::sync::atomic::AtomicU64,
 }
 
@@ -36,9 +36,9 @@ impl Database {
             notifier: Arc::new(notifier),
             limit,
             secrets,
-            #[cfg(feature = "test-clock")]
+            #[cfg(feature = "__test-clock")]
             fixed_now: std::sync::Mutex::default(),
-            #[cfg(feature = "test-clock")]
+            #[cfg(feature = "__test-clock")]
             runs_again: std::sync::atomic::AtomicU64::default(),
         }
     }
@@ -50,19 +50,19 @@ impl Database {
     }
 
     /// Stops the clock at `now`.
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     pub(crate) fn set_clock(&self, now: Timestamp) {
         *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(now);
     }
 
     /// Time at which a test stopped the clock; `None` if the clock runs.
-    #[cfg(feature = "test-clock")]
+    #[cfg(feature = "__test-clock")]
     pub(crate) fn fixed_now(&self) -> Option<Timestamp> {
         *self.fixed_now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Time at which a test stopped the clock; `None` if the clock runs.
-    #[cfg(not(feature = "test-clock"))]
+    #[cfg(not(feature = "__test-clock"))]
     pub(crate) const fn fixed_now(&self) -> Option<Timestamp> {
         None
     }

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use tokio::{runtime::Handle, sync::oneshot, time};
 use webhook_core::{StoreError, StoreErrorKind};
 
-#[cfg(feature = "crash-points")]
+#[cfg(feature = "__crash-points")]
 use crate::db::crash_points;
 use crate::db::{
     database::Database,
@@ -50,7 +50,7 @@ pub(crate) trait Unit: Send + Sync + 'static {
     const KEEPS_PLANS: bool = false;
 
     /// Parts of a result that a crash test sees.
-    #[cfg(feature = "crash-points")]
+    #[cfg(feature = "__crash-points")]
     fn parts(answer: &Self::Output) -> Vec<&dyn std::any::Any> {
         vec![answer]
     }
@@ -111,7 +111,7 @@ impl Database {
                         && began.elapsed() + pause < self.limit
                         && !self.pools.is_closed() =>
                 {
-                    #[cfg(feature = "test-clock")]
+                    #[cfg(feature = "__test-clock")]
                     self.runs_again.fetch_add(1, Ordering::Relaxed);
                     // After an optimistic miss the unit is retried immediately; after a second
                     // miss it backs off.
@@ -145,7 +145,7 @@ impl Database {
                 return Err(fault);
             }
         };
-        #[cfg(feature = "crash-points")]
+        #[cfg(feature = "__crash-points")]
         crash_points::reach(crash_points::Moment::BeforeCommit, &U::parts(&answer));
         match tx.commit().await {
             // A read has its result, even if its transaction failed to end.
@@ -155,7 +155,7 @@ impl Database {
             }
             _ => {}
         }
-        #[cfg(feature = "crash-points")]
+        #[cfg(feature = "__crash-points")]
         crash_points::reach(crash_points::Moment::AfterCommit, &U::parts(&answer));
         Ok(answer)
     }

@@ -92,7 +92,7 @@ impl Unit for WriteBatch {
         Ok(BothKinds { enqueued, finished, order: self.order.clone() })
     }
 
-    #[cfg(feature = "crash-points")]
+    #[cfg(feature = "__crash-points")]
     fn parts(answer: &BothKinds) -> Vec<&dyn std::any::Any> {
         let enqueued = (!answer.enqueued.is_empty()).then_some(&answer.enqueued as _);
         let finished = (!answer.finished.is_empty()).then_some(&answer.finished as _);

@@ -257,9 +257,9 @@ pub(super) const SWITCH_RULES: &[SwitchedOnBy] = &[
             "tokio-rustls",
         ],
         features: &[
+            "__fuzzing",
             "check",
             "default",
-            "fuzzing",
             "receiver",
             "transport",
             "vault",

@@ -27,14 +27,14 @@ use x509_parser::{
 use super::report::CheckedCertificate;
 use crate::transport::{
     error::handshake_error,
-    tls::{self, Material, TlsVersion},
+    tls::{self, TlsMaterial, TlsVersion},
 };
 
-/// The certificate that a receiver has shown, if it has.
+/// Certificate of the receiver; empty if it has sent none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
+pub(super) struct SeenCertificate(Arc<Mutex<Option<Vec<u8>>>>);
 
-impl Shown {
+impl SeenCertificate {
     fn keep(&self, certificate: &CertificateDer<'_>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate.to_vec());
     }
@@ -44,11 +44,11 @@ impl Shown {
     }
 }
 
-/// Agrees on a secure connection as the transport does, and lets go of it. Answers by which protocol.
+/// Performs the handshake of the transport and closes the connection. Returns the protocol version.
 pub(super) async fn handshake(
-    least: TlsVersion,
-    material: Material,
-    shown: &Shown,
+    min_version: TlsVersion,
+    material: TlsMaterial,
+    seen: &SeenCertificate,
     host: Host<&str>,
     stream: TcpStream,
 ) -> Result<&'static str, TransportError> {
@@ -56,14 +56,14 @@ pub(super) async fn handshake(
     let provider = Arc::new(ring::default_provider());
     let trusted = WebPkiServerVerifier::builder_with_provider(material.roots.clone(), provider);
     let trusted = trusted.build().map_err(|_| other("no root certificates on this machine"))?;
-    let watched = Arc::new(Watched { trusted, shown: shown.clone() });
-    let config = tls::builder(least)
-        .map(|builder| builder.dangerous().with_custom_certificate_verifier(watched))
+    let verifier = Arc::new(RecordingVerifier { trusted, seen: seen.clone() });
+    let config = tls::builder(min_version)
+        .map(|builder| builder.dangerous().with_custom_certificate_verifier(verifier))
         .and_then(|builder| tls::finish(builder, material))
         .map_err(|_| other("TLS cannot be set up"))?;
     let connector = TlsConnector::from(Arc::new(config));
     let mut secured = tls::secure(&connector, host, stream).await?;
-    hear_out(&mut secured).await?;
+    read_client_alert(&mut secured).await?;
     Ok(match secured.get_ref().1.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -71,10 +71,10 @@ pub(super) async fn handshake(
     })
 }
 
-/// In TLS 1.3 a receiver says what it thinks of our client certificate after the handshake.
-async fn hear_out(secured: &mut TlsStream<TcpStream>) -> Result<(), TransportError> {
-    const FOR: Duration = Duration::from_millis(200);
-    let Ok(Err(error)) = timeout(FOR, secured.read_u8()).await else { return Ok(()) };
+/// Reads an alert about the client certificate, which TLS 1.3 sends after the handshake.
+async fn read_client_alert(secured: &mut TlsStream<TcpStream>) -> Result<(), TransportError> {
+    const ALERT_WAIT: Duration = Duration::from_millis(200);
+    let Ok(Err(error)) = timeout(ALERT_WAIT, secured.read_u8()).await else { return Ok(()) };
     let error = handshake_error(error);
     match error.kind() {
         TransportErrorKind::Tls(
@@ -84,14 +84,14 @@ async fn hear_out(secured: &mut TlsStream<TcpStream>) -> Result<(), TransportErr
     }
 }
 
-/// Trusts whom `trusted` trusts, and keeps what was shown.
+/// Verifies like `trusted`, and records the certificate.
 #[derive(Debug)]
-struct Watched {
+struct RecordingVerifier {
     trusted: Arc<WebPkiServerVerifier>,
-    shown: Shown,
+    seen: SeenCertificate,
 }
 
-impl ServerCertVerifier for Watched {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -100,7 +100,7 @@ impl ServerCertVerifier for Watched {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.shown.keep(end_entity);
+        self.seen.keep(end_entity);
         self.trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
@@ -129,7 +129,7 @@ impl ServerCertVerifier for Watched {
 
 /// Reads a certificate, if it is one.
 pub(super) fn read(der: &[u8], now: Timestamp) -> Option<CheckedCertificate> {
-    const DAY: i64 = 24 * 60 * 60;
+    const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let names = certificate.subject_alternative_name().ok().flatten();
     let names = names.map(|names| &names.value.general_names).into_iter().flatten();
@@ -142,7 +142,7 @@ pub(super) fn read(der: &[u8], now: Timestamp) -> Option<CheckedCertificate> {
         names: names.filter_map(name).collect(),
         not_before: Timestamp::from_unix_secs(validity.not_before.timestamp()),
         not_after,
-        days_left: left.div_euclid(DAY),
+        days_left: left.div_euclid(SECONDS_PER_DAY),
     })
 }
 

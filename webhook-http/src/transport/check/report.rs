@@ -3,15 +3,15 @@ use std::{fmt, net::IpAddr};
 use serde::{Serialize, Serializer};
 use webhook_core::Timestamp;
 
-/// What a [check](crate::HttpTransport::check) of an endpoint has found. Its `Display` is a list for
-/// people, and its JSON holds the same.
+/// What a [check](crate::HttpTransport::check) of an endpoint has found. Its `Display` is a list
+/// for people, and its JSON holds the same.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct EndpointCheck {
     /// The URL, less its query; absent when it could not be read.
     pub url: Option<String>,
-    /// The steps in their order, each of them there: `url`, `policy`, `name`, `addresses`, `connect`,
-    /// `tls`, `certificate`.
+    /// The steps in their order, each of them there: `url`, `policy`, `name`, `addresses`,
+    /// `connect`, `tls`, `certificate`.
     pub steps: Vec<CheckedStep>,
     /// Where the name leads, and what the guard says to it.
     pub addresses: Vec<CheckedAddress>,
@@ -79,7 +79,8 @@ fn as_text<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(at)
 }
 
-const STEPS: [&str; 7] = ["url", "policy", "name", "addresses", "connect", "tls", "certificate"];
+const STEP_NAMES: [&str; 7] =
+    ["url", "policy", "name", "addresses", "connect", "tls", "certificate"];
 
 impl EndpointCheck {
     /// A report in which no step was taken.
@@ -90,7 +91,7 @@ impl EndpointCheck {
             found: "an earlier step has failed".to_owned(),
             advice: None,
         };
-        let steps = STEPS.map(skipped).into();
+        let steps = STEP_NAMES.map(skipped).into();
         Self { url: None, steps, addresses: Vec::new(), certificate: None }
     }
 
@@ -160,10 +161,10 @@ impl fmt::Display for EndpointCheck {
 
 impl fmt::Display for CheckedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// A certificate may be for hundreds.
-        const NAMES: usize = 5;
-        let names: Vec<_> = self.names.iter().take(NAMES).map(String::as_str).collect();
-        let more = if self.names.len() > NAMES { " and more" } else { "" };
+        /// Names in the text: a certificate may have hundreds.
+        const MAX_SHOWN_NAMES: usize = 5;
+        let names: Vec<_> = self.names.iter().take(MAX_SHOWN_NAMES).map(String::as_str).collect();
+        let more = if self.names.len() > MAX_SHOWN_NAMES { " and more" } else { "" };
         let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         write!(f, "for {names}{more}, issued by {}, ", self.issuer)?;
         match self.days_left {

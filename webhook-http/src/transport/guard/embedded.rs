@@ -36,7 +36,7 @@ impl FromStr for Nat64Prefix {
 
     fn from_str(text: &str) -> Result<Self, InvalidNat64Prefix> {
         let net: Ipv6Net = text.parse().map_err(|_| InvalidNat64Prefix)?;
-        if LENGTHS.contains(&usize::from(net.prefix_len())) {
+        if NAT64_PREFIX_LENGTHS.contains(&usize::from(net.prefix_len())) {
             Ok(Self(net.trunc()))
         } else {
             Err(InvalidNat64Prefix)
@@ -57,8 +57,8 @@ impl fmt::Display for Nat64Prefix {
 )]
 pub struct InvalidNat64Prefix;
 
-/// How long a NAT64 prefix may be (RFC 6052, section 2.2).
-const LENGTHS: [usize; 6] = [32, 40, 48, 56, 64, 96];
+/// Permitted lengths of a NAT64 prefix in bits (RFC 6052, section 2.2).
+const NAT64_PREFIX_LENGTHS: [usize; 6] = [32, 40, 48, 56, 64, 96];
 
 /// The four bytes that follow a prefix of `len` bits, less the ninth, which is always 0.
 fn behind(address: Ipv6Addr, len: usize) -> Ipv4Addr {
@@ -105,7 +105,7 @@ fn in_special_block(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         // Compatible and mapped (RFC 4291), translated (RFC 2765).
         [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => vec![low(address)],
         // Local NAT64 (RFC 8215): its operator alone knows how long the prefix is.
-        [0x64, 0xff9b, ..] => LENGTHS.map(|len| behind(address, len)).into(),
+        [0x64, 0xff9b, ..] => NAT64_PREFIX_LENGTHS.map(|len| behind(address, len)).into(),
         // Teredo (RFC 4380): the server, and the client with its bits turned over.
         [0x2001, 0, ..] => {
             vec![behind(address, 32), Ipv4Addr::from_bits(!low(address).to_bits())]

@@ -7,8 +7,8 @@ use url::Host;
 /// A host name, or all names under one: `api.example.com`, `*.svc.cluster.local`.
 ///
 /// Upper and lower case are one, names with other letters are the ones that are looked up for them
-/// (`bücher.example`: `xn--bcher-kva.example`), and a final dot counts for nothing. `*.` stands for one
-/// label or more, and not for none.
+/// (`bücher.example`: `xn--bcher-kva.example`), and a final dot counts for nothing. `*.` stands for
+/// one label or more, and not for none.
 ///
 /// ```
 /// use webhook_http::HostPattern;
@@ -68,14 +68,14 @@ pub struct InvalidHostPattern;
 
 /// Why `name` can only mean something local, if it can. The URL parser has made it lower case.
 pub(super) fn local(name: &str) -> Option<&'static str> {
-    const ZONES: [(&str, &str); 3] = [
+    const LOCAL_ZONES: [(&str, &str); 3] = [
         ("localhost", "localhost (RFC 6761)"),
         ("local", ".local names of the link (RFC 6762)"),
         ("internal", ".internal names of a private network"),
     ];
     let name = without_dot(name);
     let last = name.rsplit('.').next().unwrap_or(name);
-    let zone = ZONES.iter().find(|(zone, _)| *zone == last).map(|(_, rule)| *rule);
+    let zone = LOCAL_ZONES.iter().find(|(zone, _)| *zone == last).map(|(_, rule)| *rule);
     zone.or_else(|| (last == name).then_some("host name of a single label"))
 }
 

@@ -110,9 +110,9 @@ impl Oracle {
 }
 
 /// Numbers that look random and are the same in every run.
-struct Random(u64);
+struct SeededRng(u64);
 
-impl Random {
+impl SeededRng {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -160,11 +160,11 @@ fn edges(prefix: &[bool], len: usize) -> Vec<IpAddr> {
 fn both_agree_on_the_edges_of_every_row_of_either() {
     let (oracle, (policy, url)) = (Oracle::new(), guard());
     let mut tried: Vec<IpAddr> = Vec::new();
-    for row in &table::V4 {
+    for row in &table::REFUSED_V4_BLOCKS {
         let first = IpAddr::V4(Ipv4Addr::from_bits((row.first >> 96) as u32));
         tried.extend(edges(&bits_of(first)[..row.len as usize], 32));
     }
-    for row in table::V6.iter().chain([&table::GLOBAL]) {
+    for row in table::REFUSED_V6_BLOCKS.iter().chain([&table::GLOBAL_UNICAST_V6]) {
         let first = IpAddr::V6(row.first.into());
         tried.extend(edges(&bits_of(first)[..row.len as usize], 128));
     }
@@ -175,7 +175,7 @@ fn both_agree_on_the_edges_of_every_row_of_either() {
     for prefix in oracle.v6.iter().cloned().chain(outside).chain([oracle.global.clone()]) {
         tried.extend(edges(&prefix, 128));
     }
-    tried.extend(table::METADATA.map(|(alias, _)| alias));
+    tried.extend(table::METADATA_ADDRESSES.map(|(alias, _)| alias));
     assert!(tried.len() > 350, "{}", tried.len());
     for address in tried {
         assert_eq!(permits(&policy, &url, address), oracle.permits(address), "{address}");
@@ -207,15 +207,15 @@ const EMBEDDINGS: [(&str, Embed, bool); 10] = [
 fn try_embeddings(each: u32) {
     let oracle = Oracle::new();
     let (policy, url) = guard();
-    let told = policy.clone().nat64_prefix("2a00:64::/32".parse().unwrap());
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let with_prefix = policy.clone().nat64_prefix("2a00:64::/32".parse().unwrap());
+    let mut random = SeededRng(0x9e37_79b9_7f4a_7c15);
     for (name, embed, inherits) in EMBEDDINGS {
         let own = name == "NAT64 of one's own";
         for _ in 0..each {
             let (v4, noise) = (random.v4(), random.v6().to_bits() >> 8);
             let address = Ipv6Addr::from_bits(embed(v4.to_bits().into(), noise));
             let expected = inherits && oracle.permits(v4.into());
-            let asked = if own { &told } else { &policy };
+            let asked = if own { &with_prefix } else { &policy };
             assert_eq!(permits(asked, &url, address.into()), expected, "{name}: {address}, {v4}");
             // The simple reader knows no prefix of one's own.
             assert!(own || oracle.permits(address.into()) == expected, "{name}: {address}");

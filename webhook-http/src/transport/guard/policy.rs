@@ -22,8 +22,8 @@ use super::{HostPattern, Nat64Prefix};
 ///    outside of 2000::/3: refused.
 ///
 /// What is left is permitted. An address of NAT64 or ISATAP means the IPv4 address that it carries,
-/// and is judged by it. Where several rules permit a thing and one refuses it, the order above counts,
-/// never the order of the calls.
+/// and is judged by it. Where several rules permit a thing and one refuses it, the order above
+/// counts, never the order of the calls.
 ///
 /// ```
 /// use webhook_http::{AddressPolicy, HttpTransport};
@@ -73,41 +73,42 @@ impl AddressPolicy {
         self
     }
 
-    /// Permits names of one's own, such as services inside a cluster: `*.svc.cluster.local`. To which
-    /// addresses they resolve is up to those who run the name servers: the table is not asked.
+    /// Permits names of one's own, such as services inside a cluster: `*.svc.cluster.local`. To
+    /// which addresses they resolve is up to those who run the name servers: the table is not
+    /// asked.
     pub fn allow_name(mut self, names: HostPattern) -> Self {
         self.allowed_names.push(names);
         self
     }
 
-    /// Permits plain `http`, to destinations that are permitted otherwise: whoever is on the way can
-    /// read the events and change them.
+    /// Permits plain `http`, to destinations that are permitted otherwise: whoever is on the way
+    /// can read the events and change them.
     pub const fn allow_http(mut self) -> Self {
         self.allow_http = true;
         self
     }
 
-    /// Permits a port where by custom another protocol lives. By default the "bad ports" of the Fetch
-    /// standard are refused, and those of Redis and memcached.
+    /// Permits a port where by custom another protocol lives. By default the "bad ports" of the
+    /// Fetch standard are refused, and those of Redis and memcached.
     pub fn allow_port(mut self, port: u16) -> Self {
         self.allowed_ports.push(port);
         self
     }
 
-    /// Names the prefix of one's own NAT64, which looks like any other net. Without it, addresses of
-    /// one's own network could be reached through the translator.
+    /// Names the prefix of one's own NAT64, which looks like any other net. Without it, addresses
+    /// of one's own network could be reached through the translator.
     pub fn nat64_prefix(mut self, prefix: Nat64Prefix) -> Self {
         self.nat64.push(prefix);
         self
     }
 
-    /// Refuses an address where this service itself listens: an event would come back to its sender,
-    /// and start the next one.
+    /// Refuses an address where this service itself listens: an event would come back to its
+    /// sender, and start the next one.
     ///
-    /// An unspecified address (`0.0.0.0:8080`, `[::]:8080`) stands for all of this machine: loopback is
-    /// refused at that port, and any connection at that port whose two ends turn out to have the same
-    /// address, before anything is written. A machine that is reached by way of others, as behind a
-    /// load balancer, has names: [`own_name`](Self::own_name).
+    /// An unspecified address (`0.0.0.0:8080`, `[::]:8080`) stands for all of this machine:
+    /// loopback is refused at that port, and any connection at that port whose two ends turn out to
+    /// have the same address, before anything is written. A machine that is reached by way of
+    /// others, as behind a load balancer, has names: [`own_name`](Self::own_name).
     pub fn own_address(mut self, address: SocketAddr) -> Self {
         self.own_addresses.push(address);
         self
@@ -119,8 +120,8 @@ impl AddressPolicy {
         self
     }
 
-    /// Permits plain `http`, local names, any port, and addresses that are not globally reachable. The
-    /// addresses of metadata services stay refused, as do denied nets and our own addresses.
+    /// Permits plain `http`, local names, any port, and addresses that are not globally reachable.
+    /// The addresses of metadata services stay refused, as do denied nets and our own addresses.
     ///
     /// For development and tests on one's own machine. Where strangers enter URLs, it opens the
     /// sender's network to them.
@@ -129,9 +130,9 @@ impl AddressPolicy {
         self
     }
 
-    /// Permits the addresses at which clouds hand out credentials to whoever asks: `169.254.169.254`,
-    /// `169.254.170.2`, `169.254.170.23`, `100.100.100.200`, `192.0.0.192`, `168.63.129.16`,
-    /// `fd00:ec2::254` and `fd20:ce::254`.
+    /// Permits the addresses at which clouds hand out credentials to whoever asks:
+    /// `169.254.169.254`, `169.254.170.2`, `169.254.170.23`, `100.100.100.200`, `192.0.0.192`,
+    /// `168.63.129.16`, `fd00:ec2::254` and `fd20:ce::254`.
     ///
     /// For a simulator of such a service. Where strangers enter URLs, it gives them the machine's
     /// identity.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ipnet::IpNet;
 
-use super::table::Row;
+use super::table::AddressBlock;
 
 /// A URL or an address is refused, by this rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -22,13 +22,13 @@ pub(in crate::transport) enum Refused {
     Own,
     /// A metadata service, of these clouds.
     Metadata(&'static str),
-    /// By a row of the table.
-    Row(Listed),
+    /// In a refused block of the table.
+    Block(RefusedBlock),
 }
 
-/// A row of the table; which one is the guard's business.
+/// A refused block of the table, opaque outside of the guard.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::transport) struct Listed(pub(super) &'static Row);
+pub(in crate::transport) struct RefusedBlock(pub(super) &'static AddressBlock);
 
 impl Refused {
     /// The rule, and where it is written down.
@@ -40,7 +40,7 @@ impl Refused {
             Self::Denied(net) => format!("denied by the operator: {net}").into(),
             Self::Own => "our own endpoint: events would come back to their sender".into(),
             Self::Metadata(clouds) => format!("cloud metadata ({clouds})").into(),
-            Self::Row(Listed(row)) => row.to_string().into(),
+            Self::Block(RefusedBlock(block)) => block.to_string().into(),
         }
     }
 
@@ -49,7 +49,7 @@ impl Refused {
         match self {
             Self::Port(..) => "use the port of a web server",
             Self::Denied(_) | Self::Own => "use the URL of another host",
-            Self::Scheme | Self::Name(_) | Self::Metadata(_) | Self::Row(_) => {
+            Self::Scheme | Self::Name(_) | Self::Metadata(_) | Self::Block(_) => {
                 "use an https URL of a public host"
             }
         }
@@ -62,7 +62,7 @@ impl Refused {
             Self::Scheme => ", or permit it by allow_http()",
             Self::Name(_) => ", or permit it by allow_name()",
             Self::Port(..) => ", or permit it by allow_port()",
-            Self::Row(_) => ", or permit its net by allow_net()",
+            Self::Block(_) => ", or permit its net by allow_net()",
         }
     }
 }

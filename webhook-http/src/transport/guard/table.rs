@@ -1,8 +1,8 @@
 //! The refused addresses, row by row: prefix, reason, and where that is written down.
 //!
 //! All rows of IANA's registries of special-purpose addresses (RFC 6890, RFC 8190) are here, those
-//! too that are called globally reachable there: no receiver lives in them. To these come multicast,
-//! deprecated blocks, and blocks that carry an IPv4 address inside.
+//! too that are called globally reachable there: no receiver lives in them. To these come
+//! multicast, deprecated blocks, and blocks that carry an IPv4 address inside.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 
 /// A block of addresses, and why it is refused.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Row {
+pub(super) struct AddressBlock {
     /// The first address: an IPv6 one, or an IPv4 one in the upper 32 bits.
     pub(super) first: u128,
     /// How many of the upper bits count.
@@ -20,7 +20,7 @@ pub(super) struct Row {
     source: &'static str,
 }
 
-impl Row {
+impl AddressBlock {
     /// Whether `bits`, aligned as [`first`](Self::first) is, lie in this block.
     pub(super) const fn holds(&self, bits: u128) -> bool {
         (bits ^ self.first).leading_zeros() >= self.len
@@ -32,23 +32,24 @@ impl Row {
     }
 }
 
-impl fmt::Display for Row {
+impl fmt::Display for AddressBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.reason, self.source)
     }
 }
 
-const fn v4(first: [u8; 4], len: u32, reason: &'static str, source: &'static str) -> Row {
-    Row { first: (u32::from_be_bytes(first) as u128) << 96, len, reason, source }
+const fn v4(first: [u8; 4], len: u32, reason: &'static str, source: &'static str) -> AddressBlock {
+    AddressBlock { first: (u32::from_be_bytes(first) as u128) << 96, len, reason, source }
 }
 
-const fn v6(first: [u16; 8], len: u32, reason: &'static str, source: &'static str) -> Row {
+const fn v6(first: [u16; 8], len: u32, reason: &'static str, source: &'static str) -> AddressBlock {
     let [a, b, c, d, e, f, g, h] = first;
-    Row { first: Ipv6Addr::new(a, b, c, d, e, f, g, h).to_bits(), len, reason, source }
+    AddressBlock { first: Ipv6Addr::new(a, b, c, d, e, f, g, h).to_bits(), len, reason, source }
 }
 
-/// Refused IPv4. Where two rows overlap the narrower one stands first: it has the better reason.
-pub(super) static V4: [Row; 25] = [
+/// Refused blocks of IPv4. Of two that overlap, the narrower one comes first: its reason is more
+/// precise.
+pub(super) static REFUSED_V4_BLOCKS: [AddressBlock; 25] = [
     v4([0, 0, 0, 0], 32, "this host", "RFC 1122"),
     v4([0, 0, 0, 0], 8, "this network", "RFC 791"),
     v4([10, 0, 0, 0], 8, "private network", "RFC 1918"),
@@ -76,8 +77,8 @@ pub(super) static V4: [Row; 25] = [
     v4([240, 0, 0, 0], 4, "reserved", "RFC 1112"),
 ];
 
-/// Refused IPv6, in the same order.
-pub(super) static V6: [Row; 32] = [
+/// Refused blocks of IPv6, in the same order.
+pub(super) static REFUSED_V6_BLOCKS: [AddressBlock; 32] = [
     v6([0, 0, 0, 0, 0, 0, 0, 0], 128, "unspecified address", "RFC 4291"),
     v6([0, 0, 0, 0, 0, 0, 0, 1], 128, "loopback", "RFC 4291"),
     v6([0, 0, 0, 0, 0, 0, 0, 0], 96, "IPv4-compatible address", "RFC 4291"),
@@ -109,16 +110,18 @@ pub(super) static V6: [Row; 32] = [
     v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, "link-local", "RFC 4291"),
     v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, "site-local", "RFC 3879"),
     v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, "multicast", "RFC 4291"),
-    // Last: what no row above has named. IPv6 is an allow-list, see `GLOBAL`.
+    // Last: what no row above has named. IPv6 is an allow-list, see `GLOBAL_UNICAST_V6`.
     v6([0, 0, 0, 0, 0, 0, 0, 0], 0, "not allocated for global use", "RFC 4291"),
 ];
 
-/// IPv6 addresses that may be dialled lie here, and in no row of [`V6`] but the last.
-pub(super) static GLOBAL: Row = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, "global unicast", "RFC 4291");
+/// Block of the IPv6 addresses that may be dialled, unless one of [`REFUSED_V6_BLOCKS`] other than
+/// the last contains them.
+pub(super) static GLOBAL_UNICAST_V6: AddressBlock =
+    v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, "global unicast", "RFC 4291");
 
-/// Where clouds hand out credentials to whoever asks, and steer their machines. The last of them
-/// looks like any public address, and stands in no registry.
-pub(super) static METADATA: [(IpAddr, &str); 8] = [
+/// Addresses at which clouds return credentials to any caller and control their machines. The last
+/// one looks like a public address and is in no registry.
+pub(super) static METADATA_ADDRESSES: [(IpAddr, &str); 8] = [
     (IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), "AWS, Azure, Google and others"),
     (IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)), "AWS ECS"),
     (IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)), "AWS EKS"),
@@ -131,7 +134,7 @@ pub(super) static METADATA: [(IpAddr, &str); 8] = [
 
 /// The clouds that have a metadata service at `address`.
 pub(super) fn clouds_at(address: IpAddr) -> Option<&'static str> {
-    METADATA.iter().find(|(alias, _)| *alias == address).map(|(_, clouds)| *clouds)
+    METADATA_ADDRESSES.iter().find(|(alias, _)| *alias == address).map(|(_, clouds)| *clouds)
 }
 
 #[cfg(test)]
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn no_row_has_bits_beyond_its_prefix_and_each_says_where_it_comes_from() {
-        for row in V4.iter().chain(&V6) {
+        for row in REFUSED_V4_BLOCKS.iter().chain(&REFUSED_V6_BLOCKS) {
             assert_eq!(row.first & u128::MAX.checked_shr(row.len).unwrap_or(0), 0, "{row}");
             assert!(row.source.starts_with("RFC ") && !row.reason.is_empty(), "{row}");
         }
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     fn no_row_is_hidden_behind_a_wider_one() {
-        for table in [&V4[..], &V6[..]] {
+        for table in [&REFUSED_V4_BLOCKS[..], &REFUSED_V6_BLOCKS[..]] {
             for (at, row) in table.iter().enumerate() {
                 let first = table.iter().position(|other| other.holds(row.first));
                 let hidden = first.is_some_and(|first| first < at && table[first].len <= row.len);

@@ -181,7 +181,7 @@ fn every_metadata_address_is_refused_in_every_embedding_whatever_is_allowed() {
     let policy = AddressPolicy::new()
         .dangerous_allow_private_addresses()
         .nat64_prefix("2a00:64::/32".parse().unwrap());
-    for (alias, _) in &table::METADATA {
+    for (alias, _) in &table::METADATA_ADDRESSES {
         let IpAddr::V4(v4) = alias else {
             assert!(rule_of(&policy, &alias.to_string()).is_some());
             continue;
@@ -245,10 +245,13 @@ fn plain_http_and_single_ports_are_permitted_without_permitting_anything_else() 
 #[test]
 fn a_nat64_of_ones_own_is_judged_by_the_address_behind_it() {
     let plain = AddressPolicy::new();
-    let told = AddressPolicy::new().nat64_prefix("2a00:64::/96".parse().unwrap());
+    let with_prefix = AddressPolicy::new().nat64_prefix("2a00:64::/96".parse().unwrap());
     assert_eq!(rule_of(&plain, "2a00:64::10.0.0.1"), None, "it looks like any other");
-    assert_eq!(rule_of(&told, "2a00:64::10.0.0.1").as_deref(), Some("private network (RFC 1918)"));
-    assert_eq!(rule_of(&told, "2a00:64::1.1.1.1"), None);
+    assert_eq!(
+        rule_of(&with_prefix, "2a00:64::10.0.0.1").as_deref(),
+        Some("private network (RFC 1918)")
+    );
+    assert_eq!(rule_of(&with_prefix, "2a00:64::1.1.1.1"), None);
     let local = AddressPolicy::new().nat64_prefix("64:ff9b:1::/48".parse().unwrap());
     assert_eq!(rule_of(&local, "64:ff9b:1:101:1:100::"), None);
     assert!(rule_of(&local, "64:ff9b:1:a00:0:100::").is_some());

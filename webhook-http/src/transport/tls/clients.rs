@@ -13,93 +13,98 @@ use webhook_core::{EndpointTls, TransportError, TransportErrorKind};
 
 use super::{
     TlsVersion, config,
-    material::{BadMaterial, Material},
+    material::{InvalidTlsMaterial, TlsMaterial},
 };
 
-/// Stands for what an [`EndpointTls`] holds, and tells nothing of it.
-type Digest = [u8; SHA256_OUTPUT_LEN];
+/// Hash of an [`EndpointTls`], from which its contents cannot be recovered.
+type TlsDigest = [u8; SHA256_OUTPUT_LEN];
 
-/// Makes secure connections, for endpoints of one kind.
+/// TLS client for all endpoints with the same identity and roots.
 #[derive(Clone)]
-pub(in crate::transport) struct Client {
+pub(in crate::transport) struct TlsClient {
     pub(in crate::transport) connector: TlsConnector,
     label: Arc<str>,
 }
 
-impl Client {
+impl TlsClient {
     fn new(config: ClientConfig, label: String) -> Self {
         Self { connector: TlsConnector::from(Arc::new(config)), label: label.into() }
     }
 
-    /// What its connections are kept apart by, beside the origin; empty for the common client.
+    /// Part of the pool key next to the origin; empty for the common client.
     pub(in crate::transport) fn label(&self) -> &str {
         &self.label
     }
 }
 
-/// The clients of one transport.
-pub(in crate::transport) struct Clients {
+/// TLS clients of one transport.
+pub(in crate::transport) struct TlsClients {
     roots: Arc<RootCertStore>,
-    least: TlsVersion,
-    common: Client,
-    own: Mutex<Kept>,
+    min_version: TlsVersion,
+    common: TlsClient,
+    cache: Mutex<ClientCache>,
 }
 
-impl Clients {
+impl TlsClients {
     pub(in crate::transport) fn new(
         roots: Arc<RootCertStore>,
-        least: TlsVersion,
+        min_version: TlsVersion,
     ) -> Result<Self, rustls::Error> {
-        let common = config(least, Material::common(Arc::clone(&roots)))?;
-        Ok(Self { roots, least, common: Client::new(common, String::new()), own: Mutex::default() })
+        let common = config(min_version, TlsMaterial::common(Arc::clone(&roots)))?;
+        Ok(Self {
+            roots,
+            min_version,
+            common: TlsClient::new(common, String::new()),
+            cache: Mutex::default(),
+        })
     }
 
-    /// The client for `tls`, made if it is not kept.
+    /// Returns the client for `tls`, and builds it if the cache has none.
     pub(in crate::transport) fn client(
         &self,
         tls: Option<&EndpointTls>,
-    ) -> Result<Cow<'_, Client>, TransportError> {
+    ) -> Result<Cow<'_, TlsClient>, TransportError> {
         let Some(tls) = tls.filter(|tls| !tls.is_empty()) else {
             return Ok(Cow::Borrowed(&self.common));
         };
         let digest = digest(tls);
-        if let Some(client) = self.kept().get(&digest) {
+        if let Some(client) = self.lock_cache().get(&digest) {
             return Ok(Cow::Owned(client));
         }
-        let config = Material::of(tls, &self.roots)
-            .and_then(|material| Ok(config(self.least, material)?))
+        let config = TlsMaterial::of(tls, &self.roots)
+            .and_then(|material| Ok(config(self.min_version, material)?))
             .map_err(unusable)?;
         let label = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Cow::Owned(self.kept().add(digest, Client::new(config, label))))
+        Ok(Cow::Owned(self.lock_cache().add(digest, TlsClient::new(config, label))))
     }
 
-    /// What a client for `tls` is made of.
+    /// Returns the certificates and keys of a client for `tls`.
     #[cfg(feature = "check")]
     pub(in crate::transport) fn material(
         &self,
         tls: &EndpointTls,
-    ) -> Result<Material, TransportError> {
+    ) -> Result<TlsMaterial, TransportError> {
         self.client(Some(tls))?;
-        Material::of(tls, &self.roots).map_err(unusable)
+        TlsMaterial::of(tls, &self.roots).map_err(unusable)
     }
 
     #[cfg(feature = "check")]
-    pub(in crate::transport) const fn least(&self) -> TlsVersion {
-        self.least
+    pub(in crate::transport) const fn min_version(&self) -> TlsVersion {
+        self.min_version
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn lock_cache(&self) -> std::sync::MutexGuard<'_, ClientCache> {
         // A panic elsewhere leaves the clients as they were: every change is one step.
-        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn unusable(error: BadMaterial) -> TransportError {
+fn unusable(error: InvalidTlsMaterial) -> TransportError {
     TransportError::because(TransportErrorKind::Local, error)
 }
 
 /// Each part by its length and its bytes, so that none runs into the next.
-fn digest(tls: &EndpointTls) -> Digest {
+fn digest(tls: &EndpointTls) -> TlsDigest {
     let certificates = tls.identity().map(|identity| identity.certificates_pem());
     let key = tls.identity().map(|identity| identity.reveal_key_pem());
     let mut context = Context::new(&SHA256);
@@ -109,38 +114,39 @@ fn digest(tls: &EndpointTls) -> Digest {
         context.update(&len.to_be_bytes());
         context.update(part.unwrap_or_default().as_bytes());
     }
-    let mut digest = Digest::default();
+    let mut digest = TlsDigest::default();
     for (to, byte) in digest.iter_mut().zip(context.finish().as_ref()) {
         *to = *byte;
     }
     digest
 }
 
-/// The clients used last.
+/// The most recently used clients.
 #[derive(Default)]
-struct Kept {
-    clients: HashMap<Digest, (Client, u64)>,
+struct ClientCache {
+    clients: HashMap<TlsDigest, (TlsClient, u64)>,
     /// Counts uses.
     uses: u64,
 }
 
-impl Kept {
-    /// Some hundred kilobytes; more endpoints than that have their client made anew now and then.
-    const MAX: usize = 256;
+impl ClientCache {
+    /// Clients in the cache: some hundred kilobytes. With more endpoints, clients are rebuilt at
+    /// times.
+    const MAX_CLIENTS: usize = 256;
 
-    fn get(&mut self, digest: &Digest) -> Option<Client> {
+    fn get(&mut self, digest: &TlsDigest) -> Option<TlsClient> {
         self.uses += 1;
         let (client, used) = self.clients.get_mut(digest)?;
         *used = self.uses;
         Some(client.clone())
     }
 
-    /// Keeps a client and hands out the one that is kept: of two made at once it is the first.
-    fn add(&mut self, digest: Digest, client: Client) -> Client {
+    /// Stores a client and returns the stored one: the first, if two were built at the same time.
+    fn add(&mut self, digest: TlsDigest, client: TlsClient) -> TlsClient {
         if let Some(kept) = self.get(&digest) {
             return kept;
         }
-        if self.clients.len() >= Self::MAX {
+        if self.clients.len() >= Self::MAX_CLIENTS {
             let oldest = self.clients.iter().min_by_key(|(_, (_, used))| *used);
             let oldest = oldest.map(|(digest, _)| *digest);
             oldest.and_then(|digest| self.clients.remove(&digest));
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn each_way_to_secure_connections_has_one_client_and_one_label() {
-        let clients = super::super::trusting_nobody();
+        let clients = super::super::clients_without_roots();
         let ((certificate, key), (other, others)) = (pair(), pair());
         let ways = [
             None,
@@ -192,21 +198,21 @@ mod tests {
 
     #[test]
     fn the_clients_used_last_are_kept() {
-        let clients = super::super::trusting_nobody();
+        let clients = super::super::clients_without_roots();
         let (certificate, key) = pair();
         let way = |n: usize| identity(&format!("{certificate}\n{n}\n"), &key);
         let first = clients.client(Some(&way(0))).unwrap();
-        for n in 0..Kept::MAX * 2 {
+        for n in 0..ClientCache::MAX_CLIENTS * 2 {
             let again = clients.client(Some(&way(0))).unwrap();
             assert!(Arc::ptr_eq(first.connector.config(), again.connector.config()), "{n}");
             clients.client(Some(&way(n))).unwrap();
-            assert!(clients.kept().clients.len() <= Kept::MAX);
+            assert!(clients.lock_cache().clients.len() <= ClientCache::MAX_CLIENTS);
         }
     }
 
     #[test]
     fn what_cannot_be_used_is_told_without_a_byte_of_it() {
-        let clients = super::super::trusting_nobody();
+        let clients = super::super::clients_without_roots();
         let ((certificate, key), (other, _)) = (pair(), pair());
         let block = |name: &str, body: &str| {
             format!("-----BEGIN {name}-----\n{body}\n-----END {name}-----\n")
@@ -215,21 +221,21 @@ mod tests {
         let torn = "-----BEGIN PRIVATE KEY-----\nc4na";
         let roots = |pem: &str| EndpointTls::new().with_roots_pem(pem).unwrap();
         let table = [
-            (identity(&other, &key), BadMaterial::Mismatch),
-            (identity(&no_certificate, &key), BadMaterial::Certificate),
-            (identity(&certificate, &no_key), BadMaterial::KeyKind),
-            (identity(&certificate, torn), BadMaterial::Key),
+            (identity(&other, &key), InvalidTlsMaterial::Mismatch),
+            (identity(&no_certificate, &key), InvalidTlsMaterial::Certificate),
+            (identity(&certificate, &no_key), InvalidTlsMaterial::KeyKind),
+            (identity(&certificate, torn), InvalidTlsMaterial::Key),
             (
                 identity(&format!("{certificate}{}", &certificate[..60]), &key),
-                BadMaterial::Certificate,
+                InvalidTlsMaterial::Certificate,
             ),
-            (roots(&no_certificate), BadMaterial::Roots),
-            (roots("-----BEGIN CERTIFICATE-----\nc4na"), BadMaterial::Roots),
+            (roots(&no_certificate), InvalidTlsMaterial::Roots),
+            (roots("-----BEGIN CERTIFICATE-----\nc4na"), InvalidTlsMaterial::Roots),
         ];
         for (tls, expected) in table {
             let Err(error) = clients.client(Some(&tls)) else { panic!("{expected:?}") };
             assert_eq!(error.kind(), TransportErrorKind::Local);
-            let reason = error.source().unwrap().downcast_ref::<BadMaterial>().unwrap();
+            let reason = error.source().unwrap().downcast_ref::<InvalidTlsMaterial>().unwrap();
             assert_eq!(*reason, expected);
             assert!(reason.source().is_none() && !format!("{error:?}").contains("c4na"));
         }

@@ -8,21 +8,24 @@ use rustls::{
 };
 use webhook_core::{ClientIdentity, EndpointTls};
 
-/// Whom a client trusts, and who it is.
-pub(in crate::transport) struct Material {
+/// Trusted roots and identity of a TLS client.
+pub(in crate::transport) struct TlsMaterial {
     pub(in crate::transport) roots: Arc<RootCertStore>,
     /// The certificate, those that lead to its root, and the private key.
     pub(super) identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 }
 
-impl Material {
-    /// For all endpoints that have nothing of their own.
+impl TlsMaterial {
+    /// Creates the material for endpoints without their own.
     pub(super) const fn common(roots: Arc<RootCertStore>) -> Self {
         Self { roots, identity: None }
     }
 
-    /// What `tls` says, and `roots` where it names none.
-    pub(super) fn of(tls: &EndpointTls, roots: &Arc<RootCertStore>) -> Result<Self, BadMaterial> {
+    /// Reads the material of `tls`; `roots` replaces missing roots.
+    pub(super) fn of(
+        tls: &EndpointTls,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<Self, InvalidTlsMaterial> {
         let roots = match tls.roots_pem() {
             Some(pem) => Arc::new(own_roots(pem)?),
             None => Arc::clone(roots),
@@ -31,20 +34,20 @@ impl Material {
     }
 }
 
-fn own_roots(pem: &str) -> Result<RootCertStore, BadMaterial> {
+fn own_roots(pem: &str) -> Result<RootCertStore, InvalidTlsMaterial> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem).ok_or(BadMaterial::Roots)? {
-        roots.add(certificate).map_err(|_| BadMaterial::Roots)?;
+    for certificate in certificates(pem).ok_or(InvalidTlsMaterial::Roots)? {
+        roots.add(certificate).map_err(|_| InvalidTlsMaterial::Roots)?;
     }
     Ok(roots)
 }
 
 fn read_identity(
     identity: &ClientIdentity,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), BadMaterial> {
-    let chain = certificates(identity.certificates_pem()).ok_or(BadMaterial::Certificate)?;
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), InvalidTlsMaterial> {
+    let chain = certificates(identity.certificates_pem()).ok_or(InvalidTlsMaterial::Certificate)?;
     let key = PrivateKeyDer::from_pem_slice(identity.reveal_key_pem().as_bytes());
-    Ok((chain, key.map_err(|_| BadMaterial::Key)?))
+    Ok((chain, key.map_err(|_| InvalidTlsMaterial::Key)?))
 }
 
 /// All certificates of a text, if there is one and each is whole.
@@ -53,10 +56,10 @@ fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
     read.ok().filter(|certificates| !certificates.is_empty())
 }
 
-/// What an endpoint brings for TLS cannot be used. There is no source: those of the libraries repeat
-/// lines of the text, and one of them may be of a key.
+/// The certificates or keys of an endpoint cannot be used. The error has no source: those of the
+/// libraries repeat lines of the text, possibly of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum BadMaterial {
+pub(super) enum InvalidTlsMaterial {
     #[error("the roots cannot be read; expected X.509 certificates in PEM")]
     Roots,
     #[error("the client certificate cannot be read; expected X.509 in PEM, its own one first")]
@@ -73,8 +76,8 @@ pub(super) enum BadMaterial {
     Mismatch,
 }
 
-impl From<rustls::Error> for BadMaterial {
-    /// Only of making a client out of material that was read.
+impl From<rustls::Error> for InvalidTlsMaterial {
+    /// For errors of building a client from material that was read.
     fn from(error: rustls::Error) -> Self {
         match error {
             rustls::Error::InconsistentKeys(_) => Self::Mismatch,

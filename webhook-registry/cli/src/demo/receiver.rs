@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 use webhook_registry::{
-    Answer, Received, Receiver, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
+    ReceivedRequest, Receiver, ReceiverResponse, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
 };
 
 use super::{
@@ -23,7 +23,7 @@ pub(super) fn serve(
 ) -> RequestLog {
     let requests = RequestLog::default();
     let (log, verifier) = (requests.clone(), secret.map(Verifier::new));
-    let handler = move |request: Received| {
+    let handler = move |request: ReceivedRequest| {
         let checked = verifier.as_ref().map(|one| verify(one, &request.headers, &request.body));
         let verified = matches!(checked, Some(Ok(())));
         let time = log.record(header(&request, &WEBHOOK_ID), verified);
@@ -35,7 +35,7 @@ pub(super) fn serve(
     requests
 }
 
-fn header(request: &Received, name: &HeaderName) -> String {
+fn header(request: &ReceivedRequest, name: &HeaderName) -> String {
     let value = request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     value.unwrap_or_default().into_owned()
 }
@@ -51,13 +51,13 @@ fn reply(behaviour: Behaviour, time: u32) -> Option<StatusCode> {
     }
 }
 
-fn answer(status: Option<StatusCode>) -> Answer {
-    let Some(status) = status else { return Answer::never() };
+fn answer(status: Option<StatusCode>) -> ReceiverResponse {
+    let Some(status) = status else { return ReceiverResponse::never() };
     let body = match status {
         StatusCode::OK => "thank you",
         StatusCode::GONE => "this address is closed for good",
         _ => "down for maintenance",
     };
     // A real receiver takes some time as well.
-    Answer::status(status).with_body(body).with_delay(Duration::from_millis(20))
+    ReceiverResponse::status(status).with_body(body).with_delay(Duration::from_millis(20))
 }

@@ -60,7 +60,8 @@ impl DemoReport {
         )
     }
 
-    /// Prints a request that a receiver has seen. The receiver cannot return an error, so it is dropped.
+    /// Prints a request that a receiver has seen. The receiver cannot return an error, so it is
+    /// dropped.
     pub(super) fn received(
         self,
         script: &ScriptedReceiver,

@@ -23,8 +23,9 @@ pub(super) struct LimitArgs {
     /// Attempts in flight at once, in each worker process [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_in_flight: Option<u32>,
-    /// Deliver the events of one ordering key one at a time, in the order in which they were published;
-    /// when one is given up, block the later ones until it is redelivered or skipped, or skip it
+    /// Deliver the events of one ordering key one at a time, in the order in which they were
+    /// published; when one is given up, block the later ones until it is redelivered or skipped, or
+    /// skip it
     #[arg(long, value_name = "block|skip", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "block")]
     ordered: Option<OrderPolicy>,

@@ -19,7 +19,8 @@ pub(crate) struct TestArgs {
     /// The endpoint
     #[arg(value_name = "ID")]
     id: EndpointId,
-    /// Let a worker send it, tried again and on record as any other delivery; needs an active endpoint
+    /// Let a worker send it, tried again and on record as any other delivery; needs an active
+    /// endpoint
     #[arg(long)]
     worker: bool,
     /// What it says has happened

@@ -13,7 +13,8 @@ use crate::error::Error;
 /// Files, so that no key stands in a list of processes.
 #[derive(Args, Debug)]
 pub(super) struct TlsArgs {
-    /// A file with the client certificate that its requests carry, and those that lead to its root; PEM
+    /// A file with the client certificate that its requests carry, and those that lead to its root;
+    /// PEM
     #[arg(long, value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
     /// A file with the private key of that certificate; PEM, not encrypted

@@ -11,7 +11,7 @@ use std::{
 
 use http::StatusCode;
 use serde::{Serialize, Serializer};
-use webhook_registry::Answer;
+use webhook_registry::ReceiverResponse;
 
 /// One reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,7 +22,7 @@ pub(super) enum Reply {
     Never,
 }
 
-impl From<Reply> for Answer {
+impl From<Reply> for ReceiverResponse {
     fn from(reply: Reply) -> Self {
         match reply {
             Reply::Status(status) => Self::status(status),

@@ -51,8 +51,8 @@ pub(crate) fn parse(content: &[u8], tenant: &TenantId) -> Result<Option<NewEvent
     Ok(Some(event))
 }
 
-/// Returns the error with its column; the caller adds the number of the line. The error may repeat a
-/// name from the line, so it is cut and its control characters are removed.
+/// Returns the error with its column; the caller adds the number of the line. The error may repeat
+/// a name from the line, so it is cut and its control characters are removed.
 fn place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let end = format!(" at line {} column {}", error.line(), error.column());

@@ -88,7 +88,8 @@ fn what_was_stored_before_there_was_a_key_is_sealed() {
     assert_eq!(status(&sealing), [1, 0, 0, 0]);
 }
 
-/// Everything that is logged, by every crate there is in the program, about an endpoint full of secrets.
+/// Everything that is logged, by every crate there is in the program, about an endpoint full of
+/// secrets.
 #[test]
 fn no_secret_is_in_the_finest_log_of_a_delivery() {
     let plain = Shell::new();

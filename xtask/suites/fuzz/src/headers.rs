@@ -11,7 +11,7 @@ use webhook_core::{
     CustomHeaders, Endpoint, EndpointId, Event, EventId, Request, Secret, Signing, Timestamp,
     compose,
 };
-use webhook_http::{Line, RingSigner};
+use webhook_http::{FuzzConnection, RingSigner};
 
 use crate::{runtime::run, text::parts};
 
@@ -92,7 +92,7 @@ fn written(request: Request) -> Bytes {
     run(async {
         let (ours, theirs) = duplex(64 * 1024);
         let reader = tokio::spawn(listen(theirs));
-        let line = Line::open(ours).await.expect("a connection");
+        let line = FuzzConnection::open(ours).await.expect("a connection");
         let (answer, _) = line.send(request.with_timeout(Duration::from_secs(5))).await;
         assert!(answer.is_ok(), "{answer:?}");
         reader.await.expect("a reader")

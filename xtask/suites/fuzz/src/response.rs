@@ -15,7 +15,7 @@ use tokio::{
 use webhook_core::{
     Failure, Outcome, Phase, Request, Response, Timestamp, TransportErrorKind, classify,
 };
-use webhook_http::Line;
+use webhook_http::FuzzConnection;
 
 use crate::{runtime::run, text::is_harmless};
 
@@ -71,7 +71,7 @@ async fn converse(manner: Manner, answer: Bytes) {
     let (ours, theirs) = duplex(64 * 1024);
     let said = Arc::new(Notify::new());
     let receiver = tokio::spawn(receive(theirs, manner, answer.clone(), Arc::clone(&said)));
-    let line = Line::open(ours).await.expect("a connection");
+    let line = FuzzConnection::open(ours).await.expect("a connection");
     let (first, kept) = exchange(line, manner).await;
     if let Ok(response) = &first {
         is_bounded(response, manner, &answer);
@@ -93,9 +93,9 @@ async fn converse(manner: Manner, answer: Bytes) {
 }
 
 async fn exchange(
-    line: Line,
+    line: FuzzConnection,
     manner: Manner,
-) -> (Result<Response, webhook_core::TransportError>, Option<Line>) {
+) -> (Result<Response, webhook_core::TransportError>, Option<FuzzConnection>) {
     let url = "http://a.example/".parse().expect("a URL");
     let mut request = Request::new(url, HeaderMap::new(), "{}".into()).with_timeout(LIMIT);
     request.max_response_body = manner.keep();

@@ -96,8 +96,8 @@ impl State {
         Some(row.as_claim(event, endpoint))
     }
 
-    /// Endpoints without a free slot do not count: the caller knows when they have one again. Those that
-    /// rest, or have used up their rate, wait longer.
+    /// Endpoints without a free slot do not count: the caller knows when they have one again. Those
+    /// that rest, or have used up their rate, wait longer.
     fn next_due(&self, ask: &ClaimDue, claims: &[Claim], now: Timestamp) -> Option<Duration> {
         let taken = |id: EndpointId| {
             claims.iter().filter(|claim| claim.lease.delivery.endpoint == id).count()

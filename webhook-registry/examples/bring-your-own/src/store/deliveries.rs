@@ -55,8 +55,8 @@ impl DeliveryStore for SmallStore {
 }
 
 impl State {
-    /// The longest free first; in the place of each the first stored of its ordering key, if nobody has
-    /// that one.
+    /// The longest free first; in the place of each the first stored of its ordering key, if nobody
+    /// has that one.
     fn claim_unrouted(&mut self, limit: usize, lease: Duration, now: Timestamp) -> ClaimedUnrouted {
         let (mut taken, mut next_due) = (Vec::new(), None::<Duration>);
         let mut by_time: Vec<_> = self.unrouted.iter().map(|(id, at)| (*at, *id)).collect();

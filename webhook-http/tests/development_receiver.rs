@@ -17,7 +17,7 @@ use std::{
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use tokio::sync::oneshot;
 use webhook_core::{Phase, Request, Response, Transport, TransportError, TransportErrorKind};
-use webhook_http::{Answer, BindError, HttpTransport, Received, Receiver};
+use webhook_http::{BindError, HttpTransport, ReceivedRequest, Receiver, ReceiverResponse};
 
 async fn bind() -> Receiver {
     Receiver::bind("127.0.0.1:0".parse().unwrap()).await.unwrap()
@@ -32,7 +32,7 @@ async fn send(to: SocketAddr, body: Vec<u8>) -> Result<Response, TransportError>
 /// One exchange with a receiver that answers like this and stops afterwards.
 async fn exchange(
     body: Vec<u8>,
-    handler: impl Fn(Received) -> Answer + Send + Sync + 'static,
+    handler: impl Fn(ReceivedRequest) -> ReceiverResponse + Send + Sync + 'static,
 ) -> Result<Response, TransportError> {
     let receiver = bind().await;
     let address = receiver.local_addr();
@@ -50,7 +50,7 @@ async fn exchange(
 async fn the_handler_sees_the_request_and_its_answer_goes_back() {
     let seen = Arc::new(Mutex::new(None));
     let keep = Arc::clone(&seen);
-    let answer = Answer::status(StatusCode::SERVICE_UNAVAILABLE)
+    let answer = ReceiverResponse::status(StatusCode::SERVICE_UNAVAILABLE)
         .with_header(RETRY_AFTER, HeaderValue::from_static("5"))
         .with_body("later");
     let response = exchange(b"{}".to_vec(), move |request| {
@@ -70,20 +70,20 @@ async fn the_handler_sees_the_request_and_its_answer_goes_back() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_may_be_late() {
     let started = tokio::time::Instant::now();
-    let late = |_| Answer::status(StatusCode::OK).with_delay(Duration::from_secs(7));
+    let late = |_| ReceiverResponse::status(StatusCode::OK).with_delay(Duration::from_secs(7));
     assert_eq!(exchange(Vec::new(), late).await.unwrap().status, 200);
     assert_eq!(started.elapsed().as_secs(), 7);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_may_never_come_and_does_not_keep_the_receiver_from_stopping() {
-    let error = exchange(Vec::new(), |_| Answer::never()).await.unwrap_err();
+    let error = exchange(Vec::new(), |_| ReceiverResponse::never()).await.unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Timeout(Phase::Head));
 }
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
-    let ok = |_| Answer::status(StatusCode::OK);
+    let ok = |_| ReceiverResponse::status(StatusCode::OK);
     let fits = exchange(vec![0; Receiver::MAX_BODY], ok).await.unwrap();
     assert_eq!(fits.status, 200);
     // Refused before all of it was read: the answer may be lost with the connection.
@@ -107,7 +107,7 @@ async fn a_port_in_use_is_told_apart() {
 async fn after_it_has_stopped_nobody_listens() {
     let receiver = bind().await;
     let address = receiver.local_addr();
-    receiver.serve(|_| Answer::status(StatusCode::OK), async {}).await;
+    receiver.serve(|_| ReceiverResponse::status(StatusCode::OK), async {}).await;
     let error = send(address, Vec::new()).await.unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Connect);
 }

@@ -4,7 +4,7 @@ use webhook_core::{Transport, TransportErrorKind};
 use webhook_http::{AddressPolicy, HttpTransport};
 
 use crate::{
-    exchange::{OK, request},
+    exchange::{OK_RESPONSE, request},
     peer::Peer,
 };
 
@@ -22,7 +22,7 @@ async fn loopback_is_reached_once_its_net_and_plain_http_are_allowed() {
 
     let open = AddressPolicy::new().allow_http().allow_net("127.0.0.0/8".parse().unwrap());
     let open = transport(open);
-    let (answer, _) = tokio::join!(open.send(request(peer.url("/"))), peer.answer(OK));
+    let (answer, _) = tokio::join!(open.send(request(peer.url("/"))), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().body, "ok");
 }
 
@@ -32,7 +32,7 @@ async fn a_name_of_ones_own_is_reached_and_still_refused_where_its_address_is_de
     let url = || format!("http://localhost:{}/", peer.port()).parse().unwrap();
     let allowed = || AddressPolicy::new().allow_http().allow_name("localhost".parse().unwrap());
     let open = transport(allowed());
-    let (answer, _) = tokio::join!(open.send(request(url())), peer.answer(OK));
+    let (answer, _) = tokio::join!(open.send(request(url())), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().body, "ok");
 
     let denied = transport(allowed().deny_net("127.0.0.0/8".parse().unwrap()));
@@ -70,7 +70,7 @@ async fn a_connection_to_this_machine_at_a_port_of_ours_gets_no_byte() {
     let url = || format!("http://{here}:{}/", peer.port()).parse().unwrap();
     let allowed = || AddressPolicy::new().dangerous_allow_private_addresses();
     let open = transport(allowed());
-    let (answer, _) = tokio::join!(open.send(request(url())), peer.answer(OK));
+    let (answer, _) = tokio::join!(open.send(request(url())), peer.answer(OK_RESPONSE));
     assert_eq!(answer.unwrap().body, "ok");
 
     let own = std::net::SocketAddr::from(([0, 0, 0, 0], peer.port()));

@@ -10,11 +10,11 @@ use webhook_core::Timestamp;
 use webhook_http::{CheckedStep, EndpointCheck, HttpTransport, StepResult};
 
 use crate::{
+    handshake::{Authority, TLS_VERSIONS},
     peer::Peer,
-    tls::{Authority, VERSIONS},
 };
 
-const WAIT: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// 4000-01-01: no test lasts that long.
 fn year_4000() -> Timestamp {
@@ -34,7 +34,7 @@ async fn check(transport: &HttpTransport, server: ServerConfig) -> (EndpointChec
         let _ = accepted.ok()?.read_to_end(&mut read).await;
         Some(read.len())
     };
-    let (check, read) = tokio::join!(transport.check(&url, WAIT, now), receiver);
+    let (check, read) = tokio::join!(transport.check(&url, CHECK_TIMEOUT, now), receiver);
     assert!(!format!("{check}{check:?}").contains("c4nary"), "{check}");
     (check, read)
 }
@@ -102,7 +102,7 @@ async fn a_certificate_that_is_not_trusted_is_shown_with_what_to_do() {
 #[tokio::test]
 async fn a_receiver_that_wants_a_client_certificate_is_no_receiver() {
     let authority = Authority::new("ours");
-    for version in VERSIONS {
+    for version in TLS_VERSIONS {
         let server = authority.wanting_client_certificates(&[version]);
         let (check, _) = check(&authority.trusted_by(), server).await;
         assert_eq!(results(&check), "oo-ooFo", "{check}");
@@ -116,11 +116,11 @@ async fn what_the_guard_refuses_is_not_dialled() {
     let transport = HttpTransport::builder().build().unwrap();
     let port = peer.port();
     for url in [format!("https://127.0.0.1:{port}/"), format!("http://a.example:{port}/")] {
-        let check = transport.check(&url, WAIT, Timestamp::default()).await;
+        let check = transport.check(&url, CHECK_TIMEOUT, Timestamp::default()).await;
         assert_eq!(results(&check), "oF-----", "{check}");
     }
     assert!(peer.is_untouched().await);
-    let check = transport.check("c4nary", WAIT, Timestamp::default()).await;
+    let check = transport.check("c4nary", CHECK_TIMEOUT, Timestamp::default()).await;
     assert_eq!(results(&check), "F------", "{check}");
     assert!(!format!("{check:?}").contains("c4nary"), "{check:?}");
 }
@@ -130,7 +130,7 @@ async fn an_endpoint_is_told_as_a_list() {
     let closed = Peer::bind().await.port();
     let url = format!("http://127.0.0.1:{closed}/hooks?token=c4nary");
     let transport = Authority::new("ours").trusted_by();
-    let text = transport.check(&url, WAIT, Timestamp::default()).await.to_string();
+    let text = transport.check(&url, CHECK_TIMEOUT, Timestamp::default()).await.to_string();
     let expected = "\
 http://127.0.0.1:PORT/hooks
   ok      url          host 127.0.0.1, port PORT
@@ -150,7 +150,7 @@ async fn a_handshake_that_never_ends_is_told_in_time() {
     let peer = Peer::bind().await;
     let url = format!("https://127.0.0.1:{}/", peer.port());
     let transport = Authority::new("ours").trusted_by();
-    let checked = transport.check(&url, WAIT, Timestamp::default());
+    let checked = transport.check(&url, CHECK_TIMEOUT, Timestamp::default());
     let (check, _caller) = tokio::join!(checked, peer.accept());
     assert_eq!(results(&check), "oo-ooF-", "{check}");
     assert!(step(&check, "tls").advice.unwrap().contains("speaks TLS at this port"), "{check}");

@@ -7,12 +7,12 @@ use webhook_core::{Transport, TransportErrorKind};
 use webhook_http::{AddressPolicy, HttpTransport};
 
 use crate::{
-    exchange::{OK, request},
-    peer::{Caller, Peer, split},
-    tls::Authority,
+    exchange::{OK_RESPONSE, request},
+    handshake::Authority,
+    peer::{Peer, PeerConnection, split},
 };
 
-const TUNNEL: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
+const TUNNEL_RESPONSE: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// A transport that goes through `proxy`, and may send to any host there is.
 fn through(proxy: &Peer, credentials: &str) -> HttpTransport {
@@ -30,9 +30,9 @@ async fn plain_http_goes_through_a_tunnel_and_the_name_is_the_proxys_to_resolve(
     assert!(!format!("{transport:?}").contains("c4nary"));
     let url = "http://no-such-name.invalid/hooks".parse().unwrap();
     let receiver = async {
-        let (asked, mut caller) = proxy.answer(TUNNEL).await;
+        let (asked, mut caller) = proxy.answer(TUNNEL_RESPONSE).await;
         let sent = caller.request().await;
-        caller.write(OK).await;
+        caller.write(OK_RESPONSE).await;
         (asked, sent, caller)
     };
     let (answer, (asked, sent, _caller)) = tokio::join!(transport.send(request(url)), receiver);
@@ -57,12 +57,12 @@ async fn tls_is_agreed_on_with_the_receiver_inside_of_the_tunnel() {
         .unwrap();
     let server = Arc::new(authority.server("billing.example", |_| ()));
     let receiver = async {
-        let caller = proxy.answer(TUNNEL).await.1;
+        let caller = proxy.answer(TUNNEL_RESPONSE).await.1;
         let secured = TlsAcceptor::from(server).accept(caller.0).await.unwrap();
         let name = secured.get_ref().1.server_name().map(ToOwned::to_owned);
-        let mut caller = Caller(secured);
+        let mut caller = PeerConnection(secured);
         caller.request().await;
-        caller.write(OK).await;
+        caller.write(OK_RESPONSE).await;
         (name, caller)
     };
     let url = "https://billing.example/".parse().unwrap();
@@ -122,7 +122,7 @@ async fn a_check_goes_through_the_proxy_and_says_what_is_left_to_it() {
     let transport = through(&proxy, "user:c4nary@");
     let wait = std::time::Duration::from_secs(10);
     let check = transport.check("http://billing.example/", wait, Default::default());
-    let (check, _) = tokio::join!(check, proxy.answer(TUNNEL));
+    let (check, _) = tokio::join!(check, proxy.answer(TUNNEL_RESPONSE));
     let text = check.to_string();
     assert!(check.is_ok() && text.contains("connected through http://127.0.0.1:"), "{text}");
     assert!(text.contains("skipped addresses    the proxy has to vet them"), "{text}");
@@ -143,7 +143,7 @@ async fn child_that_sends_once() {
 async fn variables_that_name_a_proxy_are_not_read() {
     let (peer, proxy) = (Peer::bind().await, Peer::bind().await);
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "proxy::child_that_sends_once"]);
+    child.args(["--exact", "proxied::child_that_sends_once"]);
     child.env("TEST_SEND_TO", peer.url("/").as_str()).stdout(std::process::Stdio::null());
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         let value = format!("http://127.0.0.1:{}", proxy.port());
@@ -151,7 +151,7 @@ async fn variables_that_name_a_proxy_are_not_read() {
     }
     child.env("NO_PROXY", "").env("no_proxy", "").env("REQUEST_METHOD", "");
     let mut child = child.spawn().unwrap();
-    let (sent, _caller) = peer.answer(OK).await;
+    let (sent, _caller) = peer.answer(OK_RESPONSE).await;
     assert!(sent.starts_with(b"POST / HTTP/1.1"));
     let ended = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
     assert!(ended.success());

@@ -18,8 +18,8 @@ use webhook_core::{
 use webhook_http::{HttpTransport, HttpTransportBuilder, TlsVersion};
 
 use crate::{
-    exchange::{OK, request},
-    peer::{Caller, Peer},
+    exchange::{OK_RESPONSE, request},
+    peer::{Peer, PeerConnection},
 };
 
 /// A certificate authority of our own.
@@ -86,7 +86,7 @@ impl Authority {
         let (certificate, key) = self.certificate(name, adjust);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(VERSIONS)
+            .with_protocol_versions(TLS_VERSIONS)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
@@ -143,7 +143,7 @@ fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).unwrap()
 }
 
-pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
+pub(crate) const TLS_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
 /// One exchange with `server` at `https://{host}`.
 async fn exchange(
@@ -165,9 +165,9 @@ async fn exchange_as(
     let url = format!("https://{host}:{}/", peer.port()).parse().unwrap();
     let receiver = async {
         let accepted = TlsAcceptor::from(Arc::new(server)).accept(peer.accept().await.0).await;
-        let mut caller = Caller(accepted.ok()?);
+        let mut caller = PeerConnection(accepted.ok()?);
         caller.request().await;
-        caller.write(OK).await;
+        caller.write(OK_RESPONSE).await;
         Some(caller)
     };
     let request = Request::with_tls(request(url), tls.map(Arc::new));
@@ -232,7 +232,7 @@ async fn a_receiver_that_speaks_only_http_2_has_nothing_in_common_with_us() {
 #[tokio::test]
 async fn a_receiver_that_wants_a_client_certificate_says_so() {
     let authority = Authority::new("ours");
-    for version in VERSIONS {
+    for version in TLS_VERSIONS {
         let server = authority.wanting_client_certificates(&[version]);
         let reason = failure(&authority.trusted_by(), server, "127.0.0.1").await;
         assert_eq!(reason, TlsFailure::ClientCertificateRequired, "{version:?}");
@@ -245,7 +245,7 @@ async fn a_client_certificate_is_shown_to_whom_asks_for_it() {
     let (identity, _) = authority.identity("us.example");
     let (stranger, _) = Authority::new("a stranger").identity("us.example");
     let transport = authority.trusted_by();
-    for version in VERSIONS {
+    for version in TLS_VERSIONS {
         let server = || authority.wanting_client_certificates(&[version]);
         let tls = EndpointTls::new().with_identity(identity.clone());
         assert!(transport.accepts_tls(&tls).is_ok());
@@ -317,7 +317,7 @@ async fn self_signed_nameless_and_overlong_chains_are_refused() {
 fn serving(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(VERSIONS)
+        .with_protocol_versions(TLS_VERSIONS)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())

@@ -86,8 +86,8 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Takes what these settings say: mode, delivering, the largest body, and where events may be sent. The store is opened by
-    /// `Settings::store`.
+    /// Takes what these settings say: mode, delivering, the largest body, and where events may be
+    /// sent. The store is opened by `Settings::store`.
     #[must_use]
     pub fn settings(mut self, settings: &Settings) -> Self {
         self.mode = settings.mode();
@@ -101,8 +101,8 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Sets how this process delivers. Unless that has a [name](DispatcherConfig::name), what is claimed
-    /// stands under the name of this host and process, such as `host-1:4711`.
+    /// Sets how this process delivers. Unless that has a [name](DispatcherConfig::name), what is
+    /// claimed stands under the name of this host and process, such as `host-1:4711`.
     #[must_use]
     pub fn dispatcher(mut self, config: DispatcherConfig) -> Self {
         self.dispatcher = config;
@@ -116,8 +116,9 @@ impl WebhooksBuilder {
         self
     }
 
-    /// Publishes notices (endpoints that fail, are disabled or recover, deliveries that are given up) as
-    /// events of `tenant` while this process delivers: see [`Notices::publish`](crate::Notices::publish).
+    /// Publishes notices (endpoints that fail, are disabled or recover, deliveries that are given
+    /// up) as events of `tenant` while this process delivers: see
+    /// [`Notices::publish`](crate::Notices::publish).
     #[must_use]
     pub fn notices_to(mut self, tenant: TenantId) -> Self {
         self.notices_to = Some(tenant);

@@ -1,5 +1,4 @@
-//! The bytes of a connection, watched: was the request written, did an answer begin, and is it
-//! becoming too much?
+//! A stream that records how far an exchange has come, and bounds the bytes of its response.
 
 use std::{
     io::{self, IoSlice},
@@ -14,71 +13,76 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use webhook_core::Phase;
 
-/// Bytes read of one exchange until the head of its answer is complete, interim answers included.
-/// hyper counts no interim answers, and would read them for as long as they come.
-pub(super) const MAX_HEADS: usize = 64 * 1024;
-/// Bytes read after the head: the part of the body that is read, and what frames it.
-const MAX_REST: usize = 64 * 1024 + 16 * 1024;
+/// Bytes read of one exchange until the head of its response is complete, interim responses
+/// included. hyper does not count interim responses and would read any number of them.
+pub(super) const MAX_BYTES_UP_TO_HEAD: usize = 64 * 1024;
+/// Bytes read after the head: the part of the body that is read, and its framing.
+const MAX_BYTES_AFTER_HEAD: usize = 64 * 1024 + 16 * 1024;
 
-/// The receiver has sent more than it may.
+/// The response is longer than the transport reads.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the answer has more than 64 KiB before the end of its head, interim answers included, or too much after it"
 )]
-pub(super) struct TooMuch;
+pub(super) struct ResponseTooLong;
 
 /// Line ends in a row that a head may have: those at its end.
 const MAX_LINE_ENDS: usize = 4;
 
-/// The receiver sends empty lines where a head should begin. hyper passes over them, and looks at all of
-/// them again for each that comes: a byte at a time, they would keep us busy for seconds.
+/// The receiver sends empty lines before a head. hyper skips them, but scans all of them again for
+/// each new one: sent byte by byte, they would use seconds of CPU time.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer begins with empty lines")]
-pub(super) struct EmptyLines;
+pub(super) struct LeadingEmptyLines;
 
-/// How far the exchange on a connection has come. Whoever waits for the answer also reads and writes,
-/// so that the order of these marks among threads does not matter.
+/// Progress of the exchange on a connection. One task reads, writes and waits for the response, so
+/// that the order of these values among threads does not matter.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(super) struct ExchangeMeter {
     written: AtomicBool,
     flushed: AtomicBool,
     answered: AtomicBool,
     read: AtomicUsize,
-    /// Once so much is read, nothing more is.
-    enough: AtomicUsize,
+    /// Bytes read at most.
+    read_limit: AtomicUsize,
     /// Line ends in a row at the end of what was read of heads.
     line_ends: AtomicUsize,
 }
 
-impl Marks {
+impl ExchangeMeter {
     /// Starts a new exchange.
-    pub(super) fn clear(&self) {
+    pub(super) fn begin_exchange(&self) {
         for mark in [&self.written, &self.flushed, &self.answered] {
             mark.store(false, Relaxed);
         }
         self.read.store(0, Relaxed);
-        self.enough.store(MAX_HEADS, Relaxed);
+        self.read_limit.store(MAX_BYTES_UP_TO_HEAD, Relaxed);
         self.line_ends.store(0, Relaxed);
     }
 
-    /// The head of the answer is complete.
-    pub(super) fn head_is_complete(&self) {
-        self.enough.store(self.read.load(Relaxed).saturating_add(MAX_REST), Relaxed);
+    /// Bounds the bytes that follow a complete head.
+    pub(super) fn complete_head(&self) {
+        self.read_limit
+            .store(self.read.load(Relaxed).saturating_add(MAX_BYTES_AFTER_HEAD), Relaxed);
     }
 
-    /// Whether a byte of the answer has arrived.
-    pub(super) fn answered(&self) -> bool {
+    /// True if a byte of the response has arrived.
+    pub(super) fn has_response_byte(&self) -> bool {
         self.answered.load(Relaxed)
     }
 
-    /// Writing, until the whole request has gone out or an answer has begun.
+    /// Returns `Write` until the whole request is written or a response has begun, then `Head`.
     pub(super) fn phase(&self) -> Phase {
-        if self.answered() || self.flushed.load(Relaxed) { Phase::Head } else { Phase::Write }
+        if self.has_response_byte() || self.flushed.load(Relaxed) {
+            Phase::Head
+        } else {
+            Phase::Write
+        }
     }
 
-    /// Counts what was read. Answers whether it may be (a part of) an answer: behind an empty line a
-    /// head is at its end, and the next one begins with something else.
-    fn take(&self, bytes: &[u8]) -> bool {
+    /// Counts bytes that were read. Returns false if they cannot belong to a response: an empty
+    /// line ends a head, and the next head does not begin with one.
+    fn record_read(&self, bytes: &[u8]) -> bool {
         if bytes.is_empty() {
             return true;
         }
@@ -95,51 +99,51 @@ impl Marks {
     }
 
     fn is_in_head(&self) -> bool {
-        self.enough.load(Relaxed) == MAX_HEADS
+        self.read_limit.load(Relaxed) == MAX_BYTES_UP_TO_HEAD
     }
 
-    fn has_enough(&self) -> bool {
-        self.read.load(Relaxed) >= self.enough.load(Relaxed)
+    fn is_at_limit(&self) -> bool {
+        self.read.load(Relaxed) >= self.read_limit.load(Relaxed)
     }
 }
 
-/// A stream that leaves marks.
+/// A stream that records reads and writes in a meter.
 #[derive(Debug)]
-pub(super) struct Wire<S> {
+pub(super) struct MeteredStream<S> {
     stream: S,
-    marks: Arc<Marks>,
+    meter: Arc<ExchangeMeter>,
 }
 
-impl<S> Wire<S> {
-    pub(super) fn new(stream: S, marks: Arc<Marks>) -> Self {
-        Self { stream, marks }
+impl<S> MeteredStream<S> {
+    pub(super) fn new(stream: S, meter: Arc<ExchangeMeter>) -> Self {
+        Self { stream, meter }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         // Before reading: what is in hyper's buffer may hold the end of the head.
-        if self.marks.has_enough() {
-            return Poll::Ready(Err(io::Error::other(TooMuch)));
+        if self.meter.is_at_limit() {
+            return Poll::Ready(Err(io::Error::other(ResponseTooLong)));
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let is_answer = self.marks.take(buffer.filled().get(before..).unwrap_or_default());
-        Poll::Ready(if is_answer { Ok(()) } else { Err(io::Error::other(EmptyLines)) })
+        let is_answer = self.meter.record_read(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(if is_answer { Ok(()) } else { Err(io::Error::other(LeadingEmptyLines)) })
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.marks.written.store(true, Relaxed);
+        self.meter.written.store(true, Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -148,7 +152,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.marks.written.store(true, Relaxed);
+        self.meter.written.store(true, Relaxed);
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
@@ -159,8 +163,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     /// hyper flushes the stream once it has handed over the whole request.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        if self.marks.written.load(Relaxed) {
-            self.marks.flushed.store(true, Relaxed);
+        if self.meter.written.load(Relaxed) {
+            self.meter.flushed.store(true, Relaxed);
         }
         Poll::Ready(Ok(()))
     }
@@ -176,9 +180,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     /// How much of an endless stream is read, in buffers of 8 KiB.
-    async fn read_until_refused(wire: &mut Wire<tokio::io::DuplexStream>) -> usize {
+    async fn read_until_refused(metered: &mut MeteredStream<tokio::io::DuplexStream>) -> usize {
         let (mut all, mut buffer) = (0, vec![0; 8 * 1024]);
-        while let Ok(read) = wire.read(&mut buffer).await {
+        while let Ok(read) = metered.read(&mut buffer).await {
             all += read;
         }
         all
@@ -186,27 +190,27 @@ mod tests {
 
     #[tokio::test]
     async fn heads_and_what_follows_are_bounded_apart_and_anew_for_each_exchange() {
-        let marks = Arc::new(Marks::default());
+        let meter = Arc::new(ExchangeMeter::default());
         let (ours, mut theirs) = duplex(1024);
         let flood = async move { while theirs.write_all(&[b'x'; 1024]).await.is_ok() {} };
         let flood = tokio::spawn(flood);
-        let mut wire = Wire::new(ours, Arc::clone(&marks));
-        marks.clear();
+        let mut metered = MeteredStream::new(ours, Arc::clone(&meter));
+        meter.begin_exchange();
         for _ in 0..2 {
-            assert_eq!(read_until_refused(&mut wire).await, MAX_HEADS);
-            marks.head_is_complete();
-            assert_eq!(read_until_refused(&mut wire).await, MAX_REST);
-            marks.clear();
+            assert_eq!(read_until_refused(&mut metered).await, MAX_BYTES_UP_TO_HEAD);
+            meter.complete_head();
+            assert_eq!(read_until_refused(&mut metered).await, MAX_BYTES_AFTER_HEAD);
+            meter.begin_exchange();
         }
-        drop(wire);
+        drop(metered);
         flood.await.unwrap();
     }
 
-    /// Whether all of these pieces may be one answer, up to the end of its head.
-    fn may_be_an_answer(pieces: &[&str]) -> bool {
-        let marks = Marks::default();
-        marks.clear();
-        pieces.iter().all(|piece| marks.take(piece.as_bytes()))
+    /// True if these pieces may be one response, up to the end of its head.
+    fn may_be_response(pieces: &[&str]) -> bool {
+        let meter = ExchangeMeter::default();
+        meter.begin_exchange();
+        pieces.iter().all(|piece| meter.record_read(piece.as_bytes()))
     }
 
     #[test]
@@ -215,15 +219,15 @@ mod tests {
         for pieces in
             [&[ok][..], &["\r\n", ok], &[ok, ok], &["HTTP/1.1 200 OK\r\n\r", "\n\n\n\n\n"]]
         {
-            assert!(may_be_an_answer(pieces), "{pieces:?}");
+            assert!(may_be_response(pieces), "{pieces:?}");
         }
         for pieces in [&["\n"; 5][..], &["\r\n\r\n", "\r\n"], &[ok, "\r\n"]] {
-            assert!(!may_be_an_answer(pieces), "{pieces:?}");
+            assert!(!may_be_response(pieces), "{pieces:?}");
         }
-        let marks = Marks::default();
-        marks.clear();
-        assert!(marks.take(ok.as_bytes()));
-        marks.head_is_complete();
-        assert!(marks.take(b"\n\n"), "a body may consist of them");
+        let meter = ExchangeMeter::default();
+        meter.begin_exchange();
+        assert!(meter.record_read(ok.as_bytes()));
+        meter.complete_head();
+        assert!(meter.record_read(b"\n\n"), "a body may consist of them");
     }
 }

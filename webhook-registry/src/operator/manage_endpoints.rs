@@ -77,9 +77,9 @@ impl<'a> Operator<'a> {
         self.set_state(id, EndpointState::Paused).await
     }
 
-    /// Routes nothing more to an endpoint from now on: what it wants is put on record as missed. The
-    /// deliveries it has are kept waiting. One
-    /// that is disabled stays as it is, with its reason.
+    /// Routes nothing more to an endpoint from now on: what it wants is put on record as missed.
+    /// The deliveries it has are kept waiting. One that is disabled stays as it is, with its
+    /// reason.
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Lets a disabled endpoint get events and deliveries again, those that waited first. One that is
-    /// not disabled stays as it is.
+    /// Lets a disabled endpoint get events and deliveries again, those that waited first. One that
+    /// is not disabled stays as it is.
     ///
     /// # Errors
     ///

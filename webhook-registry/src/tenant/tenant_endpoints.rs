@@ -23,13 +23,14 @@ impl<'a> TenantEndpoints<'a> {
         Self { engine, tenant }
     }
 
-    /// Registers an endpoint of this tenant, whatever tenant `new` names. Answers it and its secret,
-    /// which is to be shown once.
+    /// Registers an endpoint of this tenant, whatever tenant `new` names. Answers it and its
+    /// secret, which is to be shown once.
     ///
     /// # Errors
     ///
-    /// As [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint), but that a URL which is refused is
-    /// [`NotAllowed`](InvalidEndpoint::NotAllowed) whatever the rule; the log has the rule.
+    /// As [`Webhooks::add_endpoint`](crate::Webhooks::add_endpoint), but that a URL which is
+    /// refused is [`NotAllowed`](InvalidEndpoint::NotAllowed) whatever the rule; the log has the
+    /// rule.
     pub async fn create(&self, new: NewEndpoint) -> Result<Registered, EndpointError> {
         let registered = register(self.engine, new.tenant(self.tenant.clone())).await;
         registered.map_err(|error| self.without_rule(error))
@@ -63,8 +64,8 @@ impl<'a> TenantEndpoints<'a> {
     ///
     /// # Errors
     ///
-    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`]; a URL that is
-    /// refused as in [`create`](Self::create).
+    /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`]; a URL
+    /// that is refused as in [`create`](Self::create).
     pub async fn update(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         self.get(endpoint.id).await?;
         let endpoint = endpoint.with_tenant(self.tenant.clone());
@@ -92,8 +93,8 @@ impl<'a> TenantEndpoints<'a> {
         self.operator().resume_endpoint(id).await
     }
 
-    /// Routes nothing more to it from now on: what it wants is put on record as missed. The deliveries
-    /// it has are kept waiting.
+    /// Routes nothing more to it from now on: what it wants is put on record as missed. The
+    /// deliveries it has are kept waiting.
     ///
     /// # Errors
     ///
