@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     engine::{
-        fast_path::{FastLane, Reservation},
+        fast_path::{FastPath, Reservation},
         wake::Wake,
     },
     model::{delivery::Lease, event::Event, id::TenantId, routing::Snapshot},
@@ -44,7 +44,7 @@ const MAX_ENQUEUE_TRIES: usize = 3;
 pub struct EventPublisher {
     store: Arc<dyn Store>,
     snapshots: Arc<SnapshotCache>,
-    fast_path: FastLane,
+    fast_path: FastPath,
     wake: Wake,
 }
 
@@ -52,10 +52,10 @@ impl EventPublisher {
     /// Creates a publisher for a process that does not deliver. It wakes the dispatchers that share
     /// `wake`.
     pub fn new(store: Arc<dyn Store>, wake: Wake) -> Self {
-        Self::with_fast_path(store, wake, FastLane::default())
+        Self::with_fast_path(store, wake, FastPath::default())
     }
 
-    pub(super) fn with_fast_path(store: Arc<dyn Store>, wake: Wake, fast_path: FastLane) -> Self {
+    pub(super) fn with_fast_path(store: Arc<dyn Store>, wake: Wake, fast_path: FastPath) -> Self {
         Self { store, snapshots: Arc::default(), fast_path, wake }
     }
 
@@ -89,9 +89,9 @@ impl EventPublisher {
         Ok(answers)
     }
 
-    /// Stores `event` with this delivery alone, regardless of the filters of its tenant's endpoints.
-    /// Returns [`EndpointGone`](Enqueued::EndpointGone), and stores nothing, if the endpoint was
-    /// removed.
+    /// Stores `event` with this delivery alone, regardless of the filters of its tenant's
+    /// endpoints. Returns [`EndpointGone`](Enqueued::EndpointGone), and stores nothing, if the
+    /// endpoint was removed.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ impl EventPublisher {
 
     /// Forgets the cached endpoints of a tenant, so that the next publish reads them again.
     ///
-    /// Saves a publish the detour over a dispatcher after an edit in this process. Edits elsewhere are
-    /// noticed by the store.
+    /// Saves a publish the detour over a dispatcher after an edit in this process. Edits elsewhere
+    /// are noticed by the store.
     pub fn forget(&self, tenant: &TenantId) {
         self.snapshots.forget(tenant);
     }
@@ -131,7 +131,7 @@ impl EventPublisher {
         match self.store.enqueue(batch.clone()).await {
             Ok(answers) => {
                 let settled = reservation.settle(&answers);
-                if settled.left_waiting {
+                if settled.has_pending_work {
                     self.wake.wake();
                 }
                 self.release(settled.unsent).await;
@@ -145,11 +145,11 @@ impl EventPublisher {
         }
     }
 
-    /// Stores a batch again after a lost answer. It takes no leases: if the first commit took effect,
-    /// its leases expire, and no process would use new ones.
+    /// Stores a batch again after a lost answer. It takes no leases: if the first commit took
+    /// effect, its leases expire, and no process would use new ones.
     ///
-    /// Every error is [`Unknown`](StoreErrorKind::Unknown): whatever stopped a repeat, the first commit
-    /// may have taken effect.
+    /// Every error is [`Unknown`](StoreErrorKind::Unknown): whatever stopped a repeat, the first
+    /// commit may have taken effect.
     async fn enqueue_again(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let batch: Vec<_> = batch.into_iter().map(Enqueue::without_leases).collect();
         let mut tries = 1;
@@ -207,8 +207,8 @@ impl EventPublisher {
     }
 }
 
-/// Maps a damaged endpoint to `None`: the events of its tenant are stored and routed later, and other
-/// tenants are not affected.
+/// Maps a damaged endpoint to `None`: the events of its tenant are stored and routed later, and
+/// other tenants are not affected.
 fn readable(
     answer: Result<Arc<Snapshot>, StoreError>,
 ) -> Result<Option<Arc<Snapshot>>, StoreError> {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    engine::exchanger::Wire,
+    engine::exchanger::Exchanger,
     model::{
         attempt::{Attempt, Outcome},
         delivery::Lease,
@@ -20,12 +20,12 @@ use crate::{
     port::store::deliveries::{Claim, Finish, Settle},
 };
 
-/// How long a delivery waits whose endpoint cannot be read: a newer version may have written it, and
-/// be running soon.
-const UNREADABLE_WAIT: Duration = Duration::from_secs(300);
+/// Wait of a delivery whose endpoint cannot be read: a newer version may have written it, whose
+/// workers may be running by then.
+const UNREADABLE_ENDPOINT_WAIT: Duration = Duration::from_secs(300);
 
-/// Lost attempts recorded at once; more can only stand in a damaged row.
-const MAX_LOST: u32 = 1000;
+/// Maximum number of lost attempts that are recorded together. Only a damaged row can have more.
+const MAX_LOST_ATTEMPTS: u32 = 1000;
 
 /// What became of a claim.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) enum Worked {
 /// Makes the attempt of `claim`, unless it is too late by now for the attempt to end, and be
 /// recorded, before its lease does: `start_by`, on the monotonic clock.
 pub(super) async fn work(
-    wire: Wire,
+    exchanger: Exchanger,
     claim: Claim,
     endpoint: Option<Arc<Endpoint>>,
     start_by: Duration,
@@ -53,20 +53,20 @@ pub(super) async fn work(
     if !claim.progress.is_allowed(&endpoint.retry) {
         return Worked::Finished(Box::new(exhausted_by_loss(&claim)));
     }
-    if wire.clock.monotonic() > start_by {
+    if exchanger.clock.monotonic() > start_by {
         return Worked::NotStarted(claim.lease);
     }
-    let exchange = wire.exchange(&claim.event, &endpoint).await;
+    let exchange = exchanger.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
     let sign = counted(sign(&exchange.outcome, verdict, &endpoint.retry), &claim);
     let attempt = exchange.record(claim.progress.attempt, claim.trigger());
-    say(&claim, &endpoint, &attempt);
+    log_attempt(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
     Worked::Finished(Box::new(finish(&claim, attempt, decision).with_sign(sign, health)))
 }
 
-/// What counts of a sign. That an old event is still refused, sent again by a replay, or that a test
-/// fails says nothing new of the receiver; that it accepts, or asks to be left alone, does.
+/// What counts of a sign. That an old event is still refused, sent again by a replay, or that a
+/// test fails says nothing new of the receiver; that it accepts, or asks to be left alone, does.
 const fn counted(sign: Sign, claim: &Claim) -> Sign {
     match sign {
         Sign::Bad if claim.trigger().counts_for_health() => Sign::Bad,
@@ -122,7 +122,7 @@ fn endpoint_gone(claim: &Claim) -> Finish {
 
 /// The endpoint's settings cannot be read: nobody's fault but ours, so nothing is counted.
 pub(super) fn endpoint_unreadable(claim: &Claim) -> Finish {
-    not_made(claim, Settle::Retry(UNREADABLE_WAIT))
+    not_made(claim, Settle::Retry(UNREADABLE_ENDPOINT_WAIT))
 }
 
 fn not_made(claim: &Claim, settle: Settle) -> Finish {
@@ -137,7 +137,7 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
 /// unknown.
 fn lost_attempts(claim: &Claim) -> Vec<Attempt> {
     let last = claim.progress.attempt.saturating_sub(1);
-    let first = claim.recorded.saturating_add(1).max(last.saturating_sub(MAX_LOST));
+    let first = claim.recorded.saturating_add(1).max(last.saturating_sub(MAX_LOST_ATTEMPTS));
     let started_at = claim.previous_claim_at.unwrap_or_default();
     (first..=last)
         .map(|number| {
@@ -147,7 +147,7 @@ fn lost_attempts(claim: &Claim) -> Vec<Attempt> {
         .collect()
 }
 
-fn say(claim: &Claim, endpoint: &Endpoint, attempt: &Attempt) {
+fn log_attempt(claim: &Claim, endpoint: &Endpoint, attempt: &Attempt) {
     let (url, event_type, number) = (&endpoint.url, &claim.event.event_type, attempt.number);
     let delivery = claim.lease.delivery;
     match &attempt.failure {
@@ -234,7 +234,7 @@ mod tests {
         let id = EndpointId::from_uuid(Uuid::from_u128(2));
         let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap()).with_state(state);
         let work = work(
-            Wire { transport, signer, clock, max_timeout: Duration::MAX },
+            Exchanger { transport, signer, clock, max_timeout: Duration::MAX },
             claim(1, 0),
             Some(Arc::new(endpoint)),
             start_by,
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn a_damaged_row_does_not_make_us_record_for_ever() {
         let finish = exhausted_by_loss(&claim(u32::MAX, 0));
-        assert_eq!(finish.attempts.len(), MAX_LOST as usize + 1);
+        assert_eq!(finish.attempts.len(), MAX_LOST_ATTEMPTS as usize + 1);
     }
 
     #[test]

@@ -74,17 +74,18 @@ impl DispatcherConfig {
         }
     }
 
-    /// Sets how many attempts are in flight at once. A quarter of them is kept for claims: what this
-    /// process sends as soon as it is published never takes more than the other three. While it
-    /// publishes, a quarter is kept for that as well, so that a backlog does not hold up what is new.
+    /// Sets how many attempts are in flight at once. A quarter of them is kept for claims: what
+    /// this process sends as soon as it is published never takes more than the other three. While
+    /// it publishes, a quarter is kept for that as well, so that a backlog does not hold up what is
+    /// new.
     #[must_use]
     pub const fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
 
-    /// Sets the lease of a claim: at least the longest attempt, and the budgets for its claim and its
-    /// record. Work of a worker that died lies still for so long.
+    /// Sets the lease of a claim: at least the longest attempt, and the budgets for its claim and
+    /// its record. Work of a worker that died lies still for so long.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
@@ -106,16 +107,16 @@ impl DispatcherConfig {
         self
     }
 
-    /// Sets the longest attempt of this worker: endpoints that ask for a longer timeout get this one.
-    /// A shorter one permits a shorter lease.
+    /// Sets the longest attempt of this worker: endpoints that ask for a longer timeout get this
+    /// one. A shorter one permits a shorter lease.
     #[must_use]
     pub const fn max_timeout(mut self, timeout: Duration) -> Self {
         self.max_timeout = timeout;
         self
     }
 
-    /// Sets how long before the end of its lease an attempt must be over, so that it can be recorded;
-    /// best no shorter than the store may take to answer.
+    /// Sets how long before the end of its lease an attempt must be over, so that it can be
+    /// recorded; best no shorter than the store may take to answer.
     #[must_use]
     pub const fn recording_budget(mut self, budget: Duration) -> Self {
         self.recording_budget = budget;
@@ -144,9 +145,9 @@ impl DispatcherConfig {
         self
     }
 
-    /// Sets the most attempts that one tenant may have in flight while another has work: half of all,
-    /// unless set. However much one tenant publishes, the others then have the other half among them.
-    /// Alone, a tenant may use everything.
+    /// Sets the most attempts that one tenant may have in flight while another has work: half of
+    /// all, unless set. However much one tenant publishes, the others then have the other half
+    /// among them. Alone, a tenant may use everything.
     #[must_use]
     pub const fn tenant_share(mut self, most: usize) -> Self {
         self.tenant_share = Some(most);
@@ -190,7 +191,8 @@ impl DispatcherConfig {
         if self.max_timeout.is_zero() {
             return Err(InvalidDispatcherConfig::MaxTimeout);
         }
-        // A lease that ends while its attempt is still allowed to run lets a second worker send too.
+        // A lease that ends while its attempt is still allowed to run lets a second worker send
+        // too.
         let needed = self.shortest_lease();
         if self.lease < needed { Err(InvalidDispatcherConfig::Lease { needed }) } else { Ok(()) }
     }

@@ -43,7 +43,7 @@ fn a_publisher_gets_what_the_endpoint_and_three_quarters_of_all_slots_allow() {
 fn a_quarter_is_free_for_claims_however_much_is_published() {
     let mut slots = Slots::new(8, 8);
     assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 6);
-    assert_eq!(slots.ask(100).unwrap().0, 2);
+    assert_eq!(slots.begin_claim(100).unwrap().0, 2);
 }
 
 #[test]
@@ -53,13 +53,13 @@ fn beside_another_a_tenant_gets_its_share() {
     let other = endpoint(2, 20);
     assert_eq!(reserved(&mut slots, &acme), 10, "alone");
     assert!(slots.reserve(&other));
-    slots.give_back(acme.id);
+    slots.release_slot(acme.id);
     assert!(!slots.reserve(&acme), "it has more than its share");
-    (0..6).for_each(|_| slots.give_back(acme.id));
-    slots.behind = Behind::new();
+    (0..6).for_each(|_| slots.release_slot(acme.id));
+    slots.backlogged = Backlogged::new();
     assert_eq!(reserved(&mut slots, &acme), 1, "up to its share");
-    slots.behind = Behind::new();
-    slots.give_back(other.id);
+    slots.backlogged = Backlogged::new();
+    slots.release_slot(other.id);
     assert_eq!(reserved(&mut slots, &acme), 8, "alone again: three quarters of all");
 }
 
@@ -72,7 +72,7 @@ fn what_has_a_rate_limit_takes_no_slot_of_a_publisher() {
 #[test]
 fn a_claim_under_way_has_its_slots_set_aside() {
     let mut slots = Slots::new(8, 8);
-    assert_eq!(slots.ask(5).unwrap().0, 5);
+    assert_eq!(slots.begin_claim(5).unwrap().0, 5);
     assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 3);
     let _ = slots.claimed(&[], ENDS, false);
     assert_eq!(reserved(&mut slots, &endpoint(2, 20)), 3, "they are free again");
@@ -82,7 +82,7 @@ fn a_claim_under_way_has_its_slots_set_aside() {
 fn a_claim_leaves_a_quarter_to_publishers_while_there_are_any() {
     let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 20));
     let asked = |slots: &mut Slots| {
-        let asked = slots.ask(100).map(|(asked, _)| asked);
+        let asked = slots.begin_claim(100).map(|(asked, _)| asked);
         slots.claim_failed();
         asked.unwrap()
     };
@@ -91,8 +91,8 @@ fn a_claim_leaves_a_quarter_to_publishers_while_there_are_any() {
     assert_eq!(asked(&mut slots), 12, "one of their four is taken");
     (0..4).for_each(|_| assert!(slots.reserve(&a)));
     assert_eq!(asked(&mut slots), 11, "they have more than that");
-    (0..5).for_each(|_| slots.give_back(a.id));
-    let later: Vec<_> = (0..QUIET).map(|_| asked(&mut slots)).collect();
+    (0..5).for_each(|_| slots.release_slot(a.id));
+    let later: Vec<_> = (0..IDLE_AFTER_CLAIMS).map(|_| asked(&mut slots)).collect();
     assert_eq!((later.first(), later.last()), (Some(&12), Some(&16)), "they have gone quiet");
 }
 
@@ -100,14 +100,14 @@ fn a_claim_leaves_a_quarter_to_publishers_while_there_are_any() {
 fn who_was_refused_stands_in_line_until_a_claim_finds_nothing_more() {
     let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 2));
     assert_eq!(reserved(&mut slots, &a), 2);
-    slots.give_back(a.id);
+    slots.release_slot(a.id);
     assert!(!slots.reserve(&a), "a slot is free, but older work waits for it");
     assert!(slots.reserve(&endpoint(2, 2)), "of this endpoint");
-    assert!(slots.ask(4).is_some());
+    assert!(slots.begin_claim(4).is_some());
     let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
-    assert!(slots.is_behind(a.id), "the claim found it full in the end");
-    slots.let_go(claim(1, &a).lease);
-    assert!(slots.ask(4).is_some());
+    assert!(slots.is_backlogged(a.id), "the claim found it full in the end");
+    slots.free_slot(claim(1, &a).lease);
+    assert!(slots.begin_claim(4).is_some());
     let _ = slots.claimed(&[], ENDS, false);
     assert!(slots.reserve(&a));
 }
@@ -115,29 +115,29 @@ fn who_was_refused_stands_in_line_until_a_claim_finds_nothing_more() {
 #[test]
 fn a_claim_that_was_cut_by_its_limit_says_nothing_about_those_it_left() {
     let (mut slots, a, b) = (Slots::new(16, 16), endpoint(1, 8), endpoint(2, 8));
-    slots.note_behind(&b);
-    assert!(slots.ask(1).is_some());
-    let look = slots.claimed(&[claim(1, &a)], ENDS, false);
-    assert!(slots.is_behind(b.id) && look.left_work_of(&a));
+    slots.mark_backlogged(&b);
+    assert!(slots.begin_claim(1).is_some());
+    let view = slots.claimed(&[claim(1, &a)], ENDS, false);
+    assert!(slots.is_backlogged(b.id) && view.may_have_more(&a));
 }
 
 #[test]
 fn a_claim_that_was_cut_by_its_limit_may_have_left_work_where_it_stopped_alone() {
     let (mut slots, a, b) = (Slots::new(16, 16), endpoint(1, 8), endpoint(2, 8));
-    assert!(slots.ask(3).is_some());
+    assert!(slots.begin_claim(3).is_some());
     let claims = [claim(1, &a), claim(2, &a), claim(3, &b)];
-    let look = slots.claimed(&claims, ENDS, false);
-    assert!(!look.left_work_of(&a) && look.left_work_of(&b));
+    let view = slots.claimed(&claims, ENDS, false);
+    assert!(!view.may_have_more(&a) && view.may_have_more(&b));
 }
 
 #[test]
 fn a_claim_knows_what_it_may_have_left_of_those_it_took_from() {
     for (max, left) in [(2, true), (3, false)] {
         let (mut slots, a) = (Slots::new(16, 16), endpoint(1, max));
-        assert!(slots.reserve(&a) && slots.ask(4).is_some());
-        slots.give_back(a.id);
-        let look = slots.claimed(&[claim(1, &a)], ENDS, false);
-        assert_eq!(look.left_work_of(&a), left, "one in flight then, one taken, {max} allowed");
+        assert!(slots.reserve(&a) && slots.begin_claim(4).is_some());
+        slots.release_slot(a.id);
+        let view = slots.claimed(&[claim(1, &a)], ENDS, false);
+        assert_eq!(view.may_have_more(&a), left, "one in flight then, one taken, {max} allowed");
     }
 }
 
@@ -145,11 +145,11 @@ fn a_claim_knows_what_it_may_have_left_of_those_it_took_from() {
 fn what_waits_to_be_given_back_is_not_in_flight_but_held() {
     let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 8));
     let lease = claim(1, &a).lease;
-    assert!(slots.ask(1).is_some());
+    assert!(slots.begin_claim(1).is_some());
     let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
-    assert!(slots.put_aside(lease, SECOND) && slots.put_aside(lease, SECOND));
+    assert!(slots.begin_release(lease, SECOND) && slots.begin_release(lease, SECOND));
     assert_eq!((slots.held(), slots.in_flight(a.id)), (1, 0));
-    assert!(!slots.put_aside(lease, ENDS), "it has come back by itself");
+    assert!(!slots.begin_release(lease, ENDS), "it has come back by itself");
     assert_eq!(slots.held(), 0);
 }
 
@@ -158,11 +158,11 @@ fn an_attempt_that_is_over_makes_room_at_its_endpoint_and_is_held_until_it_is_re
     let (mut slots, a) = (Slots::new(2, 2), endpoint(1, 1));
     assert!(slots.reserve(&a));
     let lease = claim(1, &a).lease;
-    slots.hand_over(lease, ENDS);
-    slots.ended(lease);
-    slots.ended(lease);
+    slots.convert_reserved(lease, ENDS);
+    slots.attempt_ended(lease);
+    slots.attempt_ended(lease);
     assert_eq!((slots.in_flight(a.id), slots.held(), slots.free()), (0, 1, 1));
-    slots.let_go(lease);
+    slots.free_slot(lease);
     assert_eq!((slots.in_flight(a.id), slots.held(), slots.free()), (0, 0, 2));
 }
 
@@ -204,7 +204,7 @@ struct Game {
     reserved: Vec<usize>,
     /// Lease, endpoint, whether it was published, whether it is in flight.
     held: Vec<(Lease, usize, bool, bool)>,
-    asked: Option<(usize, BTreeMap<EndpointId, u32>)>,
+    set_aside: Option<(usize, BTreeMap<EndpointId, u32>)>,
     events: u128,
 }
 
@@ -218,7 +218,7 @@ impl Game {
             endpoints,
             reserved,
             held,
-            asked: None,
+            set_aside: None,
             events: 0,
         }
     }
@@ -232,40 +232,42 @@ impl Game {
             }
             Act::GiveBack(which) => {
                 if let Some(of) = take(&mut self.reserved, which) {
-                    self.slots.give_back(self.endpoints[of].id);
+                    self.slots.release_slot(self.endpoints[of].id);
                 }
             }
             Act::HandOver(which) => {
                 if let Some(of) = take(&mut self.reserved, which) {
                     let lease = self.claim(of).lease;
-                    self.slots.hand_over(lease, ENDS);
+                    self.slots.convert_reserved(lease, ENDS);
                     self.held.push((lease, of, true, true));
                 }
             }
-            Act::Ask(most) if self.asked.is_none() => self.asked = self.slots.ask(most),
+            Act::Ask(most) if self.set_aside.is_none() => {
+                self.set_aside = self.slots.begin_claim(most)
+            }
             Act::Ask(_) => {}
             Act::Claimed(of, more) => self.claimed(&of, more),
             Act::ClaimFailed => {
-                self.asked = None;
+                self.set_aside = None;
                 self.slots.claim_failed();
             }
             Act::PutAside(which) => {
                 let at = which.checked_rem(self.held.len());
                 if let Some(held) = at.map(|at| &mut self.held[at]) {
                     held.3 = false;
-                    assert!(self.slots.put_aside(held.0, SECOND));
+                    assert!(self.slots.begin_release(held.0, SECOND));
                 }
             }
             Act::Ended(which) => {
                 let at = which.checked_rem(self.held.len());
                 if let Some(held) = at.map(|at| &mut self.held[at]) {
                     held.3 = false;
-                    self.slots.ended(held.0);
+                    self.slots.attempt_ended(held.0);
                 }
             }
             Act::LetGo(which) => {
                 if let Some((lease, ..)) = take(&mut self.held, which) {
-                    self.slots.let_go(lease);
+                    self.slots.free_slot(lease);
                 }
             }
         }
@@ -279,7 +281,7 @@ impl Game {
     /// The store gives what it was asked for and no more; where publishers were faster, the
     /// dispatcher gives back.
     fn claimed(&mut self, of: &[usize], more: bool) {
-        let Some((limit, mut in_flight)) = self.asked.take() else { return };
+        let Some((limit, mut in_flight)) = self.set_aside.take() else { return };
         let mut claims = Vec::new();
         for &of in of {
             let (id, max) = (self.endpoints[of].id, self.endpoints[of].max_in_flight);
@@ -292,16 +294,16 @@ impl Game {
         let just: Vec<_> = claims.iter().map(|(_, claim)| claim.clone()).collect();
         let _ = self.slots.claimed(&just, ENDS, more);
         for (of, claim) in claims {
-            let over = self.slots.is_over(&self.endpoints[of]);
+            let over = self.slots.is_over_limit(&self.endpoints[of]);
             if over {
-                assert!(self.slots.put_aside(claim.lease, SECOND));
+                assert!(self.slots.begin_release(claim.lease, SECOND));
             }
             self.held.push((claim.lease, of, false, !over));
         }
     }
 
     fn check(&self) {
-        let asked = self.asked.as_ref().map_or(0, |(asked, _)| *asked);
+        let asked = self.set_aside.as_ref().map_or(0, |(asked, _)| *asked);
         let used = self.held.len() + self.reserved.len() + asked;
         assert!(used <= self.total, "{used} of {} slots", self.total);
         assert_eq!(self.slots.free(), self.total - used);
@@ -321,10 +323,10 @@ impl Game {
 
     fn give_all_back(mut self) {
         while let Some(of) = self.reserved.pop() {
-            self.slots.give_back(self.endpoints[of].id);
+            self.slots.release_slot(self.endpoints[of].id);
         }
         while let Some((lease, ..)) = self.held.pop() {
-            self.slots.let_go(lease);
+            self.slots.free_slot(lease);
         }
         self.slots.claim_failed();
         let Slots { held, in_flight, reserved, published, .. } = &self.slots;

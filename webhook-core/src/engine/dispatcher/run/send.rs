@@ -1,5 +1,5 @@
-//! Send: each claim becomes an attempt, beside all the others. [`work`] signs it, sends it and decides
-//! what follows.
+//! Send: each claim becomes an attempt, beside all the others. [`work`] signs it, sends it and
+//! decides what follows.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Run<'_> {
-    pub(super) fn start_attempt(&self, claim: Claim, asked_at: Duration) {
+    pub(super) fn start_attempt(&self, claim: Claim, requested_at: Duration) {
         let endpoint = self.endpoints.get(&claim.lease.delivery.endpoint).cloned();
         let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
-        let start_by = self.desk.start_by(asked_at, timeout.as_duration());
-        let Dispatcher { wire, config, .. } = self.dispatcher;
-        let attempt = work(wire.clone(), claim, endpoint, start_by, config.health);
+        let start_by = self.schedule.start_by(requested_at, timeout.as_duration());
+        let Dispatcher { exchanger, config, .. } = self.dispatcher;
+        let attempt = work(exchanger.clone(), claim, endpoint, start_by, config.health);
         self.steps.push(attempt.map(Step::Worked).boxed());
     }
 
@@ -29,7 +29,7 @@ impl Run<'_> {
     pub(super) fn take_worked(&mut self, worked: Worked) {
         match worked {
             Worked::Finished(finish) => self.finish_later(*finish),
-            Worked::NotStarted(lease) => self.desk.release_later(lease, self.now()),
+            Worked::NotStarted(lease) => self.schedule.release_later(lease, self.now()),
         }
     }
 }
