@@ -49,7 +49,7 @@ pub use crate::{
         exchange::{Phase, Response, SignerError, TlsFailure, TransportError, TransportErrorKind},
         filter::{EventFilter, InvalidEventFilter},
         header::{CustomHeaders, InvalidHeader},
-        health::{Condition, Health, HealthPolicy, Sign, Turn},
+        health::{Condition, Health, HealthChange, HealthPolicy, HealthSignal},
         hops::{Hops, WEBHOOK_HOPS},
         id::{
             DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId,
@@ -80,7 +80,7 @@ pub use crate::{
     },
     policy::{
         allowance::Pace,
-        classify::{Verdict, classify, sign},
+        classify::{Verdict, classify, health_signal},
         decide::{Decision, FailReason, decide},
         fan_out::fan_out,
         retry_after::retry_after,

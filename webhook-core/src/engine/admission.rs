@@ -31,7 +31,7 @@ use crate::{
 /// Returns true if an endpoint accepts attempts now, as its publisher knows it. The store would
 /// reject a lease for one that is paused, disabled or cooling down.
 pub(super) fn accepts_attempts(endpoint: &Endpoint, now: Timestamp) -> bool {
-    let cools_down = endpoint.health.rests_until().is_some_and(|until| until > now);
+    let cools_down = endpoint.health.cools_down_until().is_some_and(|until| until > now);
     endpoint.state.is_active() && !cools_down
 }
 

@@ -51,7 +51,7 @@ impl Pace {
 
     /// Whether handing out a delivery changes it, so that two workers must not do it at once.
     pub fn is_shared(&self) -> bool {
-        self.rate.is_some() || !self.health.is_well()
+        self.rate.is_some() || !self.health.is_unrestricted()
     }
 
     /// How many attempts may start at `now`, of a process that has `in_flight` under way.
@@ -66,15 +66,16 @@ impl Pace {
         slots.min(healthy).min(rate)
     }
 
-    /// How many attempts may be in flight at once at present, in each process: when they are, the end of
-    /// one says that there is room again. While it rests that is another matter.
+    /// How many attempts may be in flight at once at present, in each process: when they are, the
+    /// end of one says that there is room again. While it rests that is another matter.
     pub const fn slots(&self) -> u32 {
         self.health.slots(self.max_in_flight)
     }
 
-    /// When something may start again that health or rate hold back at `now`; absent when they do not.
+    /// When something may start again that health or rate hold back at `now`; absent when they do
+    /// not.
     pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let rests = self.health.rests_until().filter(|until| *until > now);
+        let rests = self.health.cools_down_until().filter(|until| *until > now);
         let rate = self.rate.map(|rate| rate.next_at(self.used, now)).filter(|at| *at > now);
         rests.max(rate)
     }
@@ -98,7 +99,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::health::{HealthPolicy, Sign};
+    use crate::model::health::{HealthPolicy, HealthSignal};
     use std::time::Duration;
 
     fn at(secs: i64) -> Timestamp {
@@ -106,15 +107,17 @@ mod tests {
     }
 
     /// Left alone until `until`, as it asked.
-    fn resting(until: i64) -> Health {
+    fn cooling_down(until: i64) -> Health {
         let wait = Duration::from_secs(until.unsigned_abs());
-        Health::HEALTHY.after(Sign::Busy(wait), None, at(0), &HealthPolicy::new(), 16).health
+        Health::HEALTHY
+            .after(HealthSignal::Busy(wait), None, at(0), &HealthPolicy::new(), 16)
+            .health
     }
 
     /// It accepts again after a rest: two at once for now.
     fn recovering() -> Health {
-        let probe = resting(10).probed(at(55));
-        probe.after(Sign::Good, None, at(11), &HealthPolicy::new(), 16).health
+        let probe = cooling_down(10).probed(at(55));
+        probe.after(HealthSignal::Good, None, at(11), &HealthPolicy::new(), 16).health
     }
 
     fn limited(burst: u32, taken: u32) -> Pace {
@@ -130,10 +133,10 @@ mod tests {
             ("more than allowed", Pace::new(16), 20, 0),
             ("recovers", Pace::new(16).with_health(recovering()), 0, 2),
             ("recovers, one in flight", Pace::new(16).with_health(recovering()), 1, 1),
-            ("rests", Pace::new(16).with_health(resting(101)), 0, 0),
-            ("wants a probe", Pace::new(16).with_health(resting(100)), 0, 1),
-            ("wants a probe beside others", Pace::new(16).with_health(resting(100)), 9, 1),
-            ("wants a probe, no slot", Pace::new(16).with_health(resting(100)), 16, 0),
+            ("rests", Pace::new(16).with_health(cooling_down(101)), 0, 0),
+            ("wants a probe", Pace::new(16).with_health(cooling_down(100)), 0, 1),
+            ("wants a probe beside others", Pace::new(16).with_health(cooling_down(100)), 9, 1),
+            ("wants a probe, no slot", Pace::new(16).with_health(cooling_down(100)), 16, 0),
             ("rate", limited(5, 0), 0, 5),
             ("rate, partly used", limited(5, 3), 0, 2),
             ("rate, used up", limited(5, 5), 0, 0),
@@ -149,21 +152,21 @@ mod tests {
     fn two_workers_meet_where_handing_out_changes_something() {
         assert!(!Pace::new(16).is_shared());
         assert!(limited(5, 0).is_shared());
-        assert!(Pace::new(16).with_health(resting(1)).is_shared());
+        assert!(Pace::new(16).with_health(cooling_down(1)).is_shared());
         assert!(Pace::new(16).with_health(recovering()).is_shared());
     }
 
     #[test]
     fn it_opens_when_the_last_that_holds_back_lets_go() {
-        let both = limited(5, 5).with_health(resting(160));
+        let both = limited(5, 5).with_health(cooling_down(160));
         let table = [
             (Pace::new(16), None),
-            (Pace::new(16).with_health(resting(160)), Some(at(160))),
-            (Pace::new(16).with_health(resting(100)), None),
+            (Pace::new(16).with_health(cooling_down(160)), Some(at(160))),
+            (Pace::new(16).with_health(cooling_down(100)), None),
             (limited(5, 4), None),
             (limited(5, 5), Some(at(101))),
             (both, Some(at(160))),
-            (both.with_health(resting(100)), Some(at(101))),
+            (both.with_health(cooling_down(100)), Some(at(101))),
         ];
         for (pace, expected) in table {
             assert_eq!(pace.opens_at(at(100)), expected, "{pace:?}");
@@ -175,17 +178,17 @@ mod tests {
         let (now, end) = (at(100), at(145));
         assert_eq!(Pace::new(16).after(3, now, end), Pace::new(16));
         assert_eq!(limited(5, 2).after(3, now, end), limited(5, 5));
-        let rests = limited(5, 0).with_health(resting(100));
+        let rests = limited(5, 0).with_health(cooling_down(100));
         assert_eq!(rests.after(0, now, end), rests, "nothing starts, nothing changes");
         let probed = rests.after(1, now, end);
-        assert_eq!(probed, limited(5, 1).with_health(resting(100).probed(end)));
+        assert_eq!(probed, limited(5, 1).with_health(cooling_down(100).probed(end)));
         assert_eq!(probed.room(0, now), 0, "one probe and no more");
     }
 
     #[test]
     fn slots_say_how_many_may_be_in_flight_but_for_a_rest() {
         assert_eq!(Pace::new(16).slots(), 16);
-        assert_eq!(Pace::new(16).with_health(resting(160)).slots(), 16);
+        assert_eq!(Pace::new(16).with_health(cooling_down(160)).slots(), 16);
         assert_eq!(Pace::new(16).with_health(recovering()).slots(), 2);
         assert_eq!(Pace::new(1).with_health(recovering()).slots(), 1);
     }

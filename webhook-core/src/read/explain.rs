@@ -46,7 +46,8 @@ pub struct Explanation {
 pub enum Wanted {
     /// By this filter.
     By(EventFilter),
-    /// Its filters have been changed, and want it no more; what is stored is delivered all the same.
+    /// Its filters have been changed, and want it no more; what is stored is delivered all the
+    /// same.
     NotAnyMore,
     /// The endpoint was removed, or this was sent without one.
     NoEndpoint,
@@ -104,8 +105,8 @@ pub enum Standing {
     },
     /// It has been due for so long, and waits for a worker with a free slot.
     Due(Duration),
-    /// It is due, but its endpoint is left alone for so long: it failed too often in a row, or asked
-    /// for a pause.
+    /// It is due, but its endpoint is left alone for so long: it failed too often in a row, or
+    /// asked for a pause.
     Resting(Duration, Option<u32>),
     /// It is due, and its endpoint gets no more than this a second.
     Limited(RateLimit),
@@ -119,8 +120,8 @@ pub enum Standing {
     Disabled(&'static str),
 }
 
-/// Explains a delivery by its record, its endpoint as it is now, the first one of the line in which it
-/// stands, if it does, and the time by the store's clock.
+/// Explains a delivery by its record, its endpoint as it is now, the first one of the line in which
+/// it stands, if it does, and the time by the store's clock.
 pub fn explain(
     delivery: &Delivery,
     attempts: &[Attempt],
@@ -281,7 +282,7 @@ fn waiting(
     let due_at = delivery.due_at.unwrap_or(now);
     let condition = endpoint.map(|endpoint| endpoint.health.condition());
     match (condition, endpoint.and_then(|endpoint| endpoint.rate)) {
-        (Some(Condition::Cooling { failures, until }), _) if until > now.max(due_at) => {
+        (Some(Condition::CoolingDown { failures, until }), _) if until > now.max(due_at) => {
             Standing::Resting(until.since(now), (failures > 0).then_some(failures))
         }
         _ if due_at > now => not_yet(delivery, attempts, endpoint, due_at.since(now)),

@@ -179,7 +179,7 @@ fn claim_of(
         .with_progress(progress, row.number("recorded")?)
         .with_cause(row.parse("cause")?)
         .with_previous_claim_at(row.time_if_any("claimed_at")?)
-        .with_unwell(!head.pace.health.is_healthy()))
+        .with_unhealthy(!head.pace.health.is_healthy()))
 }
 
 /// The events of these deliveries, each once; those that cannot be read are left out.

@@ -152,5 +152,5 @@ fn claim_of(id: DeliveryId, row: &DeliveryRow, endpoint: &Endpoint) -> Claim {
         .with_progress(progress, recorded)
         .with_cause(row.cause)
         .with_previous_claim_at(row.claimed_before)
-        .with_unwell(!endpoint.health.is_healthy())
+        .with_unhealthy(!endpoint.health.is_healthy())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{endpoint::Endpoint, health::Sign, id::EndpointId};
+use crate::model::{endpoint::Endpoint, health::HealthSignal, id::EndpointId};
 
 /// Maximum number of cached endpoints. When it is exceeded, the cache is cleared; claims and
 /// failures fill it again.
@@ -47,16 +47,18 @@ impl HealthCache {
     }
 
     /// Returns the part of a health signal that must be stored, and remembers it.
-    pub(crate) fn filter(&mut self, endpoint: EndpointId, sign: Sign) -> Sign {
+    pub(crate) fn filter(&mut self, endpoint: EndpointId, signal: HealthSignal) -> HealthSignal {
         let unhealthy =
             matches!(self.0.get(&endpoint), Some(CachedHealth::Unhealthy | CachedHealth::Clearing));
-        match sign {
-            Sign::Bad | Sign::Busy(_) => self.set(endpoint, CachedHealth::Unhealthy),
-            Sign::Good if unhealthy => self.set(endpoint, CachedHealth::Clearing),
-            Sign::Good | Sign::Void if !unhealthy => return Sign::None,
+        match signal {
+            HealthSignal::Bad | HealthSignal::Busy(_) => {
+                self.set(endpoint, CachedHealth::Unhealthy)
+            }
+            HealthSignal::Good if unhealthy => self.set(endpoint, CachedHealth::Clearing),
+            HealthSignal::Good | HealthSignal::Void if !unhealthy => return HealthSignal::None,
             _ => {}
         }
-        sign
+        signal
     }
 
     /// Records that a success has been stored.
@@ -85,22 +87,26 @@ mod tests {
     #[test]
     fn a_success_is_stored_unless_the_endpoint_is_healthy() {
         let mut cache = HealthCache::new();
-        assert_eq!(cache.filter(ID, Sign::Good), Sign::None);
-        assert_eq!(cache.filter(ID, Sign::Void), Sign::None);
-        assert_eq!(cache.filter(ID, Sign::Bad), Sign::Bad);
-        assert_eq!(cache.filter(ID, Sign::Good), Sign::Good);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::None);
+        assert_eq!(cache.filter(ID, HealthSignal::Void), HealthSignal::None);
+        assert_eq!(cache.filter(ID, HealthSignal::Bad), HealthSignal::Bad);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::Good);
         cache.success_stored(ID);
-        assert_eq!(cache.filter(ID, Sign::Good), Sign::None, "the success is stored");
+        assert_eq!(
+            cache.filter(ID, HealthSignal::Good),
+            HealthSignal::None,
+            "the success is stored"
+        );
     }
 
     #[test]
     fn a_failure_while_a_success_is_stored_is_kept() {
         let mut cache = HealthCache::new();
-        cache.filter(ID, Sign::Bad);
-        cache.filter(ID, Sign::Good);
-        cache.filter(ID, Sign::Bad);
+        cache.filter(ID, HealthSignal::Bad);
+        cache.filter(ID, HealthSignal::Good);
+        cache.filter(ID, HealthSignal::Bad);
         cache.success_stored(ID);
-        assert_eq!(cache.filter(ID, Sign::Good), Sign::Good);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::Good);
     }
 
     #[test]
@@ -109,11 +115,11 @@ mod tests {
         let unhealthy = endpoint.with_health(Health::HEALTHY.probed(Timestamp::default()));
         let mut cache = HealthCache::new();
         cache.record_copy(&unhealthy);
-        assert_eq!(cache.filter(ID, Sign::Good), Sign::Good);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::Good);
         cache.record_claim(ID, false);
         cache.record_copy(&unhealthy);
-        assert_eq!(cache.filter(ID, Sign::Good), Sign::None);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::None);
         cache.record_claim(ID, true);
-        assert_eq!(cache.filter(ID, Sign::Void), Sign::Void);
+        assert_eq!(cache.filter(ID, HealthSignal::Void), HealthSignal::Void);
     }
 }

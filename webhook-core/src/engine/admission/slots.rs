@@ -262,7 +262,7 @@ impl Slots {
             let held = HeldClaim { lease_ends, published: false, in_flight: true };
             self.held.insert(claim.lease, held);
             self.count(endpoint, &claim.event.tenant);
-            self.health_cache.record_claim(endpoint, claim.unwell);
+            self.health_cache.record_claim(endpoint, claim.unhealthy);
             *in_flight.entry(endpoint).or_default() += 1;
         }
         if !more {

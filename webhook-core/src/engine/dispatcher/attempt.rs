@@ -9,12 +9,12 @@ use crate::{
         delivery::Lease,
         endpoint::Endpoint,
         endpoint_state::DisabledReason,
-        health::{HealthPolicy, Sign},
+        health::{HealthPolicy, HealthSignal},
         id::TenantId,
         notice::NoticeKind,
     },
     policy::{
-        classify::{classify, sign},
+        classify::{classify, health_signal},
         decide::{Decision, FailReason, decide},
     },
     port::store::deliveries::{Claim, Finish, Settle},
@@ -58,19 +58,19 @@ pub(super) async fn work(
     }
     let exchange = exchanger.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
-    let sign = counted(sign(&exchange.outcome, verdict, &endpoint.retry), &claim);
+    let signal = counted(health_signal(&exchange.outcome, verdict, &endpoint.retry), &claim);
     let attempt = exchange.record(claim.progress.attempt, claim.trigger());
     log_attempt(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
-    Worked::Finished(Box::new(finish(&claim, attempt, decision).with_sign(sign, health)))
+    Worked::Finished(Box::new(finish(&claim, attempt, decision).with_health_signal(signal, health)))
 }
 
-/// What counts of a sign. That an old event is still refused, sent again by a replay, or that a
-/// test fails says nothing new of the receiver; that it accepts, or asks to be left alone, does.
-const fn counted(sign: Sign, claim: &Claim) -> Sign {
-    match sign {
-        Sign::Bad if claim.trigger().counts_for_health() => Sign::Bad,
-        Sign::Bad => Sign::Void,
+/// Returns the part of a health signal that counts for a claim. A failure of a replay or a test
+/// says nothing new about the receiver; a success, or a request for a pause, does.
+const fn counted(signal: HealthSignal, claim: &Claim) -> HealthSignal {
+    match signal {
+        HealthSignal::Bad if claim.trigger().counts_for_health() => HealthSignal::Bad,
+        HealthSignal::Bad => HealthSignal::Void,
         other => other,
     }
 }
@@ -129,7 +129,7 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
     let made = claim.progress.attempt.saturating_sub(1);
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
         .with_forgiven(claim.progress.forgiven)
-        .with_sign(Sign::Void, HealthPolicy::new())
+        .with_health_signal(HealthSignal::Void, HealthPolicy::new())
         .with_ordered(claim.event.ordering_key.is_some())
 }
 
@@ -259,11 +259,15 @@ mod tests {
     #[test]
     fn a_failed_replay_or_test_says_nothing_of_health() {
         let of = |cause| claim(1, 0).with_cause(cause);
-        assert_eq!(counted(Sign::Bad, &of(Trigger::First)), Sign::Bad);
-        assert_eq!(counted(Sign::Bad, &of(Trigger::Manual)), Sign::Bad);
+        assert_eq!(counted(HealthSignal::Bad, &of(Trigger::First)), HealthSignal::Bad);
+        assert_eq!(counted(HealthSignal::Bad, &of(Trigger::Manual)), HealthSignal::Bad);
         for cause in [Trigger::Replay, Trigger::Test] {
-            assert_eq!(counted(Sign::Bad, &of(cause)), Sign::Void, "another probe may be made");
-            assert_eq!(counted(Sign::Good, &of(cause)), Sign::Good);
+            assert_eq!(
+                counted(HealthSignal::Bad, &of(cause)),
+                HealthSignal::Void,
+                "another probe may be made"
+            );
+            assert_eq!(counted(HealthSignal::Good, &of(cause)), HealthSignal::Good);
         }
     }
 

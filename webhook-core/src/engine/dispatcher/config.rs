@@ -138,7 +138,7 @@ impl DispatcherConfig {
         self
     }
 
-    /// Sets when an endpoint counts as failing, and when it is left alone.
+    /// Sets the policy that decides when endpoints count as failing, cool down and are disabled.
     #[must_use]
     pub const fn health(mut self, policy: HealthPolicy) -> Self {
         self.health = policy;

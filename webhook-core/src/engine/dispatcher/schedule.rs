@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use super::{config::DispatcherConfig, routing::Routing};
 use crate::{
     engine::admission::{Admission, slots::ClaimView},
-    model::{delivery::Lease, health::Sign, id::EndpointId},
+    model::{delivery::Lease, health::HealthSignal, id::EndpointId},
     port::store::deliveries::{Claim, ClaimDue, Finish, Settle},
 };
 
@@ -243,8 +243,9 @@ impl Schedule {
     pub(super) fn finish_later(&mut self, mut finish: Finish, was_full: bool, now: Duration) {
         let lease = finish.lease;
         let is_backlogged = self.admission.with_slots(|slots| {
-            finish.sign.0 = slots.health_cache.filter(lease.delivery.endpoint, finish.sign.0);
-            if !matches!(finish.sign.0, Sign::Bad | Sign::Busy(_)) {
+            finish.health_signal.0 =
+                slots.health_cache.filter(lease.delivery.endpoint, finish.health_signal.0);
+            if !matches!(finish.health_signal.0, HealthSignal::Bad | HealthSignal::Busy(_)) {
                 slots.attempt_ended(lease);
             }
             slots.is_backlogged(lease.delivery.endpoint)
@@ -288,12 +289,12 @@ impl Schedule {
                 Settle::Success | Settle::Failed if finish.ordered => self.claim_by(now),
                 Settle::Success | Settle::Failed => {}
             }
-            if finish.sign.0 == Sign::Good {
+            if finish.health_signal.0 == HealthSignal::Good {
                 self.admission.with_slots(|slots| {
                     slots.health_cache.success_stored(finish.lease.delivery.endpoint)
                 });
             }
-            if finish.sign.0 != Sign::None {
+            if finish.health_signal.0 != HealthSignal::None {
                 // The endpoint may accept more attempts now.
                 self.claim_by(now);
             }

@@ -24,7 +24,8 @@ use crate::{
 ///
 /// # Contract
 ///
-/// - **Final is a state, not a fate**: only [`redeliver`](Self::redeliver) takes a delivery out of it.
+/// - **Final is a state, not a fate**: only [`redeliver`](Self::redeliver) takes a delivery out of
+///   it.
 /// - **Each act is one transaction at most**, and answers per item, in the order it was asked.
 /// - **Tracked deliveries are left alone**: whoever sends within a call has them.
 #[async_trait]
@@ -33,46 +34,48 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// [`Redeliver::cause`]; their numbers go on. The epoch is raised: a worker that still has an
     /// attempt of one in flight (it was cancelled meanwhile) has lost its lease.
     ///
-    /// One that blocks its line keeps its place. Any other whose event has an ordering key, and whose
-    /// endpoint asks for order, goes to the end of its line and is due when its turn comes, those of one
-    /// batch in the order in which they came about, and then of their ids.
+    /// One that blocks its line keeps its place. Any other whose event has an ordering key, and
+    /// whose endpoint asks for order, goes to the end of its line and is due when its turn comes,
+    /// those of one batch in the order in which they came about, and then of their ids.
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
 
-    /// Makes some of an endpoint's final deliveries due again, as [`redeliver`](Self::redeliver) does,
-    /// for the cause [`Replay`](crate::Trigger::Replay); and says where to go on.
+    /// Makes some of an endpoint's final deliveries due again, as [`redeliver`](Self::redeliver)
+    /// does, for the cause [`Replay`](crate::Trigger::Replay); and says where to go on.
     ///
-    /// Looks at up to [`ReplayPage::limit`] of those that are in the cursor's status, the oldest first
-    /// and then by their events' ids, and takes those that [`Replay::takes`](crate::Replay::takes),
-    /// whoever works on them meanwhile. None is passed over because somebody else holds it.
+    /// Looks at up to [`ReplayPage::limit`] of those that are in the cursor's status, the oldest
+    /// first and then by their events' ids, and takes those that
+    /// [`Replay::takes`](crate::Replay::takes), whoever works on them meanwhile. None is passed
+    /// over because somebody else holds it.
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
 
     /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
     /// flight may end and is recorded, and changes nothing more.
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
 
-    /// Lets the lines go on that these failed deliveries block: the next of each is due now. They stay
-    /// failed.
+    /// Lets the lines go on that these failed deliveries block: the next of each is due now. They
+    /// stay failed.
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
 
     /// How the store is doing. Cheap enough to ask every minute: it counts no further than
     /// [`StoreStatus::CAP`], however much there is.
     async fn status(&self) -> Result<StoreStatus, StoreError>;
 
-    /// The oldest notices that nobody has acknowledged, up to `limit`. They stay until they are: what
-    /// is read twice has the same id.
+    /// The oldest notices that nobody has acknowledged, up to `limit`. They stay until they are:
+    /// what is read twice has the same id.
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
 
     /// Somebody has taken note of these: they are read no more. One that is not there is none the
     /// worse for it.
     async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError>;
 
-    /// Removes some of what is over and old, and says where to go on: deliveries with their attempts,
-    /// then events that have no deliveries left, then removed endpoints that have none, then notices
-    /// that nobody has acknowledged. Each call is
-    /// short and locks only what it removes; what somebody else works on is passed over.
+    /// Removes some of what is over and old, and says where to go on: deliveries with their
+    /// attempts, then events that have no deliveries left, then removed endpoints that have none,
+    /// then notices that nobody has acknowledged. Each call is short and locks only what it
+    /// removes; what somebody else works on is passed over.
     ///
-    /// Only final deliveries that came about and were finished before the cut are removed, but for those
-    /// that block a line, and only events that are routed and were stored before it. A key is remembered as long as its event.
+    /// Only final deliveries that came about and were finished before the cut are removed, but for
+    /// those that block a line, and only events that are routed and were stored before it. A key is
+    /// remembered as long as its event.
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
 }
 
@@ -88,15 +91,16 @@ pub struct StoreStatus {
     pub pending: u64,
     /// Deliveries pending for endpoints that are paused or disabled.
     pub waiting: u64,
-    /// For how long the longest due delivery of an active endpoint has been due: how far the workers
-    /// are behind. Absent when nothing is due. Those of an endpoint that rests are not, until it has.
+    /// For how long the longest due delivery of an active endpoint has been due: how far the
+    /// workers are behind. Absent when nothing is due. Deliveries of an endpoint that cools down
+    /// are not due.
     pub oldest_due: Option<Duration>,
     /// The first [`MAX_FAILING`](Self::MAX_FAILING) active endpoints, by their ids, whose oldest
     /// pending delivery has been tried and has failed.
     pub failing: Vec<FailingEndpoint>,
     /// Writes that came after somebody else had claimed the delivery: each
-    /// [`Finished::LeaseLost`](crate::Finished::LeaseLost) that this store ever answered. A few come
-    /// with a worker that stalls; many mean leases that are too short.
+    /// [`Finished::LeaseLost`](crate::Finished::LeaseLost) that this store ever answered. A few
+    /// come with a worker that stalls; many mean leases that are too short.
     pub leases_lost: u64,
 }
 

@@ -84,7 +84,7 @@ impl fmt::Display for Standing {
             ),
             Self::Resting(wait, Some(failures)) => write!(
                 f,
-                "next: an attempt in {} or later, as the endpoint has failed {failures} times in a row and is left alone until then; one delivery is the probe, and no attempt is used up meanwhile",
+                "next: an attempt in {} or later, as the endpoint has failed {failures} times in a row and cools down until then; one delivery is the probe, and no attempt is used up meanwhile",
                 seconds(*wait)
             ),
             Self::Resting(wait, None) => write!(

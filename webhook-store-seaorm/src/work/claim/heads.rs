@@ -91,9 +91,10 @@ impl Head {
 
     /// Writes down what the claims of an endpoint have made of its pace.
     pub(super) async fn write_pace(tx: &Tx, id: EndpointId, pace: Pace) -> Result<(), Fault> {
-        let set = "UPDATE {endpoints} SET health = ?, rests_until = ?, rate_used = ? WHERE id = ?";
-        let rests_until = pace.health.rests_until().to_value();
-        let values = [pace.health.to_value(), rests_until, pace.used.into(), id.to_value()];
+        let set =
+            "UPDATE {endpoints} SET health = ?, cools_down_until = ?, rate_used = ? WHERE id = ?";
+        let cools_down_until = pace.health.cools_down_until().to_value();
+        let values = [pace.health.to_value(), cools_down_until, pace.used.into(), id.to_value()];
         tx.run(set, values).await.map(|_| ())
     }
 }

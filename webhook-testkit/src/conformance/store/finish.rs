@@ -349,7 +349,7 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
 // Catches in memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else
 // + if item.disable_endpoint.is_some() {
-// + self.take_turn(&item, now);
+// + self.apply_health_change(&item, now);
 // + }
 // + let Some(row) = self.last_leased(item.lease) else
 pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {

@@ -1,8 +1,8 @@
 //! What has to be told: written with its cause, and kept until somebody has taken note.
 
 use webhook_core::{
-    DisabledReason, EndpointState, Finished, HealthPolicy, Notice, NoticeId, NoticeKind, Prune,
-    Sign, TenantId,
+    DisabledReason, EndpointState, Finished, HealthPolicy, HealthSignal, Notice, NoticeId,
+    NoticeKind, Prune, TenantId,
 };
 
 use super::{
@@ -37,8 +37,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/health.rs:
-// - if let Some(kind) = turn.notice {
-// + if let Some(kind) = turn.notice.filter(|_| false) {
+// - if let Some(kind) = change.notice {
+// + if let Some(kind) = change.notice.filter(|_| false) {
 pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -51,7 +51,9 @@ pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     assert_eq!(ground.told().await, ["endpoint_failing"], "it is told once");
     ground.advance(DAY / 2).await;
     let probe = ground.claim_one().await;
-    ground.finish(success(&probe).with_sign(Sign::Good, HealthPolicy::new())).await;
+    ground
+        .finish(success(&probe).with_health_signal(HealthSignal::Good, HealthPolicy::new()))
+        .await;
     assert_eq!(ground.told().await, ["endpoint_failing", "endpoint_recovered"]);
 }
 

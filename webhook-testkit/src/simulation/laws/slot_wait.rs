@@ -142,7 +142,7 @@ impl SlotWait {
         let mut all = ledger.endpoints.values().filter(wants);
         let (endpoint, None) = (&all.next()?.now, all.next()) else { return None };
         let is_plain = endpoint.state.is_active()
-            && endpoint.health.is_well()
+            && endpoint.health.is_unrestricted()
             && endpoint.rate.is_none()
             && endpoint.order.is_none();
         let worker = ledger.workers.get(&pid)?;

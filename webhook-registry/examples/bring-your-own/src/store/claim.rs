@@ -129,6 +129,6 @@ impl Row {
             .with_progress(progress, recorded)
             .with_cause(self.cause)
             .with_previous_claim_at(self.claimed_before)
-            .with_unwell(!endpoint.health.is_healthy())
+            .with_unhealthy(!endpoint.health.is_healthy())
     }
 }
