@@ -79,7 +79,7 @@ pub use crate::{
         worker::{InvalidWorkerName, WorkerName},
     },
     policy::{
-        allowance::Pace,
+        allowance::Allowance,
         classify::{Verdict, classify, health_signal},
         decide::{Decision, FailReason, decide},
         fan_out::fan_out,

@@ -23,8 +23,8 @@ impl State {
         let (signal, policy) = &item.health_signal;
         let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
         if let Some(row) = self.endpoints.get_mut(&id) {
-            let pace = row.pace().with_health(change.health);
-            row.set_pace(pace);
+            let allowance = row.allowance().with_health(change.health);
+            row.set_allowance(allowance);
         }
         if change.disables {
             self.disable(&endpoint, EndpointState::Disabled(DisabledReason::Failing));

@@ -62,7 +62,7 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// and raises the epoch, committed before this returns.
     ///
     /// Walks the active endpoints that have due work round robin, from [`ClaimDue::resume_at`] on,
-    /// and takes the longest due first of each: as many as its [`Pace`](crate::Pace) has room for,
+    /// and takes the longest due first of each: as many as its [`Allowance`](crate::Allowance) has room for,
     /// which is written down in the same transaction. Of two claims at once, no more start than of
     /// one. A tenant gets its [share](crate::Shares) at most.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError>;

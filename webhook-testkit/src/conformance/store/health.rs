@@ -56,8 +56,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/health.rs:
-// - row.set_pace(pace);
-// + let _ = pace;
+// - row.set_allowance(allowance);
+// + let _ = allowance;
 pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -75,8 +75,8 @@ pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() 
 }
 
 // Catches in memory/claim.rs:
-// - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
-// + self.endpoints.get(&endpoint).map_or(0, |row| row.pace().with_health(webhook_core::Health::HEALTHY).room(in_flight, now)) as usize
+// - self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
+// + self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().with_health(webhook_core::Health::HEALTHY).room(in_flight, now)) as usize
 pub async fn an_endpoint_that_rests_is_passed_over<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.cooling_down(8).await;
@@ -89,7 +89,7 @@ pub async fn an_endpoint_that_rests_is_passed_over<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
+// - has_slot.then(|| allowance.opens_at(now).unwrap_or(*due).max(*due).since(now))
 // + has_slot.then(|| due.since(now))
 pub async fn the_end_of_a_rest_is_when_to_look_again<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -117,8 +117,8 @@ pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
-// + let _ = now;
+// - row.set_allowance(allowance);
+// + let _ = allowance;
 pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     ground.cooling_down(8).await;
@@ -214,8 +214,8 @@ pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
 }
 
 // Catches in memory/row.rs:
-// - Arc::make_mut(&mut self.endpoint).health = pace.health;
-// + Arc::make_mut(&mut self.endpoint).health = pace.health;
+// - Arc::make_mut(&mut self.endpoint).health = allowance.health;
+// + Arc::make_mut(&mut self.endpoint).health = allowance.health;
 // + Arc::make_mut(&mut self.endpoint).revision = self.endpoint.revision.next();
 pub async fn health_is_no_edit<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
