@@ -87,18 +87,21 @@ pub use crate::{
         tenant_share::Shares,
     },
     port::{
-        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Request, SEALED, SecretVault,
-        Signer, Store, StoreError, StoreErrorKind, Transport, Upkeep, VaultError, VaultErrorKind,
+        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Maintenance, Request, SEALED,
+        SecretVault, Signer, Store, StoreError, StoreErrorKind, Transport, VaultError,
+        VaultErrorKind,
         store::{
             deliveries::{
                 Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,
                 Finish, Finished, NewDelivery, Route, Routed, Settle, UnroutedEvent,
             },
             endpoints::Updated,
+            maintenance::{
+                Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus,
+            },
             prune::{Prune, PruneCursor, Pruned},
             query::{Cursor, DeliveryQuery, InvalidCursor, Page},
             replay::{ReplayPage, Replayed},
-            upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus},
         },
     },
     read::{

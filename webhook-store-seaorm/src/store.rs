@@ -2,9 +2,9 @@
 
 mod delivery_log;
 mod endpoint_store;
+mod maintenance;
 mod sealing;
 mod tables;
-mod upkeep;
 
 use std::{
     fmt,

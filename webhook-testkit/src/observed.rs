@@ -7,9 +7,9 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, HealthSignal, Lease,
-    Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route,
-    Routed, Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId, TenantVersion, Trigger,
-    Updated, Upkeep,
+    Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+    Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId,
+    TenantVersion, Trigger, Updated,
 };
 
 /// Who is told. Called right after the effect, before anything else can happen.
@@ -308,7 +308,7 @@ impl DeliveryLog for Observed {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Upkeep for Observed {
+impl Maintenance for Observed {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let answers = self.store.redeliver(batch.clone()).await?;
         for (item, answer) in batch.into_iter().zip(&answers) {

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
     DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event,
-    EventId, FanOut, Finish, Include, OrderPolicy, Outcome, Prune, PruneCursor, Redeliver, Replay,
-    ReplayPage, Settle, TenantId, Timestamp, Upkeep as _,
+    EventId, FanOut, Finish, Include, Maintenance as _, OrderPolicy, Outcome, Prune, PruneCursor,
+    Redeliver, Replay, ReplayPage, Settle, TenantId, Timestamp,
 };
 
 use crate::SeaOrmStore;

@@ -7,9 +7,9 @@ use sea_orm::ConnectionTrait as _;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, NewDelivery, Outcome,
-    Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle, TenantId, TenantVersion,
-    Timestamp, Upkeep as _,
+    EndpointStore as _, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, Maintenance as _,
+    NewDelivery, Outcome, Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle,
+    TenantId, TenantVersion, Timestamp,
 };
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 

@@ -9,8 +9,8 @@ use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
     EndpointStore as _, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Include,
-    Lease, LeaseEpoch, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage, Route, Settle,
-    TenantId, Timestamp, Upkeep as _,
+    Lease, LeaseEpoch, Maintenance as _, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage,
+    Route, Settle, TenantId, Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -186,7 +186,7 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - Ok(self.state().redeliver_all(&batch, now))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -211,7 +211,7 @@ pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() 
     .await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - Ok(self.each(batch, State::cancel))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;

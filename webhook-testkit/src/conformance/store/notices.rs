@@ -118,7 +118,7 @@ pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     assert!(ground.told().await.is_empty(), "there is no notice without its cause");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - self.state().notices.retain(|(_, id), _| !ids.contains(id));
 // + let _ = ids;
 pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
@@ -135,7 +135,7 @@ pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
     assert_eq!(ground.notices().await.len(), 1, "to say it again does no harm");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - Ok(self.state().notices.values().take(limit).cloned().collect())
 // + Ok(self.state().notices.values().rev().take(limit).cloned().collect())
 pub async fn the_oldest_notices_come_first<H: StoreHarness>() {

@@ -1,5 +1,4 @@
-//! What operators need of a store: try again, call off, see how it is,
-//! clean up.
+//! Store operations for operators: redeliver, replay, cancel, skip, status, notices, prune.
 
 use std::{fmt, time::Duration};
 
@@ -29,7 +28,7 @@ use crate::{
 /// - **Each act is one transaction at most**, and answers per item, in the order it was asked.
 /// - **Tracked deliveries are left alone**: whoever sends within a call has them.
 #[async_trait]
-pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
+pub trait Maintenance: fmt::Debug + Send + Sync + 'static {
     /// Makes final deliveries pending again, due at once, with a fresh budget of attempts, begun by
     /// [`Redeliver::cause`]; their numbers go on. The epoch is raised: a worker that still has an
     /// attempt of one in flight (it was cancelled meanwhile) has lost its lease.
@@ -48,24 +47,27 @@ pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
     /// over because somebody else holds it.
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
 
-    /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
-    /// flight may end and is recorded, and changes nothing more.
+    /// Cancels deliveries that are not final.
+    ///
+    /// A cancelled delivery is never claimed. An attempt that is already in flight is still
+    /// recorded, and has no other effect.
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
 
     /// Lets the lines go on that these failed deliveries block: the next of each is due now. They
     /// stay failed.
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
 
-    /// How the store is doing. Cheap enough to ask every minute: it counts no further than
-    /// [`StoreStatus::CAP`], however much there is.
+    /// Returns counts and the age of the backlog.
+    ///
+    /// It must be cheap enough to be called every minute, so no count exceeds [`StoreStatus::CAP`].
     async fn status(&self) -> Result<StoreStatus, StoreError>;
 
     /// The oldest notices that nobody has acknowledged, up to `limit`. They stay until they are:
     /// what is read twice has the same id.
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
 
-    /// Somebody has taken note of these: they are read no more. One that is not there is none the
-    /// worse for it.
+    /// Marks notices as acknowledged; [`notices`](Self::notices) no longer returns them. Unknown
+    /// ids are ignored.
     async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError>;
 
     /// Removes some of what is over and old, and says where to go on: deliveries with their
