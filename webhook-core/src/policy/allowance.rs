@@ -68,14 +68,14 @@ impl Allowance {
         slots.min(healthy).min(rate)
     }
 
-    /// How many attempts may be in flight at once at present, in each process: when they are, the
-    /// end of one says that there is room again. While it rests that is another matter.
+    /// Maximum number of attempts in flight now, in each process, regardless of a cool-down. If it
+    /// is reached, the end of an attempt shows that another one may start.
     pub const fn slots(&self) -> u32 {
         self.health.slots(self.max_in_flight)
     }
 
-    /// When something may start again that health or rate hold back at `now`; absent when they do
-    /// not.
+    /// Time at which an attempt may start again; `None` if neither health nor rate prevents one at
+    /// `now`.
     pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let health = self.health.cools_down_until().filter(|until| *until > now);
         let rate = self.rate.map(|rate| rate.next_at(self.used, now)).filter(|at| *at > now);
