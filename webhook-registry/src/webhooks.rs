@@ -133,7 +133,7 @@ impl Webhooks {
     /// later unless that is set otherwise, and those that follow it within milliseconds.
     pub fn wake(&self) {
         self.0.wake.wake();
-        self.0.store.hint_work();
+        self.0.store.notify_work();
     }
 
     /// What this process does with webhooks.

@@ -206,12 +206,12 @@ impl DeliveryStore for Observed {
         Ok(answers)
     }
 
-    async fn work_hinted(&self) {
-        self.store.work_hinted().await;
+    async fn work_notified(&self) {
+        self.store.work_notified().await;
     }
 
-    fn hint_work(&self) {
-        self.store.hint_work();
+    fn notify_work(&self) {
+        self.store.notify_work();
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -66,7 +66,7 @@ impl Exchanger {
         };
         let timeout = request.timeout.min(self.max_timeout);
         let sent = self.transport.send(request.with_timeout(timeout));
-        let answer = if self.transport.keeps_deadlines() {
+        let answer = if self.transport.enforces_timeout() {
             sent.await
         } else {
             self.cut_off(sent, timeout.saturating_add(TIMEOUT_GRACE)).await

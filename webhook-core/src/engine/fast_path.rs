@@ -105,7 +105,7 @@ impl Reservation {
     /// Called for the first event of each batch, it applies backpressure: publishers slow down to
     /// the rate of sending, instead of storing deliveries that have to be claimed.
     pub(super) async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
-        let Some(admission) = self.admission.clone().filter(|open| open.clock.passes_by_itself())
+        let Some(admission) = self.admission.clone().filter(|open| open.clock.is_real_time())
         else {
             return;
         };

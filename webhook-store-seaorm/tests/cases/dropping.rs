@@ -148,8 +148,8 @@ pub async fn a_dropped_call_of_the_engine_is_done_wholly(place: &Place) {
     ground.prepare().await;
     let before = ground.0.state().await;
     for cut in Cut::in_turn() {
-        let hinted = async |store: &SeaOrmStore| store.work_hinted().await;
-        ground.drop_at(cut, "work_hinted", (&before, &before), &hinted).await;
+        let notified = async |store: &SeaOrmStore| store.work_notified().await;
+        ground.drop_at(cut, "work_notified", (&before, &before), &notified).await;
     }
 }
 

@@ -190,12 +190,12 @@ impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
         self.around(StoreCall::Release, self.inner.release(batch)).await
     }
 
-    fn hint_work(&self) {
-        self.inner.hint_work();
+    fn notify_work(&self) {
+        self.inner.notify_work();
     }
 
-    async fn work_hinted(&self) {
-        let (inner, scripted) = (pin!(self.inner.work_hinted()), pin!(self.hint.notified()));
+    async fn work_notified(&self) {
+        let (inner, scripted) = (pin!(self.inner.work_notified()), pin!(self.hint.notified()));
         select(inner, scripted).await;
     }
 

@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
     /// Waits for the next notification from other processes.
     fn listen(&self) {
         self.start(|store| async move {
-            store.work_hinted().await;
+            store.work_notified().await;
             Step::Notified
         });
     }

@@ -84,16 +84,20 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync + 'static {
     /// ([`Finish::void`]). Answers in the order of `batch`.
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
 
-    /// Returns when another process may have stored work: a few times a second at most, and perhaps
-    /// for no reason. A store that hears nothing of other processes never returns from it, as by
-    /// default: a dispatcher polls anyway.
-    async fn work_hinted(&self) {
+    /// Returns when another process may have stored work: a few times a second at most, and
+    /// possibly without a reason.
+    ///
+    /// The default never returns, for a store without notifications from other processes. A
+    /// dispatcher polls in any case.
+    async fn work_notified(&self) {
         std::future::pending::<()>().await;
     }
 
-    /// Tells other processes that there may be work, a moment later perhaps, and a few times a
-    /// second at most. Does nothing where they cannot be told, as by default.
-    fn hint_work(&self) {}
+    /// Notifies other processes that there may be work, possibly with a short delay and a few times
+    /// a second at most.
+    ///
+    /// The default does nothing, for a store that cannot notify them.
+    fn notify_work(&self) {}
 
     /// What is left to do.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
