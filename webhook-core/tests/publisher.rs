@@ -169,7 +169,7 @@ fn a_transport_is_cut_off_behind_its_deadline_unless_it_says_that_it_keeps_it() 
         let endpoint = call.publisher().endpoint().clone().with_retry(RetryPolicy::none());
         let ports = (Arc::new(PlainSigner::new()), Arc::new(call.clock.clone()));
         let stuck = Arc::new(Stuck { enforces_timeout });
-        let publisher = Publisher::to_endpoint(endpoint, stuck, ports.0, ports.1);
+        let publisher = Publisher::for_endpoint(endpoint, stuck, ports.0, ports.1);
         let event = call.event();
         let mut publish = pin!(publisher.publish(&event));
         let mut look = || publish.as_mut().poll(&mut Context::from_waker(Waker::noop()));

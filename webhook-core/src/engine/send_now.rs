@@ -51,11 +51,12 @@ impl Publisher {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let endpoint = Endpoint::new(id, url).with_retry(RetryPolicy::send_now());
-        Self::to_endpoint(endpoint, transport, signer, clock)
+        Self::for_endpoint(endpoint, transport, signer, clock)
     }
 
-    /// Posts to an endpoint with all its settings, its retry policy included.
-    pub fn to_endpoint(
+    /// Creates a publisher that posts to an endpoint, with all its settings, including its retry
+    /// policy.
+    pub fn for_endpoint(
         endpoint: Endpoint,
         transport: Arc<dyn Transport>,
         signer: Arc<dyn Signer>,
