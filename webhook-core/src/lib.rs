@@ -101,7 +101,7 @@ pub use crate::{
             },
             prune::{Prune, PruneCursor, Pruned},
             query::{Cursor, DeliveryQuery, InvalidCursor, Page},
-            replay::{ReplayPage, Replayed},
+            replay_page::{ReplayPage, Replayed},
         },
     },
     read::{

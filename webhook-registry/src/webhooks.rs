@@ -102,9 +102,9 @@ impl Webhooks {
         Tenant::new(&self.0, tenant)
     }
 
-    /// Creates a publisher that posts to one endpoint within the call, with the endpoint's settings and
-    /// a record in the store. Its caller waits, so it makes three attempts within seconds, regardless of
-    /// the endpoint's retry policy. [`Publisher::retry`] sets another policy.
+    /// Creates a publisher that posts to one endpoint within the call, with the endpoint's settings
+    /// and a record in the store. Its caller waits, so it makes three attempts within seconds,
+    /// regardless of the endpoint's retry policy. [`Publisher::retry`] sets another policy.
     pub fn publisher(&self, endpoint: Endpoint) -> Publisher {
         let engine = &self.0;
         let (transport, signer, clock) =

@@ -4,12 +4,12 @@
 //! hand under a manual clock. Each turn of its loop starts what is due (record, release, route,
 //! claim) and waits for whatever happens first.
 
-mod attempt;
 mod batch;
 pub(crate) mod config;
-mod routing;
+mod make_attempt;
 mod run;
 mod schedule;
+mod unrouted;
 
 use std::{future::Future, sync::Arc};
 

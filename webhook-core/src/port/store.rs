@@ -19,7 +19,7 @@ pub(crate) mod log;
 pub(crate) mod maintenance;
 pub(crate) mod prune;
 pub(crate) mod query;
-pub(crate) mod replay;
+pub(crate) mod replay_page;
 mod work;
 
 pub use deliveries::DeliveryStore;

@@ -3,9 +3,9 @@
 //! [`explain`] is a function of what is on record. It says what each attempt came to and what that
 //! means, what happens next, and what stands in the way.
 
+mod display;
 mod next;
 mod tenant;
-mod text;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Loop of the dispatcher: starts the calls that are due, waits for the first result, applies it.
 //!
 //! A delivery's way through it, one file for each step: [`claim`], [`load`] its endpoint, [`send`]
-//! (where [`attempt`](super::attempt) signs, sends and decides), [`finish`]; and beside it
+//! (where [`make_attempt`](super::make_attempt) signs, sends and decides), [`finish`]; and beside it
 //! [`route`] and [`release`]. A step starts a call and takes its result.
 
 mod claim;
@@ -19,10 +19,10 @@ use futures_util::{
 
 use super::{
     Dispatcher, Report,
-    attempt::Worked,
     batch::{Loaded, Recorded},
-    routing::Routing,
+    make_attempt::Worked,
     schedule::Schedule,
+    unrouted::Routing,
 };
 use crate::{
     engine::admission::{Admission, slots::ClaimView},

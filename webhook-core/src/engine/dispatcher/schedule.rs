@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{config::DispatcherConfig, routing::Routing};
+use super::{config::DispatcherConfig, unrouted::Routing};
 use crate::{
     engine::admission::{Admission, slots::ClaimView},
     model::{delivery::Lease, health::HealthSignal, id::EndpointId},

@@ -15,7 +15,7 @@ use crate::{
     port::store::{
         error::StoreError,
         prune::{Prune, Pruned},
-        replay::{ReplayPage, Replayed},
+        replay_page::{ReplayPage, Replayed},
     },
 };
 

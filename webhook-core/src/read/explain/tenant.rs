@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Explanation, Standing, explain, text::seconds};
+use super::{Explanation, Standing, display::seconds, explain};
 use crate::model::{
     attempt::{Attempt, Failure, FailureKind},
     delivery::Delivery,

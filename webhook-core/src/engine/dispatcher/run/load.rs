@@ -8,8 +8,8 @@ use crate::{
     engine::{
         admission::slots::ClaimView,
         dispatcher::{
-            attempt::endpoint_unreadable,
             batch::{Loaded, load},
+            make_attempt::endpoint_unreadable,
         },
     },
     model::endpoint::Endpoint,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Run, Step, log_failed};
 use crate::{
-    engine::dispatcher::routing::{Routing, route_unrouted},
+    engine::dispatcher::unrouted::{Routing, route_unrouted},
     port::StoreError,
 };
 

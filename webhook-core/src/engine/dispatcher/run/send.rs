@@ -1,5 +1,4 @@
-//! Send: each claim becomes an attempt, beside all the others. [`work`] signs it, sends it and
-//! decides what follows.
+//! Send: makes the attempts of claims concurrently. [`make_attempt`] signs, sends and decides.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use super::{Run, Step};
 use crate::{
     engine::dispatcher::{
         Dispatcher,
-        attempt::{Worked, work},
+        make_attempt::{Worked, make_attempt},
     },
     model::endpoint::Timeout,
     port::store::deliveries::Claim,
@@ -21,11 +20,11 @@ impl Run<'_> {
         let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
         let start_by = self.schedule.start_by(requested_at, timeout.as_duration());
         let Dispatcher { exchanger, config, .. } = self.dispatcher;
-        let attempt = work(exchanger.clone(), claim, endpoint, start_by, config.health);
+        let attempt = make_attempt(exchanger.clone(), claim, endpoint, start_by, config.health);
         self.steps.push(attempt.map(Step::Worked).boxed());
     }
 
-    /// An attempt is over, or did not begin.
+    /// Takes the result of working on a claim.
     pub(super) fn take_worked(&mut self, worked: Worked) {
         match worked {
             Worked::Finished(finish) => self.finish_later(*finish),

@@ -1,4 +1,4 @@
-//! One claim's attempt: sign, send, classify, decide, and what has to be written down.
+//! One attempt of a claim: sign, send, classify, decide, and the outcome to record.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,18 +27,18 @@ const UNREADABLE_ENDPOINT_WAIT: Duration = Duration::from_secs(300);
 /// Maximum number of lost attempts that are recorded together. Only a damaged row can have more.
 const MAX_LOST_ATTEMPTS: u32 = 1000;
 
-/// What became of a claim.
+/// Result of working on a claim.
 #[derive(Debug)]
 pub(super) enum Worked {
-    /// To be written down.
+    /// An outcome to record.
     Finished(Box<Finish>),
-    /// There was no time left under its lease: to be given back.
+    /// No attempt was made, for lack of time under the lease: the claim has to be released.
     NotStarted(Lease),
 }
 
-/// Makes the attempt of `claim`, unless it is too late by now for the attempt to end, and be
-/// recorded, before its lease does: `start_by`, on the monotonic clock.
-pub(super) async fn work(
+/// Makes the attempt of `claim`, unless it would start after `start_by`, on the monotonic clock:
+/// the attempt must end, and be recorded, before its lease expires.
+pub(super) async fn make_attempt(
     exchanger: Exchanger,
     claim: Claim,
     endpoint: Option<Arc<Endpoint>>,
@@ -75,7 +75,7 @@ const fn counted(signal: HealthSignal, claim: &Claim) -> HealthSignal {
     }
 }
 
-/// The decision, as the store writes it down.
+/// Returns the outcome that the store records for a decision.
 fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
     let mut attempts = lost_attempts(claim);
     attempts.push(attempt);
@@ -101,7 +101,7 @@ fn exhausted_by_loss(claim: &Claim) -> Finish {
     finish.with_notice(notice)
 }
 
-/// What is to be told of a delivery that is given up.
+/// Returns the notice of a delivery that has failed.
 fn exhausted(claim: &Claim, finish: &Finish) -> Option<(TenantId, NoticeKind)> {
     (finish.settle == Settle::Failed).then(|| {
         let kind = NoticeKind::DeliveryExhausted {
@@ -120,7 +120,8 @@ fn endpoint_gone(claim: &Claim) -> Finish {
     not_made(claim, Settle::Failed)
 }
 
-/// The endpoint's settings cannot be read: nobody's fault but ours, so nothing is counted.
+/// Returns the outcome for an endpoint whose settings cannot be read. It is a local fault, so the
+/// attempt does not count.
 pub(super) fn endpoint_unreadable(claim: &Claim) -> Finish {
     not_made(claim, Settle::Retry(UNREADABLE_ENDPOINT_WAIT))
 }
@@ -233,14 +234,14 @@ mod tests {
             (Arc::new(Untouched), Arc::new(Untouched), Arc::new(Untouched));
         let id = EndpointId::from_uuid(Uuid::from_u128(2));
         let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap()).with_state(state);
-        let work = work(
+        let attempt = make_attempt(
             Exchanger { transport, signer, clock, max_timeout: Duration::MAX },
             claim(1, 0),
             Some(Arc::new(endpoint)),
             start_by,
             HealthPolicy::new(),
         );
-        work.now_or_never().unwrap()
+        attempt.now_or_never().unwrap()
     }
 
     #[test]
