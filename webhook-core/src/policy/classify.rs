@@ -96,7 +96,7 @@ mod tests {
     use crate::model::exchange::{Phase, SignerError, TlsFailure, TransportError};
     use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
 
-    const AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
+    const TRY_AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
 
     #[test]
     fn every_status_has_one_meaning() {
@@ -105,7 +105,7 @@ mod tests {
             let expected = match code {
                 200..=299 => Verdict::Accepted,
                 410 => Verdict::Gone,
-                _ => AGAIN,
+                _ => TRY_AGAIN,
             };
             assert_eq!(classify(&outcome, Timestamp::default()), expected, "{code}");
         }
@@ -127,16 +127,16 @@ mod tests {
         use TransportErrorKind as Kind;
         let table = [
             (Kind::BlockedLiteral, Verdict::Refused),
-            (Kind::BlockedName, AGAIN),
-            (Kind::Resolve, AGAIN),
-            (Kind::Connect, AGAIN),
-            (Kind::Tls(TlsFailure::Expired), AGAIN),
-            (Kind::Timeout(Phase::Head), AGAIN),
+            (Kind::BlockedName, TRY_AGAIN),
+            (Kind::Resolve, TRY_AGAIN),
+            (Kind::Connect, TRY_AGAIN),
+            (Kind::Tls(TlsFailure::Expired), TRY_AGAIN),
+            (Kind::Timeout(Phase::Head), TRY_AGAIN),
             (Kind::StaleConnection, Verdict::TryAgainSoon),
-            (Kind::Interrupted(Phase::Write), AGAIN),
-            (Kind::Protocol, AGAIN),
+            (Kind::Interrupted(Phase::Write), TRY_AGAIN),
+            (Kind::Protocol, TRY_AGAIN),
             (Kind::Local, Verdict::OwnFault),
-            (Kind::Other, AGAIN),
+            (Kind::Other, TRY_AGAIN),
         ];
         for (kind, expected) in table {
             let outcome = Outcome::NotAnswered(TransportError::new(kind));
@@ -146,7 +146,7 @@ mod tests {
             classify(&Outcome::NotSigned(SignerError::new("x")), Timestamp::default()),
             Verdict::OwnFault
         );
-        assert_eq!(classify(&Outcome::Unknown, Timestamp::default()), AGAIN);
+        assert_eq!(classify(&Outcome::Unknown, Timestamp::default()), TRY_AGAIN);
     }
 
     #[test]

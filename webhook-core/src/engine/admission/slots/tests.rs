@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use uuid::Uuid;
 
-const SECOND: Duration = Duration::from_secs(1);
-const ENDS: Duration = Duration::from_secs(45);
+const NOW: Duration = Duration::from_secs(1);
+const LEASE_ENDS: Duration = Duration::from_secs(45);
 
 fn endpoint(number: u128, max: u32) -> Endpoint {
     let id = EndpointId::from_uuid(Uuid::from_u128(number));
@@ -74,7 +74,7 @@ fn a_claim_under_way_has_its_slots_set_aside() {
     let mut slots = Slots::new(8, 8);
     assert_eq!(slots.begin_claim(5).unwrap().0, 5);
     assert_eq!(reserved(&mut slots, &endpoint(1, 20)), 3);
-    let _ = slots.claimed(&[], ENDS, false);
+    let _ = slots.claimed(&[], LEASE_ENDS, false);
     assert_eq!(reserved(&mut slots, &endpoint(2, 20)), 3, "they are free again");
 }
 
@@ -104,11 +104,11 @@ fn who_was_refused_stands_in_line_until_a_claim_finds_nothing_more() {
     assert!(!slots.reserve(&a), "a slot is free, but older work waits for it");
     assert!(slots.reserve(&endpoint(2, 2)), "of this endpoint");
     assert!(slots.begin_claim(4).is_some());
-    let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
+    let _ = slots.claimed(&[claim(1, &a)], LEASE_ENDS, false);
     assert!(slots.is_backlogged(a.id), "the claim found it full in the end");
     slots.free_slot(claim(1, &a).lease);
     assert!(slots.begin_claim(4).is_some());
-    let _ = slots.claimed(&[], ENDS, false);
+    let _ = slots.claimed(&[], LEASE_ENDS, false);
     assert!(slots.reserve(&a));
 }
 
@@ -117,7 +117,7 @@ fn a_claim_that_was_cut_by_its_limit_says_nothing_about_those_it_left() {
     let (mut slots, a, b) = (Slots::new(16, 16), endpoint(1, 8), endpoint(2, 8));
     slots.mark_backlogged(&b);
     assert!(slots.begin_claim(1).is_some());
-    let view = slots.claimed(&[claim(1, &a)], ENDS, false);
+    let view = slots.claimed(&[claim(1, &a)], LEASE_ENDS, false);
     assert!(slots.is_backlogged(b.id) && view.may_have_more(&a));
 }
 
@@ -126,7 +126,7 @@ fn a_claim_that_was_cut_by_its_limit_may_have_left_work_where_it_stopped_alone()
     let (mut slots, a, b) = (Slots::new(16, 16), endpoint(1, 8), endpoint(2, 8));
     assert!(slots.begin_claim(3).is_some());
     let claims = [claim(1, &a), claim(2, &a), claim(3, &b)];
-    let view = slots.claimed(&claims, ENDS, false);
+    let view = slots.claimed(&claims, LEASE_ENDS, false);
     assert!(!view.may_have_more(&a) && view.may_have_more(&b));
 }
 
@@ -136,7 +136,7 @@ fn a_claim_knows_what_it_may_have_left_of_those_it_took_from() {
         let (mut slots, a) = (Slots::new(16, 16), endpoint(1, max));
         assert!(slots.reserve(&a) && slots.begin_claim(4).is_some());
         slots.release_slot(a.id);
-        let view = slots.claimed(&[claim(1, &a)], ENDS, false);
+        let view = slots.claimed(&[claim(1, &a)], LEASE_ENDS, false);
         assert_eq!(view.may_have_more(&a), left, "one in flight then, one taken, {max} allowed");
     }
 }
@@ -146,10 +146,10 @@ fn what_waits_to_be_given_back_is_not_in_flight_but_held() {
     let (mut slots, a) = (Slots::new(16, 16), endpoint(1, 8));
     let lease = claim(1, &a).lease;
     assert!(slots.begin_claim(1).is_some());
-    let _ = slots.claimed(&[claim(1, &a)], ENDS, false);
-    assert!(slots.begin_release(lease, SECOND) && slots.begin_release(lease, SECOND));
+    let _ = slots.claimed(&[claim(1, &a)], LEASE_ENDS, false);
+    assert!(slots.begin_release(lease, NOW) && slots.begin_release(lease, NOW));
     assert_eq!((slots.held(), slots.in_flight(a.id)), (1, 0));
-    assert!(!slots.begin_release(lease, ENDS), "it has come back by itself");
+    assert!(!slots.begin_release(lease, LEASE_ENDS), "it has come back by itself");
     assert_eq!(slots.held(), 0);
 }
 
@@ -158,7 +158,7 @@ fn an_attempt_that_is_over_makes_room_at_its_endpoint_and_is_held_until_it_is_re
     let (mut slots, a) = (Slots::new(2, 2), endpoint(1, 1));
     assert!(slots.reserve(&a));
     let lease = claim(1, &a).lease;
-    slots.convert_reserved(lease, ENDS);
+    slots.convert_reserved(lease, LEASE_ENDS);
     slots.attempt_ended(lease);
     slots.attempt_ended(lease);
     assert_eq!((slots.in_flight(a.id), slots.held(), slots.free()), (0, 1, 1));
@@ -168,36 +168,36 @@ fn an_attempt_that_is_over_makes_room_at_its_endpoint_and_is_held_until_it_is_re
 
 /// What may happen to slots. Numbers choose among what there is.
 #[derive(Clone, Debug)]
-enum Act {
+enum SlotOp {
     Reserve(usize),
-    GiveBack(usize),
-    HandOver(usize),
-    Ask(usize),
+    ReleaseSlot(usize),
+    ConvertReserved(usize),
+    BeginClaim(usize),
     Claimed(Vec<usize>, bool),
     ClaimFailed,
-    PutAside(usize),
-    Ended(usize),
-    LetGo(usize),
+    BeginRelease(usize),
+    AttemptEnded(usize),
+    FreeSlot(usize),
 }
 
-fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let act = prop_oneof![
-        4 => (0usize..3).prop_map(Act::Reserve),
-        1 => any::<usize>().prop_map(Act::GiveBack),
-        2 => any::<usize>().prop_map(Act::HandOver),
-        2 => (1usize..9).prop_map(Act::Ask),
+fn ops() -> impl Strategy<Value = Vec<SlotOp>> {
+    let op = prop_oneof![
+        4 => (0usize..3).prop_map(SlotOp::Reserve),
+        1 => any::<usize>().prop_map(SlotOp::ReleaseSlot),
+        2 => any::<usize>().prop_map(SlotOp::ConvertReserved),
+        2 => (1usize..9).prop_map(SlotOp::BeginClaim),
         2 => (prop::collection::vec(0usize..3, 0..9), any::<bool>())
-            .prop_map(|(of, more)| Act::Claimed(of, more)),
-        1 => Just(Act::ClaimFailed),
-        1 => any::<usize>().prop_map(Act::PutAside),
-        2 => any::<usize>().prop_map(Act::Ended),
-        3 => any::<usize>().prop_map(Act::LetGo),
+            .prop_map(|(of, more)| SlotOp::Claimed(of, more)),
+        1 => Just(SlotOp::ClaimFailed),
+        1 => any::<usize>().prop_map(SlotOp::BeginRelease),
+        2 => any::<usize>().prop_map(SlotOp::AttemptEnded),
+        3 => any::<usize>().prop_map(SlotOp::FreeSlot),
     ];
-    prop::collection::vec(act, 0..200)
+    prop::collection::vec(op, 0..200)
 }
 
 /// Slots, and what a publisher, a dispatcher and a store that keep the rules have of them.
-struct Game {
+struct SlotsModel {
     slots: Slots,
     total: usize,
     endpoints: Vec<Endpoint>,
@@ -208,7 +208,7 @@ struct Game {
     events: u128,
 }
 
-impl Game {
+impl SlotsModel {
     fn new(total: usize) -> Self {
         let endpoints = vec![endpoint(0, 1), endpoint(1, 3), endpoint(2, 20)];
         let (reserved, held) = (Vec::new(), Vec::new());
@@ -223,49 +223,49 @@ impl Game {
         }
     }
 
-    fn play(&mut self, act: Act) {
-        match act {
-            Act::Reserve(of) => {
+    fn apply(&mut self, op: SlotOp) {
+        match op {
+            SlotOp::Reserve(of) => {
                 if self.slots.reserve(&self.endpoints[of]) {
                     self.reserved.push(of);
                 }
             }
-            Act::GiveBack(which) => {
+            SlotOp::ReleaseSlot(which) => {
                 if let Some(of) = take(&mut self.reserved, which) {
                     self.slots.release_slot(self.endpoints[of].id);
                 }
             }
-            Act::HandOver(which) => {
+            SlotOp::ConvertReserved(which) => {
                 if let Some(of) = take(&mut self.reserved, which) {
                     let lease = self.claim(of).lease;
-                    self.slots.convert_reserved(lease, ENDS);
+                    self.slots.convert_reserved(lease, LEASE_ENDS);
                     self.held.push((lease, of, true, true));
                 }
             }
-            Act::Ask(most) if self.set_aside.is_none() => {
+            SlotOp::BeginClaim(most) if self.set_aside.is_none() => {
                 self.set_aside = self.slots.begin_claim(most)
             }
-            Act::Ask(_) => {}
-            Act::Claimed(of, more) => self.claimed(&of, more),
-            Act::ClaimFailed => {
+            SlotOp::BeginClaim(_) => {}
+            SlotOp::Claimed(of, more) => self.claimed(&of, more),
+            SlotOp::ClaimFailed => {
                 self.set_aside = None;
                 self.slots.claim_failed();
             }
-            Act::PutAside(which) => {
+            SlotOp::BeginRelease(which) => {
                 let at = which.checked_rem(self.held.len());
                 if let Some(held) = at.map(|at| &mut self.held[at]) {
                     held.3 = false;
-                    assert!(self.slots.begin_release(held.0, SECOND));
+                    assert!(self.slots.begin_release(held.0, NOW));
                 }
             }
-            Act::Ended(which) => {
+            SlotOp::AttemptEnded(which) => {
                 let at = which.checked_rem(self.held.len());
                 if let Some(held) = at.map(|at| &mut self.held[at]) {
                     held.3 = false;
                     self.slots.attempt_ended(held.0);
                 }
             }
-            Act::LetGo(which) => {
+            SlotOp::FreeSlot(which) => {
                 if let Some((lease, ..)) = take(&mut self.held, which) {
                     self.slots.free_slot(lease);
                 }
@@ -292,11 +292,11 @@ impl Game {
             }
         }
         let just: Vec<_> = claims.iter().map(|(_, claim)| claim.clone()).collect();
-        let _ = self.slots.claimed(&just, ENDS, more);
+        let _ = self.slots.claimed(&just, LEASE_ENDS, more);
         for (of, claim) in claims {
             let over = self.slots.is_over_limit(&self.endpoints[of]);
             if over {
-                assert!(self.slots.begin_release(claim.lease, SECOND));
+                assert!(self.slots.begin_release(claim.lease, NOW));
             }
             self.held.push((claim.lease, of, false, !over));
         }
@@ -321,7 +321,7 @@ impl Game {
         }
     }
 
-    fn give_all_back(mut self) {
+    fn release_all(mut self) {
         while let Some(of) = self.reserved.pop() {
             self.slots.release_slot(self.endpoints[of].id);
         }
@@ -342,12 +342,12 @@ fn take<T>(items: &mut Vec<T>, which: usize) -> Option<T> {
 
 proptest! {
     #[test]
-    fn limits_hold_at_every_step_and_all_slots_come_back(total in 1usize..20, acts in acts()) {
-        let mut game = Game::new(total);
-        for act in acts {
-            game.play(act);
-            game.check();
+    fn limits_hold_at_every_step_and_all_slots_come_back(total in 1usize..20, ops in ops()) {
+        let mut model = SlotsModel::new(total);
+        for op in ops {
+            model.apply(op);
+            model.check();
         }
-        game.give_all_back();
+        model.release_all();
     }
 }
