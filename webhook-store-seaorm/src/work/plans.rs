@@ -50,7 +50,7 @@ async fn walk(store: &SeaOrmStore) {
     let retry = Settle::Retry(Duration::from_secs(1));
     let finishes = vec![
         finish(leases[1], Settle::Success),
-        finish(leases[2], retry).disabling(Some(DisabledReason::Gone)),
+        finish(leases[2], retry).with_disabled_endpoint(Some(DisabledReason::Gone)),
     ];
     store.finish(finishes).await.unwrap();
     read(store, leases[1].delivery, endpoint).await;

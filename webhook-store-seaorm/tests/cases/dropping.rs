@@ -139,7 +139,7 @@ pub async fn a_dropped_call_of_the_engine_is_done_wholly(place: &Place) {
     ground.writes("route", async |store| store.route(route()).await.unwrap()).await;
     let claim = || ClaimDue::new(10, MINUTE);
     ground.writes("claim_due", async |store| store.claim_due(claim()).await.unwrap()).await;
-    let finish = || vec![failure(LEASED).disabling(Some(DisabledReason::Gone))];
+    let finish = || vec![failure(LEASED).with_disabled_endpoint(Some(DisabledReason::Gone))];
     ground.writes("finish", async |store| store.finish(finish()).await.unwrap()).await;
     let leases = || vec![lease(LEASED)];
     ground.writes("release", async |store| store.release(leases()).await.unwrap()).await;

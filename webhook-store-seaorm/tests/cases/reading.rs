@@ -114,7 +114,7 @@ async fn walk(read: &Read<'_>, round: u128) {
     let finish = |lease, settle| Finish::new(lease, vec![attempt.clone()], 1, settle);
     let finishes = vec![
         finish(leases[1], Settle::Success),
-        finish(leases[2], Settle::Retry(MINUTE)).disabling(Some(DisabledReason::Gone)),
+        finish(leases[2], Settle::Retry(MINUTE)).with_disabled_endpoint(Some(DisabledReason::Gone)),
     ];
     read.little("finish", store.finish(finishes)).await.unwrap();
     look_up(read, leases[1].delivery).await;

@@ -90,7 +90,7 @@ fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
     finish
         .with_notice(notice)
         .with_forgiven(claim.progress.forgiven.saturating_add(forgiven))
-        .disabling(gone.then_some(DisabledReason::Gone))
+        .with_disabled_endpoint(gone.then_some(DisabledReason::Gone))
         .with_ordered(claim.event.ordering_key.is_some())
 }
 

@@ -174,9 +174,9 @@ impl Redeliver {
         self
     }
 
-    /// Only while it is in this status.
+    /// Sets the status that the delivery must have.
     #[must_use]
-    pub const fn only(mut self, status: DeliveryStatus) -> Self {
+    pub const fn with_status(mut self, status: DeliveryStatus) -> Self {
         self.only = Some(status);
         self
     }

@@ -244,9 +244,9 @@ impl Finish {
         self
     }
 
-    /// Disables the endpoint as well.
+    /// Sets the reason for which the endpoint is disabled as well.
     #[must_use]
-    pub const fn disabling(mut self, reason: Option<DisabledReason>) -> Self {
+    pub const fn with_disabled_endpoint(mut self, reason: Option<DisabledReason>) -> Self {
         self.disable_endpoint = reason;
         self
     }

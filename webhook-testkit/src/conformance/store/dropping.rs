@@ -149,7 +149,7 @@ pub async fn a_dropped_finish_writes_all_or_nothing<H: StoreHarness>() {
         let id = ground.pending(endpoint).await;
         let claim = ground.claim_one().await;
         let before = ground.stored(endpoint).await.revision;
-        let finish = failure(&claim).disabling(Some(DisabledReason::Gone));
+        let finish = failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone));
         cut.short(ground.store.finish(vec![finish.clone()])).await;
         if ground.status(id).await == DeliveryStatus::Failed {
             assert_eq!(ground.attempt_numbers(id).await, [1], "with its attempt");

@@ -312,7 +312,7 @@ pub async fn what_is_disabled_takes_no_turn<H: StoreHarness>() {
     let claims = ground.claim().await;
     ground.set_state(endpoint, EndpointState::Disabled(DisabledReason::ByHand)).await;
     ground.finish(bad(&claims[0])).await;
-    let gone = failure(&claims[1]).disabling(Some(DisabledReason::Gone));
+    let gone = failure(&claims[1]).with_disabled_endpoint(Some(DisabledReason::Gone));
     ground.finish(gone).await;
     let stored = ground.stored(endpoint).await;
     assert_eq!(stored.health.condition(), Condition::Healthy, "it is left as it is");

@@ -97,7 +97,7 @@ pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarn
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
     let claim = ground.claim_one().await;
-    ground.finish(failure(&claim).disabling(Some(DisabledReason::Gone))).await;
+    ground.finish(failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone))).await;
     let told = ground.notices().await;
     let state = EndpointState::Disabled(DisabledReason::Gone);
     let expected = NoticeKind::disabled(state, Some("could not connect"));

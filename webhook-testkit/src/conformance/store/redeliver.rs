@@ -127,7 +127,7 @@ pub async fn redelivering_twice_is_redelivering_once<H: StoreHarness>() {
 pub async fn a_redelivery_may_name_the_status_it_is_meant_for<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let id = ground.failed().await;
-    let of = |status| vec![Redeliver::new(id).only(status)];
+    let of = |status| vec![Redeliver::new(id).with_status(status)];
     let answers = ground.redeliver_all(of(DeliveryStatus::Success)).await;
     assert_eq!(answers, [Redelivered::Unchanged(DeliveryStatus::Failed)], "it is another");
     let answers = ground.redeliver_all(of(DeliveryStatus::Failed)).await;
