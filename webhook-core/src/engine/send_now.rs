@@ -188,8 +188,8 @@ async fn record(log: &dyn DeliveryLog, id: DeliveryId, attempt: Attempt, decisio
 
 /// A second call under the same id tries again what was tried before.
 const fn trigger(progress: Progress) -> Trigger {
-    let began = if progress.budget_from == 0 { Trigger::First } else { Trigger::Retry };
-    began.of_attempt(progress.attempt, progress.budget_from)
+    let cause = if progress.budget_from == 0 { Trigger::First } else { Trigger::Retry };
+    cause.of_attempt(progress.attempt, progress.budget_from)
 }
 
 /// An event that was delivered within the call.

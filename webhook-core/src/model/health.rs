@@ -315,10 +315,10 @@ impl Health {
 
     /// Returns true if the endpoint has failed often and long enough to be disabled.
     fn must_be_disabled(&self, failures: u32, now: Timestamp, policy: &HealthPolicy) -> bool {
-        let (Some(since), Some(most)) = (self.failing_since, policy.disable_after) else {
+        let (Some(since), Some(limit)) = (self.failing_since, policy.disable_after) else {
             return false;
         };
-        failures >= policy.disable_min && now.since(since) >= most
+        failures >= policy.disable_min && now.since(since) >= limit
     }
 
     /// Returns true if up to `failures` more failures may start a cool-down or disable the

@@ -61,8 +61,8 @@ impl Allowance {
         let slots = self.max_in_flight.saturating_sub(in_flight);
         let healthy = match self.health.allows(now, self.max_in_flight) {
             // Attempts that were in flight when the cool-down began do not delay the probe.
-            most if self.health.wants_probe() => most,
-            most => most.saturating_sub(in_flight),
+            limit if self.health.wants_probe() => limit,
+            limit => limit.saturating_sub(in_flight),
         };
         let rate = self.rate.map_or(u32::MAX, |rate| rate.available(self.used, now));
         slots.min(healthy).min(rate)

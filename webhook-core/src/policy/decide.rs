@@ -192,9 +192,9 @@ mod tests {
         #[test]
         fn every_delivery_comes_to_an_end(faults: Vec<bool>) {
             let (mut progress, mut faults) = (Progress::of_attempt(1), faults.into_iter().cycle());
-            let most = MAX_FORGIVEN + policy().max_attempts();
+            let max_attempts = MAX_FORGIVEN + policy().max_attempts();
             loop {
-                prop_assert!(progress.attempt <= most && progress.is_allowed(&policy()));
+                prop_assert!(progress.attempt <= max_attempts && progress.is_allowed(&policy()));
                 let own = faults.next().unwrap_or(true);
                 let verdict = if own { Verdict::OwnFault } else { Verdict::TryAgain { retry_after: None } };
                 match decide(delivery(), progress, verdict, &policy()) {

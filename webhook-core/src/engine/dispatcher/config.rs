@@ -149,8 +149,8 @@ impl DispatcherConfig {
     /// all, unless set. However much one tenant publishes, the others then have the other half
     /// among them. Alone, a tenant may use everything.
     #[must_use]
-    pub const fn tenant_share(mut self, most: usize) -> Self {
-        self.tenant_share = Some(most);
+    pub const fn tenant_share(mut self, max_in_flight: usize) -> Self {
+        self.tenant_share = Some(max_in_flight);
         self
     }
 
@@ -238,14 +238,20 @@ mod tests {
 
     #[test]
     fn a_tenant_gets_half_unless_told_otherwise_and_never_nothing_or_more_than_all() {
-        let share = |concurrency, most: Option<usize>| {
+        let share = |concurrency, max_in_flight: Option<usize>| {
             let config = DispatcherConfig::new().concurrency(concurrency);
-            most.map_or(config.clone(), |most| config.tenant_share(most)).share()
+            max_in_flight
+                .map_or(config.clone(), |max_in_flight| config.tenant_share(max_in_flight))
+                .share()
         };
         let table =
             [(10, None, 5), (9, None, 5), (10, Some(3), 3), (10, Some(0), 1), (10, Some(11), 10)];
-        for (concurrency, most, expected) in table {
-            assert_eq!(share(concurrency, most), expected, "{concurrency} {most:?}");
+        for (concurrency, max_in_flight, expected) in table {
+            assert_eq!(
+                share(concurrency, max_in_flight),
+                expected,
+                "{concurrency} {max_in_flight:?}"
+            );
         }
     }
 

@@ -347,8 +347,8 @@ impl Schedule {
     }
 }
 
-fn batch<T>(items: &mut Vec<T>, most: usize, may: bool) -> Option<Vec<T>> {
-    (may && !items.is_empty()).then(|| items.drain(..items.len().min(most)).collect())
+fn batch<T>(items: &mut Vec<T>, limit: usize, may: bool) -> Option<Vec<T>> {
+    (may && !items.is_empty()).then(|| items.drain(..items.len().min(limit)).collect())
 }
 
 #[cfg(test)]

@@ -281,8 +281,8 @@ fn happens_after(policy: &HealthPolicy) -> (Option<u64>, Option<u64>, Option<u64
     let (mut health, mut happened) = (Health::HEALTHY, (None, None, None));
     for failures in 1..=50 {
         let change = health.after(HealthSignal::Bad, None, at(failures), policy, SLOTS);
-        let told = change.notice.filter(|_| !change.disables);
-        happened.0 = happened.0.or(told.map(|_| failures));
+        let warning = change.notice.filter(|_| !change.disables);
+        happened.0 = happened.0.or(warning.map(|_| failures));
         happened.1 = happened.1.or(change.health.cools_down_until().map(|_| failures));
         happened.2 = happened.2.or(change.disables.then_some(failures));
         health = change.health;
@@ -421,18 +421,18 @@ fn a_stored_ramp_that_makes_no_sense_keeps_nothing_from_being_sent() {
 #[test]
 fn each_condition_is_said_in_a_line() {
     let mut endpoint = TestEndpoint::default();
-    let mut said = Vec::new();
-    let mut say = |health: Health| said.push(health.condition().to_string());
-    say(endpoint.health);
+    let mut texts = Vec::new();
+    let mut push = |health: Health| texts.push(health.condition().to_string());
+    push(endpoint.health);
     (0..3).for_each(|_| endpoint.end_at(0, HealthSignal::Bad));
-    say(endpoint.health);
+    push(endpoint.health);
     (0..7).for_each(|_| endpoint.end_at(0, HealthSignal::Bad));
-    say(endpoint.health);
+    push(endpoint.health);
     endpoint.try_at(30, HealthSignal::Good);
-    say(endpoint.health);
+    push(endpoint.health);
     endpoint = TestEndpoint::default();
     endpoint.end_at(0, HealthSignal::Busy(Duration::from_secs(60)));
-    say(endpoint.health);
+    push(endpoint.health);
     let expected = [
         "healthy",
         "failing, 3 times in a row since 1970-01-01T00:00:00.000Z",
@@ -440,7 +440,7 @@ fn each_condition_is_said_in_a_line() {
         "recovering, 2 attempts at once",
         "cooling down until 1970-01-01T00:01:00.000Z, as it asked",
     ];
-    assert_eq!(said, expected);
+    assert_eq!(texts, expected);
 }
 
 #[test]
@@ -474,8 +474,8 @@ proptest! {
             prop_assert!(endpoint.health.allows(at(now), SLOTS) <= SLOTS);
         }
         let mut warned = false;
-        for told in &endpoint.notices {
-            match *told {
+        for notice in &endpoint.notices {
+            match *notice {
                 "endpoint_failing" => prop_assert!(!std::mem::replace(&mut warned, true)),
                 "endpoint_recovered" => prop_assert!(std::mem::replace(&mut warned, false)),
                 _ => {}

@@ -57,8 +57,8 @@ impl ClaimDue {
 
     /// Sets the most attempts a tenant may have in flight while another has work.
     #[must_use]
-    pub const fn tenant_share(mut self, most: u32) -> Self {
-        self.tenant_share = most;
+    pub const fn tenant_share(mut self, max_in_flight: u32) -> Self {
+        self.tenant_share = max_in_flight;
         self
     }
 

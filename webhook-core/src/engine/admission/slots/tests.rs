@@ -242,8 +242,8 @@ impl SlotsModel {
                     self.held.push((lease, of, true, true));
                 }
             }
-            SlotOp::BeginClaim(most) if self.set_aside.is_none() => {
-                self.set_aside = self.slots.begin_claim(most)
+            SlotOp::BeginClaim(limit) if self.set_aside.is_none() => {
+                self.set_aside = self.slots.begin_claim(limit)
             }
             SlotOp::BeginClaim(_) => {}
             SlotOp::Claimed(of, more) => self.claimed(&of, more),
