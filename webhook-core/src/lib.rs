@@ -51,7 +51,7 @@ pub use crate::{
         exchange::{Phase, Response, SignerError, TlsFailure, TransportError, TransportErrorKind},
         filter::{EventFilter, InvalidEventFilter},
         header::{CustomHeaders, InvalidHeader},
-        health::{Condition, Health, HealthPolicy, Sign, Turn},
+        health::{Condition, Health, HealthChange, HealthPolicy, HealthSignal},
         hops::{Hops, WEBHOOK_HOPS},
         id::{
             DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId,
@@ -81,26 +81,29 @@ pub use crate::{
         worker::{InvalidWorkerName, WorkerName},
     },
     policy::{
-        allowance::Pace,
-        classify::{Verdict, classify, sign},
+        allowance::Allowance,
+        classify::{Verdict, classify, health_signal},
         decide::{Decision, FailReason, decide},
         fan_out::fan_out,
         retry_after::retry_after,
         tenant_share::Shares,
     },
     port::{
-        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Request, SEALED, SecretVault,
-        Signer, Store, StoreError, StoreErrorKind, Transport, Upkeep, VaultError, VaultErrorKind,
+        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Maintenance, Request, SEALED,
+        SecretVault, Signer, Store, StoreError, StoreErrorKind, Transport, VaultError,
+        VaultErrorKind,
         store::{
             deliveries::{
                 Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,
                 Finish, Finished, NewDelivery, Route, Routed, Settle, UnroutedEvent,
             },
             endpoints::Updated,
+            maintenance::{
+                Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus,
+            },
             prune::{Prune, PruneCursor, Pruned},
             query::{Cursor, DeliveryQuery, InvalidCursor, Page},
-            replay::{ReplayPage, Replayed},
-            upkeep::{Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus},
+            replay_page::{ReplayPage, Replayed},
         },
     },
     read::{

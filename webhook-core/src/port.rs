@@ -14,7 +14,7 @@ pub use clock::Clock;
 pub use ids::Ids;
 pub use signer::Signer;
 pub use store::{
-    DeliveryLog, DeliveryStore, EndpointStore, Store, StoreError, StoreErrorKind, Upkeep,
+    DeliveryLog, DeliveryStore, EndpointStore, Maintenance, Store, StoreError, StoreErrorKind,
 };
 pub use transport::{Request, Transport};
 pub use vault::{SEALED, SecretVault, VaultError, VaultErrorKind};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryStatus, DeliveryStore, EndpointState, EndpointStore, Enqueue,
-    FailureKind, Redeliver, RetryPolicy, Trigger, Updated, Upkeep,
+    FailureKind, Maintenance, Redeliver, RetryPolicy, Trigger, Updated,
 };
 use webhook_testkit::{World, expect, refused, sample, silence, stale, status, timeout};
 

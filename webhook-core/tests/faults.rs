@@ -340,7 +340,7 @@ impl Transport for Poison {
 #[tokio::test]
 async fn a_port_that_panics_is_a_failed_attempt_and_blocks_nobody() {
     let engine = Engine::new(1, 40).await;
-    // Or the endpoint would be left alone after ten of them.
+    // Otherwise the endpoint would cool down after ten of them.
     let dispatcher = engine.dispatcher(Poison, config().health(HealthPolicy::off()));
     let report = engine.run_until_idle(&dispatcher);
     assert_eq!((report.failed, report.retried), (40, 40 * 2), "{report:?}");

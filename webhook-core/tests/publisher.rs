@@ -148,7 +148,7 @@ fn giving_up_the_call_stops_the_waiting_at_once() {
 /// Never ends a call.
 #[derive(Debug)]
 struct Stuck {
-    says_it_keeps_deadlines: bool,
+    enforces_timeout: bool,
 }
 
 #[async_trait]
@@ -157,19 +157,19 @@ impl Transport for Stuck {
         std::future::pending().await
     }
 
-    fn keeps_deadlines(&self) -> bool {
-        self.says_it_keeps_deadlines
+    fn enforces_timeout(&self) -> bool {
+        self.enforces_timeout
     }
 }
 
 #[test]
 fn a_transport_is_cut_off_behind_its_deadline_unless_it_says_that_it_keeps_it() {
-    for (says_it_keeps_deadlines, is_watched) in [(false, true), (true, false)] {
+    for (enforces_timeout, is_watched) in [(false, true), (true, false)] {
         let call = Call::new();
         let endpoint = call.publisher().endpoint().clone().with_retry(RetryPolicy::none());
         let ports = (Arc::new(PlainSigner::new()), Arc::new(call.clock.clone()));
-        let stuck = Arc::new(Stuck { says_it_keeps_deadlines });
-        let publisher = Publisher::to_endpoint(endpoint, stuck, ports.0, ports.1);
+        let stuck = Arc::new(Stuck { enforces_timeout });
+        let publisher = Publisher::for_endpoint(endpoint, stuck, ports.0, ports.1);
         let event = call.event();
         let mut publish = pin!(publisher.publish(&event));
         let mut look = || publish.as_mut().poll(&mut Context::from_waker(Waker::noop()));

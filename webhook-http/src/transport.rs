@@ -235,7 +235,7 @@ impl Transport for HttpTransport {
     }
 
     /// Each step waits for its end or for that of the time.
-    fn keeps_deadlines(&self) -> bool {
+    fn enforces_timeout(&self) -> bool {
         true
     }
 

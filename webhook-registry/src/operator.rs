@@ -124,7 +124,7 @@ impl<'a> Operator<'a> {
         let status = *query.status.get_or_insert(DeliveryStatus::Failed);
         let page = self.engine.store.deliveries(query).await?;
         let ids: Vec<_> = page.items.iter().map(|delivery| delivery.id).collect();
-        let batch = ids.iter().map(|id| Redeliver::new(*id).only(status)).collect();
+        let batch = ids.iter().map(|id| Redeliver::new(*id).with_status(status)).collect();
         let answers = self.engine.store.redeliver(batch).await?;
         self.engine.wake.wake();
         Ok(RedeliveredPage { answers: ids.into_iter().zip(answers).collect(), next: page.next })

@@ -102,19 +102,19 @@ impl Webhooks {
         Tenant::new(&self.0, tenant)
     }
 
-    /// A publisher that posts to one endpoint within the call, with the endpoint's settings and a
-    /// record in the store. Somebody waits for it, so it tries three times within seconds, not as
-    /// the endpoint's retry policy says; [`Publisher::retry`] sets another policy.
-    pub fn send_now(&self, endpoint: Endpoint) -> Publisher {
+    /// Creates a publisher that posts to one endpoint within the call, with the endpoint's settings
+    /// and a record in the store. Its caller waits, so it makes three attempts within seconds,
+    /// regardless of the endpoint's retry policy. [`Publisher::retry`] sets another policy.
+    pub fn publisher(&self, endpoint: Endpoint) -> Publisher {
         let engine = &self.0;
         let (transport, signer, clock) =
             (engine.transport.clone(), engine.signer.clone(), engine.clock.clone());
-        Publisher::to_endpoint(endpoint, transport, signer, clock)
+        Publisher::for_endpoint(endpoint, transport, signer, clock)
             .retry(RetryPolicy::send_now())
             .tracked(engine.store.clone())
     }
 
-    /// Posts one event to one endpoint within the call, as [`send_now`](Self::send_now) does.
+    /// Posts one event to one endpoint within the call, as [`publisher`](Self::publisher) does.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl Webhooks {
     pub async fn send(&self, endpoint: Endpoint, event: NewEvent) -> Result<Sent, SendError> {
         let new_id = || EventId::from_uuid(self.0.ids.next_id());
         let event = event.into_event(new_id, self.0.clock.now());
-        self.send_now(endpoint).publish(&event).await
+        self.publisher(endpoint).publish(&event).await
     }
 
     /// Says that there may be work, such as after committing an event that was stored in a
@@ -134,7 +134,7 @@ impl Webhooks {
     /// milliseconds.
     pub fn wake(&self) {
         self.0.wake.wake();
-        self.0.store.hint_work();
+        self.0.store.notify_work();
     }
 
     /// What this process does with webhooks.

@@ -2,9 +2,9 @@
 
 mod delivery_log;
 mod endpoint_store;
+mod maintenance;
 mod sealing;
 mod tables;
-mod upkeep;
 
 use std::{
     fmt,
@@ -215,11 +215,11 @@ impl DeliveryStore for SeaOrmStore {
         self.perform(ReleaseDeliveries(batch)).await
     }
 
-    async fn work_hinted(&self) {
+    async fn work_notified(&self) {
         self.inner.database.notifier.notified().await;
     }
 
-    fn hint_work(&self) {
+    fn notify_work(&self) {
         self.inner.database.notifier.notify(self.inner.database.pools.writer());
     }
 

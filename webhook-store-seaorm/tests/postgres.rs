@@ -83,18 +83,18 @@ async fn a_search_path_that_leads_nowhere_is_told() {
 
 #[tokio::test]
 #[ignore = "needs a PostgreSQL server: cargo xtask test finds one"]
-async fn work_stored_by_one_process_is_hinted_to_another() {
+async fn work_stored_by_one_process_is_notified_to_another() {
     let place = Place::on_postgres().await;
     let (store, other) = (place.open().await, place.open().await);
     // It hears one when it begins to listen, in case something was said before.
-    other.work_hinted().await;
+    other.work_notified().await;
     store.enqueue(vec![Enqueue::unrouted(common::event(1))]).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(10), other.work_hinted()).await.unwrap();
-    let nothing = tokio::time::timeout(Duration::from_millis(50), other.work_hinted()).await;
+    tokio::time::timeout(Duration::from_secs(10), other.work_notified()).await.unwrap();
+    let nothing = tokio::time::timeout(Duration::from_millis(50), other.work_notified()).await;
     assert!(nothing.is_err(), "nothing was stored since");
     // Who has committed work of his own says so.
-    store.hint_work();
-    tokio::time::timeout(Duration::from_secs(10), other.work_hinted()).await.unwrap();
+    store.notify_work();
+    tokio::time::timeout(Duration::from_secs(10), other.work_notified()).await.unwrap();
 }
 
 /// The contract of plain SQL, as another program speaks it, at each isolation level.

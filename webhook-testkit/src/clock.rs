@@ -98,7 +98,7 @@ impl Clock for ManualClock {
         self.lie_down(wait).await;
     }
 
-    fn passes_by_itself(&self) -> bool {
+    fn is_real_time(&self) -> bool {
         false
     }
 }

@@ -21,10 +21,10 @@ use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Clock, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
     EndpointStore, EndpointTls, EndpointUrl, Enqueue, Enqueued, Event, EventId, Finish, Finished,
-    Ids, Lease, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
-    Replayed, Request, Response, Route, Routed, SecretVault, Signer, SignerError, Skipped,
-    Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError, Updated,
-    Upkeep, VaultError,
+    Ids, Lease, Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered,
+    ReplayPage, Replayed, Request, Response, Route, Routed, SecretVault, Signer, SignerError,
+    Skipped, Snapshot, StoreError, StoreStatus, TenantId, Timestamp, Transport, TransportError,
+    Updated, VaultError,
 };
 use zeroize::Zeroizing;
 
@@ -141,12 +141,12 @@ mock! {
 }
 
 mock! {
-    /// A mock of [`Upkeep`].
+    /// A mock of [`Maintenance`].
     #[derive(Debug)]
-    pub Upkeep {}
+    pub Maintenance {}
 
     #[async_trait]
-    impl Upkeep for Upkeep {
+    impl Maintenance for Maintenance {
         async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
         async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
         async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;

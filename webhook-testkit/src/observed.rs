@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Sign,
-    Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId, TenantVersion, Trigger, Updated,
-    Upkeep,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, HealthSignal, Lease,
+    Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+    Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId,
+    TenantVersion, Trigger, Updated,
 };
 
 /// Who is told. Called right after the effect, before anything else can happen.
@@ -163,10 +163,10 @@ impl DeliveryStore for Observed {
 
     async fn claim_due(&self, ask: ClaimDue) -> Result<Claimed, StoreError> {
         let claimed = self.store.claim_due(ask.clone()).await?;
-        let unwell = claimed.claims.iter().filter(|claim| claim.unwell);
-        let unwell = unwell.map(|claim| claim.lease.delivery.endpoint).collect();
+        let unhealthy = claimed.claims.iter().filter(|claim| claim.unhealthy);
+        let unhealthy = unhealthy.map(|claim| claim.lease.delivery.endpoint).collect();
         self.see(Effect::Claimed { ask, claimed: claimed.clone() });
-        self.look_at(unwell).await?;
+        self.look_at(unhealthy).await?;
         Ok(claimed)
     }
 
@@ -183,8 +183,9 @@ impl DeliveryStore for Observed {
         let before = self.on_record(&ids).await?;
         let answers = self.store.finish(batch.clone()).await?;
         let changes = changes(before, self.on_record(&ids).await?);
-        let turns =
-            batch.iter().filter(|it| it.sign.0 != Sign::None || it.disable_endpoint.is_some());
+        let turns = batch
+            .iter()
+            .filter(|it| it.health_signal.0 != HealthSignal::None || it.disable_endpoint.is_some());
         let turned = turns.map(|finish| finish.lease.delivery.endpoint).collect();
         for ((finish, answer), change) in batch.into_iter().zip(&answers).zip(changes) {
             self.see(Effect::Finished { finish, answer: *answer, change: Box::new(change) });
@@ -205,12 +206,12 @@ impl DeliveryStore for Observed {
         Ok(answers)
     }
 
-    async fn work_hinted(&self) {
-        self.store.work_hinted().await;
+    async fn work_notified(&self) {
+        self.store.work_notified().await;
     }
 
-    fn hint_work(&self) {
-        self.store.hint_work();
+    fn notify_work(&self) {
+        self.store.notify_work();
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
@@ -307,7 +308,7 @@ impl DeliveryLog for Observed {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Upkeep for Observed {
+impl Maintenance for Observed {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let answers = self.store.redeliver(batch.clone()).await?;
         for (item, answer) in batch.into_iter().zip(&answers) {

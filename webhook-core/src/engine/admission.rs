@@ -1,5 +1,5 @@
-//! Where publishers and one run of the dispatcher meet: the slots that they share, who waits for one, and
-//! what was handed over.
+//! Admission: the slots that publishers share with one run of the dispatcher, the publishers that
+//! wait for one, and the claims queued for the dispatcher.
 
 mod backlogged;
 mod health_cache;
@@ -15,8 +15,8 @@ use std::{
 use crate::{
     engine::{
         admission::{
-            slots::{Refused, Slots},
-            wait_queue::{Line, Turn, Waiting},
+            slots::{SlotRefusal, Slots},
+            wait_queue::{QueueKey, WaitQueues, Waiter},
         },
         dispatcher::config::DispatcherConfig,
         wake::Wake,
@@ -28,144 +28,147 @@ use crate::{
     port::{Clock, store::deliveries::Claim},
 };
 
-/// Whether an endpoint takes attempts now, as far as its publisher knows: the store would refuse to lease
-/// to one that is paused, or rests.
-pub(super) fn takes_attempts(endpoint: &Endpoint, now: Timestamp) -> bool {
-    let rests = endpoint.health.rests_until().is_some_and(|until| until > now);
-    endpoint.state.is_active() && !rests
+/// Returns true if an endpoint accepts attempts now, as its publisher knows it. The store would
+/// reject a lease for one that is paused, disabled or cooling down.
+pub(super) fn accepts_attempts(endpoint: &Endpoint, now: Timestamp) -> bool {
+    let cools_down = endpoint.health.cools_down_until().is_some_and(|until| until > now);
+    endpoint.state.is_active() && !cools_down
 }
 
-/// A claim, with the endpoint as its publisher knew it.
+/// Claim that was created by a publisher, with the endpoint as the publisher knew it.
 #[derive(Debug)]
-pub(super) struct Delivering {
+pub(super) struct ReservedClaim {
     pub(super) claim: Claim,
     pub(super) endpoint: Arc<Endpoint>,
-    /// When its lease was asked for, on the monotonic clock.
-    pub(super) asked_at: Duration,
+    /// Time at which its lease was requested, on the monotonic clock.
+    pub(super) requested_at: Duration,
 }
 
-/// What the publishers of a process share with one run of its dispatcher.
-pub(super) struct Bay {
+/// State that the publishers of a process share with one run of its dispatcher.
+pub(super) struct Admission {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lease: Duration,
     pub(super) worker: Option<WorkerName>,
-    state: Mutex<State>,
-    pub(super) news: Wake,
+    state: Mutex<AdmissionState>,
+    /// Wakes the dispatcher after a claim was queued or a slot was released.
+    pub(super) wake: Wake,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct AdmissionState {
     pub(super) slots: Slots,
-    waiting: Waiting,
-    pub(super) handed_over: Vec<Delivering>,
-    /// Whether publishers may take slots.
+    wait_queues: WaitQueues,
+    /// Claims queued for the dispatcher.
+    pub(super) queued: Vec<ReservedClaim>,
+    /// True if publishers may take slots.
     pub(super) open: bool,
-    /// Whether nobody takes anything over any more.
+    /// True if the dispatcher takes no more claims.
     pub(super) ended: bool,
 }
 
-impl State {
-    /// Where an event has to wait for a slot of this endpoint. Whoever comes stands behind those who
-    /// wait already, even if there is a slot just now: it is theirs.
-    fn line_of(&self, endpoint: &Endpoint, again: bool) -> Option<Line> {
-        let taken = |line: &Line| !again && self.waiting.has(*line);
-        match self.slots.refuses(endpoint) {
-            Some(Refused::InTurn) => None,
-            Some(Refused::ForNow(line)) => Some(line),
-            None => [Line::Endpoint(endpoint.id), Line::All].into_iter().find(taken),
+impl AdmissionState {
+    /// Queue in which a publisher must wait for a slot of this endpoint; `None` if it need not or
+    /// must not wait. A free slot belongs to the publishers that already wait.
+    fn queue_for(&self, endpoint: &Endpoint, overtaken: bool) -> Option<QueueKey> {
+        let has_others = |key: &QueueKey| !overtaken && self.wait_queues.has_waiters(*key);
+        match self.slots.refusal(endpoint) {
+            Some(SlotRefusal::ClaimOnly) => None,
+            Some(SlotRefusal::Full(key)) => Some(key),
+            None => [QueueKey::Endpoint(endpoint.id), QueueKey::All].into_iter().find(has_others),
         }
     }
 
-    /// What has come free is the turn of those who wait.
-    fn call_next(&mut self, now: Duration) {
-        for (line, all_free) in self.slots.freed() {
-            self.waiting.freed(line, all_free, now);
+    /// Wakes a waiter for each slot that was released.
+    fn wake_waiters(&mut self, now: Duration) {
+        for (key, all_free) in self.slots.take_released() {
+            self.wait_queues.slot_released(key, all_free, now);
         }
     }
 }
 
-impl Bay {
+impl Admission {
     pub(super) fn new(clock: Arc<dyn Clock>, config: &DispatcherConfig) -> Self {
         let slots = config.slots();
-        let (waiting, handed_over) = (Waiting::default(), Vec::new());
-        let state = State { slots, waiting, handed_over, open: true, ended: false };
+        let (wait_queues, queued) = (WaitQueues::default(), Vec::new());
+        let state = AdmissionState { slots, wait_queues, queued, open: true, ended: false };
         let (lease, worker) = (config.lease, config.name.clone());
-        Self { clock, lease, worker, state: Mutex::new(state), news: Wake::default() }
+        Self { clock, lease, worker, state: Mutex::new(state), wake: Wake::default() }
     }
 
-    /// Does something with the slots.
-    pub(super) fn slots<T>(&self, act: impl FnOnce(&mut Slots) -> T) -> T {
+    /// Calls `change` with the slots, and wakes waiters for those that it has released.
+    pub(super) fn with_slots<T>(&self, change: impl FnOnce(&mut Slots) -> T) -> T {
         let mut state = self.state();
-        let answer = act(&mut state.slots);
-        state.call_next(self.clock.monotonic());
-        answer
+        let result = change(&mut state.slots);
+        state.wake_waiters(self.clock.monotonic());
+        result
     }
 
-    /// Takes a slot ahead for the endpoint of an event, or stands in line for one, if that does not take too
-    /// long. An event for several endpoints does neither: while it waited for one, the others would wait
-    /// with it.
-    pub(super) fn take_or_line_up(
+    /// Takes a slot for the endpoint of an event, before the event is routed, and stores the
+    /// endpoint in `early_slot`; or returns a waiter, if the estimated wait is short.
+    ///
+    /// Does neither for an event with several endpoints: all of them would wait for one.
+    pub(super) fn reserve_or_wait(
         &self,
         event: &Event,
         snapshot: &Snapshot,
-        ahead: &mut Option<EndpointId>,
-        again: bool,
-    ) -> Option<Turn> {
+        early_slot: &mut Option<EndpointId>,
+        overtaken: bool,
+    ) -> Option<Waiter> {
         let mut endpoints = snapshot.wanting(&event.event_type);
         let (Some(endpoint), None) = (endpoints.next(), endpoints.next()) else { return None };
         let (mut state, now) = (self.state(), self.clock.now());
-        let is_for_now = takes_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
-        if !state.open || !is_for_now || ahead.is_some() {
+        let may_send = accepts_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
+        if !state.open || !may_send || early_slot.is_some() {
             return None;
         }
-        if let Some(line) = state.line_of(endpoint, again) {
-            return state.waiting.join(line, again, self.clock.monotonic());
+        if let Some(key) = state.queue_for(endpoint, overtaken) {
+            return state.wait_queues.enqueue_waiter(key, overtaken, self.clock.monotonic());
         }
-        if state.slots.refuses(endpoint).is_none() && state.slots.reserve(endpoint) {
-            *ahead = Some(endpoint.id);
+        if state.slots.refusal(endpoint).is_none() && state.slots.reserve(endpoint) {
+            *early_slot = Some(endpoint.id);
         }
         None
     }
 
-    /// What was handed over since.
-    pub(super) fn handed_over(&self) -> Vec<Delivering> {
-        std::mem::take(&mut self.state().handed_over)
+    /// Removes and returns the queued claims.
+    pub(super) fn take_queued(&self) -> Vec<ReservedClaim> {
+        std::mem::take(&mut self.state().queued)
     }
 
-    /// Waits until something is handed over, or given back.
-    pub(super) async fn news(&self) {
-        self.news.woken().await;
+    /// Waits until a claim is queued or a slot is released.
+    pub(super) async fn woken(&self) {
+        self.wake.woken().await;
     }
 
-    /// Lets publishers take no more slots.
+    /// Ends the taking of slots by publishers.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.open = false;
-        state.waiting.end();
+        state.wait_queues.close();
     }
 
-    /// Ends it, unless something was handed over since.
-    pub(super) fn end(&self) -> bool {
+    /// Ends the queue. Returns false, and does nothing, if a claim is queued.
+    pub(super) fn try_end(&self) -> bool {
         let mut state = self.state();
-        state.ended = state.handed_over.is_empty();
+        state.ended = state.queued.is_empty();
         state.ended
     }
 
-    /// Ends it, whatever was handed over.
-    pub(super) fn abandon(&self) {
+    /// Ends the queue and drops its claims.
+    pub(super) fn abort(&self) {
         let mut state = self.state();
         (state.open, state.ended) = (false, true);
-        state.waiting.end();
-        state.handed_over.clear();
+        state.wait_queues.close();
+        state.queued.clear();
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, AdmissionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Bay {
+impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bay").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Admission").field("state", &self.state).finish_non_exhaustive()
     }
 }

@@ -4,19 +4,19 @@
 //! hand under a manual clock. Each turn of its loop starts what is due (record, release, route,
 //! claim) and waits for whatever happens first.
 
-mod attempt;
 mod batch;
 pub(crate) mod config;
-mod routing;
+mod make_attempt;
 mod run;
 mod schedule;
+mod unrouted;
 
 use std::{future::Future, sync::Arc};
 
 pub use config::{DispatcherConfig, InvalidDispatcherConfig};
 
 use crate::{
-    engine::{exchanger::Wire, fast_path::FastLane, publish::EventPublisher, wake::Wake},
+    engine::{exchanger::Exchanger, fast_path::FastPath, publish::EventPublisher, wake::Wake},
     port::{Clock, Signer, Store, Transport},
 };
 
@@ -53,9 +53,9 @@ impl Ports {
 #[derive(Debug)]
 pub struct Dispatcher {
     store: Arc<dyn Store>,
-    wire: Wire,
+    exchanger: Exchanger,
     wake: Wake,
-    lane: FastLane,
+    fast_path: FastPath,
     config: DispatcherConfig,
 }
 
@@ -67,14 +67,14 @@ impl Dispatcher {
     /// [`InvalidDispatcherConfig`] when the settings do not fit together.
     pub fn new(ports: Ports, config: DispatcherConfig) -> Result<Self, InvalidDispatcherConfig> {
         config.validate()?;
-        let wire = Wire {
+        let exchanger = Exchanger {
             transport: ports.transport,
             signer: ports.signer,
             clock: ports.clock,
             max_timeout: config.max_timeout,
         };
-        let (wake, lane) = (Wake::default(), FastLane::default());
-        Ok(Self { store: ports.store, wire, wake, lane, config })
+        let (wake, fast_path) = (Wake::default(), FastPath::default());
+        Ok(Self { store: ports.store, exchanger, wake, fast_path, config })
     }
 
     /// Shares a hint with others, such as the publishers of this process.
@@ -84,17 +84,21 @@ impl Dispatcher {
         self
     }
 
-    /// Creates a publisher whose deliveries this dispatcher sends from memory while it runs, as far as
-    /// slots are free.
+    /// Creates a publisher whose deliveries this dispatcher sends from memory while it runs, as far
+    /// as slots are free.
     pub fn publisher(&self) -> EventPublisher {
-        EventPublisher::with_fast_path(self.store.clone(), self.wake.clone(), self.lane.clone())
+        EventPublisher::with_fast_path(
+            self.store.clone(),
+            self.wake.clone(),
+            self.fast_path.clone(),
+        )
     }
 
     /// Works until `shutdown` completes, then drains: claims nothing more, lets attempts in flight
     /// end and records them, gives back what was not started.
     ///
-    /// Run one dispatcher for each process: its limits are its own, and only one run at a time serves
-    /// its [publishers](Self::publisher).
+    /// Run one dispatcher for each process: its limits are its own, and only one run at a time
+    /// serves its [publishers](Self::publisher).
     ///
     /// Dropping the future is safe at any point, and rude: attempts in flight are recorded as
     /// unknown when their leases have ended.

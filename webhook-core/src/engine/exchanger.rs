@@ -1,4 +1,4 @@
-//! Sign, then send: one attempt on the wire.
+//! Exchanger: signs and sends one request.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -20,17 +20,17 @@ use crate::{
     wire::request::compose,
 };
 
-/// The ports that one attempt needs.
+/// Makes attempts through the ports that they need.
 #[derive(Clone, Debug)]
-pub(crate) struct Wire {
+pub(crate) struct Exchanger {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// No attempt is given more time than this, whatever its endpoint asks for.
+    /// Maximum timeout of an attempt, also if its endpoint has a longer one.
     pub(crate) max_timeout: Duration,
 }
 
-/// What happened on the wire, and when.
+/// Outcome of an attempt, with its times.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) started_at: Timestamp,
@@ -40,17 +40,17 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// The record of it, as the `number`-th attempt, made for this reason.
+    /// Returns the record of the exchange as the `number`-th attempt, made for this reason.
     pub(crate) fn record(&self, number: u32, trigger: Trigger) -> Attempt {
         Attempt::record(number, self.started_at, self.duration, &self.outcome).with_trigger(trigger)
     }
 }
 
-/// How much longer than asked a transport may take before it is cut off.
-const GRACE: Duration = Duration::from_millis(250);
+/// Time after its timeout at which a transport's call is cut off.
+const TIMEOUT_GRACE: Duration = Duration::from_millis(250);
 
-impl Wire {
-    /// Makes one attempt. Whatever goes wrong, a panic in a port included, is its outcome.
+impl Exchanger {
+    /// Makes one attempt. Every failure, including a panic in a port, is an outcome.
     pub(crate) async fn exchange(&self, event: &Event, endpoint: &Endpoint) -> Exchange {
         let (started_at, start) = (self.clock.now(), self.clock.monotonic());
         let signed_and_sent = AssertUnwindSafe(self.sign_and_send(event, endpoint, started_at));
@@ -66,15 +66,15 @@ impl Wire {
         };
         let timeout = request.timeout.min(self.max_timeout);
         let sent = self.transport.send(request.with_timeout(timeout));
-        let answer = if self.transport.keeps_deadlines() {
+        let answer = if self.transport.enforces_timeout() {
             sent.await
         } else {
-            self.cut_off(sent, timeout.saturating_add(GRACE)).await
+            self.cut_off(sent, timeout.saturating_add(TIMEOUT_GRACE)).await
         };
         answer.map_or_else(Outcome::NotAnswered, Outcome::Answered)
     }
 
-    /// Cuts off a transport that does not keep its own deadline: a lease depends on it.
+    /// Cuts off a transport that exceeds its timeout, because the lease depends on it.
     async fn cut_off<T>(
         &self,
         sent: impl Future<Output = Result<T, TransportError>> + Unpin,

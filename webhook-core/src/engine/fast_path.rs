@@ -1,9 +1,11 @@
-//! The fast lane: what a process publishes, and also delivers, is sent from memory.
+//! Fast path: a process that both publishes and delivers sends new deliveries from memory.
 //!
-//! A publisher takes slots before it stores an event, stores those deliveries already leased, and
-//! hands them over once they are stored: no claim, no second look at the store. What finds no slot is
-//! stored pending, and claimed in its turn. Nothing depends on the lane: should the process die, or
-//! the publisher give up, the lease runs out and somebody claims the delivery.
+//! A publisher reserves slots before it stores an event, stores those deliveries already leased,
+//! and queues them for the dispatcher after the commit. They need no claim and no second read. A
+//! delivery that gets no slot is stored pending and is claimed later.
+//!
+//! Correctness does not depend on the fast path. If the process dies, or the publisher is dropped,
+//! the lease expires and a worker claims the delivery.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,7 +15,9 @@ use std::{
 use futures_util::{FutureExt as _, select_biased};
 
 use crate::{
-    engine::admission::{Bay, Delivering, takes_attempts, wait_queue::PATIENCE},
+    engine::admission::{
+        Admission, ReservedClaim, accepts_attempts, slots::Slots, wait_queue::MAX_SLOT_WAIT,
+    },
     model::{
         delivery::Lease,
         endpoint::Endpoint,
@@ -24,98 +28,113 @@ use crate::{
     port::store::deliveries::{Claim, Enqueue, Enqueued, FanOut, NewDelivery},
 };
 
-/// Way from the publishers of a process to its dispatcher.
+/// Queues stored deliveries for the dispatcher of the same process.
 ///
-/// Open while the dispatcher runs, until it is told to stop. Clones are the same way; the default one
-/// is never open.
+/// It is open from the start of the dispatcher until its shutdown. Clones share one fast path. The
+/// default value is never open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FastLane(Arc<Mutex<Option<Arc<Bay>>>>);
+pub(super) struct FastPath(Arc<Mutex<Option<Arc<Admission>>>>);
 
-impl FastLane {
-    /// Begins a batch. Best called when there is nothing left to wait for but the store's commit: the
-    /// leases are reckoned from here.
+impl FastPath {
+    /// Starts a batch.
+    ///
+    /// Leases are counted from this call, or from the end of
+    /// [`wait_for_slots`](Reservation::wait_for_slots). Call it when only the commit is left to
+    /// wait for.
     pub(super) fn reserve(&self) -> Reservation {
-        let bay = self.door().clone();
-        let asked_at = bay.as_ref().map(|bay| bay.clock.monotonic()).unwrap_or_default();
-        Reservation { bay, asked_at, ahead: None, events: Vec::new() }
+        let admission = self.admission().clone();
+        let requested_at =
+            admission.as_ref().map(|open| open.clock.monotonic()).unwrap_or_default();
+        Reservation { admission, requested_at, early_slot: None, events: Vec::new() }
     }
 
-    /// Opens the lane into `bay`, unless it leads elsewhere.
-    pub(super) fn open(&self, bay: &Arc<Bay>) {
-        self.door().get_or_insert_with(|| Arc::clone(bay));
+    /// Opens the fast path, unless another run of the dispatcher has opened it.
+    pub(super) fn open(&self, admission: &Arc<Admission>) {
+        self.admission().get_or_insert_with(|| Arc::clone(admission));
     }
 
-    /// Closes the lane, if it leads into `bay`.
-    pub(super) fn close(&self, bay: &Arc<Bay>) {
-        self.door().take_if(|open| Arc::ptr_eq(open, bay));
+    /// Closes the fast path if it was opened with `admission`.
+    pub(super) fn close(&self, admission: &Arc<Admission>) {
+        self.admission().take_if(|open| Arc::ptr_eq(open, admission));
     }
 
-    fn door(&self) -> MutexGuard<'_, Option<Arc<Bay>>> {
+    fn admission(&self) -> MutexGuard<'_, Option<Arc<Admission>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Slots taken for a batch of events that is being stored. Dropped, it gives them back.
+/// Slots reserved for a batch of events that is being stored. Dropping it releases them.
 #[derive(Debug)]
-#[must_use = "the slots are given back when it is dropped"]
+#[must_use = "dropping a reservation releases its slots"]
 pub(super) struct Reservation {
-    bay: Option<Arc<Bay>>,
-    asked_at: Duration,
-    /// The endpoint that a slot was taken for ahead of the event.
-    ahead: Option<EndpointId>,
-    events: Vec<Reserved>,
+    admission: Option<Arc<Admission>>,
+    requested_at: Duration,
+    /// Endpoint for which a slot was reserved before its event was routed.
+    early_slot: Option<EndpointId>,
+    events: Vec<ReservedEvent>,
 }
 
-/// What was reserved for one event.
+/// Reservation for one event.
 #[derive(Debug, Default)]
-struct Reserved {
-    claims: Vec<Delivering>,
-    /// Whether a delivery waits in the store for somebody to claim it, without having been refused a
-    /// slot: nobody works here, or it has to wait for its turn.
-    left_waiting: bool,
-    /// The endpoints that had no slot free.
+struct ReservedEvent {
+    claims: Vec<ReservedClaim>,
+    /// True if a delivery has to be claimed although no slot was refused: this process does not
+    /// deliver, or the delivery belongs to an order queue.
+    has_pending_work: bool,
+    /// Endpoints that had no free slot.
     refused: Vec<Arc<Endpoint>>,
 }
 
-/// What became of a batch.
+/// Result of settling a batch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settled {
-    /// Whether something was stored that a dispatcher has to look for.
-    pub(super) left_waiting: bool,
-    /// Leases that nobody is going to use, since the dispatcher has ended meanwhile: best given back
-    /// to the store.
+    /// True if work was stored that a dispatcher has to claim or route.
+    pub(super) has_pending_work: bool,
+    /// Leases that will not be used because the dispatcher has ended. The caller should release
+    /// them in the store.
     pub(super) unsent: Vec<Lease>,
 }
 
 impl Reservation {
-    /// Takes a slot for `event`, the next one of the batch, if it is for one endpoint; where that is full, and
-    /// slots come free so fast that it takes but a moment, it waits for one: at most 250 ms, and no time
-    /// for an endpoint that is known to be slow. Done for the first event of each batch, publishers that are faster than
-    /// what is sent slow down to its pace, instead of storing what has to be claimed.
+    /// Reserves a slot for `event`, the next of the batch, and waits for one if necessary.
+    ///
+    /// It waits at most 250 ms, and only if the event is for exactly one endpoint and slots are
+    /// being released quickly. It never waits for an endpoint that is known to be slow, nor on a
+    /// clock that is not real-time.
+    ///
+    /// Called for the first event of each batch, it applies backpressure: publishers slow down to
+    /// the rate of sending, instead of storing deliveries that have to be claimed.
     pub(super) async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
-        let Some(bay) = self.bay.clone().filter(|bay| bay.clock.passes_by_itself()) else { return };
-        let until = self.asked_at.saturating_add(PATIENCE);
-        let mut again = false;
-        while let Some(turn) = bay.take_or_line_up(event, snapshot, &mut self.ahead, again) {
-            let left = until.saturating_sub(bay.clock.monotonic());
+        let Some(admission) = self.admission.clone().filter(|open| open.clock.is_real_time())
+        else {
+            return;
+        };
+        let until = self.requested_at.saturating_add(MAX_SLOT_WAIT);
+        let (slot, mut overtaken) = (&mut self.early_slot, false);
+        while let Some(waiter) = admission.reserve_or_wait(event, snapshot, slot, overtaken) {
+            let left = until.saturating_sub(admission.clock.monotonic());
             select_biased! {
-                told = turn.fuse() => again = told.is_ok(),
-                () = bay.clock.sleep(left).fuse() => break,
+                woken = waiter.fuse() => overtaken = woken.is_ok(),
+                () = admission.clock.sleep(left).fuse() => break,
             }
         }
-        self.asked_at = bay.clock.monotonic();
+        self.requested_at = admission.clock.monotonic();
     }
 
-    /// The event as a store takes it, the next one of the batch: routed by `snapshot`, its deliveries
-    /// leased as far as there are slots; to be routed later, when there is none.
+    /// Builds the store's input for the next event of the batch.
+    ///
+    /// With a snapshot, each matching endpoint gets one delivery: leased if the endpoint accepts
+    /// attempts and a slot is free, otherwise pending; `missed` if the endpoint is disabled.
+    /// Without a snapshot, the event is stored unrouted.
     pub(super) fn route(&mut self, event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
-        let mut reserved = Reserved::default();
+        let mut reserved = ReservedEvent::default();
         let item = match snapshot {
             None => Enqueue::unrouted(event),
             Some(snapshot) => {
                 let mut deliveries = self.deliveries(&event, snapshot, &mut reserved);
                 let missing = snapshot.missing(&event.event_type);
-                deliveries.extend(missing.into_iter().map(|it| NewDelivery::missed(it.id)));
+                let missed = missing.into_iter().map(|endpoint| NewDelivery::missed(endpoint.id));
+                deliveries.extend(missed);
                 Enqueue::routed(event, FanOut::by(snapshot.version(), deliveries))
             }
         };
@@ -127,28 +146,30 @@ impl Reservation {
         &mut self,
         event: &Event,
         snapshot: &Snapshot,
-        reserved: &mut Reserved,
+        reserved: &mut ReservedEvent,
     ) -> Vec<NewDelivery> {
         let endpoints = snapshot.routed(&event.event_type);
-        let Some(bay) = self.bay.clone().filter(|_| !endpoints.is_empty()) else {
-            reserved.left_waiting = endpoints.iter().any(|endpoint| endpoint.state.is_active());
+        let Some(admission) = self.admission.clone().filter(|_| !endpoints.is_empty()) else {
+            reserved.has_pending_work = endpoints.iter().any(|endpoint| endpoint.state.is_active());
             return endpoints.iter().map(|endpoint| NewDelivery::pending(endpoint.id)).collect();
         };
-        // The body is shared, however many endpoints get it.
-        let (mut state, event, now) = (bay.state(), Arc::new(event.clone()), bay.clock.now());
+        // The body is shared between the deliveries of all endpoints.
+        let event = Arc::new(event.clone());
+        let (mut state, now) = (admission.state(), admission.clock.now());
         let new = |endpoint: &Arc<Endpoint>| {
-            if !takes_attempts(endpoint, now) {
+            if !accepts_attempts(endpoint, now) {
                 return NewDelivery::pending(endpoint.id);
             }
-            // Whether it is its turn is known to the store alone.
+            // Only the store knows which delivery of an order queue is first.
             if endpoint.keeps_order_of(&event) {
-                reserved.left_waiting = true;
+                reserved.has_pending_work = true;
                 return NewDelivery::pending(endpoint.id);
             }
-            if self.has_ahead(endpoint.id) || state.open && state.slots.reserve(endpoint) {
-                reserved.claims.push(self.delivering(&event, endpoint));
-                let leased = NewDelivery::leased(endpoint.id, bay.lease);
-                return leased.with_worker(bay.worker.clone());
+            let is_reserved = self.take_early_slot(endpoint.id);
+            if is_reserved || state.open && state.slots.reserve(endpoint) {
+                reserved.claims.push(self.reserved_claim(&event, endpoint));
+                let leased = NewDelivery::leased(endpoint.id, admission.lease);
+                return leased.with_worker(admission.worker.clone());
             }
             reserved.refused.push(Arc::clone(endpoint));
             NewDelivery::pending(endpoint.id)
@@ -156,100 +177,109 @@ impl Reservation {
         endpoints.into_iter().map(new).collect()
     }
 
-    /// Uses the slot that was taken ahead for an endpoint, if one was.
-    fn has_ahead(&mut self, endpoint: EndpointId) -> bool {
-        self.ahead.take_if(|id| *id == endpoint).is_some()
+    /// Uses the slot that was reserved early for an endpoint. Returns false if there is none.
+    fn take_early_slot(&mut self, endpoint: EndpointId) -> bool {
+        self.early_slot.take_if(|id| *id == endpoint).is_some()
     }
 
-    fn delivering(&self, event: &Arc<Event>, endpoint: &Arc<Endpoint>) -> Delivering {
+    fn reserved_claim(&self, event: &Arc<Event>, endpoint: &Arc<Endpoint>) -> ReservedClaim {
         let delivery = DeliveryId::new(event.id, endpoint.id);
         let lease = Lease { delivery, epoch: LeaseEpoch::default().next() };
         let claim = Claim::new(lease, Arc::clone(event), endpoint.revision);
-        Delivering { claim, endpoint: Arc::clone(endpoint), asked_at: self.asked_at }
+        let endpoint = Arc::clone(endpoint);
+        ReservedClaim { claim, endpoint, requested_at: self.requested_at }
     }
 
-    /// Hands over what is stored, by the store's `answers` to the batch, and gives the slots of the
-    /// rest back.
+    /// Queues the stored deliveries for the dispatcher and releases all other slots.
     ///
-    /// Only for a store that has answered: of a batch that may be stored or not, nothing is sent from
-    /// memory, and dropping the reservation is all there is to do.
-    pub(super) fn settle(mut self, answers: &[Enqueued]) -> Settled {
+    /// Call this only with the store's results. If it is unknown whether the batch was committed,
+    /// drop the reservation: nothing of that batch may be sent from memory.
+    pub(super) fn settle(mut self, results: &[Enqueued]) -> Settled {
         let mut settled = Settled::default();
-        self.give_back_ahead();
+        self.release_early_slot();
         let events = std::mem::take(&mut self.events);
         for (at, reserved) in events.into_iter().enumerate() {
-            match answers.get(at) {
+            match results.get(at) {
                 Some(Enqueued::Routed(_)) => {
-                    settled.left_waiting |= self.note_refused(&reserved) || reserved.left_waiting;
-                    settled.unsent.extend(self.hand_over(reserved));
+                    let is_claimable = self.mark_refused(&reserved);
+                    settled.has_pending_work |= is_claimable || reserved.has_pending_work;
+                    settled.unsent.extend(self.queue_for_dispatcher(reserved));
                 }
                 Some(Enqueued::Later) | None => {
-                    settled.left_waiting = true;
-                    self.give_back(&reserved);
+                    settled.has_pending_work = true;
+                    self.release_slots(&reserved);
                 }
                 Some(Enqueued::Duplicate(_) | Enqueued::Conflict(_) | Enqueued::EndpointGone) => {
-                    self.give_back(&reserved);
+                    self.release_slots(&reserved);
                 }
             }
         }
         settled
     }
 
-    /// Notes that work of those that were refused is stored: only from now on a claim can see it.
-    /// Answers whether it is worth looking for. Where the endpoint is full, the end of one of its
-    /// attempts says when; a look at each event of a slow one would be at the others' expense.
-    fn note_refused(&self, reserved: &Reserved) -> bool {
-        let Some(bay) = &self.bay else { return false };
-        let mut state = bay.state();
+    /// Marks the endpoints that got no slot as backlogged, now that a claim can see their work.
+    /// Returns true if a claim is worthwhile.
+    ///
+    /// It is not for a full endpoint: the end of one of its attempts triggers the next claim. One
+    /// claim per event of a slow endpoint would cost the others throughput.
+    fn mark_refused(&self, reserved: &ReservedEvent) -> bool {
+        let Some(admission) = &self.admission else { return false };
+        let mut state = admission.state();
         let slots = &mut state.slots;
-        // Its rate says when to look, where some of its work waits already.
-        let waits = |it: &Endpoint| it.rate.is_some() && slots.is_behind(it.id);
-        let worth = reserved.refused.iter().any(|it| !slots.is_full(it) && !waits(it));
-        reserved.refused.iter().for_each(|endpoint| slots.note_behind(endpoint));
-        worth
+        // A backlogged endpoint with a rate limit is claimed when its rate allows.
+        let waits =
+            |endpoint: &Endpoint| endpoint.rate.is_some() && slots.is_backlogged(endpoint.id);
+        let worthwhile = |endpoint: &Arc<Endpoint>| !slots.is_full(endpoint) && !waits(endpoint);
+        let is_claimable = reserved.refused.iter().any(worthwhile);
+        reserved.refused.iter().for_each(|endpoint| slots.mark_backlogged(endpoint));
+        is_claimable
     }
 
-    /// Answers the leases that nobody takes any more.
-    fn hand_over(&self, reserved: Reserved) -> Vec<Lease> {
-        let Some(bay) = &self.bay else { return Vec::new() };
-        let mut state = bay.state();
+    /// Queues the claims for the dispatcher. Returns their leases if the dispatcher has ended.
+    fn queue_for_dispatcher(&self, reserved: ReservedEvent) -> Vec<Lease> {
+        let Some(admission) = &self.admission else { return Vec::new() };
+        let mut state = admission.state();
         if state.ended {
-            return reserved.claims.iter().map(|handed| handed.claim.lease).collect();
+            return reserved.claims.iter().map(|reserved| reserved.claim.lease).collect();
         }
-        let ends = self.asked_at.saturating_add(bay.lease);
-        for handed in &reserved.claims {
-            state.slots.hand_over(handed.claim.lease, ends);
+        let lease_ends = self.requested_at.saturating_add(admission.lease);
+        for reserved in &reserved.claims {
+            state.slots.convert_reserved(reserved.claim.lease, lease_ends);
         }
-        let news = !reserved.claims.is_empty();
-        state.handed_over.extend(reserved.claims);
+        let has_claims = !reserved.claims.is_empty();
+        state.queued.extend(reserved.claims);
         drop(state);
-        if news {
-            bay.news.wake();
+        if has_claims {
+            admission.wake.wake();
         }
         Vec::new()
     }
 
-    fn give_back(&self, reserved: &Reserved) {
-        self.free(reserved.claims.iter().map(|handed| handed.endpoint.id).collect());
+    fn release_slots(&self, reserved: &ReservedEvent) {
+        self.release(reserved.claims.iter().map(|reserved| reserved.endpoint.id).collect());
     }
 
-    fn give_back_ahead(&mut self) {
-        let ahead = self.ahead.take();
-        self.free(ahead.into_iter().collect());
+    fn release_early_slot(&mut self) {
+        let early_slot = self.early_slot.take();
+        self.release(early_slot.into_iter().collect());
     }
 
-    /// Frees a slot of each.
-    fn free(&self, endpoints: Vec<EndpointId>) {
-        let Some(bay) = self.bay.as_ref().filter(|_| !endpoints.is_empty()) else { return };
-        bay.slots(|slots| endpoints.into_iter().for_each(|endpoint| slots.give_back(endpoint)));
-        // A dispatcher that is ending waits for these slots.
-        bay.news.wake();
+    /// Releases one slot of each endpoint.
+    fn release(&self, endpoints: Vec<EndpointId>) {
+        let Some(admission) = self.admission.as_ref().filter(|_| !endpoints.is_empty()) else {
+            return;
+        };
+        let release =
+            |slots: &mut Slots| endpoints.into_iter().for_each(|id| slots.release_slot(id));
+        admission.with_slots(release);
+        // A dispatcher that is shutting down waits for these slots.
+        admission.wake.wake();
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.give_back_ahead();
-        self.events.iter().for_each(|reserved| self.give_back(reserved));
+        self.release_early_slot();
+        self.events.iter().for_each(|reserved| self.release_slots(reserved));
     }
 }

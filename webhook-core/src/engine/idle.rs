@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::port::{Clock, Store, StoreError, StoreErrorKind, store::deliveries::Backlog};
 
-/// How often to look.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval between two reads of the backlog.
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Waits until the store is idle: nothing is unrouted, nothing is in flight (another process's
 /// leases are waited for) and nothing pending is due within `horizon`; with no horizon, nothing is
@@ -13,8 +13,8 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// [`StoreError`] when the store cannot be asked for a reason that does not pass by itself. One that
-/// is not available for a while is asked again.
+/// [`StoreError`] when the store cannot be asked for a reason that does not pass by itself. One
+/// that is not available for a while is asked again.
 pub async fn until_idle(
     store: &dyn Store,
     clock: &dyn Clock,
@@ -23,14 +23,14 @@ pub async fn until_idle(
     loop {
         match store.backlog().await {
             Ok(backlog) if is_idle(&backlog, horizon) => return Ok(backlog),
-            Err(error) if !passes(&error) => return Err(error),
+            Err(error) if !is_transient(&error) => return Err(error),
             _ => {}
         }
-        clock.sleep(LOOK).await;
+        clock.sleep(IDLE_POLL_INTERVAL).await;
     }
 }
 
-fn passes(error: &StoreError) -> bool {
+fn is_transient(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Unknown)
 }
 

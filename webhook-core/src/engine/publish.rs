@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     engine::{
-        fast_path::{FastLane, Reservation},
+        fast_path::{FastPath, Reservation},
         wake::Wake,
     },
     model::{delivery::Lease, event::Event, id::TenantId, routing::Snapshot},
@@ -44,7 +44,7 @@ const MAX_ENQUEUE_TRIES: usize = 3;
 pub struct EventPublisher {
     store: Arc<dyn Store>,
     snapshots: Arc<SnapshotCache>,
-    fast_path: FastLane,
+    fast_path: FastPath,
     wake: Wake,
 }
 
@@ -52,10 +52,10 @@ impl EventPublisher {
     /// Creates a publisher for a process that does not deliver. It wakes the dispatchers that share
     /// `wake`.
     pub fn new(store: Arc<dyn Store>, wake: Wake) -> Self {
-        Self::with_fast_path(store, wake, FastLane::default())
+        Self::with_fast_path(store, wake, FastPath::default())
     }
 
-    pub(super) fn with_fast_path(store: Arc<dyn Store>, wake: Wake, fast_path: FastLane) -> Self {
+    pub(super) fn with_fast_path(store: Arc<dyn Store>, wake: Wake, fast_path: FastPath) -> Self {
         Self { store, snapshots: Arc::default(), fast_path, wake }
     }
 
@@ -131,7 +131,7 @@ impl EventPublisher {
         match self.store.enqueue(batch.clone()).await {
             Ok(answers) => {
                 let settled = reservation.settle(&answers);
-                if settled.left_waiting {
+                if settled.has_pending_work {
                     self.wake.wake();
                 }
                 self.release(settled.unsent).await;

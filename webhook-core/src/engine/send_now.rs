@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    engine::exchanger::Wire,
+    engine::exchanger::Exchanger,
     model::{
         attempt::{Attempt, Failure, FailureKind},
         delivery::{Delivery, DeliveryStatus, Progress},
@@ -34,7 +34,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Publisher {
     endpoint: Arc<Endpoint>,
-    wire: Wire,
+    exchanger: Exchanger,
     log: Option<Arc<dyn DeliveryLog>>,
 }
 
@@ -51,18 +51,19 @@ impl Publisher {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let endpoint = Endpoint::new(id, url).with_retry(RetryPolicy::send_now());
-        Self::to_endpoint(endpoint, transport, signer, clock)
+        Self::for_endpoint(endpoint, transport, signer, clock)
     }
 
-    /// Posts to an endpoint with all its settings, its retry policy included.
-    pub fn to_endpoint(
+    /// Creates a publisher that posts to an endpoint, with all its settings, including its retry
+    /// policy.
+    pub fn for_endpoint(
         endpoint: Endpoint,
         transport: Arc<dyn Transport>,
         signer: Arc<dyn Signer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let wire = Wire { transport, signer, clock, max_timeout: Duration::MAX };
-        Self { endpoint: Arc::new(endpoint), wire, log: None }
+        let exchanger = Exchanger { transport, signer, clock, max_timeout: Duration::MAX };
+        Self { endpoint: Arc::new(endpoint), exchanger, log: None }
     }
 
     /// Sets what requests are signed with.
@@ -129,7 +130,7 @@ impl Publisher {
             }
             match decision {
                 Decision::Succeed => return Ok(Sent { delivery, attempts: progress.tries() }),
-                Decision::Retry { wait, .. } => self.wire.clock.sleep(wait).await,
+                Decision::Retry { wait, .. } => self.exchanger.clock.sleep(wait).await,
                 Decision::Fail(reason) => return Err(SendError::failed(progress, attempt, reason)),
             }
             progress.attempt = progress.attempt.saturating_add(1);
@@ -142,18 +143,18 @@ impl Publisher {
         delivery: DeliveryId,
         progress: Progress,
     ) -> (Decision, Attempt) {
-        let exchange = self.wire.exchange(event, &self.endpoint).await;
+        let exchange = self.exchanger.exchange(event, &self.endpoint).await;
         let verdict = match classify(&exchange.outcome, exchange.ended_at) {
             // Somebody waits for this call: a fault of our own ends it as any other would.
             Verdict::OwnFault => Verdict::TryAgain { retry_after: None },
             verdict => verdict,
         };
         let attempt = exchange.record(progress.attempt, trigger(progress));
-        self.say(event, &attempt);
+        self.log_attempt(event, &attempt);
         (decide(delivery, progress, verdict, &self.endpoint.retry), attempt)
     }
 
-    fn say(&self, event: &Event, attempt: &Attempt) {
+    fn log_attempt(&self, event: &Event, attempt: &Attempt) {
         let (url, event_type, number) = (&self.endpoint.url, &event.event_type, attempt.number);
         match &attempt.failure {
             None => tracing::info!(%url, %event_type, attempt = number, "webhook delivered"),
@@ -167,7 +168,7 @@ impl Publisher {
         let Some(log) = &self.log else { return Ok(0) };
         let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
         let url = self.endpoint.url.clone();
-        let delivery = Delivery::new(id, tenant, event_type, url, self.wire.clock.now());
+        let delivery = Delivery::new(id, tenant, event_type, url, self.exchanger.clock.now());
         log.open_tracked(event, delivery).await.map_err(SendError::Tracking)
     }
 }
@@ -187,8 +188,8 @@ async fn record(log: &dyn DeliveryLog, id: DeliveryId, attempt: Attempt, decisio
 
 /// A second call under the same id tries again what was tried before.
 const fn trigger(progress: Progress) -> Trigger {
-    let began = if progress.budget_from == 0 { Trigger::First } else { Trigger::Retry };
-    began.of_attempt(progress.attempt, progress.budget_from)
+    let cause = if progress.budget_from == 0 { Trigger::First } else { Trigger::Retry };
+    cause.of_attempt(progress.attempt, progress.budget_from)
 }
 
 /// An event that was delivered within the call.

@@ -159,11 +159,11 @@ fn error_text(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
+        let message = error.to_string();
         // Some libraries repeat what their cause says.
-        if !text.contains(&said) {
+        if !text.contains(&message) {
             text.push_str(": ");
-            text.push_str(&said);
+            text.push_str(&message);
         }
         cause = error.source();
     }
@@ -350,10 +350,10 @@ mod tests {
         }
 
         #[test]
-        fn whatever_an_error_says_its_text_is_short_and_harmless(said in "(?s).{0,3000}") {
+        fn whatever_an_error_says_its_text_is_short_and_harmless(message in "(?s).{0,3000}") {
             for outcome in [
-                Outcome::NotAnswered(TransportError::because(TransportErrorKind::Other, said.clone())),
-                Outcome::NotSigned(SignerError::new(said.clone())),
+                Outcome::NotAnswered(TransportError::because(TransportErrorKind::Other, message.clone())),
+                Outcome::NotSigned(SignerError::new(message.clone())),
             ] {
                 let text = Failure::of(&outcome).unwrap().text;
                 prop_assert!(text.len() <= Failure::MAX_TEXT);

@@ -6,8 +6,8 @@ use std::time::Duration;
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// The longest duration in settings: 365 days.
-const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Maximum duration in settings: 365 days.
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The text is no duration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -51,7 +51,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
         rest = tail;
     }
     let duration = Duration::from_millis(millis);
-    if duration <= MAX { Ok(duration) } else { Err(InvalidDuration) }
+    if duration <= MAX_DURATION { Ok(duration) } else { Err(InvalidDuration) }
 }
 
 /// Writes a duration the way [`parse_duration`] reads it, in whole milliseconds: `1m30s`.
@@ -104,7 +104,7 @@ mod tests {
             text in proptest::prop_oneof![".*", "([0-9]{1,12}(d|h|m|s|ms)){1,3}"],
         ) {
             let Ok(duration) = parse_duration(&text) else { return Ok(()) };
-            proptest::prop_assert!(duration <= MAX);
+            proptest::prop_assert!(duration <= MAX_DURATION);
             proptest::prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
         }
     }

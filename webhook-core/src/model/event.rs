@@ -309,15 +309,15 @@ mod tests {
         assert_eq!(plain, Event::new(id(1), "a.b".parse().unwrap(), now, "[1]"));
 
         let (tenant, key): (TenantId, _) = ("acme".parse().unwrap(), "order-17");
-        let told = NewEvent::json("a.b", &[1]).unwrap().id(id(7)).occurred_at(then);
-        let told = told.tenant(tenant.clone()).content_type("text/plain").unwrap();
-        let told = told.key("invoice-42").unwrap().ordering_key(key).unwrap();
+        let built = NewEvent::json("a.b", &[1]).unwrap().id(id(7)).occurred_at(then);
+        let built = built.tenant(tenant.clone()).content_type("text/plain").unwrap();
+        let built = built.key("invoice-42").unwrap().ordering_key(key).unwrap();
         let expected = Event::new(id(7), "a.b".parse().unwrap(), then, "[1]")
             .with_tenant(tenant)
             .with_content_type("text/plain".parse().unwrap())
             .with_key("invoice-42".parse().ok())
             .with_ordering_key(key.parse().ok());
-        assert_eq!(told.into_event(|| panic!("it has an id"), now), expected);
+        assert_eq!(built.into_event(|| panic!("it has an id"), now), expected);
         assert_eq!(expected.key.as_ref().map(EventKey::as_str), Some("invoice-42"));
         assert_eq!(expected.key.unwrap().to_string(), "invoice-42");
     }
@@ -371,14 +371,14 @@ mod tests {
             let keyed = text.parse::<EventKey>().map(|it| it.to_string());
             let content = text.parse::<ContentType>().map(|it| it.to_string());
             let safe = |byte: u8| matches!(byte, b' '..=b'~');
-            for told in [typed.clone().ok(), keyed.ok(), content.ok()].into_iter().flatten() {
-                prop_assert_eq!(&told, &text);
-                prop_assert!(HeaderValue::from_str(&told).is_ok() && told.bytes().all(safe));
-                prop_assert!(told.len() <= 200);
+            for built in [typed.clone().ok(), keyed.ok(), content.ok()].into_iter().flatten() {
+                prop_assert_eq!(&built, &text);
+                prop_assert!(HeaderValue::from_str(&built).is_ok() && built.bytes().all(safe));
+                prop_assert!(built.len() <= 200);
             }
-            if let Ok(told) = typed {
+            if let Ok(built) = typed {
                 let token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-                prop_assert!(told.len() <= EventType::MAX_LEN && told.bytes().all(token));
+                prop_assert!(built.len() <= EventType::MAX_LEN && built.bytes().all(token));
             }
         }
 

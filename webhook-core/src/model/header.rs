@@ -241,8 +241,8 @@ mod tests {
             prop_assert!(!shown.contains(&value), "{shown}");
             for (name, end) in [("authorization", &*bad), ("host", ""), ("a b", "")] {
                 let error = CustomHeaders::new([(name, format!("{value}{end}"))]).unwrap_err();
-                let told = format!("{error} {error:?}");
-                prop_assert!(!told.contains(&value), "{told}");
+                let message = format!("{error} {error:?}");
+                prop_assert!(!message.contains(&value), "{message}");
             }
         }
     }

@@ -1,17 +1,18 @@
-//! How an endpoint is, as its attempts tell.
+//! Health of an endpoint, derived from the outcomes of its attempts.
 //!
 //! ```text
-//! healthy --failures--> failing --more--> cooling --probe fails--> cooling, longer
+//! healthy --failures--> failing --more--> cooling down --probe fails--> cooling down, longer
 //!    ^                     |                 |  \--fails for days--> disabled
 //!    |                     v                 v
 //!    +---- a success ------+     recovering: one more at once for each success
 //! ```
 //!
-//! While an endpoint cools, its deliveries wait and use up no attempts; then one of them is the probe.
-//! Our own faults and refused addresses say nothing about a receiver, and change nothing here.
+//! While an endpoint cools down, its deliveries wait and use up no attempts. After that, one of
+//! them is the probe. Local faults and refused addresses say nothing about a receiver, and change
+//! nothing here.
 //!
-//! [`Health`] is a value and [`Health::after`] a function of it: a week of outcomes is tested in
-//! microseconds, and a store writes down what it returns, in the transaction that records the attempt.
+//! [`Health`] is a value and [`Health::after`] a function of it, so a week of outcomes is tested in
+//! microseconds. A store stores the result in the transaction that records the attempt.
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{notice::NoticeKind, time::Timestamp};
 
-/// When an endpoint counts as failing, when it is left alone for a while, and when for good.
+/// Policy that decides when an endpoint counts as failing, cools down and is disabled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,26 +40,27 @@ pub struct HealthPolicy {
 }
 
 impl HealthPolicy {
-    /// Failures in a row before its owner is told.
+    /// Failures in a row before a notice is stored.
     pub const WARN_AFTER: u32 = 5;
 
-    /// Failures in a row before it is left alone for a while.
+    /// Failures in a row before the endpoint cools down.
     pub const COOL_AFTER: u32 = 10;
 
-    /// The first time it is left alone; each next one is twice as long.
+    /// Length of the first cool-down. Each further one is twice as long.
     pub const COOL_DOWN: Duration = Duration::from_secs(30);
 
-    /// The longest time it is left alone: how long a receiver that works again waits at most.
+    /// Maximum length of a cool-down, and so the maximum wait of a receiver that works again.
     pub const MAX_COOL_DOWN: Duration = Duration::from_secs(15 * 60);
 
-    /// How long nothing but failures disables it: a long weekend, and a day to notice.
+    /// Time without a success after which the endpoint is disabled: a long weekend, and a day to
+    /// notice.
     pub const DISABLE_AFTER: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-    /// The fewest failures that disable it: one event a week that fails says little.
+    /// Minimum number of failures that disable the endpoint: one failure a week says little.
     pub const DISABLE_MIN: u32 = 20;
 
-    /// The defaults: told after 5 failures in a row, left alone after 10, for 30 s at first and 15 min
-    /// at most, disabled after 5 days and 20 failures without a success.
+    /// The defaults: a notice after 5 failures in a row, a cool-down after 10, for 30 s at first
+    /// and 15 min at most; disabled after 5 days and 20 failures without a success.
     pub const fn new() -> Self {
         Self {
             warn_after: Self::WARN_AFTER,
@@ -75,42 +77,42 @@ impl HealthPolicy {
         Self { warn_after: u32::MAX, cool_after: u32::MAX, disable_after: None, ..Self::new() }
     }
 
-    /// Sets how many failures in a row make a notice; at least 1.
+    /// Sets the number of failures in a row after which a notice is stored; at least 1.
     #[must_use]
     pub const fn warn_after(mut self, failures: u32) -> Self {
         self.warn_after = at_least_one(failures);
         self
     }
 
-    /// Sets after how many failures in a row an endpoint is left alone for a while; at least 1.
+    /// Sets the number of failures in a row after which an endpoint cools down; at least 1.
     #[must_use]
     pub const fn cool_after(mut self, failures: u32) -> Self {
         self.cool_after = at_least_one(failures);
         self
     }
 
-    /// Sets for how long, the first time and at most.
+    /// Sets the length of the first cool-down, and the maximum length.
     #[must_use]
     pub const fn cool_down(mut self, first: Duration, longest: Duration) -> Self {
         (self.cool_down, self.max_cool_down) = (first, longest);
         self
     }
 
-    /// Sets after how long without a success an endpoint is disabled; never, when absent.
+    /// Sets the time without a success after which an endpoint is disabled; `None` for never.
     #[must_use]
     pub const fn disable_after(mut self, time: Option<Duration>) -> Self {
         self.disable_after = time;
         self
     }
 
-    /// Sets how many failures it takes besides; at least 1.
+    /// Sets the minimum number of failures that disable an endpoint; at least 1.
     #[must_use]
     pub const fn disable_min(mut self, failures: u32) -> Self {
         self.disable_min = at_least_one(failures);
         self
     }
 
-    /// How long the `number`-th cool-down lasts, counted from 1.
+    /// Length of the `number`-th cool-down, counted from 1.
     fn cool_down_of(&self, number: u32) -> Duration {
         let factor = 2u32.saturating_pow(number.saturating_sub(1));
         self.cool_down.saturating_mul(factor).min(self.max_cool_down)
@@ -127,65 +129,65 @@ const fn at_least_one(number: u32) -> u32 {
     if number == 0 { 1 } else { number }
 }
 
-/// What an attempt says about its receiver.
+/// Effect of an attempt's outcome on the health of its endpoint.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Sign {
-    /// Nothing, and nothing waits for it.
+pub enum HealthSignal {
+    /// No effect.
     #[default]
     None,
-    /// Nothing, though it may have been the probe: another may be made.
+    /// No effect, except that another probe may be made if the attempt was the probe.
     Void,
-    /// It accepts.
+    /// The receiver accepts events.
     Good,
-    /// It fails.
+    /// The receiver fails.
     Bad,
-    /// It asks to be left alone for so long: 429 or 503 with `Retry-After`.
+    /// The receiver asks for a pause: 429 or 503 with `Retry-After`.
     Busy(Duration),
 }
 
-/// How an endpoint is. The default is healthy.
+/// Health of an endpoint. The default is healthy.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Health {
     /// Failures in a row.
     failures: u32,
-    /// Since when there was no success.
+    /// Time of the first failure since the last success.
     failing_since: Option<Timestamp>,
-    /// Whether its owner was told.
+    /// True if a notice of the failures was stored.
     warned: bool,
     /// Cool-downs in a row.
     cool_downs: u32,
-    /// Nothing starts before then, and then only the probe.
-    rests_until: Option<Timestamp>,
-    /// Whether the probe is out. Its lease ends when the rest does.
+    /// End of the cool-down. No attempt starts before it, and then only the probe.
+    cools_down_until: Option<Timestamp>,
+    /// True while the probe is in flight. Its lease ends when the cool-down does.
     probing: bool,
-    /// How many attempts may be in flight, while it recovers.
+    /// Maximum number of attempts in flight while the endpoint recovers.
     ramp: Option<u32>,
 }
 
-/// How an endpoint is, in a word.
+/// State of an endpoint's health.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Condition {
-    /// It accepts, or nothing is known.
+    /// The last attempt has succeeded, or there was none.
     Healthy,
-    /// It has failed some times in a row.
+    /// Attempts have failed.
     Failing {
-        /// How often.
+        /// Failures in a row.
         failures: u32,
-        /// Since when.
+        /// Time of the first failure.
         since: Timestamp,
     },
-    /// It is left alone; afterwards one delivery is the probe.
-    Cooling {
-        /// Failures in a row; none, when it asked for the pause itself.
+    /// No attempt is made. After that, one delivery is the probe.
+    CoolingDown {
+        /// Failures in a row; 0 if the receiver asked for the pause.
         failures: u32,
-        /// Until when.
+        /// End of the cool-down.
         until: Timestamp,
     },
-    /// It accepts again, and gets more bit by bit.
+    /// Attempts succeed again, and their number is increased step by step.
     Recovering {
-        /// How many attempts may be in flight at once, in each worker process.
+        /// Maximum number of attempts in flight, in each worker process.
         in_flight: u32,
     },
 }
@@ -197,74 +199,79 @@ impl fmt::Display for Condition {
             Self::Failing { failures, since } => {
                 write!(f, "failing, {failures} times in a row since {since}")
             }
-            Self::Cooling { failures: 0, until } => {
-                write!(f, "left alone until {until}, as it asked")
+            Self::CoolingDown { failures: 0, until } => {
+                write!(f, "cooling down until {until}, as it asked")
             }
-            Self::Cooling { failures, until } => {
-                write!(f, "left alone until {until}, after {failures} failures in a row")
+            Self::CoolingDown { failures, until } => {
+                write!(f, "cooling down until {until}, after {failures} failures in a row")
             }
             Self::Recovering { in_flight } => write!(f, "recovering, {in_flight} attempts at once"),
         }
     }
 }
 
-/// What follows from a sign.
+/// Result of applying a health signal.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Turn {
-    /// How the endpoint is from now on.
+pub struct HealthChange {
+    /// New health of the endpoint.
     pub health: Health,
-    /// What its owner has to be told.
+    /// Notice to be stored.
     pub notice: Option<NoticeKind>,
-    /// Whether it is given up: to be disabled.
-    pub gives_up: bool,
+    /// True if the endpoint must be disabled.
+    pub disables: bool,
 }
 
 impl Health {
-    /// Nothing is known against it.
+    /// Health of an endpoint without failures.
     pub const HEALTHY: Self = Self {
         failures: 0,
         failing_since: None,
         warned: false,
         cool_downs: 0,
-        rests_until: None,
+        cools_down_until: None,
         probing: false,
         ramp: None,
     };
 
-    /// How it is after `sign`, given on an attempt that ended with `error`, at `now` by the store's
-    /// clock. The endpoint may have `max_in_flight` attempts at once when it is well.
+    /// Applies the `signal` of an attempt that ended with `error`, at `now` by the store's clock.
+    /// `max_in_flight` is the limit of the endpoint when it is unrestricted.
     #[must_use]
     pub fn after(
         self,
-        sign: Sign,
+        signal: HealthSignal,
         error: Option<&str>,
         now: Timestamp,
         policy: &HealthPolicy,
         max_in_flight: u32,
-    ) -> Turn {
-        match sign {
-            Sign::None => Turn::to(self),
-            Sign::Void if self.probing => {
-                Turn::to(Self { probing: false, rests_until: Some(now), ..self })
+    ) -> HealthChange {
+        match signal {
+            HealthSignal::None => HealthChange::to(self),
+            HealthSignal::Void if self.probing => {
+                HealthChange::to(Self { probing: false, cools_down_until: Some(now), ..self })
             }
-            Sign::Void => Turn::to(self),
-            Sign::Good if self.keeps_resting(now) => {
+            HealthSignal::Void => HealthChange::to(self),
+            HealthSignal::Good if self.is_cooling_down(now) => {
                 let failing_since = self.failing_since.map(|_| now);
-                Turn::to(Self { failing_since, ..self })
+                HealthChange::to(Self { failing_since, ..self })
             }
-            Sign::Good => self.succeeded(max_in_flight),
-            Sign::Bad => self.failed(error, now, policy),
-            Sign::Busy(wait) => {
+            HealthSignal::Good => self.succeeded(max_in_flight),
+            HealthSignal::Bad => self.failed(error, now, policy),
+            HealthSignal::Busy(wait) => {
                 let until = now.after(wait);
-                let until = self.rests_until.filter(|_| !self.probing).max(Some(until));
-                Turn::to(Self { rests_until: until, probing: false, ramp: None, ..self })
+                let until = self.cools_down_until.filter(|_| !self.probing).max(Some(until));
+                HealthChange::to(Self {
+                    cools_down_until: until,
+                    probing: false,
+                    ramp: None,
+                    ..self
+                })
             }
         }
     }
 
-    fn succeeded(self, max_in_flight: u32) -> Turn {
+    fn succeeded(self, max_in_flight: u32) -> HealthChange {
         let notice = self.warned.then_some(NoticeKind::EndpointRecovered);
-        let recovers = self.ramp.is_some() || self.rests_until.is_some();
+        let recovers = self.ramp.is_some() || self.cools_down_until.is_some();
         let ramp = self.ramp.unwrap_or(1).saturating_add(1);
         let health = if recovers && ramp < max_in_flight {
             // A relapse goes on with longer cool-downs.
@@ -272,53 +279,61 @@ impl Health {
         } else {
             Self::default()
         };
-        Turn { health, notice, gives_up: false }
+        HealthChange { health, notice, disables: false }
     }
 
-    fn failed(mut self, error: Option<&str>, now: Timestamp, policy: &HealthPolicy) -> Turn {
+    fn failed(
+        mut self,
+        error: Option<&str>,
+        now: Timestamp,
+        policy: &HealthPolicy,
+    ) -> HealthChange {
         self.failures = self.failures.saturating_add(1);
         let since = *self.failing_since.get_or_insert(now);
-        if self.is_hopeless(self.failures, now, policy) {
+        if self.must_be_disabled(self.failures, now, policy) {
             let notice = NoticeKind::disabled_failing(self.failures, since, error);
-            return Turn { health: Self::default(), notice: Some(notice), gives_up: true };
+            return HealthChange { health: Self::default(), notice: Some(notice), disables: true };
         }
         let warn = !self.warned && self.failures >= policy.warn_after;
         self.warned |= warn;
-        // What was in flight when the rest began says nothing new.
-        let rests = self.keeps_resting(now) || policy.cool_after == u32::MAX;
-        let relapsed = self.ramp.is_some() || self.rests_until.is_some();
-        if !rests && (relapsed || self.failures >= policy.cool_after) {
+        // The outcome of an attempt that was in flight when the cool-down began says nothing new.
+        let is_unaffected = self.is_cooling_down(now) || policy.cool_after == u32::MAX;
+        let relapsed = self.ramp.is_some() || self.cools_down_until.is_some();
+        if !is_unaffected && (relapsed || self.failures >= policy.cool_after) {
             self.cool_downs = self.cool_downs.saturating_add(1);
-            self.rests_until = Some(now.after(policy.cool_down_of(self.cool_downs)));
+            self.cools_down_until = Some(now.after(policy.cool_down_of(self.cool_downs)));
             (self.probing, self.ramp) = (false, None);
         }
         let notice = warn.then(|| NoticeKind::failing(self.failures, since, error));
-        Turn { health: self, notice, gives_up: false }
+        HealthChange { health: self, notice, disables: false }
     }
 
-    /// Whether it is left alone, and the attempt that ends now is none that was to find out more.
-    fn keeps_resting(&self, now: Timestamp) -> bool {
-        !self.probing && self.rests_until.is_some_and(|until| now < until)
+    /// Returns true if the endpoint cools down, and the attempt that ends now is not the probe.
+    fn is_cooling_down(&self, now: Timestamp) -> bool {
+        !self.probing && self.cools_down_until.is_some_and(|until| now < until)
     }
 
-    fn is_hopeless(&self, failures: u32, now: Timestamp, policy: &HealthPolicy) -> bool {
-        let (Some(since), Some(most)) = (self.failing_since, policy.disable_after) else {
+    /// Returns true if the endpoint has failed often and long enough to be disabled.
+    fn must_be_disabled(&self, failures: u32, now: Timestamp, policy: &HealthPolicy) -> bool {
+        let (Some(since), Some(limit)) = (self.failing_since, policy.disable_after) else {
             return false;
         };
-        failures >= policy.disable_min && now.since(since) >= most
+        failures >= policy.disable_min && now.since(since) >= limit
     }
 
-    /// Whether up to `failures` more may make it rest, or be given up: what else has to be locked
-    /// for that is best locked first.
-    pub fn may_turn(&self, failures: u32, now: Timestamp, policy: &HealthPolicy) -> bool {
+    /// Returns true if up to `failures` more failures may start a cool-down or disable the
+    /// endpoint. A store can use this to lock other rows first.
+    pub fn may_change(&self, failures: u32, now: Timestamp, policy: &HealthPolicy) -> bool {
         let failures = self.failures.saturating_add(failures);
-        !self.is_well() || failures >= policy.cool_after || self.is_hopeless(failures, now, policy)
+        !self.is_unrestricted()
+            || failures >= policy.cool_after
+            || self.must_be_disabled(failures, now, policy)
     }
 
-    /// How many attempts may be in flight, if the endpoint may have `max_in_flight` when it is well;
-    /// nothing while it rests, one when it is time for the probe.
+    /// Maximum number of attempts in flight at `now`, for an endpoint whose limit is
+    /// `max_in_flight`: 0 during a cool-down, then 1 for the probe.
     pub fn allows(&self, now: Timestamp, max_in_flight: u32) -> u32 {
-        match (self.rests_until, self.ramp) {
+        match (self.cools_down_until, self.ramp) {
             (Some(until), _) if now < until => 0,
             (Some(_), _) => 1,
             (None, Some(ramp)) => ramp.clamp(1, max_in_flight.max(1)),
@@ -326,7 +341,7 @@ impl Health {
         }
     }
 
-    /// How many attempts may be in flight, but for a rest.
+    /// Maximum number of attempts in flight, regardless of a cool-down.
     pub(crate) const fn slots(&self, max_in_flight: u32) -> u32 {
         match self.ramp {
             Some(ramp) if ramp < max_in_flight && ramp > 0 => ramp,
@@ -334,37 +349,39 @@ impl Health {
         }
     }
 
-    /// Whether the next attempt is a probe: the endpoint has rested, and nobody knows how it is.
+    /// Returns true if the next attempt is a probe, because the endpoint was cooling down.
     pub const fn wants_probe(&self) -> bool {
-        self.rests_until.is_some()
+        self.cools_down_until.is_some()
     }
 
-    /// The probe is claimed: nothing else starts before its lease ends.
+    /// Records that the probe is claimed. No other attempt starts before its lease ends.
     #[must_use]
     pub const fn probed(mut self, lease_ends: Timestamp) -> Self {
-        (self.probing, self.rests_until) = (true, Some(lease_ends));
+        (self.probing, self.cools_down_until) = (true, Some(lease_ends));
         self
     }
 
-    /// Until when it rests, if it does.
-    pub const fn rests_until(&self) -> Option<Timestamp> {
-        self.rests_until
+    /// End of the cool-down; `None` if there is none. It may be in the past until the probe has
+    /// ended.
+    pub const fn cools_down_until(&self) -> Option<Timestamp> {
+        self.cools_down_until
     }
 
-    /// Whether attempts may start as they come: it neither rests nor recovers.
-    pub const fn is_well(&self) -> bool {
-        self.rests_until.is_none() && self.ramp.is_none()
+    /// Returns true if health does not limit attempts: the endpoint neither cools down nor
+    /// recovers.
+    pub const fn is_unrestricted(&self) -> bool {
+        self.cools_down_until.is_none() && self.ramp.is_none()
     }
 
-    /// Whether nothing is known against it.
+    /// Returns true if there was no failure, cool-down or recovery since the last success.
     pub fn is_healthy(&self) -> bool {
         *self == Self::HEALTHY
     }
 
-    /// How it is, in a word.
+    /// State of the health.
     pub fn condition(&self) -> Condition {
-        if let Some(until) = self.rests_until {
-            return Condition::Cooling { failures: self.failures, until };
+        if let Some(until) = self.cools_down_until {
+            return Condition::CoolingDown { failures: self.failures, until };
         }
         match (self.ramp, self.failing_since) {
             (Some(in_flight), _) => Condition::Recovering { in_flight },
@@ -374,9 +391,9 @@ impl Health {
     }
 }
 
-impl Turn {
+impl HealthChange {
     const fn to(health: Health) -> Self {
-        Self { health, notice: None, gives_up: false }
+        Self { health, notice: None, disables: false }
     }
 }
 

@@ -146,8 +146,8 @@ impl TenantId {
 
 impl Default for TenantId {
     fn default() -> Self {
-        static ONLY: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
-        Self(Arc::clone(&ONLY))
+        static DEFAULT_TENANT: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+        Self(Arc::clone(&DEFAULT_TENANT))
     }
 }
 

@@ -175,7 +175,7 @@ mod tests {
     };
     use uuid::Uuid;
 
-    const SINCE: Timestamp = Timestamp::from_unix_millis(0);
+    const FAILING_SINCE: Timestamp = Timestamp::from_unix_millis(0);
 
     fn delivery() -> DeliveryId {
         let event = EventId::from_uuid(Uuid::from_u128(1));
@@ -194,7 +194,7 @@ mod tests {
         let error = Some("status 500");
         [
             (
-                NoticeKind::failing(5, SINCE, error),
+                NoticeKind::failing(5, FAILING_SINCE, error),
                 "endpoint_failing",
                 "the endpoint has failed 5 times in a row, last by status 500".to_owned(),
             ),
@@ -204,7 +204,7 @@ mod tests {
                 "the endpoint is disabled (disabled-gone) after status 410".to_owned(),
             ),
             (
-                NoticeKind::disabled_failing(20, SINCE, error),
+                NoticeKind::disabled_failing(20, FAILING_SINCE, error),
                 "endpoint_disabled",
                 "the endpoint is disabled (disabled-failing) after 20 failures without a success, last by \
                  status 500"
@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(kind.name(), name);
             assert_eq!(kind.to_string(), text);
         }
-        let unsaid = NoticeKind::failing(5, SINCE, None).to_string();
+        let unsaid = NoticeKind::failing(5, FAILING_SINCE, None).to_string();
         assert!(unsaid.ends_with("last by "), "{unsaid}");
     }
 
@@ -250,10 +250,11 @@ mod tests {
         let lease = Lease { delivery: delivery(), epoch: LeaseEpoch::from_u64(3) };
         let tenant: TenantId = "acme".parse().unwrap();
         let kind = NoticeKind::EndpointRecovered;
-        let notice = Notice::new(lease, SINCE, tenant.clone(), kind.clone());
+        let notice = Notice::new(lease, FAILING_SINCE, tenant.clone(), kind.clone());
         let name = format!("{}.3.endpoint_recovered", delivery());
         assert_eq!((notice.id.as_str(), notice.id.to_string()), (name.as_str(), name.clone()));
-        let stored = Notice::stored(NoticeId::new(name), SINCE, tenant, delivery().endpoint, kind);
+        let stored =
+            Notice::stored(NoticeId::new(name), FAILING_SINCE, tenant, delivery().endpoint, kind);
         assert_eq!(notice, stored, "what is read again is the same");
         let json = serde_json::to_value(&notice).unwrap();
         assert_eq!(json["id"], notice.id.as_str());

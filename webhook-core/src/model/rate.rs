@@ -29,10 +29,10 @@ pub struct RateLimit {
 /// microseconds of Unix time by the store's clock.
 pub type RateUsed = i64;
 
-const SECOND: i64 = 1_000_000;
+const SECOND_MICROS: i64 = 1_000_000;
 
-/// How much later than one look at the clock another may be that is written down before.
-const LATER_LOOK: i64 = 60 * SECOND;
+/// Maximum time between two reads of the clock whose results are stored in reverse order.
+const MAX_READ_SKEW_MICROS: i64 = 60 * SECOND_MICROS;
 
 impl RateLimit {
     /// The most of either number.
@@ -64,8 +64,8 @@ impl RateLimit {
 
     /// How many may start at `now`.
     pub fn available(self, used: RateUsed, now: Timestamp) -> u32 {
-        let behind = self.ahead_of(used, now);
-        let left = (i64::from(self.burst) * self.interval() - behind) / self.interval();
+        let ahead = self.ahead_of(used, now);
+        let left = (i64::from(self.burst) * self.interval() - ahead) / self.interval();
         u32::try_from(left).unwrap_or(0)
     }
 
@@ -88,13 +88,13 @@ impl RateLimit {
     /// clock was set back, or under another limit, and must not silence an endpoint.
     fn ahead_of(self, used: RateUsed, now: Timestamp) -> i64 {
         let ahead = used.saturating_sub(micros(now)).max(0);
-        let most = i64::from(self.burst) * self.interval() + LATER_LOOK;
-        if ahead > most { 0 } else { ahead }
+        let max_ahead = i64::from(self.burst) * self.interval() + MAX_READ_SKEW_MICROS;
+        if ahead > max_ahead { 0 } else { ahead }
     }
 
     /// Microseconds between two attempts at the steady rate.
     fn interval(self) -> i64 {
-        SECOND / i64::from(self.per_second)
+        SECOND_MICROS / i64::from(self.per_second)
     }
 }
 
@@ -212,11 +212,11 @@ mod tests {
         let limit = RateLimit::new(10, 5).unwrap();
         let now = Timestamp::from_unix_secs(1000);
         // Half a second of burst, and a minute.
-        let most = 1000 * SECOND + 60_500_000;
-        assert_eq!(limit.next_at(most, now), Timestamp::from_unix_millis(1_060_100));
-        assert_eq!((limit.available(most, now), limit.available(most + 1, now)), (0, 5));
-        assert_eq!(limit.take(most, 1, now), most + 100_000);
-        assert_eq!(limit.take(most + 1, 1, now), 1000 * SECOND + 100_000);
+        let max_ahead = 1000 * SECOND_MICROS + 60_500_000;
+        assert_eq!(limit.next_at(max_ahead, now), Timestamp::from_unix_millis(1_060_100));
+        assert_eq!((limit.available(max_ahead, now), limit.available(max_ahead + 1, now)), (0, 5));
+        assert_eq!(limit.take(max_ahead, 1, now), max_ahead + 100_000);
+        assert_eq!(limit.take(max_ahead + 1, 1, now), 1000 * SECOND_MICROS + 100_000);
     }
 
     proptest! {

@@ -237,7 +237,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    const BEGAN: Timestamp = Timestamp::from_unix_secs(1000);
+    const BEGAN_AT: Timestamp = Timestamp::from_unix_secs(1000);
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_unix_secs(secs)
@@ -262,7 +262,8 @@ mod tests {
         use DeliveryStatus::{Cancelled, Failed, InFlight, Missed, Pending, Success};
         let taken = |include| {
             let all = DeliveryStatus::ALL.into_iter();
-            all.filter(|it| replay(include).takes(&candidate(*it, 1, 2), BEGAN)).collect::<Vec<_>>()
+            all.filter(|it| replay(include).takes(&candidate(*it, 1, 2), BEGAN_AT))
+                .collect::<Vec<_>>()
         };
         assert_eq!(taken(Include::Failed), [Failed]);
         assert_eq!(taken(Include::Missed), [Missed]);
@@ -275,33 +276,33 @@ mod tests {
     fn what_has_changed_since_it_began_is_left_alone() {
         let takes = |created, finished| {
             replay(Include::Failed)
-                .takes(&candidate(DeliveryStatus::Failed, created, finished), BEGAN)
+                .takes(&candidate(DeliveryStatus::Failed, created, finished), BEGAN_AT)
         };
         assert!(takes(1, 999));
         assert!(!takes(1, 1000), "in the very moment");
         assert!(!takes(1, 1001), "it failed once more");
         assert!(!takes(1000, 1000), "it came about at the same time");
         let missed = |at| candidate(DeliveryStatus::Missed, at, at);
-        assert!(replay(Include::Missed).takes(&missed(1000), BEGAN), "nobody has sent it");
-        assert!(!replay(Include::Missed).takes(&missed(1001), BEGAN), "it came later");
+        assert!(replay(Include::Missed).takes(&missed(1000), BEGAN_AT), "nobody has sent it");
+        assert!(!replay(Include::Missed).takes(&missed(1001), BEGAN_AT), "it came later");
         let mut open = candidate(DeliveryStatus::Failed, 1, 1);
         open.finished_at = None;
-        assert!(!replay(Include::Failed).takes(&open, BEGAN));
+        assert!(!replay(Include::Failed).takes(&open, BEGAN_AT));
         let mut tracked = candidate(DeliveryStatus::Failed, 1, 1);
         tracked.tracked = true;
-        assert!(!replay(Include::Failed).takes(&tracked, BEGAN));
+        assert!(!replay(Include::Failed).takes(&tracked, BEGAN_AT));
     }
 
     #[test]
     fn a_window_and_types_narrow_it_down() {
         let window = replay(Include::Failed).since(at(10)).until(at(20));
         let takes = |replay: &Replay, created| {
-            replay.takes(&candidate(DeliveryStatus::Failed, created, 30), BEGAN)
+            replay.takes(&candidate(DeliveryStatus::Failed, created, 30), BEGAN_AT)
         };
         let taken: Vec<_> = [9, 10, 19, 20].into_iter().filter(|it| takes(&window, *it)).collect();
         assert_eq!(taken, [10, 19]);
-        let end = replay(Include::Failed).until(at(5000)).end(BEGAN);
-        assert_eq!(end.since(BEGAN), Duration::from_millis(1));
+        let end = replay(Include::Failed).until(at(5000)).end(BEGAN_AT);
+        assert_eq!(end.since(BEGAN_AT), Duration::from_millis(1));
         let of_type = |filter: &str| replay(Include::Failed).types([filter.parse().unwrap()]);
         assert!(takes(&of_type("invoice.*"), 1));
         assert!(!takes(&of_type("order.*"), 1));
@@ -324,7 +325,7 @@ mod tests {
     #[test]
     fn a_state_is_one_token_that_parses_back() {
         let replay = replay(Include::Missed).since(at(1)).types(["a.*".parse().unwrap()]);
-        let mut state = ReplayState::new(replay, BEGAN);
+        let mut state = ReplayState::new(replay, BEGAN_AT);
         state.next = state
             .next
             .unwrap()

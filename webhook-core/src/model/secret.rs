@@ -187,8 +187,8 @@ mod tests {
                     prop_assert!(key.is_none_or(|key| (24..=64).contains(&key.len())));
                 }
                 Err(error) => {
-                    let told = format!("{error} {error:?}");
-                    prop_assert!(text.len() < 12 || !told.contains(&text), "{told}");
+                    let message = format!("{error} {error:?}");
+                    prop_assert!(text.len() < 12 || !message.contains(&text), "{message}");
                 }
             }
         }

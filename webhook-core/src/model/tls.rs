@@ -182,20 +182,20 @@ mod tests {
     use super::*;
 
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nc4nary\n-----END PRIVATE KEY-----\n";
+    const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\nc4nary\n-----END PRIVATE KEY-----\n";
 
     #[test]
     fn what_is_no_pem_of_its_kind_is_refused_without_showing_it() {
         let long = format!("{CERTIFICATE}{}", "c4nary".repeat(4000));
-        let encrypted = KEY.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        let encrypted = PRIVATE_KEY.replace("PRIVATE", "ENCRYPTED PRIVATE");
         let table = [
-            ("c4nary", KEY, InvalidTls::NoCertificate),
-            (KEY, KEY, InvalidTls::KeyAmongCertificates),
-            (&format!("{CERTIFICATE}{KEY}"), KEY, InvalidTls::KeyAmongCertificates),
+            ("c4nary", PRIVATE_KEY, InvalidTls::NoCertificate),
+            (PRIVATE_KEY, PRIVATE_KEY, InvalidTls::KeyAmongCertificates),
+            (&format!("{CERTIFICATE}{PRIVATE_KEY}"), PRIVATE_KEY, InvalidTls::KeyAmongCertificates),
             (CERTIFICATE, "c4nary", InvalidTls::NoKey),
             (CERTIFICATE, CERTIFICATE, InvalidTls::NoKey),
             (CERTIFICATE, &encrypted, InvalidTls::EncryptedKey),
-            (&long, KEY, InvalidTls::TooLong),
+            (&long, PRIVATE_KEY, InvalidTls::TooLong),
             (CERTIFICATE, &long, InvalidTls::TooLong),
         ];
         for (certificate, key, expected) in table {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn no_key_shows_in_debug() {
-        let identity = ClientIdentity::from_pem(CERTIFICATE, KEY).unwrap();
+        let identity = ClientIdentity::from_pem(CERTIFICATE, PRIVATE_KEY).unwrap();
         let tls = EndpointTls::new().with_identity(identity.clone());
         assert!(!format!("{identity:?} {tls:?}").contains("c4nary"));
         assert!(!tls.is_empty() && tls.without_identity().is_empty());

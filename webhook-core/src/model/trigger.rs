@@ -58,7 +58,7 @@ impl Trigger {
             _ if number <= 1 && budget_from >= number => Self::First,
             _ if budget_from >= number => Self::Retry,
             Self::First if number - budget_from > 1 => Self::Retry,
-            began => began,
+            cause => cause,
         }
     }
 
@@ -123,9 +123,9 @@ mod tests {
             (First, 0, 0, First),
             (First, u32::MAX, 0, Retry),
         ];
-        for (began, number, budget_from, expected) in table {
-            let trigger = began.of_attempt(number, budget_from);
-            assert_eq!(trigger, expected, "{began}, attempt {number} after {budget_from}");
+        for (cause, number, budget_from, expected) in table {
+            let trigger = cause.of_attempt(number, budget_from);
+            assert_eq!(trigger, expected, "{cause}, attempt {number} after {budget_from}");
         }
     }
 

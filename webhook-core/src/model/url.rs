@@ -342,8 +342,8 @@ mod tests {
                 format!("https://[{name}]/?{secret}"),
             ] {
                 let error = refused.parse::<EndpointUrl>().unwrap_err();
-                let told = format!("{error} {error:?}");
-                prop_assert!(!told.contains(&secret), "{told}");
+                let message = format!("{error} {error:?}");
+                prop_assert!(!message.contains(&secret), "{message}");
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     model::{
         attempt::Outcome,
         exchange::{Response, TransportErrorKind},
-        health::Sign,
+        health::HealthSignal,
         retry::RetryPolicy,
         time::Timestamp,
     },
@@ -62,18 +62,18 @@ fn classify_response(response: &Response, now: Timestamp) -> Verdict {
     }
 }
 
-/// Says what `outcome`, of this `verdict`, tells about the receiver's health. `Retry-After` counts as far as
-/// the retry policy allows.
-pub fn sign(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy) -> Sign {
+/// Returns the effect of `outcome`, with this `verdict`, on the health of its endpoint. A pause by
+/// `Retry-After` is limited by the retry policy.
+pub fn health_signal(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy) -> HealthSignal {
     match verdict {
-        Verdict::Accepted => Sign::Good,
-        Verdict::Gone => Sign::None,
+        Verdict::Accepted => HealthSignal::Good,
+        Verdict::Gone => HealthSignal::None,
         Verdict::TryAgain { retry_after: Some(wait) } if asks_for_a_pause(outcome) => {
-            Sign::Busy(wait.min(policy.max_retry_after()))
+            HealthSignal::Busy(wait.min(policy.max_retry_after()))
         }
-        Verdict::TryAgain { .. } if !is_blocked(outcome) => Sign::Bad,
+        Verdict::TryAgain { .. } if !is_blocked(outcome) => HealthSignal::Bad,
         Verdict::TryAgain { .. } | Verdict::TryAgainSoon | Verdict::OwnFault | Verdict::Refused => {
-            Sign::Void
+            HealthSignal::Void
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     use crate::model::exchange::{Phase, SignerError, TlsFailure, TransportError};
     use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
 
-    const AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
+    const TRY_AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
 
     #[test]
     fn every_status_has_one_meaning() {
@@ -105,7 +105,7 @@ mod tests {
             let expected = match code {
                 200..=299 => Verdict::Accepted,
                 410 => Verdict::Gone,
-                _ => AGAIN,
+                _ => TRY_AGAIN,
             };
             assert_eq!(classify(&outcome, Timestamp::default()), expected, "{code}");
         }
@@ -127,16 +127,16 @@ mod tests {
         use TransportErrorKind as Kind;
         let table = [
             (Kind::BlockedLiteral, Verdict::Refused),
-            (Kind::BlockedName, AGAIN),
-            (Kind::Resolve, AGAIN),
-            (Kind::Connect, AGAIN),
-            (Kind::Tls(TlsFailure::Expired), AGAIN),
-            (Kind::Timeout(Phase::Head), AGAIN),
+            (Kind::BlockedName, TRY_AGAIN),
+            (Kind::Resolve, TRY_AGAIN),
+            (Kind::Connect, TRY_AGAIN),
+            (Kind::Tls(TlsFailure::Expired), TRY_AGAIN),
+            (Kind::Timeout(Phase::Head), TRY_AGAIN),
             (Kind::StaleConnection, Verdict::TryAgainSoon),
-            (Kind::Interrupted(Phase::Write), AGAIN),
-            (Kind::Protocol, AGAIN),
+            (Kind::Interrupted(Phase::Write), TRY_AGAIN),
+            (Kind::Protocol, TRY_AGAIN),
             (Kind::Local, Verdict::OwnFault),
-            (Kind::Other, AGAIN),
+            (Kind::Other, TRY_AGAIN),
         ];
         for (kind, expected) in table {
             let outcome = Outcome::NotAnswered(TransportError::new(kind));
@@ -146,7 +146,7 @@ mod tests {
             classify(&Outcome::NotSigned(SignerError::new("x")), Timestamp::default()),
             Verdict::OwnFault
         );
-        assert_eq!(classify(&Outcome::Unknown, Timestamp::default()), AGAIN);
+        assert_eq!(classify(&Outcome::Unknown, Timestamp::default()), TRY_AGAIN);
     }
 
     #[test]
@@ -158,34 +158,34 @@ mod tests {
             Outcome::Answered(response.with_headers(HeaderMap::from_iter(headers)))
         };
         let failed = |kind| Outcome::NotAnswered(TransportError::new(kind));
-        let busy = |secs| Sign::Busy(Duration::from_secs(secs));
+        let busy = |secs| HealthSignal::Busy(Duration::from_secs(secs));
         let table = [
-            (answered(200, None), Sign::Good),
-            (answered(204, Some("60")), Sign::Good),
-            (answered(410, Some("60")), Sign::None),
-            (answered(500, None), Sign::Bad),
-            (answered(429, None), Sign::Bad),
+            (answered(200, None), HealthSignal::Good),
+            (answered(204, Some("60")), HealthSignal::Good),
+            (answered(410, Some("60")), HealthSignal::None),
+            (answered(500, None), HealthSignal::Bad),
+            (answered(429, None), HealthSignal::Bad),
             (answered(429, Some("60")), busy(60)),
             (answered(503, Some("60")), busy(60)),
             (answered(503, Some("601")), busy(600)),
             // Of another status, the wait is about this delivery alone.
-            (answered(500, Some("60")), Sign::Bad),
-            (answered(302, Some("60")), Sign::Bad),
-            (failed(Kind::Connect), Sign::Bad),
-            (failed(Kind::Timeout(Phase::Head)), Sign::Bad),
-            (failed(Kind::Other), Sign::Bad),
-            (failed(Kind::BlockedName), Sign::Void),
-            (failed(Kind::BlockedLiteral), Sign::Void),
-            (failed(Kind::StaleConnection), Sign::Void),
-            (failed(Kind::Local), Sign::Void),
-            (Outcome::NotSigned(SignerError::new("x")), Sign::Void),
+            (answered(500, Some("60")), HealthSignal::Bad),
+            (answered(302, Some("60")), HealthSignal::Bad),
+            (failed(Kind::Connect), HealthSignal::Bad),
+            (failed(Kind::Timeout(Phase::Head)), HealthSignal::Bad),
+            (failed(Kind::Other), HealthSignal::Bad),
+            (failed(Kind::BlockedName), HealthSignal::Void),
+            (failed(Kind::BlockedLiteral), HealthSignal::Void),
+            (failed(Kind::StaleConnection), HealthSignal::Void),
+            (failed(Kind::Local), HealthSignal::Void),
+            (Outcome::NotSigned(SignerError::new("x")), HealthSignal::Void),
             // A worker that is lost may have been lost on this receiver's answer.
-            (Outcome::Unknown, Sign::Bad),
+            (Outcome::Unknown, HealthSignal::Bad),
         ];
         let policy: RetryPolicy = "5s retry-after 10m".parse().unwrap();
         for (outcome, expected) in table {
             let verdict = classify(&outcome, Timestamp::default());
-            assert_eq!(sign(&outcome, verdict, &policy), expected, "{outcome:?}");
+            assert_eq!(health_signal(&outcome, verdict, &policy), expected, "{outcome:?}");
         }
     }
 }

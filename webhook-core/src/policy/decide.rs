@@ -123,17 +123,17 @@ mod tests {
 
     #[test]
     fn the_table() {
-        const AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
+        const TRY_AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
         let table = [
             (1, Verdict::Accepted, Decision::Succeed),
             (4, Verdict::Accepted, Decision::Succeed),
             (1, Verdict::Gone, Decision::Fail(FailReason::Gone)),
             (1, Verdict::Refused, Decision::Fail(FailReason::Refused)),
-            (1, AGAIN, again(5)),
-            (2, AGAIN, again(300)),
-            (3, AGAIN, again(1800)),
-            (4, AGAIN, Decision::Fail(FailReason::Exhausted)),
-            (9, AGAIN, Decision::Fail(FailReason::Exhausted)),
+            (1, TRY_AGAIN, again(5)),
+            (2, TRY_AGAIN, again(300)),
+            (3, TRY_AGAIN, again(1800)),
+            (4, TRY_AGAIN, Decision::Fail(FailReason::Exhausted)),
+            (9, TRY_AGAIN, Decision::Fail(FailReason::Exhausted)),
             (1, asked(2), again(5)),
             (1, asked(600), again(600)),
             (1, asked(u64::MAX), again(86_400)),
@@ -192,9 +192,9 @@ mod tests {
         #[test]
         fn every_delivery_comes_to_an_end(faults: Vec<bool>) {
             let (mut progress, mut faults) = (Progress::of_attempt(1), faults.into_iter().cycle());
-            let most = MAX_FORGIVEN + policy().max_attempts();
+            let max_attempts = MAX_FORGIVEN + policy().max_attempts();
             loop {
-                prop_assert!(progress.attempt <= most && progress.is_allowed(&policy()));
+                prop_assert!(progress.attempt <= max_attempts && progress.is_allowed(&policy()));
                 let own = faults.next().unwrap_or(true);
                 let verdict = if own { Verdict::OwnFault } else { Verdict::TryAgain { retry_after: None } };
                 match decide(delivery(), progress, verdict, &policy()) {

@@ -11,7 +11,7 @@ use crate::model::id::TenantId;
 #[derive(Clone, Debug)]
 pub struct Shares {
     /// The most a tenant may have in flight.
-    most: u32,
+    max_in_flight: u32,
     /// How many there are to be had.
     limit: usize,
     in_flight: BTreeMap<TenantId, u32>,
@@ -21,9 +21,9 @@ pub struct Shares {
 
 impl Shares {
     /// Of a claim of up to `limit`, where a tenant may have `most` in flight.
-    pub fn new(most: u32, limit: usize) -> Self {
+    pub fn new(max_in_flight: u32, limit: usize) -> Self {
         Self {
-            most,
+            max_in_flight,
             limit,
             in_flight: BTreeMap::new(),
             taken: BTreeMap::new(),
@@ -48,7 +48,7 @@ impl Shares {
         }
         let taken = count(&self.taken, tenant);
         let in_flight = count(&self.in_flight, tenant);
-        let in_all = self.most.saturating_sub(in_flight).saturating_sub(taken);
+        let in_all = self.max_in_flight.saturating_sub(in_flight).saturating_sub(taken);
         in_all.min(self.part().saturating_sub(taken))
     }
 

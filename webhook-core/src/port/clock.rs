@@ -26,10 +26,9 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Waits.
     async fn sleep(&self, wait: Duration);
 
-    /// Whether time passes without anybody doing something for it. Under a clock that is turned by hand
-    /// it does not, and nobody waits a moment who can do without: whoever turns it may be waiting
-    /// for that.
-    fn passes_by_itself(&self) -> bool {
+    /// Returns true if time passes on its own. On a manual clock it does not: then the engine skips
+    /// optional waits, because the program that turns the clock may itself be waiting for the call.
+    fn is_real_time(&self) -> bool {
         true
     }
 }

@@ -1,7 +1,7 @@
 //! Where endpoints, events, deliveries and attempts are kept.
 //!
 //! One store, split by who reads it: [`EndpointStore`] for those who register, [`DeliveryStore`] for
-//! the engine, [`DeliveryLog`] for those who look things up, [`Upkeep`] for operators. [`Store`] is
+//! the engine, [`DeliveryLog`] for those who look things up, [`Maintenance`] for operators. [`Store`] is
 //! the four together.
 //!
 //! Three laws hold for all of them:
@@ -16,19 +16,19 @@ pub(crate) mod endpoints;
 pub(crate) mod error;
 mod intake;
 pub(crate) mod log;
+pub(crate) mod maintenance;
 pub(crate) mod prune;
 pub(crate) mod query;
-pub(crate) mod replay;
-pub(crate) mod upkeep;
+pub(crate) mod replay_page;
 mod work;
 
 pub use deliveries::DeliveryStore;
 pub use endpoints::EndpointStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use log::DeliveryLog;
-pub use upkeep::Upkeep;
+pub use maintenance::Maintenance;
 
 /// A whole store. Implemented by itself for everything that implements the four parts.
-pub trait Store: EndpointStore + DeliveryStore + DeliveryLog + Upkeep {}
+pub trait Store: EndpointStore + DeliveryStore + DeliveryLog + Maintenance {}
 
-impl<S: EndpointStore + DeliveryStore + DeliveryLog + Upkeep> Store for S {}
+impl<S: EndpointStore + DeliveryStore + DeliveryLog + Maintenance> Store for S {}

@@ -23,8 +23,8 @@ use crate::model::{
 ///   follow a redirect.
 /// - **Any status is `Ok`.** `Err` means that no complete response head arrived.
 /// - **[`Request::timeout`] covers everything** from name resolution to the last body byte. Running
-///   longer risks a second worker taking over the delivery; the engine cuts a call off shortly after,
-///   unless the transport [keeps deadlines](Self::keeps_deadlines).
+///   longer risks a second worker taking over the delivery; the engine cuts a call off shortly
+///   after, unless the transport [enforces the timeout](Self::enforces_timeout) itself.
 /// - **Dropping the future abandons the exchange** and leaves the transport usable.
 ///
 /// A wrong [`TransportErrorKind`] costs precision, not correctness: when in doubt, say `Other`.
@@ -34,10 +34,12 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// answer's body.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
 
-    /// Whether no call ever runs longer than [`Request::timeout`], whatever a receiver, a name server or the
-    /// network does. One that says so is not watched: the engine spares the timer that would cut its
-    /// calls off. Those of the conformance suite's cases that are about deadlines show whether it may.
-    fn keeps_deadlines(&self) -> bool {
+    /// Returns true if no call ever takes longer than [`Request::timeout`], regardless of the
+    /// receiver, the name server and the network.
+    ///
+    /// The engine then saves the timer that would cut off the call. The deadline cases of the
+    /// conformance suite show whether a transport may return true.
+    fn enforces_timeout(&self) -> bool {
         false
     }
 

@@ -1,11 +1,11 @@
-//! Why a delivery is where it is, for people.
+//! Explanations of a delivery's state, for people.
 //!
-//! [`explain`] is a function of what is on record. It says what each attempt came to and what that
-//! means, what happens next, and what stands in the way.
+//! [`explain`] is a function of the stored records. It returns the outcome of each attempt and its
+//! meaning, the next step, and what prevents it.
 
+mod display;
 mod next;
 mod tenant;
-mod text;
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::model::{
     worker::WorkerName,
 };
 
-/// Why a delivery is where it is. Its `Display` is a page for people.
+/// Explanation of a delivery's state. Its `Display` is a page for people.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Explanation {
@@ -46,7 +46,8 @@ pub struct Explanation {
 pub enum Wanted {
     /// By this filter.
     By(EventFilter),
-    /// Its filters have been changed, and want it no more; what is stored is delivered all the same.
+    /// Its filters have been changed, and want it no more; what is stored is delivered all the
+    /// same.
     NotAnyMore,
     /// The endpoint was removed, or this was sent without one.
     NoEndpoint,
@@ -68,21 +69,22 @@ pub struct ExplainedAttempt {
     pub meaning: &'static str,
 }
 
-/// Where a delivery stands.
+/// State of a delivery, with the reason for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Standing {
-    /// It is delivered.
+    /// The delivery has succeeded.
     Delivered,
-    /// It was given up.
-    GivenUp(&'static str),
-    /// It was given up, and those behind it in its line wait until somebody does something.
+    /// The delivery has failed, for this reason.
+    Failed(&'static str),
+    /// The delivery has failed, for this reason, and blocks its order queue until it is redelivered
+    /// or skipped.
     Blocks(&'static str),
-    /// It was called off.
+    /// The delivery is cancelled.
     Cancelled,
-    /// Its endpoint was disabled when the event came.
+    /// The endpoint was disabled when the event was routed.
     Missed,
-    /// A worker has it.
+    /// An attempt is in flight.
     InFlight {
         /// Which one, where it has a name.
         worker: Option<WorkerName>,
@@ -91,10 +93,10 @@ pub enum Standing {
         /// How long its lease still holds.
         left: Option<Duration>,
     },
-    /// The lease of the worker that had it has ended, so long ago.
+    /// The lease of this worker, which may have no name, expired this long ago.
     Lost(Option<WorkerName>, Duration),
-    /// Its time has not come.
-    NotYet {
+    /// The next attempt is due later.
+    Scheduled {
         /// For how long.
         wait: Duration,
         /// Which attempt it is then, where that is known.
@@ -102,25 +104,25 @@ pub enum Standing {
         /// What set the time, where that is known.
         rule: Option<WaitRule>,
     },
-    /// It has been due for so long, and waits for a worker with a free slot.
+    /// The delivery has been due for this long, and waits for a worker with a free slot.
     Due(Duration),
-    /// It is due, but its endpoint is left alone for so long: it failed too often in a row, or asked
-    /// for a pause.
-    Resting(Duration, Option<u32>),
-    /// It is due, and its endpoint gets no more than this a second.
-    Limited(RateLimit),
-    /// It waits for this earlier one of its ordering key.
+    /// The delivery is due, but its endpoint cools down for this long: after this many failures in
+    /// a row, or because the receiver asked for a pause.
+    CoolingDown(Duration, Option<u32>),
+    /// The delivery is due, but its endpoint has this rate limit.
+    RateLimited(RateLimit),
+    /// The delivery waits for this earlier one of its ordering key.
     Behind(DeliveryId),
-    /// This earlier one of its ordering key was given up so long ago, and blocks it.
+    /// The delivery is blocked by this earlier one of its ordering key, which failed this long ago.
     Blocked(DeliveryId, Duration),
-    /// Its endpoint is paused.
+    /// The endpoint is paused.
     Paused,
-    /// Its endpoint is disabled, and why.
+    /// The endpoint is disabled, for this reason.
     Disabled(&'static str),
 }
 
-/// Explains a delivery by its record, its endpoint as it is now, the first one of the line in which it
-/// stands, if it does, and the time by the store's clock.
+/// Explains a delivery by its record, its endpoint as it is now, the first one of the line in which
+/// it stands, if it does, and the time by the store's clock.
 pub fn explain(
     delivery: &Delivery,
     attempts: &[Attempt],
@@ -132,7 +134,7 @@ pub fn explain(
         number: attempt.number,
         trigger: attempt.trigger,
         ago: now.since(attempt.started_at),
-        what: what(attempt),
+        what: outcome_text(attempt),
         meaning: meaning(attempt),
     });
     Explanation {
@@ -152,7 +154,7 @@ fn wanted(delivery: &Delivery, endpoint: Option<&Endpoint>) -> Wanted {
     filter.map_or(Wanted::NotAnyMore, |filter| Wanted::By(filter.clone()))
 }
 
-fn what(attempt: &Attempt) -> String {
+fn outcome_text(attempt: &Attempt) -> String {
     match (&attempt.failure, attempt.status) {
         (Some(failure), _) => failure.to_string(),
         (None, Some(status)) => format!("status {status}"),
@@ -215,15 +217,15 @@ fn standing(
         DeliveryStatus::Cancelled => Standing::Cancelled,
         DeliveryStatus::Missed => Standing::Missed,
         DeliveryStatus::Failed if first.is_some_and(|first| first.id == delivery.id) => {
-            Standing::Blocks(why_given_up(attempts.last()))
+            Standing::Blocks(fail_reason(attempts.last()))
         }
-        DeliveryStatus::Failed => Standing::GivenUp(why_given_up(attempts.last())),
+        DeliveryStatus::Failed => Standing::Failed(fail_reason(attempts.last())),
         DeliveryStatus::InFlight => in_flight(delivery, endpoint, now),
-        DeliveryStatus::Pending => waiting(delivery, attempts, endpoint, first, now),
+        DeliveryStatus::Pending => pending(delivery, attempts, endpoint, first, now),
     }
 }
 
-fn why_given_up(last: Option<&Attempt>) -> &'static str {
+fn fail_reason(last: Option<&Attempt>) -> &'static str {
     let Some(last) = last else { return "it could not be read, or its endpoint was gone" };
     match (last.status, last.failure.as_ref().map(|failure| failure.kind)) {
         (Some(410), _) => "the receiver wants nothing more, ever",
@@ -234,13 +236,13 @@ fn why_given_up(last: Option<&Attempt>) -> &'static str {
     }
 }
 
-/// Who has it, or had it and is lost.
+/// Returns the state of a delivery whose lease has not been released.
 fn in_flight(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -> Standing {
     let worker = delivery.claimed_by.clone();
     match delivery.leased_until {
         Some(until) if until <= now => {
             let lost = || Standing::Lost(worker, now.since(until));
-            endpoint.and_then(switched_off).unwrap_or_else(lost)
+            endpoint.and_then(inactive).unwrap_or_else(lost)
         }
         until => {
             let since = now.since(delivery.last_attempt_at.unwrap_or(now));
@@ -249,8 +251,8 @@ fn in_flight(delivery: &Delivery, endpoint: Option<&Endpoint>, now: Timestamp) -
     }
 }
 
-/// That its endpoint gets nothing, whatever is due.
-const fn switched_off(endpoint: &Endpoint) -> Option<Standing> {
+/// Returns the state of deliveries of an endpoint that is not active; `None` if it is active.
+const fn inactive(endpoint: &Endpoint) -> Option<Standing> {
     match endpoint.state {
         EndpointState::Active => None,
         EndpointState::Paused => Some(Standing::Paused),
@@ -264,34 +266,35 @@ const fn switched_off(endpoint: &Endpoint) -> Option<Standing> {
     }
 }
 
-/// Why a pending delivery waits: its endpoint may stand in the way, whatever its time.
-fn waiting(
+/// Returns the state of a pending delivery. The endpoint may prevent an attempt, regardless of the
+/// due time.
+fn pending(
     delivery: &Delivery,
     attempts: &[Attempt],
     endpoint: Option<&Endpoint>,
     first: Option<&Delivery>,
     now: Timestamp,
 ) -> Standing {
-    if let Some(off) = endpoint.and_then(switched_off) {
+    if let Some(off) = endpoint.and_then(inactive) {
         return off;
     }
     if let Some(first) = first.filter(|first| first.id != delivery.id) {
-        return behind(first, now);
+        return queued_behind(first, now);
     }
     let due_at = delivery.due_at.unwrap_or(now);
     let condition = endpoint.map(|endpoint| endpoint.health.condition());
     match (condition, endpoint.and_then(|endpoint| endpoint.rate)) {
-        (Some(Condition::Cooling { failures, until }), _) if until > now.max(due_at) => {
-            Standing::Resting(until.since(now), (failures > 0).then_some(failures))
+        (Some(Condition::CoolingDown { failures, until }), _) if until > now.max(due_at) => {
+            Standing::CoolingDown(until.since(now), (failures > 0).then_some(failures))
         }
-        _ if due_at > now => not_yet(delivery, attempts, endpoint, due_at.since(now)),
-        (_, Some(rate)) => Standing::Limited(rate),
+        _ if due_at > now => scheduled(delivery, attempts, endpoint, due_at.since(now)),
+        (_, Some(rate)) => Standing::RateLimited(rate),
         _ => Standing::Due(now.since(due_at)),
     }
 }
 
-/// What it means to stand behind the first one of a line.
-fn behind(first: &Delivery, now: Timestamp) -> Standing {
+/// Returns the state of a delivery behind the first one of its order queue.
+fn queued_behind(first: &Delivery, now: Timestamp) -> Standing {
     if first.status.is_final() {
         let since = first.last_attempt_at.unwrap_or(first.created_at);
         Standing::Blocked(first.id, now.since(since))
@@ -300,7 +303,7 @@ fn behind(first: &Delivery, now: Timestamp) -> Standing {
     }
 }
 
-fn not_yet(
+fn scheduled(
     delivery: &Delivery,
     attempts: &[Attempt],
     endpoint: Option<&Endpoint>,
@@ -309,7 +312,7 @@ fn not_yet(
     let policy = endpoint.map(|endpoint| &endpoint.retry);
     let by_last = |policy| next::rule(delivery, attempts.last()?, policy);
     let attempt = policy.map(|policy| next::next_attempt(delivery, policy));
-    Standing::NotYet { wait, attempt, rule: policy.and_then(by_last) }
+    Standing::Scheduled { wait, attempt, rule: policy.and_then(by_last) }
 }
 
 #[cfg(test)]

@@ -18,13 +18,13 @@ pub const X_EVENT_TYPE: HeaderName = HeaderName::from_static("x-event-type");
 /// `x-timestamp`: Unix seconds of the attempt.
 pub const X_TIMESTAMP: HeaderName = HeaderName::from_static("x-timestamp");
 
-/// What we call ourselves, unless the endpoint's headers say otherwise.
-const OUR_NAME: HeaderValue =
+/// Value of `user-agent`, unless the endpoint's headers set another.
+const DEFAULT_USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("webhook-rs/", env!("CARGO_PKG_VERSION")));
 
-/// Our ten headers, the two of the transport, and one more: who only looks whether a further one is
-/// there, as hyper does, makes room for it.
-const ROOM: usize = 13;
+/// Ten headers of this crate, two of the transport, and one more: looking up a header as hyper does
+/// reserves space for another one.
+const HEADER_CAPACITY: usize = 13;
 
 /// Builds and signs the request of an attempt made at `now`.
 ///
@@ -43,9 +43,9 @@ pub fn compose(
     let mut room = [0; 32];
     let id: &str = event.id.encode(&mut room);
     let seconds = HeaderValue::from(now.as_unix_secs());
-    let mut headers = HeaderMap::with_capacity(ROOM + endpoint.headers.as_map().len());
+    let mut headers = HeaderMap::with_capacity(HEADER_CAPACITY + endpoint.headers.as_map().len());
     headers.insert(CONTENT_TYPE, text(event.content_type.as_str())?);
-    headers.insert(USER_AGENT, OUR_NAME);
+    headers.insert(USER_AGENT, DEFAULT_USER_AGENT);
     headers.insert(X_EVENT_TYPE, text(event.event_type.as_str())?);
     for (name, value) in endpoint.headers.as_map() {
         headers.insert(name.clone(), value.clone());

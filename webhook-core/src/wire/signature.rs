@@ -146,10 +146,10 @@ const HEX_LEN: usize = 64;
 
 /// By hand: formatting each byte costs as much as signing a short body.
 fn push_hex(mac: &[u8; 32], to: &mut String) {
-    /// How much further `a` is than what comes behind `9`.
-    const GAP: u8 = b'a' - b'9' - 1;
+    /// Distance between `9` and `a`, less one.
+    const LETTER_OFFSET: u8 = b'a' - b'9' - 1;
     // Without a branch, so that many are made at once.
-    let digit = |half: u8| b'0' + half + u8::from(half > 9) * GAP;
+    let digit = |half: u8| b'0' + half + u8::from(half > 9) * LETTER_OFFSET;
     let mut digits = [0; HEX_LEN];
     for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(mac) {
         *pair = [digit(byte >> 4), digit(byte & 15)];
@@ -159,9 +159,9 @@ fn push_hex(mac: &[u8; 32], to: &mut String) {
 
 /// What stands before the body in the content that the profile `standard` signs.
 pub(crate) fn signed_prefix(id: &str, unix_secs: i64) -> String {
-    /// Of the longest number, and two dots.
-    const REST: usize = 20 + 2;
-    let mut prefix = String::with_capacity(id.len() + REST);
+    /// Length of the longest number, and two dots.
+    const MAX_NUMBER_LEN: usize = 20 + 2;
+    let mut prefix = String::with_capacity(id.len() + MAX_NUMBER_LEN);
     // A string takes whatever is written.
     let _ = write!(prefix, "{id}.{unix_secs}.");
     prefix

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use story::{Story, answered, asked, failed};
 use webhook_core::{
-    DeliveryStatus, DisabledReason, EndpointState, Health, HealthPolicy, Phase, Sign, Timestamp,
-    TransportErrorKind, Trigger,
+    DeliveryStatus, DisabledReason, EndpointState, Health, HealthPolicy, HealthSignal, Phase,
+    Timestamp, TransportErrorKind, Trigger,
 };
 use webhook_testkit::expect;
 
@@ -150,19 +150,19 @@ fn waits_by_a_retry_policy_that_was_changed_since() {
 fn the_endpoint_rests_after_failures() {
     let mut story = Story::begin().attempt(answered(502)).when_due();
     for _ in 0..10 {
-        let turn = story.endpoint.health.after(Sign::Bad, None, at(&story), &POLICY, 8);
-        story.endpoint.health = turn.health;
+        let change = story.endpoint.health.after(HealthSignal::Bad, None, at(&story), &POLICY, 8);
+        story.endpoint.health = change.health;
     }
     story.later(3).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 8s ago: status 502
           the receiver has trouble of its own
-        next: an attempt in 27s or later, as the endpoint has failed 11 times in a row and is left alone until then; one delivery is the probe, and no attempt is used up meanwhile
+        next: an attempt in 27s or later, as the endpoint has failed 11 times in a row and cools down until then; one delivery is the probe, and no attempt is used up meanwhile
     "#]]).reads_to_tenant(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 8s ago: status 502
           the receiver has trouble of its own
-        next: an attempt in 27s or later, as the endpoint has failed 11 times in a row and is left alone until then; one delivery is the probe, and no attempt is used up meanwhile
+        next: an attempt in 27s or later, as the endpoint has failed 11 times in a row and cools down until then; one delivery is the probe, and no attempt is used up meanwhile
     "#]]);
 }
 
@@ -467,7 +467,7 @@ fn not_wanted_any_more() {
 #[test]
 fn a_rest_that_ends_before_the_delivery_is_due_is_not_in_its_way() {
     let mut story = Story::begin().attempt(answered(500)).later(1);
-    let until = Sign::Busy(Duration::from_secs(1));
+    let until = HealthSignal::Busy(Duration::from_secs(1));
     let began = story.delivery.created_at;
     story.endpoint.health = Health::HEALTHY.after(until, None, began, &POLICY, 8).health;
     story.reads(&expect![[r#"

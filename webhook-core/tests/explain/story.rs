@@ -8,7 +8,7 @@ use webhook_core::{
     Attempt, Decision, Delivery, DeliveryId, DeliveryStatus, DispatcherConfig, Endpoint,
     EndpointId, EndpointState, EventId, HealthPolicy, Outcome, Progress, Response, TenantId,
     Timestamp, TransportError, TransportErrorKind, Trigger, classify, decide, explain,
-    explain_to_tenant, sign,
+    explain_to_tenant, health_signal,
 };
 use webhook_testkit::Expect;
 
@@ -101,8 +101,8 @@ impl Story {
         self.record(&outcome);
         self.now = self.now.after(TOOK);
         let policy = &self.endpoint.retry;
-        let sign = sign(&outcome, verdict, policy);
-        let turn = self.endpoint.health.after(sign, None, self.now, &HealthPolicy::new(), 8);
+        let signal = health_signal(&outcome, verdict, policy);
+        let change = self.endpoint.health.after(signal, None, self.now, &HealthPolicy::new(), 8);
         self.delivery.leased_until = None;
         self.delivery.status = match decide(self.delivery.id, progress, verdict, policy) {
             Decision::Retry { wait, counts } => {
@@ -113,7 +113,7 @@ impl Story {
             Decision::Succeed => DeliveryStatus::Success,
             _ => DeliveryStatus::Failed,
         };
-        self.endpoint.health = turn.health;
+        self.endpoint.health = change.health;
         self
     }
 

@@ -61,7 +61,7 @@ const ROLES: [Rights; 4] = [
                 "endpoints",
                 "SELECT (id, tenant, url, filters, profiles, timeout_ms, retry, max_in_flight, rate, \
                  order_policy, description, external_id, metadata, state, revision, created_at, \
-                 removed_at, health, rests_until, rate_used)",
+                 removed_at, health, cools_down_until, rate_used)",
             ),
             ("events", "SELECT"),
             ("deliveries", "SELECT"),

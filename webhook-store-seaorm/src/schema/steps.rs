@@ -26,7 +26,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
     "CREATE TABLE {tenants} (
         id {name} NOT NULL PRIMARY KEY,
         version {int} NOT NULL,
-        unwell_until {int} NOT NULL DEFAULT 0
+        restricted_until {int} NOT NULL DEFAULT 0
     ){table}",
     "CREATE TABLE {endpoints} (
         id {uuid} NOT NULL PRIMARY KEY,
@@ -50,7 +50,7 @@ pub(super) const STEPS: [&[&str]; 1] = [&[
         created_at {int} NOT NULL,
         removed_at {int},
         health {text},
-        rests_until {int},
+        cools_down_until {int},
         rate_used {int} NOT NULL DEFAULT 0
     ){table}",
     "CREATE INDEX {bare endpoints_tenant} ON {endpoints} (tenant, created_at, id)",

@@ -30,8 +30,8 @@ fn free(state: &str) -> String {
 }
 
 const NEXT_DUE: &str = "\
-    SELECT MIN(CASE WHEN h.rests_until > h.due_at THEN h.rests_until ELSE h.due_at END) AS due_at \
-    FROM (SELECT e.rests_until, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
+    SELECT MIN(CASE WHEN h.cools_down_until > h.due_at THEN h.cools_down_until ELSE h.due_at END) AS due_at \
+    FROM (SELECT e.cools_down_until, (SELECT d.due_at FROM {deliveries} AS d {by_open} \
         WHERE d.{open_endpoint} = e.id AND d.due_at IS NOT NULL \
         AND (d.status = 'pending' OR d.due_at <= ?) \
         ORDER BY d.due_at LIMIT 1) AS due_at \

@@ -68,8 +68,8 @@ impl Unit for ClaimDeliveries {
             found.extend(round.take(heads, candidates));
         }
         let claims = claim(tx, &self.ask, found, now).await?;
-        for (id, pace) in round.paces() {
-            Head::write_pace(tx, *id, *pace).await?;
+        for (id, allowance) in round.allowances() {
+            Head::write_allowance(tx, *id, *allowance).await?;
         }
         Ok(Claimed::new(claims, round.resume_at(), round.next_due()))
     }
@@ -179,7 +179,7 @@ fn claim_of(
         .with_progress(progress, row.number("recorded")?)
         .with_cause(row.parse("cause")?)
         .with_previous_claim_at(row.time_if_any("claimed_at")?)
-        .with_unwell(!head.pace.health.is_healthy()))
+        .with_unhealthy(!head.allowance.health.is_healthy()))
 }
 
 /// The events of these deliveries, each once; those that cannot be read are left out.

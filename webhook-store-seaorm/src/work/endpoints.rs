@@ -123,7 +123,7 @@ impl Unit for UpdateEndpoint {
         let anew = if place.is_some_and(|it| it.keeps_health(endpoint)) {
             ""
         } else {
-            ", health = NULL, rests_until = NULL"
+            ", health = NULL, cools_down_until = NULL"
         };
         let sql = format!(
             "UPDATE {{endpoints}} SET url = ?, filters = ?, signing_keys = ?, profiles = ?, \

@@ -17,7 +17,7 @@ use crate::{
     },
     work::{
         endpoints::{TenantState, versions},
-        health::cooling_or_recovering,
+        health::restricted_endpoints,
         order::{LineEnds, LineKey},
         unrouted::{TenantKey, unrouted_keys},
     },
@@ -84,19 +84,19 @@ fn tenants(batch: &[Enqueue]) -> Vec<&TenantId> {
     batch.iter().map(|item| &item.event.tenant).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The endpoints, of those that this batch has leased deliveries for, that take no attempts as they
-/// come. Nothing is read for tenants whose endpoints are well.
+/// The endpoints, of those that this batch has leased deliveries for, that are cooling down or
+/// recovering. Nothing is read for tenants whose endpoints are unrestricted.
 async fn limited_of(
     tx: &Tx,
     batch: &[Enqueue],
     versions: &BTreeMap<TenantId, TenantState>,
     now: Timestamp,
 ) -> Result<BTreeSet<EndpointId>, Fault> {
-    let may_be = |tenant| versions.get(tenant).is_some_and(|known| known.unwell_until > now);
+    let may_be = |tenant| versions.get(tenant).is_some_and(|known| known.restricted_until > now);
     let fan_outs = batch.iter().filter(|item| may_be(&item.event.tenant));
     let leased: BTreeSet<_> =
         fan_outs.filter_map(|item| item.fan_out.as_ref()).flat_map(leased).collect();
-    if leased.is_empty() { Ok(leased) } else { cooling_or_recovering(tx, &leased).await }
+    if leased.is_empty() { Ok(leased) } else { restricted_endpoints(tx, &leased).await }
 }
 
 /// The endpoints that the caller means to send to at once.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use webhook_core::{
-    DisabledReason, EndpointId, EndpointState, Finish, Health, Notice, NoticeKind, Sign, TenantId,
-    Timestamp,
+    DisabledReason, EndpointId, EndpointState, Finish, Health, HealthSignal, Notice, NoticeKind,
+    TenantId, Timestamp,
 };
 
 use crate::{
@@ -92,7 +92,7 @@ impl BatchHealth {
 
 /// Returns true if an attempt may change the health of its endpoint.
 pub(crate) fn may_change_health(item: &Finish) -> bool {
-    item.sign.0 != Sign::None || item.disable_endpoint.is_some()
+    item.health_signal.0 != HealthSignal::None || item.disable_endpoint.is_some()
 }
 
 async fn read(
@@ -127,11 +127,11 @@ impl EndpointHealth {
     fn may_disable_or_cool_down(&self, its: &[&Finish], now: Timestamp) -> bool {
         let failures = u32::try_from(its.len()).unwrap_or(u32::MAX);
         its.iter().any(|item| {
-            let (sign, policy) = &item.sign;
+            let (signal, policy) = &item.health_signal;
             item.disable_endpoint.is_some()
-                || matches!(sign, Sign::Busy(_))
-                || *sign != Sign::None && !self.health.is_well()
-                || *sign == Sign::Bad && self.health.may_turn(failures, now, policy)
+                || matches!(signal, HealthSignal::Busy(_))
+                || *signal != HealthSignal::None && !self.health.is_unrestricted()
+                || *signal == HealthSignal::Bad && self.health.may_change(failures, now, policy)
         })
     }
 
@@ -142,14 +142,14 @@ impl EndpointHealth {
             self.set_disabled(state);
             return Some(NoticeKind::disabled(state, error));
         }
-        let (sign, policy) = &item.sign;
-        let turn = self.health.after(*sign, error, now, policy, self.max_in_flight);
-        self.is_changed |= turn.health != self.health;
-        self.health = turn.health;
-        if turn.gives_up {
+        let (signal, policy) = &item.health_signal;
+        let change = self.health.after(*signal, error, now, policy, self.max_in_flight);
+        self.is_changed |= change.health != self.health;
+        self.health = change.health;
+        if change.disables {
             self.set_disabled(EndpointState::Disabled(DisabledReason::Failing));
         }
-        turn.notice
+        change.notice
     }
 
     fn set_disabled(&mut self, state: EndpointState) {
@@ -158,15 +158,16 @@ impl EndpointHealth {
     }
 
     async fn write(&self, tx: &Tx, id: EndpointId, now: Timestamp) -> Result<(), Fault> {
-        let set = "UPDATE {endpoints} SET health = ?, rests_until = ? WHERE id = ?";
-        let rests_until = self.health.rests_until().to_value();
-        tx.run(set, [self.health.to_value(), rests_until, id.to_value()]).await?;
+        let set = "UPDATE {endpoints} SET health = ?, cools_down_until = ? WHERE id = ?";
+        let cools_down_until = self.health.cools_down_until().to_value();
+        tx.run(set, [self.health.to_value(), cools_down_until, id.to_value()]).await?;
         if let Some(state) = self.disabled {
             disable(tx, id, state).await?;
         }
-        if !self.health.is_well() {
-            let warn = "UPDATE {tenants} SET unwell_until = ? WHERE id = ? AND unwell_until < ?";
-            let until = self.health.rests_until().max(Some(now)).unwrap_or(now);
+        if !self.health.is_unrestricted() {
+            let warn =
+                "UPDATE {tenants} SET restricted_until = ? WHERE id = ? AND restricted_until < ?";
+            let until = self.health.cools_down_until().max(Some(now)).unwrap_or(now);
             let until = until.after(HEALTH_CHECK_PERIOD).to_value();
             tx.run(warn, [until.clone(), self.tenant.to_value(), until]).await?;
         }
@@ -180,7 +181,7 @@ impl EndpointHealth {
 const HEALTH_CHECK_PERIOD: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// Those endpoints that are cooling down or recovering.
-pub(crate) async fn cooling_or_recovering(
+pub(crate) async fn restricted_endpoints(
     tx: &Tx,
     ids: &BTreeSet<EndpointId>,
 ) -> Result<BTreeSet<EndpointId>, Fault> {
@@ -188,7 +189,7 @@ pub(crate) async fn cooling_or_recovering(
     let rows = tx.all_of(sql, ids.iter().map(ToValue::to_value)).await?;
     let mut limited = BTreeSet::new();
     for row in &rows {
-        if !stored_health(row)?.is_well() {
+        if !stored_health(row)?.is_unrestricted() {
             limited.insert(row.endpoint("id")?);
         }
     }

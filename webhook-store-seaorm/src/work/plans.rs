@@ -14,8 +14,8 @@ use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
     DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event,
-    EventId, FanOut, Finish, Include, OrderPolicy, Outcome, Prune, PruneCursor, Redeliver, Replay,
-    ReplayPage, Settle, TenantId, Timestamp, Upkeep as _,
+    EventId, FanOut, Finish, Include, Maintenance as _, OrderPolicy, Outcome, Prune, PruneCursor,
+    Redeliver, Replay, ReplayPage, Settle, TenantId, Timestamp,
 };
 
 use crate::SeaOrmStore;
@@ -50,7 +50,7 @@ async fn walk(store: &SeaOrmStore) {
     let retry = Settle::Retry(Duration::from_secs(1));
     let finishes = vec![
         finish(leases[1], Settle::Success),
-        finish(leases[2], retry).disabling(Some(DisabledReason::Gone)),
+        finish(leases[2], retry).with_disabled_endpoint(Some(DisabledReason::Gone)),
     ];
     store.finish(finishes).await.unwrap();
     read(store, leases[1].delivery, endpoint).await;

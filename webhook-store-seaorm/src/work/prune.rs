@@ -100,7 +100,7 @@ impl PrunePage<'_> {
             pruned.deliveries += self.take_deliveries(ids).await?;
         }
         let last = rows.last().filter(|_| rows.len() == self.rows).map(cursor).transpose()?;
-        Ok(pruned.then(Some(match (last, next_status(status)) {
+        Ok(pruned.with_next(Some(match (last, next_status(status)) {
             (Some(last), _) => PruneCursor::Deliveries(status, Some(last)),
             (None, Some(status)) => PruneCursor::Deliveries(status, None),
             (None, None) => PruneCursor::Events(None),
@@ -165,7 +165,9 @@ impl PrunePage<'_> {
             Some(last) => PruneCursor::Events(Some(last)),
             None => PruneCursor::Endpoints(None),
         };
-        Ok(Pruned::default().with_events(self.take(UNUSED_EVENTS, ids).await?).then(Some(next)))
+        Ok(Pruned::default()
+            .with_events(self.take(UNUSED_EVENTS, ids).await?)
+            .with_next(Some(next)))
     }
 
     /// Narrows deliveries down to those that stay: all that are left, once the others are removed.
@@ -207,7 +209,7 @@ impl PrunePage<'_> {
             "DELETE FROM {{endpoints}} WHERE id {{in_list}} AND removed_at IS NOT NULL AND {}",
             has_none("{endpoints}.id", "")
         );
-        Ok(Pruned::default().with_endpoints(self.take(&unused, ids).await?).then(Some(next)))
+        Ok(Pruned::default().with_endpoints(self.take(&unused, ids).await?).with_next(Some(next)))
     }
 
     /// Notices that nobody has acknowledged. A dry run counts them all at once: there is no place to go on
@@ -227,7 +229,7 @@ impl PrunePage<'_> {
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         let next = (ids.len() == self.rows).then_some(PruneCursor::Notices);
         let taken = self.take("DELETE FROM {notices} WHERE id {in_list}", ids).await?;
-        Ok(Pruned::default().with_notices(taken).then(next))
+        Ok(Pruned::default().with_notices(taken).with_next(next))
     }
 
     /// Removes rows by their ids, or counts them.

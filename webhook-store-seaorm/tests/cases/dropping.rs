@@ -7,9 +7,9 @@ use sea_orm::ConnectionTrait as _;
 use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, NewDelivery, Outcome,
-    Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle, TenantId, TenantVersion,
-    Timestamp, Upkeep as _,
+    EndpointStore as _, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, Maintenance as _,
+    NewDelivery, Outcome, Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle,
+    TenantId, TenantVersion, Timestamp,
 };
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 
@@ -139,7 +139,7 @@ pub async fn a_dropped_call_of_the_engine_is_done_wholly(place: &Place) {
     ground.writes("route", async |store| store.route(route()).await.unwrap()).await;
     let claim = || ClaimDue::new(10, MINUTE);
     ground.writes("claim_due", async |store| store.claim_due(claim()).await.unwrap()).await;
-    let finish = || vec![failure(LEASED).disabling(Some(DisabledReason::Gone))];
+    let finish = || vec![failure(LEASED).with_disabled_endpoint(Some(DisabledReason::Gone))];
     ground.writes("finish", async |store| store.finish(finish()).await.unwrap()).await;
     let leases = || vec![lease(LEASED)];
     ground.writes("release", async |store| store.release(leases()).await.unwrap()).await;
@@ -148,8 +148,8 @@ pub async fn a_dropped_call_of_the_engine_is_done_wholly(place: &Place) {
     ground.prepare().await;
     let before = ground.0.state().await;
     for cut in Cut::in_turn() {
-        let hinted = async |store: &SeaOrmStore| store.work_hinted().await;
-        ground.drop_at(cut, "work_hinted", (&before, &before), &hinted).await;
+        let notified = async |store: &SeaOrmStore| store.work_notified().await;
+        ground.drop_at(cut, "work_notified", (&before, &before), &notified).await;
     }
 }
 

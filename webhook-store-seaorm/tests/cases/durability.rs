@@ -205,7 +205,7 @@ pub async fn edits_and_finishes_at_once_do_not_wait_in_a_circle(place: &Place) {
                 let attempt =
                     Attempt::record(1, Timestamp::default(), Duration::ZERO, &Outcome::Unknown);
                 let finish = Finish::new(claim.lease, vec![attempt], 1, Settle::Failed)
-                    .disabling(Some(DisabledReason::Gone));
+                    .with_disabled_endpoint(Some(DisabledReason::Gone));
                 assert_eq!(store.finish(vec![finish]).await.unwrap(), [Finished::Recorded]);
             }
         });

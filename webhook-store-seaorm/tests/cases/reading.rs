@@ -9,8 +9,8 @@ use webhook_core::{
     Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
     DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
     EndpointStore as _, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Include,
-    Lease, LeaseEpoch, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage, Route, Settle,
-    TenantId, Timestamp, Upkeep as _,
+    Lease, LeaseEpoch, Maintenance as _, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage,
+    Route, Settle, TenantId, Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
 
@@ -114,7 +114,7 @@ async fn walk(read: &Read<'_>, round: u128) {
     let finish = |lease, settle| Finish::new(lease, vec![attempt.clone()], 1, settle);
     let finishes = vec![
         finish(leases[1], Settle::Success),
-        finish(leases[2], Settle::Retry(MINUTE)).disabling(Some(DisabledReason::Gone)),
+        finish(leases[2], Settle::Retry(MINUTE)).with_disabled_endpoint(Some(DisabledReason::Gone)),
     ];
     read.little("finish", store.finish(finishes)).await.unwrap();
     look_up(read, leases[1].delivery).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use webhook_core::{
     ClaimDue, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, Endpoint,
-    EndpointId, EndpointStore as _, Finish, NewEvent, NoticeId, OrderPolicy, Prune, Redeliver,
-    Settle, StoreError, StoreErrorKind, TenantId, TenantVersion, Upkeep as _,
+    EndpointId, EndpointStore as _, Finish, Maintenance as _, NewEvent, NoticeId, OrderPolicy,
+    Prune, Redeliver, Settle, StoreError, StoreErrorKind, TenantId, TenantVersion,
 };
 use webhook_store_seaorm::{
     DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql,

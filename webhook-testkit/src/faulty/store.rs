@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Notice, NoticeId,
-    Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped,
-    Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Maintenance, Notice,
+    NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed,
+    Skipped, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated,
 };
 
 use super::{Director, Fault, Faults, WHY};
@@ -84,21 +84,21 @@ pub enum StoreCall {
     OpenTracked,
     /// [`DeliveryLog::record_tracked`].
     RecordTracked,
-    /// [`Upkeep::redeliver`].
+    /// [`Maintenance::redeliver`].
     Redeliver,
-    /// [`Upkeep::replay`].
+    /// [`Maintenance::replay`].
     Replay,
-    /// [`Upkeep::cancel`].
+    /// [`Maintenance::cancel`].
     Cancel,
-    /// [`Upkeep::skip`].
+    /// [`Maintenance::skip`].
     Skip,
-    /// [`Upkeep::status`].
+    /// [`Maintenance::status`].
     Status,
-    /// [`Upkeep::prune`].
+    /// [`Maintenance::prune`].
     Prune,
-    /// [`Upkeep::notices`].
+    /// [`Maintenance::notices`].
     Notices,
-    /// [`Upkeep::acknowledge`].
+    /// [`Maintenance::acknowledge`].
     Acknowledge,
 }
 
@@ -190,12 +190,12 @@ impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
         self.around(StoreCall::Release, self.inner.release(batch)).await
     }
 
-    fn hint_work(&self) {
-        self.inner.hint_work();
+    fn notify_work(&self) {
+        self.inner.notify_work();
     }
 
-    async fn work_hinted(&self) {
-        let (inner, scripted) = (pin!(self.inner.work_hinted()), pin!(self.hint.notified()));
+    async fn work_notified(&self) {
+        let (inner, scripted) = (pin!(self.inner.work_notified()), pin!(self.hint.notified()));
         select(inner, scripted).await;
     }
 
@@ -279,7 +279,7 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<S: Upkeep> Upkeep for FaultyStore<S> {
+impl<S: Maintenance> Maintenance for FaultyStore<S> {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         self.around(StoreCall::Redeliver, self.inner.redeliver(batch)).await
     }

@@ -46,7 +46,7 @@ impl<T: Transport> Transport for FaultyTransport<T> {
     }
 
     /// Not with faults that hold a call back.
-    fn keeps_deadlines(&self) -> bool {
+    fn enforces_timeout(&self) -> bool {
         false
     }
 

@@ -86,7 +86,7 @@ impl State {
     /// How many attempts at an endpoint may start.
     fn room(&self, endpoint: EndpointId, ask: &ClaimDue, now: Timestamp) -> usize {
         let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default();
-        self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
+        self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
     }
 
     /// Claims up to `room` due deliveries of an endpoint.
@@ -105,7 +105,8 @@ impl State {
             claims.push(claim_of(id, row, endpoint));
         }
         if let Some(row) = self.endpoints.get_mut(&endpoint.id) {
-            row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
+            let allowance = row.allowance().after(count(claims.len()), now, now.after(ask.lease));
+            row.set_allowance(allowance);
         }
         claims
     }
@@ -123,10 +124,10 @@ impl State {
         let claimed = |id| claims.iter().filter(|it| it.lease.delivery.endpoint == id).count();
         let at = |(id, ids): (&EndpointId, &Vec<(Timestamp, DeliveryId)>)| {
             let (due, _) = ids.first()?;
-            let pace = self.endpoints.get(id)?.pace();
+            let allowance = self.endpoints.get(id)?.allowance();
             let used = ask.in_flight.get(id).copied().unwrap_or_default() as usize + claimed(*id);
-            let has_slot = used < pace.slots() as usize;
-            has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
+            let has_slot = used < allowance.slots() as usize;
+            has_slot.then(|| allowance.opens_at(now).unwrap_or(*due).max(*due).since(now))
         };
         open.iter().filter_map(at).min()
     }
@@ -152,5 +153,5 @@ fn claim_of(id: DeliveryId, row: &DeliveryRow, endpoint: &Endpoint) -> Claim {
         .with_progress(progress, recorded)
         .with_cause(row.cause)
         .with_previous_claim_at(row.claimed_before)
-        .with_unwell(!endpoint.health.is_healthy())
+        .with_unhealthy(!endpoint.health.is_healthy())
 }

@@ -59,8 +59,9 @@ impl MemoryStore {
 impl State {
     /// When a delivery is due, or its endpoint has rested by then.
     pub(super) fn due_or_rested_at(&self, id: DeliveryId, due_at: Timestamp) -> Timestamp {
-        let rests_until = self.endpoint(id.endpoint).and_then(|it| it.health.rests_until());
-        rests_until.map_or(due_at, |until| until.max(due_at))
+        let cools_down_until =
+            self.endpoint(id.endpoint).and_then(|it| it.health.cools_down_until());
+        cools_down_until.map_or(due_at, |until| until.max(due_at))
     }
 
     pub(super) fn backlog(&self, now: Timestamp) -> Backlog {

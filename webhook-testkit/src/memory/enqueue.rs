@@ -127,11 +127,11 @@ impl State {
         self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
     }
 
-    /// Whether all endpoints that it has leased deliveries for are well.
+    /// Returns true if all endpoints with leased deliveries are unrestricted.
     fn may_be_leased(&self, fan_out: &FanOut) -> bool {
         let leased = fan_out.deliveries.iter().filter(|delivery| delivery.lease.is_some());
         let mut endpoints = leased.filter_map(|delivery| self.endpoint(delivery.endpoint));
-        endpoints.all(|endpoint| endpoint.health.is_well())
+        endpoints.all(|endpoint| endpoint.health.is_unrestricted())
     }
 
     fn is_current(&self, tenant: &TenantId, version: TenantVersion) -> bool {

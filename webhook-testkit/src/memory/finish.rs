@@ -36,7 +36,7 @@ impl State {
         if settles {
             settle(row, item.settle, now);
         }
-        self.take_turn(&item, now);
+        self.apply_health_change(&item, now);
         if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
             self.tell(Notice::new(item.lease, now, tenant, kind));
         }
@@ -53,7 +53,7 @@ impl State {
         if row.status == DeliveryStatus::InFlight {
             settle(row, Settle::Retry(Duration::ZERO), now);
         }
-        self.take_turn(&Finish::void(lease), now);
+        self.apply_health_change(&Finish::void(lease), now);
         Finished::Recorded
     }
 

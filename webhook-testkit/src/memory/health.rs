@@ -7,8 +7,8 @@ use webhook_core::{
 use super::State;
 
 impl State {
-    /// The turn that an endpoint takes after an attempt. One that is disabled already takes none.
-    pub(super) fn take_turn(&mut self, item: &Finish, now: Timestamp) {
+    /// Applies an attempt to the health of its endpoint, unless that is disabled.
+    pub(super) fn apply_health_change(&mut self, item: &Finish, now: Timestamp) {
         let id = item.lease.delivery.endpoint;
         let Some(endpoint) = self.endpoint(id).filter(|it| it.state.is_routed()).cloned() else {
             return;
@@ -20,16 +20,16 @@ impl State {
             let kind = NoticeKind::disabled(state, error);
             return self.tell(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
         }
-        let (sign, policy) = &item.sign;
-        let turn = endpoint.health.after(*sign, error, now, policy, endpoint.max_in_flight);
+        let (signal, policy) = &item.health_signal;
+        let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
         if let Some(row) = self.endpoints.get_mut(&id) {
-            let pace = row.pace().with_health(turn.health);
-            row.set_pace(pace);
+            let allowance = row.allowance().with_health(change.health);
+            row.set_allowance(allowance);
         }
-        if turn.gives_up {
+        if change.disables {
             self.disable(&endpoint, EndpointState::Disabled(DisabledReason::Failing));
         }
-        if let Some(kind) = turn.notice {
+        if let Some(kind) = change.notice {
             self.tell(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
         }
     }

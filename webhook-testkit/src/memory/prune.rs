@@ -23,23 +23,25 @@ impl State {
         }
         if !deliveries.is_empty() {
             deliveries.iter().for_each(|id| drop(self.deliveries.remove(id)));
-            return pruned.then(Some(PruneCursor::default()));
+            return pruned.with_next(Some(PruneCursor::default()));
         }
         let events = self.unused_events(cut, most, &[]);
         if !events.is_empty() {
             self.remove_events(&events);
-            return pruned.with_events(count(events.len())).then(Some(PruneCursor::Events(None)));
+            return pruned
+                .with_events(count(events.len()))
+                .with_next(Some(PruneCursor::Events(None)));
         }
         let endpoints = self.unused_endpoints(cut, most, &[]);
         endpoints.iter().for_each(|id| drop(self.endpoints.remove(id)));
         if !endpoints.is_empty() {
             let endpoints = count(endpoints.len());
-            return pruned.with_endpoints(endpoints).then(Some(PruneCursor::Endpoints(None)));
+            return pruned.with_endpoints(endpoints).with_next(Some(PruneCursor::Endpoints(None)));
         }
         let notices = self.old_notices(cut, most);
         notices.iter().for_each(|key| drop(self.notices.remove(key)));
         let more = Some(PruneCursor::Notices).filter(|_| notices.len() == most);
-        pruned.with_notices(count(notices.len())).then(more)
+        pruned.with_notices(count(notices.len())).with_next(more)
     }
 
     fn old_deliveries(&self, cut: Timestamp, most: usize) -> Vec<DeliveryId> {

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event, EventId,
-    LeaseEpoch, OrderingKey, Pace, RateUsed, TenantId, Timestamp, Trigger, WorkerName,
+    Allowance, Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Event,
+    EventId, LeaseEpoch, OrderingKey, RateUsed, TenantId, Timestamp, Trigger, WorkerName,
 };
 
 /// An endpoint, removed ones included: the log still tells where deliveries went.
@@ -22,15 +22,15 @@ impl EndpointRow {
     }
 
     /// What it may get.
-    pub(super) fn pace(&self) -> Pace {
-        Pace::of(&self.endpoint, self.used)
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance::of(&self.endpoint, self.used)
     }
 
-    /// Keeps what has become of its pace. This is no edit.
-    pub(super) fn set_pace(&mut self, pace: Pace) {
-        self.used = pace.used;
-        if self.endpoint.health != pace.health {
-            Arc::make_mut(&mut self.endpoint).health = pace.health;
+    /// Keeps what has become of its allowance. This is no edit.
+    pub(super) fn set_allowance(&mut self, allowance: Allowance) {
+        self.used = allowance.used;
+        if self.endpoint.health != allowance.health {
+            Arc::make_mut(&mut self.endpoint).health = allowance.health;
         }
     }
 }

@@ -208,7 +208,7 @@ fn hash_effect(effect: &Effect, hasher: &mut impl Hasher) {
         }
         Effect::Released { lease, .. } => lease.hash(hasher),
         Effect::Added(it) | Effect::Edited(it) | Effect::Turned(it) => {
-            (it.id, it.revision, it.health.rests_until()).hash(hasher);
+            (it.id, it.revision, it.health.cools_down_until()).hash(hasher);
         }
         Effect::Removed(id) => id.hash(hasher),
         Effect::Redelivered { delivery, .. }
@@ -297,7 +297,7 @@ fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 short(finish.lease.delivery),
                 finish.lease.epoch,
                 finish.settle,
-                finish.sign.0,
+                finish.health_signal.0,
                 status(&change.before),
                 status(&change.after)
             )

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
     DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointStore,
-    Include, OrderPolicy, RateLimit, Redeliver, Replay, ReplayPage, ReplayState, Signing,
-    StoreError, Updated, Upkeep,
+    Include, Maintenance, OrderPolicy, RateLimit, Redeliver, Replay, ReplayPage, ReplayState,
+    Signing, StoreError, Updated,
 };
 
 use super::{

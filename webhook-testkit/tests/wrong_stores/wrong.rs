@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use webhook_core::{
     Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
     DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, LeaseEpoch, Notice,
-    NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed,
-    Skipped, Snapshot, StoreError, StoreStatus, TenantId, Updated, Upkeep,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, LeaseEpoch,
+    Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+    Replayed, Route, Routed, Skipped, Snapshot, StoreError, StoreStatus, TenantId, Updated,
 };
 use webhook_testkit::MemoryStore;
 
@@ -146,7 +146,7 @@ hand_on!(DeliveryLog {
     fn record_tracked(id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> ();
 });
 
-hand_on!(Upkeep {
+hand_on!(Maintenance {
     fn redeliver(batch: Vec<Redeliver>) -> Vec<Redelivered>;
     fn replay(page: ReplayPage) -> Replayed;
     fn cancel(batch: Vec<DeliveryId>) -> Vec<Cancelled>;

@@ -1,55 +1,57 @@
-//! Endpoints that are known to be behind: due work of theirs waits in the store.
+//! Backlogged endpoints: the store has, or may have, due work of theirs.
 //!
-//! What is published for them goes there too, so that it does not overtake what is older. That is a
-//! matter of order alone, and kept roughly: a claim that finds nothing more ends it.
+//! New deliveries for them are stored pending as well, so that they do not overtake older ones.
+//! This order is approximate: a claim that finds no more work of an endpoint clears its mark.
 
 use std::collections::BTreeMap;
 
 use crate::model::id::EndpointId;
 
-/// Endpoints remembered. While there are more, all count as behind.
-const MOST: usize = 10_000;
+/// Maximum number of marked endpoints. When it is reached, all endpoints count as backlogged.
+const MAX_BACKLOGGED_ENDPOINTS: usize = 10_000;
 
+/// Set of backlogged endpoints.
 #[derive(Debug)]
-pub(crate) struct Behind {
-    endpoints: BTreeMap<EndpointId, Mark>,
-    /// Claims so far.
+pub(crate) struct Backlogged {
+    endpoints: BTreeMap<EndpointId, BacklogMark>,
+    /// Number of claims until now.
     round: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// The claim before which it was noted, or during which.
+struct BacklogMark {
+    /// Number of claims that had begun when the endpoint was marked.
     round: u64,
     max_in_flight: u32,
 }
 
-impl Behind {
-    /// Nobody.
+impl Backlogged {
+    /// Creates an empty set.
     pub(crate) const fn new() -> Self {
         Self { endpoints: BTreeMap::new(), round: 0 }
     }
 
-    /// Notes that an endpoint has due work in the store, or may have.
-    pub(crate) fn note(&mut self, endpoint: EndpointId, max_in_flight: u32) {
-        if self.endpoints.len() < MOST || self.endpoints.contains_key(&endpoint) {
-            self.endpoints.insert(endpoint, Mark { round: self.round, max_in_flight });
+    /// Marks an endpoint as backlogged.
+    pub(crate) fn mark(&mut self, endpoint: EndpointId, max_in_flight: u32) {
+        let has_room = self.endpoints.len() < MAX_BACKLOGGED_ENDPOINTS;
+        if has_room || self.endpoints.contains_key(&endpoint) {
+            self.endpoints.insert(endpoint, BacklogMark { round: self.round, max_in_flight });
         }
     }
 
-    /// Whether what is published for it has to stand in line.
-    pub(crate) fn has(&self, endpoint: EndpointId) -> bool {
-        self.endpoints.len() >= MOST || self.endpoints.contains_key(&endpoint)
+    /// Returns true if new deliveries of the endpoint must be claimed.
+    pub(crate) fn contains(&self, endpoint: EndpointId) -> bool {
+        self.endpoints.len() >= MAX_BACKLOGGED_ENDPOINTS || self.endpoints.contains_key(&endpoint)
     }
 
-    /// A claim begins. What is noted from now on, it may not have seen.
+    /// Records the start of a claim. Endpoints that are marked later keep their mark after it.
     pub(crate) const fn begin_claim(&mut self) {
         self.round += 1;
     }
 
-    /// A claim has looked at every endpoint that has due work: those that could have had more than
-    /// they have `in_flight` now, as it saw them, have no more.
-    pub(crate) fn looked(&mut self, in_flight: &BTreeMap<EndpointId, u32>) {
+    /// Clears marks after a claim that left no due work, except of endpoints that were full.
+    /// `in_flight` is as the claim saw it.
+    pub(crate) fn claim_finished(&mut self, in_flight: &BTreeMap<EndpointId, u32>) {
         self.endpoints.retain(|id, mark| {
             let full = in_flight.get(id).is_some_and(|count| *count >= mark.max_in_flight);
             full || mark.round >= self.round
@@ -67,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn a_look_ends_it_unless_the_endpoint_was_full_or_noted_since() {
-        // In flight as the claim saw it, noted during it; still behind afterwards?
+    fn a_claim_clears_marks_unless_full_or_marked_since() {
+        // In flight as the claim saw it, marked during it; still backlogged afterwards?
         let table = [
             (0, false, false),
             (3, false, false),
@@ -76,27 +78,27 @@ mod tests {
             (5, false, true),
             (0, true, true),
         ];
-        for (in_flight, noted, expected) in table {
-            let mut behind = Behind::new();
-            behind.note(id(1), 4);
-            behind.begin_claim();
-            if noted {
-                behind.note(id(1), 4);
+        for (in_flight, marked, expected) in table {
+            let mut backlogged = Backlogged::new();
+            backlogged.mark(id(1), 4);
+            backlogged.begin_claim();
+            if marked {
+                backlogged.mark(id(1), 4);
             }
-            behind.looked(&BTreeMap::from([(id(1), in_flight)]));
-            assert_eq!(behind.has(id(1)), expected, "{in_flight}, {noted}");
-            assert!(!behind.has(id(2)));
+            backlogged.claim_finished(&BTreeMap::from([(id(1), in_flight)]));
+            assert_eq!(backlogged.contains(id(1)), expected, "{in_flight}, {marked}");
+            assert!(!backlogged.contains(id(2)));
         }
     }
 
     #[test]
-    fn memory_is_bounded_by_letting_all_stand_in_line() {
-        let mut behind = Behind::new();
-        (0..=MOST as u128).for_each(|number| behind.note(id(number), 1));
-        assert_eq!(behind.endpoints.len(), MOST);
-        assert!(behind.has(id(u128::MAX)));
-        behind.begin_claim();
-        behind.looked(&BTreeMap::new());
-        assert!(!behind.has(id(0)) && !behind.has(id(u128::MAX)));
+    fn memory_is_bounded_by_marking_all_endpoints() {
+        let mut backlogged = Backlogged::new();
+        (0..=MAX_BACKLOGGED_ENDPOINTS as u128).for_each(|number| backlogged.mark(id(number), 1));
+        assert_eq!(backlogged.endpoints.len(), MAX_BACKLOGGED_ENDPOINTS);
+        assert!(backlogged.contains(id(u128::MAX)));
+        backlogged.begin_claim();
+        backlogged.claim_finished(&BTreeMap::new());
+        assert!(!backlogged.contains(id(0)) && !backlogged.contains(id(u128::MAX)));
     }
 }

@@ -1,72 +1,78 @@
-//! Marks: of which endpoints something is known, so that a success of theirs is news.
+//! Cache of endpoints' health, which tells which successes must be stored.
 //!
-//! A success where nothing is known would be written to the endpoint for nothing, at each delivery.
+//! Without it, each success would be written to its endpoint, although it changes nothing for a
+//! healthy one.
 
 use std::collections::BTreeMap;
 
-use crate::model::{endpoint::Endpoint, health::Sign, id::EndpointId};
+use crate::model::{endpoint::Endpoint, health::HealthSignal, id::EndpointId};
 
-/// Endpoints marked at most; beyond that all are forgotten, and learned again by claims and failures.
-const MOST: usize = 10_000;
+/// Maximum number of cached endpoints. When it is exceeded, the cache is cleared; claims and
+/// failures fill it again.
+const MAX_CACHED_HEALTH: usize = 10_000;
 
+/// Health of endpoints as this process knows it. An unknown endpoint counts as healthy.
 #[derive(Debug, Default)]
-pub(crate) struct Marks(BTreeMap<EndpointId, Mark>);
+pub(crate) struct HealthCache(BTreeMap<EndpointId, CachedHealth>);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Mark {
-    /// Something is known against it.
-    Unwell,
-    /// A success is being written down, and nothing has failed since.
+enum CachedHealth {
+    /// Not healthy: a success must be stored.
+    Unhealthy,
+    /// A success is being stored, and no attempt has failed since.
     Clearing,
-    /// Nothing, whatever an older copy of its settings says.
-    Well,
+    /// Healthy, even if an older copy of its settings says otherwise.
+    Healthy,
 }
 
-impl Marks {
+impl HealthCache {
     pub(crate) const fn new() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// Notes what a claim says.
-    pub(crate) fn note(&mut self, endpoint: EndpointId, unwell: bool) {
-        if unwell {
-            self.set(endpoint, Mark::Unwell);
+    /// Records the health that a claim reports.
+    pub(crate) fn record_claim(&mut self, endpoint: EndpointId, unhealthy: bool) {
+        if unhealthy {
+            self.set(endpoint, CachedHealth::Unhealthy);
         } else if self.0.contains_key(&endpoint) {
-            self.set(endpoint, Mark::Well);
+            self.set(endpoint, CachedHealth::Healthy);
         }
     }
 
-    /// Notes what a copy of its settings says, that may be old.
-    pub(crate) fn note_copy(&mut self, endpoint: &Endpoint) {
+    /// Records the health in a copy of an endpoint that may be outdated.
+    pub(crate) fn record_copy(&mut self, endpoint: &Endpoint) {
         if !endpoint.health.is_healthy() && !self.0.contains_key(&endpoint.id) {
-            self.set(endpoint.id, Mark::Unwell);
+            self.set(endpoint.id, CachedHealth::Unhealthy);
         }
     }
 
-    /// What of a sign is worth writing down; and notes it.
-    pub(crate) fn judge(&mut self, endpoint: EndpointId, sign: Sign) -> Sign {
-        let unwell = matches!(self.0.get(&endpoint), Some(Mark::Unwell | Mark::Clearing));
-        match sign {
-            Sign::Bad | Sign::Busy(_) => self.set(endpoint, Mark::Unwell),
-            Sign::Good if unwell => self.set(endpoint, Mark::Clearing),
-            Sign::Good | Sign::Void if !unwell => return Sign::None,
+    /// Returns the part of a health signal that must be stored, and remembers it.
+    pub(crate) fn filter(&mut self, endpoint: EndpointId, signal: HealthSignal) -> HealthSignal {
+        let unhealthy =
+            matches!(self.0.get(&endpoint), Some(CachedHealth::Unhealthy | CachedHealth::Clearing));
+        match signal {
+            HealthSignal::Bad | HealthSignal::Busy(_) => {
+                self.set(endpoint, CachedHealth::Unhealthy)
+            }
+            HealthSignal::Good if unhealthy => self.set(endpoint, CachedHealth::Clearing),
+            HealthSignal::Good | HealthSignal::Void if !unhealthy => return HealthSignal::None,
             _ => {}
         }
-        sign
+        signal
     }
 
-    /// A success is written down.
-    pub(crate) fn recorded(&mut self, endpoint: EndpointId) {
-        if self.0.get(&endpoint) == Some(&Mark::Clearing) {
-            self.set(endpoint, Mark::Well);
+    /// Records that a success has been stored.
+    pub(crate) fn success_stored(&mut self, endpoint: EndpointId) {
+        if self.0.get(&endpoint) == Some(&CachedHealth::Clearing) {
+            self.set(endpoint, CachedHealth::Healthy);
         }
     }
 
-    fn set(&mut self, endpoint: EndpointId, mark: Mark) {
-        if self.0.len() >= MOST && !self.0.contains_key(&endpoint) {
+    fn set(&mut self, endpoint: EndpointId, health: CachedHealth) {
+        if self.0.len() >= MAX_CACHED_HEALTH && !self.0.contains_key(&endpoint) {
             self.0.clear();
         }
-        self.0.insert(endpoint, mark);
+        self.0.insert(endpoint, health);
     }
 }
 
@@ -79,37 +85,41 @@ mod tests {
     const ID: EndpointId = EndpointId::from_uuid(Uuid::nil());
 
     #[test]
-    fn a_success_is_news_only_where_something_is_known() {
-        let mut marks = Marks::new();
-        assert_eq!(marks.judge(ID, Sign::Good), Sign::None);
-        assert_eq!(marks.judge(ID, Sign::Void), Sign::None);
-        assert_eq!(marks.judge(ID, Sign::Bad), Sign::Bad);
-        assert_eq!(marks.judge(ID, Sign::Good), Sign::Good);
-        marks.recorded(ID);
-        assert_eq!(marks.judge(ID, Sign::Good), Sign::None, "it is written down");
+    fn a_success_is_stored_unless_the_endpoint_is_healthy() {
+        let mut cache = HealthCache::new();
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::None);
+        assert_eq!(cache.filter(ID, HealthSignal::Void), HealthSignal::None);
+        assert_eq!(cache.filter(ID, HealthSignal::Bad), HealthSignal::Bad);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::Good);
+        cache.success_stored(ID);
+        assert_eq!(
+            cache.filter(ID, HealthSignal::Good),
+            HealthSignal::None,
+            "the success is stored"
+        );
     }
 
     #[test]
-    fn what_fails_meanwhile_is_known_afterwards() {
-        let mut marks = Marks::new();
-        marks.judge(ID, Sign::Bad);
-        marks.judge(ID, Sign::Good);
-        marks.judge(ID, Sign::Bad);
-        marks.recorded(ID);
-        assert_eq!(marks.judge(ID, Sign::Good), Sign::Good);
+    fn a_failure_while_a_success_is_stored_is_kept() {
+        let mut cache = HealthCache::new();
+        cache.filter(ID, HealthSignal::Bad);
+        cache.filter(ID, HealthSignal::Good);
+        cache.filter(ID, HealthSignal::Bad);
+        cache.success_stored(ID);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::Good);
     }
 
     #[test]
-    fn a_claim_knows_better_than_an_old_copy() {
+    fn a_claim_takes_precedence_over_an_old_copy() {
         let endpoint = Endpoint::new(ID, "https://a.example/".parse().unwrap());
-        let unwell = endpoint.with_health(Health::HEALTHY.probed(Timestamp::default()));
-        let mut marks = Marks::new();
-        marks.note_copy(&unwell);
-        assert_eq!(marks.judge(ID, Sign::Good), Sign::Good);
-        marks.note(ID, false);
-        marks.note_copy(&unwell);
-        assert_eq!(marks.judge(ID, Sign::Good), Sign::None);
-        marks.note(ID, true);
-        assert_eq!(marks.judge(ID, Sign::Void), Sign::Void);
+        let unhealthy = endpoint.with_health(Health::HEALTHY.probed(Timestamp::default()));
+        let mut cache = HealthCache::new();
+        cache.record_copy(&unhealthy);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::Good);
+        cache.record_claim(ID, false);
+        cache.record_copy(&unhealthy);
+        assert_eq!(cache.filter(ID, HealthSignal::Good), HealthSignal::None);
+        cache.record_claim(ID, true);
+        assert_eq!(cache.filter(ID, HealthSignal::Void), HealthSignal::Void);
     }
 }

@@ -1,8 +1,8 @@
-//! Publishers that wait for a slot where slots come free all the time.
+//! Wait queues for publishers that need a slot.
 //!
-//! A delivery that is stored leased and sent from memory costs its database half of what one does that
-//! is stored pending and claimed. So it is worth a moment to wait for a slot, if it is only a moment:
-//! nobody waits for long, and nobody at all for an endpoint that has been seen to take its time.
+//! A delivery that is sent from memory, under a lease stored with it, costs the database half as
+//! much as one that is stored pending and claimed. So a short wait for a slot pays off. Waits are
+//! bounded, and a publisher does not wait for an endpoint whose slots are released slowly.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,125 +13,142 @@ use tokio::sync::oneshot;
 
 use crate::model::id::EndpointId;
 
-/// The longest that a publisher waits.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
+/// Maximum time a publisher waits for a slot.
+pub(crate) const MAX_SLOT_WAIT: Duration = Duration::from_millis(250);
 
-/// How soon its turn has to come, by the pace of late, for a publisher to stand in a line.
-const SOON: Duration = Duration::from_millis(100);
+/// Maximum estimated wait at which a publisher still joins a queue.
+const MAX_ESTIMATED_WAIT: Duration = Duration::from_millis(100);
 
-/// What is of late: this long, and as long before.
-const WINDOW: Duration = Duration::from_millis(250);
+/// Length of one measurement window. Rates cover the current window and the previous one.
+const RATE_WINDOW: Duration = Duration::from_millis(250);
 
-/// What a publisher waits for a slot of.
+/// Limit that a publisher waits on.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Line {
-    /// This endpoint has all the attempts in flight that it may have.
+pub(crate) enum QueueKey {
+    /// The endpoint's maximum number of attempts in flight.
     Endpoint(EndpointId),
-    /// All that publishers may take is taken.
+    /// The number of slots that all publishers together may take.
     All,
 }
 
-/// A publisher's turn: told once, or dropped when there is nothing to wait for any more.
-pub(crate) type Turn = oneshot::Receiver<()>;
+/// Resolves when a slot is released, or with an error when the queue is closed.
+pub(crate) type Waiter = oneshot::Receiver<()>;
 
-/// The lines, each first come, first served. All times are on the monotonic clock.
+/// FIFO queues of waiting publishers, one per limit. All times are on the monotonic clock.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(BTreeMap<Line, Queue>);
+pub(crate) struct WaitQueues(BTreeMap<QueueKey, Queue>);
 
 #[derive(Debug)]
 struct Queue {
-    publishers: VecDeque<oneshot::Sender<()>>,
-    pace: Pace,
+    waiters: VecDeque<oneshot::Sender<()>>,
+    rate: ReleaseRate,
 }
 
-/// How many slots came free of late.
+/// Number of slots released in the current and the previous window.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
-    /// When it began to be watched.
-    from: Duration,
-    /// When the present window began.
-    since: Duration,
-    /// Slots that came free in it, and in the one before.
-    moves: u32,
-    before: u32,
+struct ReleaseRate {
+    /// Start of the measurement.
+    measured_from: Duration,
+    /// Start of the current window.
+    window_start: Duration,
+    /// Slots released in the current window.
+    current: u32,
+    /// Slots released in the previous window.
+    previous: u32,
 }
 
-impl Waiting {
-    /// Whether somebody waits there.
-    pub(crate) fn has(&self, line: Line) -> bool {
-        self.0.get(&line).is_some_and(|queue| !queue.publishers.is_empty())
+impl WaitQueues {
+    /// Returns true if a publisher waits on this limit.
+    pub(crate) fn has_waiters(&self, key: QueueKey) -> bool {
+        self.0.get(&key).is_some_and(|queue| !queue.waiters.is_empty())
     }
 
-    /// Stands in a line: at its end, or at its front after a turn that somebody else was faster to use.
-    /// Nothing, when it is going to take too long.
-    pub(crate) fn join(&mut self, line: Line, again: bool, now: Duration) -> Option<Turn> {
-        let began = || Queue { publishers: VecDeque::new(), pace: Pace::new(now) };
-        let queue = self.0.entry(line).or_insert_with(began);
-        if !again && queue.pace.time_for(queue.publishers.len() + 1, now) > SOON {
+    /// Adds a waiter, or returns `None` if its estimated wait is longer than
+    /// [`MAX_ESTIMATED_WAIT`].
+    ///
+    /// A waiter that was woken but lost its slot to another publisher is `overtaken`: it joins at
+    /// the front, regardless of the estimate.
+    pub(crate) fn enqueue_waiter(
+        &mut self,
+        key: QueueKey,
+        overtaken: bool,
+        now: Duration,
+    ) -> Option<Waiter> {
+        let empty = || Queue { waiters: VecDeque::new(), rate: ReleaseRate::new(now) };
+        let queue = self.0.entry(key).or_insert_with(empty);
+        let length = queue.waiters.len() + 1;
+        if !overtaken && queue.rate.estimated_wait(length, now) > MAX_ESTIMATED_WAIT {
             return None;
         }
-        let (told, turn) = oneshot::channel();
-        if again {
-            queue.publishers.push_front(told);
+        let (wake, waiter) = oneshot::channel();
+        if overtaken {
+            queue.waiters.push_front(wake);
         } else {
-            queue.publishers.push_back(told);
+            queue.waiters.push_back(wake);
         }
-        Some(turn)
+        Some(waiter)
     }
 
-    /// A slot has come free: it is the turn of the first one who still waits. Where all are free by now,
-    /// its pace is forgotten.
-    pub(crate) fn freed(&mut self, line: Line, all_free: bool, now: Duration) {
-        let Some(queue) = self.0.get_mut(&line) else { return };
-        queue.pace.note(now);
-        while let Some(first) = queue.publishers.pop_front() {
+    /// Records a released slot and wakes the first waiter that still exists.
+    ///
+    /// If there is no waiter and all slots of this limit are free, the queue is removed and its
+    /// rate with it.
+    pub(crate) fn slot_released(&mut self, key: QueueKey, all_free: bool, now: Duration) {
+        let Some(queue) = self.0.get_mut(&key) else { return };
+        queue.rate.record(now);
+        while let Some(first) = queue.waiters.pop_front() {
             if first.send(()).is_ok() {
                 return;
             }
         }
         if all_free {
-            self.0.remove(&line);
+            self.0.remove(&key);
         }
     }
 
-    /// There is nothing to wait for any more.
-    pub(crate) fn end(&mut self) {
+    /// Removes all queues. Their waiters resolve with an error.
+    pub(crate) fn close(&mut self) {
         self.0.clear();
     }
 }
 
-impl Pace {
+impl ReleaseRate {
     const fn new(now: Duration) -> Self {
-        Self { from: now, since: now, moves: 0, before: 0 }
+        Self { measured_from: now, window_start: now, current: 0, previous: 0 }
     }
 
-    fn note(&mut self, now: Duration) {
-        self.turn(now);
-        self.moves = self.moves.saturating_add(1);
+    /// Records one released slot.
+    fn record(&mut self, now: Duration) {
+        self.roll_window(now);
+        self.current = self.current.saturating_add(1);
     }
 
-    /// How long it takes until so many have come free; no time, as long as it is not known.
-    fn time_for(&mut self, slots: usize, now: Duration) -> Duration {
-        self.turn(now);
-        if now.saturating_sub(self.from) < WINDOW {
+    /// Estimates how long it takes until `slots` slots have been released.
+    ///
+    /// Returns zero until one full window has been measured, and [`Duration::MAX`] if no slot was
+    /// released in the last two windows.
+    fn estimated_wait(&mut self, slots: usize, now: Duration) -> Duration {
+        self.roll_window(now);
+        if now.saturating_sub(self.measured_from) < RATE_WINDOW {
             return Duration::ZERO;
         }
-        match (self.moves.saturating_add(self.before), u32::try_from(slots)) {
+        match (self.current.saturating_add(self.previous), u32::try_from(slots)) {
             (0, _) | (_, Err(_)) => Duration::MAX,
-            (moves, Ok(slots)) => {
-                let window = now.saturating_sub(self.since).saturating_add(WINDOW);
-                window.saturating_mul(slots) / moves
+            (released, Ok(slots)) => {
+                let window = now.saturating_sub(self.window_start).saturating_add(RATE_WINDOW);
+                window.saturating_mul(slots) / released
             }
         }
     }
 
-    /// Begins the next window when this one is over.
-    fn turn(&mut self, now: Duration) {
-        let elapsed = now.saturating_sub(self.since);
-        if elapsed >= WINDOW {
-            self.before = if elapsed < WINDOW * 2 { self.moves } else { 0 };
-            self.since = if elapsed < WINDOW * 2 { self.since + WINDOW } else { now };
-            self.moves = 0;
+    /// Starts the next window if the current one has ended.
+    fn roll_window(&mut self, now: Duration) {
+        let elapsed = now.saturating_sub(self.window_start);
+        if elapsed >= RATE_WINDOW {
+            let is_next = elapsed < RATE_WINDOW * 2;
+            self.previous = if is_next { self.current } else { 0 };
+            self.window_start = if is_next { self.window_start + RATE_WINDOW } else { now };
+            self.current = 0;
         }
     }
 }
@@ -140,74 +157,78 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const LINE: Line = Line::All;
+    const KEY: QueueKey = QueueKey::All;
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
 
-    fn is_told(turn: &mut Turn) -> bool {
-        turn.try_recv().is_ok()
+    fn is_woken(waiter: &mut Waiter) -> bool {
+        waiter.try_recv().is_ok()
     }
 
     #[test]
-    fn first_come_first_served_but_who_was_overtaken_comes_first() {
-        let mut waiting = Waiting::default();
-        let mut join = |again| waiting.join(LINE, again, millis(1)).unwrap();
-        let (mut first, mut second, mut overtaken) = (join(false), join(false), join(true));
-        for told in [&mut overtaken, &mut first, &mut second] {
-            assert!(!is_told(told));
-            waiting.freed(LINE, false, millis(2));
-            assert!(is_told(told));
+    fn wakes_waiters_in_order_and_overtaken_ones_first() {
+        let mut queues = WaitQueues::default();
+        let mut enqueue = |overtaken| queues.enqueue_waiter(KEY, overtaken, millis(1)).unwrap();
+        let (mut first, mut second, mut overtaken) =
+            (enqueue(false), enqueue(false), enqueue(true));
+        for waiter in [&mut overtaken, &mut first, &mut second] {
+            assert!(!is_woken(waiter));
+            queues.slot_released(KEY, false, millis(2));
+            assert!(is_woken(waiter));
         }
-        assert!(!waiting.has(LINE));
+        assert!(!queues.has_waiters(KEY));
     }
 
     #[test]
-    fn who_waits_no_longer_takes_nobodys_turn() {
-        let mut waiting = Waiting::default();
-        drop(waiting.join(LINE, false, millis(1)));
-        let mut second = waiting.join(LINE, false, millis(1)).unwrap();
-        waiting.freed(LINE, false, millis(2));
-        assert!(is_told(&mut second));
+    fn skips_waiters_that_were_dropped() {
+        let mut queues = WaitQueues::default();
+        drop(queues.enqueue_waiter(KEY, false, millis(1)));
+        let mut second = queues.enqueue_waiter(KEY, false, millis(1)).unwrap();
+        queues.slot_released(KEY, false, millis(2));
+        assert!(is_woken(&mut second));
     }
 
     #[test]
-    fn nobody_waits_where_slots_come_free_seldom_or_not_at_all() {
-        // Milliseconds from one free slot to the next, and since the last one; is it worth waiting?
+    fn rejects_waiters_when_slots_are_released_slowly() {
+        // Milliseconds between two released slots, and since the last one; is the waiter accepted?
         let table = [(5, 0, true), (80, 0, true), (200, 0, false), (5, 240, true), (5, 510, false)];
         for (gap, since, expected) in table {
-            let mut waiting = Waiting::default();
-            drop(waiting.join(LINE, false, millis(0)));
-            (1..=100).for_each(|at| waiting.freed(LINE, false, millis(at * gap)));
-            let joined = waiting.join(LINE, false, millis(100 * gap + since));
-            assert_eq!(joined.is_some(), expected, "{gap} {since}");
+            let mut queues = WaitQueues::default();
+            drop(queues.enqueue_waiter(KEY, false, millis(0)));
+            (1..=100).for_each(|at| queues.slot_released(KEY, false, millis(at * gap)));
+            let waiter = queues.enqueue_waiter(KEY, false, millis(100 * gap + since));
+            assert_eq!(waiter.is_some(), expected, "{gap} {since}");
         }
     }
 
     #[test]
-    fn a_line_is_as_long_as_it_moves_soon() {
-        let mut waiting = Waiting::default();
-        drop(waiting.join(LINE, false, millis(0)));
-        (1..=100).for_each(|at| waiting.freed(LINE, false, millis(at * 10)));
-        let joined: Vec<_> =
-            (0..20).map_while(|_| waiting.join(LINE, false, millis(1000))).collect();
-        assert!(
-            (9..=10).contains(&joined.len()),
-            "one each 10 ms, within 100 ms: {}",
-            joined.len()
-        );
+    fn queue_length_is_bounded_by_the_estimated_wait() {
+        let mut queues = WaitQueues::default();
+        drop(queues.enqueue_waiter(KEY, false, millis(0)));
+        (1..=100).for_each(|at| queues.slot_released(KEY, false, millis(at * 10)));
+        let enqueue = |_| queues.enqueue_waiter(KEY, false, millis(1000));
+        let waiters: Vec<_> = (0..20).map_while(enqueue).collect();
+        let length = waiters.len();
+        assert!((9..=10).contains(&length), "one each 10 ms, within 100 ms: {length}");
     }
 
     #[test]
-    fn the_pace_is_forgotten_when_all_are_free_and_all_are_let_go_at_the_end() {
-        let mut waiting = Waiting::default();
-        drop(waiting.join(LINE, false, millis(0)));
-        (1..=100).for_each(|at| waiting.freed(LINE, false, millis(at * 200)));
-        assert!(waiting.join(LINE, false, millis(20_000)).is_none());
-        waiting.freed(LINE, true, millis(20_100));
-        let mut turn = waiting.join(LINE, false, millis(20_200)).unwrap();
-        waiting.end();
-        assert_eq!(turn.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    fn forgets_the_rate_when_all_slots_are_free() {
+        let mut queues = WaitQueues::default();
+        drop(queues.enqueue_waiter(KEY, false, millis(0)));
+        (1..=100).for_each(|at| queues.slot_released(KEY, false, millis(at * 200)));
+        assert!(queues.enqueue_waiter(KEY, false, millis(20_000)).is_none());
+        queues.slot_released(KEY, true, millis(20_100));
+        assert!(queues.enqueue_waiter(KEY, false, millis(20_200)).is_some());
+    }
+
+    #[test]
+    fn close_fails_all_waiters() {
+        let mut queues = WaitQueues::default();
+        let mut waiter = queues.enqueue_waiter(KEY, false, millis(1)).unwrap();
+        queues.close();
+        assert_eq!(waiter.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }
 }

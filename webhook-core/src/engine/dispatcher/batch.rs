@@ -11,18 +11,18 @@ use crate::{
     },
 };
 
-/// What became of a batch of outcomes.
+/// Result of recording a batch of outcomes.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     pub(super) answered: Vec<(Finish, Finished)>,
-    /// The store does not take these, now or later.
+    /// Outcomes that the store rejects permanently.
     pub(super) refused: Vec<(Finish, StoreError)>,
-    /// To be handed over again, because of this failure.
-    pub(super) again: Vec<Finish>,
+    /// Outcomes that have to be recorded again, because of `failure`.
+    pub(super) retry: Vec<Finish>,
     pub(super) failure: Option<StoreError>,
 }
 
-/// Writes a batch down.
+/// Records a batch of outcomes.
 pub(super) async fn record(store: &dyn Store, finishes: Vec<Finish>) -> Recorded {
     match store.finish(finishes.clone()).await {
         Ok(answers) => Recorded {
@@ -30,7 +30,7 @@ pub(super) async fn record(store: &dyn Store, finishes: Vec<Finish>) -> Recorded
             ..Recorded::default()
         },
         Err(error) if error.kind().may_concern_one_item() => record_each(store, finishes).await,
-        Err(error) => Recorded { again: finishes, failure: Some(error), ..Recorded::default() },
+        Err(error) => Recorded { retry: finishes, failure: Some(error), ..Recorded::default() },
     }
 }
 
@@ -38,7 +38,7 @@ async fn record_each(store: &dyn Store, finishes: Vec<Finish>) -> Recorded {
     let mut recorded = Recorded::default();
     for finish in finishes {
         if recorded.failure.is_some() {
-            recorded.again.push(finish);
+            recorded.retry.push(finish);
             continue;
         }
         match store.finish(vec![finish.clone()]).await {
@@ -51,7 +51,7 @@ async fn record_each(store: &dyn Store, finishes: Vec<Finish>) -> Recorded {
                 recorded.refused.push((finish, error));
             }
             Err(error) => {
-                recorded.again.push(finish);
+                recorded.retry.push(finish);
                 recorded.failure = Some(error);
             }
         }

@@ -74,17 +74,18 @@ impl DispatcherConfig {
         }
     }
 
-    /// Sets how many attempts are in flight at once. A quarter of them is kept for claims: what this
-    /// process sends as soon as it is published never takes more than the other three. While it
-    /// publishes, a quarter is kept for that as well, so that a backlog does not hold up what is new.
+    /// Sets how many attempts are in flight at once. A quarter of them is kept for claims: what
+    /// this process sends as soon as it is published never takes more than the other three. While
+    /// it publishes, a quarter is kept for that as well, so that a backlog does not hold up what is
+    /// new.
     #[must_use]
     pub const fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
 
-    /// Sets the lease of a claim: at least the longest attempt, and the budgets for its claim and its
-    /// record. Work of a worker that died lies still for so long.
+    /// Sets the lease of a claim: at least the longest attempt, and the budgets for its claim and
+    /// its record. Work of a worker that died lies still for so long.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
@@ -106,16 +107,16 @@ impl DispatcherConfig {
         self
     }
 
-    /// Sets the longest attempt of this worker: endpoints that ask for a longer timeout get this one.
-    /// A shorter one permits a shorter lease.
+    /// Sets the longest attempt of this worker: endpoints that ask for a longer timeout get this
+    /// one. A shorter one permits a shorter lease.
     #[must_use]
     pub const fn max_timeout(mut self, timeout: Duration) -> Self {
         self.max_timeout = timeout;
         self
     }
 
-    /// Sets how long before the end of its lease an attempt must be over, so that it can be recorded;
-    /// best no shorter than the store may take to answer.
+    /// Sets how long before the end of its lease an attempt must be over, so that it can be
+    /// recorded; best no shorter than the store may take to answer.
     #[must_use]
     pub const fn recording_budget(mut self, budget: Duration) -> Self {
         self.recording_budget = budget;
@@ -137,19 +138,19 @@ impl DispatcherConfig {
         self
     }
 
-    /// Sets when an endpoint counts as failing, and when it is left alone.
+    /// Sets the policy that decides when endpoints count as failing, cool down and are disabled.
     #[must_use]
     pub const fn health(mut self, policy: HealthPolicy) -> Self {
         self.health = policy;
         self
     }
 
-    /// Sets the most attempts that one tenant may have in flight while another has work: half of all,
-    /// unless set. However much one tenant publishes, the others then have the other half among them.
-    /// Alone, a tenant may use everything.
+    /// Sets the most attempts that one tenant may have in flight while another has work: half of
+    /// all, unless set. However much one tenant publishes, the others then have the other half
+    /// among them. Alone, a tenant may use everything.
     #[must_use]
-    pub const fn tenant_share(mut self, most: usize) -> Self {
-        self.tenant_share = Some(most);
+    pub const fn tenant_share(mut self, max_in_flight: usize) -> Self {
+        self.tenant_share = Some(max_in_flight);
         self
     }
 
@@ -190,7 +191,8 @@ impl DispatcherConfig {
         if self.max_timeout.is_zero() {
             return Err(InvalidDispatcherConfig::MaxTimeout);
         }
-        // A lease that ends while its attempt is still allowed to run lets a second worker send too.
+        // A lease that ends while its attempt is still allowed to run lets a second worker send
+        // too.
         let needed = self.shortest_lease();
         if self.lease < needed { Err(InvalidDispatcherConfig::Lease { needed }) } else { Ok(()) }
     }
@@ -236,14 +238,20 @@ mod tests {
 
     #[test]
     fn a_tenant_gets_half_unless_told_otherwise_and_never_nothing_or_more_than_all() {
-        let share = |concurrency, most: Option<usize>| {
+        let share = |concurrency, max_in_flight: Option<usize>| {
             let config = DispatcherConfig::new().concurrency(concurrency);
-            most.map_or(config.clone(), |most| config.tenant_share(most)).share()
+            max_in_flight
+                .map_or(config.clone(), |max_in_flight| config.tenant_share(max_in_flight))
+                .share()
         };
         let table =
             [(10, None, 5), (9, None, 5), (10, Some(3), 3), (10, Some(0), 1), (10, Some(11), 10)];
-        for (concurrency, most, expected) in table {
-            assert_eq!(share(concurrency, most), expected, "{concurrency} {most:?}");
+        for (concurrency, max_in_flight, expected) in table {
+            assert_eq!(
+                share(concurrency, max_in_flight),
+                expected,
+                "{concurrency} {max_in_flight:?}"
+            );
         }
     }
 

@@ -1,8 +1,8 @@
-//! The dispatcher's loop: start what is due, wait for what happens first, note it down.
+//! Loop of the dispatcher: starts the calls that are due, waits for the first result, applies it.
 //!
 //! A delivery's way through it, one file for each step: [`claim`], [`load`] its endpoint, [`send`]
-//! (where [`attempt`](super::attempt) signs, sends and decides), [`finish`]; and beside it [`route`]
-//! and [`release`]. A step starts a call, and takes what has come of it.
+//! (where [`make_attempt`](super::make_attempt) signs, sends and decides), [`finish`]; and beside it
+//! [`route`] and [`release`]. A step starts a call and takes its result.
 
 mod claim;
 mod finish;
@@ -19,13 +19,13 @@ use futures_util::{
 
 use super::{
     Dispatcher, Report,
-    attempt::Worked,
     batch::{Loaded, Recorded},
-    routing::Routing,
-    schedule::Desk,
+    make_attempt::Worked,
+    schedule::Schedule,
+    unrouted::Routing,
 };
 use crate::{
-    engine::admission::{Bay, slots::Look},
+    engine::admission::{Admission, slots::ClaimView},
     model::{delivery::Lease, endpoint::Endpoint, id::EndpointId},
     port::{
         Store, StoreError,
@@ -33,23 +33,23 @@ use crate::{
     },
 };
 
-/// Something that has happened.
+/// Result of a call that the loop has started.
 enum Step {
     Claimed {
         answer: Result<Claimed, StoreError>,
-        asked_at: Duration,
+        requested_at: Duration,
     },
     Loaded {
         claims: Vec<Claim>,
         loaded: Loaded,
-        look: Look,
-        asked_at: Duration,
+        view: ClaimView,
+        requested_at: Duration,
     },
     Routed(Result<Routing, StoreError>),
     Worked(Worked),
     Recorded(Recorded),
     /// Another process may have stored work.
-    Hinted,
+    Notified,
     Released {
         leases: Vec<Lease>,
         answer: Result<Vec<Finished>, StoreError>,
@@ -58,8 +58,8 @@ enum Step {
 
 pub(super) struct Run<'a> {
     dispatcher: &'a Dispatcher,
-    bay: Arc<Bay>,
-    desk: Desk,
+    admission: Arc<Admission>,
+    schedule: Schedule,
     steps: FuturesUnordered<BoxFuture<'static, Step>>,
     endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
     report: Report,
@@ -67,13 +67,13 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(super) fn new(dispatcher: &'a Dispatcher) -> Self {
-        let Dispatcher { config, wire, lane, .. } = dispatcher;
-        let bay = Arc::new(Bay::new(wire.clock.clone(), config));
-        lane.open(&bay);
+        let Dispatcher { config, exchanger, fast_path, .. } = dispatcher;
+        let admission = Arc::new(Admission::new(exchanger.clock.clone(), config));
+        fast_path.open(&admission);
         Self {
             dispatcher,
-            desk: Desk::new(config.clone(), Arc::clone(&bay)),
-            bay,
+            schedule: Schedule::new(config.clone(), Arc::clone(&admission)),
+            admission,
             steps: FuturesUnordered::new(),
             endpoints: BTreeMap::new(),
             report: Report::default(),
@@ -82,29 +82,29 @@ impl<'a> Run<'a> {
 
     pub(super) async fn until(mut self, shutdown: impl Future<Output = ()>) -> Report {
         let mut shutdown = pin!(shutdown.fuse());
-        let (wake, clock) = (&self.dispatcher.wake, self.dispatcher.wire.clock.clone());
-        let bay = Arc::clone(&self.bay);
+        let (wake, clock) = (&self.dispatcher.wake, self.dispatcher.exchanger.clock.clone());
+        let admission = Arc::clone(&self.admission);
         self.listen();
         loop {
-            self.take_over();
+            self.take_queued();
             self.start_what_is_due();
             let now = self.now();
-            if self.desk.is_done(now) && bay.end() {
+            if self.schedule.is_done(now) && admission.try_end() {
                 break;
             }
-            let mut news = pin!(bay.news().fuse());
+            let mut queued = pin!(admission.woken().fuse());
             let mut woken = pin!(wake.woken().fuse());
-            let mut idle = clock.sleep(self.desk.idle_for(now)).fuse();
+            let mut idle = clock.sleep(self.schedule.idle_for(now)).fuse();
             select_biased! {
-                () = shutdown => self.desk.drain(self.now()),
-                () = woken => self.desk.wake(self.now()),
-                step = self.steps.select_next_some() => self.note_all(step),
-                // What was handed over is taken at every turn, whatever has begun it.
-                () = news => {}
+                () = shutdown => self.schedule.drain(self.now()),
+                () = woken => self.schedule.wake(self.now()),
+                step = self.steps.select_next_some() => self.apply_all(step),
+                // Queued claims are taken in every iteration.
+                () = queued => {}
                 () = idle => {}
             }
         }
-        self.report.cut = self.desk.held();
+        self.report.cut = self.schedule.held();
         self.report
     }
 
@@ -123,52 +123,52 @@ impl<'a> Run<'a> {
         self.steps.push(call(self.dispatcher.store.clone()).boxed());
     }
 
-    /// Notes `step`, and whatever else has happened by now: what ends together is recorded together.
-    fn note_all(&mut self, step: Step) {
-        self.note(step);
+    /// Applies `step` and all other results that are ready, so that they are recorded in one batch.
+    fn apply_all(&mut self, step: Step) {
+        self.apply(step);
         while let Some(Some(step)) = self.steps.next().now_or_never() {
-            self.note(step);
+            self.apply(step);
         }
     }
 
-    fn note(&mut self, step: Step) {
+    fn apply(&mut self, step: Step) {
         match step {
-            Step::Claimed { answer, asked_at } => self.take_claims(answer, asked_at),
-            Step::Loaded { claims, loaded, look, asked_at } => {
-                self.take_endpoints(claims, loaded, &look, asked_at);
+            Step::Claimed { answer, requested_at } => self.take_claims(answer, requested_at),
+            Step::Loaded { claims, loaded, view, requested_at } => {
+                self.take_endpoints(claims, loaded, &view, requested_at);
             }
             Step::Routed(answer) => self.take_routing(answer),
             Step::Worked(worked) => self.take_worked(worked),
             Step::Recorded(recorded) => self.take_recorded(recorded),
-            Step::Hinted => {
-                self.desk.wake(self.now());
+            Step::Notified => {
+                self.schedule.wake(self.now());
                 self.listen();
             }
             Step::Released { leases, answer } => self.take_released(leases, answer),
         }
     }
 
-    /// Waits for the next hint from other processes.
+    /// Waits for the next notification from other processes.
     fn listen(&self) {
         self.start(|store| async move {
-            store.work_hinted().await;
-            Step::Hinted
+            store.work_notified().await;
+            Step::Notified
         });
     }
 
     fn now(&self) -> Duration {
-        self.dispatcher.wire.clock.monotonic()
+        self.dispatcher.exchanger.clock.monotonic()
     }
 }
 
 impl Drop for Run<'_> {
-    /// Whether it has come to its end, or was dropped in the middle.
+    /// Ends the admission of publishers, also if the run was dropped before its end.
     fn drop(&mut self) {
-        self.dispatcher.lane.close(&self.bay);
-        self.bay.abandon();
+        self.dispatcher.fast_path.close(&self.admission);
+        self.admission.abort();
     }
 }
 
-fn say_failed(call: &str, error: &StoreError) {
+fn log_failed(call: &str, error: &StoreError) {
     tracing::warn!(call, %error, cause = error.cause(), "the store failed; trying again");
 }

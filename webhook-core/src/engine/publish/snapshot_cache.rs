@@ -8,10 +8,10 @@ use std::{
 use crate::model::{id::TenantId, routing::Snapshot};
 
 /// Maximum number of cached tenants.
-const MAX_TENANTS: usize = 10_000;
+const MAX_CACHED_TENANTS: usize = 10_000;
 
 /// Maximum number of cached endpoints of all tenants. A tenant that has more is cached alone.
-const MAX_ENDPOINTS: usize = 100_000;
+const MAX_CACHED_ENDPOINTS: usize = 100_000;
 
 /// Snapshots by tenant, bounded in memory. A lock is held for a look-up or an insertion, but not
 /// during a read of the store.
@@ -31,7 +31,11 @@ struct Cached {
 
 impl Default for SnapshotCache {
     fn default() -> Self {
-        Self { cached: RwLock::default(), max_tenants: MAX_TENANTS, max_endpoints: MAX_ENDPOINTS }
+        Self {
+            cached: RwLock::default(),
+            max_tenants: MAX_CACHED_TENANTS,
+            max_endpoints: MAX_CACHED_ENDPOINTS,
+        }
     }
 }
 

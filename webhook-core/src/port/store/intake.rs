@@ -242,10 +242,10 @@ mod tests {
     use crate::model::time::Timestamp;
     use uuid::Uuid;
 
-    const TO: EndpointId = EndpointId::from_uuid(Uuid::nil());
+    const ENDPOINT: EndpointId = EndpointId::from_uuid(Uuid::nil());
 
     fn leased() -> NewDelivery {
-        NewDelivery::leased(TO, Duration::from_secs(45)).with_worker("w".parse().ok())
+        NewDelivery::leased(ENDPOINT, Duration::from_secs(45)).with_worker("w".parse().ok())
     }
 
     fn enqueue(deliveries: Vec<NewDelivery>) -> Enqueue {
@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn some_dispatcher_has_to_look_when_a_delivery_is_nobodys_yet() {
-        let (pending, missed) = (|| NewDelivery::pending(TO), || NewDelivery::missed(TO));
+        let (pending, missed) =
+            (|| NewDelivery::pending(ENDPOINT), || NewDelivery::missed(ENDPOINT));
         let table = [
             (vec![], false),
             (vec![leased()], false),
@@ -272,7 +273,7 @@ mod tests {
 
     #[test]
     fn without_leases_everything_waits_for_whoever_claims_it() {
-        let deliveries = vec![leased(), NewDelivery::missed(TO)];
+        let deliveries = vec![leased(), NewDelivery::missed(ENDPOINT)];
         let stripped = enqueue(deliveries).without_leases().fan_out.unwrap().deliveries;
         let statuses: Vec<_> = stripped.iter().map(NewDelivery::status).collect();
         assert_eq!(statuses, [DeliveryStatus::Pending, DeliveryStatus::Missed]);
@@ -283,17 +284,17 @@ mod tests {
     fn only_what_is_leased_is_claimed_by_somebody() {
         let worker: WorkerName = "w".parse().unwrap();
         assert_eq!(leased().claimed_by(), Some(&worker));
-        assert_eq!(NewDelivery::pending(TO).with_worker(Some(worker)).claimed_by(), None);
+        assert_eq!(NewDelivery::pending(ENDPOINT).with_worker(Some(worker)).claimed_by(), None);
     }
 
     #[test]
     fn pending_deliveries_are_due_at_once_by_the_version_they_were_found_at() {
         let version = TenantVersion::default();
-        let fan_out = FanOut::pending(version, [TO]);
-        let route = Route::new(EventId::from_uuid(Uuid::nil()), version, vec![TO]);
+        let fan_out = FanOut::pending(version, [ENDPOINT]);
+        let route = Route::new(EventId::from_uuid(Uuid::nil()), version, vec![ENDPOINT]);
         assert_eq!((fan_out.version, route.version), (Some(version), version));
         for new in fan_out.deliveries.iter().chain(&route.deliveries) {
-            assert_eq!((new.endpoint, new.status()), (TO, DeliveryStatus::Pending));
+            assert_eq!((new.endpoint, new.status()), (ENDPOINT, DeliveryStatus::Pending));
         }
     }
 }

@@ -104,9 +104,9 @@ impl Pruned {
         self
     }
 
-    /// Sets where to go on.
+    /// Sets the cursor of the next page.
     #[must_use]
-    pub const fn then(mut self, next: Option<PruneCursor>) -> Self {
+    pub const fn with_next(mut self, next: Option<PruneCursor>) -> Self {
         self.next = next;
         self
     }
@@ -156,8 +156,8 @@ mod tests {
             part.with_endpoints(4 * unit).with_notices(5 * unit)
         };
         let cursor = Some(PruneCursor::Notices);
-        assert_eq!(part(1).and(part(10).then(cursor)), part(11).then(cursor));
-        assert_eq!(part(1).then(cursor).and(part(10)), part(11), "that was the end");
+        assert_eq!(part(1).and(part(10).with_next(cursor)), part(11).with_next(cursor));
+        assert_eq!(part(1).with_next(cursor).and(part(10)), part(11), "that was the end");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::model::{
     delivery::{Lease, Progress},
     endpoint_state::DisabledReason,
     event::Event,
-    health::{HealthPolicy, Sign},
+    health::{HealthPolicy, HealthSignal},
     id::{EndpointId, Revision, TenantId},
     notice::NoticeKind,
     time::Timestamp,
@@ -57,8 +57,8 @@ impl ClaimDue {
 
     /// Sets the most attempts a tenant may have in flight while another has work.
     #[must_use]
-    pub const fn tenant_share(mut self, most: u32) -> Self {
-        self.tenant_share = most;
+    pub const fn tenant_share(mut self, max_in_flight: u32) -> Self {
+        self.tenant_share = max_in_flight;
         self
     }
 
@@ -87,8 +87,8 @@ pub struct Claimed {
     pub resume_at: Option<EndpointId>,
     /// How long until the earliest work left of an active endpoint is due, or its lease runs out.
     /// Zero when something due was left behind; absent when nothing is left. Endpoints that have no
-    /// free slot after this claim do not count: the caller knows when they have one again. Those that
-    /// rest, or have used up their rate, count from when that is over.
+    /// free slot after this claim do not count: the caller knows when they have one again. Those
+    /// that cool down, or have used up their rate, count from when that has ended.
     pub next_due: Option<Duration>,
 }
 
@@ -122,8 +122,9 @@ pub struct Claim {
     pub recorded: u32,
     /// When the attempt before this one was claimed, by the store's clock, if there was one.
     pub previous_claim_at: Option<Timestamp>,
-    /// Whether something was known against the endpoint at the claim: then a success is news.
-    pub unwell: bool,
+    /// True if the endpoint was not [healthy](crate::Health::is_healthy) at the claim: a success
+    /// then changes its health.
+    pub unhealthy: bool,
 }
 
 impl Claim {
@@ -138,7 +139,7 @@ impl Claim {
             cause: Trigger::First,
             recorded: 0,
             previous_claim_at: None,
-            unwell: false,
+            unhealthy: false,
         }
     }
 
@@ -174,10 +175,10 @@ impl Claim {
         self
     }
 
-    /// Sets whether something was known against the endpoint.
+    /// Sets whether the endpoint was not healthy at the claim.
     #[must_use]
-    pub const fn with_unwell(mut self, unwell: bool) -> Self {
-        self.unwell = unwell;
+    pub const fn with_unhealthy(mut self, unhealthy: bool) -> Self {
+        self.unhealthy = unhealthy;
         self
     }
 }
@@ -198,12 +199,12 @@ pub struct Finish {
     pub settle: Settle,
     /// Disables the endpoint as well, for this reason.
     pub disable_endpoint: Option<DisabledReason>,
-    /// What the attempt says about the health of the endpoint, and how that is judged.
-    pub sign: (Sign, HealthPolicy),
+    /// Effect of the attempt on the health of the endpoint, and the policy that applies.
+    pub health_signal: (HealthSignal, HealthPolicy),
     /// What somebody has to be told, and of which tenant.
     pub notice: Option<(TenantId, NoticeKind)>,
-    /// Whether the event has an ordering key: if so, others may wait for this delivery. Without it a
-    /// store need not look for any, so whoever finishes a claim says it.
+    /// Whether the event has an ordering key: if so, others may wait for this delivery. Without it
+    /// a store need not look for any, so whoever finishes a claim says it.
     pub ordered: bool,
 }
 
@@ -222,17 +223,18 @@ impl Finish {
             forgiven: 0,
             settle,
             disable_endpoint: None,
-            sign: (Sign::None, HealthPolicy::new()),
+            health_signal: (HealthSignal::None, HealthPolicy::new()),
             notice: None,
             ordered: false,
         }
     }
 
-    /// What a claim that is given back says of its endpoint: nothing. Were it the probe, another may be
-    /// made.
+    /// A released claim, which does not affect the health of its endpoint: if it was the probe,
+    /// another one may be made.
     pub const fn void(lease: Lease) -> Self {
         let settle = Settle::Retry(Duration::ZERO);
-        Self::new(lease, Vec::new(), 0, settle).with_sign(Sign::Void, HealthPolicy::new())
+        Self::new(lease, Vec::new(), 0, settle)
+            .with_health_signal(HealthSignal::Void, HealthPolicy::new())
     }
 
     /// Sets how many attempts do not count.
@@ -242,17 +244,17 @@ impl Finish {
         self
     }
 
-    /// Disables the endpoint as well.
+    /// Sets the reason for which the endpoint is disabled as well.
     #[must_use]
-    pub const fn disabling(mut self, reason: Option<DisabledReason>) -> Self {
+    pub const fn with_disabled_endpoint(mut self, reason: Option<DisabledReason>) -> Self {
         self.disable_endpoint = reason;
         self
     }
 
-    /// Sets what the attempt says about the health of the endpoint, to be judged by this policy.
+    /// Sets the effect of the attempt on the health of the endpoint, and the policy that applies.
     #[must_use]
-    pub const fn with_sign(mut self, sign: Sign, policy: HealthPolicy) -> Self {
-        self.sign = (sign, policy);
+    pub const fn with_health_signal(mut self, signal: HealthSignal, policy: HealthPolicy) -> Self {
+        self.health_signal = (signal, policy);
         self
     }
 
@@ -308,8 +310,8 @@ pub struct Backlog {
     pub pending: u64,
     /// Deliveries pending for endpoints that are paused or disabled.
     pub waiting: u64,
-    /// How long until the earliest pending one of an active endpoint is due; not before its endpoint has
-    /// rested.
+    /// Time until the earliest pending delivery of an active endpoint is due; not before the end of
+    /// its endpoint's cool-down.
     pub next_due: Option<Duration>,
 }
 

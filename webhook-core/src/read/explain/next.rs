@@ -55,11 +55,12 @@ pub struct PolicyWait {
     pub jitter_percent: u8,
 }
 
-/// How far a wait on record may be off the wait that was decided. Claim and due time are both by the
-/// store's clock, so no clocks differ here; between them lie the start of an attempt after its claim
-/// and the commit of its record, which take milliseconds. The first wait of a usual policy, 5 s, is
-/// still told from no wait and from twice as long.
-const TOLERANCE: Duration = Duration::from_secs(2);
+/// Maximum difference between a recorded wait and the wait that was decided.
+///
+/// Claim and due time both use the store's clock, so clocks do not differ. Between them lie the
+/// start of an attempt after its claim and the commit of its record, which take milliseconds. The
+/// first wait of a usual policy, 5 s, can still be told apart from no wait and from twice as long.
+const WAIT_TOLERANCE: Duration = Duration::from_secs(2);
 
 /// The attempt after those on record, by the endpoint's present policy.
 pub(super) fn next_attempt(delivery: &Delivery, policy: &RetryPolicy) -> NextAttempt {
@@ -77,7 +78,7 @@ pub(super) fn rule(delivery: &Delivery, last: &Attempt, policy: &RetryPolicy) ->
     }
     let began = delivery.last_attempt_at.unwrap_or(last.started_at);
     let waited = delivery.due_at?.since(began.after(last.duration));
-    let is = |wait: Duration| waited.abs_diff(wait) <= TOLERANCE;
+    let is = |wait: Duration| waited.abs_diff(wait) <= WAIT_TOLERANCE;
     let (id, progress) = (delivery.id, progress(delivery));
     let before = progress.with_forgiven(progress.forgiven.saturating_sub(1));
     let by_policy = policy.wait_after(progress.tries(), id);
@@ -96,7 +97,7 @@ pub(super) fn rule(delivery: &Delivery, last: &Attempt, policy: &RetryPolicy) ->
 
 /// Whether only the receiver can have asked for such a wait: it lengthens a policy's, up to a limit.
 fn is_asked(waited: Duration, by_policy: Option<Duration>, policy: &RetryPolicy) -> bool {
-    let longest = policy.max_retry_after().saturating_add(TOLERANCE);
+    let longest = policy.max_retry_after().saturating_add(WAIT_TOLERANCE);
     by_policy.is_some_and(|wait| wait < waited) && waited <= longest
 }
 
@@ -190,8 +191,8 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    const CLAIMED: Timestamp = Timestamp::from_unix_secs(1_000_000);
-    const TOOK: Duration = Duration::from_millis(700);
+    const CLAIMED_AT: Timestamp = Timestamp::from_unix_secs(1_000_000);
+    const ATTEMPT_DURATION: Duration = Duration::from_millis(700);
 
     /// The delivery after its `number`-th attempt failed and was decided on, recorded `late`.
     fn after(
@@ -206,18 +207,25 @@ mod tests {
         );
         let url = "https://a.example/".parse().unwrap();
         let mut delivery =
-            Delivery::new(id, TenantId::default(), "a".parse().unwrap(), url, CLAIMED);
+            Delivery::new(id, TenantId::default(), "a".parse().unwrap(), url, CLAIMED_AT);
         let Decision::Retry { wait, counts } = decision else { panic!("it is to be tried again") };
-        delivery.due_at = Some(CLAIMED.after(TOOK + late + wait));
-        delivery.last_attempt_at = Some(CLAIMED);
+        delivery.due_at = Some(CLAIMED_AT.after(ATTEMPT_DURATION + late + wait));
+        delivery.last_attempt_at = Some(CLAIMED_AT);
         (delivery.attempts, delivery.budget_from) = (progress.attempt, progress.budget_from);
         delivery.forgiven = progress.forgiven + u32::from(!counts);
         // The worker's own clock is an hour off.
-        let started_at = CLAIMED.before(Duration::from_secs(3600));
+        let started_at = CLAIMED_AT.before(Duration::from_secs(3600));
         let status = (kind == FailureKind::Status).then_some(503);
         let failure = Some(Failure::new(kind, "x"));
         let body = bytes::Bytes::new();
-        let last = Attempt::from_parts(progress.attempt, started_at, TOOK, status, failure, body);
+        let last = Attempt::from_parts(
+            progress.attempt,
+            started_at,
+            ATTEMPT_DURATION,
+            status,
+            failure,
+            body,
+        );
         (delivery, last)
     }
 
@@ -246,15 +254,15 @@ mod tests {
         Verdict::TryAgain { retry_after: Some(Duration::from_secs(secs)) }
     }
 
-    const AGAIN: Verdict = Verdict::TryAgain { retry_after: None };
+    const RETRYABLE: Verdict = Verdict::TryAgain { retry_after: None };
 
     #[test]
     fn each_decision_is_told_by_its_rule() {
         use FailureKind::{Local, StaleConnection, Status, Timeout, Unknown};
         let third = Progress::of_attempt(3);
         let table = [
-            (Progress::of_attempt(1), AGAIN, Timeout, Some(WaitRule::Policy(wait(1, 5)))),
-            (third, AGAIN, Status, Some(WaitRule::Policy(wait(3, 1800)))),
+            (Progress::of_attempt(1), RETRYABLE, Timeout, Some(WaitRule::Policy(wait(1, 5)))),
+            (third, RETRYABLE, Status, Some(WaitRule::Policy(wait(3, 1800)))),
             (third, asked(10), Status, Some(WaitRule::Policy(wait(3, 1800)))),
             (third, asked(7200), Status, Some(WaitRule::RetryAfter)),
             (third, asked(u64::MAX), Status, Some(WaitRule::RetryAfter)),
@@ -266,9 +274,9 @@ mod tests {
             ),
             (third, Verdict::OwnFault, Local, Some(WaitRule::OwnFault)),
             (third.with_forgiven(2), Verdict::OwnFault, Local, Some(WaitRule::OwnFault)),
-            (third.with_forgiven(2), AGAIN, Status, Some(WaitRule::Policy(wait(1, 5)))),
-            (third.with_budget_from(1), AGAIN, Status, Some(WaitRule::Policy(wait(2, 300)))),
-            (third, AGAIN, Unknown, None),
+            (third.with_forgiven(2), RETRYABLE, Status, Some(WaitRule::Policy(wait(1, 5)))),
+            (third.with_budget_from(1), RETRYABLE, Status, Some(WaitRule::Policy(wait(2, 300)))),
+            (third, RETRYABLE, Unknown, None),
         ];
         for (progress, verdict, kind, expected) in table {
             assert_eq!(found(progress, verdict, kind), expected, "{progress:?} {verdict:?} {kind}");
@@ -281,7 +289,8 @@ mod tests {
     #[test]
     fn what_no_rule_sets_was_another_policys_or_late() {
         let of = |secs, kind| {
-            let (delivery, last) = after(retry(secs), Progress::of_attempt(1), kind, TOOK);
+            let (delivery, last) =
+                after(retry(secs), Progress::of_attempt(1), kind, ATTEMPT_DURATION);
             rule(&delivery, &last, &policy())
         };
         assert_eq!(of(60, FailureKind::Timeout), Some(WaitRule::Former), "nobody can have asked");
@@ -292,7 +301,7 @@ mod tests {
     #[test]
     fn an_attempt_that_is_not_the_last_one_sets_nothing() {
         let (mut delivery, last) =
-            after(retry(5), Progress::of_attempt(1), FailureKind::Status, TOOK);
+            after(retry(5), Progress::of_attempt(1), FailureKind::Status, ATTEMPT_DURATION);
         delivery.attempts = 2;
         assert_eq!(rule(&delivery, &last, &policy()), None);
     }
@@ -313,7 +322,7 @@ mod tests {
             let (progress, policy) = (Progress::of_attempt(attempt), RetryPolicy::durable());
             let late = Duration::from_millis(late);
             let id = after(retry(0), progress, FailureKind::Connect, late).0.id;
-            let decision = decide(id, progress, AGAIN, &policy);
+            let decision = decide(id, progress, RETRYABLE, &policy);
             let (delivery, last) = after(decision, progress, FailureKind::Connect, late);
             let expected = WaitRule::Policy(policy_wait(&policy, attempt));
             prop_assert_eq!(rule(&delivery, &last, &policy), Some(expected));

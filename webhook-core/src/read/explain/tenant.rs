@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Explanation, Standing, explain, text::seconds};
+use super::{Explanation, Standing, display::seconds, explain};
 use crate::model::{
     attempt::{Attempt, Failure, FailureKind},
     delivery::Delivery,
@@ -50,7 +50,7 @@ impl fmt::Display for TenantExplanation {
             Standing::Due(since) => {
                 write!(f, "  next: due for {}; its turn comes", seconds(*since))
             }
-            Standing::Limited(rate) => write!(
+            Standing::RateLimited(rate) => write!(
                 f,
                 "  next: due; the endpoint gets {rate}, and others of it are before this one"
             ),

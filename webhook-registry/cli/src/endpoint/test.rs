@@ -81,7 +81,7 @@ async fn send(
     let now = Timestamp::from(std::time::SystemTime::now());
     let event = Event::new(EventId::from_uuid(UuidV7.next_id()), args.event_type, now, body)
         .with_tenant(endpoint.tenant.clone());
-    let sent = webhooks.send_now(endpoint).retry(RetryPolicy::none()).publish(&event).await;
+    let sent = webhooks.publisher(endpoint).retry(RetryPolicy::none()).publish(&event).await;
     if let Err(error @ SendError::Tracking(_)) = sent {
         return Err(error.into());
     }

@@ -4,10 +4,10 @@ mod claim;
 mod deliveries;
 mod endpoints;
 mod log;
+mod maintenance;
 mod order;
 mod prune;
 mod state;
-mod upkeep;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

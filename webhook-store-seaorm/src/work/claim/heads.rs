@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{ClaimDue, EndpointId, Pace, Revision, Shares, TenantId, Timestamp};
+use webhook_core::{Allowance, ClaimDue, EndpointId, Revision, Shares, TenantId, Timestamp};
 
 use super::Candidate;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Head {
     pub(super) id: EndpointId,
     pub(super) revision: Revision,
-    pub(super) pace: Pace,
+    pub(super) allowance: Allowance,
     tenant: TenantId,
     /// When the earliest of them is due, or its lease ends.
     due_at: Timestamp,
@@ -56,13 +56,13 @@ impl Head {
         Ok(Self {
             id: row.endpoint("id")?,
             revision: Revision::from_u64(row.number("revision")?),
-            pace: pace(row)?,
+            allowance: allowance(row)?,
             tenant: row.parse("tenant")?,
             due_at: row.time("due_at")?,
         })
     }
 
-    /// Locks the endpoints with due work whose pace other workers change as well, and reads it anew.
+    /// Locks the endpoints with due work whose allowance other workers change as well, and reads it anew.
     /// One that somebody else has locked is looked at again soon: nobody waits here.
     pub(super) async fn lock_shared(
         tx: &Tx,
@@ -71,35 +71,42 @@ impl Head {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let in_flight = |head: &Self| ask.in_flight.get(&head.id).copied().unwrap_or_default();
-        let has_room = |head: &Self| head.pace.room(in_flight(head), now) > 0;
-        let is_shared = |head: &Self| head.due_at <= now && head.pace.is_shared() && has_room(head);
+        let has_room = |head: &Self| head.allowance.room(in_flight(head), now) > 0;
+        let is_shared =
+            |head: &Self| head.due_at <= now && head.allowance.is_shared() && has_room(head);
         let shared: Vec<_> = heads.iter().filter(|head| is_shared(head)).map(|it| it.id).collect();
         let sql = "SELECT id, max_in_flight, rate, rate_used, health FROM {endpoints} \
                    WHERE id {in_list} ORDER BY id {for_update_skip_locked}";
         let rows = tx.all_of(sql, shared.iter().map(ToValue::to_value)).await?;
-        let read = rows.iter().map(|row| Ok((row.endpoint("id")?, pace(row)?)));
+        let read = rows.iter().map(|row| Ok((row.endpoint("id")?, allowance(row)?)));
         let locked = read.collect::<Result<BTreeMap<_, _>, Fault>>()?;
         let asked: BTreeSet<_> = shared.into_iter().collect();
         for head in heads.iter_mut().filter(|head| asked.contains(&head.id)) {
             match locked.get(&head.id) {
-                Some(pace) => head.pace = *pace,
+                Some(allowance) => head.allowance = *allowance,
                 None => head.due_at = now.after(LOCKED_ENDPOINT_PAUSE),
             }
         }
         Ok(())
     }
 
-    /// Writes down what the claims of an endpoint have made of its pace.
-    pub(super) async fn write_pace(tx: &Tx, id: EndpointId, pace: Pace) -> Result<(), Fault> {
-        let set = "UPDATE {endpoints} SET health = ?, rests_until = ?, rate_used = ? WHERE id = ?";
-        let rests_until = pace.health.rests_until().to_value();
-        let values = [pace.health.to_value(), rests_until, pace.used.into(), id.to_value()];
+    /// Writes down what the claims of an endpoint have made of its allowance.
+    pub(super) async fn write_allowance(
+        tx: &Tx,
+        id: EndpointId,
+        allowance: Allowance,
+    ) -> Result<(), Fault> {
+        let set =
+            "UPDATE {endpoints} SET health = ?, cools_down_until = ?, rate_used = ? WHERE id = ?";
+        let cools_down_until = allowance.health.cools_down_until().to_value();
+        let values =
+            [allowance.health.to_value(), cools_down_until, allowance.used.into(), id.to_value()];
         tx.run(set, values).await.map(|_| ())
     }
 }
 
-fn pace(row: &Row) -> Result<Pace, Fault> {
-    Ok(Pace::new(row.number("max_in_flight")?)
+fn allowance(row: &Row) -> Result<Allowance, Fault> {
+    Ok(Allowance::new(row.number("max_in_flight")?)
         .with_rate(row.parse_if_any("rate")?, row.get("rate_used")?)
         .with_health(stored_health(row)?))
 }
@@ -120,8 +127,8 @@ pub(super) struct Round<'a> {
     passed_over: Option<EndpointId>,
     next_due: Option<Timestamp>,
     shares: Shares,
-    /// What the claims have made of paces that other workers change as well.
-    paces: Vec<(EndpointId, Pace)>,
+    /// What the claims have made of allowances that other workers change as well.
+    allowances: Vec<(EndpointId, Allowance)>,
 }
 
 impl<'a> Round<'a> {
@@ -136,7 +143,7 @@ impl<'a> Round<'a> {
             passed_over: None,
             next_due: None,
             shares: Shares::new(ask.tenant_share, ask.limit),
-            paces: Vec::new(),
+            allowances: Vec::new(),
         };
         let mut before = Vec::new();
         for head in heads {
@@ -164,7 +171,7 @@ impl<'a> Round<'a> {
 
     /// How many more may start at an endpoint.
     fn room(&self, head: &Head) -> usize {
-        head.pace.room(self.in_flight(head), self.now) as usize
+        head.allowance.room(self.in_flight(head), self.now) as usize
     }
 
     /// Notes when to look at an endpoint again that has a delivery due at this time, after `taken` have
@@ -172,8 +179,9 @@ impl<'a> Round<'a> {
     /// wait longer.
     fn look_again(&mut self, head: &Head, due_at: Timestamp, taken: u32) {
         let Some(due_at) = unless_parked(due_at) else { return };
-        if self.in_flight(head).saturating_add(taken) < head.pace.slots() {
-            let at = head.pace.opens_at(self.now).map_or(due_at, |opens_at| opens_at.max(due_at));
+        if self.in_flight(head).saturating_add(taken) < head.allowance.slots() {
+            let at =
+                head.allowance.opens_at(self.now).map_or(due_at, |opens_at| opens_at.max(due_at));
             self.next_due = self.next_due.into_iter().chain([at]).min();
         }
     }
@@ -243,12 +251,12 @@ impl<'a> Round<'a> {
         let taken = u32::try_from(due).unwrap_or(u32::MAX);
         self.shares.take(&head.tenant, taken);
         self.left -= due;
-        let pace = head.pace.after(taken, self.now, self.now.after(self.ask.lease));
-        if head.pace.is_shared() && due > 0 {
-            self.paces.push((head.id, pace));
+        let allowance = head.allowance.after(taken, self.now, self.now.after(self.ask.lease));
+        if head.allowance.is_shared() && due > 0 {
+            self.allowances.push((head.id, allowance));
         }
         if let Some(behind) = open.get(due).map(|it| it.due_at) {
-            let now_on = Head { pace, ..head.clone() };
+            let now_on = Head { allowance, ..head.clone() };
             self.look_again(&now_on, behind, taken);
         }
         open.truncate(due);
@@ -266,9 +274,9 @@ impl<'a> Round<'a> {
         self.next_due.into_iter().chain(ahead).min().map(|due_at| due_at.since(self.now))
     }
 
-    /// What the claims have made of paces that other workers change as well.
-    pub(super) fn paces(&self) -> &[(EndpointId, Pace)] {
-        &self.paces
+    /// What the claims have made of allowances that other workers change as well.
+    pub(super) fn allowances(&self) -> &[(EndpointId, Allowance)] {
+        &self.allowances
     }
 }
 
@@ -281,7 +289,7 @@ mod tests {
         let head = |number| Head {
             id: EndpointId::from_uuid(uuid::Uuid::from_u128(number)),
             revision: Revision::default(),
-            pace: Pace::new(room),
+            allowance: Allowance::new(room),
             tenant: TenantId::default(),
             due_at: Timestamp::default(),
         };

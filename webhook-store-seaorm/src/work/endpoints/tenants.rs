@@ -15,8 +15,8 @@ use crate::db::{
 #[derive(Clone, Copy, Default)]
 pub(crate) struct TenantState {
     pub(crate) version: TenantVersion,
-    /// Until when one of its endpoints may not be well.
-    pub(crate) unwell_until: Timestamp,
+    /// Time until which one of its endpoints may be cooling down or recovering.
+    pub(crate) restricted_until: Timestamp,
 }
 
 /// The time, and the versions of these tenants; one that nobody has heard of is missing. One that cannot
@@ -27,7 +27,7 @@ pub(crate) async fn versions(
 ) -> Result<(Timestamp, BTreeMap<TenantId, TenantState>), Fault> {
     let clock = tx.clock();
     let sql = format!(
-        "SELECT id, version, unwell_until, {clock} AS now FROM {{tenants}} WHERE id {{in_list}}"
+        "SELECT id, version, restricted_until, {clock} AS now FROM {{tenants}} WHERE id {{in_list}}"
     );
     let rows = tx.all_of(&sql, tenants.iter().map(|tenant| tenant.to_value())).await?;
     let now = match rows.first() {
@@ -41,7 +41,7 @@ pub(crate) async fn versions(
             u64::MAX
         });
         let version = TenantVersion::from_u64(version);
-        Ok((tenant, TenantState { version, unwell_until: row.time("unwell_until")? }))
+        Ok((tenant, TenantState { version, restricted_until: row.time("restricted_until")? }))
     };
     let known = rows.iter().map(version).collect::<Result<_, _>>()?;
     Ok((now, known))

@@ -148,8 +148,8 @@ pub async fn a_claim_may_begin_at_an_endpoint_that_is_gone<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
-// + self.endpoints.get(&endpoint).map_or(0, |row| if row.pace().room(in_flight, now) > 0 { row.pace().room(0, now) } else { 0 }) as usize
+// - self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
+// + self.endpoints.get(&endpoint).map_or(0, |row| if row.allowance().room(in_flight, now) > 0 { row.allowance().room(0, now) } else { 0 }) as usize
 pub async fn an_endpoint_gets_no_more_than_its_free_slots<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let small = ground.add(ground.new_endpoint().with_max_in_flight(3)).await;
@@ -164,8 +164,8 @@ pub async fn an_endpoint_gets_no_more_than_its_free_slots<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
-// + self.endpoints.get(&endpoint).map_or(0, |row| if row.pace().room(in_flight, now) > 0 { row.pace().room(in_flight, now) } else { row.pace().room(0, now) }) as usize
+// - self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
+// + self.endpoints.get(&endpoint).map_or(0, |row| if row.allowance().room(in_flight, now) > 0 { row.allowance().room(in_flight, now) } else { row.allowance().room(0, now) }) as usize
 pub async fn a_full_endpoint_is_passed_over<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let full = ground.add(ground.new_endpoint().with_max_in_flight(2)).await;

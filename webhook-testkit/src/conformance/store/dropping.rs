@@ -149,7 +149,7 @@ pub async fn a_dropped_finish_writes_all_or_nothing<H: StoreHarness>() {
         let id = ground.pending(endpoint).await;
         let claim = ground.claim_one().await;
         let before = ground.stored(endpoint).await.revision;
-        let finish = failure(&claim).disabling(Some(DisabledReason::Gone));
+        let finish = failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone));
         cut.short(ground.store.finish(vec![finish.clone()])).await;
         if ground.status(id).await == DeliveryStatus::Failed {
             assert_eq!(ground.attempt_numbers(id).await, [1], "with its attempt");
@@ -186,7 +186,7 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - Ok(self.state().redeliver_all(&batch, now))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -211,7 +211,7 @@ pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() 
     .await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - Ok(self.each(batch, State::cancel))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;

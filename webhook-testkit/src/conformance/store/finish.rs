@@ -275,7 +275,7 @@ pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
     let claim = ground.claim_one().await;
     ground.finish(success(&claim)).await;
     let (before, version) = (ground.delivery(id).await, ground.version().await);
-    let other = failure(&claim).disabling(Some(DisabledReason::Gone));
+    let other = failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone));
     assert_eq!(ground.finish(other).await, Finished::Recorded, "this epoch is written already");
     assert_eq!(ground.delivery(id).await, before, "the delivery stays as it is");
     assert_eq!(ground.attempts(id).await, [accepted(1)], "so does the attempt");
@@ -336,7 +336,7 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     ground.pending(endpoint).await;
     let claim = ground.claim_due(webhook_core::ClaimDue::new(1, LEASE)).await.claims.remove(0);
     let (before, version) = (ground.stored(endpoint).await, ground.version().await);
-    ground.finish(failure(&claim).disabling(Some(DisabledReason::Gone))).await;
+    ground.finish(failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone))).await;
     let after = ground.stored(endpoint).await;
     let disabled = EndpointState::Disabled(DisabledReason::Gone);
     assert_eq!(after.state, disabled, "the endpoint is disabled, and says why");
@@ -349,7 +349,7 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
 // Catches in memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else
 // + if item.disable_endpoint.is_some() {
-// + self.take_turn(&item, now);
+// + self.apply_health_change(&item, now);
 // + }
 // + let Some(row) = self.last_leased(item.lease) else
 pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
@@ -360,7 +360,7 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
     ground.advance(LEASE).await;
     ground.claim_one().await;
     let version = ground.version().await;
-    ground.finish(failure(&late).disabling(Some(DisabledReason::Gone))).await;
+    ground.finish(failure(&late).with_disabled_endpoint(Some(DisabledReason::Gone))).await;
     let state = ground.stored(endpoint).await.state;
     assert_eq!(state, EndpointState::Active, "a stale epoch changes nothing");
     assert_eq!(ground.version().await, version, "not even the tenant's version");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhook_core::{
     Claim, ClaimDue, Condition, DisabledReason, EndpointId, EndpointState, Enqueue, Enqueued,
-    FanOut, Finish, Finished, HealthPolicy, NewDelivery, Settle, Sign, TenantId,
+    FanOut, Finish, Finished, HealthPolicy, HealthSignal, NewDelivery, Settle, TenantId,
 };
 
 use super::{
@@ -26,20 +26,20 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn bad(claim: &Claim) -> Finish {
-    retry(claim, WAIT).with_sign(Sign::Bad, policy())
+    retry(claim, WAIT).with_health_signal(HealthSignal::Bad, policy())
 }
 
 fn good(claim: &Claim) -> Finish {
-    success(claim).with_sign(Sign::Good, policy())
+    success(claim).with_health_signal(HealthSignal::Good, policy())
 }
 
 fn busy(claim: &Claim, pause: Duration) -> Finish {
-    retry(claim, WAIT).with_sign(Sign::Busy(pause), policy())
+    retry(claim, WAIT).with_health_signal(HealthSignal::Busy(pause), policy())
 }
 
 impl<H: StoreHarness> Ground<H> {
     /// An endpoint with this many pending deliveries, of which three have just failed: it rests.
-    async fn resting(&self, pending: usize) -> EndpointId {
+    async fn cooling_down(&self, pending: usize) -> EndpointId {
         let endpoint = self.endpoint().await;
         self.pendings(endpoint, pending).await;
         let claims = self.claim_due(ClaimDue::new(3, LEASE)).await.claims;
@@ -56,8 +56,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/health.rs:
-// - row.set_pace(pace);
-// + let _ = pace;
+// - row.set_allowance(allowance);
+// + let _ = allowance;
 pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -69,17 +69,17 @@ pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() 
     assert!(matches!(condition, Condition::Failing { failures: 2, .. }), "{condition:?}");
     ground.advance(WAIT).await;
     let claims = ground.claim().await;
-    assert!(claims.iter().all(|claim| claim.unwell), "a claim tells that something is known");
+    assert!(claims.iter().all(|claim| claim.unhealthy), "a claim tells that something is known");
     ground.finish(good(&claims[0])).await;
     assert_eq!(ground.condition(endpoint).await, Condition::Healthy, "a success ends the row");
 }
 
 // Catches in memory/claim.rs:
-// - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
-// + self.endpoints.get(&endpoint).map_or(0, |row| row.pace().with_health(webhook_core::Health::HEALTHY).room(in_flight, now)) as usize
+// - self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
+// + self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().with_health(webhook_core::Health::HEALTHY).room(in_flight, now)) as usize
 pub async fn an_endpoint_that_rests_is_passed_over<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    ground.resting(8).await;
+    ground.cooling_down(8).await;
     let other = ground.pending(ground.endpoint().await).await;
     let claim = ground.claim_one().await;
     assert_eq!(claim.lease.delivery, other, "others are served");
@@ -89,11 +89,11 @@ pub async fn an_endpoint_that_rests_is_passed_over<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
+// - has_slot.then(|| allowance.opens_at(now).unwrap_or(*due).max(*due).since(now))
 // + has_slot.then(|| due.since(now))
 pub async fn the_end_of_a_rest_is_when_to_look_again<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    ground.resting(8).await;
+    ground.cooling_down(8).await;
     ground.advance(10 * SECOND).await;
     let claimed = ground.claim_due(ClaimDue::new(10, LEASE)).await;
     assert!(claimed.claims.is_empty(), "it rests");
@@ -102,11 +102,11 @@ pub async fn the_end_of_a_rest_is_when_to_look_again<H: StoreHarness>() {
 }
 
 // Catches in memory/deliveries.rs:
-// - rests_until.map_or(due_at, |until| until.max(due_at))
-// + rests_until.map_or(due_at, |_| due_at)
+// - cools_down_until.map_or(due_at, |until| until.max(due_at))
+// + cools_down_until.map_or(due_at, |_| due_at)
 pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    ground.resting(8).await;
+    ground.cooling_down(8).await;
     ground.advance(10 * SECOND).await;
     let left = ground.store.backlog().await.unwrap();
     assert_eq!((left.pending, left.next_due), (8, Some(MINUTE - 10 * SECOND)));
@@ -117,11 +117,11 @@ pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
-// + let _ = now;
+// - row.set_allowance(allowance);
+// + let _ = allowance;
 pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    ground.resting(8).await;
+    ground.cooling_down(8).await;
     ground.advance(MINUTE).await;
     ground.claim_one().await;
     ground.assert_nothing_to_claim("one delivery is the probe").await;
@@ -131,10 +131,10 @@ pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
 }
 
 // Catches in memory/finish.rs:
-// - self.take_turn(&Finish::void(lease), now);
+// - self.apply_health_change(&Finish::void(lease), now);
 pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    ground.resting(8).await;
+    ground.cooling_down(8).await;
     ground.advance(MINUTE).await;
     let probe = ground.claim_one().await;
     ground.release(probe.lease).await;
@@ -143,11 +143,11 @@ pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>(
 }
 
 // Catches in memory/health.rs:
-// - let turn = endpoint.health.after(*sign, error, now, policy, endpoint.max_in_flight);
-// + let turn = endpoint.health.after(*sign, error, now, policy, 1);
+// - let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
+// + let change = endpoint.health.after(*signal, error, now, policy, 1);
 pub async fn recovery_is_a_ramp<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    ground.resting(40).await;
+    ground.cooling_down(40).await;
     ground.advance(MINUTE).await;
     let probe = ground.claim_one().await;
     ground.finish(good(&probe)).await;
@@ -162,8 +162,8 @@ pub async fn recovery_is_a_ramp<H: StoreHarness>() {
 }
 
 // Catches in memory/health.rs:
-// - let (sign, policy) = &item.sign;
-// + let (sign, policy) = (&if let webhook_core::Sign::Busy(_) = item.sign.0 { webhook_core::Sign::None } else { item.sign.0 }, &item.sign.1);
+// - let (signal, policy) = &item.health_signal;
+// + let (signal, policy) = (&if let webhook_core::HealthSignal::Busy(_) = item.health_signal.0 { webhook_core::HealthSignal::None } else { item.health_signal.0 }, &item.health_signal.1);
 pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -182,12 +182,12 @@ pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H:
 // + if stored.keeps_health(&endpoint) { endpoint.health } else { Health::HEALTHY };
 pub async fn an_edit_says_nothing_about_health<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.resting(4).await;
+    let endpoint = ground.cooling_down(4).await;
     let edited = ground.stored(endpoint).await.with_max_in_flight(7);
     let edited = edited.with_health(webhook_core::Health::HEALTHY);
     ground.store.update_endpoint(edited).await.unwrap();
     assert!(
-        matches!(ground.condition(endpoint).await, Condition::Cooling { .. }),
+        matches!(ground.condition(endpoint).await, Condition::CoolingDown { .. }),
         "it still rests"
     );
     let new = ground.new_endpoint().with_health(ground.stored(endpoint).await.health);
@@ -200,13 +200,13 @@ pub async fn an_edit_says_nothing_about_health<H: StoreHarness>() {
 // + stored.health;
 pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    let moved = ground.resting(4).await;
+    let moved = ground.cooling_down(4).await;
     let mut endpoint = ground.stored(moved).await;
     endpoint.url = "https://other.example/".parse().unwrap();
     ground.store.update_endpoint(endpoint).await.unwrap();
     assert_eq!(ground.condition(moved).await, Condition::Healthy, "it is another place");
     ground.remove(moved).await;
-    let resumed = ground.resting(4).await;
+    let resumed = ground.cooling_down(4).await;
     ground.set_state(resumed, EndpointState::Paused).await;
     assert_ne!(ground.condition(resumed).await, Condition::Healthy, "to pause it is no reason");
     ground.set_state(resumed, EndpointState::Active).await;
@@ -214,8 +214,8 @@ pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
 }
 
 // Catches in memory/row.rs:
-// - Arc::make_mut(&mut self.endpoint).health = pace.health;
-// + Arc::make_mut(&mut self.endpoint).health = pace.health;
+// - Arc::make_mut(&mut self.endpoint).health = allowance.health;
+// + Arc::make_mut(&mut self.endpoint).health = allowance.health;
 // + Arc::make_mut(&mut self.endpoint).revision = self.endpoint.revision.next();
 pub async fn health_is_no_edit<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -230,11 +230,11 @@ pub async fn health_is_no_edit<H: StoreHarness>() {
 }
 
 // Catches in memory/enqueue.rs:
-// - endpoints.all(|endpoint| endpoint.health.is_well())
+// - endpoints.all(|endpoint| endpoint.health.is_unrestricted())
 // + endpoints.all(|_| true)
 pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    let (well, resting) = (ground.endpoint().await, ground.resting(4).await);
+    let (well, cooling_down) = (ground.endpoint().await, ground.cooling_down(4).await);
     let lease = |endpoint| NewDelivery::leased(endpoint, LEASE);
     let version = ground.version().await;
     let to = |deliveries: Vec<NewDelivery>| {
@@ -244,8 +244,8 @@ pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
     };
     let batch = vec![
         to(vec![lease(well)]),
-        to(vec![lease(well), lease(resting)]),
-        to(vec![lease(well), NewDelivery::pending(resting)]),
+        to(vec![lease(well), lease(cooling_down)]),
+        to(vec![lease(well), NewDelivery::pending(cooling_down)]),
     ];
     let answers = ground.enqueue(batch).await;
     let expected = [Enqueued::Routed(1), Enqueued::Later, Enqueued::Routed(2)];
@@ -254,7 +254,7 @@ pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
 
 // Catches in memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
-// + if self.last_leased(item.lease).is_none() { self.take_turn(&item, now); }
+// + if self.last_leased(item.lease).is_none() { self.apply_health_change(&item, now); }
 // + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
 pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -270,7 +270,7 @@ pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
 // Catches in memory/finish.rs:
 // - if !mem::take(&mut row.held) {
 // + if !mem::take(&mut row.held) {
-// +     self.take_turn(&item, now);
+// +     self.apply_health_change(&item, now);
 pub async fn what_is_said_again_counts_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -283,11 +283,11 @@ pub async fn what_is_said_again_counts_once<H: StoreHarness>() {
 }
 
 // Catches in memory/health.rs:
-// - if turn.gives_up {
+// - if change.disables {
 // + if false {
 pub async fn days_of_failures_disable_an_endpoint<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.resting(4).await;
+    let endpoint = ground.cooling_down(4).await;
     let (revision, version) = (ground.stored(endpoint).await.revision, ground.version().await);
     ground.advance(DAY).await;
     let probe = ground.claim_one().await;
@@ -312,7 +312,7 @@ pub async fn what_is_disabled_takes_no_turn<H: StoreHarness>() {
     let claims = ground.claim().await;
     ground.set_state(endpoint, EndpointState::Disabled(DisabledReason::ByHand)).await;
     ground.finish(bad(&claims[0])).await;
-    let gone = failure(&claims[1]).disabling(Some(DisabledReason::Gone));
+    let gone = failure(&claims[1]).with_disabled_endpoint(Some(DisabledReason::Gone));
     ground.finish(gone).await;
     let stored = ground.stored(endpoint).await;
     assert_eq!(stored.health.condition(), Condition::Healthy, "it is left as it is");
@@ -337,9 +337,9 @@ pub async fn endpoints_of_one_batch_take_their_own_turns<H: StoreHarness>() {
     ground.store.finish(batch).await.unwrap();
     assert_eq!(ground.condition(one).await, Condition::Healthy, "one accepts");
     let condition = ground.condition(two).await;
-    assert!(matches!(condition, Condition::Cooling { failures: 3, .. }), "{condition:?}");
+    assert!(matches!(condition, Condition::CoolingDown { failures: 3, .. }), "{condition:?}");
     assert_eq!(ground.stored(two).await.tenant, TenantId::default());
-    assert!(claims.iter().all(|claim| !claim.unwell), "nothing was known before");
+    assert!(claims.iter().all(|claim| !claim.unhealthy), "nothing was known before");
     let last = Finish::new(claims[0].lease, Vec::new(), 1, Settle::Success);
     assert_eq!(ground.finish(last).await, Finished::Recorded);
 }

@@ -263,7 +263,8 @@ pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<
     let finish = |at: usize, attempts: &[Attempt]| {
         Finish::new(claim_of(ids[at]), attempts.to_vec(), 1, Settle::Failed)
     };
-    let disabling = finish(3, &[]).disabling(Some(DisabledReason::Gone)).with_forgiven(1);
+    let disabling =
+        finish(3, &[]).with_disabled_endpoint(Some(DisabledReason::Gone)).with_forgiven(1);
     let batch = vec![
         finish(0, &[odd.clone()]),
         finish(1, &[refused(1), accepted(2)]),

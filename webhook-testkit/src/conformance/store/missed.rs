@@ -76,7 +76,7 @@ pub async fn an_event_routed_later_is_missed_too<H: StoreHarness>() {
     assert_eq!(ground.status(ids[1]).await, DeliveryStatus::Missed, "the other is missed");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - if !row.status.is_final() || item
 // + if !row.status.is_final() || row.status == DeliveryStatus::Missed || item
 pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
@@ -92,7 +92,7 @@ pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
     assert_eq!(claim.trigger(), Trigger::Manual, "made by hand");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - if row.status.is_final() {
 // + if row.status.is_final() && row.status != DeliveryStatus::Missed {
 pub async fn what_was_missed_is_not_cancelled<H: StoreHarness>() {

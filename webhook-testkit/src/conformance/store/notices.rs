@@ -1,8 +1,8 @@
 //! What has to be told: written with its cause, and kept until somebody has taken note.
 
 use webhook_core::{
-    DisabledReason, EndpointState, Finished, HealthPolicy, Notice, NoticeId, NoticeKind, Prune,
-    Sign, TenantId,
+    DisabledReason, EndpointState, Finished, HealthPolicy, HealthSignal, Notice, NoticeId,
+    NoticeKind, Prune, TenantId,
 };
 
 use super::{
@@ -37,8 +37,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/health.rs:
-// - if let Some(kind) = turn.notice {
-// + if let Some(kind) = turn.notice.filter(|_| false) {
+// - if let Some(kind) = change.notice {
+// + if let Some(kind) = change.notice.filter(|_| false) {
 pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.endpoint().await;
@@ -51,7 +51,9 @@ pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     assert_eq!(ground.told().await, ["endpoint_failing"], "it is told once");
     ground.advance(DAY / 2).await;
     let probe = ground.claim_one().await;
-    ground.finish(success(&probe).with_sign(Sign::Good, HealthPolicy::new())).await;
+    ground
+        .finish(success(&probe).with_health_signal(HealthSignal::Good, HealthPolicy::new()))
+        .await;
     assert_eq!(ground.told().await, ["endpoint_failing", "endpoint_recovered"]);
 }
 
@@ -95,7 +97,7 @@ pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarn
     let ground = Ground::<H>::fresh().await;
     ground.pending(ground.endpoint().await).await;
     let claim = ground.claim_one().await;
-    ground.finish(failure(&claim).disabling(Some(DisabledReason::Gone))).await;
+    ground.finish(failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone))).await;
     let told = ground.notices().await;
     let state = EndpointState::Disabled(DisabledReason::Gone);
     let expected = NoticeKind::disabled(state, Some("could not connect"));
@@ -116,7 +118,7 @@ pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     assert!(ground.told().await.is_empty(), "there is no notice without its cause");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - self.state().notices.retain(|(_, id), _| !ids.contains(id));
 // + let _ = ids;
 pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
@@ -133,7 +135,7 @@ pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
     assert_eq!(ground.notices().await.len(), 1, "to say it again does no harm");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - Ok(self.state().notices.values().take(limit).cloned().collect())
 // + Ok(self.state().notices.values().rev().take(limit).cloned().collect())
 pub async fn the_oldest_notices_come_first<H: StoreHarness>() {

@@ -230,7 +230,7 @@ pub async fn an_endpoint_may_skip_what_is_given_up<H: StoreHarness>() {
     ground.assert_delivers(&line[1..], "the line goes on without it").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - self.leave_line(id, now);
 pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -242,7 +242,7 @@ pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
     ground.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - if !self.blocks(id) {
 // + if false {
 pub async fn only_what_blocks_a_line_is_skipped<H: StoreHarness>() {
@@ -271,7 +271,7 @@ pub async fn redelivering_what_blocks_keeps_its_place<H: StoreHarness>() {
     ground.assert_delivers(&line, "and then the others").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - done.into_iter().for_each(|id| self.line_up(id));
 pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -288,7 +288,7 @@ pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     ground.assert_delivers(&expected, "in the order of their ids, after what was there").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
 pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -311,7 +311,7 @@ pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>
     ground.assert_delivers(&[first, second], "by a replay too").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - self.move_up(id, free_at);
 pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -323,7 +323,7 @@ pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     ground.assert_delivers(&[line[1], line[3]], "the others go on").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in memory/maintenance.rs:
 // - row.due_at.max(now)
 // + now
 pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarness>() {

@@ -39,8 +39,8 @@ impl<H: StoreHarness> Ground<H> {
 }
 
 // Catches in memory/claim.rs:
-// - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
-// + let _ = (row, now);
+// - row.set_allowance(allowance);
+// + let _ = allowance;
 pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let endpoint = ground.limited("10/s burst 5").await;
@@ -57,7 +57,7 @@ pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
+// - has_slot.then(|| allowance.opens_at(now).unwrap_or(*due).max(*due).since(now))
 // + has_slot.then(|| due.since(now))
 pub async fn the_rate_says_when_to_look_again<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -70,8 +70,8 @@ pub async fn the_rate_says_when_to_look_again<H: StoreHarness>() {
 }
 
 // Catches in memory/claim.rs:
-// - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
-// + self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now) + 1) as usize
+// - self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
+// + self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now) + 1) as usize
 pub async fn a_rate_limits_its_own_endpoint_alone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
     let (limited, free) = (ground.limited("1/s burst 1").await, ground.endpoint().await);

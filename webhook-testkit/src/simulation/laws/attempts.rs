@@ -8,7 +8,7 @@ use crate::simulation::ledger::{DeliveryBook, Ledger};
 // Catches `an outcome without its attempt` in webhook-testkit/src/memory/finish.rs:
 // - item.attempts.iter().for_each(|attempt| row.record(attempt.clone()));
 // + item.attempts.iter().skip(1).for_each(|attempt| row.record(attempt.clone()));
-// Catches `lost attempts are not recorded` in webhook-core/src/engine/dispatcher/attempt.rs:
+// Catches `lost attempts are not recorded` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - let mut attempts = lost_attempts(claim);
 // + let mut attempts = Vec::new();
 /// Attempts on record are numbered 1, 2, 3 without gaps, are as many as the delivery counts, and no fewer

@@ -9,7 +9,7 @@ use crate::simulation::{
 // Catches `attempts counted as they are finished` in webhook-testkit/src/memory/row.rs:
 // - self.attempts += 1;
 // + self.attempts = u32::try_from(self.records.len()).unwrap_or(0) + 1;
-// Catches `an exhausted delivery is sent` in webhook-core/src/engine/dispatcher/attempt.rs:
+// Catches `an exhausted delivery is sent` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - if !claim.progress.is_allowed(&endpoint.retry) {
 // + if claim.progress.attempt == 0 {
 /// Since it was published or redelivered, a delivery is sent no more often than its policy allows; our

@@ -19,7 +19,7 @@ use crate::{
 // - (Some(until), _) if now < until => 0,
 // + (Some(until), _) if now < until => 1,
 // Catches `publishers go past a rest` in webhook-testkit/src/memory/enqueue.rs:
-// - endpoints.all(|endpoint| endpoint.health.is_well())
+// - endpoints.all(|endpoint| endpoint.health.is_unrestricted())
 // + endpoints.all(|_| true)
 /// Nothing is started to an endpoint that rests; then only the probe; and no publisher goes past that.
 #[derive(Debug, Default)]
@@ -96,10 +96,10 @@ fn claims(claimed: &Claimed, it: &Happening, before: &Ledger) -> Judgement {
         let Some(endpoint) = before.endpoint(id).map(|it| &it.now) else {
             return Judgement::Silent;
         };
-        if endpoint.health.is_well() {
+        if endpoint.health.is_unrestricted() {
             return Judgement::Silent;
         }
-        let most = match endpoint.health.rests_until() {
+        let most = match endpoint.health.cools_down_until() {
             Some(until) if now < until => 0,
             Some(_) => 1,
             None => endpoint.health.allows(now, endpoint.max_in_flight),
@@ -115,7 +115,8 @@ fn claims(claimed: &Claimed, it: &Happening, before: &Ledger) -> Judgement {
 fn leased(item: &Enqueue, before: &Ledger) -> Judgement {
     let new = item.fan_out.iter().flat_map(|it| &it.deliveries).filter(|new| new.lease.is_some());
     Judgement::all(new.map(|new| {
-        let well = before.endpoints.get(&new.endpoint).is_none_or(|it| it.now.health.is_well());
+        let well =
+            before.endpoints.get(&new.endpoint).is_none_or(|it| it.now.health.is_unrestricted());
         let id = webhook_core::DeliveryId::new(item.event.id, new.endpoint);
         Judgement::of(well, id, || "a publisher went past the rest of its endpoint".to_owned())
     }))

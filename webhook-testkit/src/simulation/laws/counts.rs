@@ -1,7 +1,7 @@
 use super::{Ending, Judgement, Law};
 use crate::simulation::ledger::Ledger;
 
-// Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/upkeep.rs:
+// Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.finished_at = None;
 /// At the end the store has each delivery that came about, once, in the state it was left in.

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-// Catches `nobody is told of what is given up` in webhook-core/src/engine/dispatcher/attempt.rs:
+// Catches `nobody is told of what is given up` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - (finish.settle == Settle::Failed).then(|| {
 // + (finish.settle == Settle::Failed && claim.recorded > 99).then(|| {
 /// What is given up, or disabled by the engine, is told once; nothing is told without a cause on record.

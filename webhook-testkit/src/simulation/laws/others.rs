@@ -57,7 +57,7 @@ impl Law for Others {
                     let due = self.due.remove(&id)?.max(healed_at);
                     let endpoint = &before.endpoint(id)?.now;
                     // What stands in a line, or under a rate, has its own reasons to be late.
-                    let free = endpoint.health.is_well()
+                    let free = endpoint.health.is_unrestricted()
                         && endpoint.rate.is_none()
                         && endpoint.order.is_none();
                     let by = due + most;

@@ -10,8 +10,8 @@ use crate::{
 };
 
 // Catches `a long pause after each failure` in webhook-core/src/engine/dispatcher/schedule.rs:
-// - const MAX_PAUSE: Duration = Duration::from_secs(5);
-// + const MAX_PAUSE: Duration = Duration::from_secs(500);
+// - const MAX_STORE_PAUSE: Duration = Duration::from_secs(5);
+// + const MAX_STORE_PAUSE: Duration = Duration::from_secs(500);
 /// When the store can be reached again, a worker that had missed it asks again within seconds.
 #[derive(Debug, Default)]
 pub(super) struct Outage {

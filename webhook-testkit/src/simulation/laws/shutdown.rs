@@ -10,8 +10,8 @@ use crate::{
 };
 
 // Catches `the drain is skipped` in webhook-core/src/engine/dispatcher/schedule.rs:
-// - let due = !self.is_draining() && now >= self.claim_at.max(self.store_at);
-// + let due = now >= self.claim_at.max(self.store_at);
+// - let due = !self.is_draining() && now >= self.claim_at.max(self.store_retry_at);
+// + let due = now >= self.claim_at.max(self.store_retry_at);
 // Catches `a shutdown that takes its time` in webhook-core/src/engine/dispatcher/schedule.rs:
 // - self.drain_until.get_or_insert(now.saturating_add(self.config.drain));
 // + self.drain_until.get_or_insert(now.saturating_add(self.config.drain * 50));

@@ -19,8 +19,8 @@ use crate::{
 // - reservation.wait_for_slots(event, snapshot).await;
 // + let _ = (event, snapshot);
 // Catches `a wait without end` in webhook-core/src/engine/fast_path.rs:
-// - () = bay.clock.sleep(left).fuse() => break,
-// + () = bay.clock.sleep(left * 1000).fuse() => break,
+// - () = admission.clock.sleep(left).fuse() => break,
+// + () = admission.clock.sleep(left * 1000).fuse() => break,
 /// A publisher waits at most 250 ms for a slot. It does wait if all slots of the only endpoint are in
 /// use, and the endpoint was idle before the present burst of events.
 #[derive(Debug, Default)]
@@ -142,7 +142,7 @@ impl SlotWait {
         let mut all = ledger.endpoints.values().filter(wants);
         let (endpoint, None) = (&all.next()?.now, all.next()) else { return None };
         let is_plain = endpoint.state.is_active()
-            && endpoint.health.is_well()
+            && endpoint.health.is_unrestricted()
             && endpoint.rate.is_none()
             && endpoint.order.is_none();
         let worker = ledger.workers.get(&pid)?;

@@ -90,7 +90,7 @@ impl Takeover {
             let endpoint = ledger.endpoint(*id)?;
             let free = !endpoint.removed
                 && endpoint.now.state.is_active()
-                && endpoint.now.health.is_well()
+                && endpoint.now.health.is_unrestricted()
                 && endpoint.now.rate.is_none();
             // Polls are spread by a tenth.
             free.then(|| (*id, claim.ends.max(now) + poll * 11 / 10 + SLACK))

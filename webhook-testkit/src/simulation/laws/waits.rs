@@ -29,7 +29,7 @@ use crate::{
 // Catches `given up one attempt too early` in webhook-core/src/policy/decide.rs:
 // - match policy.wait_after(progress.tries(), delivery) {
 // + match policy.wait_after(progress.tries() + 1, delivery) {
-// Catches `a success is forgotten` in webhook-core/src/engine/dispatcher/attempt.rs:
+// Catches `a success is forgotten` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - Decision::Succeed => (Settle::Success, 0),
 // + Decision::Succeed => (Settle::Retry(Duration::ZERO), 0),
 /// After a failure the wait is the policy's, jitter included; `Retry-After` makes it longer, up to its

@@ -76,7 +76,7 @@ pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
         .recording_budget(BUDGET)
         .lease(LEASE)
         .poll(POLL);
-    if flags.has("never-rests") {
+    if flags.has("never-cools-down") {
         config = config.health(HealthPolicy::new().cool_after(u32::MAX).disable_after(None));
     }
     let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;

@@ -5,8 +5,8 @@ mod place;
 
 use webhook_core::{
     AttemptView, ClaimDue, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, DeliveryView,
-    EndpointStore as _, EndpointUrl, EndpointView, EventView, StoreError, StoreErrorKind, TenantId,
-    Upkeep as _,
+    EndpointStore as _, EndpointUrl, EndpointView, EventView, Maintenance as _, StoreError,
+    StoreErrorKind, TenantId,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -1,8 +1,8 @@
-//! Finish: what was decided waits for its turn, and is written down in batches.
+//! Finish: records the outcomes of attempts in batches.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Run, Step, say_failed};
+use super::{Run, Step, log_failed};
 use crate::{
     engine::dispatcher::{
         Report,
@@ -23,18 +23,18 @@ impl Run<'_> {
             *endpoint = Arc::new(Endpoint::clone(endpoint).with_state(disabled));
         }
         let was_full = self.is_full(id);
-        self.desk.finish_later(finish, was_full, self.now());
+        self.schedule.finish_later(finish, was_full, self.now());
     }
 
     /// Whether an endpoint has all the attempts in flight that it may have.
     fn is_full(&self, id: EndpointId) -> bool {
         let held = self.endpoints.get(&id);
-        held.is_some_and(|endpoint| self.bay.slots(|slots| slots.is_full(endpoint)))
+        held.is_some_and(|endpoint| self.admission.with_slots(|slots| slots.is_full(endpoint)))
     }
 
-    /// Writes down a batch of outcomes.
+    /// Records a batch of outcomes, if there is one.
     pub(super) fn start_recording(&mut self, now: Duration) {
-        if let Some(finishes) = self.desk.begin_recording(now) {
+        if let Some(finishes) = self.schedule.begin_recording(now) {
             self.start(|store| async move { Step::Recorded(record(&*store, finishes).await) });
         }
     }
@@ -49,17 +49,17 @@ impl Run<'_> {
             // From now on the store says how it is with the endpoint.
             self.endpoints.remove(&finish.lease.delivery.endpoint);
         }
-        self.desk.recorded(recorded.answered.iter().map(|(finish, _)| finish), now);
+        self.schedule.recorded(recorded.answered.iter().map(|(finish, _)| finish), now);
         for (finish, error) in recorded.refused {
             let delivery = finish.lease.delivery;
             tracing::error!(%delivery, error = error.cause(), "an attempt cannot be recorded");
-            self.desk.let_go(finish.lease);
+            self.schedule.free_slot(finish.lease);
         }
         if let Some(error) = recorded.failure {
-            say_failed("finish", &error);
-            self.desk.store_failed(now);
+            log_failed("finish", &error);
+            self.schedule.store_failed(now);
         }
-        recorded.again.into_iter().for_each(|finish| self.finish_later(finish));
+        recorded.retry.into_iter().for_each(|finish| self.finish_later(finish));
     }
 }
 

@@ -1,23 +1,24 @@
-//! Load: every attempt uses its endpoint's settings of now. Those at hand are kept while they are as
-//! new as the claims that come in.
+//! Load: every attempt uses its endpoint's settings of now. Those at hand are kept while they are
+//! as new as the claims that come in.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Run, Step, say_failed};
+use super::{Run, Step, log_failed};
 use crate::{
     engine::{
-        admission::slots::Look,
+        admission::slots::ClaimView,
         dispatcher::{
-            attempt::endpoint_unreadable,
             batch::{Loaded, load},
+            make_attempt::endpoint_unreadable,
         },
     },
     model::endpoint::Endpoint,
     port::store::deliveries::Claim,
 };
 
-/// Endpoints kept from one claim to the next; beyond that they are loaded again.
-const MAX_ENDPOINTS: usize = 10_000;
+/// Maximum number of endpoints that are kept between claims. When it is exceeded, all are loaded
+/// again.
+const MAX_KEPT_ENDPOINTS: usize = 10_000;
 
 impl Run<'_> {
     /// Whether the endpoint's settings at hand are at least as new as the claim.
@@ -26,12 +27,17 @@ impl Run<'_> {
         held.is_some_and(|endpoint| endpoint.revision >= claim.endpoint_revision)
     }
 
-    pub(super) fn start_loading(&self, claims: Vec<Claim>, look: Look, asked_at: Duration) {
+    pub(super) fn start_loading(
+        &self,
+        claims: Vec<Claim>,
+        view: ClaimView,
+        requested_at: Duration,
+    ) {
         let mut ids: Vec<_> = claims.iter().map(|claim| claim.lease.delivery.endpoint).collect();
         ids.sort_unstable();
         ids.dedup();
         self.start(move |store| async move {
-            Step::Loaded { loaded: load(&*store, &ids).await, claims, look, asked_at }
+            Step::Loaded { loaded: load(&*store, &ids).await, claims, view, requested_at }
         });
     }
 
@@ -39,18 +45,18 @@ impl Run<'_> {
         &mut self,
         claims: Vec<Claim>,
         loaded: Loaded,
-        look: &Look,
-        asked_at: Duration,
+        view: &ClaimView,
+        requested_at: Duration,
     ) {
         let now = self.now();
         for claim in &claims {
             self.endpoints.remove(&claim.lease.delivery.endpoint);
         }
-        self.keep(loaded.endpoints.into_iter().map(Arc::new).collect());
+        self.keep_endpoints(loaded.endpoints.into_iter().map(Arc::new).collect());
         if let Some(error) = &loaded.failure {
-            say_failed("endpoints", error);
-            self.desk.store_failed(now);
-            claims.iter().for_each(|claim| self.desk.release_later(claim.lease, now));
+            log_failed("endpoints", error);
+            self.schedule.store_failed(now);
+            claims.iter().for_each(|claim| self.schedule.release_later(claim.lease, now));
             return;
         }
         let unreadable: BTreeMap<_, _> = loaded.unreadable.into_iter().collect();
@@ -61,12 +67,12 @@ impl Run<'_> {
             unreadable.contains_key(&claim.lease.delivery.endpoint)
         });
         wait.iter().for_each(|claim| self.finish_later(endpoint_unreadable(claim)));
-        self.start_or_release(start, look, asked_at);
+        self.start_or_release(start, view, requested_at);
     }
 
-    /// Keeps these, if need be in place of all the others.
-    pub(super) fn keep(&mut self, endpoints: Vec<Arc<Endpoint>>) {
-        if self.endpoints.len() + endpoints.len() > MAX_ENDPOINTS {
+    /// Keeps these endpoints; if there are too many, in place of all others.
+    pub(super) fn keep_endpoints(&mut self, endpoints: Vec<Arc<Endpoint>>) {
+        if self.endpoints.len() + endpoints.len() > MAX_KEPT_ENDPOINTS {
             self.endpoints.clear();
         }
         for endpoint in endpoints {

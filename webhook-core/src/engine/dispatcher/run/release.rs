@@ -1,17 +1,17 @@
-//! Release: claims that are not going to be tried here go back to the store.
+//! Release: returns claims without an attempt to the store.
 
 use std::time::Duration;
 
-use super::{Run, Step, say_failed};
+use super::{Run, Step, log_failed};
 use crate::{
     model::delivery::Lease,
     port::{StoreError, store::deliveries::Finished},
 };
 
 impl Run<'_> {
-    /// Gives a batch of claims back.
+    /// Releases a batch of claims, if there is one.
     pub(super) fn start_releasing(&mut self, now: Duration) {
-        if let Some(leases) = self.desk.begin_releasing(now) {
+        if let Some(leases) = self.schedule.begin_releasing(now) {
             self.start(|store| async move {
                 let answer = store.release(leases.clone()).await;
                 Step::Released { leases, answer }
@@ -25,17 +25,17 @@ impl Run<'_> {
         answer: Result<Vec<Finished>, StoreError>,
     ) {
         let now = self.now();
-        self.desk.released();
+        self.schedule.released();
         match answer {
             Ok(answers) => {
-                let given_back = answers.iter().filter(|answer| **answer == Finished::Recorded);
-                self.report.released += given_back.count();
-                leases.into_iter().for_each(|lease| self.desk.let_go(lease));
+                let released = answers.iter().filter(|answer| **answer == Finished::Recorded);
+                self.report.released += released.count();
+                leases.into_iter().for_each(|lease| self.schedule.free_slot(lease));
             }
             Err(error) => {
-                say_failed("release", &error);
-                self.desk.store_failed(now);
-                leases.into_iter().for_each(|lease| self.desk.release_later(lease, now));
+                log_failed("release", &error);
+                self.schedule.store_failed(now);
+                leases.into_iter().for_each(|lease| self.schedule.release_later(lease, now));
             }
         }
     }

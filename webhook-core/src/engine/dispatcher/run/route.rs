@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Run, Step, say_failed};
+use super::{Run, Step, log_failed};
 use crate::{
-    engine::dispatcher::routing::{Routing, route_unrouted},
+    engine::dispatcher::unrouted::{Routing, route_unrouted},
     port::StoreError,
 };
 
 impl Run<'_> {
     /// Takes unrouted events, and stores their deliveries.
     pub(super) fn start_routing(&mut self, now: Duration) {
-        if self.desk.begin_routing(now) {
+        if self.schedule.begin_routing(now) {
             self.start(|store| async move { Step::Routed(route_unrouted(&*store).await) });
         }
     }
@@ -21,11 +21,11 @@ impl Run<'_> {
         match answer {
             Ok(routing) => {
                 self.report.routed += routing.routed;
-                self.desk.routed(routing, now);
+                self.schedule.routed(routing, now);
             }
             Err(error) => {
-                say_failed("route", &error);
-                self.desk.routing_failed(now);
+                log_failed("route", &error);
+                self.schedule.routing_failed(now);
             }
         }
     }

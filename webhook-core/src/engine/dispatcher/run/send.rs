@@ -1,5 +1,4 @@
-//! Send: each claim becomes an attempt, beside all the others. [`work`] signs it, sends it and decides
-//! what follows.
+//! Send: makes the attempts of claims concurrently. [`make_attempt`] signs, sends and decides.
 
 use std::time::Duration;
 
@@ -9,27 +8,27 @@ use super::{Run, Step};
 use crate::{
     engine::dispatcher::{
         Dispatcher,
-        attempt::{Worked, work},
+        make_attempt::{Worked, make_attempt},
     },
     model::endpoint::Timeout,
     port::store::deliveries::Claim,
 };
 
 impl Run<'_> {
-    pub(super) fn start_attempt(&self, claim: Claim, asked_at: Duration) {
+    pub(super) fn start_attempt(&self, claim: Claim, requested_at: Duration) {
         let endpoint = self.endpoints.get(&claim.lease.delivery.endpoint).cloned();
         let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
-        let start_by = self.desk.start_by(asked_at, timeout.as_duration());
-        let Dispatcher { wire, config, .. } = self.dispatcher;
-        let attempt = work(wire.clone(), claim, endpoint, start_by, config.health);
+        let start_by = self.schedule.start_by(requested_at, timeout.as_duration());
+        let Dispatcher { exchanger, config, .. } = self.dispatcher;
+        let attempt = make_attempt(exchanger.clone(), claim, endpoint, start_by, config.health);
         self.steps.push(attempt.map(Step::Worked).boxed());
     }
 
-    /// An attempt is over, or did not begin.
+    /// Takes the result of working on a claim.
     pub(super) fn take_worked(&mut self, worked: Worked) {
         match worked {
             Worked::Finished(finish) => self.finish_later(*finish),
-            Worked::NotStarted(lease) => self.desk.release_later(lease, self.now()),
+            Worked::NotStarted(lease) => self.schedule.release_later(lease, self.now()),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 const SECOND: Duration = Duration::from_secs(1);
-const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+const DUE_NOW: Option<Duration> = Some(Duration::ZERO);
 
 fn claim(number: u128) -> Claim {
     let id = EventId::from_uuid(Uuid::from_u128(number));
@@ -31,9 +31,9 @@ fn finish(claim: &Claim, settle: Settle) -> Finish {
     Finish::new(claim.lease, Vec::new(), 1, settle)
 }
 
-fn desk(config: DispatcherConfig) -> Desk {
-    let bay = Bay::new(Arc::new(Stopped), &config);
-    Desk::new(config, Arc::new(bay))
+fn schedule(config: DispatcherConfig) -> Schedule {
+    let admission = Admission::new(Arc::new(Stopped), &config);
+    Schedule::new(config, Arc::new(admission))
 }
 
 /// A clock that nobody asks.
@@ -53,127 +53,134 @@ impl Clock for Stopped {
     async fn sleep(&self, _: Duration) {}
 }
 
-/// A desk with room for four that holds so many claims, made at one second, and has just routed.
-fn holding(count: u128, next_due: Option<Duration>) -> (Desk, Vec<Claim>) {
-    let mut desk = desk(DispatcherConfig::new().concurrency(4));
-    assert_eq!(limit(&mut desk, SECOND), Some(4));
-    assert!(desk.begin_routing(SECOND));
-    desk.routed(Routing { routed: 0, more: false, next_due: None }, SECOND);
+/// A schedule with room for four that holds so many claims, made at one second, and has just
+/// routed.
+fn holding(count: u128, next_due: Option<Duration>) -> (Schedule, Vec<Claim>) {
+    let mut schedule = schedule(DispatcherConfig::new().concurrency(4));
+    assert_eq!(limit(&mut schedule, SECOND), Some(4));
+    assert!(schedule.begin_routing(SECOND));
+    schedule.routed(Routing { routed: 0, more: false, next_due: None }, SECOND);
     let held = claims(count);
-    desk.claimed(&held, None, next_due, SECOND, SECOND);
-    (desk, held)
+    schedule.claimed(&held, None, next_due, SECOND, SECOND);
+    (schedule, held)
 }
 
 /// The limit of the claim that begins now.
-fn limit(desk: &mut Desk, now: Duration) -> Option<usize> {
-    desk.begin_claim(now).map(|claim| claim.limit)
+fn limit(schedule: &mut Schedule, now: Duration) -> Option<usize> {
+    schedule.begin_claim(now).map(|claim| claim.limit)
 }
 
-fn record(desk: &mut Desk, claim: &Claim, settle: Settle, was_full: bool) {
-    desk.finish_later(finish(claim, settle), was_full, SECOND);
-    let batch = desk.begin_recording(SECOND).unwrap();
-    desk.recorded(&batch, SECOND);
+fn record(schedule: &mut Schedule, claim: &Claim, settle: Settle, was_full: bool) {
+    schedule.finish_later(finish(claim, settle), was_full, SECOND);
+    let batch = schedule.begin_recording(SECOND).unwrap();
+    schedule.recorded(&batch, SECOND);
 }
 
 #[test]
 fn no_more_is_claimed_than_there_are_slots() {
-    let (mut desk, _) = holding(3, AT_ONCE);
-    let next = desk.begin_claim(SECOND).unwrap();
+    let (mut schedule, _) = holding(3, DUE_NOW);
+    let next = schedule.begin_claim(SECOND).unwrap();
     assert_eq!(next.limit, 1);
     assert_eq!(next.in_flight.values().copied().collect::<Vec<_>>(), [2, 1]);
-    desk.claimed(&[claim(3)], None, AT_ONCE, SECOND, SECOND);
-    assert_eq!(limit(&mut desk, SECOND), None);
-    assert!(desk.idle_for(SECOND) > SECOND / 2, "and nothing is looked for meanwhile");
+    schedule.claimed(&[claim(3)], None, DUE_NOW, SECOND, SECOND);
+    assert_eq!(limit(&mut schedule, SECOND), None);
+    assert!(schedule.idle_for(SECOND) > SECOND / 2, "and nothing is looked for meanwhile");
 }
 
 #[test]
 fn a_slot_is_free_again_when_its_attempt_is_recorded() {
-    let (mut desk, held) = holding(4, AT_ONCE);
-    record(&mut desk, &held[0], Settle::Success, false);
-    assert_eq!(limit(&mut desk, SECOND), Some(1));
-    assert_eq!(desk.held(), 3);
+    let (mut schedule, held) = holding(4, DUE_NOW);
+    record(&mut schedule, &held[0], Settle::Success, false);
+    assert_eq!(limit(&mut schedule, SECOND), Some(1));
+    assert_eq!(schedule.held(), 3);
 }
 
 #[test]
 fn a_second_batch_is_written_down_beside_the_first_when_there_is_much_and_no_third() {
-    let mut desk = desk(DispatcherConfig { batch: 3 * MUCH, ..DispatcherConfig::new() });
-    let claims = claims(3 * MUCH as u128 + 1);
-    assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
-    desk.claimed(&claims, None, None, SECOND, SECOND);
+    let mut schedule = schedule(DispatcherConfig {
+        batch: 3 * SECOND_BATCH_MIN_OUTCOMES,
+        ..DispatcherConfig::new()
+    });
+    let claims = claims(3 * SECOND_BATCH_MIN_OUTCOMES as u128 + 1);
+    assert!(schedule.begin_claim(SECOND).is_some() && schedule.begin_routing(SECOND));
+    schedule.claimed(&claims, None, None, SECOND, SECOND);
     let (first, others) = claims.split_first().unwrap();
-    desk.finish_later(finish(first, Settle::Success), false, SECOND);
-    let first = desk.begin_recording(SECOND).unwrap();
+    schedule.finish_later(finish(first, Settle::Success), false, SECOND);
+    let first = schedule.begin_recording(SECOND).unwrap();
     let mut batches = Vec::new();
     for claim in others {
-        desk.finish_later(finish(claim, Settle::Success), false, SECOND);
-        batches.extend(desk.begin_recording(SECOND).map(|batch| batch.len()));
+        schedule.finish_later(finish(claim, Settle::Success), false, SECOND);
+        batches.extend(schedule.begin_recording(SECOND).map(|batch| batch.len()));
     }
-    assert_eq!((first.len(), batches), (1, vec![MUCH]));
-    assert!(desk.idle_for(SECOND) > Duration::ZERO, "nothing can be done about the rest yet");
-    desk.recorded(&first, SECOND);
-    assert_eq!(desk.begin_recording(SECOND).map(|batch| batch.len()), Some(2 * MUCH));
+    assert_eq!((first.len(), batches), (1, vec![SECOND_BATCH_MIN_OUTCOMES]));
+    assert!(schedule.idle_for(SECOND) > Duration::ZERO, "nothing can be done about the rest yet");
+    schedule.recorded(&first, SECOND);
+    assert_eq!(
+        schedule.begin_recording(SECOND).map(|batch| batch.len()),
+        Some(2 * SECOND_BATCH_MIN_OUTCOMES)
+    );
 }
 
 #[test]
 fn one_claim_is_under_way_at_a_time() {
-    let mut desk = desk(DispatcherConfig::new());
-    assert!(desk.begin_claim(SECOND).is_some());
-    desk.wake(SECOND);
-    assert!(desk.begin_claim(SECOND).is_none());
+    let mut schedule = schedule(DispatcherConfig::new());
+    assert!(schedule.begin_claim(SECOND).is_some());
+    schedule.wake(SECOND);
+    assert!(schedule.begin_claim(SECOND).is_none());
 }
 
 #[test]
 fn a_hint_that_comes_during_a_claim_or_a_routing_is_not_lost() {
-    let mut desk = desk(DispatcherConfig::new());
-    assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
-    desk.wake(SECOND);
-    desk.claimed(&[], None, None, SECOND, SECOND * 2);
+    let mut schedule = schedule(DispatcherConfig::new());
+    assert!(schedule.begin_claim(SECOND).is_some() && schedule.begin_routing(SECOND));
+    schedule.wake(SECOND);
+    schedule.claimed(&[], None, None, SECOND, SECOND * 2);
     let none = Routing { routed: 0, more: false, next_due: None };
-    desk.routed(none, SECOND * 2);
-    assert!(desk.begin_claim(SECOND * 2).is_some() && desk.begin_routing(SECOND * 2));
+    schedule.routed(none, SECOND * 2);
+    assert!(schedule.begin_claim(SECOND * 2).is_some() && schedule.begin_routing(SECOND * 2));
 }
 
 #[test]
 fn work_left_for_want_of_slots_is_looked_for_when_one_is_free_and_not_in_a_loop() {
-    let (mut desk, held) = holding(1, AT_ONCE);
-    assert_eq!(limit(&mut desk, SECOND), Some(3));
-    desk.claimed(&[], None, AT_ONCE, SECOND, SECOND);
-    assert_eq!(limit(&mut desk, SECOND), None, "an empty claim is not repeated at once");
-    record(&mut desk, &held[0], Settle::Success, false);
-    assert_eq!(limit(&mut desk, SECOND), Some(4));
+    let (mut schedule, held) = holding(1, DUE_NOW);
+    assert_eq!(limit(&mut schedule, SECOND), Some(3));
+    schedule.claimed(&[], None, DUE_NOW, SECOND, SECOND);
+    assert_eq!(limit(&mut schedule, SECOND), None, "an empty claim is not repeated at once");
+    record(&mut schedule, &held[0], Settle::Success, false);
+    assert_eq!(limit(&mut schedule, SECOND), Some(4));
 }
 
 #[test]
 fn an_endpoint_that_was_full_may_have_more() {
-    let (mut desk, held) = holding(1, None);
-    record(&mut desk, &held[0], Settle::Success, true);
-    assert_eq!(limit(&mut desk, SECOND), None, "nobody has said so: not after each attempt");
-    assert_eq!(desk.idle_for(SECOND), AGAIN);
-    assert_eq!(limit(&mut desk, SECOND + AGAIN), Some(4));
+    let (mut schedule, held) = holding(1, None);
+    record(&mut schedule, &held[0], Settle::Success, true);
+    assert_eq!(limit(&mut schedule, SECOND), None, "nobody has said so: not after each attempt");
+    assert_eq!(schedule.idle_for(SECOND), FULL_ENDPOINT_CLAIM_PAUSE);
+    assert_eq!(limit(&mut schedule, SECOND + FULL_ENDPOINT_CLAIM_PAUSE), Some(4));
 }
 
 #[test]
 fn slots_of_an_endpoint_that_is_behind_are_filled_as_soon_as_they_come_free() {
-    let (mut desk, held) = holding(2, None);
+    let (mut schedule, held) = holding(2, None);
     let endpoint = held[0].lease.delivery.endpoint;
     let url = "https://a.example/".parse().unwrap();
-    desk.bay.slots(|slots| slots.note_behind(&Endpoint::new(endpoint, url)));
-    record(&mut desk, &held[1], Settle::Success, false);
-    assert_eq!(limit(&mut desk, SECOND), None, "another endpoint's slot");
-    record(&mut desk, &held[0], Settle::Success, false);
-    assert_eq!(limit(&mut desk, SECOND), Some(4));
+    schedule.admission.with_slots(|slots| slots.mark_backlogged(&Endpoint::new(endpoint, url)));
+    record(&mut schedule, &held[1], Settle::Success, false);
+    assert_eq!(limit(&mut schedule, SECOND), None, "another endpoint's slot");
+    record(&mut schedule, &held[0], Settle::Success, false);
+    assert_eq!(limit(&mut schedule, SECOND), Some(4));
 }
 
 #[test]
 fn after_events_were_routed_others_are_looked_for_soon_and_then_ever_later() {
-    let mut desk = desk(DispatcherConfig::new().poll(SECOND));
+    let mut schedule = schedule(DispatcherConfig::new().poll(SECOND));
     let mut now = SECOND;
     let mut pauses = Vec::new();
     for routed in [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0] {
-        assert!(desk.begin_routing(now));
-        desk.routed(Routing { routed, more: false, next_due: None }, now);
-        pauses.push(desk.route_at.saturating_sub(now).as_millis());
-        now = desk.route_at;
+        assert!(schedule.begin_routing(now));
+        schedule.routed(Routing { routed, more: false, next_due: None }, now);
+        pauses.push(schedule.route_at.saturating_sub(now).as_millis());
+        now = schedule.route_at;
     }
     assert_eq!(pauses[1..13], [4, 8, 16, 32, 4, 8, 16, 32, 64, 128, 256, 512]);
     let polls = [pauses[0], pauses[13], pauses[14]];
@@ -182,10 +189,10 @@ fn after_events_were_routed_others_are_looked_for_soon_and_then_ever_later() {
 
 #[test]
 fn a_hint_during_a_claim_or_a_routing_is_no_reason_to_go_round_in_circles() {
-    let mut desk = desk(DispatcherConfig::new());
-    assert!(desk.begin_claim(SECOND).is_some() && desk.begin_routing(SECOND));
-    desk.wake(SECOND);
-    assert_eq!(desk.idle_for(SECOND), NEVER - SECOND);
+    let mut schedule = schedule(DispatcherConfig::new());
+    assert!(schedule.begin_claim(SECOND).is_some() && schedule.begin_routing(SECOND));
+    schedule.wake(SECOND);
+    assert_eq!(schedule.idle_for(SECOND), NEVER - SECOND);
 }
 
 #[test]
@@ -196,26 +203,26 @@ fn what_ends_in_order_lets_the_next_one_be_claimed_at_once() {
         (Settle::Retry(SECOND), true, None),
         (Settle::Success, false, None),
     ] {
-        let (mut desk, held) = holding(2, None);
-        desk.finish_later(finish(&held[0], settle).with_ordered(ordered), false, SECOND);
-        let batch = desk.begin_recording(SECOND).unwrap();
-        desk.recorded(&batch, SECOND);
-        assert_eq!(limit(&mut desk, SECOND), expected, "{settle:?}, ordered: {ordered}");
+        let (mut schedule, held) = holding(2, None);
+        schedule.finish_later(finish(&held[0], settle).with_ordered(ordered), false, SECOND);
+        let batch = schedule.begin_recording(SECOND).unwrap();
+        schedule.recorded(&batch, SECOND);
+        assert_eq!(limit(&mut schedule, SECOND), expected, "{settle:?}, ordered: {ordered}");
     }
 }
 
 #[test]
 fn a_retry_is_claimed_when_it_is_due_not_at_the_next_poll() {
-    let (mut desk, held) = holding(1, None);
-    record(&mut desk, &held[0], Settle::Retry(SECOND / 10), false);
-    assert_eq!(limit(&mut desk, SECOND + SECOND / 11), None);
-    assert_eq!(limit(&mut desk, SECOND + SECOND / 10), Some(4));
+    let (mut schedule, held) = holding(1, None);
+    record(&mut schedule, &held[0], Settle::Retry(SECOND / 10), false);
+    assert_eq!(limit(&mut schedule, SECOND + SECOND / 11), None);
+    assert_eq!(limit(&mut schedule, SECOND + SECOND / 10), Some(4));
 }
 
 #[test]
 fn polls_are_spread_by_a_tenth() {
-    let mut desk = desk(DispatcherConfig::new());
-    let polls: Vec<_> = (0..1000).map(|_| desk.next_poll()).collect();
+    let mut schedule = schedule(DispatcherConfig::new());
+    let polls: Vec<_> = (0..1000).map(|_| schedule.next_poll()).collect();
     let (least, most) = (polls.iter().min().unwrap(), polls.iter().max().unwrap());
     assert!(*least >= Duration::from_millis(900) && *least < Duration::from_millis(910));
     assert!(*most <= Duration::from_millis(1100) && *most > Duration::from_millis(1090));
@@ -223,66 +230,66 @@ fn polls_are_spread_by_a_tenth() {
 
 #[test]
 fn a_failing_store_is_left_alone_longer_each_time_and_never_for_long() {
-    let (mut desk, held) = holding(1, AT_ONCE);
-    desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    let (mut schedule, held) = holding(1, DUE_NOW);
+    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
     for pause in [1, 2, 4, 5, 5, 5] {
-        desk.store_failed(SECOND);
+        schedule.store_failed(SECOND);
         let until = SECOND + Duration::from_secs(pause);
         let before = until - Duration::from_millis(1);
-        assert!(desk.begin_recording(before).is_none());
-        assert!(desk.begin_claim(before).is_none() && !desk.begin_routing(before));
-        assert_eq!(desk.idle_for(SECOND), Duration::from_secs(pause));
+        assert!(schedule.begin_recording(before).is_none());
+        assert!(schedule.begin_claim(before).is_none() && !schedule.begin_routing(before));
+        assert_eq!(schedule.idle_for(SECOND), Duration::from_secs(pause));
     }
-    assert!(desk.begin_recording(Duration::from_secs(6)).is_some());
+    assert!(schedule.begin_recording(Duration::from_secs(6)).is_some());
 }
 
 #[test]
 fn what_is_known_is_recorded_however_late() {
-    let (mut desk, held) = holding(2, None);
-    desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    let (mut schedule, held) = holding(2, None);
+    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
     let ended = SECOND + DispatcherConfig::LEASE * 2;
-    assert_eq!(desk.begin_recording(ended).map(|batch| batch.len()), Some(1));
+    assert_eq!(schedule.begin_recording(ended).map(|batch| batch.len()), Some(1));
 }
 
 #[test]
 fn a_claim_is_given_back_until_it_comes_back_by_itself() {
-    let (mut desk, held) = holding(2, None);
-    desk.release_later(held[0].lease, SECOND);
-    assert_eq!(desk.begin_releasing(SECOND), Some(vec![held[0].lease]));
-    desk.released();
-    desk.release_later(held[0].lease, SECOND + DispatcherConfig::LEASE);
-    assert_eq!(desk.begin_releasing(SECOND + DispatcherConfig::LEASE), None);
-    assert_eq!(desk.held(), 1, "its slot is free");
+    let (mut schedule, held) = holding(2, None);
+    schedule.release_later(held[0].lease, SECOND);
+    assert_eq!(schedule.begin_releasing(SECOND), Some(vec![held[0].lease]));
+    schedule.released();
+    schedule.release_later(held[0].lease, SECOND + DispatcherConfig::LEASE);
+    assert_eq!(schedule.begin_releasing(SECOND + DispatcherConfig::LEASE), None);
+    assert_eq!(schedule.held(), 1, "its slot is free");
 }
 
 #[test]
 fn an_attempt_begins_only_if_it_can_end_and_be_recorded_under_its_lease() {
-    let (desk, _) = holding(0, None);
-    let start_by = desk.start_by(SECOND, Duration::from_secs(30));
+    let (schedule, _) = holding(0, None);
+    let start_by = schedule.start_by(SECOND, Duration::from_secs(30));
     assert_eq!(start_by, SECOND + DispatcherConfig::CLAIM_BUDGET);
 }
 
 #[test]
 fn a_drain_takes_nothing_more_and_ends_when_all_is_written_down() {
-    let (mut desk, held) = holding(1, AT_ONCE);
-    desk.drain(SECOND);
-    assert!(desk.begin_claim(SECOND).is_none() && !desk.begin_routing(SECOND * 9));
-    assert!(!desk.is_done(SECOND), "an attempt is in flight");
-    desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
-    let batch = desk.begin_recording(SECOND).unwrap();
-    assert!(!desk.is_done(SECOND), "the store is still writing");
-    desk.recorded(&batch, SECOND);
-    assert!(desk.is_done(SECOND));
+    let (mut schedule, held) = holding(1, DUE_NOW);
+    schedule.drain(SECOND);
+    assert!(schedule.begin_claim(SECOND).is_none() && !schedule.begin_routing(SECOND * 9));
+    assert!(!schedule.is_done(SECOND), "an attempt is in flight");
+    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    let batch = schedule.begin_recording(SECOND).unwrap();
+    assert!(!schedule.is_done(SECOND), "the store is still writing");
+    schedule.recorded(&batch, SECOND);
+    assert!(schedule.is_done(SECOND));
 }
 
 #[test]
 fn a_drain_cuts_what_takes_too_long_but_not_what_waits_to_be_written_down() {
-    let (mut desk, held) = holding(2, None);
-    desk.drain(SECOND);
+    let (mut schedule, held) = holding(2, None);
+    schedule.drain(SECOND);
     let until = SECOND + DispatcherConfig::DRAIN;
-    assert!(!desk.is_done(until - Duration::from_millis(1)));
-    assert!(desk.is_done(until));
-    desk.finish_later(finish(&held[0], Settle::Success), false, SECOND);
-    assert!(!desk.is_done(until), "an outcome waits for the store");
-    assert!(desk.is_done(until + DispatcherConfig::RECORDING_BUDGET), "but not for ever");
+    assert!(!schedule.is_done(until - Duration::from_millis(1)));
+    assert!(schedule.is_done(until));
+    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    assert!(!schedule.is_done(until), "an outcome waits for the store");
+    assert!(schedule.is_done(until + DispatcherConfig::RECORDING_BUDGET), "but not for ever");
 }

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Pace, Progress,
+    Allowance, Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Progress,
     Shares, Timestamp,
 };
 
@@ -59,23 +59,23 @@ impl State {
         shares
     }
 
-    fn pace(&self, endpoint: EndpointId) -> Option<Pace> {
+    fn allowance(&self, endpoint: EndpointId) -> Option<Allowance> {
         let used = self.used.get(&endpoint).copied().unwrap_or_default();
-        self.endpoints.get(&endpoint).map(|endpoint| Pace::of(endpoint, used))
+        self.endpoints.get(&endpoint).map(|endpoint| Allowance::of(endpoint, used))
     }
 
     fn room(&self, ask: &ClaimDue, endpoint: EndpointId, now: Timestamp) -> usize {
         let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default();
-        self.pace(endpoint).map_or(0, |pace| pace.room(in_flight, now)) as usize
+        self.allowance(endpoint).map_or(0, |allowance| allowance.room(in_flight, now)) as usize
     }
 
     /// Notes what the claims of an endpoint use of its rate, and that its probe is out.
     fn started(&mut self, id: EndpointId, count: u32, lease: Duration, now: Timestamp) {
-        let Some(pace) = self.pace(id) else { return };
-        let pace = pace.after(count, now, now.after(lease));
-        self.used.insert(id, pace.used);
+        let Some(allowance) = self.allowance(id) else { return };
+        let allowance = allowance.after(count, now, now.after(lease));
+        self.used.insert(id, allowance.used);
         if let Some(endpoint) = self.endpoints.get_mut(&id) {
-            endpoint.health = pace.health;
+            endpoint.health = allowance.health;
         }
     }
 
@@ -107,12 +107,12 @@ impl State {
             let (id, due) = (row.delivery.id, row.free_at()?);
             let endpoint = self.endpoints.get(&id.endpoint)?;
             let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default() as usize;
-            let pace = self.pace(endpoint.id)?;
-            let full = used + taken(endpoint.id) >= pace.slots() as usize;
+            let allowance = self.allowance(endpoint.id)?;
+            let full = used + taken(endpoint.id) >= allowance.slots() as usize;
             if full || claimed(id) || !endpoint.state.is_active() {
                 return None;
             }
-            Some(due.max(pace.opens_at(now).unwrap_or(due)).since(now))
+            Some(due.max(allowance.opens_at(now).unwrap_or(due)).since(now))
         };
         self.deliveries.values().filter_map(at).min()
     }
@@ -129,6 +129,6 @@ impl Row {
             .with_progress(progress, recorded)
             .with_cause(self.cause)
             .with_previous_claim_at(self.claimed_before)
-            .with_unwell(!endpoint.health.is_healthy())
+            .with_unhealthy(!endpoint.health.is_healthy())
     }
 }

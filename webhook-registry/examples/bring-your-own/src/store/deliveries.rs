@@ -142,11 +142,11 @@ impl State {
         }
     }
 
-    /// Leases go to endpoints that are well alone.
+    /// Returns true if all endpoints with leased deliveries are unrestricted.
     fn may_be_leased(&self, fan_out: &FanOut) -> bool {
         let leased = fan_out.deliveries.iter().filter(|new| new.lease.is_some());
         let mut endpoints = leased.filter_map(|new| self.endpoints.get(&new.endpoint));
-        endpoints.all(|endpoint| endpoint.health.is_well())
+        endpoints.all(|endpoint| endpoint.health.is_unrestricted())
     }
 
     fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
@@ -191,24 +191,24 @@ impl State {
             }
         }
         self.move_up(item.lease.delivery, now);
-        self.take_turn(&item, now);
+        self.apply_health_change(&item, now);
         if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
             self.tell(Notice::new(item.lease, now, tenant, kind));
         }
         Finished::Recorded
     }
 
-    /// The endpoint is better or worse now, or disabled; and somebody may have to be told.
-    fn take_turn(&mut self, item: &Finish, now: Timestamp) {
+    /// Applies an attempt to the health of its endpoint, and stores the resulting notice.
+    fn apply_health_change(&mut self, item: &Finish, now: Timestamp) {
         let endpoint = self.endpoints.get_mut(&item.lease.delivery.endpoint);
         let Some(endpoint) = endpoint.filter(|it| it.state.is_routed()) else { return };
         let error = item.last_error();
-        let (sign, policy) = &item.sign;
-        let turn = endpoint.health.after(*sign, error, now, policy, endpoint.max_in_flight);
-        let given_up = turn.gives_up.then_some(DisabledReason::Failing);
+        let (signal, policy) = &item.health_signal;
+        let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
+        let given_up = change.disables.then_some(DisabledReason::Failing);
         let disabled = item.disable_endpoint.or(given_up).map(EndpointState::Disabled);
-        let (tenant, mut told) = (endpoint.tenant.clone(), turn.notice);
-        endpoint.health = turn.health;
+        let (tenant, mut told) = (endpoint.tenant.clone(), change.notice);
+        endpoint.health = change.health;
         if let Some(state) = disabled {
             (endpoint.state, endpoint.health) = (state, Health::HEALTHY);
             endpoint.revision = endpoint.revision.next();
@@ -235,7 +235,7 @@ impl State {
         if row.delivery.status == DeliveryStatus::InFlight {
             row.set(DeliveryStatus::Pending, Some(now), now);
         }
-        self.take_turn(&Finish::void(lease), now);
+        self.apply_health_change(&Finish::void(lease), now);
         Finished::Recorded
     }
 
@@ -243,7 +243,9 @@ impl State {
     pub(super) fn may_start_at(&self, row: &Row) -> Option<Timestamp> {
         let endpoint = self.endpoints.get(&row.delivery.id.endpoint);
         row.free_at().max(
-            endpoint.and_then(|it| it.health.rests_until()).filter(|_| row.free_at().is_some()),
+            endpoint
+                .and_then(|it| it.health.cools_down_until())
+                .filter(|_| row.free_at().is_some()),
         )
     }
 

@@ -15,7 +15,7 @@ impl State {
             self.deliveries.retain(|id, _| !ids.contains(id));
         }
         if !prune.dry_run && !ids.is_empty() {
-            return pruned.then(Some(PruneCursor::default()));
+            return pruned.with_next(Some(PruneCursor::default()));
         }
         let events = self.unused_events(cut, most, &ids);
         let endpoints = self.unused_endpoints(cut, most, &ids);
@@ -34,7 +34,7 @@ impl State {
             .with_events(count(events.len()))
             .with_endpoints(count(endpoints.len()))
             .with_notices(count(notices.len()))
-            .then(next)
+            .with_next(next)
     }
 
     fn unused_events(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EventId> {

@@ -14,7 +14,7 @@ use crate::{Outcome, fixture::Fixture, ledger::word, options::Options, verdict::
 const PUBLISHER: [(&str, &str); 3] = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
 
 /// However often it fails, it is tried.
-const WORKER: [(&str, &str); 2] = [("concurrency", "8"), ("never-rests", "yes")];
+const WORKER: [(&str, &str); 2] = [("concurrency", "8"), ("never-cools-down", "yes")];
 
 /// Notices that were read, and the number of repetitions.
 #[derive(Default)]
@@ -48,7 +48,7 @@ pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Ve
     for worker in &mut workers {
         fixture.kill(worker).await?;
     }
-    let rest = [("until-idle", "yes"), ("never-rests", "yes")];
+    let rest = [("until-idle", "yes"), ("never-cools-down", "yes")];
     fixture.working(&rest).await?.ends_well(4 * CHILD_DEADLINE).await?;
     notices.read(fixture).await?;
     let mut verdict = fixture.evidence()?.judge();

@@ -32,7 +32,7 @@ pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Ve
     fixture.note("answers 500", 0, u64::MAX);
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        workers.push(fixture.working(&[("concurrency", "32"), ("never-rests", "yes")]).await?);
+        workers.push(fixture.working(&[("concurrency", "32"), ("never-cools-down", "yes")]).await?);
     }
     let (name, keys, total) = (fixture.new_name("publisher"), KEYS.to_string(), count.to_string());
     let flags =

@@ -4,7 +4,7 @@ use webhook_store_seaorm::sea_orm::Value;
 
 /// Tables, the columns in them that get other values, and which row.
 const COLUMNS: [(&str, &str, &[&str]); 6] = [
-    ("tenants", "id = 'acme'", &["version", "unwell_until"]),
+    ("tenants", "id = 'acme'", &["version", "restricted_until"]),
     (
         "endpoints",
         "id = x'00000000000000000000000000000001'",
@@ -27,7 +27,7 @@ const COLUMNS: [(&str, &str, &[&str]); 6] = [
             "created_at",
             "removed_at",
             "health",
-            "rests_until",
+            "cools_down_until",
             "rate_used",
             "tenant",
             "id",

@@ -97,7 +97,7 @@ fn of_core(canary: &str) -> Vec<String> {
         show(&event.into_event(|| id.event, Timestamp::default())),
         show(&Message::new("id", Timestamp::default(), body)),
         show(&response.with_body(canary.to_owned())),
-        show(&Publisher::to_endpoint(
+        show(&Publisher::for_endpoint(
             endpoint.clone(),
             std::sync::Arc::new(transport),
             std::sync::Arc::new(RingSigner),

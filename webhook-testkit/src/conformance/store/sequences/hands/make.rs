@@ -125,7 +125,7 @@ pub(super) fn finish(dice: &Dice, claim: &Claim) -> Finish {
     let reason = dice.one_of([DisabledReason::Gone, DisabledReason::ByHand]);
     Finish::new(claim.lease, attempts, made, settle)
         .with_forgiven(claim.progress.forgiven + u32::from(dice.percent(20)))
-        .disabling(dice.percent(4).then_some(reason))
+        .with_disabled_endpoint(dice.percent(4).then_some(reason))
         .with_ordered(claim.event.ordering_key.is_some())
 }
 

@@ -14,7 +14,7 @@ impl Hands {
             let cause = dice.one_of([Trigger::Manual, Trigger::Replay]);
             let item = Redeliver::new(*dice.pick(&self.deliveries)?).with_cause(cause);
             let only = dice.one_of([DeliveryStatus::Failed, DeliveryStatus::Cancelled]);
-            batch.push(if dice.percent(30) { item.only(only) } else { item });
+            batch.push(if dice.percent(30) { item.with_status(only) } else { item });
         }
         Some(Call::Redeliver(batch))
     }

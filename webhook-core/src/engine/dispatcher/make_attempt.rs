@@ -1,45 +1,45 @@
-//! One claim's attempt: sign, send, classify, decide, and what has to be written down.
+//! One attempt of a claim: sign, send, classify, decide, and the outcome to record.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    engine::exchanger::Wire,
+    engine::exchanger::Exchanger,
     model::{
         attempt::{Attempt, Outcome},
         delivery::Lease,
         endpoint::Endpoint,
         endpoint_state::DisabledReason,
-        health::{HealthPolicy, Sign},
+        health::{HealthPolicy, HealthSignal},
         id::TenantId,
         notice::NoticeKind,
     },
     policy::{
-        classify::{classify, sign},
+        classify::{classify, health_signal},
         decide::{Decision, FailReason, decide},
     },
     port::store::deliveries::{Claim, Finish, Settle},
 };
 
-/// How long a delivery waits whose endpoint cannot be read: a newer version may have written it, and
-/// be running soon.
-const UNREADABLE_WAIT: Duration = Duration::from_secs(300);
+/// Wait of a delivery whose endpoint cannot be read: a newer version may have written it, whose
+/// workers may be running by then.
+const UNREADABLE_ENDPOINT_WAIT: Duration = Duration::from_secs(300);
 
-/// Lost attempts recorded at once; more can only stand in a damaged row.
-const MAX_LOST: u32 = 1000;
+/// Maximum number of lost attempts that are recorded together. Only a damaged row can have more.
+const MAX_LOST_ATTEMPTS: u32 = 1000;
 
-/// What became of a claim.
+/// Result of working on a claim.
 #[derive(Debug)]
 pub(super) enum Worked {
-    /// To be written down.
+    /// An outcome to record.
     Finished(Box<Finish>),
-    /// There was no time left under its lease: to be given back.
+    /// No attempt was made, for lack of time under the lease: the claim has to be released.
     NotStarted(Lease),
 }
 
-/// Makes the attempt of `claim`, unless it is too late by now for the attempt to end, and be
-/// recorded, before its lease does: `start_by`, on the monotonic clock.
-pub(super) async fn work(
-    wire: Wire,
+/// Makes the attempt of `claim`, unless it would start after `start_by`, on the monotonic clock:
+/// the attempt must end, and be recorded, before its lease expires.
+pub(super) async fn make_attempt(
+    exchanger: Exchanger,
     claim: Claim,
     endpoint: Option<Arc<Endpoint>>,
     start_by: Duration,
@@ -53,29 +53,29 @@ pub(super) async fn work(
     if !claim.progress.is_allowed(&endpoint.retry) {
         return Worked::Finished(Box::new(exhausted_by_loss(&claim)));
     }
-    if wire.clock.monotonic() > start_by {
+    if exchanger.clock.monotonic() > start_by {
         return Worked::NotStarted(claim.lease);
     }
-    let exchange = wire.exchange(&claim.event, &endpoint).await;
+    let exchange = exchanger.exchange(&claim.event, &endpoint).await;
     let verdict = classify(&exchange.outcome, exchange.ended_at);
-    let sign = counted(sign(&exchange.outcome, verdict, &endpoint.retry), &claim);
+    let signal = counted(health_signal(&exchange.outcome, verdict, &endpoint.retry), &claim);
     let attempt = exchange.record(claim.progress.attempt, claim.trigger());
-    say(&claim, &endpoint, &attempt);
+    log_attempt(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
-    Worked::Finished(Box::new(finish(&claim, attempt, decision).with_sign(sign, health)))
+    Worked::Finished(Box::new(finish(&claim, attempt, decision).with_health_signal(signal, health)))
 }
 
-/// What counts of a sign. That an old event is still refused, sent again by a replay, or that a test
-/// fails says nothing new of the receiver; that it accepts, or asks to be left alone, does.
-const fn counted(sign: Sign, claim: &Claim) -> Sign {
-    match sign {
-        Sign::Bad if claim.trigger().counts_for_health() => Sign::Bad,
-        Sign::Bad => Sign::Void,
+/// Returns the part of a health signal that counts for a claim. A failure of a replay or a test
+/// says nothing new about the receiver; a success, or a request for a pause, does.
+const fn counted(signal: HealthSignal, claim: &Claim) -> HealthSignal {
+    match signal {
+        HealthSignal::Bad if claim.trigger().counts_for_health() => HealthSignal::Bad,
+        HealthSignal::Bad => HealthSignal::Void,
         other => other,
     }
 }
 
-/// The decision, as the store writes it down.
+/// Returns the outcome that the store records for a decision.
 fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
     let mut attempts = lost_attempts(claim);
     attempts.push(attempt);
@@ -90,7 +90,7 @@ fn finish(claim: &Claim, attempt: Attempt, decision: Decision) -> Finish {
     finish
         .with_notice(notice)
         .with_forgiven(claim.progress.forgiven.saturating_add(forgiven))
-        .disabling(gone.then_some(DisabledReason::Gone))
+        .with_disabled_endpoint(gone.then_some(DisabledReason::Gone))
         .with_ordered(claim.event.ordering_key.is_some())
 }
 
@@ -101,7 +101,7 @@ fn exhausted_by_loss(claim: &Claim) -> Finish {
     finish.with_notice(notice)
 }
 
-/// What is to be told of a delivery that is given up.
+/// Returns the notice of a delivery that has failed.
 fn exhausted(claim: &Claim, finish: &Finish) -> Option<(TenantId, NoticeKind)> {
     (finish.settle == Settle::Failed).then(|| {
         let kind = NoticeKind::DeliveryExhausted {
@@ -120,16 +120,17 @@ fn endpoint_gone(claim: &Claim) -> Finish {
     not_made(claim, Settle::Failed)
 }
 
-/// The endpoint's settings cannot be read: nobody's fault but ours, so nothing is counted.
+/// Returns the outcome for an endpoint whose settings cannot be read. It is a local fault, so the
+/// attempt does not count.
 pub(super) fn endpoint_unreadable(claim: &Claim) -> Finish {
-    not_made(claim, Settle::Retry(UNREADABLE_WAIT))
+    not_made(claim, Settle::Retry(UNREADABLE_ENDPOINT_WAIT))
 }
 
 fn not_made(claim: &Claim, settle: Settle) -> Finish {
     let made = claim.progress.attempt.saturating_sub(1);
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
         .with_forgiven(claim.progress.forgiven)
-        .with_sign(Sign::Void, HealthPolicy::new())
+        .with_health_signal(HealthSignal::Void, HealthPolicy::new())
         .with_ordered(claim.event.ordering_key.is_some())
 }
 
@@ -137,7 +138,7 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
 /// unknown.
 fn lost_attempts(claim: &Claim) -> Vec<Attempt> {
     let last = claim.progress.attempt.saturating_sub(1);
-    let first = claim.recorded.saturating_add(1).max(last.saturating_sub(MAX_LOST));
+    let first = claim.recorded.saturating_add(1).max(last.saturating_sub(MAX_LOST_ATTEMPTS));
     let started_at = claim.previous_claim_at.unwrap_or_default();
     (first..=last)
         .map(|number| {
@@ -147,7 +148,7 @@ fn lost_attempts(claim: &Claim) -> Vec<Attempt> {
         .collect()
 }
 
-fn say(claim: &Claim, endpoint: &Endpoint, attempt: &Attempt) {
+fn log_attempt(claim: &Claim, endpoint: &Endpoint, attempt: &Attempt) {
     let (url, event_type, number) = (&endpoint.url, &claim.event.event_type, attempt.number);
     let delivery = claim.lease.delivery;
     match &attempt.failure {
@@ -233,14 +234,14 @@ mod tests {
             (Arc::new(Untouched), Arc::new(Untouched), Arc::new(Untouched));
         let id = EndpointId::from_uuid(Uuid::from_u128(2));
         let endpoint = Endpoint::new(id, "https://a.example/".parse().unwrap()).with_state(state);
-        let work = work(
-            Wire { transport, signer, clock, max_timeout: Duration::MAX },
+        let attempt = make_attempt(
+            Exchanger { transport, signer, clock, max_timeout: Duration::MAX },
             claim(1, 0),
             Some(Arc::new(endpoint)),
             start_by,
             HealthPolicy::new(),
         );
-        work.now_or_never().unwrap()
+        attempt.now_or_never().unwrap()
     }
 
     #[test]
@@ -259,11 +260,15 @@ mod tests {
     #[test]
     fn a_failed_replay_or_test_says_nothing_of_health() {
         let of = |cause| claim(1, 0).with_cause(cause);
-        assert_eq!(counted(Sign::Bad, &of(Trigger::First)), Sign::Bad);
-        assert_eq!(counted(Sign::Bad, &of(Trigger::Manual)), Sign::Bad);
+        assert_eq!(counted(HealthSignal::Bad, &of(Trigger::First)), HealthSignal::Bad);
+        assert_eq!(counted(HealthSignal::Bad, &of(Trigger::Manual)), HealthSignal::Bad);
         for cause in [Trigger::Replay, Trigger::Test] {
-            assert_eq!(counted(Sign::Bad, &of(cause)), Sign::Void, "another probe may be made");
-            assert_eq!(counted(Sign::Good, &of(cause)), Sign::Good);
+            assert_eq!(
+                counted(HealthSignal::Bad, &of(cause)),
+                HealthSignal::Void,
+                "another probe may be made"
+            );
+            assert_eq!(counted(HealthSignal::Good, &of(cause)), HealthSignal::Good);
         }
     }
 
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn a_damaged_row_does_not_make_us_record_for_ever() {
         let finish = exhausted_by_loss(&claim(u32::MAX, 0));
-        assert_eq!(finish.attempts.len(), MAX_LOST as usize + 1);
+        assert_eq!(finish.attempts.len(), MAX_LOST_ATTEMPTS as usize + 1);
     }
 
     #[test]

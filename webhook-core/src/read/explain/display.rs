@@ -54,7 +54,7 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delivered => f.write_str("now: delivered; nothing is left to do"),
-            Self::GivenUp(why) => write!(f, "now: given up, as {why}; redeliver it to try again"),
+            Self::Failed(why) => write!(f, "now: given up, as {why}; redeliver it to try again"),
             Self::Blocks(why) => write!(
                 f,
                 "now: given up, as {why}; the later ones of its ordering key wait: redeliver it, or skip it"
@@ -76,23 +76,23 @@ impl fmt::Display for Standing {
                     seconds(*since)
                 )
             }
-            Self::NotYet { wait, attempt, rule } => fmt_not_yet(f, *wait, *attempt, *rule),
+            Self::Scheduled { wait, attempt, rule } => fmt_scheduled(f, *wait, *attempt, *rule),
             Self::Due(since) => write!(
                 f,
                 "next: due for {}; it waits for a worker with a free slot for this endpoint (does one run?)",
                 seconds(*since)
             ),
-            Self::Resting(wait, Some(failures)) => write!(
+            Self::CoolingDown(wait, Some(failures)) => write!(
                 f,
-                "next: an attempt in {} or later, as the endpoint has failed {failures} times in a row and is left alone until then; one delivery is the probe, and no attempt is used up meanwhile",
+                "next: an attempt in {} or later, as the endpoint has failed {failures} times in a row and cools down until then; one delivery is the probe, and no attempt is used up meanwhile",
                 seconds(*wait)
             ),
-            Self::Resting(wait, None) => write!(
+            Self::CoolingDown(wait, None) => write!(
                 f,
                 "next: an attempt in {} or later, as the receiver asked for a pause (429 or 503 with Retry-After)",
                 seconds(*wait)
             ),
-            Self::Limited(rate) => write!(
+            Self::RateLimited(rate) => write!(
                 f,
                 "next: due; the endpoint gets {rate}, and others of it are before this one (does a worker run?)"
             ),
@@ -129,7 +129,7 @@ fn fmt_in_flight(
     }
 }
 
-fn fmt_not_yet(
+fn fmt_scheduled(
     f: &mut fmt::Formatter<'_>,
     wait: Duration,
     attempt: Option<NextAttempt>,

@@ -11,15 +11,15 @@ use crate::{
     },
 };
 
-/// Events taken at once.
-const BATCH: usize = 100;
+/// Maximum number of events that are routed in one batch.
+const ROUTE_BATCH: usize = 100;
 
-/// How long they are ours; another worker routes what we have not by then.
-const LEASE: Duration = Duration::from_secs(30);
+/// Lease of the events of a batch. After it, another worker routes those that are left.
+const ROUTE_LEASE: Duration = Duration::from_secs(30);
 
-/// How often an event is routed anew because its tenant's endpoints are being edited. After that it
-/// waits for the end of its lease.
-const MAX_ROUNDS: usize = 5;
+/// Maximum number of times that an event is routed while its tenant's endpoints are being edited.
+/// After that it is routed when its lease has expired.
+const MAX_ROUTE_ROUNDS: usize = 5;
 
 /// What a round of routing came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,10 +34,10 @@ pub(super) struct Routing {
 
 /// Routes one batch of unrouted events.
 pub(super) async fn route_unrouted(store: &dyn Store) -> Result<Routing, StoreError> {
-    let claimed = store.claim_unrouted(BATCH, LEASE).await?;
-    let more = claimed.events.len() == BATCH;
+    let claimed = store.claim_unrouted(ROUTE_BATCH, ROUTE_LEASE).await?;
+    let more = claimed.events.len() == ROUTE_BATCH;
     let (mut left, mut routed) = (claimed.events, 0);
-    for _ in 0..MAX_ROUNDS {
+    for _ in 0..MAX_ROUTE_ROUNDS {
         if left.is_empty() {
             break;
         }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
-    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
-    Timestamp, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Maintenance, Notice,
+    NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError,
+    StoreStatus, Timestamp,
 };
 
 use super::{MemoryStore, State, row::DeliveryRow};
 
 #[async_trait]
-impl Upkeep for MemoryStore {
+impl Maintenance for MemoryStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let now = self.now();
         Ok(self.state().redeliver_all(&batch, now))

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, Notice, NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
-    Replayed, Skipped, StoreError, StoreStatus, Upkeep,
+    Cancelled, DeliveryId, Maintenance, Notice, NoticeId, Prune, Pruned, Redeliver, Redelivered,
+    ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
 };
 
 use super::SeaOrmStore;
@@ -17,7 +17,7 @@ use crate::work::{
 };
 
 #[async_trait]
-impl Upkeep for SeaOrmStore {
+impl Maintenance for SeaOrmStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         self.perform(RedeliverBatch(batch)).await
     }

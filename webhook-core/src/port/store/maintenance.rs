@@ -1,5 +1,4 @@
-//! What operators need of a store: try again, call off, see how it is,
-//! clean up.
+//! Store operations for operators: redeliver, replay, cancel, skip, status, notices, prune.
 
 use std::{fmt, time::Duration};
 
@@ -16,67 +15,79 @@ use crate::{
     port::store::{
         error::StoreError,
         prune::{Prune, Pruned},
-        replay::{ReplayPage, Replayed},
+        replay_page::{ReplayPage, Replayed},
     },
 };
 
-/// Lets operators act on deliveries.
+/// Operations on stored deliveries that operators use.
 ///
 /// # Contract
 ///
-/// - **Final is a state, not a fate**: only [`redeliver`](Self::redeliver) takes a delivery out of it.
-/// - **Each act is one transaction at most**, and answers per item, in the order it was asked.
-/// - **Tracked deliveries are left alone**: whoever sends within a call has them.
+/// - **Final states are left on request only.** [`redeliver`](Self::redeliver) and
+///   [`replay`](Self::replay) are the only calls that make a final delivery pending again.
+/// - **At most one transaction per call.** Results are per item, in the order of the batch.
+/// - **Tracked deliveries are not redelivered, replayed or cancelled.** They belong to the call
+///   that sends them.
 #[async_trait]
-pub trait Upkeep: fmt::Debug + Send + Sync + 'static {
-    /// Makes final deliveries pending again, due at once, with a fresh budget of attempts, begun by
-    /// [`Redeliver::cause`]; their numbers go on. The epoch is raised: a worker that still has an
-    /// attempt of one in flight (it was cancelled meanwhile) has lost its lease.
+pub trait Maintenance: fmt::Debug + Send + Sync + 'static {
+    /// Makes final deliveries pending and due immediately, with a new budget of attempts.
     ///
-    /// One that blocks its line keeps its place. Any other whose event has an ordering key, and whose
-    /// endpoint asks for order, goes to the end of its line and is due when its turn comes, those of one
-    /// batch in the order in which they came about, and then of their ids.
+    /// [`Redeliver::cause`] is recorded as the trigger of that budget. Attempt numbers continue.
+    /// The epoch is raised, so a worker whose attempt is still in flight (the delivery was
+    /// cancelled during it) loses its lease.
+    ///
+    /// A delivery that blocks its order queue keeps its place. Any other delivery that belongs to
+    /// an order queue is appended to it and becomes due when it is first. Deliveries of one batch
+    /// are appended by creation time, then by id.
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
 
-    /// Makes some of an endpoint's final deliveries due again, as [`redeliver`](Self::redeliver) does,
-    /// for the cause [`Replay`](crate::Trigger::Replay); and says where to go on.
+    /// Redelivers one page of an endpoint's final deliveries and returns the next page's cursor.
     ///
-    /// Looks at up to [`ReplayPage::limit`] of those that are in the cursor's status, the oldest first
-    /// and then by their events' ids, and takes those that [`Replay::takes`](crate::Replay::takes),
-    /// whoever works on them meanwhile. None is passed over because somebody else holds it.
+    /// Reads up to [`ReplayPage::limit`] deliveries in the cursor's status, ordered by creation
+    /// time, then by event id. Those that [`Replay::takes`](crate::Replay::takes) accepts are
+    /// redelivered with the cause [`Replay`](crate::Trigger::Replay). A delivery that another
+    /// transaction has locked must be waited for, not skipped.
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
 
-    /// Cancels deliveries that are not final. None of them is claimed from now on; an attempt in
-    /// flight may end and is recorded, and changes nothing more.
+    /// Cancels deliveries that are not final.
+    ///
+    /// A cancelled delivery is never claimed. An attempt that is already in flight is still
+    /// recorded, and has no other effect.
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
 
-    /// Lets the lines go on that these failed deliveries block: the next of each is due now. They stay
-    /// failed.
+    /// Unblocks the order queues that these failed deliveries block: the next delivery of each
+    /// queue becomes due now. The skipped deliveries stay `failed`.
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
 
-    /// How the store is doing. Cheap enough to ask every minute: it counts no further than
-    /// [`StoreStatus::CAP`], however much there is.
+    /// Returns counts and the age of the backlog.
+    ///
+    /// It must be cheap enough to be called every minute, so no count exceeds [`StoreStatus::CAP`].
     async fn status(&self) -> Result<StoreStatus, StoreError>;
 
-    /// The oldest notices that nobody has acknowledged, up to `limit`. They stay until they are: what
-    /// is read twice has the same id.
+    /// Returns up to `limit` unacknowledged notices, oldest first. A notice keeps its id and is
+    /// returned until it is acknowledged.
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
 
-    /// Somebody has taken note of these: they are read no more. One that is not there is none the
-    /// worse for it.
+    /// Marks notices as acknowledged; [`notices`](Self::notices) no longer returns them. Unknown
+    /// ids are ignored.
     async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError>;
 
-    /// Removes some of what is over and old, and says where to go on: deliveries with their attempts,
-    /// then events that have no deliveries left, then removed endpoints that have none, then notices
-    /// that nobody has acknowledged. Each call is
-    /// short and locks only what it removes; what somebody else works on is passed over.
+    /// Deletes a page of old data and returns the cursor of the next page.
     ///
-    /// Only final deliveries that came about and were finished before the cut are removed, but for those
-    /// that block a line, and only events that are routed and were stored before it. A key is remembered as long as its event.
+    /// Deletes, in this order:
+    ///
+    /// 1. final deliveries, with their attempts, that were created and finished before the cutoff,
+    ///    except those that block an order queue;
+    /// 2. routed events that were stored before the cutoff and have no deliveries;
+    /// 3. removed endpoints that have no deliveries;
+    /// 4. unacknowledged notices older than the cutoff.
+    ///
+    /// Each call is short and locks only the rows it deletes. Rows locked by another transaction
+    /// are skipped. An event key stays reserved as long as its event is stored.
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError>;
 }
 
-/// How a store is doing. Numbers are counted up to [`CAP`](Self::CAP) and no further.
+/// Counts and backlog of a store. No count exceeds [`CAP`](Self::CAP).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct StoreStatus {
@@ -88,15 +99,16 @@ pub struct StoreStatus {
     pub pending: u64,
     /// Deliveries pending for endpoints that are paused or disabled.
     pub waiting: u64,
-    /// For how long the longest due delivery of an active endpoint has been due: how far the workers
-    /// are behind. Absent when nothing is due. Those of an endpoint that rests are not, until it has.
+    /// How far the workers are behind: the time since the oldest due delivery of an active endpoint
+    /// became due. `None` if nothing is due. Deliveries of an endpoint that is cooling down are not
+    /// due until the cool-down ends.
     pub oldest_due: Option<Duration>,
     /// The first [`MAX_FAILING`](Self::MAX_FAILING) active endpoints, by their ids, whose oldest
     /// pending delivery has been tried and has failed.
     pub failing: Vec<FailingEndpoint>,
     /// Writes that came after somebody else had claimed the delivery: each
-    /// [`Finished::LeaseLost`](crate::Finished::LeaseLost) that this store ever answered. A few come
-    /// with a worker that stalls; many mean leases that are too short.
+    /// [`Finished::LeaseLost`](crate::Finished::LeaseLost) that this store ever answered. A few
+    /// come with a worker that stalls; many mean leases that are too short.
     pub leases_lost: u64,
 }
 
@@ -162,9 +174,9 @@ impl Redeliver {
         self
     }
 
-    /// Only while it is in this status.
+    /// Sets the status that the delivery must have.
     #[must_use]
-    pub const fn only(mut self, status: DeliveryStatus) -> Self {
+    pub const fn with_status(mut self, status: DeliveryStatus) -> Self {
         self.only = Some(status);
         self
     }

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use webhook_registry::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Notice, NoticeId, Prune,
-    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError, StoreStatus,
-    Timestamp, Trigger, Upkeep,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Maintenance, Notice,
+    NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError,
+    StoreStatus, Timestamp, Trigger,
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 
 #[async_trait]
-impl Upkeep for SmallStore {
+impl Maintenance for SmallStore {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
         Ok(state.redeliver_all(&batch, now))
