@@ -86,7 +86,7 @@ pub(super) struct Root {
 
 pub(super) const ROOTS: &[Root] = &[
     Root { path: "webhook-core/src/lib.rs", at_most: 194 },
-    Root { path: "webhook-registry/src/lib.rs", at_most: 259 },
+    Root { path: "webhook-registry/src/lib.rs", at_most: 264 },
 ];
 
 /// File of the root that a glob stands for.
