@@ -1,50 +1,51 @@
 //! A whole system under every fault we know, from one seed: see [`Simulation`].
 //!
 //! ```text
-//! play      a run from the first endpoint to the last judgement
-//! plan      its setting, drawn from the seed by dice
-//! scene     what all share; what each store call goes through
-//! process   a worker: dispatcher and publisher, killed, stalled, stopped, started again
-//! operator  edits endpoints, redelivers, replays, reads notices
-//! weather   partitions, outages, receivers that are down, clocks that jump
-//! receivers what comes back
-//! yard      one thread, virtual time, any order
-//! recorder  notes what happens in the ledger, and asks the laws
-//! laws      what must hold, a file each
-//! shrink    finds the few faults that a breach takes; survey and Broken tell of it
+//! run          one run, from the first endpoint to the check of the end state
+//! setup        settings of the run, drawn from the seed by rng
+//! environment  state that all actors share; faults around each store call
+//! process      a worker: dispatcher and publisher, killed, stalled, stopped, restarted
+//! operator     edits endpoints, redelivers, replays, reads notices
+//! fault_plan   partitions, outages, receivers that are down, clocks that jump
+//! receivers    responses to requests
+//! executor     one thread, virtual time, an order drawn from the seed
+//! recorder     records the trace in the model and checks the invariants
+//! invariants   properties that must always hold, one in each file
+//! shrink       finds a small set of faults that breaks an invariant
+//! report       result of a run
 //! ```
 //!
 //! All of it runs the real dispatcher on the real decisions, over a store in memory.
 
-mod clock;
-mod dice;
+mod environment;
+mod executor;
 mod fault;
-mod happening;
-mod laws;
-mod ledger;
+mod fault_plan;
+mod invariants;
+mod model;
 mod operator;
-mod plan;
-mod play;
 mod process;
 mod publisher;
 mod receivers;
 mod recorder;
-mod scene;
+mod report;
+mod rng;
+mod run;
+mod setup;
 mod shrink;
-mod survey;
-mod weather;
-mod yard;
+mod skewed_clock;
+mod trace;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use webhook_core::{Clock, Endpoint, HealthPolicy, Store};
 
-pub use dice::{FaultList, InvalidFaultList};
 pub use fault::FaultKind;
-pub use survey::{Broken, Survey};
+pub use report::{Broken, Survey};
+pub use rng::{FaultList, InvalidFaultList};
 
 use crate::MemoryStore;
-use play::Played;
+use run::Played;
 
 /// Days of a system in which everything goes wrong that can, from one seed.
 ///
@@ -197,11 +198,11 @@ impl Simulation {
 
     /// The laws that are watched: name and sentence.
     pub fn laws() -> Vec<(&'static str, &'static str)> {
-        laws::Laws::texts()
+        invariants::Laws::texts()
     }
 
     fn play(&self, with_story: bool) -> Played {
-        play::play(self, with_story)
+        run::play(self, with_story)
     }
 
     fn allowing(&self, faults: FaultList) -> Self {

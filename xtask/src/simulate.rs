@@ -50,7 +50,7 @@ fn play(args: &[&str]) -> Result<Done, Failure> {
 
 /// Builds each mutant that is wanted, and plays it until its law is broken.
 fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<Done, Failure> {
-    let all = mutants::look(Path::new("webhook-testkit/src/simulation/laws"))?;
+    let all = mutants::look(Path::new("webhook-testkit/src/simulation/invariants"))?;
     // Also those that are not played: whoever moves a line has to hear of it.
     all.iter().try_for_each(|mutant| mutant.apply().map(drop))?;
     let mutants: Vec<_> = all.into_iter().filter(wanted).collect();

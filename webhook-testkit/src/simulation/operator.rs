@@ -9,11 +9,11 @@ use webhook_core::{
 };
 
 use super::{
-    dice::Stream,
-    happening::Actor,
-    ledger::Ledger,
-    plan::{draw_endpoint, new_secret},
-    scene::Scene,
+    environment::Scene,
+    model::Ledger,
+    rng::Stream,
+    setup::{draw_endpoint, new_secret},
+    trace::Actor,
 };
 use crate::{FaultyStore, observed::Observed};
 

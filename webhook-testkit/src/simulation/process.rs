@@ -7,12 +7,12 @@ use tokio::sync::Notify;
 use webhook_core::{Dispatcher, DispatcherConfig, Ports, Wake};
 
 use super::{
-    dice::Stream,
+    environment::Scene,
     fault::FaultKind,
-    happening::{Actor, Pid, What},
     publisher::Publishing,
     receivers::SimulatedTransport,
-    scene::Scene,
+    rng::Stream,
+    trace::{Actor, Pid, What},
 };
 use crate::PlainSigner;
 

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use webhook_core::{Clock, Enqueued, Event, EventId, EventPublisher, NewEvent, StoreError, Wake};
 
 use super::{
-    clock::SkewedClock,
-    dice::Stream,
+    environment::Scene,
     fault::FaultKind,
-    happening::{Actor, Pid, What},
-    plan::TYPES,
     receivers::POISON,
-    scene::Scene,
+    rng::Stream,
+    setup::TYPES,
+    skewed_clock::SkewedClock,
+    trace::{Actor, Pid, What},
 };
 use crate::{FaultyStore, observed::Observed};
 

@@ -17,11 +17,11 @@ use webhook_core::{
 };
 
 use super::{
-    clock::SkewedClock,
-    dice::Stream,
+    environment::Scene,
     fault::FaultKind,
-    happening::{Actor, Came, Pid, SendId, SendStart, What},
-    scene::Scene,
+    rng::Stream,
+    skewed_clock::SkewedClock,
+    trace::{Actor, Came, Pid, SendId, SendStart, What},
 };
 
 /// The transport of one worker process.

@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     fault::FaultKind,
-    happening::{Actor, Happening, SendId, What},
-    laws::{Breach, Ending, Laws},
-    ledger::Ledger,
+    invariants::{Breach, Ending, Laws},
+    model::Ledger,
+    trace::{Actor, Happening, SendId, What},
 };
 use crate::{
     ManualClock,

@@ -1,6 +1,6 @@
 //! Finds the few faults that a breach needs, by playing it again without the others.
 
-use super::{Broken, Simulation, dice::FaultList, play::Played};
+use super::{Broken, Simulation, rng::FaultList, run::Played};
 
 /// So often it is played again at most.
 const MOST: usize = 400;

@@ -1,0 +1,197 @@
+//! The setting of one run, drawn from its seed as far as nobody has said otherwise.
+
+use std::time::Duration;
+
+use webhook_core::{
+    DispatcherConfig, Endpoint, EndpointId, EventFilter, HealthPolicy, OrderPolicy, RateLimit,
+    RetryPolicy, Secret, Signer as _, Signing, TenantId, Timeout,
+};
+
+use super::{
+    rng::{Dice, Stream},
+    trace::WorkerFacts,
+};
+use crate::{ManualClock, PlainSigner};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Types of events, and filters that want some of them.
+pub(super) const TYPES: [&str; 3] = ["invoice.paid", "invoice.sent", "order.shipped"];
+const FILTERS: [&str; 4] = ["**", "invoice.*", "invoice.paid", "order.*"];
+
+const POLICIES: [&str; 6] = [
+    "5s,5m,30m,2h",
+    "1s,2s,4s,8s,16s,32s jitter 0%",
+    "10m,1h,6h retry-after 1h",
+    "none",
+    "30s,30s,30s jitter 100%",
+    "5s,5m,30m,2h,5h,10h",
+];
+
+/// The setting of one run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// How long things go wrong.
+    pub(super) span: Duration,
+    /// The settings of each worker.
+    pub(super) workers: Vec<DispatcherConfig>,
+    pub(super) facts: Vec<WorkerFacts>,
+    pub(super) tenants: Vec<TenantId>,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Events that each worker publishes, about.
+    pub(super) events: u64,
+    /// How often things go wrong: all odds are multiplied by this, and never, when it is 0.
+    pub(super) rarity: u64,
+    /// An endpoint that is silent until the end of the faults, and for a while after.
+    pub(super) silent: Option<EndpointId>,
+    /// How often operators act.
+    pub(super) operator_pause: Duration,
+}
+
+impl Plan {
+    pub(super) fn draw(dice: &Dice, given: &super::Given) -> Self {
+        let mut stream = dice.stream("plan", 0, Duration::ZERO);
+        let span = given.span.unwrap_or_else(|| stream.wait(2 * HOUR, 72 * HOUR));
+        let workers = given.workers.unwrap_or_else(|| stream.between(1, 3));
+        let health = given.health.unwrap_or_else(|| draw_health(&mut stream));
+        let (workers, facts) =
+            (0..workers).map(|number| draw_worker(&mut stream, number, span, health)).unzip();
+        let count = stream.between(1, 2);
+        let tenants: Vec<TenantId> =
+            (0..count).filter_map(|number| format!("tenant-{number}").parse().ok()).collect();
+        let endpoints = if given.endpoints.is_empty() {
+            let count = stream.between(2, 5);
+            (1..=count).filter_map(|number| draw_endpoint(&mut stream, number, &tenants)).collect()
+        } else {
+            given.endpoints.clone()
+        };
+        let tenants = tenants_of(&endpoints, tenants);
+        let rarity = match (given.calm, stream.below(16)) {
+            (true, _) | (_, 0) => 0,
+            (_, 1..5) => 1,
+            (_, 5..12) => 3,
+            _ => 10,
+        };
+        let silent = stream.once_in(3).then(|| endpoints.first().map(|it| it.id)).flatten();
+        let silent = silent.filter(|_| rarity > 0 && endpoints.len() > 1);
+        Self {
+            span,
+            workers,
+            facts,
+            tenants,
+            endpoints,
+            events: stream.between(8, 25),
+            rarity,
+            silent,
+            operator_pause: span / u32::try_from(stream.between(4, 25)).unwrap_or(4),
+        }
+    }
+}
+
+/// The tenants of the endpoints that were given, or all that were drawn.
+fn tenants_of(endpoints: &[Endpoint], drawn: Vec<TenantId>) -> Vec<TenantId> {
+    let mut tenants: Vec<_> = endpoints.iter().map(|it| it.tenant.clone()).collect();
+    tenants.sort();
+    tenants.dedup();
+    if tenants.is_empty() { drawn } else { tenants }
+}
+
+fn draw_health(stream: &mut Stream) -> HealthPolicy {
+    if stream.once_in(6) {
+        return HealthPolicy::off();
+    }
+    let least = u32::try_from(stream.between(1, 4)).unwrap_or(1);
+    let first = stream.wait(Duration::from_secs(10), 5 * MINUTE);
+    HealthPolicy::new()
+        .warn_after(least)
+        .cool_after(least + u32::try_from(stream.below(4)).unwrap_or(0))
+        .cool_down(first, first * 8)
+        .disable_after(Some(stream.wait(HOUR, 48 * HOUR)))
+        .disable_min(5)
+}
+
+fn draw_worker(
+    stream: &mut Stream,
+    number: u64,
+    span: Duration,
+    health: HealthPolicy,
+) -> (DispatcherConfig, WorkerFacts) {
+    let concurrency = usize::try_from(stream.between(1, 24)).unwrap_or(1);
+    let max_timeout = stream.wait(Duration::from_secs(1), Duration::from_secs(30));
+    let recording_budget = stream.wait(Duration::from_secs(1), Duration::from_secs(10));
+    let claim_budget = Duration::from_secs(5);
+    let lease = max_timeout + recording_budget + claim_budget;
+    // Many polls take time to simulate, and tell nothing new.
+    let least = (span / 1000).max(MINUTE);
+    let poll = stream.wait(least, least.max(span / 20));
+    let drain = stream.wait(Duration::from_millis(100), Duration::from_secs(40));
+    let config = DispatcherConfig::new()
+        .concurrency(concurrency)
+        .max_timeout(max_timeout)
+        .recording_budget(recording_budget)
+        .claim_budget(claim_budget)
+        .lease(lease)
+        .poll(poll)
+        .drain(drain)
+        .seed(number)
+        .health(health);
+    let facts = WorkerFacts { concurrency, lease, poll, drain, recording_budget };
+    (config, facts)
+}
+
+/// The `number`-th endpoint, as it is first registered.
+pub(super) fn draw_endpoint(
+    stream: &mut Stream,
+    number: u64,
+    tenants: &[TenantId],
+) -> Option<Endpoint> {
+    let url = format!("https://e{number}.example/r0").parse().ok()?;
+    let retry: RetryPolicy = stream.one_of(&POLICIES)?.parse().ok()?;
+    let filter: EventFilter = stream.one_of(&FILTERS)?.parse().ok()?;
+    let timeout = stream.wait(Duration::from_secs(1), Duration::from_secs(30));
+    let order = match stream.below(4) {
+        0 => Some(OrderPolicy::Block),
+        1 => Some(OrderPolicy::Skip),
+        _ => None,
+    };
+    let rate = if stream.once_in(4) {
+        RateLimit::new(1, 1 + u32::try_from(stream.below(3)).ok()?).ok()
+    } else {
+        None
+    };
+    let max_in_flight = u32::try_from(stream.between(1, 6)).ok()?;
+    let signing = match stream.below(5) {
+        0 => Signing::unsigned(),
+        1 => Signing::with_secret(format!("plain-{number}").parse().ok()?),
+        _ => Signing::with_secret(new_secret(stream)?),
+    };
+    let endpoint = Endpoint::new(endpoint_id(number), url)
+        .with_tenant(stream.one_of(tenants)?)
+        .with_retry(retry)
+        .with_filters([filter])
+        .with_timeout(Timeout::new(timeout).ok()?)
+        .with_order(order)
+        .with_rate(rate)
+        .with_max_in_flight(max_in_flight)
+        .with_signing(signing)
+        .with_created_at(ManualClock::START);
+    Some(endpoint)
+}
+
+pub(super) const fn endpoint_id(number: u64) -> EndpointId {
+    EndpointId::from_uuid(uuid::Uuid::from_u128(
+        0x0e00_0000_0000_7000_8000_0000_0000_0000 | number as u128,
+    ))
+}
+
+/// A new secret that serves every profile.
+pub(super) fn new_secret(stream: &mut Stream) -> Option<Secret> {
+    let signer = PlainSigner::new();
+    // Its "randomness" counts how often it was asked.
+    let mut bytes = [0; 8];
+    for _ in 0..stream.below(64) {
+        webhook_core::Signer::fill_random(&signer, &mut bytes).ok()?;
+    }
+    signer.generate_secret().ok()
+}
