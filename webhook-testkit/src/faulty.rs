@@ -34,13 +34,13 @@ pub enum Fault<K> {
 }
 
 /// Says what each call goes through, instead of a script.
-pub(crate) trait Director: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait FaultSource: fmt::Debug + Send + Sync + 'static {
     /// What the call that begins now goes through.
-    fn ordeal(&self, call: StoreCall) -> Ordeal;
+    fn plan_call(&self, call: StoreCall) -> CallPlan;
 }
 
 /// What a call goes through.
-pub(crate) struct Ordeal {
+pub(crate) struct CallPlan {
     /// What it waits for before its effect.
     pub(crate) before: BoxFuture<'static, ()>,
     pub(crate) fault: Fault<StoreErrorKind>,
@@ -48,7 +48,7 @@ pub(crate) struct Ordeal {
     pub(crate) after: BoxFuture<'static, ()>,
 }
 
-impl Ordeal {
+impl CallPlan {
     async fn around<T, E>(
         self,
         call: impl Future<Output = Result<T, E>>,

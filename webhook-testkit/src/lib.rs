@@ -43,15 +43,15 @@
 //!
 //! # Simulator
 //!
-//! A [`Simulation`] plays days of a whole system from one seed: workers that die and stall, a store that
-//! fails before or after its effect, receivers that answer anything; and watches laws that must hold
-//! whatever happens. A breach names its seed and the few faults it takes.
+//! A [`Simulation`] runs days of a whole system from one seed: workers that die and stall, a store that
+//! fails before or after its effect, receivers with any response. It checks invariants that must hold
+//! under all faults. A [`BrokenInvariant`] names the seed and the faults that are needed.
 //!
 //! ```
 //! use webhook_testkit::Simulation;
 //!
-//! let survey = Simulation::builder().seed(42).run().unwrap_or_else(|broken| panic!("{broken}"));
-//! assert!(survey.sends > 0);
+//! let report = Simulation::builder().seed(42).run().unwrap_or_else(|broken| panic!("{broken}"));
+//! assert!(report.sends > 0);
 //! ```
 //!
 //! # Suites
@@ -116,7 +116,9 @@ pub use crate::{
     memory::MemoryStore,
     receiver::{Head, Misbehaviour, ReceivedRequest, Reply, TestReceiver},
     signer::PlainSigner,
-    simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
+    simulation::{
+        BrokenInvariant, FaultKind, FaultList, InvalidFaultList, Simulation, SimulationReport,
+    },
     transport::{ScriptedTransport, SentRequest},
     vault::PlainVault,
     world::{Timeline, World},

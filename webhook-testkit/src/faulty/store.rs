@@ -16,7 +16,7 @@ use webhook_core::{
     Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated, Upkeep,
 };
 
-use super::{Director, Fault, Faults, WHY};
+use super::{Fault, FaultSource, Faults, WHY};
 
 /// A store with faults by script, each for one call of one method.
 ///
@@ -34,7 +34,7 @@ use super::{Director, Fault, Faults, WHY};
 pub struct FaultyStore<S> {
     inner: S,
     faults: Mutex<BTreeMap<StoreCall, Arc<Faults<StoreErrorKind>>>>,
-    director: Option<Arc<dyn Director>>,
+    source: Option<Arc<dyn FaultSource>>,
     hint: Notify,
 }
 
@@ -105,12 +105,12 @@ pub enum StoreCall {
 impl<S> FaultyStore<S> {
     /// Hands everything on to `inner`, until told otherwise.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Mutex::default(), director: None, hint: Notify::new() }
+        Self { inner, faults: Mutex::default(), source: None, hint: Notify::new() }
     }
 
-    /// Hands everything on to `inner`, as `director` lets it.
-    pub(crate) fn directed(inner: S, director: Arc<dyn Director>) -> Self {
-        Self { director: Some(director), ..Self::new(inner) }
+    /// Hands everything on to `inner`, as `source` lets it.
+    pub(crate) fn with_fault_source(inner: S, source: Arc<dyn FaultSource>) -> Self {
+        Self { source: Some(source), ..Self::new(inner) }
     }
 
     /// Appends to the script of faults of one method: one for each call.
@@ -144,8 +144,8 @@ impl<S> FaultyStore<S> {
         inner: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let failed = |kind| StoreError::because(kind, WHY);
-        match &self.director {
-            Some(director) => director.ordeal(call).around(inner, failed).await,
+        match &self.source {
+            Some(source) => source.plan_call(call).around(inner, failed).await,
             None => self.faults(call).around(inner, failed).await,
         }
     }

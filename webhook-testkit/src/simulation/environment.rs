@@ -1,4 +1,4 @@
-//! What all actors share, and what each call of a store goes through.
+//! State that all actors of a run share, and the faults around each store call.
 
 use std::{
     collections::BTreeMap,
@@ -11,220 +11,221 @@ use tokio::sync::Notify;
 use webhook_core::{EndpointId, Store, StoreErrorKind};
 
 use super::{
-    executor::Yard,
+    executor::Executor,
     fault::FaultKind,
-    model::EndpointBook,
-    recorder::{Hand, Recorder},
-    rng::{Dice, Stream},
-    setup::Plan,
+    model::EndpointEntry,
+    recorder::{EffectRecorder, Recorder},
+    rng::{RngStream, RunRng},
+    setup::Setup,
     skewed_clock::SkewedClock,
-    trace::{Actor, Pid, What},
+    trace::{Action, Actor, Pid},
 };
 use crate::{
     Fault, FaultyStore, StoreCall,
-    faulty::{Director, Ordeal},
+    faulty::{CallPlan, FaultSource},
     observed::Observed,
 };
 
-/// What all actors share. Clones are the same scene.
+/// State that all actors share. Clones are the same environment.
 #[derive(Clone, Debug)]
-pub(super) struct Scene {
-    pub(super) yard: Yard,
-    pub(super) dice: Arc<Dice>,
-    pub(super) plan: Arc<Plan>,
+pub(super) struct Environment {
+    pub(super) executor: Executor,
+    pub(super) rng: Arc<RunRng>,
+    pub(super) setup: Arc<Setup>,
     pub(super) recorder: Recorder,
     pub(super) store: Arc<dyn Store>,
-    weather: Arc<Mutex<Weather>>,
+    state: Arc<Mutex<EnvironmentState>>,
 }
 
-/// What lasts for a while.
+/// Faults in effect, and handles of the running processes.
 #[derive(Debug, Default)]
-struct Weather {
-    /// Until when a worker does not reach the store.
+struct EnvironmentState {
+    /// End of each worker's partition from the store.
     partitions: BTreeMap<u64, Duration>,
     outage_until: Duration,
-    /// Until when a receiver fails whatever it gets, by its number.
+    /// End of each receiver's failure, by the receiver's number.
     down: BTreeMap<u64, Duration>,
     clocks: BTreeMap<u64, SkewedClock>,
-    /// What tells a process to stop.
+    /// Stop signal of each process.
     stops: BTreeMap<Pid, Arc<Notify>>,
-    /// Who waits for the end of a process.
+    /// Signals that a process has ended.
     gone: BTreeMap<Pid, Arc<Notify>>,
-    /// The stores of the workers that live, to hint at work.
+    /// Stores of the running workers, for wake-ups.
     hints: BTreeMap<u64, Arc<FaultyStore<Observed>>>,
 }
 
-impl Scene {
+impl Environment {
     pub(super) fn new(
-        yard: Yard,
-        dice: Arc<Dice>,
-        plan: Arc<Plan>,
+        executor: Executor,
+        rng: Arc<RunRng>,
+        setup: Arc<Setup>,
         recorder: Recorder,
         store: Arc<dyn Store>,
     ) -> Self {
-        Self { yard, dice, plan, recorder, store, weather: Arc::default() }
+        Self { executor, rng, setup, recorder, store, state: Arc::default() }
     }
 
-    fn weather(&self) -> MutexGuard<'_, Weather> {
-        self.weather.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, EnvironmentState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn now(&self) -> Duration {
-        self.yard.now()
+        self.executor.now()
     }
 
-    pub(super) fn tell(&self, by: Actor, what: What) {
-        self.recorder.tell(by, what);
+    pub(super) fn record(&self, by: Actor, action: Action) {
+        self.recorder.record(by, action);
     }
 
-    /// Whether a fault of this kind happens, once in `one_in` times in the worst of runs; and counts it.
-    pub(super) fn strikes(&self, kind: FaultKind, whom: u64, one_in: u64) -> bool {
-        let strikes = self.dice.strikes(kind, whom, one_in * self.plan.rarity, self.now());
-        if strikes {
+    /// Returns true if a fault of this kind occurs, and counts it. In the worst runs it occurs once
+    /// in `one_in` calls.
+    pub(super) fn fault_occurs(&self, kind: FaultKind, target: u64, one_in: u64) -> bool {
+        let occurs = self.rng.occurs(kind, target, one_in * self.setup.rarity, self.now());
+        if occurs {
             self.recorder.count(kind);
         }
-        strikes
+        occurs
     }
 
-    /// A source of numbers of its own for `whom`, at this time.
-    pub(super) fn stream(&self, whom: &str, index: u64) -> Stream {
-        self.dice.stream(whom, index, self.now())
+    /// Random numbers for `target` at this time.
+    pub(super) fn stream(&self, target: &str, index: u64) -> RngStream {
+        self.rng.stream(target, index, self.now())
     }
 
-    /// The clock of a worker, whose machine outlives its processes.
+    /// Clock of a worker. It outlives the worker's processes.
     pub(super) fn clock_of(&self, worker: u64) -> SkewedClock {
-        let mut stream = self.dice.stream("clock", worker, Duration::ZERO);
+        let mut stream = self.rng.stream("clock", worker, Duration::ZERO);
         let ahead = i64::try_from(stream.below(20_000)).unwrap_or_default() - 10_000;
-        let ahead = if self.plan.rarity == 0 { 0 } else { ahead };
+        let ahead = if self.setup.rarity == 0 { 0 } else { ahead };
         let base = Duration::from_millis(stream.below(1_000_000_000));
-        let new = || SkewedClock::new(self.yard.clock().clone(), ahead, base);
-        self.weather().clocks.entry(worker).or_insert_with(new).clone()
+        let new = || SkewedClock::new(self.executor.clock().clone(), ahead, base);
+        self.state().clocks.entry(worker).or_insert_with(new).clone()
     }
 
-    /// The store as this actor reaches it.
+    /// Store of this actor, with faults around each call.
     pub(super) fn store_of(&self, by: Actor) -> Arc<FaultyStore<Observed>> {
-        let hand = Arc::new(Hand { recorder: self.recorder.clone(), by });
+        let hand = Arc::new(EffectRecorder { recorder: self.recorder.clone(), by });
         let observed = Observed::new(Arc::clone(&self.store), hand);
-        let director = Arc::new(Calls { scene: self.clone(), by });
-        let store = Arc::new(FaultyStore::directed(observed, director));
+        let source = Arc::new(ActorFaults { environment: self.clone(), by });
+        let store = Arc::new(FaultyStore::with_fault_source(observed, source));
         if let Actor::Worker(pid) = by {
-            self.weather().hints.insert(pid.worker, Arc::clone(&store));
+            self.state().hints.insert(pid.worker, Arc::clone(&store));
         }
         store
     }
 
-    /// Hints at work to the workers but one, as a database may.
+    /// Wakes all workers except `but`, as a database may.
     pub(super) fn hint_others(&self, but: u64) {
-        let others = self.weather().hints.clone();
+        let others = self.state().hints.clone();
         others.iter().filter(|(worker, _)| **worker != but).for_each(|(_, store)| store.hint());
     }
 
     pub(super) fn keep_stop(&self, pid: Pid, stop: Arc<Notify>) {
-        self.weather().stops.insert(pid, stop);
+        self.state().stops.insert(pid, stop);
     }
 
-    /// Tells a process to stop, once: it drains.
-    pub(super) fn tell_to_stop(&self, pid: Pid) {
-        let stop = self.weather().stops.remove(&pid);
+    /// Requests a graceful stop of a process. Later requests are ignored.
+    pub(super) fn request_stop(&self, pid: Pid) {
+        let stop = self.state().stops.remove(&pid);
         if let Some(stop) = stop {
-            self.tell(Actor::Worker(pid), What::ToldToStop);
+            self.record(Actor::Worker(pid), Action::StopRequested);
             stop.notify_one();
         }
     }
 
-    /// Whether something of this process is under way.
+    /// Returns true if a send of this process is in flight.
     pub(super) fn is_sending(&self, pid: Pid) -> bool {
-        self.recorder.ledger(|ledger| ledger.flying.values().any(|(_, of)| *of == pid))
+        self.recorder.model(|model| model.sends_in_flight.values().any(|(_, of)| *of == pid))
     }
 
     /// Returns true if new events of this process are being stored and that takes its time.
     pub(super) fn is_storing_slowly(&self, pid: Pid) -> bool {
         let now = self.now();
-        self.recorder.ledger(|ledger| {
-            let worker = ledger.workers.get(&pid);
+        self.recorder.model(|model| {
+            let worker = model.workers.get(&pid);
             worker.is_some_and(|it| it.is_storing && it.enqueue_began_at < now)
         })
     }
 
-    /// Kills a process, wherever it is.
+    /// Kills a process at its present await.
     pub(super) fn kill(&self, pid: Pid) {
-        self.tell(Actor::Worker(pid), What::Crashed);
+        self.record(Actor::Worker(pid), Action::Crashed);
         self.remove(pid);
     }
 
-    /// Takes a process away: its tasks end, and whoever waits for that is told.
+    /// Drops the tasks of a process and signals its end.
     pub(super) fn remove(&self, pid: Pid) {
-        self.yard.kill(pid);
-        self.weather().hints.remove(&pid.worker);
+        self.executor.kill(pid);
+        self.state().hints.remove(&pid.worker);
         self.end_of(pid).notify_one();
     }
 
-    /// Told when a process has ended.
+    /// Signal that a process has ended.
     pub(super) fn end_of(&self, pid: Pid) -> Arc<Notify> {
-        Arc::clone(self.weather().gone.entry(pid).or_default())
+        Arc::clone(self.state().gone.entry(pid).or_default())
     }
 
-    /// The endpoint that has, or had, this URL.
+    /// The endpoint that has this URL, or had it before an edit.
     pub(super) fn endpoint_at(&self, url: &str) -> Option<EndpointId> {
-        self.recorder.ledger(|ledger| {
-            let has = |book: &EndpointBook| {
-                book.revisions.values().any(|revision| revision.url.as_str() == url)
+        self.recorder.model(|model| {
+            let has = |entry: &EndpointEntry| {
+                entry.revisions.values().any(|revision| revision.url.as_str() == url)
             };
-            ledger.endpoints.iter().find(|(_, book)| has(book)).map(|(id, _)| *id)
+            model.endpoints.iter().find(|(_, entry)| has(entry)).map(|(id, _)| *id)
         })
     }
 
-    pub(super) fn cut_off(&self, worker: u64, until: Duration) {
-        let mut weather = self.weather();
-        let known = weather.partitions.entry(worker).or_default();
+    pub(super) fn disconnect(&self, worker: u64, until: Duration) {
+        let mut state = self.state();
+        let known = state.partitions.entry(worker).or_default();
         *known = until.max(*known);
     }
 
     pub(super) fn outage(&self, until: Duration) {
-        let mut weather = self.weather();
-        weather.outage_until = weather.outage_until.max(until);
+        let mut state = self.state();
+        state.outage_until = state.outage_until.max(until);
     }
 
     pub(super) fn set_down(&self, receiver: u64, until: Duration) {
-        self.weather().down.insert(receiver, until);
+        self.state().down.insert(receiver, until);
     }
 
-    /// Whether this receiver fails whatever it gets.
+    /// Returns true if this receiver fails every request at present.
     pub(super) fn is_down(&self, receiver: u64) -> bool {
         let now = self.now();
-        self.weather().down.get(&receiver).is_some_and(|until| *until > now)
+        self.state().down.get(&receiver).is_some_and(|until| *until > now)
     }
 
-    fn is_cut_off(&self, by: Actor) -> bool {
-        let (now, weather) = (self.now(), self.weather());
+    fn is_disconnected(&self, by: Actor) -> bool {
+        let (now, state) = (self.now(), self.state());
         let own = match by {
-            Actor::Worker(pid) => weather.partitions.get(&pid.worker).copied(),
+            Actor::Worker(pid) => state.partitions.get(&pid.worker).copied(),
             Actor::Operator | Actor::World => None,
         };
-        own.unwrap_or_default().max(weather.outage_until) > now
+        own.unwrap_or_default().max(state.outage_until) > now
     }
 
-    /// Ends everything that goes wrong.
-    pub(super) fn heal(&self) {
-        self.dice.heal();
-        self.yard.go_on();
-        let mut weather = self.weather();
-        (weather.outage_until, weather.partitions) = (Duration::ZERO, BTreeMap::new());
-        weather.down.clear();
+    /// Ends all faults for the rest of the run.
+    pub(super) fn end_faults(&self) {
+        self.rng.end_faults();
+        self.executor.resume_all();
+        let mut state = self.state();
+        (state.outage_until, state.partitions) = (Duration::ZERO, BTreeMap::new());
+        state.down.clear();
     }
 }
 
-/// Directs the store calls of one actor.
+/// Source of the faults in one actor's store calls.
 #[derive(Debug)]
-struct Calls {
-    scene: Scene,
+struct ActorFaults {
+    environment: Environment,
     by: Actor,
 }
 
-/// The longest that a call may take: a store answers in bounded time.
-const SLOWEST: Duration = Duration::from_secs(8);
+/// Maximum duration of a store call. Stores return in bounded time.
+const MAX_CALL_DURATION: Duration = Duration::from_secs(8);
 
-impl Calls {
+impl ActorFaults {
     fn number(&self) -> u64 {
         match self.by {
             Actor::Worker(Pid { worker, .. }) => worker,
@@ -233,55 +234,59 @@ impl Calls {
     }
 
     fn fault(&self) -> Fault<StoreErrorKind> {
-        let (scene, number) = (&self.scene, self.number());
-        if scene.is_cut_off(self.by) || scene.strikes(FaultKind::FailedCall, number, 150) {
+        let (environment, number) = (&self.environment, self.number());
+        if environment.is_disconnected(self.by)
+            || environment.fault_occurs(FaultKind::FailedCall, number, 150)
+        {
             Fault::Before(StoreErrorKind::Unavailable)
-        } else if scene.strikes(FaultKind::LostCommit, number, 120) {
+        } else if environment.fault_occurs(FaultKind::LostCommit, number, 120) {
             Fault::After(StoreErrorKind::Unknown)
-        } else if scene.strikes(FaultKind::OddCall, number, 400) {
+        } else if environment.fault_occurs(FaultKind::OddCall, number, 400) {
             Fault::Before(StoreErrorKind::Other)
         } else {
             Fault::None
         }
     }
 
-    /// Waits before a call and after it. Most take no time, but let others go first.
+    /// Delays before and after a call. Most are zero, and only yield to other tasks.
     fn waits(&self) -> (Duration, Duration) {
-        if self.by == Actor::World || !self.scene.strikes(FaultKind::SlowCall, self.number(), 60) {
+        if self.by == Actor::World
+            || !self.environment.fault_occurs(FaultKind::SlowCall, self.number(), 60)
+        {
             return (Duration::ZERO, Duration::ZERO);
         }
-        let mut stream = self.scene.stream("slow-call", self.number());
-        let mut wait = || stream.wait(Duration::from_millis(1), SLOWEST / 2);
+        let mut stream = self.environment.stream("slow-call", self.number());
+        let mut wait = || stream.wait(Duration::from_millis(1), MAX_CALL_DURATION / 2);
         (wait(), wait())
     }
 }
 
-impl Director for Calls {
-    fn ordeal(&self, call: StoreCall) -> Ordeal {
-        self.scene.tell(self.by, What::CallBegun(call));
+impl FaultSource for ActorFaults {
+    fn plan_call(&self, call: StoreCall) -> CallPlan {
+        self.environment.record(self.by, Action::CallStarted(call));
         let fault = if self.by == Actor::World { Fault::None } else { self.fault() };
         let (before, after) = self.waits();
-        let (first, then) = (self.scene.clone(), self.scene.clone());
+        let (first, then) = (self.environment.clone(), self.environment.clone());
         let by = self.by;
-        let failed = move |scene: &Scene, fails: bool| {
+        let failed = move |environment: &Environment, fails: bool| {
             if fails {
-                scene.tell(by, What::CallFailed(call));
+                environment.record(by, Action::CallFailed(call));
             }
         };
         let (fails, loses) = (matches!(fault, Fault::Before(_)), matches!(fault, Fault::After(_)));
         let answers = !fails && !loses;
-        Ordeal {
+        CallPlan {
             before: async move {
-                pause(&first.yard, before).await;
+                pause(&first.executor, before).await;
                 failed(&first, fails);
             }
             .boxed(),
             fault,
             after: async move {
-                pause(&then.yard, after).await;
+                pause(&then.executor, after).await;
                 failed(&then, loses);
                 if answers {
-                    then.tell(by, What::CallAnswered(call));
+                    then.record(by, Action::CallReturned(call));
                 }
             }
             .boxed(),
@@ -289,16 +294,16 @@ impl Director for Calls {
     }
 }
 
-/// Waits, if only until others had their turn.
-async fn pause(yard: &Yard, wait: Duration) {
+/// Waits; a wait of zero yields once.
+async fn pause(executor: &Executor, wait: Duration) {
     if wait.is_zero() {
         yield_now().await;
     } else {
-        yard.sleep(wait).await;
+        executor.sleep(wait).await;
     }
 }
 
-/// Lets whoever is ready go first.
+/// Yields to the other tasks that are ready.
 async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {

@@ -1,61 +1,62 @@
-//! What comes over all of them: partitions, outages, receivers that are down, clocks that jump.
+//! Faults that last: partitions, outages, receivers that are down, clocks that jump.
 
 use std::time::Duration;
 
 use super::{
-    environment::Scene,
+    environment::Environment,
     fault::FaultKind,
     receivers::receiver_of,
-    trace::{Actor, Pid, What},
+    trace::{Action, Actor, Pid},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Lets things go wrong for a while now and then, until faults are over.
-pub(super) async fn change(scene: Scene) {
-    let mut times = scene.stream("weather-times", 0);
-    let pause = scene.plan.span / 40;
-    let workers = scene.plan.workers.len() as u64;
-    while !scene.dice.is_healed() {
-        scene.yard.sleep(times.wait(pause / 8, pause * 2)).await;
-        let mut stream = scene.stream("weather", 0);
+/// Starts faults that last at random times, until the faults of the run end.
+pub(super) async fn run(environment: Environment) {
+    let mut times = environment.stream("weather-times", 0);
+    let pause = environment.setup.span / 40;
+    let workers = environment.setup.workers.len() as u64;
+    while !environment.rng.faults_ended() {
+        environment.executor.sleep(times.wait(pause / 8, pause * 2)).await;
+        let mut stream = environment.stream("weather", 0);
         let worker = stream.below(workers);
         let endpoints: Vec<_> =
-            scene.recorder.ledger(|ledger| ledger.endpoints.keys().copied().collect());
+            environment.recorder.model(|model| model.endpoints.keys().copied().collect());
         let lasts = stream.wait(SECOND, 2 * HOUR);
-        let until = scene.now() + lasts;
-        let pid = scene.recorder.ledger(|ledger| {
-            ledger
+        let until = environment.now() + lasts;
+        let pid = environment.recorder.model(|model| {
+            model
                 .workers
                 .iter()
                 .filter(|(pid, it)| pid.worker == worker && !it.ended)
                 .map(|(pid, _)| *pid)
                 .next_back()
         });
-        if scene.strikes(FaultKind::Partition, worker, 5) {
-            scene.cut_off(worker, until);
+        if environment.fault_occurs(FaultKind::Partition, worker, 5) {
+            environment.disconnect(worker, until);
             if let Some(pid) = pid {
-                scene.tell(Actor::Worker(pid), What::CutOff { until });
+                environment.record(Actor::Worker(pid), Action::Disconnected { until });
             }
         }
-        if scene.strikes(FaultKind::Outage, 0, 12) {
-            scene.outage(until);
-            scene.tell(Actor::World, What::CutOff { until });
+        if environment.fault_occurs(FaultKind::Outage, 0, 12) {
+            environment.outage(until);
+            environment.record(Actor::World, Action::Disconnected { until });
         }
-        if scene.strikes(FaultKind::ClockJump, worker, 5) {
+        if environment.fault_occurs(FaultKind::ClockJump, worker, 5) {
             let size = i64::try_from(stream.wait(SECOND, 2 * HOUR).as_millis()).unwrap_or_default();
             let millis = if stream.once_in(2) { size } else { -size };
-            scene.clock_of(worker).jump(millis);
-            scene.tell(
+            environment.clock_of(worker).jump(millis);
+            environment.record(
                 Actor::Worker(pid.unwrap_or(Pid { worker, life: 0 })),
-                What::Jumped { millis },
+                Action::ClockJumped { millis },
             );
         }
         if let Some(endpoint) = stream.one_of(&endpoints) {
             let receiver = receiver_of(endpoint);
-            if scene.strikes(FaultKind::Down, receiver, 3) {
-                scene.set_down(receiver, scene.now() + stream.wait(60 * SECOND, 24 * HOUR));
+            if environment.fault_occurs(FaultKind::Down, receiver, 3) {
+                environment
+                    .set_down(receiver, environment.now() + stream.wait(60 * SECOND, 24 * HOUR));
             }
         }
     }

@@ -1,7 +1,7 @@
-//! What must hold, whatever happens: a law in each file, its sentence at the top.
+//! Invariants that must hold under all faults, one in each file.
 //!
-//! A law sees each thing that happens, with what was known before it. Of a law that is never put to the
-//! test nothing is learnt, so each says how often its premise was true.
+//! An invariant checks each event of the trace against the model before that event. It also counts
+//! how often its premise was true, because an invariant that is never tested proves nothing.
 
 mod attempts;
 mod budget;
@@ -46,93 +46,93 @@ use std::{
 
 use webhook_core::{Attempt, Delivery, DeliveryId, EventId, Notice};
 
-use super::{model::Ledger, trace::Happening};
+use super::{model::Model, trace::TraceEvent};
 
-/// A law.
-pub(super) trait Law: fmt::Debug + Send {
-    /// Its name, and its sentence.
-    fn text(&self) -> (&'static str, &'static str);
+/// A property that must hold in every run.
+pub(super) trait Invariant: fmt::Debug + Send {
+    /// Name and sentence of this invariant.
+    fn describe(&self) -> (&'static str, &'static str);
 
-    /// What it says of `it`, when `before` was known.
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
+    /// Checks an event of the trace against the model before the event.
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
         let _ = (it, before);
-        Judgement::Silent
+        Verdict::NotApplicable
     }
 
-    /// What it says at the end.
-    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
-        let _ = (ending, ledger);
-        Judgement::Silent
+    /// Checks the state of the store at the end of the run.
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        let _ = (end, model);
+        Verdict::NotApplicable
     }
 }
 
-/// What a law says.
+/// Result of one check.
 #[derive(Clone, Debug)]
-pub(super) enum Judgement {
-    /// It has nothing to do with this.
-    Silent,
-    /// It was put to the test, so often, and held.
+pub(super) enum Verdict {
+    /// The premise is false.
+    NotApplicable,
+    /// The premise was true this many times, and the invariant held.
     Held(u64),
-    /// It is broken, in this delivery.
-    Broken(Option<DeliveryId>, String),
+    /// The invariant is violated, for this delivery and reason.
+    Violated(Option<DeliveryId>, String),
 }
 
-impl Judgement {
-    /// Held, or broken in this delivery for the reason given.
-    pub(super) fn of(holds: bool, delivery: DeliveryId, why: impl FnOnce() -> String) -> Self {
-        if holds { Self::Held(1) } else { Self::Broken(Some(delivery), why()) }
+impl Verdict {
+    /// Held once if `holds`; otherwise violated for this delivery.
+    pub(super) fn of(holds: bool, delivery: DeliveryId, reason: impl FnOnce() -> String) -> Self {
+        if holds { Self::Held(1) } else { Self::Violated(Some(delivery), reason()) }
     }
 
-    /// Both: the first breach counts.
+    /// Combines two verdicts. The first violation wins.
     pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
         match self {
-            Self::Broken(..) => self,
-            Self::Silent => other(),
+            Self::Violated(..) => self,
+            Self::NotApplicable => other(),
             Self::Held(held) => match other() {
                 Self::Held(more) => Self::Held(held + more),
-                Self::Silent => Self::Held(held),
+                Self::NotApplicable => Self::Held(held),
                 broken => broken,
             },
         }
     }
 
-    /// All of these.
-    pub(super) fn all(judgements: impl IntoIterator<Item = Self>) -> Self {
-        judgements.into_iter().fold(Self::Silent, |all, one| all.and(|| one))
+    /// Combines all verdicts. The first violation wins.
+    pub(super) fn all(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        verdicts.into_iter().fold(Self::NotApplicable, |all, one| all.and(|| one))
     }
 }
 
-/// How a simulation has ended: what the store says.
+/// State of the store at the end of a run.
 #[derive(Debug, Default)]
-pub(super) struct Ending {
+pub(super) struct EndState {
     pub(super) deliveries: BTreeMap<DeliveryId, (Delivery, Vec<Attempt>)>,
-    /// How many deliveries a listing shows.
+    /// Number of deliveries that a listing returns.
     pub(super) listed: usize,
-    /// Of the events that were looked for, those that are there.
+    /// Known events that are stored.
     pub(super) events: BTreeSet<EventId>,
-    /// Notices that nobody has acknowledged.
+    /// Notices that are not acknowledged.
     pub(super) notices: Vec<Notice>,
     pub(super) leases_lost: u64,
-    /// Whether everything came to its end in time.
+    /// True if all deliveries became final in time.
     pub(super) settled: bool,
 }
 
-/// A law that was broken.
+/// A violated invariant.
 #[derive(Clone, Debug)]
-pub(super) struct Breach {
-    pub(super) law: &'static str,
+pub(super) struct Violation {
+    pub(super) invariant: &'static str,
     pub(super) sentence: &'static str,
     pub(super) delivery: Option<DeliveryId>,
-    pub(super) why: String,
+    pub(super) reason: String,
 }
 
-/// All laws.
+/// All invariants.
 #[derive(Debug)]
-pub(super) struct Laws(Vec<(Box<dyn Law>, u64)>);
+pub(super) struct Invariants(Vec<(Box<dyn Invariant>, u64)>);
 
-impl Laws {
+impl Invariants {
     pub(super) fn all() -> Self {
-        let laws: Vec<Box<dyn Law>> = vec![
+        let invariants: Vec<Box<dyn Invariant>> = vec![
             Box::new(durable::Durable),
             Box::new(joined::Joined),
             Box::new(idempotent::Idempotent::default()),
@@ -169,40 +169,40 @@ impl Laws {
             Box::new(released::Released::default()),
             Box::new(fresh_snapshot::FreshSnapshot::default()),
         ];
-        Self(laws.into_iter().map(|law| (law, 0)).collect())
+        Self(invariants.into_iter().map(|invariant| (invariant, 0)).collect())
     }
 
-    /// The first law that is broken by what happens.
-    pub(super) fn see(&mut self, it: &Happening, before: &Ledger) -> Option<Breach> {
-        self.ask(|law| law.see(it, before))
+    /// Checks an event against all invariants. Returns the first violation.
+    pub(super) fn check(&mut self, it: &TraceEvent, before: &Model) -> Option<Violation> {
+        self.ask(|invariant| invariant.check(it, before))
     }
 
-    /// The first law that is broken at the end.
-    pub(super) fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Option<Breach> {
-        self.ask(|law| law.judge(ending, ledger))
+    /// Checks the end state against all invariants. Returns the first violation.
+    pub(super) fn check_end(&mut self, end: &EndState, model: &Model) -> Option<Violation> {
+        self.ask(|invariant| invariant.check_end(end, model))
     }
 
-    fn ask(&mut self, mut say: impl FnMut(&mut dyn Law) -> Judgement) -> Option<Breach> {
-        self.0.iter_mut().find_map(|(law, held)| match say(law.as_mut()) {
-            Judgement::Silent => None,
-            Judgement::Held(times) => {
+    fn ask(&mut self, mut say: impl FnMut(&mut dyn Invariant) -> Verdict) -> Option<Violation> {
+        self.0.iter_mut().find_map(|(invariant, held)| match say(invariant.as_mut()) {
+            Verdict::NotApplicable => None,
+            Verdict::Held(times) => {
                 *held += times;
                 None
             }
-            Judgement::Broken(delivery, why) => {
-                let (law, sentence) = law.text();
-                Some(Breach { law, sentence, delivery, why })
+            Verdict::Violated(delivery, reason) => {
+                let (invariant, sentence) = invariant.describe();
+                Some(Violation { invariant, sentence, delivery, reason })
             }
         })
     }
 
-    /// How often each was put to the test.
+    /// How often the premise of each invariant was true, by name.
     pub(super) fn premises(&self) -> BTreeMap<&'static str, u64> {
-        self.0.iter().map(|(law, held)| (law.text().0, *held)).collect()
+        self.0.iter().map(|(invariant, held)| (invariant.describe().0, *held)).collect()
     }
 
-    /// The name and the sentence of each.
-    pub(super) fn texts() -> Vec<(&'static str, &'static str)> {
-        Self::all().0.iter().map(|(law, _)| law.text()).collect()
+    /// Name and sentence of each invariant.
+    pub(super) fn descriptions() -> Vec<(&'static str, &'static str)> {
+        Self::all().0.iter().map(|(invariant, _)| invariant.describe()).collect()
     }
 }

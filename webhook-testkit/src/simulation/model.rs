@@ -1,4 +1,4 @@
-//! What is known of everything that has happened: facts, no judgements.
+//! Model of the system, derived from the trace alone. The invariants compare with it.
 
 mod entries;
 
@@ -14,75 +14,79 @@ use webhook_core::{
     OrderPolicy, OrderingKey, Routed, Settle, Skipped,
 };
 
-use super::trace::{Actor, Came, Happening, Pid, SendId, SendStart, What, WorkerFacts};
+use super::trace::{
+    Action, Actor, Pid, SendId, SendOutcome, SendStart, TraceEvent, WorkerSettings,
+};
 use crate::observed::Effect;
 
-pub(super) use entries::{ClaimBook, DeliveryBook, EndpointBook, EventBook, SendBook, WorkerBook};
+pub(super) use entries::{
+    ClaimEntry, DeliveryEntry, EndpointEntry, EventEntry, SendEntry, WorkerEntry,
+};
 
-/// What is known, up to now.
+/// State of the system after the trace up to now.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    pub(super) workers: BTreeMap<Pid, WorkerBook>,
-    pub(super) endpoints: BTreeMap<EndpointId, EndpointBook>,
-    pub(super) events: BTreeMap<EventId, EventBook>,
-    pub(super) deliveries: BTreeMap<DeliveryId, DeliveryBook>,
-    /// Deliveries in the order in which they go, for each endpoint and key.
+pub(super) struct Model {
+    pub(super) workers: BTreeMap<Pid, WorkerEntry>,
+    pub(super) endpoints: BTreeMap<EndpointId, EndpointEntry>,
+    pub(super) events: BTreeMap<EventId, EventEntry>,
+    pub(super) deliveries: BTreeMap<DeliveryId, DeliveryEntry>,
+    /// Deliveries in sending order, by endpoint and ordering key.
     pub(super) lines: BTreeMap<(EndpointId, OrderingKey), Vec<DeliveryId>>,
-    /// What each send in flight belongs to.
-    pub(super) flying: BTreeMap<SendId, (DeliveryId, Pid)>,
-    pub(super) healed_at: Option<Duration>,
-    /// Until when nobody reaches the store.
+    /// Delivery and process of each send in flight.
+    pub(super) sends_in_flight: BTreeMap<SendId, (DeliveryId, Pid)>,
+    pub(super) faults_ended_at: Option<Duration>,
+    /// End of the latest outage of the store.
     pub(super) outage_until: Duration,
-    /// Whether nothing ever goes wrong.
+    /// True for a run without faults.
     pub(super) calm: bool,
-    /// An endpoint that goes on being silent for a while after everything else is right.
+    /// An endpoint that stays silent for a while after the other faults have ended.
     pub(super) silent: Option<EndpointId>,
 }
 
-impl Ledger {
-    /// Notes what has happened.
-    pub(super) fn note(&mut self, it: &Happening) {
+impl Model {
+    /// Applies an event of the trace.
+    pub(super) fn apply(&mut self, it: &TraceEvent) {
         let at = it.at;
-        match (&it.what, it.by) {
-            (What::Started(facts), Actor::Worker(pid)) => self.start(pid, *facts, at),
-            (What::Effect(effect), by) => self.note_effect(effect, by, at),
-            (What::SendStarted(start), Actor::Worker(pid)) => self.start_send(start, pid, at),
-            (What::SendEnded { send, came }, _) => self.end_send(*send, came, at),
-            (What::Accepted { stored, .. }, _) => self.event(*stored).accepted = true,
-            (What::RolledBack(event), _) => self.event(*event).rolled_back = true,
-            (What::Healed, _) => self.healed_at = Some(at),
-            (What::CutOff { until }, Actor::World) => {
+        match (&it.action, it.by) {
+            (Action::Started(settings), Actor::Worker(pid)) => self.start(pid, *settings, at),
+            (Action::Effect(effect), by) => self.apply_effect(effect, by, at),
+            (Action::SendStarted(start), Actor::Worker(pid)) => self.start_send(start, pid, at),
+            (Action::SendEnded { send, outcome }, _) => self.end_send(*send, outcome, at),
+            (Action::Accepted { stored, .. }, _) => self.event(*stored).accepted = true,
+            (Action::RolledBack(event), _) => self.event(*event).rolled_back = true,
+            (Action::FaultsEnded, _) => self.faults_ended_at = Some(at),
+            (Action::Disconnected { until }, Actor::World) => {
                 self.outage_until = self.outage_until.max(*until);
             }
-            (what, Actor::Worker(pid)) => self.note_worker(what, pid, at),
+            (action, Actor::Worker(pid)) => self.apply_worker_action(action, pid, at),
             _ => {}
         }
     }
 
-    fn start(&mut self, pid: Pid, facts: WorkerFacts, at: Duration) {
-        let book = WorkerBook {
-            facts,
-            told_to_stop_at: None,
+    fn start(&mut self, pid: Pid, settings: WorkerSettings, at: Duration) {
+        let entry = WorkerEntry {
+            settings,
+            stop_requested_at: None,
             ended: false,
             stalled_until: Duration::ZERO,
-            cut_off_until: Duration::ZERO,
+            disconnected_until: Duration::ZERO,
             claim_began_at: at,
             enqueue_began_at: at,
             is_storing: false,
         };
-        self.workers.insert(pid, book);
+        self.workers.insert(pid, entry);
     }
 
-    fn note_worker(&mut self, what: &What, pid: Pid, at: Duration) {
+    fn apply_worker_action(&mut self, action: &Action, pid: Pid, at: Duration) {
         let Some(worker) = self.workers.get_mut(&pid) else { return };
-        match what {
-            What::Crashed | What::Stopped(_) => worker.ended = true,
-            What::Stalled { until } => worker.stalled_until = *until,
-            What::CutOff { until } => {
-                worker.cut_off_until = worker.cut_off_until.max(*until);
+        match action {
+            Action::Crashed | Action::Stopped(_) => worker.ended = true,
+            Action::Stalled { until } => worker.stalled_until = *until,
+            Action::Disconnected { until } => {
+                worker.disconnected_until = worker.disconnected_until.max(*until);
             }
-            What::ToldToStop => worker.told_to_stop_at = Some(at),
-            What::CallBegun(call) => match call {
+            Action::StopRequested => worker.stop_requested_at = Some(at),
+            Action::CallStarted(call) => match call {
                 crate::StoreCall::ClaimDue => worker.claim_began_at = at,
                 crate::StoreCall::Enqueue => {
                     worker.enqueue_began_at = at;
@@ -90,19 +94,19 @@ impl Ledger {
                 }
                 _ => {}
             },
-            What::CallAnswered(crate::StoreCall::Enqueue)
-            | What::CallFailed(crate::StoreCall::Enqueue) => worker.is_storing = false,
+            Action::CallReturned(crate::StoreCall::Enqueue)
+            | Action::CallFailed(crate::StoreCall::Enqueue) => worker.is_storing = false,
             _ => {}
         }
     }
 
-    fn event(&mut self, id: EventId) -> &mut EventBook {
+    fn event(&mut self, id: EventId) -> &mut EventEntry {
         self.events.entry(id).or_default()
     }
 
-    fn note_effect(&mut self, effect: &Effect, by: Actor, at: Duration) {
+    fn apply_effect(&mut self, effect: &Effect, by: Actor, at: Duration) {
         match effect {
-            Effect::Enqueued { item, answer } => self.note_enqueued(item, *answer, by, at),
+            Effect::Enqueued { item, answer } => self.apply_enqueued(item, *answer, by, at),
             Effect::Routed { route, answer: Routed::Done } => {
                 let event = self.event(route.event);
                 event.unrouted = false;
@@ -118,59 +122,59 @@ impl Ledger {
             }
             Effect::Finished { finish, answer: Finished::Recorded, change } => {
                 let held = self.is_held(finish.lease);
-                self.close(finish.lease);
-                let Some(book) = self.deliveries.get_mut(&finish.lease.delivery) else { return };
-                if held && book.status == DeliveryStatus::InFlight {
-                    book.status = match finish.settle {
+                self.close_claim(finish.lease);
+                let Some(entry) = self.deliveries.get_mut(&finish.lease.delivery) else { return };
+                if held && entry.status == DeliveryStatus::InFlight {
+                    entry.status = match finish.settle {
                         Settle::Success => DeliveryStatus::Success,
                         Settle::Failed => DeliveryStatus::Failed,
                         Settle::Retry(_) => DeliveryStatus::Pending,
                     };
                 }
                 if let Some(after) = &change.after {
-                    book.status = after.status;
+                    entry.status = after.status;
                 }
                 self.leave_line(finish.lease.delivery);
             }
             Effect::Released { lease, answer: Finished::Recorded, .. } => {
-                self.close(*lease);
-                let Some(book) = self.deliveries.get_mut(&lease.delivery) else { return };
-                book.released += 1;
-                if book.status == DeliveryStatus::InFlight {
-                    book.status = DeliveryStatus::Pending;
+                self.close_claim(*lease);
+                let Some(entry) = self.deliveries.get_mut(&lease.delivery) else { return };
+                entry.released += 1;
+                if entry.status == DeliveryStatus::InFlight {
+                    entry.status = DeliveryStatus::Pending;
                 }
             }
             Effect::Added(endpoint) | Effect::Edited(endpoint) | Effect::Turned(endpoint) => {
-                self.know(endpoint);
+                self.set_endpoint(endpoint);
             }
 
             Effect::Removed(id) => self.remove(*id, at),
             Effect::Redelivered { delivery, .. } => self.reopen(*delivery),
             Effect::Cancelled { delivery, answer: Cancelled::Done | Cancelled::InFlight } => {
-                if let Some(book) = self.deliveries.get_mut(delivery) {
-                    book.status = DeliveryStatus::Cancelled;
-                    book.cancelled_at = Some(at);
+                if let Some(entry) = self.deliveries.get_mut(delivery) {
+                    entry.status = DeliveryStatus::Cancelled;
+                    entry.cancelled_at = Some(at);
                 }
                 self.leave_line(*delivery);
             }
-            Effect::Skipped { delivery, answer: Skipped::Done } => self.out_of_line(*delivery),
+            Effect::Skipped { delivery, answer: Skipped::Done } => self.remove_from_line(*delivery),
             _ => {}
         }
     }
 
     fn is_held(&self, lease: Lease) -> bool {
         let claim = self.deliveries.get(&lease.delivery).and_then(|it| it.claim_at(lease.epoch));
-        claim.is_some_and(|claim| !claim.over)
+        claim.is_some_and(|claim| !claim.closed)
     }
 
-    fn note_enqueued(&mut self, item: &Enqueue, answer: Enqueued, by: Actor, at: Duration) {
+    fn apply_enqueued(&mut self, item: &Enqueue, answer: Enqueued, by: Actor, at: Duration) {
         if !matches!(answer, Enqueued::Routed(_) | Enqueued::Later) {
             return;
         }
         let event = Arc::new(item.event.clone());
-        let book = self.event(event.id);
-        (book.event, book.stored) = (Some(Arc::clone(&event)), true);
-        book.unrouted = answer == Enqueued::Later;
+        let entry = self.event(event.id);
+        (entry.event, entry.stored) = (Some(Arc::clone(&event)), true);
+        entry.unrouted = answer == Enqueued::Later;
         if let (Enqueued::Routed(_), Some(fan_out)) = (answer, &item.fan_out) {
             self.create(&event, &fan_out.deliveries, by, at);
         }
@@ -179,7 +183,7 @@ impl Ledger {
     fn create(&mut self, event: &Arc<Event>, new: &[NewDelivery], by: Actor, at: Duration) {
         for new in new {
             let id = DeliveryId::new(event.id, new.endpoint);
-            let book = DeliveryBook {
+            let entry = DeliveryEntry {
                 status: new.status(),
                 epoch: LeaseEpoch::default(),
                 claims: Vec::new(),
@@ -190,7 +194,7 @@ impl Ledger {
                 reopened_epoch: LeaseEpoch::default(),
                 cancelled_at: None,
             };
-            self.deliveries.entry(id).or_insert(book);
+            self.deliveries.entry(id).or_insert(entry);
             let endpoint = self.endpoints.get(&new.endpoint).map(|it| it.now.clone());
             if let (Some(lease), Actor::Worker(pid)) = (new.lease, by) {
                 let lease_id = Lease { delivery: id, epoch: LeaseEpoch::default().next() };
@@ -199,12 +203,12 @@ impl Ledger {
                 let asked_at = self.workers.get(&pid).map_or(at, |it| it.enqueue_began_at);
                 self.claim(claim, pid, asked_at, at, lease);
             } else if new.status() == DeliveryStatus::Pending {
-                self.line_up(id, event, endpoint.as_ref());
+                self.append_to_line(id, event, endpoint.as_ref());
             }
         }
     }
 
-    fn line_up(&mut self, id: DeliveryId, event: &Event, endpoint: Option<&Endpoint>) {
+    fn append_to_line(&mut self, id: DeliveryId, event: &Event, endpoint: Option<&Endpoint>) {
         let ordered = endpoint.is_some_and(|it| it.keeps_order_of(event));
         let Some(key) = event.ordering_key.clone().filter(|_| ordered) else { return };
         let line = self.lines.entry((id.endpoint, key)).or_default();
@@ -213,18 +217,18 @@ impl Ledger {
         }
     }
 
-    /// Takes a delivery out of its line, if it is over in a way that lets the others go on.
+    /// Removes a delivery from its line if its status unblocks the next one.
     fn leave_line(&mut self, id: DeliveryId) {
         let policy = self.endpoints.get(&id.endpoint).and_then(|it| it.now.order);
         let status = self.deliveries.get(&id).map(|it| it.status);
         if let (Some(policy), Some(status)) = (policy, status)
             && policy.leaves_line(status)
         {
-            self.out_of_line(id);
+            self.remove_from_line(id);
         }
     }
 
-    fn out_of_line(&mut self, id: DeliveryId) {
+    fn remove_from_line(&mut self, id: DeliveryId) {
         let key = self.events.get(&id.event).and_then(|it| it.event.as_ref()?.ordering_key.clone());
         let Some(key) = key else { return };
         if let Some(line) = self.lines.get_mut(&(id.endpoint, key)) {
@@ -233,130 +237,130 @@ impl Ledger {
     }
 
     fn claim(&mut self, claim: Claim, by: Pid, asked_at: Duration, at: Duration, lease: Duration) {
-        let Some(book) = self.deliveries.get_mut(&claim.lease.delivery) else { return };
-        if let Some(last) = book.claims.last_mut().filter(|last| !last.over) {
-            last.over = true;
-            book.lost += 1;
+        let Some(entry) = self.deliveries.get_mut(&claim.lease.delivery) else { return };
+        if let Some(last) = entry.claims.last_mut().filter(|last| !last.closed) {
+            last.closed = true;
+            entry.lost += 1;
         }
-        (book.status, book.epoch) = (DeliveryStatus::InFlight, claim.lease.epoch);
+        (entry.status, entry.epoch) = (DeliveryStatus::InFlight, claim.lease.epoch);
         let ends = at + lease;
-        book.claims.push(ClaimBook { claim, by, asked_at, at, ends, over: false, send: None });
+        entry.claims.push(ClaimEntry { claim, by, asked_at, at, ends, closed: false, send: None });
     }
 
-    fn close(&mut self, lease: Lease) {
-        let Some(book) = self.deliveries.get_mut(&lease.delivery) else { return };
-        let of_epoch = |it: &&mut ClaimBook| it.claim.lease.epoch == lease.epoch;
-        book.claims.iter_mut().filter(of_epoch).for_each(|claim| claim.over = true);
+    fn close_claim(&mut self, lease: Lease) {
+        let Some(entry) = self.deliveries.get_mut(&lease.delivery) else { return };
+        let of_epoch = |it: &&mut ClaimEntry| it.claim.lease.epoch == lease.epoch;
+        entry.claims.iter_mut().filter(of_epoch).for_each(|claim| claim.closed = true);
     }
 
-    fn know(&mut self, endpoint: &Endpoint) {
-        let book = self.endpoints.entry(endpoint.id).or_insert_with(|| EndpointBook {
+    fn set_endpoint(&mut self, endpoint: &Endpoint) {
+        let entry = self.endpoints.entry(endpoint.id).or_insert_with(|| EndpointEntry {
             now: endpoint.clone(),
             revisions: BTreeMap::new(),
             removed: false,
         });
-        let order_was = book.now.order;
-        book.now = endpoint.clone();
-        book.revisions.insert(endpoint.revision, endpoint.clone());
+        let order_was = entry.now.order;
+        entry.now = endpoint.clone();
+        entry.revisions.insert(endpoint.revision, endpoint.clone());
         if order_was == Some(OrderPolicy::Block) && endpoint.order == Some(OrderPolicy::Skip) {
-            self.let_blocked_lines_go(endpoint.id);
+            self.unblock_lines(endpoint.id);
         }
     }
 
-    fn let_blocked_lines_go(&mut self, endpoint: EndpointId) {
+    fn unblock_lines(&mut self, endpoint: EndpointId) {
         let lines = self.lines.iter().filter(|((of, _), _)| *of == endpoint);
         let firsts: Vec<_> = lines.filter_map(|(_, line)| line.first().copied()).collect();
         firsts.into_iter().for_each(|id| self.leave_line(id));
     }
 
     fn remove(&mut self, id: EndpointId, at: Duration) {
-        if let Some(book) = self.endpoints.get_mut(&id) {
-            book.removed = true;
+        if let Some(entry) = self.endpoints.get_mut(&id) {
+            entry.removed = true;
         }
         let its = self.deliveries.iter_mut().filter(|(it, _)| it.endpoint == id);
-        for (_, book) in its.filter(|(_, book)| !book.status.is_final()) {
-            book.status = DeliveryStatus::Cancelled;
-            book.cancelled_at = Some(at);
+        for (_, entry) in its.filter(|(_, entry)| !entry.status.is_final()) {
+            entry.status = DeliveryStatus::Cancelled;
+            entry.cancelled_at = Some(at);
         }
         self.lines.retain(|(of, _), _| *of != id);
     }
 
     fn reopen(&mut self, id: DeliveryId) {
-        let Some(book) = self.deliveries.get_mut(&id) else { return };
-        book.status = DeliveryStatus::Pending;
-        book.epoch = book.epoch.next();
-        book.reopened += 1;
-        book.reopened_epoch = book.epoch;
-        book.cancelled_at = None;
-        // A claim of before has nothing more to say.
-        book.claims.iter_mut().for_each(|claim| claim.over = true);
+        let Some(entry) = self.deliveries.get_mut(&id) else { return };
+        entry.status = DeliveryStatus::Pending;
+        entry.epoch = entry.epoch.next();
+        entry.reopened += 1;
+        entry.reopened_epoch = entry.epoch;
+        entry.cancelled_at = None;
+        // Earlier claims can no longer record an outcome.
+        entry.claims.iter_mut().for_each(|claim| claim.closed = true);
         let event = self.events.get(&id.event).and_then(|it| it.event.clone());
         let endpoint = self.endpoints.get(&id.endpoint).map(|it| it.now.clone());
         if let Some(event) = event {
-            self.line_up(id, &event, endpoint.as_ref());
+            self.append_to_line(id, &event, endpoint.as_ref());
         }
     }
 
     fn start_send(&mut self, start: &SendStart, by: Pid, at: Duration) {
-        self.flying.insert(start.send, (start.delivery, by));
-        let Some(book) = self.deliveries.get_mut(&start.delivery) else { return };
-        let claim = book.claims.iter_mut().rev().find(|claim| claim.by == by);
+        self.sends_in_flight.insert(start.send, (start.delivery, by));
+        let Some(entry) = self.deliveries.get_mut(&start.delivery) else { return };
+        let claim = entry.claims.iter_mut().rev().find(|claim| claim.by == by);
         let epoch = claim.map(|claim| {
             claim.send = Some(start.send);
             claim.claim.lease.epoch
         });
         let clock = start.clock;
-        book.sends.push(SendBook { id: start.send, at, clock, epoch, came: None });
+        entry.sends.push(SendEntry { id: start.send, at, clock, epoch, outcome: None });
     }
 
-    fn end_send(&mut self, send: SendId, came: &Came, at: Duration) {
-        let Some((delivery, _)) = self.flying.remove(&send) else { return };
-        let Some(book) = self.deliveries.get_mut(&delivery) else { return };
-        if let Some(send) = book.sends.iter_mut().find(|it| it.id == send) {
-            send.came = Some((at, came.clone()));
+    fn end_send(&mut self, send: SendId, outcome: &SendOutcome, at: Duration) {
+        let Some((delivery, _)) = self.sends_in_flight.remove(&send) else { return };
+        let Some(entry) = self.deliveries.get_mut(&delivery) else { return };
+        if let Some(send) = entry.sends.iter_mut().find(|it| it.id == send) {
+            send.outcome = Some((at, outcome.clone()));
         }
     }
 
-    /// Whether everything that was accepted is over: nothing unrouted, nothing open.
+    /// Returns true if all accepted events are routed and all deliveries are final.
     pub(super) fn is_settled(&self) -> bool {
         self.events.values().all(|event| !event.unrouted)
             && self.deliveries.values().all(|it| it.status.is_final())
     }
 
-    /// The deliveries that are not over.
-    pub(super) fn open(&self) -> impl Iterator<Item = (&DeliveryId, &DeliveryBook)> {
-        self.deliveries.iter().filter(|(_, book)| !book.status.is_final())
+    /// Deliveries that are not final.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&DeliveryId, &DeliveryEntry)> {
+        self.deliveries.iter().filter(|(_, entry)| !entry.status.is_final())
     }
 
-    /// The endpoint of this delivery as it is now.
-    pub(super) fn endpoint(&self, id: DeliveryId) -> Option<&EndpointBook> {
+    /// Present state of this delivery's endpoint.
+    pub(super) fn endpoint(&self, id: DeliveryId) -> Option<&EndpointEntry> {
         self.endpoints.get(&id.endpoint)
     }
 
-    /// The deliveries that were given up for good.
+    /// Deliveries that failed.
     pub(super) fn failed(&self) -> Vec<DeliveryId> {
-        let failed = |book: &DeliveryBook| book.status == DeliveryStatus::Failed;
-        self.deliveries.iter().filter(|(_, book)| failed(book)).map(|(id, _)| *id).collect()
+        let failed = |entry: &DeliveryEntry| entry.status == DeliveryStatus::Failed;
+        self.deliveries.iter().filter(|(_, entry)| failed(entry)).map(|(id, _)| *id).collect()
     }
 
-    /// The longest that a delivery may wait after a failure, and then its endpoint rest.
+    /// Maximum wait of a delivery after a failure, plus the maximum pause of its endpoint.
     pub(super) fn longest_wait(&self) -> Duration {
-        let of = |book: &EndpointBook| {
-            let retry = &book.now.retry;
+        let of = |entry: &EndpointEntry| {
+            let retry = &entry.now.retry;
             let waits = retry.plan().attempts.into_iter().map(|it| it.wait).max();
-            // Jitter makes a wait twice as long at most.
+            // Jitter at most doubles a wait.
             2 * waits.unwrap_or_default() + 2 * retry.max_retry_after()
         };
         self.endpoints.values().map(of).max().unwrap_or_default()
     }
 
-    /// The tenants' endpoints that are still there.
+    /// Endpoints that are not removed.
     pub(super) fn present(&self) -> BTreeSet<EndpointId> {
         self.endpoints.iter().filter(|(_, it)| !it.removed).map(|(id, _)| *id).collect()
     }
 }
 
-/// Whether the engine itself has disabled an endpoint in this state.
+/// Returns true if the engine has disabled an endpoint in this state.
 pub(super) const fn is_given_up(state: EndpointState) -> bool {
     matches!(state, EndpointState::Disabled(DisabledReason::Gone | DisabledReason::Failing))
 }

@@ -1,51 +1,51 @@
-//! What simulations come to.
+//! Results of simulations.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{fault::FaultKind, invariants::Breach, rng::FaultList, run::Played};
+use super::{fault::FaultKind, invariants::Violation, rng::FaultList, run::RunOutcome};
 
-/// What one simulation has shown, or many.
+/// Result of one or more runs in which all invariants held.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Survey {
-    /// Runs.
+pub struct SimulationReport {
+    /// Number of runs.
     pub runs: u64,
-    /// A hash of everything that has happened, in order; of several runs, the sum.
+    /// Hash of the trace; for several runs the sum.
     pub trace: u64,
-    /// Time that went by in them.
+    /// Virtual time.
     pub virtual_time: Duration,
-    /// Calls of transports.
+    /// Number of sends.
     pub sends: u64,
-    /// Things that the laws have seen.
-    pub happenings: u64,
-    /// How often each fault has happened.
+    /// Number of events in the trace.
+    pub trace_events: u64,
+    /// Number of faults by kind.
     pub faults: BTreeMap<FaultKind, u64>,
-    /// How often each law was put to the test, by its name.
+    /// How often the premise of each invariant was true, by name.
     pub premises: BTreeMap<&'static str, u64>,
 }
 
-impl Survey {
-    pub(super) fn of(played: &Played) -> Self {
-        let counted = &played.counted;
+impl SimulationReport {
+    pub(super) fn from_outcome(outcome: &RunOutcome) -> Self {
+        let counts = &outcome.counts;
         Self {
             runs: 1,
-            trace: counted.trace,
-            virtual_time: played.lasted,
-            sends: counted.sends,
-            happenings: counted.happenings,
-            faults: counted.faults.clone(),
-            premises: counted.premises.clone(),
+            trace: counts.trace,
+            virtual_time: outcome.lasted,
+            sends: counts.sends,
+            trace_events: counts.trace_events,
+            faults: counts.faults.clone(),
+            premises: counts.premises.clone(),
         }
     }
 
-    /// Adds what another has shown.
+    /// Adds the result of other runs.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         self.runs += other.runs;
         self.trace = self.trace.wrapping_add(other.trace);
         self.virtual_time += other.virtual_time;
         self.sends += other.sends;
-        self.happenings += other.happenings;
+        self.trace_events += other.trace_events;
         add(&mut self.faults, &other.faults);
         add(&mut self.premises, &other.premises);
         self
@@ -56,45 +56,57 @@ fn add<K: Clone + Ord>(counts: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
     more.iter().for_each(|(key, count)| *counts.entry(key.clone()).or_default() += count);
 }
 
-/// A law does not hold.
+/// A run in which an invariant was violated.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Broken {
-    /// The seed it shows with.
+pub struct BrokenInvariant {
+    /// Seed of the run.
     pub seed: u64,
-    /// The name of the law.
-    pub law: &'static str,
-    /// What it says.
+    /// Name of the invariant.
+    pub invariant: &'static str,
+    /// Sentence of the invariant.
     pub sentence: &'static str,
-    /// In which way it is broken.
-    pub why: String,
-    /// The faults that it takes.
+    /// Description of the violation.
+    pub reason: String,
+    /// Faults that are needed for the violation.
     pub faults: FaultList,
-    /// What happened around it, a line each.
-    pub story: Vec<String>,
+    /// Events before the violation, one line each.
+    pub recent_events: Vec<String>,
 }
 
-impl Broken {
-    pub(super) fn new(seed: u64, breach: Breach, faults: FaultList, story: Vec<String>) -> Self {
-        let Breach { law, sentence, why, .. } = breach;
-        Self { seed, law, sentence, why, faults, story }
+impl BrokenInvariant {
+    pub(super) fn new(
+        seed: u64,
+        violation: Violation,
+        faults: FaultList,
+        recent_events: Vec<String>,
+    ) -> Self {
+        let Violation { invariant, sentence, reason, .. } = violation;
+        Self { seed, invariant, sentence, reason, faults, recent_events }
     }
 
     pub(super) fn differs(seed: u64, faults: FaultList) -> Self {
-        let sentence = "the same seed is the same run";
-        let why = "a second run with it went another way".to_owned();
-        Self { seed, law: "deterministic", sentence, why, faults, story: Vec::new() }
+        let sentence = "the same seed gives the same run";
+        let reason = "a second run of the seed had another trace".to_owned();
+        Self {
+            seed,
+            invariant: "deterministic",
+            sentence,
+            reason,
+            faults,
+            recent_events: Vec::new(),
+        }
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for BrokenInvariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, law, sentence, why, faults, story } = self;
-        writeln!(f, "seed {seed} breaks the law `{law}`: {sentence}")?;
-        writeln!(f, "  {why}")?;
+        let Self { seed, invariant, sentence, reason, faults, recent_events } = self;
+        writeln!(f, "seed {seed} breaks the invariant `{invariant}`: {sentence}")?;
+        writeln!(f, "  {reason}")?;
         writeln!(f, "  with {} faults: {faults}", faults.len())?;
-        story.iter().try_for_each(|line| writeln!(f, "  {line}"))
+        recent_events.iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for BrokenInvariant {}

@@ -1,4 +1,4 @@
-//! One run: things go wrong for a while, then nothing does, and everything has to end.
+//! One run: faults for a while, then none, until all deliveries are final.
 
 use std::{
     sync::{
@@ -13,198 +13,203 @@ use webhook_core::{DeliveryQuery, EndpointStore, StoreError};
 
 use super::{
     Simulation,
-    environment::Scene,
-    executor::{Tasks, Turn, Yard},
+    environment::Environment,
+    executor::{Executor, StepResult, TaskSet},
     fault::FaultKind,
     fault_plan,
-    invariants::{Breach, Ending},
-    model::Ledger,
-    operator::{Operator, needs_help, put_right},
+    invariants::{EndState, Violation},
+    model::Model,
+    operator::{Operator, needs_operator, repair},
     process::keep_running,
     receivers::receiver_of,
-    recorder::{Counted, Recorder},
-    rng::{Dice, FaultList},
-    setup::Plan,
-    trace::{Actor, Pid, What},
+    recorder::{Recorder, RunCounts},
+    rng::{FaultList, RunRng},
+    setup::Setup,
+    trace::{Action, Actor, Pid},
 };
 use crate::ManualClock;
 
-/// What a run came to.
+/// Result of one run.
 #[derive(Debug)]
-pub(super) struct Played {
-    pub(super) breach: Option<Breach>,
-    pub(super) counted: Counted,
-    pub(super) happened: FaultList,
+pub(super) struct RunOutcome {
+    pub(super) violation: Option<Violation>,
+    pub(super) counts: RunCounts,
+    pub(super) injected: FaultList,
     pub(super) lasted: Duration,
-    pub(super) story: Vec<String>,
+    pub(super) recent_events: Vec<String>,
 }
 
-/// Everything is over so long after the last fault, and after the longest wait and the longest
-/// `Retry-After` of any endpoint: time for what stands in line behind that.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Maximum time from the last fault until all deliveries are final, in addition to the longest wait
+/// and the longest `Retry-After` of any endpoint. It covers the deliveries in line behind those.
+const MAX_SETTLE_TIME: Duration = Duration::from_secs(24 * 3600);
 
-/// How long one endpoint goes on being silent.
-const SILENCE: Duration = Duration::from_secs(2 * 3600);
+/// Time for which the silent endpoint stays silent after the other faults.
+const SILENT_ENDPOINT_TIME: Duration = Duration::from_secs(2 * 3600);
 
-/// What every run needs, whatever it is a run of.
-const GOES_ON: &str = "there is always somebody who does something, and time goes by";
+/// Sentence of the invariant `progress`.
+const PROGRESS_SENTENCE: &str = "some task is always ready, and time advances";
 
-/// So many steps in one moment are an endless loop: the busiest moments take some thousand.
-const MOST_BUSY: u32 = 200_000;
+/// Number of steps at one instant that counts as an endless loop. The busiest take some thousand.
+const MAX_STEPS_PER_INSTANT: u32 = 200_000;
 
-pub(super) fn play(simulation: &Simulation, with_story: bool) -> Played {
+pub(super) fn run(simulation: &Simulation, keep_events: bool) -> RunOutcome {
     let clock = ManualClock::new();
-    let dice = Arc::new(Dice::new(simulation.seed, simulation.allowed.clone()));
-    let plan = Arc::new(Plan::draw(&dice, &simulation.given));
-    let recorder = Recorder::new(clock.clone(), plan.rarity == 0, plan.silent, with_story);
+    let rng = Arc::new(RunRng::new(simulation.seed, simulation.allowed.clone()));
+    let setup = Arc::new(Setup::draw(&rng, &simulation.options));
+    let recorder = Recorder::new(clock.clone(), setup.rarity == 0, setup.silent, keep_events);
     let store = (simulation.store)(Arc::new(clock.clone()));
-    let yard = Yard::new(clock.clone());
-    let mut tasks = Tasks::new(yard.clone(), Arc::clone(&dice));
-    let scene = Scene::new(yard.clone(), Arc::clone(&dice), plan, recorder.clone(), store);
+    let executor = Executor::new(clock.clone());
+    let mut tasks = TaskSet::new(executor.clone(), Arc::clone(&rng));
+    let environment =
+        Environment::new(executor.clone(), Arc::clone(&rng), setup, recorder.clone(), store);
     let over = Arc::new(AtomicBool::new(false));
-    yard.spawn(None, direct(scene.clone(), Arc::clone(&over)));
+    executor.spawn(None, drive(environment.clone(), Arc::clone(&over)));
     let (mut at, mut busy) = (Duration::ZERO, 0);
-    while !over.load(Ordering::Relaxed) && recorder.breach().is_none() {
-        match tasks.turn() {
-            Turn::Polled(Some(pid)) => strike(&scene, pid),
-            Turn::Polled(None) | Turn::Waited => {}
-            Turn::Panicked(group, text) => {
+    while !over.load(Ordering::Relaxed) && recorder.violation().is_none() {
+        match tasks.step() {
+            StepResult::Polled(Some(pid)) => inject_faults(&environment, pid),
+            StepResult::Polled(None) | StepResult::Waited => {}
+            StepResult::Panicked(group, text) => {
                 let by = group.map_or(Actor::World, Actor::Worker);
-                recorder.tell(by, What::Panicked(text));
+                recorder.record(by, Action::Panicked(text));
             }
-            Turn::Dead => recorder.break_off(
-                "goes-on",
-                GOES_ON,
-                "everybody waits for what never comes; does the store answer without waiting?"
-                    .into(),
+            StepResult::Deadlocked => recorder.abort(
+                "progress",
+                PROGRESS_SENTENCE,
+                "all tasks wait without a deadline; does the store return without waiting?".into(),
             ),
         }
         busy = if recorder.now() == at { busy + 1 } else { 0 };
         at = recorder.now();
-        if busy > MOST_BUSY {
-            let why = format!("{busy} steps in one moment, and no end of it");
-            recorder.break_off("goes-on", GOES_ON, why);
+        if busy > MAX_STEPS_PER_INSTANT {
+            let reason = format!("{busy} steps at one instant");
+            recorder.abort("progress", PROGRESS_SENTENCE, reason);
         }
     }
-    // What is dropped now has happened to nobody.
-    let breach = recorder.breach();
-    let story = breach.as_ref().map(|breach| recorder.story(breach)).unwrap_or_default();
-    let (counted, happened, lasted) = (recorder.counted(), dice.happened(), recorder.now());
-    Played { breach, counted, happened, lasted, story }
+    // Dropping the tasks is not part of the run.
+    let violation = recorder.violation();
+    let recent_events =
+        violation.as_ref().map(|violation| recorder.recent_events(violation)).unwrap_or_default();
+    let (counts, injected, lasted) = (recorder.counts(), rng.injected(), recorder.now());
+    RunOutcome { violation, counts, injected, lasted, recent_events }
 }
 
-/// What may happen to a process after any of its steps.
-fn strike(scene: &Scene, pid: Pid) {
-    if scene.strikes(FaultKind::Crash, pid.worker, 700) {
-        scene.kill(pid);
-    } else if scene.strikes(FaultKind::Stall, pid.worker, 700) {
-        let mut stream = scene.stream("stall", pid.worker);
-        let until = scene.now() + stream.wait(Duration::from_secs(1), Duration::from_secs(600));
-        scene.yard.stall(pid, until);
-        scene.tell(Actor::Worker(pid), What::Stalled { until });
-    } else if scene.is_sending(pid) && scene.strikes(FaultKind::Shutdown, pid.worker, 60)
-        || scene.is_storing_slowly(pid) && scene.strikes(FaultKind::Shutdown, pid.worker, 1)
+/// Draws the faults that may hit a process after any of its steps.
+fn inject_faults(environment: &Environment, pid: Pid) {
+    if environment.fault_occurs(FaultKind::Crash, pid.worker, 700) {
+        environment.kill(pid);
+    } else if environment.fault_occurs(FaultKind::Stall, pid.worker, 700) {
+        let mut stream = environment.stream("stall", pid.worker);
+        let until =
+            environment.now() + stream.wait(Duration::from_secs(1), Duration::from_secs(600));
+        environment.executor.stall(pid, until);
+        environment.record(Actor::Worker(pid), Action::Stalled { until });
+    } else if environment.is_sending(pid)
+        && environment.fault_occurs(FaultKind::Shutdown, pid.worker, 60)
+        || environment.is_storing_slowly(pid)
+            && environment.fault_occurs(FaultKind::Shutdown, pid.worker, 1)
     {
-        scene.tell_to_stop(pid);
+        environment.request_stop(pid);
     }
 }
 
-/// The whole of a run, from the first endpoint to the last judgement.
-async fn direct(scene: Scene, over: Arc<AtomicBool>) {
-    match perform(&scene).await {
-        Ok(ending) => scene.recorder.judge(&ending),
-        // The store in memory does not fail by itself; another one may.
-        Err(error) => scene.recorder.break_off(
+/// Drives a run from the first endpoint to the check of the end state.
+async fn drive(environment: Environment, over: Arc<AtomicBool>) {
+    match run_phases(&environment).await {
+        Ok(end) => environment.recorder.check_end(&end),
+        // The store in memory fails by injected faults alone; another store may fail on its own.
+        Err(error) => environment.recorder.abort(
             "store",
-            "a store fails when it is told to, and not by itself",
+            "a store fails by injected faults alone",
             format!("{error}: {:?}", std::error::Error::source(&error)),
         ),
     }
     over.store(true, Ordering::Relaxed);
 }
 
-async fn perform(scene: &Scene) -> Result<Ending, StoreError> {
-    let store = scene.store_of(Actor::World);
-    for endpoint in scene.plan.endpoints.clone() {
+async fn run_phases(environment: &Environment) -> Result<EndState, StoreError> {
+    let store = environment.store_of(Actor::World);
+    for endpoint in environment.setup.endpoints.clone() {
         store.add_endpoint(endpoint).await?;
     }
-    if let Some(silent) = scene.plan.silent {
-        scene.set_down(receiver_of(silent), Duration::MAX);
+    if let Some(silent) = environment.setup.silent {
+        environment.set_down(receiver_of(silent), Duration::MAX);
     }
-    let stops = start_workers(scene);
-    scene.yard.spawn(None, Operator::new(scene.clone()).run());
-    scene.yard.spawn(None, fault_plan::change(scene.clone()));
-    scene.yard.sleep(scene.plan.span).await;
-    scene.heal();
-    scene.tell(Actor::World, What::Healed);
-    let settled = settle(scene).await?;
+    let stops = start_workers(environment);
+    environment.executor.spawn(None, Operator::new(environment.clone()).run());
+    environment.executor.spawn(None, fault_plan::run(environment.clone()));
+    environment.executor.sleep(environment.setup.span).await;
+    environment.end_faults();
+    environment.record(Actor::World, Action::FaultsEnded);
+    let settled = settle(environment).await?;
     for (stop, done) in stops {
         stop.notify_one();
         done.notified().await;
     }
-    look(scene, settled).await
+    read_end_state(environment, settled).await
 }
 
-/// What tells a worker to stop for good, and what tells that it has.
+/// Signal that stops a worker without a restart, and signal that it has stopped.
 type Stop = (Arc<Notify>, Arc<Notify>);
 
-fn start_workers(scene: &Scene) -> Vec<Stop> {
-    (0..scene.plan.workers.len() as u64)
+fn start_workers(environment: &Environment) -> Vec<Stop> {
+    (0..environment.setup.workers.len() as u64)
         .map(|worker| {
             let (stop, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-            let keep = keep_running(scene.clone(), worker, Arc::clone(&stop), Arc::clone(&done));
-            scene.yard.spawn(None, keep);
+            let keep =
+                keep_running(environment.clone(), worker, Arc::clone(&stop), Arc::clone(&done));
+            environment.executor.spawn(None, keep);
             (stop, done)
         })
         .collect()
 }
 
-/// Waits until everything is over; not for ever.
-async fn settle(scene: &Scene) -> Result<bool, StoreError> {
-    let (began_at, mut silent) = (scene.now(), scene.plan.silent);
-    let ends_at = began_at + scene.recorder.ledger(Ledger::longest_wait) + PATIENCE;
+/// Waits until all deliveries are final. Returns false after the maximum time.
+async fn settle(environment: &Environment) -> Result<bool, StoreError> {
+    let (began_at, mut silent) = (environment.now(), environment.setup.silent);
+    let ends_at = began_at + environment.recorder.model(Model::longest_wait) + MAX_SETTLE_TIME;
     if let Some(silent) = silent {
-        scene.set_down(receiver_of(silent), began_at + SILENCE);
+        environment.set_down(receiver_of(silent), began_at + SILENT_ENDPOINT_TIME);
     }
     let mut pause = Duration::from_secs(1);
-    while scene.now() < ends_at {
-        if scene.now() >= began_at + SILENCE {
+    while environment.now() < ends_at {
+        if environment.now() >= began_at + SILENT_ENDPOINT_TIME {
             silent = None;
         }
-        if scene.recorder.ledger(needs_help) {
-            put_right(scene, silent).await?;
-        } else if silent.is_none() && scene.recorder.ledger(Ledger::is_settled) {
+        if environment.recorder.model(needs_operator) {
+            repair(environment, silent).await?;
+        } else if silent.is_none() && environment.recorder.model(Model::is_settled) {
             return Ok(true);
         }
-        scene.yard.sleep(pause).await;
+        environment.executor.sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(600));
     }
     Ok(false)
 }
 
-/// Reads what the store says at the end.
-async fn look(scene: &Scene, settled: bool) -> Result<Ending, StoreError> {
-    let store = &scene.store;
-    let mut ending = Ending { settled, ..Ending::default() };
+/// Reads the state of the store at the end.
+async fn read_end_state(environment: &Environment, settled: bool) -> Result<EndState, StoreError> {
+    let store = &environment.store;
+    let mut end = EndState { settled, ..EndState::default() };
     let deliveries: Vec<_> =
-        scene.recorder.ledger(|ledger| ledger.deliveries.keys().copied().collect());
+        environment.recorder.model(|model| model.deliveries.keys().copied().collect());
     for id in deliveries {
         if let Some(delivery) = store.delivery(id).await? {
-            ending.deliveries.insert(id, (delivery, store.attempts(id).await?));
+            end.deliveries.insert(id, (delivery, store.attempts(id).await?));
         }
     }
-    let events: Vec<_> = scene.recorder.ledger(|ledger| ledger.events.keys().copied().collect());
+    let events: Vec<_> = environment.recorder.model(|model| model.events.keys().copied().collect());
     for id in events {
-        ending.events.extend(store.event(id).await?.map(|event| event.id));
+        end.events.extend(store.event(id).await?.map(|event| event.id));
     }
     let mut query = DeliveryQuery::new();
     loop {
         let page = store.deliveries(query.clone()).await?;
-        ending.listed += page.items.len();
+        end.listed += page.items.len();
         let Some(next) = page.next else { break };
         query = query.after(next);
     }
-    ending.notices = store.notices(10_000).await?;
-    ending.leases_lost = store.status().await?.leases_lost;
-    Ok(ending)
+    end.notices = store.notices(10_000).await?;
+    end.leases_lost = store.status().await?.leases_lost;
+    Ok(end)
 }

@@ -1,4 +1,4 @@
-//! The setting of one run, drawn from its seed as far as nobody has said otherwise.
+//! Settings of one run, drawn from its seed unless set by the caller.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use webhook_core::{
 };
 
 use super::{
-    rng::{Dice, Stream},
-    trace::WorkerFacts,
+    rng::{RngStream, RunRng},
+    trace::WorkerSettings,
 };
 use crate::{ManualClock, PlainSigner};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Types of events, and filters that want some of them.
+/// Types of events, and filters that match some of them.
 pub(super) const TYPES: [&str; 3] = ["invoice.paid", "invoice.sent", "order.shipped"];
 const FILTERS: [&str; 4] = ["**", "invoice.*", "invoice.paid", "order.*"];
 
@@ -29,45 +29,45 @@ const POLICIES: [&str; 6] = [
     "5s,5m,30m,2h,5h,10h",
 ];
 
-/// The setting of one run.
+/// Settings of one run.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
-    /// How long things go wrong.
+pub(super) struct Setup {
+    /// Duration of the faults.
     pub(super) span: Duration,
-    /// The settings of each worker.
+    /// Configuration of each worker.
     pub(super) workers: Vec<DispatcherConfig>,
-    pub(super) facts: Vec<WorkerFacts>,
+    pub(super) settings: Vec<WorkerSettings>,
     pub(super) tenants: Vec<TenantId>,
     pub(super) endpoints: Vec<Endpoint>,
-    /// Events that each worker publishes, about.
+    /// Approximate number of events that each worker publishes.
     pub(super) events: u64,
-    /// How often things go wrong: all odds are multiplied by this, and never, when it is 0.
+    /// Factor of all fault odds: faults occur once in this many times as many draws, or never if 0.
     pub(super) rarity: u64,
-    /// An endpoint that is silent until the end of the faults, and for a while after.
+    /// An endpoint that is silent until a while after the faults have ended.
     pub(super) silent: Option<EndpointId>,
-    /// How often operators act.
+    /// Mean pause between two actions of operators.
     pub(super) operator_pause: Duration,
 }
 
-impl Plan {
-    pub(super) fn draw(dice: &Dice, given: &super::Given) -> Self {
-        let mut stream = dice.stream("plan", 0, Duration::ZERO);
-        let span = given.span.unwrap_or_else(|| stream.wait(2 * HOUR, 72 * HOUR));
-        let workers = given.workers.unwrap_or_else(|| stream.between(1, 3));
-        let health = given.health.unwrap_or_else(|| draw_health(&mut stream));
-        let (workers, facts) =
+impl Setup {
+    pub(super) fn draw(rng: &RunRng, options: &super::Options) -> Self {
+        let mut stream = rng.stream("plan", 0, Duration::ZERO);
+        let span = options.span.unwrap_or_else(|| stream.wait(2 * HOUR, 72 * HOUR));
+        let workers = options.workers.unwrap_or_else(|| stream.between(1, 3));
+        let health = options.health.unwrap_or_else(|| draw_health(&mut stream));
+        let (workers, settings) =
             (0..workers).map(|number| draw_worker(&mut stream, number, span, health)).unzip();
         let count = stream.between(1, 2);
         let tenants: Vec<TenantId> =
             (0..count).filter_map(|number| format!("tenant-{number}").parse().ok()).collect();
-        let endpoints = if given.endpoints.is_empty() {
+        let endpoints = if options.endpoints.is_empty() {
             let count = stream.between(2, 5);
             (1..=count).filter_map(|number| draw_endpoint(&mut stream, number, &tenants)).collect()
         } else {
-            given.endpoints.clone()
+            options.endpoints.clone()
         };
         let tenants = tenants_of(&endpoints, tenants);
-        let rarity = match (given.calm, stream.below(16)) {
+        let rarity = match (options.calm, stream.below(16)) {
             (true, _) | (_, 0) => 0,
             (_, 1..5) => 1,
             (_, 5..12) => 3,
@@ -78,7 +78,7 @@ impl Plan {
         Self {
             span,
             workers,
-            facts,
+            settings,
             tenants,
             endpoints,
             events: stream.between(8, 25),
@@ -89,7 +89,7 @@ impl Plan {
     }
 }
 
-/// The tenants of the endpoints that were given, or all that were drawn.
+/// Tenants of the given endpoints, or all drawn tenants if there is none.
 fn tenants_of(endpoints: &[Endpoint], drawn: Vec<TenantId>) -> Vec<TenantId> {
     let mut tenants: Vec<_> = endpoints.iter().map(|it| it.tenant.clone()).collect();
     tenants.sort();
@@ -97,7 +97,7 @@ fn tenants_of(endpoints: &[Endpoint], drawn: Vec<TenantId>) -> Vec<TenantId> {
     if tenants.is_empty() { drawn } else { tenants }
 }
 
-fn draw_health(stream: &mut Stream) -> HealthPolicy {
+fn draw_health(stream: &mut RngStream) -> HealthPolicy {
     if stream.once_in(6) {
         return HealthPolicy::off();
     }
@@ -112,17 +112,17 @@ fn draw_health(stream: &mut Stream) -> HealthPolicy {
 }
 
 fn draw_worker(
-    stream: &mut Stream,
+    stream: &mut RngStream,
     number: u64,
     span: Duration,
     health: HealthPolicy,
-) -> (DispatcherConfig, WorkerFacts) {
+) -> (DispatcherConfig, WorkerSettings) {
     let concurrency = usize::try_from(stream.between(1, 24)).unwrap_or(1);
     let max_timeout = stream.wait(Duration::from_secs(1), Duration::from_secs(30));
     let recording_budget = stream.wait(Duration::from_secs(1), Duration::from_secs(10));
     let claim_budget = Duration::from_secs(5);
     let lease = max_timeout + recording_budget + claim_budget;
-    // Many polls take time to simulate, and tell nothing new.
+    // Frequent polls slow the simulation down and show nothing new.
     let least = (span / 1000).max(MINUTE);
     let poll = stream.wait(least, least.max(span / 20));
     let drain = stream.wait(Duration::from_millis(100), Duration::from_secs(40));
@@ -136,13 +136,13 @@ fn draw_worker(
         .drain(drain)
         .seed(number)
         .health(health);
-    let facts = WorkerFacts { concurrency, lease, poll, drain, recording_budget };
-    (config, facts)
+    let settings = WorkerSettings { concurrency, lease, poll, drain, recording_budget };
+    (config, settings)
 }
 
-/// The `number`-th endpoint, as it is first registered.
+/// Draws the `number`-th endpoint.
 pub(super) fn draw_endpoint(
-    stream: &mut Stream,
+    stream: &mut RngStream,
     number: u64,
     tenants: &[TenantId],
 ) -> Option<Endpoint> {
@@ -185,10 +185,10 @@ pub(super) const fn endpoint_id(number: u64) -> EndpointId {
     ))
 }
 
-/// A new secret that serves every profile.
-pub(super) fn new_secret(stream: &mut Stream) -> Option<Secret> {
+/// Returns a new secret that fits every profile.
+pub(super) fn new_secret(stream: &mut RngStream) -> Option<Secret> {
     let signer = PlainSigner::new();
-    // Its "randomness" counts how often it was asked.
+    // The signer's random bytes depend on the number of its calls.
     let mut bytes = [0; 8];
     for _ in 0..stream.below(64) {
         webhook_core::Signer::fill_random(&signer, &mut bytes).ok()?;

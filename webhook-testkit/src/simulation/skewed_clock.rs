@@ -1,4 +1,4 @@
-//! The clock of one worker: its wall clock is wrong, and jumps.
+//! Clock of one worker, with a wall clock that is wrong and jumps.
 
 use std::{
     sync::{
@@ -13,13 +13,13 @@ use webhook_core::{Clock, Timestamp};
 
 use crate::ManualClock;
 
-/// Clones are the same clock.
+/// A clock that is ahead of the true one. Clones are the same clock.
 #[derive(Clone, Debug)]
 pub(super) struct SkewedClock {
     truth: ManualClock,
-    /// How far the wall clock is ahead, in milliseconds.
+    /// Lead of the wall clock in milliseconds.
     ahead: Arc<AtomicI64>,
-    /// What the monotonic clock shows more than the true one.
+    /// Lead of the monotonic clock.
     base: Duration,
 }
 
@@ -28,7 +28,7 @@ impl SkewedClock {
         Self { truth, ahead: Arc::new(AtomicI64::new(ahead)), base }
     }
 
-    /// Sets the wall clock, by so many milliseconds.
+    /// Moves the wall clock by this many milliseconds.
     pub(super) fn jump(&self, millis: i64) {
         self.ahead.fetch_add(millis, Ordering::Relaxed);
     }

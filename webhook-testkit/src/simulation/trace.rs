@@ -1,4 +1,4 @@
-//! What happens in a simulation, as the laws get to see it.
+//! The trace of a run: actions with their time and actor, as the invariants see them.
 
 use std::{
     fmt,
@@ -12,85 +12,85 @@ use webhook_core::{
 
 use crate::{StoreCall, observed::Effect};
 
-/// One thing that has happened.
+/// One event of the trace.
 #[derive(Clone, Debug)]
-pub(super) struct Happening {
-    /// When, by the true time since the beginning.
+pub(super) struct TraceEvent {
+    /// True time since the start of the run.
     pub(super) at: Duration,
     pub(super) by: Actor,
-    pub(super) what: What,
+    pub(super) action: Action,
 }
 
-/// Who did it.
+/// Actor of an event.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) enum Actor {
-    /// A worker process, in one of its lives.
+    /// A worker process.
     Worker(Pid),
-    /// Whoever edits endpoints and acts on deliveries.
+    /// The operator, who edits endpoints and acts on deliveries.
     Operator,
-    /// The world itself.
+    /// The simulation itself.
     World,
 }
 
-/// A worker, and which of its lives, from 1.
+/// Identity of a process: its worker, and the number of the start from 1.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct Pid {
     pub(super) worker: u64,
     pub(super) life: u64,
 }
 
-/// One call of a transport.
+/// Identity of one send.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct SendId(pub(super) u64);
 
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
-pub(super) enum What {
-    /// A worker process has begun to work.
-    Started(WorkerFacts),
+pub(super) enum Action {
+    /// A worker process started.
+    Started(WorkerSettings),
     Crashed,
     Stalled {
         until: Duration,
     },
-    ToldToStop,
+    StopRequested,
     Stopped(Report),
-    Jumped {
+    ClockJumped {
         millis: i64,
     },
-    /// From now until then this worker, or everybody, does not reach the store.
-    CutOff {
+    /// The worker, or every actor if the simulation does it, does not reach the store until then.
+    Disconnected {
         until: Duration,
     },
-    /// A publisher begins to publish events, this one first.
-    PublishBegun(Box<Event>),
-    CallBegun(StoreCall),
-    /// A store call has returned an answer.
-    CallAnswered(StoreCall),
-    /// A store call has failed, or seems to.
+    /// A publisher starts to publish events, this one first.
+    PublishStarted(Box<Event>),
+    CallStarted(StoreCall),
+    /// A store call returned its result.
+    CallReturned(StoreCall),
+    /// A store call returned an error. It may have taken effect.
     CallFailed(StoreCall),
     Effect(Effect),
-    /// A publisher was told that its event is stored, as this one.
+    /// A publisher learned that its event is stored, under this id.
     Accepted {
         published: EventId,
         stored: EventId,
     },
-    /// The store has another event under this one's key, and has told so.
+    /// The store refused an event because its key belongs to another one.
     Refused(EventId),
     RolledBack(EventId),
     SendStarted(Box<SendStart>),
     SendEnded {
         send: SendId,
-        came: Came,
+        outcome: SendOutcome,
     },
     /// A task panicked.
     Panicked(String),
-    /// Faults are over.
-    Healed,
+    /// No faults occur from now on.
+    FaultsEnded,
 }
 
-/// How a worker process is set up.
+/// Settings of a worker process that invariants need.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WorkerFacts {
+pub(super) struct WorkerSettings {
     pub(super) concurrency: usize,
     pub(super) lease: Duration,
     pub(super) poll: Duration,
@@ -103,37 +103,37 @@ pub(super) struct SendStart {
     pub(super) send: SendId,
     pub(super) delivery: DeliveryId,
     pub(super) request: Request,
-    /// The worker's own clock.
+    /// Time by the worker's clock.
     pub(super) clock: Timestamp,
 }
 
-/// What came of a send.
+/// Outcome of a send.
 #[derive(Clone, Debug)]
-pub(super) enum Came {
-    /// An answer.
+pub(super) enum SendOutcome {
+    /// A response.
     Status {
         status: u16,
         retry_after: Option<String>,
     },
-    /// No answer.
+    /// No response.
     Fault(TransportErrorKind),
-    /// The call was given up: cut off, or its worker is gone.
+    /// The call was dropped: it timed out, or its worker died.
     Dropped,
     Panicked,
 }
 
-impl Came {
+impl SendOutcome {
     pub(super) const fn is_success(&self) -> bool {
         matches!(self, Self::Status { status: 200..=299, .. })
     }
 }
 
-impl Happening {
-    /// The delivery, event or endpoint that it concerns.
+impl TraceEvent {
+    /// Returns true if the event concerns this delivery, its event or its endpoint.
     pub(super) fn concerns(&self, delivery: DeliveryId) -> bool {
         let is = |id: &DeliveryId| *id == delivery;
-        match &self.what {
-            What::Effect(effect) => match effect {
+        match &self.action {
+            Action::Effect(effect) => match effect {
                 Effect::Enqueued { item, .. } => item.event.id == delivery.event,
                 Effect::Routed { route, .. } => route.event == delivery.event,
                 Effect::Claimed { claimed, .. } => {
@@ -150,43 +150,43 @@ impl Happening {
                 Effect::Removed(id) => *id == delivery.endpoint,
                 Effect::Read { .. } | Effect::Notices(_) => false,
             },
-            What::SendStarted(start) => is(&start.delivery),
-            What::Accepted { stored, .. } => *stored == delivery.event,
-            What::PublishBegun(_)
-            | What::CallBegun(_)
-            | What::CallAnswered(_)
-            | What::CallFailed(_)
-            | What::SendEnded { .. } => false,
+            Action::SendStarted(start) => is(&start.delivery),
+            Action::Accepted { stored, .. } => *stored == delivery.event,
+            Action::PublishStarted(_)
+            | Action::CallStarted(_)
+            | Action::CallReturned(_)
+            | Action::CallFailed(_)
+            | Action::SendEnded { .. } => false,
             _ => true,
         }
     }
 
-    /// Adds what tells this one from any other to a hash of the whole run.
-    pub(super) fn add_to(&self, hasher: &mut impl Hasher) {
+    /// Adds this event to the hash of the run.
+    pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
         self.at.hash(hasher);
         self.by.hash(hasher);
-        std::mem::discriminant(&self.what).hash(hasher);
-        match &self.what {
-            What::Effect(effect) => hash_effect(effect, hasher),
-            What::SendStarted(start) => {
+        std::mem::discriminant(&self.action).hash(hasher);
+        match &self.action {
+            Action::Effect(effect) => hash_effect(effect, hasher),
+            Action::SendStarted(start) => {
                 (start.send, start.delivery, start.clock.as_unix_millis()).hash(hasher);
                 start.request.headers.iter().for_each(|(name, value)| {
                     (name.as_str(), value.as_bytes()).hash(hasher);
                 });
             }
-            What::SendEnded { send, came } => {
+            Action::SendEnded { send, outcome } => {
                 send.hash(hasher);
-                std::mem::discriminant(came).hash(hasher);
+                std::mem::discriminant(outcome).hash(hasher);
             }
-            What::CallBegun(call) | What::CallAnswered(call) | What::CallFailed(call) => {
+            Action::CallStarted(call) | Action::CallReturned(call) | Action::CallFailed(call) => {
                 (*call as u8).hash(hasher);
             }
-            What::PublishBegun(event) => event.id.hash(hasher),
-            What::Accepted { published, stored } => (published, stored).hash(hasher),
-            What::Refused(event) | What::RolledBack(event) => event.hash(hasher),
-            What::Stalled { until } | What::CutOff { until } => until.hash(hasher),
-            What::Jumped { millis } => millis.hash(hasher),
-            What::Stopped(report) => (report.finished(), report.cut, report.routed).hash(hasher),
+            Action::PublishStarted(event) => event.id.hash(hasher),
+            Action::Accepted { published, stored } => (published, stored).hash(hasher),
+            Action::Refused(event) | Action::RolledBack(event) => event.hash(hasher),
+            Action::Stalled { until } | Action::Disconnected { until } => until.hash(hasher),
+            Action::ClockJumped { millis } => millis.hash(hasher),
+            Action::Stopped(report) => (report.finished(), report.cut, report.routed).hash(hasher),
             _ => {}
         }
     }
@@ -219,7 +219,7 @@ fn hash_effect(effect: &Effect, hasher: &mut impl Hasher) {
     }
 }
 
-/// The last part of an id: enough to tell them apart.
+/// Short form of an id: its last part, which differs within a run.
 fn short(id: DeliveryId) -> String {
     format!("{}->{}", short_event(id.event), short_endpoint(id.endpoint))
 }
@@ -242,23 +242,23 @@ impl fmt::Display for Actor {
     }
 }
 
-impl fmt::Display for Happening {
+impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (secs, millis) = (self.at.as_secs(), self.at.subsec_millis());
         let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
         write!(f, "{hours:02}:{minutes:02}:{secs:02}.{millis:03}  {:<12} ", self.by.to_string())?;
-        match &self.what {
-            What::Effect(effect) => show(effect, f),
-            What::SendStarted(it) => {
+        match &self.action {
+            Action::Effect(effect) => show(effect, f),
+            Action::SendStarted(it) => {
                 write!(f, "send {} starts: {}", it.send.0, short(it.delivery))
             }
-            What::SendEnded { send, came } => write!(f, "send {} ends: {came:?}", send.0),
-            What::Accepted { published, stored } => {
+            Action::SendEnded { send, outcome } => write!(f, "send {} ends: {outcome:?}", send.0),
+            Action::Accepted { published, stored } => {
                 write!(f, "{} accepted as {}", short_event(*published), short_event(*stored))
             }
-            What::PublishBegun(event) => write!(f, "publishes {}", short_event(event.id)),
-            What::Refused(event) => write!(f, "{} refused", short_event(*event)),
-            What::RolledBack(event) => write!(f, "{} rolled back", short_event(*event)),
+            Action::PublishStarted(event) => write!(f, "publishes {}", short_event(event.id)),
+            Action::Refused(event) => write!(f, "{} refused", short_event(*event)),
+            Action::RolledBack(event) => write!(f, "{} rolled back", short_event(*event)),
             other => write!(f, "{other:?}"),
         }
     }

@@ -26,7 +26,9 @@ pub use crate::{
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
     memory::MemoryStore,
     signer::PlainSigner,
-    simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
+    simulation::{
+        BrokenInvariant, FaultKind, FaultList, InvalidFaultList, Simulation, SimulationReport,
+    },
 };
 ";
 

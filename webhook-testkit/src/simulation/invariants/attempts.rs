@@ -1,7 +1,7 @@
 use webhook_core::{Attempt, Delivery, DeliveryStatus};
 
-use super::{Ending, Judgement, Law};
-use crate::simulation::model::{DeliveryBook, Ledger};
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::model::{DeliveryEntry, Model};
 
 // Catches `a release keeps its number` in webhook-testkit/src/memory/finish.rs:
 // - row.count_attempts(row.attempts.saturating_sub(1));
@@ -11,46 +11,48 @@ use crate::simulation::model::{DeliveryBook, Ledger};
 // Catches `lost attempts are not recorded` in webhook-core/src/engine/dispatcher/attempt.rs:
 // - let mut attempts = lost_attempts(claim);
 // + let mut attempts = Vec::new();
-/// Attempts on record are numbered 1, 2, 3 without gaps, are as many as the delivery counts, and no fewer
-/// than were sent and answered for.
+/// Recorded attempts are numbered 1, 2, 3 without gaps and match the delivery's count. There are no
+/// more sends than claims, and released claims do not count.
 #[derive(Debug)]
 pub(super) struct Attempts;
 
-impl Law for Attempts {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "attempts on record are numbered without gaps, and as many as the delivery counts; sends are no more than claims";
-        ("attempts", law)
+impl Invariant for Attempts {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "attempts",
+            "recorded attempts are numbered without gaps and match the count; no more sends than claims",
+        )
     }
 
-    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
-        Judgement::all(ending.deliveries.iter().map(|(id, (delivery, attempts))| {
-            match ledger.deliveries.get(id) {
-                Some(book) => judge(delivery, attempts, book),
-                None => Judgement::Silent,
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        Verdict::all(end.deliveries.iter().map(|(id, (delivery, attempts))| {
+            match model.deliveries.get(id) {
+                Some(entry) => judge(delivery, attempts, entry),
+                None => Verdict::NotApplicable,
             }
         }))
     }
 }
 
-fn judge(delivery: &Delivery, attempts: &[Attempt], book: &DeliveryBook) -> Judgement {
+fn judge(delivery: &Delivery, attempts: &[Attempt], entry: &DeliveryEntry) -> Verdict {
     let numbers: Vec<_> = attempts.iter().map(|it| it.number).collect();
     let without_gaps = (1..).zip(&numbers).all(|(expected, number)| expected == *number);
     let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-    // Nobody records what was cancelled and whose worker died.
+    // A cancelled delivery whose worker died gets no record of its last attempt.
     let complete = match delivery.status {
         DeliveryStatus::Cancelled => count <= delivery.attempts,
         status => !status.is_final() || count == delivery.attempts,
     };
-    // What is given back takes its number with it.
-    let fits = book.sends.len() <= book.claims.len()
-        && delivery.attempts as usize + book.released <= book.claims.len();
-    Judgement::of(without_gaps && complete && fits, delivery.id, || {
+    // A released claim returns its attempt number.
+    let fits = entry.sends.len() <= entry.claims.len()
+        && delivery.attempts as usize + entry.released <= entry.claims.len();
+    Verdict::of(without_gaps && complete && fits, delivery.id, || {
         format!(
-            "attempts {numbers:?} on record, {} counted, {} claims, {} given back, {} sends, {}",
+            "attempts {numbers:?} recorded, {} counted, {} claims, {} released, {} sends, {}",
             delivery.attempts,
-            book.claims.len(),
-            book.released,
-            book.sends.len(),
+            entry.claims.len(),
+            entry.released,
+            entry.sends.len(),
             delivery.status
         )
     })

@@ -1,9 +1,9 @@
 use webhook_core::TransportErrorKind;
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::simulation::{
-    model::{Ledger, SendBook},
-    trace::{Actor, Came, Happening, What},
+    model::{Model, SendEntry},
+    trace::{Action, Actor, SendOutcome, TraceEvent},
 };
 
 // Catches `attempts counted as they are finished` in webhook-testkit/src/memory/row.rs:
@@ -12,36 +12,40 @@ use crate::simulation::{
 // Catches `an exhausted delivery is sent` in webhook-core/src/engine/dispatcher/attempt.rs:
 // - if !claim.progress.is_allowed(&endpoint.retry) {
 // + if claim.progress.attempt == 0 {
-/// Since it was published or redelivered, a delivery is sent no more often than its policy allows; our
-/// own faults do not count.
+/// Since its publish or last redelivery, a delivery is sent at most as often as its retry policy
+/// allows. Local faults do not count.
 #[derive(Debug)]
 pub(super) struct Budget;
 
-impl Law for Budget {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "since it was published or redelivered, a delivery is sent no more often than its policy allows";
-        ("budget", law)
+impl Invariant for Budget {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "budget",
+            "a delivery is sent at most as often as its retry policy allows since its publish or redelivery",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let (What::SendStarted(start), Actor::Worker(pid)) = (&it.what, it.by) else {
-            return Judgement::Silent;
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+            return Verdict::NotApplicable;
         };
-        let (Some(book), Some(endpoint)) =
+        let (Some(entry), Some(endpoint)) =
             (before.deliveries.get(&start.delivery), before.endpoint(start.delivery))
         else {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         };
-        let stale = book.claim_of(pid).is_none_or(|it| it.claim.lease.epoch <= book.reopened_epoch);
+        let stale =
+            entry.claim_of(pid).is_none_or(|it| it.claim.lease.epoch <= entry.reopened_epoch);
         if stale {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         }
-        let counted = |send: &&SendBook| {
-            let own = matches!(send.came, Some((_, Came::Fault(TransportErrorKind::Local))));
-            send.epoch > Some(book.reopened_epoch) && !own
+        let counted = |send: &&SendEntry| {
+            let own =
+                matches!(send.outcome, Some((_, SendOutcome::Fault(TransportErrorKind::Local))));
+            send.epoch > Some(entry.reopened_epoch) && !own
         };
-        let sent = book.sends.iter().filter(counted).count() + 1;
+        let sent = entry.sends.iter().filter(counted).count() + 1;
         let most = endpoint.now.retry.max_attempts() as usize;
-        Judgement::of(sent <= most, start.delivery, || format!("send {sent} of {most}"))
+        Verdict::of(sent <= most, start.delivery, || format!("send {sent} of {most}"))
     }
 }

@@ -1,46 +1,47 @@
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Actor, Happening, What},
+        model::Model,
+        trace::{Action, Actor, TraceEvent},
     },
 };
 
 // Catches `a paused endpoint gets work` in webhook-testkit/src/memory/claim.rs:
 // - self.endpoint(endpoint).is_some_and(|endpoint| endpoint.state.is_active())
 // + self.endpoint(endpoint).is_some()
-/// Of what is cancelled, and of endpoints that are paused, disabled or removed, nothing is claimed; what
-/// was claimed before may still be sent.
+/// Nothing is claimed of cancelled deliveries and of paused, disabled or removed endpoints. Earlier
+/// claims may still be sent.
 #[derive(Debug)]
 pub(super) struct Cancelled;
 
-impl Law for Cancelled {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "of what is cancelled, paused, disabled or removed nothing is claimed; what was claimed \
-                   before may still be sent";
-        ("cancelled", law)
+impl Invariant for Cancelled {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "cancelled",
+            "nothing cancelled, paused, disabled or removed is claimed; earlier claims may still be sent",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        match (&it.what, it.by) {
-            (What::Effect(Effect::Claimed { claimed, .. }), _) => {
-                Judgement::all(claimed.claims.iter().map(|claim| {
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        match (&it.action, it.by) {
+            (Action::Effect(Effect::Claimed { claimed, .. }), _) => {
+                Verdict::all(claimed.claims.iter().map(|claim| {
                     let id = claim.lease.delivery;
                     let endpoint = before.endpoint(id);
                     let open = endpoint.is_some_and(|it| !it.removed && it.now.state.is_active());
-                    Judgement::of(open, id, || "its endpoint gets nothing at present".to_owned())
+                    Verdict::of(open, id, || "its endpoint gets nothing at present".to_owned())
                 }))
             }
-            (What::SendStarted(start), Actor::Worker(pid)) => {
-                let Some(book) = before.deliveries.get(&start.delivery) else {
-                    return Judgement::Silent;
+            (Action::SendStarted(start), Actor::Worker(pid)) => {
+                let Some(entry) = before.deliveries.get(&start.delivery) else {
+                    return Verdict::NotApplicable;
                 };
-                let Some(cancelled_at) = book.cancelled_at else { return Judgement::Silent };
-                let claimed = book.claim_of(pid).is_some_and(|claim| claim.at <= cancelled_at);
-                Judgement::of(claimed, start.delivery, || "it was cancelled before".to_owned())
+                let Some(cancelled_at) = entry.cancelled_at else { return Verdict::NotApplicable };
+                let claimed = entry.claim_of(pid).is_some_and(|claim| claim.at <= cancelled_at);
+                Verdict::of(claimed, start.delivery, || "it was cancelled before".to_owned())
             }
-            _ => Judgement::Silent,
+            _ => Verdict::NotApplicable,
         }
     }
 }

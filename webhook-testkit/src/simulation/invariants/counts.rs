@@ -1,34 +1,31 @@
-use super::{Ending, Judgement, Law};
-use crate::simulation::model::Ledger;
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::model::Model;
 
 // Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/upkeep.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.finished_at = None;
-/// At the end the store has each delivery that came about, once, in the state it was left in.
+/// At the end the store has each created delivery once, in its last known state.
 #[derive(Debug)]
 pub(super) struct Counts;
 
-impl Law for Counts {
-    fn text(&self) -> (&'static str, &'static str) {
-        (
-            "counts",
-            "at the end the store has each delivery that came about, in the state it was left in",
-        )
+impl Invariant for Counts {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("counts", "at the end the store has each created delivery once, in its last known state")
     }
 
-    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
-        if ending.listed != ledger.deliveries.len() {
-            let (listed, known) = (ending.listed, ledger.deliveries.len());
-            return Judgement::Broken(
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        if end.listed != model.deliveries.len() {
+            let (listed, known) = (end.listed, model.deliveries.len());
+            return Verdict::Violated(
                 None,
-                format!("{listed} deliveries listed, {known} came about"),
+                format!("{listed} deliveries listed, {known} were created"),
             );
         }
-        Judgement::all(ending.deliveries.iter().map(|(id, (delivery, _))| {
-            let book = ledger.deliveries.get(id);
-            let holds = book.is_some_and(|book| book.status == delivery.status);
-            Judgement::of(holds, *id, || {
-                format!("it is {}, and was left {:?}", delivery.status, book.map(|it| it.status))
+        Verdict::all(end.deliveries.iter().map(|(id, (delivery, _))| {
+            let entry = model.deliveries.get(id);
+            let holds = entry.is_some_and(|entry| entry.status == delivery.status);
+            Verdict::of(holds, *id, || {
+                format!("it is {}, and was left {:?}", delivery.status, entry.map(|it| it.status))
             })
         }))
     }

@@ -1,30 +1,35 @@
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::simulation::{
-    model::{Ledger, SendBook},
-    trace::{Happening, What},
+    model::{Model, SendEntry},
+    trace::{Action, TraceEvent},
 };
 
-/// After a 2xx nothing more is sent, unless its lease was lost by some fault, or somebody asked for it.
+/// After a 2xx a delivery is not sent again, unless a fault lost its lease or an operator redelivered
+/// it.
 #[derive(Debug)]
 pub(super) struct Duplicates;
 
-impl Law for Duplicates {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "after a 2xx nothing more is sent, unless a fault lost its lease or somebody asked for it";
-        ("duplicates", law)
+impl Invariant for Duplicates {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "duplicates",
+            "after a 2xx nothing is sent again, unless a fault lost the lease or an operator redelivered",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::SendStarted(start) = &it.what else { return Judgement::Silent };
-        let Some(book) = before.deliveries.get(&start.delivery) else { return Judgement::Silent };
-        let accepted = |send: &&SendBook| {
-            let since = send.epoch > Some(book.reopened_epoch);
-            since && send.came.as_ref().is_some_and(|(_, came)| came.is_success())
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+        let Some(entry) = before.deliveries.get(&start.delivery) else {
+            return Verdict::NotApplicable;
         };
-        match book.sends.iter().find(accepted) {
-            None if before.calm => Judgement::Held(1),
-            None => Judgement::Silent,
-            Some(send) => Judgement::of(book.lost > 0 && !before.calm, start.delivery, || {
+        let accepted = |send: &&SendEntry| {
+            let since = send.epoch > Some(entry.reopened_epoch);
+            since && send.outcome.as_ref().is_some_and(|(_, outcome)| outcome.is_success())
+        };
+        match entry.sends.iter().find(accepted) {
+            None if before.calm => Verdict::Held(1),
+            None => Verdict::NotApplicable,
+            Some(send) => Verdict::of(entry.lost > 0 && !before.calm, start.delivery, || {
                 format!("send {} was accepted, and no lease was lost", send.id.0)
             }),
         }

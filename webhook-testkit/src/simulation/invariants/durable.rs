@@ -1,7 +1,7 @@
 use webhook_core::DeliveryId;
 
-use super::{Ending, Judgement, Law};
-use crate::simulation::model::Ledger;
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::model::Model;
 
 // Catches `an event is forgotten when it is routed` in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
@@ -14,26 +14,26 @@ use crate::simulation::model::Ledger;
 // - Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
 // + let some = fan_out.deliveries.into_iter().take(1).collect();
 // + Enqueued::Routed(self.deliver(&event, some, now))
-/// What was accepted is there to the end, and so is each of its deliveries.
+/// Each accepted event and each of its deliveries is stored until the end.
 #[derive(Debug)]
 pub(super) struct Durable;
 
-impl Law for Durable {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("durable", "what was accepted is there to the end, and so is each of its deliveries")
+impl Invariant for Durable {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("durable", "each accepted event and each of its deliveries is stored until the end")
     }
 
-    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
-        let accepted = ledger.events.iter().filter(|(_, it)| it.accepted);
-        let events = accepted.map(|(id, _)| match ending.events.contains(id) {
-            true => Judgement::Held(1),
-            false => Judgement::Broken(None, format!("event {id} was accepted and is gone")),
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        let accepted = model.events.iter().filter(|(_, it)| it.accepted);
+        let events = accepted.map(|(id, _)| match end.events.contains(id) {
+            true => Verdict::Held(1),
+            false => Verdict::Violated(None, format!("event {id} was accepted and is gone")),
         });
-        let there = |id: &DeliveryId| ending.deliveries.contains_key(id);
-        let deliveries = ledger
+        let there = |id: &DeliveryId| end.deliveries.contains_key(id);
+        let deliveries = model
             .deliveries
             .keys()
-            .map(|id| Judgement::of(there(id), *id, || format!("delivery {id} is gone")));
-        Judgement::all(events.chain(deliveries))
+            .map(|id| Verdict::of(there(id), *id, || format!("delivery {id} is gone")));
+        Verdict::all(events.chain(deliveries))
     }
 }

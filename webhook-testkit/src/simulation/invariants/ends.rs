@@ -1,5 +1,5 @@
-use super::{Ending, Judgement, Law};
-use crate::simulation::model::Ledger;
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::model::Model;
 
 // Catches `unrouted events claimed by a cursor of ids` in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.values().filter_map(unrouted).collect()
@@ -13,23 +13,23 @@ use crate::simulation::model::Ledger;
 // Catches `the line does not go on after a success` in webhook-testkit/src/memory/finish.rs:
 // - self.move_up(item.lease.delivery, now);
 // + let _ = Self::move_up;
-/// Once nothing goes wrong any more, every delivery comes to its end.
+/// After the faults have ended, every delivery becomes final.
 #[derive(Debug)]
 pub(super) struct Ends;
 
-impl Law for Ends {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("ends", "once nothing goes wrong any more, every delivery comes to its end")
+impl Invariant for Ends {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("ends", "after the faults have ended, every delivery becomes final")
     }
 
-    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
-        if ending.settled {
-            return Judgement::Held(ledger.deliveries.len() as u64);
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        if end.settled {
+            return Verdict::Held(model.deliveries.len() as u64);
         }
-        let unrouted = ledger.events.values().filter(|it| it.unrouted).count();
-        let open: Vec<_> = ledger.open().map(|(id, book)| (*id, book.status)).collect();
+        let unrouted = model.events.values().filter(|it| it.unrouted).count();
+        let open: Vec<_> = model.open().map(|(id, entry)| (*id, entry.status)).collect();
         let first = open.first().map(|(id, _)| *id);
-        Judgement::Broken(
+        Verdict::Violated(
             first,
             format!("{unrouted} events unrouted, {} open: {open:?}", open.len()),
         )

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Happening, What},
+        model::Model,
+        trace::{Action, TraceEvent},
     },
 };
 
@@ -18,29 +18,31 @@ use crate::{
 // Catches `two workers hold one lease` in webhook-testkit/src/memory/row.rs:
 // - self.due_at = now.after(lease);
 // + self.due_at = now;
-/// Each claim of a delivery has a higher epoch than all before, and is made when no other lease holds.
+/// Each claim of a delivery has a higher epoch than all before, and no other lease is valid then.
 #[derive(Debug)]
 pub(super) struct Epochs;
 
-impl Law for Epochs {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "each claim of a delivery has a higher epoch than all before, and no other lease holds then";
-        ("epochs", law)
+impl Invariant for Epochs {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "epochs",
+            "each claim of a delivery has a higher epoch than all before, and no other lease is valid",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::Effect(Effect::Claimed { claimed, .. }) = &it.what else {
-            return Judgement::Silent;
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Claimed { claimed, .. }) = &it.action else {
+            return Verdict::NotApplicable;
         };
-        Judgement::all(claimed.claims.iter().map(|claim| {
+        Verdict::all(claimed.claims.iter().map(|claim| {
             let id = claim.lease.delivery;
-            let Some(book) = before.deliveries.get(&id) else { return Judgement::Silent };
-            let Some(last) = book.claims.last() else { return Judgement::Silent };
-            // Stores reckon by the millisecond.
-            let holds = !last.over && it.at + Duration::from_millis(1) < last.ends;
-            let rises = claim.lease.epoch > book.epoch;
-            Judgement::of(rises && !holds, id, || {
-                format!("epoch {} after {}, lease holds: {holds}", claim.lease.epoch, book.epoch)
+            let Some(entry) = before.deliveries.get(&id) else { return Verdict::NotApplicable };
+            let Some(last) = entry.claims.last() else { return Verdict::NotApplicable };
+            // Stores count in milliseconds.
+            let holds = !last.closed && it.at + Duration::from_millis(1) < last.ends;
+            let rises = claim.lease.epoch > entry.epoch;
+            Verdict::of(rises && !holds, id, || {
+                format!("epoch {} after {}, lease holds: {holds}", claim.lease.epoch, entry.epoch)
             })
         }))
     }

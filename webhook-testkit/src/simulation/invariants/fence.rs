@@ -1,56 +1,56 @@
 use webhook_core::{Finished, Lease};
 
-use super::{Ending, Judgement, Law};
+use super::{EndState, Invariant, Verdict};
 use crate::{
     observed::{Change, Effect},
     simulation::{
-        model::Ledger,
-        trace::{Happening, What},
+        model::Model,
+        trace::{Action, TraceEvent},
     },
 };
 
 // Catches `no fencing` in webhook-testkit/src/memory/finish.rs:
 // - self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
 // + self.deliveries.get_mut(&lease.delivery)
-/// A write that names an older epoch changes nothing, is answered so, and counted.
+/// A write under an older epoch changes nothing, returns `LeaseLost`, and is counted.
 #[derive(Debug, Default)]
 pub(super) struct Fence {
     late: u64,
 }
 
-impl Law for Fence {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("fence", "a write that names an older epoch changes nothing, is answered so, and counted")
+impl Invariant for Fence {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("fence", "a write under an older epoch changes nothing, returns LeaseLost, and is counted")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let (lease, answer, change) = match &it.what {
-            What::Effect(Effect::Finished { finish, answer, change }) => {
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let (lease, answer, change) = match &it.action {
+            Action::Effect(Effect::Finished { finish, answer, change }) => {
                 (finish.lease, *answer, change)
             }
-            What::Effect(Effect::Released { lease, answer, change }) => (*lease, *answer, change),
-            _ => return Judgement::Silent,
+            Action::Effect(Effect::Released { lease, answer, change }) => (*lease, *answer, change),
+            _ => return Verdict::NotApplicable,
         };
         self.late += u64::from(answer == Finished::LeaseLost);
         judge(lease, answer, change, before)
     }
 
-    fn judge(&mut self, ending: &Ending, _: &Ledger) -> Judgement {
-        if ending.leases_lost == self.late {
-            return Judgement::Silent;
+    fn check_end(&mut self, end: &EndState, _: &Model) -> Verdict {
+        if end.leases_lost == self.late {
+            return Verdict::NotApplicable;
         }
-        let (told, counted) = (self.late, ending.leases_lost);
-        Judgement::Broken(None, format!("{told} leases were lost, and {counted} are counted"))
+        let (lost, counted) = (self.late, end.leases_lost);
+        Verdict::Violated(None, format!("{lost} leases were lost, {counted} are counted"))
     }
 }
 
-fn judge(lease: Lease, answer: Finished, change: &Change, before: &Ledger) -> Judgement {
-    let book = before.deliveries.get(&lease.delivery);
-    if book.is_none_or(|book| lease.epoch >= book.epoch) {
-        return Judgement::Silent;
+fn judge(lease: Lease, answer: Finished, change: &Change, before: &Model) -> Verdict {
+    let entry = before.deliveries.get(&lease.delivery);
+    if entry.is_none_or(|entry| lease.epoch >= entry.epoch) {
+        return Verdict::NotApplicable;
     }
     let unchanged = change.before == change.after;
-    Judgement::of(unchanged && answer == Finished::LeaseLost, lease.delivery, || {
-        format!("epoch {} is over, but the answer was {answer:?}", lease.epoch)
+    Verdict::of(unchanged && answer == Finished::LeaseLost, lease.delivery, || {
+        format!("epoch {} has ended, but the result was {answer:?}", lease.epoch)
     })
 }

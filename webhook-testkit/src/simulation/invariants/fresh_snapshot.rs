@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 
 use webhook_core::{Enqueue, Enqueued, TenantId, TenantVersion};
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     StoreCall,
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Actor, Happening, Pid, What},
+        model::Model,
+        trace::{Action, Actor, Pid, TraceEvent},
     },
 };
 
@@ -26,20 +26,20 @@ pub(super) struct FreshSnapshot {
     stale: BTreeMap<(Pid, TenantId), TenantVersion>,
 }
 
-impl Law for FreshSnapshot {
-    fn text(&self) -> (&'static str, &'static str) {
+impl Invariant for FreshSnapshot {
+    fn describe(&self) -> (&'static str, &'static str) {
         ("fresh-snapshot", "a publisher does not route twice by a version that the store refused")
     }
 
-    fn see(&mut self, it: &Happening, _: &Ledger) -> Judgement {
-        if let What::Effect(Effect::Read { tenant, version }) = &it.what {
+    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
+        if let Action::Effect(Effect::Read { tenant, version }) = &it.action {
             let known = self.known.entry(tenant.clone()).or_default();
             *known = (*version).max(*known);
         }
-        let Actor::Worker(pid) = it.by else { return Judgement::Silent };
-        match &it.what {
-            What::Effect(Effect::Enqueued { item, answer }) => self.store(pid, item, *answer),
-            What::CallAnswered(StoreCall::Enqueue) => {
+        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+        match &it.action {
+            Action::Effect(Effect::Enqueued { item, answer }) => self.store(pid, item, *answer),
+            Action::CallReturned(StoreCall::Enqueue) => {
                 // The store also answers Later while an endpoint cools down, at the same version.
                 let known = &self.known;
                 let is_stale = |((_, tenant), version): &(&(Pid, TenantId), &TenantVersion)| {
@@ -52,35 +52,35 @@ impl Law for FreshSnapshot {
                 let refused: BTreeMap<_, _> = of_pid;
                 let stale = refused.iter().filter(is_stale);
                 self.stale.extend(stale.map(|(key, version)| (key.clone(), *version)));
-                Judgement::Silent
+                Verdict::NotApplicable
             }
-            What::CallFailed(StoreCall::Enqueue) | What::Crashed => {
+            Action::CallFailed(StoreCall::Enqueue) | Action::Crashed => {
                 self.refused.retain(|(by, _), _| *by != pid);
-                Judgement::Silent
+                Verdict::NotApplicable
             }
-            _ => Judgement::Silent,
+            _ => Verdict::NotApplicable,
         }
     }
 }
 
 impl FreshSnapshot {
-    fn store(&mut self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Judgement {
+    fn store(&mut self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Verdict {
         let Some(version) = item.fan_out.as_ref().and_then(|fan_out| fan_out.version) else {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         };
         let key = (pid, item.event.tenant.clone());
-        let judgement = match self.stale.get(&key) {
+        let verdict = match self.stale.get(&key) {
             Some(stale) if version <= *stale => {
-                let why = format!("{pid:?} used version {version:?} of {} again", key.1);
-                return Judgement::Broken(None, why);
+                let reason = format!("{pid:?} used version {version:?} of {} again", key.1);
+                return Verdict::Violated(None, reason);
             }
-            Some(_) => Judgement::Held(1),
-            None => Judgement::Silent,
+            Some(_) => Verdict::Held(1),
+            None => Verdict::NotApplicable,
         };
         self.stale.remove(&key);
         if answer == Enqueued::Later {
             self.refused.insert(key, version);
         }
-        judgement
+        verdict
     }
 }

@@ -2,38 +2,41 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use webhook_core::{Enqueued, Event, EventKey, TenantId};
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Happening, What},
+        model::Model,
+        trace::{Action, TraceEvent},
     },
 };
 
 // Catches `keys are not looked up` in webhook-testkit/src/memory/enqueue.rs:
 // - by_id(event.id).or_else(|| by_key().and_then(by_id))
 // + by_id(event.id).or_else(|| by_key().and_then(|_| None))
-/// One key of a tenant is one event: the same said again is the first, and anything else is refused.
+/// A key identifies one event of a tenant. Repeating that event returns the first one; another event
+/// under the key is refused.
 #[derive(Debug, Default)]
 pub(super) struct Idempotent(BTreeMap<(TenantId, EventKey), Arc<Event>>);
 
-impl Law for Idempotent {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "one key of a tenant is one event: the same said again is the first, anything else is refused";
-        ("idempotent", law)
+impl Invariant for Idempotent {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "idempotent",
+            "a key identifies one event of a tenant; a repeat returns it, another event is refused",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::Effect(Effect::Enqueued { item, answer }) = &it.what else {
-            return Judgement::Silent;
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Enqueued { item, answer }) = &it.action else {
+            return Verdict::NotApplicable;
         };
         let event = &item.event;
         if before.events.get(&event.id).is_some_and(|it| it.stored) {
             let said_again = *answer == Enqueued::Duplicate(event.id);
             return judge(said_again, event, *answer);
         }
-        let Some(key) = event.key.clone() else { return Judgement::Silent };
+        let Some(key) = event.key.clone() else { return Verdict::NotApplicable };
         match self.0.get(&(event.tenant.clone(), key.clone())) {
             None => {
                 self.0.insert((event.tenant.clone(), key), Arc::new(event.clone()));
@@ -49,9 +52,9 @@ impl Law for Idempotent {
     }
 }
 
-fn judge(holds: bool, event: &Event, answer: Enqueued) -> Judgement {
+fn judge(holds: bool, event: &Event, answer: Enqueued) -> Verdict {
     if holds {
-        return Judgement::Held(1);
+        return Verdict::Held(1);
     }
-    Judgement::Broken(None, format!("event {} under key {:?}: {answer:?}", event.id, event.key))
+    Verdict::Violated(None, format!("event {} under key {:?}: {answer:?}", event.id, event.key))
 }

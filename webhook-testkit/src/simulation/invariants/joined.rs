@@ -1,31 +1,31 @@
-use super::{Ending, Judgement, Law};
+use super::{EndState, Invariant, Verdict};
 use crate::simulation::{
-    model::Ledger,
-    trace::{Happening, What},
+    model::Model,
+    trace::{Action, TraceEvent},
 };
 
-/// An event of a transaction that was rolled back is never seen, and never sent.
+/// An event whose transaction was rolled back is never stored and never sent.
 #[derive(Debug)]
 pub(super) struct Joined;
 
-impl Law for Joined {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("joined", "an event of a transaction that was rolled back is never seen, and never sent")
+impl Invariant for Joined {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("joined", "an event whose transaction was rolled back is never stored and never sent")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::SendStarted(start) = &it.what else { return Judgement::Silent };
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
         match before.events.get(&start.delivery.event) {
-            Some(event) if event.stored && !event.rolled_back => Judgement::Held(1),
-            _ => Judgement::Broken(Some(start.delivery), "it was never committed".to_owned()),
+            Some(event) if event.stored && !event.rolled_back => Verdict::Held(1),
+            _ => Verdict::Violated(Some(start.delivery), "it was never committed".to_owned()),
         }
     }
 
-    fn judge(&mut self, ending: &Ending, ledger: &Ledger) -> Judgement {
-        let rolled_back = ledger.events.iter().filter(|(_, it)| it.rolled_back);
-        Judgement::all(rolled_back.map(|(id, _)| match ending.events.contains(id) {
-            false => Judgement::Held(1),
-            true => Judgement::Broken(None, format!("event {id} was rolled back and is there")),
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        let rolled_back = model.events.iter().filter(|(_, it)| it.rolled_back);
+        Verdict::all(rolled_back.map(|(id, _)| match end.events.contains(id) {
+            false => Verdict::Held(1),
+            true => Verdict::Violated(None, format!("event {id} was rolled back and is there")),
         }))
     }
 }

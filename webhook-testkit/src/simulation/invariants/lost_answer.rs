@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use webhook_core::{DeliveryId, Enqueue, Enqueued, EventId};
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     StoreCall,
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Actor, Happening, Pid, What},
+        model::Model,
+        trace::{Action, Actor, Pid, TraceEvent},
     },
 };
 
@@ -19,7 +19,7 @@ use crate::{
 // Catches `repeated with leases` in webhook-core/src/engine/publish.rs:
 // - let batch: Vec<_> = batch.into_iter().map(Enqueue::without_leases).collect();
 // + let batch: Vec<_> = batch;
-/// If the answer of the store to new events is lost, nothing is sent from memory, and the events are
+/// If the result of storing new events is lost, nothing is sent from memory, and the events are
 /// stored again without leases.
 #[derive(Debug, Default)]
 pub(super) struct LostAnswer {
@@ -31,30 +31,32 @@ pub(super) struct LostAnswer {
     repeated: BTreeSet<(Pid, EventId)>,
 }
 
-impl Law for LostAnswer {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "after a lost answer nothing is sent from memory, and a repeat takes no leases";
-        ("lost-answer", law)
+impl Invariant for LostAnswer {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "lost-answer",
+            "after a lost result nothing is sent from memory, and a repeat takes no leases",
+        )
     }
 
-    fn see(&mut self, it: &Happening, _: &Ledger) -> Judgement {
-        let Actor::Worker(pid) = it.by else { return Judgement::Silent };
-        match &it.what {
-            What::PublishBegun(_) | What::Crashed => {
+    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
+        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+        match &it.action {
+            Action::PublishStarted(_) | Action::Crashed => {
                 self.repeated.retain(|(by, _)| *by != pid);
                 self.unanswered.retain(|_, by| *by != pid);
             }
-            What::Effect(Effect::Enqueued { item, answer }) => {
+            Action::Effect(Effect::Enqueued { item, answer }) => {
                 return self.store(pid, item, *answer);
             }
-            What::Effect(Effect::Claimed { claimed, .. }) => {
+            Action::Effect(Effect::Claimed { claimed, .. }) => {
                 claimed.claims.iter().for_each(|claim| {
                     self.lost.remove(&claim.lease.delivery);
                     self.unanswered.remove(&claim.lease.delivery);
                 });
             }
-            What::CallAnswered(StoreCall::Enqueue) => self.unanswered.retain(|_, by| *by != pid),
-            What::CallFailed(StoreCall::Enqueue) => {
+            Action::CallReturned(StoreCall::Enqueue) => self.unanswered.retain(|_, by| *by != pid),
+            Action::CallFailed(StoreCall::Enqueue) => {
                 let (unanswered, others) = std::mem::take(&mut self.unanswered)
                     .into_iter()
                     .partition(|(_, by)| *by == pid);
@@ -63,23 +65,23 @@ impl Law for LostAnswer {
                 self.repeated.extend(lost.keys().map(|delivery| (pid, delivery.event)));
                 self.lost.extend(lost.into_keys());
             }
-            What::SendStarted(start) => {
+            Action::SendStarted(start) => {
                 let id = start.delivery;
                 let early = self.unanswered.contains_key(&id) || self.lost.contains(&id);
                 return if early {
-                    Judgement::Broken(Some(id), "it was sent without the store's answer".into())
+                    Verdict::Violated(Some(id), "it was sent without the store's result".into())
                 } else {
-                    Judgement::Silent
+                    Verdict::NotApplicable
                 };
             }
             _ => {}
         }
-        Judgement::Silent
+        Verdict::NotApplicable
     }
 }
 
 impl LostAnswer {
-    fn store(&mut self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Judgement {
+    fn store(&mut self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Verdict {
         let event = item.event.id;
         let new = item.fan_out.iter().flat_map(|fan_out| &fan_out.deliveries);
         let leased = new.filter(|new| new.lease.is_some());
@@ -87,13 +89,13 @@ impl LostAnswer {
         if self.repeated.contains(&(pid, event)) {
             let first = leased.first().copied();
             return match first {
-                Some(id) => Judgement::Broken(Some(id), "the repeat took a lease".into()),
-                None => Judgement::Held(1),
+                Some(id) => Verdict::Violated(Some(id), "the repeat took a lease".into()),
+                None => Verdict::Held(1),
             };
         }
         if let Enqueued::Routed(_) = answer {
             self.unanswered.extend(leased.into_iter().map(|id| (id, pid)));
         }
-        Judgement::Silent
+        Verdict::NotApplicable
     }
 }

@@ -4,82 +4,83 @@ use webhook_core::{
     Delivery, DeliveryStatus, EndpointId, Finish, Finished, Notice, NoticeId, NoticeKind,
 };
 
-use super::{Ending, Judgement, Law};
+use super::{EndState, Invariant, Verdict};
 use crate::{
     observed::{Change, Effect},
     simulation::{
-        model::{Ledger, is_given_up},
-        trace::{Happening, What},
+        model::{Model, is_given_up},
+        trace::{Action, TraceEvent},
     },
 };
 
 // Catches `nobody is told of what is given up` in webhook-core/src/engine/dispatcher/attempt.rs:
 // - (finish.settle == Settle::Failed).then(|| {
 // + (finish.settle == Settle::Failed && claim.recorded > 99).then(|| {
-/// What is given up, or disabled by the engine, is told once; nothing is told without a cause on record.
+/// Each failed delivery and each endpoint disabled by the engine has one notice. No notice lacks a
+/// recorded cause.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    /// Told or to be told: deliveries that were given up.
+    /// Expected notices of failed deliveries.
     exhausted: BTreeSet<NoticeId>,
     /// How often each endpoint was disabled by the engine.
     disabled: BTreeMap<EndpointId, usize>,
-    /// `<delivery>.<epoch>` of each outcome on record.
+    /// `<delivery>.<epoch>` of each recorded outcome.
     recorded: BTreeSet<String>,
-    told: BTreeMap<NoticeId, Notice>,
+    seen: BTreeMap<NoticeId, Notice>,
 }
 
-impl Law for Notices {
-    fn text(&self) -> (&'static str, &'static str) {
+impl Invariant for Notices {
+    fn describe(&self) -> (&'static str, &'static str) {
         (
             "notices",
-            "what is given up or disabled by the engine is told once, and nothing without a cause",
+            "each failed delivery and disabled endpoint has one notice, and no notice lacks a cause",
         )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        match &it.what {
-            What::Effect(Effect::Finished { finish, answer: Finished::Recorded, change }) => {
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        match &it.action {
+            Action::Effect(Effect::Finished { finish, answer: Finished::Recorded, change }) => {
                 self.note_finish(finish, change, before);
             }
-            What::Effect(Effect::Turned(endpoint)) => {
+            Action::Effect(Effect::Turned(endpoint)) => {
                 let was = before.endpoints.get(&endpoint.id).map(|it| it.now.state);
                 if is_given_up(endpoint.state) && was.is_some_and(|it| !is_given_up(it)) {
                     *self.disabled.entry(endpoint.id).or_default() += 1;
                 }
             }
-            What::Effect(Effect::Notices(notices)) => self.tell(notices),
+            Action::Effect(Effect::Notices(notices)) => self.record(notices),
             _ => {}
         }
-        Judgement::Silent
+        Verdict::NotApplicable
     }
 
-    fn judge(&mut self, ending: &Ending, _: &Ledger) -> Judgement {
-        self.tell(&ending.notices);
+    fn check_end(&mut self, end: &EndState, _: &Model) -> Verdict {
+        self.record(&end.notices);
         let missing = self.exhausted.iter().map(|id| {
-            let told = self.told.contains_key(id);
-            if told {
-                Judgement::Held(1)
+            let is_there = self.seen.contains_key(id);
+            if is_there {
+                Verdict::Held(1)
             } else {
-                Judgement::Broken(None, format!("{id} was not told"))
+                Verdict::Violated(None, format!("{id} has no notice"))
             }
         });
-        let causes = self.told.values().map(|notice| self.has_cause(notice));
+        let causes = self.seen.values().map(|notice| self.has_cause(notice));
         let disabled = self.disabled.iter().map(|(id, times)| {
-            let told = self.told.values().filter(|it| is_disabled(it, *id)).count();
-            if told == *times {
-                return Judgement::Held(1);
+            let count = self.seen.values().filter(|it| is_disabled(it, *id)).count();
+            if count == *times {
+                return Verdict::Held(1);
             }
-            Judgement::Broken(
+            Verdict::Violated(
                 None,
-                format!("{id} was disabled {times} times, and told {told} times"),
+                format!("{id} was disabled {times} times, and has {count} notices"),
             )
         });
-        Judgement::all(missing.chain(causes).chain(disabled))
+        Verdict::all(missing.chain(causes).chain(disabled))
     }
 }
 
 impl Notices {
-    fn note_finish(&mut self, finish: &Finish, change: &Change, before: &Ledger) {
+    fn note_finish(&mut self, finish: &Finish, change: &Change, before: &Model) {
         let status = |it: &Option<Delivery>| it.as_ref().map(|it| it.status);
         self.recorded.insert(format!("{}.{}", finish.lease.delivery, finish.lease.epoch));
         let given_up = status(&change.before) == Some(DeliveryStatus::InFlight)
@@ -92,11 +93,11 @@ impl Notices {
         }
     }
 
-    fn tell(&mut self, notices: &[Notice]) {
-        self.told.extend(notices.iter().map(|it| (it.id.clone(), it.clone())));
+    fn record(&mut self, notices: &[Notice]) {
+        self.seen.extend(notices.iter().map(|it| (it.id.clone(), it.clone())));
     }
 
-    fn has_cause(&self, notice: &Notice) -> Judgement {
+    fn has_cause(&self, notice: &Notice) -> Verdict {
         let cause = notice.id.as_str().rsplit_once('.').map(|(cause, _)| cause);
         let known = cause.is_some_and(|cause| self.recorded.contains(cause));
         let fits = match &notice.kind {
@@ -104,9 +105,9 @@ impl Notices {
             _ => true,
         };
         if known && fits {
-            return Judgement::Held(1);
+            return Verdict::Held(1);
         }
-        Judgement::Broken(None, format!("{} has no cause", notice.id))
+        Verdict::Violated(None, format!("{} has no cause", notice.id))
     }
 }
 

@@ -1,7 +1,7 @@
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::simulation::{
-    model::Ledger,
-    trace::{Actor, Happening, What},
+    model::Model,
+    trace::{Action, Actor, TraceEvent},
 };
 
 // Catches `the transport tries twice` in webhook-core/src/engine/exchanger.rs:
@@ -9,21 +9,21 @@ use crate::simulation::{
 // + let request = request.with_timeout(timeout);
 // + let _ = self.transport.send(request.clone()).await;
 // + let sent = self.transport.send(request);
-/// Whoever sends has claimed, and sends once for each claim.
+/// A process sends only what it has claimed, once for each claim.
 #[derive(Debug)]
 pub(super) struct OneSend;
 
-impl Law for OneSend {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("one-send", "whoever sends has claimed, and sends once for each claim")
+impl Invariant for OneSend {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("one-send", "a process sends only what it has claimed, once for each claim")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let (What::SendStarted(start), Actor::Worker(pid)) = (&it.what, it.by) else {
-            return Judgement::Silent;
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+            return Verdict::NotApplicable;
         };
-        let claim = before.deliveries.get(&start.delivery).and_then(|book| book.claim_of(pid));
-        Judgement::of(claim.is_some_and(|claim| claim.send.is_none()), start.delivery, || {
+        let claim = before.deliveries.get(&start.delivery).and_then(|entry| entry.claim_of(pid));
+        Verdict::of(claim.is_some_and(|claim| claim.send.is_none()), start.delivery, || {
             format!("its claim: {claim:?}")
         })
     }

@@ -1,59 +1,60 @@
 use webhook_core::{DeliveryId, EndpointId, OrderingKey};
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::simulation::{
-    model::Ledger,
-    trace::{Happening, What},
+    model::Model,
+    trace::{Action, TraceEvent},
 };
 
 // Catches `nothing waits for its turn` in webhook-testkit/src/memory/order.rs:
 // - row.parked = line.front() != Some(&id);
 // + row.parked = false;
-/// Of the deliveries of one key to an endpoint that asks for order, only the first in line is sent, and
-/// none while the one before may still be under way.
+/// Of the deliveries with one key to an ordered endpoint, only the first in line is sent, and only
+/// after the one before has ended.
 #[derive(Debug)]
 pub(super) struct Order;
 
-impl Law for Order {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law =
-            "of the deliveries of one key in order only the first in line is sent, one at a time";
-        ("order", law)
+impl Invariant for Order {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "order",
+            "of the deliveries with one key in order only the first in line is sent, one at a time",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::SendStarted(start) = &it.what else { return Judgement::Silent };
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
         let id = start.delivery;
-        let Some(key) = key_of(id, before) else { return Judgement::Silent };
+        let Some(key) = key_of(id, before) else { return Verdict::NotApplicable };
         let Some(line) = before.lines.get(&(id.endpoint, key.clone())) else {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         };
         if line.len() < 2 || !line.contains(&id) {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         }
         let first = line.first().copied();
-        let beside = before.flying.values().map(|(other, _)| *other).find(|other| {
+        let beside = before.sends_in_flight.values().map(|(other, _)| *other).find(|other| {
             *other != id
                 && other.endpoint == id.endpoint
                 && key_of(*other, before).as_ref() == Some(&key)
                 && is_leased(*other, it, before)
         });
-        Judgement::of(first == Some(id) && beside.is_none(), id, || {
+        Verdict::of(first == Some(id) && beside.is_none(), id, || {
             format!("first in its line is {first:?}, and {beside:?} is under way")
         })
     }
 }
 
-fn key_of(id: DeliveryId, ledger: &Ledger) -> Option<OrderingKey> {
+fn key_of(id: DeliveryId, model: &Model) -> Option<OrderingKey> {
     let orders = |endpoint: EndpointId| {
-        ledger.endpoints.get(&endpoint).is_some_and(|it| it.now.order.is_some())
+        model.endpoints.get(&endpoint).is_some_and(|it| it.now.order.is_some())
     };
-    let event = ledger.events.get(&id.event)?.event.as_ref()?;
+    let event = model.events.get(&id.event)?.event.as_ref()?;
     event.ordering_key.clone().filter(|_| orders(id.endpoint))
 }
 
-/// Whether its lease holds, so that it may be on its way.
-fn is_leased(id: DeliveryId, it: &Happening, ledger: &Ledger) -> bool {
-    let claim = ledger.deliveries.get(&id).and_then(|book| book.claims.last());
-    claim.is_some_and(|claim| !claim.over && it.at < claim.ends)
+/// Returns true if its lease is valid, so that it may be in flight.
+fn is_leased(id: DeliveryId, it: &TraceEvent, model: &Model) -> bool {
+    let claim = model.deliveries.get(&id).and_then(|entry| entry.claims.last());
+    claim.is_some_and(|claim| !claim.closed && it.at < claim.ends)
 }

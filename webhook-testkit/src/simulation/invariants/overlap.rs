@@ -1,32 +1,36 @@
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::simulation::{
-    model::Ledger,
-    trace::{Happening, What},
+    model::Model,
+    trace::{Action, TraceEvent},
 };
 
-/// While a lease holds, nobody else sends its delivery.
+/// While a lease is valid, no other worker sends its delivery.
 #[derive(Debug)]
 pub(super) struct Overlap;
 
-impl Law for Overlap {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("overlap", "while a lease holds, nobody else sends its delivery")
+impl Invariant for Overlap {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("overlap", "while a lease is valid, no other worker sends its delivery")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::SendStarted(start) = &it.what else { return Judgement::Silent };
-        let Some(book) = before.deliveries.get(&start.delivery) else { return Judgement::Silent };
-        if book.claims.len() < 2 {
-            return Judgement::Silent;
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+        let Some(entry) = before.deliveries.get(&start.delivery) else {
+            return Verdict::NotApplicable;
+        };
+        if entry.claims.len() < 2 {
+            return Verdict::NotApplicable;
         }
-        let flying = book.flying();
-        let allowed = book.lost + book.reopened;
-        let held = book.sends.iter().filter(|send| send.came.is_none()).any(|send| {
-            let claim = send.epoch.and_then(|epoch| book.claim_at(epoch));
-            claim.is_some_and(|claim| !claim.over && it.at < claim.ends)
+        let in_flight = entry.sends_in_flight();
+        let allowed = entry.lost + entry.reopened;
+        let held = entry.sends.iter().filter(|send| send.outcome.is_none()).any(|send| {
+            let claim = send.epoch.and_then(|epoch| entry.claim_at(epoch));
+            claim.is_some_and(|claim| !claim.closed && it.at < claim.ends)
         });
-        Judgement::of(flying <= allowed && !held, start.delivery, || {
-            format!("{flying} sends are under way, {allowed} leases were lost, one holds: {held}")
+        Verdict::of(in_flight <= allowed && !held, start.delivery, || {
+            format!(
+                "{in_flight} sends are under way, {allowed} leases were lost, one holds: {held}"
+            )
         })
     }
 }

@@ -1,27 +1,27 @@
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::simulation::{
-    model::Ledger,
-    trace::{Came, Happening, What},
+    model::Model,
+    trace::{Action, SendOutcome, TraceEvent},
 };
 
 // Catches `a panic is not caught` in webhook-core/src/engine/exchanger.rs:
 // - let outcome = signed_and_sent.catch_unwind().await.unwrap_or_else(|_| panicked());
 // + let _ = panicked;
 // + let outcome = signed_and_sent.await;
-/// A transport that panics ends its attempt, and never its worker.
+/// A panic of the transport ends the attempt, and never the worker.
 #[derive(Debug)]
 pub(super) struct Panics;
 
-impl Law for Panics {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("panics", "a transport that panics ends its attempt, and never its worker")
+impl Invariant for Panics {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("panics", "a panic of the transport ends the attempt, and never the worker")
     }
 
-    fn see(&mut self, it: &Happening, _: &Ledger) -> Judgement {
-        match &it.what {
-            What::Panicked(text) => Judgement::Broken(None, format!("a task panicked: {text}")),
-            What::SendEnded { came: Came::Panicked, .. } => Judgement::Held(1),
-            _ => Judgement::Silent,
+    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
+        match &it.action {
+            Action::Panicked(text) => Verdict::Violated(None, format!("a task panicked: {text}")),
+            Action::SendEnded { outcome: SendOutcome::Panicked, .. } => Verdict::Held(1),
+            _ => Verdict::NotApplicable,
         }
     }
 }

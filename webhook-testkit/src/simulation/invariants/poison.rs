@@ -1,28 +1,28 @@
-use super::{Ending, Judgement, Law};
+use super::{EndState, Invariant, Verdict};
 use crate::simulation::{
-    model::{DeliveryBook, Ledger},
-    receivers::POISON,
+    model::{DeliveryEntry, Model},
+    receivers::POISON_MARKER,
 };
 
-/// An event that kills its worker each time uses up its attempts, and is given up like any other.
+/// An event that kills its worker each time exhausts its attempts and fails like any other.
 #[derive(Debug)]
 pub(super) struct Poison;
 
-impl Law for Poison {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("poison", "an event that kills its worker each time uses up its attempts, and is given up")
+impl Invariant for Poison {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("poison", "an event that kills its worker each time exhausts its attempts and fails")
     }
 
-    fn judge(&mut self, _: &Ending, ledger: &Ledger) -> Judgement {
-        let poisoned = ledger.deliveries.iter().filter(|(id, _)| {
-            let event = ledger.events.get(&id.event).and_then(|it| it.event.as_ref());
-            event.is_some_and(|it| String::from_utf8_lossy(&it.body).contains(POISON))
+    fn check_end(&mut self, _: &EndState, model: &Model) -> Verdict {
+        let poisoned = model.deliveries.iter().filter(|(id, _)| {
+            let event = model.events.get(&id.event).and_then(|it| it.event.as_ref());
+            event.is_some_and(|it| String::from_utf8_lossy(&it.body).contains(POISON_MARKER))
         });
-        let sent = poisoned.filter(|(_, book)| !book.sends.is_empty());
-        Judgement::all(sent.map(|(id, book)| {
-            let over = |book: &DeliveryBook| book.status.is_final();
-            Judgement::of(over(book), *id, || {
-                format!("it is {} after {} sends", book.status, book.sends.len())
+        let sent = poisoned.filter(|(_, entry)| !entry.sends.is_empty());
+        Verdict::all(sent.map(|(id, entry)| {
+            let over = |entry: &DeliveryEntry| entry.status.is_final();
+            Verdict::of(over(entry), *id, || {
+                format!("it is {} after {} sends", entry.status, entry.sends.len())
             })
         }))
     }

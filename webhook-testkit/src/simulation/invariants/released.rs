@@ -5,13 +5,13 @@ use std::{
 
 use webhook_core::Enqueued;
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     StoreCall,
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Actor, Happening, Pid, What},
+        model::Model,
+        trace::{Action, Actor, Pid, TraceEvent},
     },
 };
 
@@ -27,45 +27,45 @@ pub(super) struct Released {
     unused: BTreeMap<Pid, Duration>,
 }
 
-impl Law for Released {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("released", "a publisher releases its leases if its dispatcher has ended meanwhile")
+impl Invariant for Released {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("released", "a publisher releases its leases if its dispatcher has ended in the meantime")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
         let late = self.unused.iter().find(|(_, at)| it.at > **at).map(|(pid, _)| *pid);
         if let Some(pid) = late {
-            return Judgement::Broken(None, format!("{pid:?} kept the leases"));
+            return Verdict::Violated(None, format!("{pid:?} kept the leases"));
         }
-        let Actor::Worker(pid) = it.by else { return Judgement::Silent };
-        match &it.what {
-            What::Effect(Effect::Enqueued { item, answer: Enqueued::Routed(_) }) => {
+        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+        match &it.action {
+            Action::Effect(Effect::Enqueued { item, answer: Enqueued::Routed(_) }) => {
                 let mut new = item.fan_out.iter().flat_map(|fan_out| &fan_out.deliveries);
                 if new.any(|new| new.lease.is_some()) {
                     self.leasing.insert(pid);
                 }
             }
-            What::CallAnswered(StoreCall::Enqueue) => {
+            Action::CallReturned(StoreCall::Enqueue) => {
                 let ended = before.workers.get(&pid).is_some_and(|worker| worker.ended);
                 if self.leasing.remove(&pid) && ended {
                     self.unused.insert(pid, it.at);
                 }
             }
-            What::CallBegun(StoreCall::Release) => {
+            Action::CallStarted(StoreCall::Release) => {
                 return match self.unused.remove(&pid) {
-                    Some(_) => Judgement::Held(1),
-                    None => Judgement::Silent,
+                    Some(_) => Verdict::Held(1),
+                    None => Verdict::NotApplicable,
                 };
             }
-            What::CallFailed(StoreCall::Enqueue) => {
+            Action::CallFailed(StoreCall::Enqueue) => {
                 self.leasing.remove(&pid);
             }
-            What::Crashed | What::Stalled { .. } => {
+            Action::Crashed | Action::Stalled { .. } => {
                 self.leasing.remove(&pid);
                 self.unused.remove(&pid);
             }
             _ => {}
         }
-        Judgement::Silent
+        Verdict::NotApplicable
     }
 }

@@ -2,36 +2,36 @@ use std::collections::BTreeMap;
 
 use webhook_core::{ClaimDue, Claimed, EndpointId, TenantId};
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     observed::Effect,
     simulation::{
-        model::Ledger,
-        trace::{Happening, What},
+        model::Model,
+        trace::{Action, TraceEvent},
     },
 };
 
 // Catches `one tenant takes everything` in webhook-core/src/policy/tenant_share.rs:
 // - if !self.with_work.iter().any(|other| other != tenant) {
 // + if self.limit > 0 {
-/// When two tenants have work, none of them gets more in flight than its share.
+/// If two tenants have work, neither gets more in flight than its share.
 #[derive(Debug)]
 pub(super) struct Shares;
 
-impl Law for Shares {
-    fn text(&self) -> (&'static str, &'static str) {
-        ("shares", "when two tenants have work, none of them gets more in flight than its share")
+impl Invariant for Shares {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("shares", "if two tenants have work, neither gets more in flight than its share")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        match &it.what {
-            What::Effect(Effect::Claimed { ask, claimed }) => judge(ask, claimed, before),
-            _ => Judgement::Silent,
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        match &it.action {
+            Action::Effect(Effect::Claimed { ask, claimed }) => judge(ask, claimed, before),
+            _ => Verdict::NotApplicable,
         }
     }
 }
 
-fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Ledger) -> Judgement {
+fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Model) -> Verdict {
     let tenant = |id: &EndpointId| before.endpoints.get(id).map(|it| it.now.tenant.clone());
     let mut taken = BTreeMap::<TenantId, u32>::new();
     for claim in &claimed.claims {
@@ -40,7 +40,7 @@ fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Ledger) -> Judgement {
         }
     }
     if taken.len() < 2 {
-        return Judgement::Silent;
+        return Verdict::NotApplicable;
     }
     for (id, count) in &ask.in_flight {
         if let Some(taken) = tenant(id).and_then(|tenant| taken.get_mut(&tenant)) {
@@ -48,10 +48,10 @@ fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Ledger) -> Judgement {
         }
     }
     match taken.iter().find(|(_, count)| **count > ask.tenant_share) {
-        None => Judgement::Held(1),
+        None => Verdict::Held(1),
         Some((tenant, count)) => {
             let share = ask.tenant_share;
-            Judgement::Broken(None, format!("{tenant} has {count} in flight, its share is {share}"))
+            Verdict::Violated(None, format!("{tenant} has {count} in flight, its share is {share}"))
         }
     }
 }

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     StoreCall,
     simulation::{
-        model::{Ledger, WorkerBook},
-        trace::{Actor, Happening, Pid, What},
+        model::{Model, WorkerEntry},
+        trace::{Action, Actor, Pid, TraceEvent},
     },
 };
 
@@ -15,58 +15,59 @@ use crate::{
 // Catches `a shutdown that takes its time` in webhook-core/src/engine/dispatcher/schedule.rs:
 // - self.drain_until.get_or_insert(now.saturating_add(self.config.drain));
 // + self.drain_until.get_or_insert(now.saturating_add(self.config.drain * 50));
-/// A worker that is told to stop claims nothing more, starts no send, and ends by its deadline with
-/// nothing held that had time to end.
+/// A worker that is asked to stop claims nothing, starts no send, and ends by its deadline. It cuts
+/// no send short that had time to end.
 #[derive(Debug)]
 pub(super) struct Shutdown;
 
-impl Law for Shutdown {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law =
-            "a worker that is told to stop claims nothing more, starts no send, and ends in time";
-        ("shutdown", law)
+impl Invariant for Shutdown {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "shutdown",
+            "a worker that is asked to stop claims nothing, starts no send, and ends in time",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let Actor::Worker(pid) = it.by else { return Judgement::Silent };
-        let Some(worker) = before.workers.get(&pid) else { return Judgement::Silent };
-        let Some(told_at) = worker.told_to_stop_at else { return Judgement::Silent };
-        // What stands still hears nothing.
-        let heard_at = told_at.max(worker.stalled_until);
-        match &it.what {
-            What::CallBegun(StoreCall::ClaimDue | StoreCall::ClaimUnrouted)
-            | What::SendStarted(_)
-                if it.at > heard_at =>
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+        let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };
+        let Some(requested_at) = worker.stop_requested_at else { return Verdict::NotApplicable };
+        // A stalled process learns of the stop later.
+        let noticed_at = requested_at.max(worker.stalled_until);
+        match &it.action {
+            Action::CallStarted(StoreCall::ClaimDue | StoreCall::ClaimUnrouted)
+            | Action::SendStarted(_)
+                if it.at > noticed_at =>
             {
-                Judgement::Broken(sent(it), format!("{pid:?} was told to stop before"))
+                Verdict::Violated(sent(it), format!("{pid:?} was asked to stop before"))
             }
-            What::Stopped(report) => stopped(pid, worker, told_at, it.at, report.cut),
-            _ => Judgement::Silent,
+            Action::Stopped(report) => stopped(pid, worker, requested_at, it.at, report.cut),
+            _ => Verdict::NotApplicable,
         }
     }
 }
 
-fn sent(it: &Happening) -> Option<webhook_core::DeliveryId> {
-    if let What::SendStarted(start) = &it.what { Some(start.delivery) } else { None }
+fn sent(it: &TraceEvent) -> Option<webhook_core::DeliveryId> {
+    if let Action::SendStarted(start) = &it.action { Some(start.delivery) } else { None }
 }
 
 fn stopped(
     pid: Pid,
-    worker: &WorkerBook,
-    told_at: Duration,
+    worker: &WorkerEntry,
+    requested_at: Duration,
     now: Duration,
     cut: usize,
-) -> Judgement {
-    // It may have stood still before it heard of that, or since.
-    let (first, last) = (told_at, told_at.max(worker.stalled_until));
-    let drained = |heard_at: Duration| heard_at + worker.facts.drain;
-    let latest = drained(last) + worker.facts.recording_budget + Duration::from_secs(1);
+) -> Verdict {
+    // The process may have stalled before it learned of the stop, or later.
+    let (first, last) = (requested_at, requested_at.max(worker.stalled_until));
+    let drained = |noticed_at: Duration| noticed_at + worker.settings.drain;
+    let latest = drained(last) + worker.settings.recording_budget + Duration::from_secs(1);
     if now > latest || (cut > 0 && now < drained(first)) {
-        let took = now.saturating_sub(told_at);
-        return Judgement::Broken(
+        let took = now.saturating_sub(requested_at);
+        return Verdict::Violated(
             None,
             format!("{pid:?} took {took:?} to stop, and cut {cut} short"),
         );
     }
-    Judgement::Held(1)
+    Verdict::Held(1)
 }

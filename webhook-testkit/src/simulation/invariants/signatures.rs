@@ -7,12 +7,12 @@ use webhook_core::{
     X_SIGNATURE, body_signature, standard_signature,
 };
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     PlainSigner,
     simulation::{
-        model::Ledger,
-        trace::{Actor, Happening, SendStart, What},
+        model::Model,
+        trace::{Action, Actor, SendStart, TraceEvent},
     },
 };
 
@@ -22,35 +22,36 @@ use crate::{
 // Catches `old settings are used` in webhook-core/src/engine/dispatcher/run/load.rs:
 // - held.is_some_and(|endpoint| endpoint.revision >= claim.endpoint_revision)
 // + held.is_some()
-/// Each send says its own time and is signed with every secret that is active then and no other, by
-/// settings no older than its claim; id and body are the same bytes each time.
+/// Each send carries its own time and a signature by every active secret and no other, by settings
+/// no older than its claim. Id and body are the same bytes in each send.
 #[derive(Debug, Default)]
 pub(super) struct Signatures {
     bodies: BTreeMap<EventId, Bytes>,
 }
 
-impl Law for Signatures {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "each send says its own time and is signed with every secret active then and no other; \
-                   id and body are the same bytes each time";
-        ("signatures", law)
+impl Invariant for Signatures {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "signatures",
+            "each send is signed at its own time with exactly the active secrets; id and body never change",
+        )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let (What::SendStarted(start), Actor::Worker(pid)) = (&it.what, it.by) else {
-            return Judgement::Silent;
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+            return Verdict::NotApplicable;
         };
         let id = start.delivery;
         let body = self.bodies.entry(id.event).or_insert_with(|| start.request.body.clone());
         let stored = before.events.get(&id.event).and_then(|it| it.event.as_ref());
         let same = *body == start.request.body && stored.is_some_and(|it| it.body == *body);
-        let claim = before.deliveries.get(&id).and_then(|book| book.claim_of(pid));
+        let claim = before.deliveries.get(&id).and_then(|entry| entry.claim_of(pid));
         let (Some(claim), Some(endpoint)) = (claim, before.endpoint(id)) else {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         };
         let oldest = claim.claim.endpoint_revision;
         let signed = endpoint.revisions.range(oldest..).any(|(_, it)| is_signed_by(start, it));
-        Judgement::of(same && signed, id, || {
+        Verdict::of(same && signed, id, || {
             format!(
                 "same bytes: {same}; signed by settings of revision {oldest} or later: {signed}"
             )
@@ -89,7 +90,7 @@ fn standard(start: &SendStart, event: &str, signing: &Signing) -> Option<String>
     Some(all.join(" "))
 }
 
-/// The headers of this profile have room for one signature, the current key's.
+/// This profile has one signature, by the current key.
 fn body_hmac(start: &SendStart, signing: &Signing) -> Option<String> {
     if !signing.profiles().contains(&Profile::BodyHmac) {
         return None;

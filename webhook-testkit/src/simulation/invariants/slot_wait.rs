@@ -5,13 +5,13 @@ use std::{
 
 use webhook_core::{EndpointId, Enqueue, Enqueued, Event, NewDelivery};
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     StoreCall,
     observed::Effect,
     simulation::{
-        model::{ClaimBook, EndpointBook, Ledger, WorkerBook},
-        trace::{Actor, Happening, Pid, What},
+        model::{ClaimEntry, EndpointEntry, Model, WorkerEntry},
+        trace::{Action, Actor, Pid, TraceEvent},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) struct SlotWait {
 #[derive(Debug)]
 struct Publishing {
     event: Event,
-    /// Time from which it has nothing to wait for but a slot.
+    /// Time from which it waits for a slot only.
     ready_at: Duration,
     /// Time for which it waited, once it stores its events.
     waited: Option<Duration>,
@@ -50,24 +50,24 @@ struct Publishing {
 /// Maximum time that a publisher waits for a slot.
 const MAX_SLOT_WAIT: Duration = Duration::from_millis(250);
 
-impl Law for SlotWait {
-    fn text(&self) -> (&'static str, &'static str) {
+impl Invariant for SlotWait {
+    fn describe(&self) -> (&'static str, &'static str) {
         ("slot-wait", "a publisher waits for a slot of a busy endpoint, at most 250 ms")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
         self.note_endpoint(it, before);
-        let Actor::Worker(pid) = it.by else { return Judgement::Silent };
-        let Some(worker) = before.workers.get(&pid) else { return Judgement::Silent };
-        match &it.what {
-            What::PublishBegun(event) => {
+        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+        let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };
+        match &it.action {
+            Action::PublishStarted(event) => {
                 let full = self.full_endpoint(pid, event, before, it.at);
                 let event = Event::clone(event);
                 let begun = Publishing { event, ready_at: it.at, waited: None, full };
                 self.publishing.insert(pid, begun);
-                Judgement::Silent
+                Verdict::NotApplicable
             }
-            What::CallAnswered(StoreCall::Snapshot) => {
+            Action::CallReturned(StoreCall::Snapshot) => {
                 if let Some(publishing) = self.publishing.get_mut(&pid)
                     && publishing.ready_at < it.at
                 {
@@ -75,43 +75,43 @@ impl Law for SlotWait {
                     // Slots may have been released since.
                     publishing.full = None;
                 }
-                Judgement::Silent
+                Verdict::NotApplicable
             }
-            What::CallFailed(StoreCall::Snapshot) => {
+            Action::CallFailed(StoreCall::Snapshot) => {
                 self.publishing.remove(&pid);
-                Judgement::Silent
+                Verdict::NotApplicable
             }
-            What::CallBegun(StoreCall::Enqueue) => self.judge_length(pid, worker, it.at),
-            What::Effect(Effect::Enqueued { item, answer }) => {
-                let judgement = self.judge_need(pid, item, *answer);
+            Action::CallStarted(StoreCall::Enqueue) => self.judge_length(pid, worker, it.at),
+            Action::Effect(Effect::Enqueued { item, answer }) => {
+                let verdict = self.judge_need(pid, item, *answer);
                 self.publishing.remove(&pid);
-                judgement
+                verdict
             }
-            _ => Judgement::Silent,
+            _ => Verdict::NotApplicable,
         }
     }
 }
 
 impl SlotWait {
-    fn judge_length(&mut self, pid: Pid, worker: &WorkerBook, now: Duration) -> Judgement {
-        let Some(publishing) = self.publishing.get_mut(&pid) else { return Judgement::Silent };
+    fn judge_length(&mut self, pid: Pid, worker: &WorkerEntry, now: Duration) -> Verdict {
+        let Some(publishing) = self.publishing.get_mut(&pid) else { return Verdict::NotApplicable };
         if publishing.waited.is_some() {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         }
         let waited = now.saturating_sub(publishing.ready_at);
         publishing.waited = Some(waited);
         if waited.is_zero() || worker.stalled_until > publishing.ready_at {
-            return Judgement::Silent;
+            return Verdict::NotApplicable;
         }
         if waited <= MAX_SLOT_WAIT {
-            return Judgement::Held(1);
+            return Verdict::Held(1);
         }
-        Judgement::Broken(None, format!("{pid:?} waited for {waited:?}"))
+        Verdict::Violated(None, format!("{pid:?} waited for {waited:?}"))
     }
 
     /// Judges a publish whose only endpoint had no free slot.
-    fn judge_need(&self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Judgement {
-        let Some(publishing) = self.publishing.get(&pid) else { return Judgement::Silent };
+    fn judge_need(&self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Verdict {
+        let Some(publishing) = self.publishing.get(&pid) else { return Verdict::NotApplicable };
         let deliveries = item.fan_out.as_ref().map_or(&[][..], |it| &it.deliveries);
         let is_expected = item.event.id == publishing.event.id && answer == Enqueued::Routed(1);
         match (publishing.full, publishing.waited, deliveries) {
@@ -120,9 +120,9 @@ impl SlotWait {
             {
                 let did_wait = lease.is_some() || !waited.is_zero();
                 let delivery = webhook_core::DeliveryId::new(item.event.id, endpoint);
-                Judgement::of(did_wait, delivery, || format!("{pid:?} did not wait for a slot"))
+                Verdict::of(did_wait, delivery, || format!("{pid:?} did not wait for a slot"))
             }
-            _ => Judgement::Silent,
+            _ => Verdict::NotApplicable,
         }
     }
 
@@ -132,39 +132,39 @@ impl SlotWait {
         &mut self,
         pid: Pid,
         event: &Event,
-        ledger: &Ledger,
+        model: &Model,
         now: Duration,
     ) -> Option<EndpointId> {
-        let wants = |book: &&EndpointBook| {
-            let endpoint = &book.now;
-            endpoint.tenant == event.tenant && !book.removed && endpoint.wants(&event.event_type)
+        let wants = |entry: &&EndpointEntry| {
+            let endpoint = &entry.now;
+            endpoint.tenant == event.tenant && !entry.removed && endpoint.wants(&event.event_type)
         };
-        let mut all = ledger.endpoints.values().filter(wants);
+        let mut all = model.endpoints.values().filter(wants);
         let (endpoint, None) = (&all.next()?.now, all.next()) else { return None };
         let is_plain = endpoint.state.is_active()
             && endpoint.health.is_well()
             && endpoint.rate.is_none()
             && endpoint.order.is_none();
-        let worker = ledger.workers.get(&pid)?;
-        let works = !worker.ended && worker.told_to_stop_at.is_none();
-        let mut its = ledger.flying.values().filter(|(_, by)| *by == pid);
+        let worker = model.workers.get(&pid)?;
+        let works = !worker.ended && worker.stop_requested_at.is_none();
+        let mut its = model.sends_in_flight.values().filter(|(_, by)| *by == pid);
         let others = its.clone().any(|(delivery, _)| delivery.endpoint != endpoint.id);
-        let flying = its.by_ref().count();
-        let unsent = unsent(pid, endpoint.id, ledger);
+        let in_flight = its.by_ref().count();
+        let unsent = unsent(pid, endpoint.id, model);
         let new = unsent.iter().filter(|claim| claim.at == now).count();
         let max = usize::try_from(endpoint.max_in_flight).unwrap_or(usize::MAX);
-        let was_busy = flying + unsent.len() >= max && !self.busy.insert((pid, endpoint.id));
-        let is_free = is_plain && works && !was_busy && !others && flying + new >= max;
-        (is_free && !self.has_backlog(pid, endpoint.id, ledger)).then_some(endpoint.id)
+        let was_busy = in_flight + unsent.len() >= max && !self.busy.insert((pid, endpoint.id));
+        let is_free = is_plain && works && !was_busy && !others && in_flight + new >= max;
+        (is_free && !self.has_backlog(pid, endpoint.id, model)).then_some(endpoint.id)
     }
 
     /// Returns true if the worker may know of deliveries to this endpoint that wait in the store, or of
     /// another tenant's work.
-    fn has_backlog(&self, pid: Pid, endpoint: EndpointId, ledger: &Ledger) -> bool {
-        let open = ledger.open().filter(|(id, _)| id.endpoint == endpoint);
-        let mut others = open.filter(|(_, book)| {
-            let claim = book.claims.last();
-            claim.is_none_or(|claim| claim.over || claim.by != pid)
+    fn has_backlog(&self, pid: Pid, endpoint: EndpointId, model: &Model) -> bool {
+        let open = model.open().filter(|(id, _)| id.endpoint == endpoint);
+        let mut others = open.filter(|(_, entry)| {
+            let claim = entry.claims.last();
+            claim.is_none_or(|claim| claim.closed || claim.by != pid)
         });
         let pending_at = self.pending_at.get(&endpoint);
         let is_seen =
@@ -172,10 +172,10 @@ impl SlotWait {
         others.next().is_some() || !is_seen
     }
 
-    /// Notes the changes of endpoints that decide whether a publisher has to wait.
-    fn note_endpoint(&mut self, it: &Happening, before: &Ledger) {
-        match (&it.what, it.by) {
-            (What::Effect(Effect::Claimed { ask, claimed }), Actor::Worker(pid)) => {
+    /// Records the changes of endpoints that decide whether a publisher has to wait.
+    fn note_endpoint(&mut self, it: &TraceEvent, before: &Model) {
+        match (&it.action, it.by) {
+            (Action::Effect(Effect::Claimed { ask, claimed }), Actor::Worker(pid)) => {
                 if claimed.claims.len() < ask.limit
                     && let Some(began_at) =
                         before.workers.get(&pid).map(|worker| worker.claim_began_at)
@@ -183,22 +183,24 @@ impl SlotWait {
                     self.claimed_at.insert(pid, began_at);
                 }
             }
-            (What::Effect(Effect::Enqueued { item, .. }), _) => {
+            (Action::Effect(Effect::Enqueued { item, .. }), _) => {
                 let new = item.fan_out.iter().flat_map(|fan_out| &fan_out.deliveries);
                 let pending = new.filter(|new| new.lease.is_none()).map(|new| new.endpoint);
                 self.pending_at.extend(pending.map(|endpoint| (endpoint, it.at)));
             }
-            (What::Effect(_) | What::Crashed | What::CallFailed(_), _) => {
+            (Action::Effect(_) | Action::Crashed | Action::CallFailed(_), _) => {
                 let all = before.endpoints.keys().map(|endpoint| (*endpoint, it.at));
-                if !matches!(&it.what, What::Effect(Effect::Turned(_) | Effect::Notices(_)))
-                    && !is_success(&it.what)
+                if !matches!(&it.action, Action::Effect(Effect::Turned(_) | Effect::Notices(_)))
+                    && !is_success(&it.action)
                 {
                     self.pending_at.extend(all);
                 }
             }
-            (What::SendEnded { send, .. }, _) => {
-                let Some((delivery, pid)) = before.flying.get(send).copied() else { return };
-                let mut others = before.flying.iter().filter(|(id, (other, by))| {
+            (Action::SendEnded { send, .. }, _) => {
+                let Some((delivery, pid)) = before.sends_in_flight.get(send).copied() else {
+                    return;
+                };
+                let mut others = before.sends_in_flight.iter().filter(|(id, (other, by))| {
                     *id != send && *by == pid && other.endpoint == delivery.endpoint
                 });
                 if others.next().is_none() && unsent(pid, delivery.endpoint, before).is_empty() {
@@ -211,14 +213,14 @@ impl SlotWait {
 }
 
 /// Claims of this worker for an endpoint that are not sent yet.
-fn unsent(pid: Pid, endpoint: EndpointId, ledger: &Ledger) -> Vec<&ClaimBook> {
-    let open = ledger.open().filter(|(id, _)| id.endpoint == endpoint);
-    let claims = open.filter_map(|(_, book)| book.claims.last());
-    claims.filter(|claim| claim.by == pid && !claim.over && claim.send.is_none()).collect()
+fn unsent(pid: Pid, endpoint: EndpointId, model: &Model) -> Vec<&ClaimEntry> {
+    let open = model.open().filter(|(id, _)| id.endpoint == endpoint);
+    let claims = open.filter_map(|(_, entry)| entry.claims.last());
+    claims.filter(|claim| claim.by == pid && !claim.closed && claim.send.is_none()).collect()
 }
 
 /// Returns true for the record of a success, which leaves nothing pending.
-fn is_success(what: &What) -> bool {
-    let What::Effect(Effect::Finished { finish, .. }) = what else { return false };
+fn is_success(action: &Action) -> bool {
+    let Action::Effect(Effect::Finished { finish, .. }) = action else { return false };
     finish.settle == webhook_core::Settle::Success
 }

@@ -2,98 +2,102 @@ use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::DeliveryId;
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     observed::Effect,
     simulation::{
-        model::{Ledger, WorkerBook},
-        trace::{Actor, Happening, Pid, What},
+        model::{Model, WorkerEntry},
+        trace::{Action, Actor, Pid, TraceEvent},
     },
 };
 
 // Catches `a lease that lasts for ever` in webhook-testkit/src/memory/row.rs:
 // - self.due_at = now.after(lease);
 // + self.due_at = now.after(lease * 200);
-/// What a dead worker had claimed is claimed by another once the lease has run out and somebody has
-/// looked.
+/// The claims of a dead worker are claimed again, once the leases have expired and another worker has
+/// polled.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
-    /// By when each has to be claimed.
+    /// Time by which each delivery must be claimed.
     waited_for: BTreeMap<DeliveryId, Duration>,
 }
 
-/// Others may be first: so long for the work before it.
-const SLACK: Duration = Duration::from_secs(300);
+/// Time for the deliveries that are claimed before.
+const MAX_TAKEOVER_DELAY: Duration = Duration::from_secs(300);
 
-impl Law for Takeover {
-    fn text(&self) -> (&'static str, &'static str) {
+impl Invariant for Takeover {
+    fn describe(&self) -> (&'static str, &'static str) {
         (
             "takeover",
-            "what a dead worker had claimed is claimed by another soon after its lease has run out",
+            "claims of a dead worker are claimed again soon after their leases have expired",
         )
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        match (&it.what, it.by) {
-            (What::Crashed, Actor::Worker(pid)) => self.wait_for(pid, it.at, before),
-            (What::Effect(Effect::Claimed { claimed, .. }), _) => {
-                return Judgement::all(claimed.claims.iter().map(|claim| {
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        match (&it.action, it.by) {
+            (Action::Crashed, Actor::Worker(pid)) => self.wait_for(pid, it.at, before),
+            (Action::Effect(Effect::Claimed { claimed, .. }), _) => {
+                return Verdict::all(claimed.claims.iter().map(|claim| {
                     let id = claim.lease.delivery;
                     match self.waited_for.remove(&id) {
                         Some(by) => {
-                            Judgement::of(it.at <= by, id, || "it came too late".to_owned())
+                            Verdict::of(it.at <= by, id, || "it was claimed too late".to_owned())
                         }
-                        None => Judgement::Silent,
+                        None => Verdict::NotApplicable,
                     }
                 }));
             }
-            // Whatever holds it back now is none of a dead worker's doing.
-            (What::Effect(Effect::Turned(endpoint) | Effect::Edited(endpoint)), _) => {
+            // The delivery may now wait for another reason.
+            (Action::Effect(Effect::Turned(endpoint) | Effect::Edited(endpoint)), _) => {
                 self.waited_for.retain(|id, _| id.endpoint != endpoint.id);
             }
-            // It was not all that dead.
-            (What::Effect(Effect::Finished { finish, .. }), _) => {
+            // An outcome of the dead worker still arrived.
+            (Action::Effect(Effect::Finished { finish, .. }), _) => {
                 self.waited_for.remove(&finish.lease.delivery);
             }
-            (What::Effect(Effect::Cancelled { delivery, .. }), _) => {
+            (Action::Effect(Effect::Cancelled { delivery, .. }), _) => {
                 self.waited_for.remove(delivery);
             }
-            (What::Effect(Effect::Removed(endpoint)), _) => {
+            (Action::Effect(Effect::Removed(endpoint)), _) => {
                 self.waited_for.retain(|id, _| id.endpoint != *endpoint);
             }
             (
-                What::Stalled { .. } | What::CutOff { .. } | What::CallFailed(_) | What::ToldToStop,
+                Action::Stalled { .. }
+                | Action::Disconnected { .. }
+                | Action::CallFailed(_)
+                | Action::StopRequested,
                 _,
             ) => self.waited_for.clear(),
             _ => {}
         }
         let late = self.waited_for.iter().find(|(_, by)| it.at > **by).map(|(id, _)| *id);
         match late {
-            Some(id) => Judgement::Broken(Some(id), "nobody has claimed it".to_owned()),
-            None => Judgement::Silent,
+            Some(id) => Verdict::Violated(Some(id), "no worker has claimed it".to_owned()),
+            None => Verdict::NotApplicable,
         }
     }
 }
 
 impl Takeover {
-    /// One dies; whoever lives undisturbed from now on has to take over.
-    fn wait_for(&mut self, dead: Pid, now: Duration, ledger: &Ledger) {
+    /// Expects that the undisturbed workers take over from a dead one.
+    fn wait_for(&mut self, dead: Pid, now: Duration, model: &Model) {
         self.waited_for.clear();
-        let lives = |(pid, worker): &(&Pid, &WorkerBook)| {
-            let free_at = worker.stalled_until.max(worker.cut_off_until).max(ledger.outage_until);
-            **pid != dead && !worker.ended && worker.told_to_stop_at.is_none() && free_at <= now
+        let lives = |(pid, worker): &(&Pid, &WorkerEntry)| {
+            let free_at =
+                worker.stalled_until.max(worker.disconnected_until).max(model.outage_until);
+            **pid != dead && !worker.ended && worker.stop_requested_at.is_none() && free_at <= now
         };
-        let polls = ledger.workers.iter().filter(lives).map(|(_, it)| it.facts.poll);
+        let polls = model.workers.iter().filter(lives).map(|(_, it)| it.settings.poll);
         let Some(poll) = polls.min() else { return };
-        let orphans = ledger.open().filter_map(|(id, book)| {
-            let claim = book.claims.last().filter(|claim| !claim.over && claim.by == dead)?;
-            let endpoint = ledger.endpoint(*id)?;
+        let orphans = model.open().filter_map(|(id, entry)| {
+            let claim = entry.claims.last().filter(|claim| !claim.closed && claim.by == dead)?;
+            let endpoint = model.endpoint(*id)?;
             let free = !endpoint.removed
                 && endpoint.now.state.is_active()
                 && endpoint.now.health.is_well()
                 && endpoint.now.rate.is_none();
-            // Polls are spread by a tenth.
-            free.then(|| (*id, claim.ends.max(now) + poll * 11 / 10 + SLACK))
+            // Polls have a jitter of a tenth.
+            free.then(|| (*id, claim.ends.max(now) + poll * 11 / 10 + MAX_TAKEOVER_DELAY))
         });
         self.waited_for = orphans.collect();
     }

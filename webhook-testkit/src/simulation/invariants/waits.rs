@@ -5,12 +5,12 @@ use webhook_core::{
     TransportErrorKind,
 };
 
-use super::{Judgement, Law};
+use super::{Invariant, Verdict};
 use crate::{
     observed::Effect,
     simulation::{
-        model::{Ledger, SendBook},
-        trace::{Came, Happening, What},
+        model::{Model, SendEntry},
+        trace::{Action, SendOutcome, TraceEvent},
     },
 };
 
@@ -32,26 +32,25 @@ use crate::{
 // Catches `a success is forgotten` in webhook-core/src/engine/dispatcher/attempt.rs:
 // - Decision::Succeed => (Settle::Success, 0),
 // + Decision::Succeed => (Settle::Retry(Duration::ZERO), 0),
-/// After a failure the wait is the policy's, jitter included; `Retry-After` makes it longer, up to its
-/// cap, and never shorter; nothing is claimed before it is over, and nothing given up too soon.
+/// After a failure the wait is the policy's, jitter included. `Retry-After` extends it up to its cap and
+/// never shortens it. Nothing is claimed before the wait has ended, and no delivery fails too early.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     due: BTreeMap<DeliveryId, Duration>,
 }
 
-impl Law for Waits {
-    fn text(&self) -> (&'static str, &'static str) {
-        let law = "a wait is the policy's, or what Retry-After asks beyond that up to its cap, and is waited for";
-        ("waits", law)
+impl Invariant for Waits {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("waits", "a wait is the policy's, extended by Retry-After up to its cap, and is kept")
     }
 
-    fn see(&mut self, it: &Happening, before: &Ledger) -> Judgement {
-        let What::Effect(effect) = &it.what else { return Judgement::Silent };
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(effect) = &it.action else { return Verdict::NotApplicable };
         match effect {
             Effect::Finished { finish, change, .. } => {
                 let status = change.before.as_ref().map(|it| it.status);
                 if status != Some(DeliveryStatus::InFlight) || change.before == change.after {
-                    return Judgement::Silent;
+                    return Verdict::NotApplicable;
                 }
                 if let Settle::Retry(wait) = finish.settle {
                     self.due.insert(finish.lease.delivery, it.at + wait);
@@ -59,49 +58,49 @@ impl Law for Waits {
                 judge(finish, before)
             }
             Effect::Claimed { claimed, .. } => {
-                Judgement::all(claimed.claims.iter().map(|claim| self.is_due(claim, it.at)))
+                Verdict::all(claimed.claims.iter().map(|claim| self.is_due(claim, it.at)))
             }
             Effect::Redelivered { delivery, .. } => {
                 self.due.remove(delivery);
-                Judgement::Silent
+                Verdict::NotApplicable
             }
-            _ => Judgement::Silent,
+            _ => Verdict::NotApplicable,
         }
     }
 }
 
 impl Waits {
-    fn is_due(&mut self, claim: &Claim, now: Duration) -> Judgement {
+    fn is_due(&mut self, claim: &Claim, now: Duration) -> Verdict {
         let id = claim.lease.delivery;
-        let Some(due) = self.due.remove(&id) else { return Judgement::Silent };
-        // Stores reckon by the millisecond.
+        let Some(due) = self.due.remove(&id) else { return Verdict::NotApplicable };
+        // Stores count in milliseconds.
         let holds = now + Duration::from_millis(1) >= due;
-        Judgement::of(holds, id, || format!("claimed {:?} too soon", due.saturating_sub(now)))
+        Verdict::of(holds, id, || format!("claimed {:?} too soon", due.saturating_sub(now)))
     }
 }
 
-fn judge(finish: &Finish, before: &Ledger) -> Judgement {
+fn judge(finish: &Finish, before: &Model) -> Verdict {
     let id = finish.lease.delivery;
-    let Some(book) = before.deliveries.get(&id) else { return Judgement::Silent };
+    let Some(entry) = before.deliveries.get(&id) else { return Verdict::NotApplicable };
     let (Some(claim), Some(send)) =
-        (book.claim_at(finish.lease.epoch), book.send_at(finish.lease.epoch))
+        (entry.claim_at(finish.lease.epoch), entry.send_at(finish.lease.epoch))
     else {
-        return Judgement::Silent;
+        return Verdict::NotApplicable;
     };
-    let (Some((ended, came)), Some(endpoint)) = (&send.came, before.endpoint(id)) else {
-        return Judgement::Silent;
+    let (Some((ended, outcome)), Some(endpoint)) = (&send.outcome, before.endpoint(id)) else {
+        return Verdict::NotApplicable;
     };
-    let wanted = Wanted::after(came, send, *ended, &claim.claim, &endpoint.now);
-    Judgement::of(wanted.allows(finish.settle), id, || {
+    let wanted = Wanted::after(outcome, send, *ended, &claim.claim, &endpoint.now);
+    Verdict::of(wanted.allows(finish.settle), id, || {
         format!(
-            "after {came:?} as try {} came {:?}; {wanted:?}",
+            "after {outcome:?} as try {} outcome {:?}; {wanted:?}",
             claim.claim.progress.tries(),
             finish.settle
         )
     })
 }
 
-/// What may follow.
+/// Expected decision.
 #[derive(Debug)]
 enum Wanted {
     Success,
@@ -111,22 +110,25 @@ enum Wanted {
 
 impl Wanted {
     fn after(
-        came: &Came,
-        send: &SendBook,
+        outcome: &SendOutcome,
+        send: &SendEntry,
         ended: Duration,
         claim: &Claim,
         endpoint: &Endpoint,
     ) -> Self {
         let (policy, tries) = (&endpoint.retry, claim.progress.tries());
-        match came {
-            came if came.is_success() => Self::Success,
-            Came::Status { status: 410, .. } | Came::Fault(TransportErrorKind::BlockedLiteral) => {
-                Self::Failed
+        match outcome {
+            outcome if outcome.is_success() => Self::Success,
+            SendOutcome::Status { status: 410, .. }
+            | SendOutcome::Fault(TransportErrorKind::BlockedLiteral) => Self::Failed,
+            SendOutcome::Fault(TransportErrorKind::Local) => {
+                Self::own_fault(claim.progress.forgiven)
             }
-            Came::Fault(TransportErrorKind::Local) => Self::own_fault(claim.progress.forgiven),
             _ if tries >= policy.max_attempts() => Self::Failed,
-            Came::Fault(TransportErrorKind::StaleConnection) => Self::policy(policy, 1, None),
-            Came::Status { retry_after, .. } => {
+            SendOutcome::Fault(TransportErrorKind::StaleConnection) => {
+                Self::policy(policy, 1, None)
+            }
+            SendOutcome::Status { retry_after, .. } => {
                 let now = send.clock.after(ended.saturating_sub(send.at));
                 let asked = retry_after.as_deref().and_then(|text| asked(text, now));
                 Self::policy(policy, tries, asked)
@@ -144,7 +146,7 @@ impl Wanted {
         Self::Wait { least: (base - jitter).max(asked), most: (base + jitter).max(asked) }
     }
 
-    /// 5 s, twice as long each time, an hour at most, give or take a fifth.
+    /// 5 s, doubled each time, at most an hour, with a jitter of a fifth.
     fn own_fault(forgiven: u32) -> Self {
         let base = Duration::from_secs(5) * 2u32.saturating_pow(forgiven.min(20));
         let base = base.min(Duration::from_secs(3600));
@@ -152,7 +154,7 @@ impl Wanted {
     }
 
     fn allows(&self, settle: Settle) -> bool {
-        // An HTTP date has no parts of a second.
+        // An HTTP date has whole seconds.
         let slack = Duration::from_secs(1);
         match (self, settle) {
             (Self::Success, Settle::Success) | (Self::Failed, Settle::Failed) => true,
@@ -164,7 +166,7 @@ impl Wanted {
     }
 }
 
-/// What `Retry-After` asks for, read by other means than the engine's.
+/// Wait that `Retry-After` asks for, parsed independently of the engine.
 fn asked(text: &str, now: Timestamp) -> Option<Duration> {
     if text.chars().all(|it| it.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
