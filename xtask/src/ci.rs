@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::{
     conformance, deny, fuzz, layers,
+    mutant::MUTANTS_OPTION,
     run::{Failure, cargo, run, watch},
     simulate,
     step::{Done, Step},
@@ -32,14 +33,14 @@ pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 /// Nothing may be missing here.
 const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 
-/// The tests have run the suite itself.
-const SABOTAGE: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
+/// The step `test` runs the suite itself.
+const CONFORMANCE_MUTANTS: Step = CONFORMANCE.with(&[MUTANTS_OPTION]);
 
-/// A part of what `simulate` plays by itself.
+/// A part of the default seeds.
 const SIMULATE_SHORT: Step = SIMULATE.with(&["--seeds", "300"]);
 
-/// Whether the laws would notice; of the core as well takes minutes more.
-const MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
+/// Mutants of the store. Those of the core take minutes more.
+const SIMULATE_MUTANTS: Step = SIMULATE.with(&[MUTANTS_OPTION, simulate::STORES_OPTION]);
 
 /// Only whether measuring works: what is measured beside other work says nothing.
 const BENCH_SHORT: Step = Step::new("bench", |_| bench_short());
@@ -56,9 +57,9 @@ pub(crate) const ALL: &[Step] = &[
     FEATURES,
     TEST_ALL,
     SECURITY,
-    SABOTAGE,
+    CONFORMANCE_MUTANTS,
     SIMULATE_SHORT,
-    MUTANTS,
+    SIMULATE_MUTANTS,
     CRASH_SHORT,
     BENCH_SHORT,
     DEMO,

@@ -9,6 +9,7 @@ mod coverage;
 mod deny;
 mod fuzz;
 mod layers;
+mod mutant;
 mod mutants;
 mod run;
 mod simulate;
@@ -69,14 +70,14 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "conformance",
-        takes: "[--sabotage]",
-        about: "the suite for stores; with stores broken on purpose, is each noticed?",
+        takes: "[--mutants]",
+        about: "the suite for stores; with mutants: does each case catch its own?",
         steps: &[ci::CONFORMANCE],
     },
     Verb {
         name: "simulate",
         takes: "[--seeds N] [--mutants] [...]",
-        about: "days of faults from each seed: does every law hold? broken on purpose, is each noticed?",
+        about: "days of faults from each seed: do the invariants hold? with mutants: is each caught?",
         steps: &[ci::SIMULATE],
     },
     Verb {

@@ -1,7 +1,7 @@
 //! The contract of a store, case by case.
 //!
-//! Above each case stands a sabotage of [`MemoryStore`](crate::MemoryStore) that it catches: a line of a
-//! file and what to write instead. `cargo xtask conformance --sabotage` tries them all.
+//! A comment above each case names the mutant of [`MemoryStore`](crate::MemoryStore) that it catches: a
+//! line of a file and its replacement. `cargo xtask conformance --mutants` runs all of them.
 
 #![allow(
     clippy::unwrap_used,

@@ -15,7 +15,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - due.map(|at| at.since(now)).min();
 // + due.map(|at| at.since(now)).min().or(Some(Duration::ZERO));
 pub async fn an_empty_store_has_no_backlog<H: StoreHarness>() {
@@ -23,7 +23,7 @@ pub async fn an_empty_store_has_no_backlog<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, Backlog::default(), "there is nothing to do");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - left.waiting = capped(waiting.iter());
 pub async fn a_backlog_counts_what_is_left<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -45,7 +45,7 @@ pub async fn a_backlog_counts_what_is_left<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, expected, "what is finished does not count");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - row.unrouted_from.is_some()
 // + row.unrouted_from.is_some_and(|from| from <= now)
 pub async fn a_claimed_unrouted_event_is_still_unrouted<H: StoreHarness>() {
@@ -55,7 +55,7 @@ pub async fn a_claimed_unrouted_event_is_still_unrouted<H: StoreHarness>() {
     assert_eq!(ground.backlog().await.unrouted, 1, "it is not routed yet");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - due.map(|at| at.since(now)).min();
 // + due.map(|at| at.since(now)).max();
 pub async fn a_backlog_says_when_its_earliest_is_due<H: StoreHarness>() {
@@ -73,7 +73,7 @@ pub async fn a_backlog_says_when_its_earliest_is_due<H: StoreHarness>() {
     assert_eq!(overdue, Some(Duration::ZERO), "what is overdue is due now");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - let due = active.iter().filter_map(
 // + let everybodys: Vec<_> = open().collect();
 // + let due = everybodys.iter().filter_map(
@@ -86,7 +86,7 @@ pub async fn a_backlog_of_inactive_endpoints_is_never_due<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, expected, "it waits until it is resumed");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - .filter(|(_, row)| row.is_open());
 // + .filter(|(_, row)| row.tracked_url.is_none());
 pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
@@ -97,7 +97,7 @@ pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, Backlog::default(), "its work is cancelled");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.status == DeliveryStatus::InFlight && self.due_at > now
 // + self.status == DeliveryStatus::InFlight
 pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
@@ -116,7 +116,7 @@ pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
     assert_eq!(ground.backlog().await, Backlog::new(0, 2, 0, 0, None), "somebody has them again");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - free.partition(|(id, _)| self.is_active(id.endpoint));
 // + free.partition(|(id, row)| row.held || self.is_active(id.endpoint));
 pub async fn an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest<H: StoreHarness>() {

@@ -12,7 +12,7 @@ use super::{
     ground::{LEASE, SECOND, WAIT, deliveries, retry, sorted},
 };
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - epoch: LeaseEpoch::default(),
 // + epoch: LeaseEpoch::default().next(),
 pub async fn a_first_claim_carries_what_an_attempt_needs<H: StoreHarness>() {
@@ -30,7 +30,7 @@ pub async fn a_first_claim_carries_what_an_attempt_needs<H: StoreHarness>() {
     assert_eq!(claim.endpoint_revision, revision, "the endpoint's revision is told");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.status = DeliveryStatus::InFlight;
 pub async fn a_claimed_delivery_is_in_flight<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -45,7 +45,7 @@ pub async fn a_claimed_delivery_is_in_flight<H: StoreHarness>() {
     assert_eq!(delivery.last_attempt_at, Some(claimed_at), "the store's clock dates the claim");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - now).min(share).min(ask.limit - claims.len());
 // + now).min(share);
 pub async fn a_claim_stops_at_its_limit<H: StoreHarness>() {
@@ -60,7 +60,7 @@ pub async fn a_claim_stops_at_its_limit<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.due_at = now.after(wait);
 // + row.due_at = now;
 pub async fn what_is_not_due_is_not_claimed<H: StoreHarness>() {
@@ -74,7 +74,7 @@ pub async fn what_is_not_due_is_not_claimed<H: StoreHarness>() {
     assert_eq!(ground.claim_one().await.lease.delivery, claim.lease.delivery, "then it is due");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - open.values_mut().for_each(|ids| ids.sort_unstable());
 pub async fn the_longest_due_goes_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -93,7 +93,7 @@ pub async fn the_longest_due_goes_first<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - round.get(visited).or(round.first())
 // + round.first()
 pub async fn a_busy_endpoint_keeps_no_other_waiting<H: StoreHarness>() {
@@ -116,7 +116,7 @@ pub async fn a_busy_endpoint_keeps_no_other_waiting<H: StoreHarness>() {
     assert!(waiting.is_empty(), "after as many claims as endpoints, each had its turn");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - endpoint.id >= first
 // + endpoint.id > first
 pub async fn a_claim_begins_where_it_is_told<H: StoreHarness>() {
@@ -133,7 +133,7 @@ pub async fn a_claim_begins_where_it_is_told<H: StoreHarness>() {
     assert_eq!(claims.len(), 5, "it goes on with the first endpoint after the last");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - round.extend(before);
 pub async fn a_claim_may_begin_at_an_endpoint_that_is_gone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -147,7 +147,7 @@ pub async fn a_claim_may_begin_at_an_endpoint_that_is_gone<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
 // + self.endpoints.get(&endpoint).map_or(0, |row| if row.pace().room(in_flight, now) > 0 { row.pace().room(0, now) } else { 0 }) as usize
 pub async fn an_endpoint_gets_no_more_than_its_free_slots<H: StoreHarness>() {
@@ -163,7 +163,7 @@ pub async fn an_endpoint_gets_no_more_than_its_free_slots<H: StoreHarness>() {
     assert_eq!(of(other), 5, "another endpoint is not affected");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
 // + self.endpoints.get(&endpoint).map_or(0, |row| if row.pace().room(in_flight, now) > 0 { row.pace().room(in_flight, now) } else { row.pace().room(0, now) }) as usize
 pub async fn a_full_endpoint_is_passed_over<H: StoreHarness>() {
@@ -180,7 +180,7 @@ pub async fn a_full_endpoint_is_passed_over<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default();
 // + let held = self.deliveries.values().filter(|row| row.held).count();
 // + let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default() + held as u32;
@@ -192,7 +192,7 @@ pub async fn slots_are_counted_by_the_caller_alone<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 2, "and so does another one");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - endpoint.state.is_active()
 // + endpoint.state.is_routed()
 pub async fn a_paused_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarness>() {
@@ -207,7 +207,7 @@ pub async fn a_paused_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarnes
     assert_eq!(ground.claim().await.len(), 2, "a resumed endpoint gets all that has waited");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - endpoint.state.is_active()
 // + endpoint.state != webhook_core::EndpointState::Paused
 pub async fn a_disabled_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarness>() {
@@ -222,7 +222,7 @@ pub async fn a_disabled_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarn
     assert_eq!(ground.claim().await.len(), 1, "a resumed endpoint gets what has waited");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - Arc::clone(&row.event), endpoint.revision)
 // + Arc::clone(&row.event), webhook_core::Revision::default())
 pub async fn a_claim_tells_the_present_revision<H: StoreHarness>() {
@@ -235,7 +235,7 @@ pub async fn a_claim_tells_the_present_revision<H: StoreHarness>() {
     assert_eq!(claim.endpoint_revision, before.next(), "an edit shows in the next claim");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - round.iter().take_while(|_| ask.limit > 0)
 // + round.iter().take(1)
 pub async fn one_event_for_many_endpoints_is_claimed_for_each<H: StoreHarness>() {
@@ -249,7 +249,7 @@ pub async fn one_event_for_many_endpoints_is_claimed_for_each<H: StoreHarness>()
     assert!(claims.iter().all(|claim| *claim.event == event), "each claim carries the event");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.next_due(&open, ask, &claims, now);
 // + None;
 pub async fn a_claim_says_when_more_is_due<H: StoreHarness>() {
@@ -265,7 +265,7 @@ pub async fn a_claim_says_when_more_is_due<H: StoreHarness>() {
     assert_eq!(claimed.next_due, Some(WAIT - SECOND), "the retry is due then");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - if let Some(due_at) = row.may_be_claimed_at() {
 // + if let Some(due_at) = row.may_be_claimed_at().filter(|_| !row.held) {
 pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
@@ -277,7 +277,7 @@ pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
     assert_eq!(claimed.next_due, Some(LEASE - SECOND), "the other lease has this long to go");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - let (due, _) = ids.first()?;
 // + let (due, _) = ids.iter().find(|(due, _)| *due > now)?;
 pub async fn a_claim_that_leaves_due_work_says_so<H: StoreHarness>() {
@@ -288,7 +288,7 @@ pub async fn a_claim_that_leaves_due_work_says_so<H: StoreHarness>() {
     assert_eq!(claimed.next_due, Some(Duration::ZERO), "due work was left because of the limit");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - as usize + claimed(*id);
 // + as usize;
 // + let _ = claimed;
@@ -305,7 +305,7 @@ pub async fn what_waits_for_a_full_endpoint_is_never_next<H: StoreHarness>() {
     assert_eq!(claimed.next_due, None, "this claim has filled the endpoint");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.next_due(&open, ask, &claims, now);
 // + self.deliveries.values().map(|row| row.due_at.since(now)).min();
 pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>() {
@@ -317,7 +317,7 @@ pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>(
     assert_eq!(claimed.next_due, None, "nobody needs to wake up for a paused endpoint");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.state().claim_due(&claim, self.now()))
 // + let mut claim = claim;
 // + claim.limit = claim.limit.max(1);
@@ -330,7 +330,7 @@ pub async fn a_claim_of_none_takes_none<H: StoreHarness>() {
     assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "nothing was taken");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - row.claim(ask.lease, ask.worker.as_ref(), now);
 pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -344,7 +344,7 @@ pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() 
     assert_eq!((all.len(), distinct.len()), (40, 40), "each delivery is claimed exactly once");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - .with_previous_claim_at(row.claimed_before)
 // + .with_previous_claim_at(row.claimed_before.or(row.claimed_at))
 pub async fn first_and_later_attempts_may_be_claimed_together<H: StoreHarness>() {

@@ -17,7 +17,7 @@ use super::{
 /// the disk, which lasts as long as many looks at a row that is passed over.
 const TURNS: usize = 1_000;
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::enqueue))
 // + let events: Vec<_> = batch.iter().map(|item| item.event.clone().into()).collect();
 // + events.iter().for_each(|event| self.state().keep(event, None));
@@ -43,7 +43,7 @@ pub async fn a_dropped_enqueue_stores_all_or_nothing<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.state().claim_unrouted(limit, lease, self.now()))
 // + let events = std::mem::take(&mut self.state().events);
 // + tokio::task::yield_now().await;
@@ -74,7 +74,7 @@ async fn comes_back_unrouted<H: StoreHarness>(ground: &Ground<H>, id: EventId) -
     false
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::route))
 // + let events = std::mem::take(&mut self.state().events);
 // + tokio::task::yield_now().await;
@@ -99,7 +99,7 @@ pub async fn a_dropped_route_stores_all_or_nothing<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - now.after(lease);
 // + now.after(lease * 10_000);
 pub async fn a_dropped_claim_comes_back_after_its_lease<H: StoreHarness>() {
@@ -136,7 +136,7 @@ async fn claim_soon<H: StoreHarness>(ground: &Ground<H>) -> Claim {
     panic!("what is due can be claimed");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::finish))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -165,7 +165,7 @@ pub async fn a_dropped_finish_writes_all_or_nothing<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::release))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -186,7 +186,7 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - Ok(self.state().redeliver_all(&batch, now))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -211,7 +211,7 @@ pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() 
     .await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - Ok(self.each(batch, State::cancel))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -232,7 +232,7 @@ pub async fn a_dropped_cancelling_is_safe_to_repeat<H: StoreHarness>() {
     .await;
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.state().backlog(self.now()))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;

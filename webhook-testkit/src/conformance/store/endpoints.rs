@@ -54,7 +54,7 @@ fn tls() -> EndpointTls {
     EndpointTls::new().with_identity(identity).with_roots_pem(certificate).unwrap()
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + let endpoint = endpoint.with_state(webhook_core::EndpointState::Active);
@@ -68,7 +68,7 @@ pub async fn an_endpoint_comes_back_as_it_was_added<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + let endpoint = endpoint.with_metadata(webhook_core::Metadata::default());
@@ -84,7 +84,7 @@ pub async fn the_most_that_may_be_said_about_an_endpoint_fits<H: StoreHarness>()
     assert_eq!(told(&ground.stored(id).await), told(&endpoint), "it comes back whole");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + let retry = endpoint.retry.clone().with_jitter_percent(20);
@@ -102,7 +102,7 @@ pub async fn a_retry_policy_comes_back_whole<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if self.endpoints.contains_key(&endpoint.id) {
 // + if false {
 pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
@@ -116,7 +116,7 @@ pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
     assert_eq!(told(&ground.stored(first.id).await), told(&first), "the first one stays as it is");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - Ok(ids.iter()
 // + if ids.iter().any(|&id| state.endpoint(id).is_none()) {
 // + return Err(StoreError::new(StoreErrorKind::Other));
@@ -132,7 +132,7 @@ pub async fn endpoints_that_do_not_exist_are_left_out<H: StoreHarness>() {
     assert_eq!(found, [one, two], "those that exist are there, each once");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - endpoint.created_at = stored.created_at;
 pub async fn an_edit_replaces_the_settings_and_raises_the_revision<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -149,7 +149,7 @@ pub async fn an_edit_replaces_the_settings_and_raises_the_revision<H: StoreHarne
     assert_eq!(told(&stored), told(&edited), "all is new but id, tenant and time of registration");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if stored.revision != endpoint.revision {
 // + if false {
 pub async fn an_edit_from_an_old_revision_is_refused<H: StoreHarness>() {
@@ -164,7 +164,7 @@ pub async fn an_edit_from_an_old_revision_is_refused<H: StoreHarness>() {
     assert_eq!(ground.version().await, version, "nothing was edited");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - .filter(|it| it.tenant == endpoint.tenant)
 pub async fn an_edit_of_what_is_not_there_finds_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -177,7 +177,7 @@ pub async fn an_edit_of_what_is_not_there_finds_nothing<H: StoreHarness>() {
     assert_eq!(answer, Updated::NotFound, "it is another tenant's");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.raise_version(tenant);
 pub async fn every_edit_raises_the_version_of_the_tenant<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -192,7 +192,7 @@ pub async fn every_edit_raises_the_version_of_the_tenant<H: StoreHarness>() {
     assert!(ground.version().await > edited, "removing raises the version");
 }
 
-// Catches in memory.rs:
+// Catches in webhook-testkit/src/memory.rs:
 // - self.tenants.get(tenant).copied()
 // + self.tenants.values().max().copied()
 pub async fn a_version_counts_one_tenant_alone<H: StoreHarness>() {
@@ -202,7 +202,7 @@ pub async fn a_version_counts_one_tenant_alone<H: StoreHarness>() {
     assert_eq!(version, TenantVersion::default(), "an edit of one tenant is no edit of another");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
 pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -220,7 +220,7 @@ pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreH
     assert_eq!(ids(&acme).await, [theirs], "another tenant's are not among them");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - state.version(tenant), endpoints
 // + state.version(tenant).next(), endpoints
 pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>() {
@@ -230,7 +230,7 @@ pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>
     assert_eq!(snapshot.version(), TenantVersion::default(), "it is at version 0");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - tenants.sort();
 pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -243,7 +243,7 @@ pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
     assert_eq!(names, ["acme", "middle", "zebra"], "each once, in order");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - .map(|found| (**found).clone())
 // + .map(|found| {
 // +     let signing = &state.present().last().unwrap().signing;

@@ -8,7 +8,7 @@ use super::{
     ground::{LEASE, SECOND, some_time},
 };
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Arc::new(item.event);
 // + Arc::new(item.event.with_content_type(Default::default()));
 pub async fn an_enqueued_event_is_stored_as_it_was_given<H: StoreHarness>() {
@@ -23,7 +23,7 @@ pub async fn an_enqueued_event_is_stored_as_it_was_given<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(event.id).await, event, "every field comes back unchanged");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Arc::new(item.event);
 // + Arc::new(item.event.with_key(None));
 pub async fn optional_fields_may_be_empty_in_one_row_and_set_in_another<H: StoreHarness>() {
@@ -36,7 +36,7 @@ pub async fn optional_fields_may_be_empty_in_one_row_and_set_in_another<H: Store
     assert_eq!(*ground.stored_event(plain.id).await, plain, "no key comes back as none");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - let event = Arc::new(item.event);
 // + let mut event = item.event;
 // + event.body = String::from_utf8_lossy(&event.body).into_owned().into();
@@ -57,7 +57,7 @@ pub async fn bodies_come_back_byte_for_byte<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - for new in deliveries {
 // + for new in deliveries.into_iter().take(1) {
 pub async fn an_event_is_stored_with_a_delivery_for_each_endpoint<H: StoreHarness>() {
@@ -78,7 +78,7 @@ pub async fn an_event_is_stored_with_a_delivery_for_each_endpoint<H: StoreHarnes
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - DeliveryRow::new(Arc::clone(event), now);
 // + DeliveryRow::new(Arc::clone(event), event.occurred_at);
 pub async fn deliveries_are_dated_by_the_clock_of_the_store<H: StoreHarness>() {
@@ -93,7 +93,7 @@ pub async fn deliveries_are_dated_by_the_clock_of_the_store<H: StoreHarness>() {
     assert_ne!(first.created_at, some_time(), "the event's time is not the delivery's");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
 // + let named = fan_out.deliveries.len();
 // + self.deliver(&event, fan_out.deliveries, now);
@@ -106,7 +106,7 @@ pub async fn an_endpoint_named_twice_gets_one_delivery<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "event and endpoint together identify a delivery");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - current && self.may_be_leased(fan_out)
 // + !fan_out.deliveries.is_empty() && current && self.may_be_leased(fan_out)
 pub async fn an_event_for_nobody_is_routed_with_no_deliveries<H: StoreHarness>() {
@@ -117,7 +117,7 @@ pub async fn an_event_for_nobody_is_routed_with_no_deliveries<H: StoreHarness>()
     assert_eq!(ground.store.backlog().await.unwrap().unrouted, 0, "nothing is left to route");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.keep(&event, Some(now));
 // + self.keep(&event, None);
 pub async fn an_event_without_fan_out_is_stored_for_later<H: StoreHarness>() {
@@ -127,7 +127,7 @@ pub async fn an_event_without_fan_out_is_stored_for_later<H: StoreHarness>() {
     assert_eq!(ground.store.backlog().await.unwrap().unrouted, 1, "it counts as unrouted");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - current && self.may_be_leased(fan_out)
 // + let _ = current;
 // + self.may_be_leased(fan_out)
@@ -143,7 +143,7 @@ pub async fn a_stale_version_stores_the_event_unrouted<H: StoreHarness>() {
     assert_eq!(unrouted.events.len(), 1, "the event waits to be routed again");
 }
 
-// Catches in memory.rs:
+// Catches in webhook-testkit/src/memory.rs:
 // - .copied().unwrap_or_default()
 // + .copied().unwrap_or(TenantVersion::from_u64(1))
 pub async fn an_unknown_tenant_is_at_version_zero<H: StoreHarness>() {
@@ -159,7 +159,7 @@ pub async fn an_unknown_tenant_is_at_version_zero<H: StoreHarness>() {
     );
 }
 
-// Catches in memory.rs:
+// Catches in webhook-testkit/src/memory.rs:
 // - *version = version.next();
 // + *version = version.next();
 // + self.tenants.values_mut().for_each(|version| *version = version.next());
@@ -173,7 +173,7 @@ pub async fn a_version_of_one_tenant_says_nothing_about_another<H: StoreHarness>
     assert_eq!(answers, [Enqueued::Routed(1)], "an edit of one tenant leaves the others alone");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::enqueue)
 // + self.each(batch.into_iter().rev().collect(), State::enqueue)
 pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
@@ -202,7 +202,7 @@ pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "the good item's delivery is stored");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - Ok(ids.iter()
 // + if ids.is_empty() {
 // + return Ok(state.present().map(|found| (**found).clone()).collect());
@@ -218,7 +218,7 @@ pub async fn an_empty_batch_is_answered_with_nothing<H: StoreHarness>() {
     assert!(ground.store.endpoints(&[]).await.unwrap().is_empty(), "no endpoints asked for");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::enqueue)
 // + self.each(batch.into_iter().take(256).collect(), State::enqueue)
 pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
@@ -235,7 +235,7 @@ pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
     assert_eq!(claimed.claims.len(), 500, "every delivery can be claimed, in one call");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.claim(lease, new.claimed_by(), now);
 pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -251,7 +251,7 @@ pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
     ground.assert_nothing_to_claim("nobody else gets it while the lease holds").await;
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if let Some(lease) = new.lease {
 // + if let Some(lease) = new.lease.or(Some(Duration::from_secs(1))) {
 pub async fn one_event_may_have_leased_and_pending_deliveries<H: StoreHarness>() {

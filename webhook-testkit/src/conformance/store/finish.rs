@@ -13,7 +13,7 @@ use super::{
     ground::{LEASE, SECOND, WAIT, accepted, failure, refused, retry, some_time, success},
 };
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - Settle::Success => DeliveryStatus::Success,
 // + Settle::Success => DeliveryStatus::Pending,
 pub async fn a_success_is_final<H: StoreHarness>() {
@@ -28,7 +28,7 @@ pub async fn a_success_is_final<H: StoreHarness>() {
     ground.assert_nothing_to_claim("a success is never claimed again").await;
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - Settle::Failed => DeliveryStatus::Failed,
 // + Settle::Failed => DeliveryStatus::Pending,
 pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
@@ -43,7 +43,7 @@ pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
     ground.assert_nothing_to_claim("a failure is never claimed again").await;
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.due_at = now.after(wait);
 // + row.due_at = row.claimed_at.unwrap_or(now).after(wait);
 pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHarness>() {
@@ -59,7 +59,7 @@ pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHar
     assert_eq!(delivery.last_error.as_deref(), Some("could not connect"), "the record says why");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - now.after(wait);
 // + now.after(wait.max(Duration::from_millis(1)));
 pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
@@ -73,7 +73,7 @@ pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
     assert_eq!(next.recorded, 1, "the first attempt is on record");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - now.after(wait);
 // + now.after(wait.min(Duration::from_millis(i32::MAX as u64)));
 pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
@@ -86,7 +86,7 @@ pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
     assert_eq!(delivery.due_at, Some(delivery.created_at.after(wait)), "30 days fit");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.records.values().cloned()
 // + row.records.values().rev().cloned()
 pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
@@ -106,7 +106,7 @@ pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
     assert_eq!(ground.attempts(id).await, expected, "every field comes back, the first one first");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.records.entry(attempt.number).or_insert(attempt);
 // + let mut attempt = attempt;
 // + let other = |_| webhook_core::Failure::new(webhook_core::FailureKind::Other, "why");
@@ -139,7 +139,7 @@ pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
     assert_eq!(ground.attempts(id).await, expected, "every kind has a name in the record");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.records.entry(attempt.number).or_insert(attempt);
 // + self.records.entry(attempt.number).or_insert(attempt.with_trigger(Trigger::First));
 pub async fn every_trigger_comes_back<H: StoreHarness>() {
@@ -154,7 +154,7 @@ pub async fn every_trigger_comes_back<H: StoreHarness>() {
     assert_eq!(ground.attempts(id).await, expected, "every trigger has a name in the record");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.records.entry(attempt.number).or_insert(attempt);
 // + let mut attempt = attempt;
 // + attempt.response_body.truncate(8 * 1024);
@@ -173,7 +173,7 @@ pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
     assert_eq!(ground.delivery(id).await.last_error, Some(text), "2 KiB of an error fit");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.attempts = made;
 // + self.attempts = self.attempts.max(made);
 pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
@@ -188,7 +188,7 @@ pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
     assert_eq!(next.lease.epoch, claim.lease.epoch.next(), "the epoch is not given back");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.claimed_at = self.claimed_before;
 pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -203,7 +203,7 @@ pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: S
     assert_eq!(ground.claim_one().await.previous_claim_at, before, "the next claim is told so");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.forgiven = item.forgiven;
 pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -216,7 +216,7 @@ pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::finish))
 // + let mut answers = self.each(batch, State::finish);
 // + answers.sort_by_key(|answer| *answer == Finished::Recorded);
@@ -247,7 +247,7 @@ pub async fn each_finish_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(ground.attempts(nobody).await.is_empty(), "nothing is recorded for nobody");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - return Finished::Recorded;
 // + return Finished::LeaseLost;
 pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
@@ -265,7 +265,7 @@ pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - if !mem::take(&mut row.held) {
 // + if false {
 pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
@@ -282,7 +282,7 @@ pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
     assert_eq!(ground.version().await, version, "and so does the endpoint");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::finish)
 // + self.each(batch.into_iter().rev().collect(), State::finish)
 pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>() {
@@ -296,7 +296,7 @@ pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>()
     assert_eq!(ground.attempts(id).await, [accepted(1)], "the attempt is recorded once");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.epoch == lease.epoch
 // + row.epoch >= lease.epoch
 pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>() {
@@ -309,7 +309,7 @@ pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>()
     assert_eq!(again, Finished::LeaseLost, "somebody else has claimed it since");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.deliveries.get_mut(&lease.delivery).filter
 // + let event = lease.delivery.event;
 // + self.deliveries.values_mut().rfind(|row| row.event.id == event).filter
@@ -325,7 +325,7 @@ pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
     assert!(ground.attempts(other).await.is_empty(), "each delivery has its own attempts");
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - self.disable(&endpoint, state);
 // + let _ = state;
 pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
@@ -346,7 +346,7 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     assert_eq!(claim.lease.delivery, waiting, "the longest due was claimed");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else
 // + if item.disable_endpoint.is_some() {
 // + self.take_turn(&item, now);
@@ -366,7 +366,7 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
     assert_eq!(ground.version().await, version, "not even the tenant's version");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.move_up(item.lease.delivery, now);
 // + let row = self.deliveries.get(&item.lease.delivery);
 // + let tenant = row.map(|row| row.event.tenant.clone());

@@ -55,7 +55,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - row.set_pace(pace);
 // + let _ = pace;
 pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() {
@@ -74,7 +74,7 @@ pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() 
     assert_eq!(ground.condition(endpoint).await, Condition::Healthy, "a success ends the row");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
 // + self.endpoints.get(&endpoint).map_or(0, |row| row.pace().with_health(webhook_core::Health::HEALTHY).room(in_flight, now)) as usize
 pub async fn an_endpoint_that_rests_is_passed_over<H: StoreHarness>() {
@@ -88,7 +88,7 @@ pub async fn an_endpoint_that_rests_is_passed_over<H: StoreHarness>() {
     ground.assert_nothing_to_claim("it rests for a minute").await;
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
 // + has_slot.then(|| due.since(now))
 pub async fn the_end_of_a_rest_is_when_to_look_again<H: StoreHarness>() {
@@ -101,7 +101,7 @@ pub async fn the_end_of_a_rest_is_when_to_look_again<H: StoreHarness>() {
     assert_eq!(claimed.next_due, left, "and says for how long");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - rests_until.map_or(due_at, |until| until.max(due_at))
 // + rests_until.map_or(due_at, |_| due_at)
 pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
@@ -116,7 +116,7 @@ pub async fn what_waits_for_a_rest_is_not_due<H: StoreHarness>() {
     assert_eq!(behind, Some(10 * SECOND), "since the rest was over");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
 // + let _ = now;
 pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
@@ -130,7 +130,7 @@ pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
     ground.assert_nothing_to_claim("its worker was lost: there is another probe").await;
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.take_turn(&Finish::void(lease), now);
 pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -142,7 +142,7 @@ pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>(
     ground.assert_nothing_to_claim("one at a time").await;
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - let turn = endpoint.health.after(*sign, error, now, policy, endpoint.max_in_flight);
 // + let turn = endpoint.health.after(*sign, error, now, policy, 1);
 pub async fn recovery_is_a_ramp<H: StoreHarness>() {
@@ -161,7 +161,7 @@ pub async fn recovery_is_a_ramp<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 16, "it has all its slots again");
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - let (sign, policy) = &item.sign;
 // + let (sign, policy) = (&if let webhook_core::Sign::Busy(_) = item.sign.0 { webhook_core::Sign::None } else { item.sign.0 }, &item.sign.1);
 pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H: StoreHarness>() {
@@ -177,7 +177,7 @@ pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H:
     assert!(ground.store.notices(10).await.unwrap().is_empty(), "nothing is told of that");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
 // + if stored.keeps_health(&endpoint) { endpoint.health } else { Health::HEALTHY };
 pub async fn an_edit_says_nothing_about_health<H: StoreHarness>() {
@@ -195,7 +195,7 @@ pub async fn an_edit_says_nothing_about_health<H: StoreHarness>() {
     assert_eq!(ground.condition(new).await, Condition::Healthy, "a new endpoint is healthy");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
 // + stored.health;
 pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
@@ -213,7 +213,7 @@ pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
     assert_eq!(ground.condition(resumed).await, Condition::Healthy, "it is switched on again");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - Arc::make_mut(&mut self.endpoint).health = pace.health;
 // + Arc::make_mut(&mut self.endpoint).health = pace.health;
 // + Arc::make_mut(&mut self.endpoint).revision = self.endpoint.revision.next();
@@ -229,7 +229,7 @@ pub async fn health_is_no_edit<H: StoreHarness>() {
     assert_eq!(before, after, "nobody has to load it anew");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - endpoints.all(|endpoint| endpoint.health.is_well())
 // + endpoints.all(|_| true)
 pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
@@ -252,7 +252,7 @@ pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
     assert_eq!(answers, expected, "only leases for an endpoint that rests are refused");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
 // + if self.last_leased(item.lease).is_none() { self.take_turn(&item, now); }
 // + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
@@ -267,7 +267,7 @@ pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
     assert_eq!(ground.condition(endpoint).await, Condition::Healthy, "nothing is written");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - if !mem::take(&mut row.held) {
 // + if !mem::take(&mut row.held) {
 // +     self.take_turn(&item, now);
@@ -282,7 +282,7 @@ pub async fn what_is_said_again_counts_once<H: StoreHarness>() {
     assert!(matches!(condition, Condition::Failing { failures: 1, .. }), "{condition:?}");
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - if turn.gives_up {
 // + if false {
 pub async fn days_of_failures_disable_an_endpoint<H: StoreHarness>() {
@@ -302,7 +302,7 @@ pub async fn days_of_failures_disable_an_endpoint<H: StoreHarness>() {
     ground.assert_nothing_to_claim("what is pending waits").await;
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - let Some(endpoint) = self.endpoint(id).filter(|it| it.state.is_routed()).cloned() else {
 // + let Some(endpoint) = self.endpoint(id).cloned() else {
 pub async fn what_is_disabled_takes_no_turn<H: StoreHarness>() {
@@ -321,7 +321,7 @@ pub async fn what_is_disabled_takes_no_turn<H: StoreHarness>() {
     assert!(ground.store.notices(10).await.unwrap().is_empty(), "nothing is told");
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - if let Some(row) = self.endpoints.get_mut(&id) {
 // + if let Some(row) = self.endpoints.values_mut().next() {
 pub async fn endpoints_of_one_batch_take_their_own_turns<H: StoreHarness>() {

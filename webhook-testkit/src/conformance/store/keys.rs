@@ -21,7 +21,7 @@ fn other_type(mut event: Event) -> Event {
     event
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Enqueued::Duplicate(first.id())
 // + Enqueued::Conflict(first.id())
 pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
@@ -35,7 +35,7 @@ pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "it is not delivered a second time");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - && first.body == second.body
 pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -46,7 +46,7 @@ pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - && first.event_type == second.event_type
 pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -57,7 +57,7 @@ pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - first.tenant == second.tenant
 // + true
 pub async fn the_same_id_of_another_tenant_is_a_conflict<H: StoreHarness>() {
@@ -71,7 +71,7 @@ pub async fn the_same_id_of_another_tenant_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*ground.stored_event(ours.id).await, ours, "the first one stays as it is");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - .or_else(|| by_key().and_then(by_id))
 pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -83,7 +83,7 @@ pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
     assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Enqueued::Conflict(first.id())
 // + Enqueued::Conflict(item.event.id)
 pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: StoreHarness>() {
@@ -96,7 +96,7 @@ pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: St
     assert_eq!(ground.store.event(second.id).await.unwrap(), None, "the second is not stored");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - is_same(&first.event, &item.event);
 // + first.event.body == item.event.body;
 pub async fn the_same_key_of_another_type_is_a_conflict_naming_the_first<H: StoreHarness>() {
@@ -108,7 +108,7 @@ pub async fn the_same_key_of_another_type_is_a_conflict_naming_the_first<H: Stor
     assert_eq!(answers, [Enqueued::Conflict(first.id)], "the key stands for another type");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.keys.get(&(event.tenant.clone(), key.clone())).copied()
 // + self.keys.iter().find(|((_, taken), _)| taken == key).map(|(_, id)| *id)
 pub async fn a_key_belongs_to_its_tenant<H: StoreHarness>() {
@@ -121,7 +121,7 @@ pub async fn a_key_belongs_to_its_tenant<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "tenants do not share keys");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.keys.get(&(event.tenant.clone(), key.clone())).copied()
 // + let same = |one: &str| one.eq_ignore_ascii_case(key.as_str());
 // + self.keys.iter().find(|((_, taken), _)| same(taken.as_str())).map(|(_, id)| *id)
@@ -133,7 +133,7 @@ pub async fn keys_differ_by_case<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "a key is compared byte for byte");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.keys.entry((event.tenant.clone(), key.clone())).or_insert(event.id);
 pub async fn a_key_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -145,7 +145,7 @@ pub async fn a_key_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     assert_eq!(ground.enqueue(batch.into()).await, expected, "the first of the batch has the key");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - by_id(event.id).or_else(|| by_key().and_then(by_id))
 // + by_key().and_then(by_id)
 pub async fn an_id_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
@@ -159,7 +159,7 @@ pub async fn an_id_used_twice_in_one_batch_counts_once<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "there is one delivery");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - let key = event.key.as_ref()?;
 // + let Some(key) = event.key.as_ref() else {
 // + return self.events.values().find(|row| row.event.key.is_none()).map(EventRow::id);
@@ -171,7 +171,7 @@ pub async fn events_without_a_key_never_collide<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "no key is no key in common");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::enqueue))
 // + let keys = self.state().keys.clone();
 // + tokio::task::yield_now().await;

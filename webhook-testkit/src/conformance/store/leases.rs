@@ -10,7 +10,7 @@ use super::{
     ground::{LEASE, SECOND, WAIT, failure, refused, retry, success},
 };
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.due_at = now.after(lease);
 // + self.due_at = now.after(lease - Duration::from_millis(1));
 pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
@@ -21,7 +21,7 @@ pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
     ground.assert_nothing_to_claim("at most one lease of a delivery holds at a time").await;
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.epoch = self.epoch.next();
 // + if !self.held {
 // + self.epoch = self.epoch.next();
@@ -39,7 +39,7 @@ pub async fn an_expired_lease_is_taken_over_under_the_next_epoch<H: StoreHarness
     assert_eq!(taken.previous_claim_at, lost_at, "it is told when the lost one was claimed");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - u32::try_from(row.records.len()).unwrap_or(u32::MAX);
 // + row.attempts - 1;
 pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHarness>() {
@@ -56,7 +56,7 @@ pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHa
     }
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - item.attempts.iter().for_each
 // + item.attempts.last().into_iter().for_each
 pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarness>() {
@@ -74,7 +74,7 @@ pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarnes
     assert_eq!((next.recorded, next.progress.attempt), (2, 3), "both are on record");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - .filter(|row| row.epoch == lease.epoch)
 pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -93,7 +93,7 @@ pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
     assert_eq!(written, Finished::Recorded, "the present holder is not disturbed");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.last_leased(item.lease) else
 // + self.last_leased(item.lease).filter(|row| row.due_at > now) else
 pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: StoreHarness>() {
@@ -105,7 +105,7 @@ pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: S
     assert_eq!(ground.status(id).await, DeliveryStatus::Success, "it is written");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.epoch == lease.epoch
 // + row.epoch <= lease.epoch
 pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
@@ -117,7 +117,7 @@ pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
     assert_eq!(ground.status(id).await, DeliveryStatus::InFlight, "nothing is written");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.claim(lease, new.claimed_by(), now);
 // + row.claim(lease, new.claimed_by(), now);
 // + row.epoch = Default::default();
@@ -132,7 +132,7 @@ pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHa
     assert_eq!((claim.progress.attempt, claim.recorded), (2, 1), "and attempt 2");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.claim(lease, new.claimed_by(), now);
 // + row.claim(Duration::from_secs(60), new.claimed_by(), now);
 pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: StoreHarness>() {
@@ -147,7 +147,7 @@ pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: Sto
     assert!(claim.previous_claim_at.is_some(), "it is told when that was claimed");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - open.retain(|&endpoint, _| self.is_active(endpoint));
 pub async fn an_expired_lease_of_a_paused_endpoint_waits<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -172,7 +172,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.claimed_by = by.cloned();
 pub async fn a_claim_tells_its_worker_and_the_record_keeps_it<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -189,7 +189,7 @@ pub async fn a_claim_tells_its_worker_and_the_record_keeps_it<H: StoreHarness>()
     assert_eq!(told, worker("host-1:4711"), "and who made the last attempt");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.claimed_by = by.cloned();
 // + self.claimed_by = self.claimed_by.take().or_else(|| by.cloned());
 pub async fn whoever_takes_over_is_told_from_then_on<H: StoreHarness>() {
@@ -202,7 +202,7 @@ pub async fn whoever_takes_over_is_told_from_then_on<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.claimed_by = None;
 pub async fn a_release_forgets_its_worker<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -212,7 +212,7 @@ pub async fn a_release_forgets_its_worker<H: StoreHarness>() {
     assert_eq!(ground.delivery(id).await.claimed_by, None, "its claim led to no attempt");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.claim(lease, new.claimed_by(), now);
 // + row.claim(lease, None, now);
 pub async fn a_delivery_leased_at_its_birth_tells_its_worker<H: StoreHarness>() {
@@ -229,7 +229,7 @@ pub async fn a_delivery_leased_at_its_birth_tells_its_worker<H: StoreHarness>() 
     }
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - Some(self.due_at).filter(|_| self.status == DeliveryStatus::InFlight);
 // + Some(self.due_at).filter(|_| self.is_open());
 pub async fn the_end_of_a_lease_is_told_as_long_as_it_is_out<H: StoreHarness>() {

@@ -23,7 +23,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - Ok(state.deliveries.get(&id).and_then(|row| state.show(id, row)))
 // + let row = state.deliveries.get(&id).ok_or(StoreError::new(StoreErrorKind::Other))?;
 // + Ok(state.show(id, row))
@@ -36,7 +36,7 @@ pub async fn what_does_not_exist_is_not_found<H: StoreHarness>() {
     assert_eq!(ground.page(DeliveryQuery::new()).await, Page::new(vec![], None), "an empty page");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - std::cmp::Reverse(Cursor::after(delivery))
 // + Cursor::after(delivery)
 pub async fn deliveries_are_listed_newest_first<H: StoreHarness>() {
@@ -50,7 +50,7 @@ pub async fn deliveries_are_listed_newest_first<H: StoreHarness>() {
     assert_eq!(ground.listed(DeliveryQuery::new()).await, expected, "by time of creation");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - std::cmp::Reverse(Cursor::after(delivery))
 // + std::cmp::Reverse(delivery.created_at)
 pub async fn deliveries_of_one_moment_are_listed_by_id<H: StoreHarness>() {
@@ -61,7 +61,7 @@ pub async fn deliveries_of_one_moment_are_listed_by_id<H: StoreHarness>() {
     assert_eq!(ground.listed(DeliveryQuery::new()).await, expected, "the highest id first");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - found.truncate(limit);
 // + found.truncate(limit);
 // + found.iter_mut().for_each(|delivery| delivery.last_error = None);
@@ -74,7 +74,7 @@ pub async fn a_listed_delivery_is_the_one_that_is_read_by_id<H: StoreHarness>() 
     assert_eq!(page.items, [ground.delivery(id).await], "both tell the same");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - query.tenant.as_ref().is_none_or(|tenant| *tenant == row.event.tenant)
 // + true
 pub async fn deliveries_are_listed_by_what_is_asked_for<H: StoreHarness>() {
@@ -98,7 +98,7 @@ pub async fn deliveries_are_listed_by_what_is_asked_for<H: StoreHarness>() {
     assert_eq!(ground.listed(exact).await, [id(ours.id, two)], "all conditions hold at once");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - && query.status.is_none_or(|status| status == row.status)
 pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -124,7 +124,7 @@ pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.created_at < until
 // + row.created_at <= until
 pub async fn deliveries_are_listed_by_when_they_came_about<H: StoreHarness>() {
@@ -145,7 +145,7 @@ pub async fn deliveries_are_listed_by_when_they_came_about<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - && query.wants(&row.event.event_type)
 pub async fn deliveries_are_listed_by_the_type_of_their_event<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -175,7 +175,7 @@ pub async fn deliveries_are_listed_by_the_type_of_their_event<H: StoreHarness>()
     assert_eq!((page.items[0].id, page.next), (ids[0], None), "and the last one");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - place < (cursor.created_at, cursor.id)
 // + place.0 < cursor.created_at
 pub async fn pages_follow_each_other_without_gaps_or_repeats<H: StoreHarness>() {
@@ -203,7 +203,7 @@ pub async fn pages_follow_each_other_without_gaps_or_repeats<H: StoreHarness>() 
     }
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - found.len() > limit
 // + found.len() >= limit
 pub async fn the_last_page_names_no_next_one<H: StoreHarness>() {
@@ -216,7 +216,7 @@ pub async fn the_last_page_names_no_next_one<H: StoreHarness>() {
     assert_eq!(page.next, next, "the next page begins just after the last item");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - && query.cursor.is_none_or(|cursor| place < (cursor.created_at, cursor.id))
 pub async fn a_listing_goes_on_while_new_deliveries_arrive<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -230,7 +230,7 @@ pub async fn a_listing_goes_on_while_new_deliveries_arrive<H: StoreHarness>() {
     assert_eq!(seen, old, "what is new does not shift the pages behind");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - std::cmp::Reverse(Cursor::after(delivery))
 // + std::cmp::Reverse((delivery.last_attempt_at, delivery.id))
 pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() {
@@ -248,7 +248,7 @@ pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() 
     assert_eq!(ground.listed(DeliveryQuery::new()).await, before, "creation gives the order");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.last_error = attempt.failure.as_ref().map(ToString::to_string);
 // + let failure = attempt.failure.as_ref().map(ToString::to_string);
 // + self.last_error = failure.or(self.last_error.take());
@@ -284,7 +284,7 @@ pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<
     assert_eq!(state, EndpointState::Disabled(DisabledReason::Gone), "one of them disables");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - (delivery.budget_from, delivery.forgiven) = (self.budget_from, self.forgiven);
 pub async fn a_delivery_says_how_far_it_is_through_its_policy<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;

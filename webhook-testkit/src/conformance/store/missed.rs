@@ -26,7 +26,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.status = DeliveryStatus::Missed;
 pub async fn what_a_disabled_endpoint_misses_is_on_record_and_never_claimed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -42,7 +42,7 @@ pub async fn what_a_disabled_endpoint_misses_is_on_record_and_never_claimed<H: S
     assert_eq!((left.pending, left.waiting), (0, 0), "nobody has to do with it");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - count += usize::from(!new.missed);
 // + count += 1;
 pub async fn what_is_missed_is_stored_with_the_rest_of_an_event<H: StoreHarness>() {
@@ -59,7 +59,7 @@ pub async fn what_is_missed_is_stored_with_the_rest_of_an_event<H: StoreHarness>
     assert_eq!(ground.claim_one().await.lease.delivery, ids[0], "and only the one is claimed");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.deliver(&event, item.deliveries, now);
 // + let real = item.deliveries.into_iter().filter(|new| !new.missed).collect();
 // + self.deliver(&event, real, now);
@@ -76,7 +76,7 @@ pub async fn an_event_routed_later_is_missed_too<H: StoreHarness>() {
     assert_eq!(ground.status(ids[1]).await, DeliveryStatus::Missed, "the other is missed");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - if !row.status.is_final() || item
 // + if !row.status.is_final() || row.status == DeliveryStatus::Missed || item
 pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
@@ -92,7 +92,7 @@ pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
     assert_eq!(claim.trigger(), Trigger::Manual, "made by hand");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - if row.status.is_final() {
 // + if row.status.is_final() && row.status != DeliveryStatus::Missed {
 pub async fn what_was_missed_is_not_cancelled<H: StoreHarness>() {
@@ -102,7 +102,7 @@ pub async fn what_was_missed_is_not_cancelled<H: StoreHarness>() {
     assert_eq!(ground.cancel(id).await, unchanged, "it is final");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - row.is_open())
 // + !matches!(row.status, DeliveryStatus::Success | DeliveryStatus::Failed))
 pub async fn what_was_missed_stays_when_its_endpoint_is_removed<H: StoreHarness>() {
@@ -113,7 +113,7 @@ pub async fn what_was_missed_stays_when_its_endpoint_is_removed<H: StoreHarness>
     assert_eq!(ground.redeliver(id).await, Redelivered::EndpointGone, "there is no way to go");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.finished_at = Some(now);
 pub async fn what_was_missed_is_pruned_like_others<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -124,7 +124,7 @@ pub async fn what_was_missed_is_pruned_like_others<H: StoreHarness>() {
     assert_eq!(ground.store.delivery(id).await.unwrap(), None, "and gone");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - fan_out.version.is_none() || may_go && is_current(fan_out);
 // + may_go && is_current(fan_out);
 pub async fn an_event_may_go_straight_to_one_endpoint<H: StoreHarness>() {
@@ -142,7 +142,7 @@ pub async fn an_event_may_go_straight_to_one_endpoint<H: StoreHarness>() {
     assert_eq!(ground.store.delivery(elsewhere).await.unwrap(), None, "and nowhere else");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.endpoint(new.endpoint).is_some_and(|endpoint| endpoint.tenant == *tenant)
 // + self.endpoints.get(&new.endpoint).is_some_and(|row| row.endpoint.tenant == *tenant)
 pub async fn an_event_for_an_endpoint_that_is_gone_is_not_stored<H: StoreHarness>() {

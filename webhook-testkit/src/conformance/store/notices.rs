@@ -36,7 +36,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - if let Some(kind) = turn.notice {
 // + if let Some(kind) = turn.notice.filter(|_| false) {
 pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
@@ -55,7 +55,7 @@ pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     assert_eq!(ground.told().await, ["endpoint_failing", "endpoint_recovered"]);
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.tell(Notice::new(item.lease, now, tenant, kind));
 // + self.tell(Notice::new(item.lease, now, webhook_core::TenantId::default(), kind));
 pub async fn a_delivery_given_up_is_told_with_all_there_is_to_know<H: StoreHarness>() {
@@ -76,7 +76,7 @@ pub async fn a_delivery_given_up_is_told_with_all_there_is_to_know<H: StoreHarne
     assert_eq!(notice.id.as_str(), id, "it is named by its cause");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
 // + if let Some((tenant, kind)) = item.notice {
 pub async fn what_was_called_off_is_not_told_as_given_up<H: StoreHarness>() {
@@ -88,7 +88,7 @@ pub async fn what_was_called_off_is_not_told_as_given_up<H: StoreHarness>() {
     assert!(ground.told().await.is_empty(), "it is cancelled, and stays so");
 }
 
-// Catches in memory/health.rs:
+// Catches in webhook-testkit/src/memory/health.rs:
 // - let kind = NoticeKind::disabled(state, error);
 // + let kind = NoticeKind::disabled(EndpointState::Active, error);
 pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarness>() {
@@ -102,7 +102,7 @@ pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarn
     assert_eq!(told.first().map(|notice| &notice.kind), Some(&expected));
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
 // + if let (None, Some((tenant, kind))) = (self.last_leased(item.lease), item.notice.clone()) { self.tell(Notice::new(item.lease, now, tenant, kind)); }
 // + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
@@ -116,7 +116,7 @@ pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     assert!(ground.told().await.is_empty(), "there is no notice without its cause");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - self.state().notices.retain(|(_, id), _| !ids.contains(id));
 // + let _ = ids;
 pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
@@ -133,7 +133,7 @@ pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
     assert_eq!(ground.notices().await.len(), 1, "to say it again does no harm");
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - Ok(self.state().notices.values().take(limit).cloned().collect())
 // + Ok(self.state().notices.values().rev().take(limit).cloned().collect())
 pub async fn the_oldest_notices_come_first<H: StoreHarness>() {
@@ -151,7 +151,7 @@ pub async fn the_oldest_notices_come_first<H: StoreHarness>() {
     assert_eq!(ids, [id(0), id(1)], "no more than were asked for, the oldest first");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - notices.iter().for_each(|key| drop(self.notices.remove(key)));
 // + let _ = &notices;
 pub async fn notices_that_nobody_reads_are_pruned_in_time<H: StoreHarness>() {

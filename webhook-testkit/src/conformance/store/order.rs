@@ -81,7 +81,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - row.parked = line.front() != Some(&id);
 pub async fn only_the_first_of_a_line_is_claimed<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -97,7 +97,7 @@ pub async fn only_the_first_of_a_line_is_claimed<H: StoreHarness>() {
     assert_eq!(ground.first_in_line(line[0]).await, Some(line[0]), "which is in the line itself");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.move_up(item.lease.delivery, now);
 pub async fn the_next_one_goes_when_the_first_is_delivered<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -114,7 +114,7 @@ pub async fn the_next_one_goes_when_the_first_is_delivered<H: StoreHarness>() {
     ground.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if policy.leaves_line(status) {
 // + if policy.leaves_line(status) || status == webhook_core::DeliveryStatus::Pending {
 pub async fn those_behind_wait_for_the_retries_of_the_first<H: StoreHarness>() {
@@ -128,7 +128,7 @@ pub async fn those_behind_wait_for_the_retries_of_the_first<H: StoreHarness>() {
     ground.assert_delivers(&line, "its retry, and then the next one").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - line.push_back(id);
 // + line.push_front(id);
 pub async fn a_claim_that_is_lost_or_given_back_keeps_its_place<H: StoreHarness>() {
@@ -146,7 +146,7 @@ pub async fn a_claim_that_is_lost_or_given_back_keeps_its_place<H: StoreHarness>
     ground.assert_delivers(&line[1..], "the next one comes after it").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - let line = self.lines.entry((id.endpoint, key)).or_default();
 // + let name = self.lines.keys().next().cloned().unwrap_or((id.endpoint, key));
 // + let line = self.lines.entry(name).or_default();
@@ -162,7 +162,7 @@ pub async fn keys_and_endpoints_do_not_wait_for_each_other<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 6, "the first of each line is due");
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - .filter(|_| endpoint.keeps_order_of(&row.event));
 // + ;
 pub async fn only_keyed_events_of_endpoints_that_ask_for_order_stand_in_line<H: StoreHarness>() {
@@ -175,7 +175,7 @@ pub async fn only_keyed_events_of_endpoints_that_ask_for_order_stand_in_line<H: 
     assert_eq!(ground.first_in_line(keyed[0]).await, None, "they are in no line");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if new.lease.is_none() && !new.missed {
 // + if !new.missed {
 pub async fn what_is_leased_from_the_beginning_stands_in_no_line<H: StoreHarness>() {
@@ -190,7 +190,7 @@ pub async fn what_is_leased_from_the_beginning_stands_in_no_line<H: StoreHarness
     assert_eq!(ground.claim_one().await.lease.delivery, line[0], "nobody waits for it");
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - None => drop(self.lines.remove(&name)),
 // + None => {}
 // + }
@@ -205,7 +205,7 @@ pub async fn a_line_that_has_run_empty_begins_anew<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if policy.leaves_line(status) {
 // + if status.is_final() {
 pub async fn a_delivery_that_is_given_up_blocks_its_line<H: StoreHarness>() {
@@ -221,7 +221,7 @@ pub async fn a_delivery_that_is_given_up_blocks_its_line<H: StoreHarness>() {
     assert_eq!((status.pending, status.oldest_due), (2, None), "and not late");
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if policy.leaves_line(status) {
 // + if policy.leaves_line(status) && status != webhook_core::DeliveryStatus::Failed {
 pub async fn an_endpoint_may_skip_what_is_given_up<H: StoreHarness>() {
@@ -230,7 +230,7 @@ pub async fn an_endpoint_may_skip_what_is_given_up<H: StoreHarness>() {
     ground.assert_delivers(&line[1..], "the line goes on without it").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - self.leave_line(id, now);
 pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -242,7 +242,7 @@ pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
     ground.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - if !self.blocks(id) {
 // + if false {
 pub async fn only_what_blocks_a_line_is_skipped<H: StoreHarness>() {
@@ -260,7 +260,7 @@ pub async fn only_what_blocks_a_line_is_skipped<H: StoreHarness>() {
     ground.assert_delivers(&line, "nothing has changed").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if !line.contains(&id) {
 // + if true {
 // + line.retain(|it| *it != id);
@@ -271,7 +271,7 @@ pub async fn redelivering_what_blocks_keeps_its_place<H: StoreHarness>() {
     ground.assert_delivers(&line, "and then the others").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - done.into_iter().for_each(|id| self.line_up(id));
 pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -288,7 +288,7 @@ pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     ground.assert_delivers(&expected, "in the order of their ids, after what was there").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
 pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -311,7 +311,7 @@ pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>
     ground.assert_delivers(&[first, second], "by a replay too").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - self.move_up(id, free_at);
 pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -323,7 +323,7 @@ pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     ground.assert_delivers(&[line[1], line[3]], "the others go on").await;
 }
 
-// Catches in memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/upkeep.rs:
 // - row.due_at.max(now)
 // + now
 pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarness>() {
@@ -339,7 +339,7 @@ pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarnes
     ground.assert_delivers(&line[1..], "after the end of its lease the next one goes").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - ids.into_iter().for_each(|id| self.unpark(id, now));
 pub async fn without_order_all_that_waited_is_due<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -353,7 +353,7 @@ pub async fn without_order_all_that_waited_is_due<H: StoreHarness>() {
     ground.assert_delivers(&line, "with order, a line begins anew").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - ids.into_iter().take(1).for_each(|id| self.move_up(id, now));
 pub async fn a_change_to_skipping_lets_blocked_lines_go_on<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -366,7 +366,7 @@ pub async fn a_change_to_skipping_lets_blocked_lines_go_on<H: StoreHarness>() {
     assert_eq!(first, [line[1], busy[0]], "one of each line, as before");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.reorder(id, now);
 // + for id in self.deliveries.keys().copied().collect::<Vec<_>>() {
 // + self.line_up(id);
@@ -380,7 +380,7 @@ pub async fn what_was_stored_before_order_was_asked_for_is_in_no_line<H: StoreHa
     assert_eq!(ground.claim().await.len(), 3, "those of before, and the first of the line");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.lines.retain(|(endpoint, _), _| *endpoint != id);
 pub async fn removing_an_endpoint_cancels_all_that_waits<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -393,7 +393,7 @@ pub async fn removing_an_endpoint_cancels_all_that_waits<H: StoreHarness>() {
     ground.assert_nothing_to_claim("nothing is left").await;
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - let old = old.filter(|(id, _)| !self.blocks(**id));
 pub async fn what_blocks_a_line_is_not_pruned<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -409,7 +409,7 @@ pub async fn what_blocks_a_line_is_not_pruned<H: StoreHarness>() {
     ground.assert_delivers(&line[1..], "the others go on").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - Some(first) => self.unpark(first, due_at),
 // + Some(_) => {}
 pub async fn publishers_and_workers_at_once_keep_order_and_forget_nobody<H: StoreHarness>() {

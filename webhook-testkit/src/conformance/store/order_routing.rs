@@ -21,7 +21,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.deliver(&event, item.deliveries, now);
 // + let before = self.lines.clone();
 // + self.deliver(&event, item.deliveries, now);
@@ -42,7 +42,7 @@ pub async fn events_routed_later_stand_in_line<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if from > now || held_up.contains(&line) {
 // + if from > now {
 pub async fn an_unrouted_event_waits_for_an_earlier_one_of_its_key<H: StoreHarness>() {
@@ -60,7 +60,7 @@ pub async fn an_unrouted_event_waits_for_an_earlier_one_of_its_key<H: StoreHarne
     assert_eq!(ids, [events[1].id, events[2].id], "then the rest, in their order");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - by_age.sort_by_key(|(id, ..)| (self.stored_at.get(id).copied(), *id));
 // + by_age.sort_by_key(|(id, from, _)| (*from, *id));
 pub async fn what_others_wait_for_is_taken_first<H: StoreHarness>() {
@@ -78,7 +78,7 @@ pub async fn what_others_wait_for_is_taken_first<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - Some((self.event.tenant.clone(), self.event.ordering_key.clone()?))
 // + Some((Default::default(), self.event.ordering_key.clone()?))
 pub async fn unrouted_events_of_other_keys_and_tenants_do_not_wait<H: StoreHarness>() {
@@ -99,7 +99,7 @@ pub async fn unrouted_events_of_other_keys_and_tenants_do_not_wait<H: StoreHarne
     assert_eq!(ids, [other[0].id, plain.id], "only what is behind one that is taken waits");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - let may_go = !self.is_behind_unrouted(&event);
 // + let may_go = true;
 pub async fn an_event_does_not_overtake_an_unrouted_one_of_its_key<H: StoreHarness>() {

@@ -38,7 +38,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - row.set_pace(row.pace().after(count(claims.len()), now, now.after(ask.lease)));
 // + let _ = (row, now);
 pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
@@ -56,7 +56,7 @@ pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 5, "a pause saves up no more than a burst");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - has_slot.then(|| pace.opens_at(now).unwrap_or(*due).max(*due).since(now))
 // + has_slot.then(|| due.since(now))
 pub async fn the_rate_says_when_to_look_again<H: StoreHarness>() {
@@ -69,7 +69,7 @@ pub async fn the_rate_says_when_to_look_again<H: StoreHarness>() {
     assert_eq!((claimed.claims.len(), claimed.next_due), (0, Some(200 * MILLISECOND)));
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now)) as usize
 // + self.endpoints.get(&endpoint).map_or(0, |row| row.pace().room(in_flight, now) + 1) as usize
 pub async fn a_rate_limits_its_own_endpoint_alone<H: StoreHarness>() {
@@ -81,7 +81,7 @@ pub async fn a_rate_limits_its_own_endpoint_alone<H: StoreHarness>() {
     assert_eq!((to(&claims, limited), to(&claims, free)), (1, 3));
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - let used = self.endpoints.get(&endpoint.id).map(|row| row.used).unwrap_or_default();
 // + let used = 0;
 pub async fn an_edit_does_not_give_a_rate_back<H: StoreHarness>() {
@@ -97,7 +97,7 @@ pub async fn an_edit_does_not_give_a_rate_back<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 2, "a new limit holds from the next claim on");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - let share = shares.room(&endpoint.tenant) as usize;
 // + let share = usize::MAX;
 pub async fn a_claim_is_parted_among_the_tenants_with_work<H: StoreHarness>() {
@@ -115,7 +115,7 @@ pub async fn a_claim_is_parted_among_the_tenants_with_work<H: StoreHarness>() {
     assert_eq!(parts, (3, 3, 3), "a third for each");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - round.iter().for_each(|endpoint| shares.note_work(&endpoint.tenant));
 // + let others = ["a", "b"].map(|name| name.parse().unwrap());
 // + others.iter().for_each(|tenant| shares.note_work(tenant));
@@ -127,7 +127,7 @@ pub async fn alone_a_tenant_may_take_everything<H: StoreHarness>() {
     assert_eq!(ground.claim_due(ask).await.claims.len(), 10, "nobody else has work");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - shares.note_in_flight(&row.endpoint.tenant, *count);
 // + let _ = (row, count);
 pub async fn what_a_tenant_has_in_flight_counts_for_its_share<H: StoreHarness>() {
@@ -146,7 +146,7 @@ pub async fn what_a_tenant_has_in_flight_counts_for_its_share<H: StoreHarness>()
     ground.finish(success(&held[0])).await;
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - let resume_at = passed_over.or(next);
 // + let resume_at = next;
 pub async fn who_was_passed_over_is_next<H: StoreHarness>() {

@@ -45,7 +45,7 @@ fn pruned(deliveries: u64, attempts: u64, events: u64, endpoints: u64) -> Pruned
     pruned.with_events(events).with_endpoints(endpoints)
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - self.remove_events(&events);
 // + return pruned;
 pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
@@ -67,7 +67,7 @@ pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
     assert_eq!(ground.prune().await, Pruned::default(), "there is nothing left to prune");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - row.finished_at.is_some_and(|at| at < cut)
 // + row.finished_at.is_some()
 pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
@@ -83,7 +83,7 @@ pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
     assert_eq!(ground.prune().await, pruned(1, 1, 1, 0), "now it was over for longer");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - row.status.is_final() && row.created_at < cut && row.finished_at
 // + row.created_at < cut && row.claimed_at
 pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
@@ -105,7 +105,7 @@ pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 3, "all of them go on");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - id.event == event && !but.contains(id)
 // + id.event == event && but.contains(id)
 pub async fn an_event_stays_as_long_as_one_of_its_deliveries<H: StoreHarness>() {
@@ -123,7 +123,7 @@ pub async fn an_event_stays_as_long_as_one_of_its_deliveries<H: StoreHarness>() 
     assert_eq!(ground.prune().await, pruned(1, 0, 1, 0), "nobody needs it any more");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - filter(|row| row.unrouted_from.is_none());
 // + filter(|_| true);
 pub async fn an_event_for_nobody_is_pruned_once_it_is_routed<H: StoreHarness>() {
@@ -139,7 +139,7 @@ pub async fn an_event_for_nobody_is_pruned_once_it_is_routed<H: StoreHarness>() 
     assert_eq!(events[0].id, unrouted.id, "as it was given");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - self.stored_at.get(id) < Some(&cut)
 // + self.stored_at.get(id) <= Some(&cut)
 pub async fn a_key_is_remembered_as_long_as_its_event<H: StoreHarness>() {
@@ -157,7 +157,7 @@ pub async fn a_key_is_remembered_as_long_as_its_event<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later], "the event is gone, and its key is free");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - let deliveries = self.old_deliveries(cut, most);
 // + let deliveries = self.old_deliveries(cut, most);
 // + if prune.dry_run { self.deliveries.clear(); }
@@ -182,7 +182,7 @@ pub async fn a_dry_run_counts_and_removes_nothing<H: StoreHarness>() {
     assert_eq!(ground.prune().await, expected, "and this is what is");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()))
 // + .with_endpoints(count(self.endpoints.values().filter(|row| row.removed_at < Some(cut)).count()))
 pub async fn a_dry_run_leaves_a_removed_endpoint_with_what_ended_later<H: StoreHarness>() {
@@ -198,7 +198,7 @@ pub async fn a_dry_run_leaves_a_removed_endpoint_with_what_ended_later<H: StoreH
     assert_eq!(ground.prune().await, dry, "and this is what goes");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - let most = if prune.dry_run { usize::MAX } else { prune.limit };
 // + let most = usize::MAX;
 pub async fn a_prune_stops_at_its_limit_and_can_go_on<H: StoreHarness>() {
@@ -213,7 +213,7 @@ pub async fn a_prune_stops_at_its_limit_and_can_go_on<H: StoreHarness>() {
     assert_eq!(ground.prune_all(few).await, pruned(3, 0, 5, 0), "the rest, from the beginning");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - filter(|(_, row)| row.removed_at.is_some_and(|at| at < cut));
 // + filter(|(_, row)| row.removed);
 pub async fn a_removed_endpoint_is_pruned_after_its_deliveries<H: StoreHarness>() {
@@ -235,7 +235,7 @@ pub async fn a_removed_endpoint_is_pruned_after_its_deliveries<H: StoreHarness>(
     ground.store.add_endpoint(before).await.expect("nothing is left of it");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.finished_at = status.is_final().then_some(now);
 pub async fn tracked_deliveries_are_pruned_like_others<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -247,7 +247,7 @@ pub async fn tracked_deliveries_are_pruned_like_others<H: StoreHarness>() {
     assert_eq!(ground.prune().await, pruned(1, 1, 1, 0), "it is over");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - deliveries.iter().for_each(|id| drop(self.deliveries.remove(id)));
 // + return pruned;
 pub async fn what_was_pruned_is_answered_as_not_there<H: StoreHarness>() {

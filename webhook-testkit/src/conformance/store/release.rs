@@ -7,7 +7,7 @@ use super::{
     ground::{LEASE, WAIT, retry, success},
 };
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - settle(row, Settle::Retry(Duration::ZERO), now);
 pub async fn a_released_claim_is_due_at_once<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -20,7 +20,7 @@ pub async fn a_released_claim_is_due_at_once<H: StoreHarness>() {
     assert_eq!(ground.claim_one().await.lease.delivery, id, "it can be claimed at once");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.count_attempts(row.attempts.saturating_sub(1));
 pub async fn a_released_claim_gives_its_number_back<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -37,7 +37,7 @@ pub async fn a_released_claim_gives_its_number_back<H: StoreHarness>() {
     assert_eq!(again.lease.epoch, second.lease.epoch.next(), "the epoch is not given back");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.held = false;
 pub async fn a_released_claim_can_no_longer_be_finished<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -51,7 +51,7 @@ pub async fn a_released_claim_can_no_longer_be_finished<H: StoreHarness>() {
     assert_eq!(ground.delivery(id).await.attempts, 0, "a claim is given back once");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.attempts.saturating_sub(1)
 // + row.records.len() as u32
 pub async fn a_release_keeps_what_was_lost_before<H: StoreHarness>() {
@@ -65,7 +65,7 @@ pub async fn a_release_keeps_what_was_lost_before<H: StoreHarness>() {
     assert_eq!((again.progress.attempt, again.recorded), (2, 0), "attempt 1 is still missing");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::release)
 // + self.each(batch.into_iter().rev().collect(), State::release)
 pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
@@ -80,7 +80,7 @@ pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert_eq!(held, DeliveryStatus::InFlight, "a stale epoch gives nothing back");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - if made < self.attempts {
 // + if made < self.attempts && made > 0 {
 pub async fn a_release_restores_the_time_of_the_claim_before<H: StoreHarness>() {

@@ -7,7 +7,7 @@ use super::{
     ground::{LEASE, WAIT, accepted, failure, retry, success},
 };
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.endpoints.values().filter(|row| !row.removed)
 // + self.endpoints.values()
 pub async fn a_removed_endpoint_is_never_given_out_again<H: StoreHarness>() {
@@ -25,7 +25,7 @@ pub async fn a_removed_endpoint_is_never_given_out_again<H: StoreHarness>() {
     assert!(ground.store.tenants().await.unwrap().is_empty(), "its tenant has no endpoints");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.endpoints.get_mut(&id).filter(|row| !row.removed)
 // + self.endpoints.get_mut(&id)
 pub async fn removing_says_whether_there_was_one<H: StoreHarness>() {
@@ -38,7 +38,7 @@ pub async fn removing_says_whether_there_was_one<H: StoreHarness>() {
     assert!(!ground.store.remove_endpoint(&tenant, id).await.unwrap(), "it is gone already");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if row.endpoint.tenant != *tenant {
 // + if false {
 pub async fn another_tenant_cannot_remove_an_endpoint<H: StoreHarness>() {
@@ -51,7 +51,7 @@ pub async fn another_tenant_cannot_remove_an_endpoint<H: StoreHarness>() {
     assert_eq!(ground.status(delivery).await, DeliveryStatus::Pending, "and so is its work");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - row.status = DeliveryStatus::Cancelled;
 pub async fn removing_cancels_what_is_unfinished<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -69,7 +69,7 @@ pub async fn removing_cancels_what_is_unfinished<H: StoreHarness>() {
     ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - its.filter(|(_, row)| row.is_open())
 // + its
 pub async fn removing_leaves_what_is_finished_in_the_log<H: StoreHarness>() {
@@ -84,7 +84,7 @@ pub async fn removing_leaves_what_is_finished_in_the_log<H: StoreHarness>() {
     assert_eq!(ground.attempt_numbers(id).await, [1], "and so do its attempts");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - .filter(|(delivery, _)| delivery.endpoint == id)
 pub async fn removing_leaves_other_endpoints_alone<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -94,7 +94,7 @@ pub async fn removing_leaves_other_endpoints_alone<H: StoreHarness>() {
     assert_eq!(ground.claim_one().await.lease.delivery.endpoint, left, "its delivery is due");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - self.last_leased(item.lease) else
 // + self.last_leased(item.lease).filter(|row| !row.status.is_final()) else
 pub async fn an_attempt_in_flight_at_the_removal_is_recorded<H: StoreHarness>() {
@@ -113,7 +113,7 @@ pub async fn an_attempt_in_flight_at_the_removal_is_recorded<H: StoreHarness>() 
     ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.held = false;
 // + row.held = false;
 // + row.status = DeliveryStatus::InFlight;
@@ -128,7 +128,7 @@ pub async fn releasing_after_the_removal_leaves_it_cancelled<H: StoreHarness>() 
     ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - if !mem::take(&mut row.held) {
 // + if !mem::take(&mut row.held) && row.status != DeliveryStatus::Cancelled {
 pub async fn a_finish_said_twice_after_the_removal_is_written_once<H: StoreHarness>() {
@@ -144,7 +144,7 @@ pub async fn a_finish_said_twice_after_the_removal_is_written_once<H: StoreHarne
     assert_eq!(ground.attempts(id).await, [accepted(1)], "the attempt is recorded once");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - .filter(|row| row.held)
 // + .filter(|row| row.held || row.status.is_final())
 pub async fn a_claim_is_given_back_once_after_the_removal<H: StoreHarness>() {
@@ -161,7 +161,7 @@ pub async fn a_claim_is_given_back_once_after_the_removal<H: StoreHarness>() {
     assert_eq!(ground.delivery(id).await.attempts, 1, "attempt 2 alone was not made");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.status = DeliveryStatus::Cancelled;
 // + row.held = row.attempts as usize > row.records.len();

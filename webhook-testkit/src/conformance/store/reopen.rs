@@ -7,7 +7,7 @@ use super::{
     ground::{LEASE, WAIT, retry, success},
 };
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - item.attempts.iter().for_each
 // + item.attempts.iter().skip(1).for_each
 pub async fn what_was_answered_is_there_when_the_store_is_opened_anew<H: StoreHarness>() {
@@ -29,7 +29,7 @@ pub async fn what_was_answered_is_there_when_the_store_is_opened_anew<H: StoreHa
     assert_eq!(ids, [waits.id], "what was pending can be claimed, and nothing else");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.epoch = self.epoch.next();
 // + if !self.held {
 // + self.epoch = self.epoch.next();
@@ -53,7 +53,7 @@ pub async fn a_lease_holds_when_the_store_is_opened_anew<H: StoreHarness>() {
     assert_eq!(ground.status(id).await, DeliveryStatus::Success, "it is written");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.keep(&event, Some(now));
 // + self.keep(&event, None);
 pub async fn an_unrouted_event_is_there_when_the_store_is_opened_anew<H: StoreHarness>() {

@@ -44,7 +44,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - Redeliver::new(*id).with_cause(Trigger::Replay);
 // + Redeliver::new(*id);
 pub async fn a_replay_makes_what_was_missed_due_again<H: StoreHarness>() {
@@ -62,7 +62,7 @@ pub async fn a_replay_makes_what_was_missed_due_again<H: StoreHarness>() {
     assert_eq!(claim.trigger(), Trigger::Replay, "and so are the attempts that follow");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - Replayed::new(began_at, count, page.cursor.next(page.replay.include, last))
 // + Replayed::new(began_at, count, page.cursor.next(webhook_core::Include::Missed, last))
 pub async fn a_replay_takes_what_is_included_and_nothing_else<H: StoreHarness>() {
@@ -91,7 +91,7 @@ pub async fn a_replay_takes_what_is_included_and_nothing_else<H: StoreHarness>()
     }
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - let batch: Vec<_> = taken.iter().map(item).collect();
 // + let mut batch: Vec<_> = taken.iter().map(item).collect();
 // + let its = self.deliveries.keys().filter(|it| taken.iter().any(|id| id.event == it.event));
@@ -111,7 +111,7 @@ pub async fn a_replay_leaves_other_endpoints_alone<H: StoreHarness>() {
     assert_eq!(ground.status(id).await, DeliveryStatus::Missed, "the other's stays");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - page.replay.since.is_none_or(|since| *at >= since)
 // + page.replay.since.is_none_or(|since| *at > since)
 pub async fn a_replay_stays_in_its_window_and_types<H: StoreHarness>() {
@@ -138,7 +138,7 @@ pub async fn a_replay_stays_in_its_window_and_types<H: StoreHarness>() {
     assert_eq!(pending, [false, true, true, false], "these two");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - page.cursor.after.is_none_or(|after| *place > after)
 // + page.cursor.after.is_none_or(|(after, _)| place.0 > after)
 pub async fn a_replay_goes_page_by_page_the_oldest_first<H: StoreHarness>() {
@@ -172,7 +172,7 @@ pub async fn a_replay_goes_page_by_page_the_oldest_first<H: StoreHarness>() {
     assert_eq!(claimed.len(), ids.len(), "none was forgotten");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - row.is_some_and(|row| page.replay.takes(&candidate(row), began_at))
 // + row.is_some()
 pub async fn a_page_done_twice_sends_nothing_twice<H: StoreHarness>() {
@@ -201,7 +201,7 @@ pub async fn a_page_done_twice_sends_nothing_twice<H: StoreHarness>() {
     ground.assert_nothing_to_claim("each was sent once").await;
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - finished_at: row.finished_at,
 // + finished_at: Some(row.created_at),
 pub async fn what_has_failed_once_more_since_the_replay_began_is_left_alone<H: StoreHarness>() {
@@ -224,7 +224,7 @@ pub async fn what_has_failed_once_more_since_the_replay_began_is_left_alone<H: S
     assert_eq!(anew, 1, "a replay that begins later takes it");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - let count = if page.dry_run {
 // + let count = if false {
 pub async fn an_estimate_counts_and_changes_nothing<H: StoreHarness>() {
@@ -240,7 +240,7 @@ pub async fn an_estimate_counts_and_changes_nothing<H: StoreHarness>() {
     assert_eq!(ground.status(ids[0]).await, DeliveryStatus::Missed, "it stays as it is");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - return Replayed::gone(began_at);
 // + return Replayed::new(began_at, 0, None);
 pub async fn a_replay_to_an_endpoint_that_is_gone_says_so<H: StoreHarness>() {

@@ -29,7 +29,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
 // + UnroutedEvent::new(event.id, TenantId::default(), event.event_type.clone())
 pub async fn an_unrouted_event_tells_what_routing_needs<H: StoreHarness>() {
@@ -40,7 +40,7 @@ pub async fn an_unrouted_event_tells_what_routing_needs<H: StoreHarness>() {
     assert_eq!(ground.claim_unrouted(10).await, [expected], "id, tenant and type are told");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.unrouted_from = Some(now.after(lease));
 pub async fn an_unrouted_event_is_claimed_by_one_worker_at_a_time<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -55,7 +55,7 @@ pub async fn an_unrouted_event_is_claimed_by_one_worker_at_a_time<H: StoreHarnes
     assert_eq!(again[0].id, event, "it is the same event");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - taken.len() < limit
 // + taken.len() <= limit
 pub async fn claiming_unrouted_events_stops_at_the_limit<H: StoreHarness>() {
@@ -71,7 +71,7 @@ pub async fn claiming_unrouted_events_stops_at_the_limit<H: StoreHarness>() {
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - next_due = earlier(next_due, from.since(now));
 // + next_due = next_due.filter(|_| false);
 pub async fn a_claim_of_unrouted_events_says_when_anothers_lease_ends<H: StoreHarness>() {
@@ -85,7 +85,7 @@ pub async fn a_claim_of_unrouted_events_says_when_anothers_lease_ends<H: StoreHa
     assert_eq!(claimed.next_due, Some(LEASE - SECOND), "the other lease has this long to go");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.deliver(&event, item.deliveries, now);
 pub async fn routing_creates_the_deliveries<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -100,7 +100,7 @@ pub async fn routing_creates_the_deliveries<H: StoreHarness>() {
     assert!(ground.claim_unrouted(10).await.is_empty(), "a routed event is never routed again");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.deliver(&event, item.deliveries, now);
 // + if item.deliveries.is_empty() {
 // + self.keep(&event, Some(now));
@@ -114,7 +114,7 @@ pub async fn routing_to_nobody_is_done<H: StoreHarness>() {
     assert_eq!(ground.store.backlog().await.unwrap().unrouted, 0, "nothing is left to route");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if !self.is_current(&event.tenant, item.version) {
 // + if false {
 pub async fn routing_by_a_stale_version_changes_nothing<H: StoreHarness>() {
@@ -129,7 +129,7 @@ pub async fn routing_by_a_stale_version_changes_nothing<H: StoreHarness>() {
     assert_eq!(route(ground.version().await).await, Routed::Done, "a new snapshot routes it");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.get(&item.event).filter(|row| row.unrouted_from.is_some());
 // + self.events.get(&item.event);
 pub async fn routing_twice_creates_nothing_twice<H: StoreHarness>() {
@@ -143,7 +143,7 @@ pub async fn routing_twice_creates_nothing_twice<H: StoreHarness>() {
     assert_eq!(ground.claim().await.len(), 1, "the second route creates nothing");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::route)
 // + self.each(batch.into_iter().rev().collect(), State::route)
 pub async fn each_route_of_a_batch_gets_its_own_answer<H: StoreHarness>() {

@@ -34,7 +34,7 @@ const LENGTH: &str = "WEBHOOK_SEQUENCE_CALLS";
 /// How often a shorter sequence is tried, once one has failed.
 const TRIES: usize = 300;
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - left.in_flight = capped(open().filter(|(_, row)| row.is_leased(now)));
 pub async fn random_sequences_give_the_same_answers_as_the_store_in_memory<H: StoreHarness>() {
     let calls = asked(LENGTH).and_then(|calls| calls.try_into().ok()).unwrap_or(CALLS);

@@ -26,7 +26,7 @@ fn took(number: u32, millis: u64, failure: Option<FailureKind>) -> Attempt {
     Attempt::from_parts(number, Timestamp::default(), took, None, failure, "".into())
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - .with_deliveries(rows.iter().map(|(_, row)| (row.status, 1)))
 // + .with_deliveries(rows.iter().map(|_| (DeliveryStatus::Pending, 1)))
 pub async fn stats_count_deliveries_by_how_far_they_have_come<H: StoreHarness>() {
@@ -50,7 +50,7 @@ pub async fn stats_count_deliveries_by_how_far_they_have_come<H: StoreHarness>()
     assert_eq!(counted, BTreeMap::from(expected), "each status by itself");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - (kind(attempt), attempt.duration, 1)
 // + (kind(attempt), attempt.duration, u64::from(attempt.number))
 pub async fn stats_count_failures_by_kind_and_tell_how_long_attempts_took<H: StoreHarness>() {
@@ -74,7 +74,7 @@ pub async fn stats_count_failures_by_kind_and_tell_how_long_attempts_took<H: Sto
     assert_eq!(told, (10, 30, 30), "of 10, 10, 20 and 30 ms");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - id.endpoint == endpoint && row.created_at >= since
 // + row.created_at >= since
 pub async fn stats_are_of_one_endpoint<H: StoreHarness>() {
@@ -89,7 +89,7 @@ pub async fn stats_are_of_one_endpoint<H: StoreHarness>() {
     assert_eq!((stats.attempts, stats.failures.len()), (0, 0), "no attempt of the other");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - id.endpoint == endpoint && row.created_at >= since
 // + id.endpoint == endpoint && row.created_at > since
 pub async fn stats_are_of_what_came_about_within_the_window<H: StoreHarness>() {
@@ -110,7 +110,7 @@ pub async fn stats_are_of_what_came_about_within_the_window<H: StoreHarness>() {
     assert_eq!(within(Duration::MAX).await, (2, 2), "a window may be as long as one likes");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - EndpointStats::new(window)
 // + EndpointStats::new(std::time::Duration::ZERO)
 pub async fn stats_of_an_endpoint_that_nobody_has_heard_of_are_empty<H: StoreHarness>() {

@@ -60,7 +60,7 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - self.keep(&Arc::new(self.without_taken_key(event)), None);
 pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -75,7 +75,7 @@ pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHa
     assert_eq!(*ground.stored_event(event.id).await, event, "its event is stored with it");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.attempts = row.attempts.max(attempt.number);
 pub async fn a_tracked_delivery_keeps_the_true_number_of_attempts<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -93,7 +93,7 @@ pub async fn a_tracked_delivery_keeps_the_true_number_of_attempts<H: StoreHarnes
     assert_eq!(ground.attempts(id).await, [refused(1), accepted(2)], "each is on record");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.status = status;
 pub async fn a_tracked_delivery_may_fail<H: StoreHarness>() {
     let ground = Ground::<H>::fresh().await;
@@ -106,7 +106,7 @@ pub async fn a_tracked_delivery_may_fail<H: StoreHarness>() {
     assert_eq!(listed[0].last_error.as_deref(), Some("could not connect"), "it says why");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - Ok(row.attempts)
 // + Ok(0)
 pub async fn a_record_opened_again_goes_on_counting<H: StoreHarness>() {
@@ -122,7 +122,7 @@ pub async fn a_record_opened_again_goes_on_counting<H: StoreHarness>() {
     assert_eq!(ground.attempt_numbers(id).await, [1, 2, 3], "numbers go on");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.tracked_url.is_none() && !self.status.is_final()
 // + !self.status.is_final()
 pub async fn a_tracked_delivery_is_never_claimed<H: StoreHarness>() {
@@ -140,7 +140,7 @@ pub async fn a_tracked_delivery_is_never_claimed<H: StoreHarness>() {
     assert_eq!(backlog, Backlog::default(), "it is nothing that a dispatcher has left to do");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - matches(query, **id, row));
 // + row.tracked_url.is_none() && matches(query, **id, row));
 pub async fn tracked_and_stored_deliveries_are_listed_together<H: StoreHarness>() {
@@ -157,7 +157,7 @@ pub async fn tracked_and_stored_deliveries_are_listed_together<H: StoreHarness>(
     assert_eq!(page.items.len(), 1, "a tracked one is found by tenant and event");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.get(&id);
 // + self.events.get(&id).filter(|row| row.unrouted_from.is_some());
 pub async fn an_event_on_record_is_not_enqueued_again<H: StoreHarness>() {
@@ -168,7 +168,7 @@ pub async fn an_event_on_record_is_not_enqueued_again<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Duplicate(tracked.0.id)], "its id is taken");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - self.keep(&Arc::new(self.without_taken_key(event)), None);
 // + self.keep(&Arc::new(event.clone()), None);
 pub async fn a_tracked_event_leaves_a_taken_key_to_the_first<H: StoreHarness>() {
@@ -184,7 +184,7 @@ pub async fn a_tracked_event_leaves_a_taken_key_to_the_first<H: StoreHarness>() 
     assert_eq!(*ground.stored_event(first.id).await, first, "the first one has it");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
 // + if self.deliveries.keys().any(|id| id.event == event.id) {
 pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
@@ -198,7 +198,7 @@ pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
     assert!(ground.attempts(second.1.id).await.is_empty(), "each has its own attempts");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
 // + if false {
 pub async fn what_was_published_durably_is_not_tracked<H: StoreHarness>() {
@@ -215,7 +215,7 @@ pub async fn what_was_published_durably_is_not_tracked<H: StoreHarness>() {
     ground.assert_not_tracked(cancelled, "a dispatcher should have sent it").await;
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - self.deliveries.get_mut(&id).filter(|row| row.tracked_url.is_some());
 // + self.deliveries.get_mut(&id);
 pub async fn an_attempt_is_recorded_of_tracked_deliveries_alone<H: StoreHarness>() {
@@ -230,7 +230,7 @@ pub async fn an_attempt_is_recorded_of_tracked_deliveries_alone<H: StoreHarness>
     assert_eq!(ground.delivery(id).await, before, "what a dispatcher has to do stays as it is");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
 // + self.deliveries.remove(&id);
 // + if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
@@ -250,7 +250,7 @@ pub async fn routing_leaves_a_tracked_delivery_to_its_sender<H: StoreHarness>() 
     ground.assert_nothing_to_claim("there is one delivery, and its sender has it").await;
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - delivery.last_attempt_at = self.claimed_at;
 // + delivery.last_attempt_at = self.claimed_at.or(Some(self.created_at));
 pub async fn optional_fields_of_records_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {

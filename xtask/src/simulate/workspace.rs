@@ -1,4 +1,4 @@
-//! The workspace in which every mutant is built.
+//! The workspace in which the mutants are built.
 
 use std::{
     fmt::Write as _,
@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::mutants::Mutant;
+use super::invariants::InvariantMutant;
 use crate::run::Failure;
 
-/// What the simulator needs of the testkit. The suites, the mocks and the sockets would take the most time
-/// to build.
-const TESTKIT: &str = "\
+/// Root of the testkit with the modules that the simulator needs. Suites, mocks and sockets would
+/// take most of the build time.
+const TESTKIT_ROOT: &str = "\
 #![allow(warnings)]
 mod answer;
 mod clock;
@@ -32,60 +32,61 @@ pub use crate::{
 };
 ";
 
-/// Its modules, by the files and folders that hold them.
-const PARTS: [&str; 7] =
+/// Files and folders of those modules.
+const TESTKIT_PARTS: [&str; 7] =
     ["answer", "clock", "faulty", "memory", "observed", "signer", "simulation"];
 
-const PACKAGE: &str = "\
+/// Fields of each package.
+const PACKAGE_FIELDS: &str = "\
 edition = \"2024\"
 publish = false
 version = \"0.0.0\"
 
 ";
 
-/// As the workspace's own, so that both share what they are built on.
-const PROFILE: &str = "
+/// The profile of the workspace, so that both share their dependencies.
+const DEV_PROFILE: &str = "
 [profile.dev]
 debug = \"line-tables-only\"
 ";
 
-/// What plays a mutant.
-pub(super) struct Player {
+/// Program that runs a mutant.
+pub(super) struct Runner {
     pub(super) program: String,
     pub(super) args: Vec<String>,
 }
 
-/// Writes everything that has changed, so that cargo builds nothing twice. Broken stores are modules of one
-/// program; each broken core has one of its own.
-pub(super) fn write(folder: &Path, mutants: &[Mutant]) -> Result<Vec<Player>, Failure> {
-    let (mut members, mut stores, mut players) = (String::new(), Vec::new(), Vec::new());
+/// Writes the files that have changed, so that cargo rebuilds nothing else. Mutants of the store are
+/// modules of one program; each mutant of the core has a program of its own.
+pub(super) fn write(folder: &Path, mutants: &[InvariantMutant]) -> Result<Vec<Runner>, Failure> {
+    let (mut members, mut stores, mut runners) = (String::new(), Vec::new(), Vec::new());
     for (number, mutant) in mutants.iter().enumerate() {
         let program = format!("mutant-{number}");
         if mutant.is_of_core() {
-            Copy { folder: folder.join(&program), number }.write(mutant)?;
+            CoreCopy { folder: folder.join(&program), number }.write(mutant)?;
             _ = write!(
                 members,
                 "\"{program}/core\", \"{program}/testkit\", \"{program}/program\", "
             );
-            players.push(Player { program, args: Vec::new() });
+            runners.push(Runner { program, args: Vec::new() });
         } else {
             let args = vec!["--store".to_owned(), stores.len().to_string()];
-            players.push(Player { program: STORES.to_owned(), args });
+            runners.push(Runner { program: STORES_PROGRAM.to_owned(), args });
             stores.push(mutant);
         }
     }
     if !stores.is_empty() {
-        write_stores(&folder.join(STORES), &stores)?;
-        _ = write!(members, "\"{STORES}\"");
+        write_stores(&folder.join(STORES_PROGRAM), &stores)?;
+        _ = write!(members, "\"{STORES_PROGRAM}\"");
     }
-    let root = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n{PROFILE}");
+    let root = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n{DEV_PROFILE}");
     put(&folder.join("Cargo.toml"), &root)?;
     put(&folder.join("Cargo.lock"), &get(Path::new("Cargo.lock"))?)?;
-    Ok(players)
+    Ok(runners)
 }
 
-/// The program of all broken stores.
-const STORES: &str = "mutant-stores";
+/// The program of all mutants of the store.
+const STORES_PROGRAM: &str = "mutant-stores";
 
 const STORES_MANIFEST: &str = "\
 [dependencies]
@@ -94,17 +95,17 @@ webhook-core = { path = \"ROOT/webhook-core\" }
 webhook-testkit = { path = \"ROOT/webhook-testkit\", default-features = false }
 ";
 
-/// Each of them is a module, with the name of a file of the store in memory.
-fn write_stores(folder: &Path, mutants: &[&Mutant]) -> Result<(), Failure> {
+/// Writes each mutant of the store as a module.
+fn write_stores(folder: &Path, mutants: &[&InvariantMutant]) -> Result<(), Failure> {
     let root = here(".")?.display().to_string().replace('\\', "/");
     let manifest = STORES_MANIFEST.replace("ROOT", &root);
-    let name = format!("[package]\nname = \"{STORES}\"\n{PACKAGE}");
+    let name = format!("[package]\nname = \"{STORES_PROGRAM}\"\n{PACKAGE_FIELDS}");
     put(&folder.join("Cargo.toml"), &(name + &manifest))?;
     for (number, mutant) in mutants.iter().enumerate() {
         let module = folder.join(format!("src/m{number}"));
         copy(Path::new("webhook-testkit/src/memory"), &module, &|_| true)?;
         put(&module.join("mod.rs"), &get(Path::new("webhook-testkit/src/memory.rs"))?)?;
-        let file = mutant.file.rsplit_once("memory/").map_or("mod.rs", |(_, file)| file);
+        let file = mutant.mutant.file.rsplit_once("memory/").map_or("mod.rs", |(_, file)| file);
         put(&module.join(file), &mutant.apply()?)?;
     }
     copy(Path::new("xtask/suites/simulate/src"), &folder.join("src"), &|_| true)?;
@@ -117,7 +118,7 @@ fn write_stores(folder: &Path, mutants: &[&Mutant]) -> Result<(), Failure> {
         format!("|it| it.store(|clock| std::sync::Arc::new(m{number}::MemoryStore::new(clock))),\n")
     };
     let all: String = (0..mutants.len()).map(new).collect();
-    // The stores look for the clock in their own crate.
+    // The mutants import the clock from their own crate.
     let more = format!(
         "use webhook_testkit::ManualClock;\n{modules}\nconst STORES: &[options::OnStore] = &[\n{all}];\n"
     );
@@ -128,29 +129,30 @@ fn write_stores(folder: &Path, mutants: &[&Mutant]) -> Result<(), Failure> {
     )
 }
 
-/// Where a broken core is written, the testkit over it, and a program over both.
-struct Copy {
+/// A mutant of the core, the testkit on top of it, and a program on top of both.
+struct CoreCopy {
     folder: PathBuf,
     number: usize,
 }
 
-impl Copy {
-    fn write(&self, mutant: &Mutant) -> Result<(), Failure> {
+impl CoreCopy {
+    fn write(&self, mutant: &InvariantMutant) -> Result<(), Failure> {
         let broken = mutant.apply()?;
         self.write_core()?;
         self.write_testkit()?;
         self.write_program()?;
-        let inside = mutant.file.trim_start_matches("webhook-core/");
+        let inside = mutant.mutant.file.trim_start_matches("webhook-core/");
         put(&self.folder.join("core").join(inside), &broken)
     }
 
     fn write_core(&self) -> Result<(), Failure> {
         let folder = self.folder.join("core");
         let needs = dependencies(Path::new("webhook-core/Cargo.toml"))?;
-        let name = format!("[package]\nname = \"core-{}\"\n{PACKAGE}[dependencies]\n", self.number);
+        let name =
+            format!("[package]\nname = \"core-{}\"\n{PACKAGE_FIELDS}[dependencies]\n", self.number);
         put(&folder.join("Cargo.toml"), &(name + &needs))?;
         copy(Path::new("webhook-core/src"), &folder.join("src"), &|_| true)?;
-        // What is broken may leave something unused.
+        // A mutant may leave items unused.
         let lib = get(Path::new("webhook-core/src/lib.rs"))?;
         put(&folder.join("src/lib.rs"), &format!("#![allow(warnings)]\n{lib}"))
     }
@@ -162,13 +164,14 @@ impl Copy {
         let needs = dependencies(Path::new("webhook-testkit/Cargo.toml"))?;
         let needs = needs.lines().filter(|it| is_needed(it)).map(|it| format!("{it}\n"));
         let needs: String = needs.collect();
-        let name = format!("[package]\nname = \"testkit-{number}\"\n{PACKAGE}[dependencies]\n");
+        let name =
+            format!("[package]\nname = \"testkit-{number}\"\n{PACKAGE_FIELDS}[dependencies]\n");
         put(&folder.join("Cargo.toml"), &(name + &needs + &core))?;
-        put(&folder.join("src/lib.rs"), TESTKIT)?;
+        put(&folder.join("src/lib.rs"), TESTKIT_ROOT)?;
         let is_part = |path: &Path| {
             let inside = path.strip_prefix("webhook-testkit/src").unwrap_or(path);
             let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy());
-            PARTS.contains(&first.unwrap_or_default().trim_end_matches(".rs"))
+            TESTKIT_PARTS.contains(&first.unwrap_or_default().trim_end_matches(".rs"))
         };
         copy(Path::new("webhook-testkit/src"), &folder.join("src"), &is_part)
     }
@@ -178,20 +181,21 @@ impl Copy {
         let testkit = format!(
             "webhook-testkit = {{ package = \"testkit-{number}\", path = \"../testkit\" }}\n"
         );
-        let name = format!("[package]\nname = \"mutant-{number}\"\n{PACKAGE}[dependencies]\n");
+        let name =
+            format!("[package]\nname = \"mutant-{number}\"\n{PACKAGE_FIELDS}[dependencies]\n");
         put(&folder.join("Cargo.toml"), &(name + &testkit))?;
         copy(Path::new("xtask/suites/simulate/src"), &folder.join("src"), &|_| true)
     }
 }
 
-/// Not the mocks, nor ourselves.
+/// Returns false for dependencies of the parts that are left out, and for webhook-core.
 fn is_needed(line: &str) -> bool {
     !["mockall", "webhook-core", "expect-test", "httparse"]
         .iter()
         .any(|name| line.starts_with(name))
 }
 
-/// The dependencies of a member, with what it inherits written out.
+/// Dependencies of a member, with the inherited fields filled in.
 fn dependencies(manifest: &Path) -> Result<String, Failure> {
     let (all, root) = (get(manifest)?, get(Path::new("Cargo.toml"))?);
     let mut text = String::new();
@@ -213,7 +217,7 @@ fn table<'t>(manifest: &'t str, header: &'t str) -> impl Iterator<Item = &'t str
     lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains('='))
 }
 
-/// What the workspace says of a dependency, with the features that a member asks for besides.
+/// A dependency of the workspace, with the additional features of a member.
 fn with_features(given: &str, asked: &str) -> String {
     let list = |text: &str| {
         let (_, features) = text.split_once("features = [")?;
@@ -231,7 +235,7 @@ fn here(path: &str) -> Result<PathBuf, Failure> {
     fs::canonicalize(path).map_err(|error| failed(Path::new(path), &error))
 }
 
-/// Copies the files of a folder that are wanted.
+/// Copies the wanted files of a folder.
 fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
     let failed = |error: io::Error| failed(from, &error);
     for entry in fs::read_dir(from).map_err(failed)? {
@@ -253,9 +257,9 @@ fn get(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| failed(path, &error))
 }
 
-/// Writes a file, unless it says that already.
+/// Writes a file if its content has changed.
 fn put(path: &Path, text: &str) -> Result<(), Failure> {
-    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+    if fs::read_to_string(path).is_ok_and(|present| present == text) {
         return Ok(());
     }
     let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
@@ -271,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_member_inherits_is_written_out() {
+    fn inherited_fields_are_filled_in() {
         let table = [
             ("\"1.2\"", "workspace = true", "{ version = \"1.2\", features = [] }"),
             (
