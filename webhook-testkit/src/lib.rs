@@ -103,6 +103,7 @@ pub mod sample;
 mod signer;
 mod simulation;
 mod transport;
+mod units;
 mod vault;
 mod world;
 

@@ -14,13 +14,13 @@
 pub mod backlog;
 pub mod cancel;
 pub mod claims;
-mod cut;
+mod drop_point;
 pub mod dropped_edits;
 pub mod dropping;
 pub mod endpoints;
 pub mod enqueue;
 pub mod finish;
-mod ground;
+mod fixture;
 pub mod health;
 pub mod keys;
 pub mod leases;
@@ -46,7 +46,7 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::Store;
 
-use ground::Ground;
+use fixture::Fixture;
 
 /// How [`store_conformance!`](crate::store_conformance) gets a store, and turns its clock.
 #[allow(async_fn_in_trait, reason = "a case runs on one thread, from its beginning to its end")]

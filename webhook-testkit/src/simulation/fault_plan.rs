@@ -1,16 +1,12 @@
 //! Faults that last: partitions, outages, receivers that are down, clocks that jump.
 
-use std::time::Duration;
-
 use super::{
     environment::Environment,
     fault::FaultKind,
     receivers::receiver_of,
     trace::{Action, Actor, Pid},
 };
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::units::{HOUR, SECOND};
 
 /// Starts faults that last at random times, until the faults of the run end.
 pub(super) async fn run(environment: Environment) {

@@ -14,9 +14,7 @@ use super::{
     rng::RngStream,
     trace::{Action, Actor, Pid},
 };
-use crate::PlainSigner;
-
-const MINUTE: Duration = Duration::from_secs(60);
+use crate::{PlainSigner, units::MINUTE};
 
 /// Time for which a process lives on after its dispatcher has ended.
 const PROCESS_LIFE_AFTER_DISPATCHER: Duration = Duration::from_secs(20);

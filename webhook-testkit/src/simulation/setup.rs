@@ -11,10 +11,10 @@ use super::{
     rng::{RngStream, RunRng},
     trace::WorkerSettings,
 };
-use crate::{ManualClock, PlainSigner};
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::{
+    ManualClock, PlainSigner,
+    units::{HOUR, MINUTE},
+};
 
 /// Types of events, and filters that match some of them.
 pub(super) const TYPES: [&str; 3] = ["invoice.paid", "invoice.sent", "order.shipped"];

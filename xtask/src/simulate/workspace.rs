@@ -20,6 +20,7 @@ mod memory;
 mod observed;
 mod signer;
 mod simulation;
+mod units;
 pub use crate::{
     answer::Answer,
     clock::ManualClock,
@@ -33,8 +34,8 @@ pub use crate::{
 ";
 
 /// Files and folders of those modules.
-const TESTKIT_PARTS: [&str; 7] =
-    ["answer", "clock", "faulty", "memory", "observed", "signer", "simulation"];
+const TESTKIT_PARTS: [&str; 8] =
+    ["answer", "clock", "faulty", "memory", "observed", "signer", "simulation", "units"];
 
 /// Fields of each package.
 const PACKAGE_FIELDS: &str = "\

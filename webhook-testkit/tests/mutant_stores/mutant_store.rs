@@ -1,4 +1,4 @@
-//! A store that hands everything on to another one, but for what it gets wrong.
+//! A store that passes every call to another one, except for its mutation.
 
 use std::{
     collections::BTreeMap,
@@ -16,31 +16,31 @@ use webhook_core::{
 };
 use webhook_testkit::MemoryStore;
 
-/// Which sentence of the contract it breaks.
+/// The fault of a [`MutantStore`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flaw {
+pub(crate) enum StoreMutation {
     None,
-    /// Whoever writes is taken for the present holder of the lease.
+    /// Every writer counts as the holder of the lease.
     ForgetsEpochs,
-    /// The last item of a batch of several is answered like the one before it, and dropped.
+    /// The last item of a batch is dropped, and gets the result of the item before it.
     LosesTheLastOfABatch,
-    /// A finish is answered and not written.
+    /// A finish returns and is not written.
     WritesNothing,
-    /// What was stored is there until the store is opened anew.
+    /// All data is lost when the store is reopened.
     KeepsNothing,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct WrongStore {
+pub(crate) struct MutantStore {
     inner: MemoryStore,
-    flaw: Flaw,
+    mutation: StoreMutation,
     /// The epoch of each delivery's last claim.
     epochs: Arc<Mutex<BTreeMap<DeliveryId, LeaseEpoch>>>,
 }
 
-impl WrongStore {
-    pub(crate) fn new(inner: MemoryStore, flaw: Flaw) -> Self {
-        Self { inner, flaw, epochs: Arc::default() }
+impl MutantStore {
+    pub(crate) fn new(inner: MemoryStore, mutation: StoreMutation) -> Self {
+        Self { inner, mutation, epochs: Arc::default() }
     }
 
     fn remember(&self, claimed: &Claimed) {
@@ -50,31 +50,31 @@ impl WrongStore {
 
     fn present(&self, lease: &mut Lease) {
         let epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.flaw == Flaw::ForgetsEpochs
+        if self.mutation == StoreMutation::ForgetsEpochs
             && let Some(epoch) = epochs.get(&lease.delivery)
         {
             lease.epoch = *epoch;
         }
     }
 
-    /// Takes the last item of a batch away, if that is the flaw.
+    /// Removes the last item of a batch, if that is the mutation.
     fn shorten<T>(&self, batch: &mut Vec<T>) -> bool {
-        let loses = self.flaw == Flaw::LosesTheLastOfABatch && batch.len() > 1;
+        let loses = self.mutation == StoreMutation::LosesTheLastOfABatch && batch.len() > 1;
         loses && batch.pop().is_some()
     }
 }
 
-/// Answers for the item that was lost as for the one before.
+/// Repeats the last result for a removed item.
 fn pretend<T: Clone>(mut answers: Vec<T>, lost: bool) -> Vec<T> {
     answers.extend(answers.last().cloned().filter(|_| lost));
     answers
 }
 
-/// The methods of a port that are handed on.
-macro_rules! hand_on {
+/// Implements a port by passing every call to the inner store.
+macro_rules! delegate {
     ($port:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* }) => {
         #[async_trait]
-        impl $port for WrongStore {
+        impl $port for MutantStore {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
                 self.inner.$name($($arg),*).await
             })*
@@ -83,7 +83,7 @@ macro_rules! hand_on {
 }
 
 #[async_trait]
-impl DeliveryStore for WrongStore {
+impl DeliveryStore for MutantStore {
     async fn enqueue(&self, mut batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let lost = self.shorten(&mut batch);
         Ok(pretend(self.inner.enqueue(batch).await?, lost))
@@ -108,7 +108,7 @@ impl DeliveryStore for WrongStore {
     }
 
     async fn finish(&self, mut batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        if self.flaw == Flaw::WritesNothing {
+        if self.mutation == StoreMutation::WritesNothing {
             return Ok(vec![Finished::Recorded; batch.len()]);
         }
         let lost = self.shorten(&mut batch);
@@ -126,7 +126,7 @@ impl DeliveryStore for WrongStore {
     }
 }
 
-hand_on!(EndpointStore {
+delegate!(EndpointStore {
     fn add_endpoint(endpoint: Endpoint) -> ();
     fn update_endpoint(endpoint: Endpoint) -> Updated;
     fn remove_endpoint(tenant: &TenantId, id: EndpointId) -> bool;
@@ -135,7 +135,7 @@ hand_on!(EndpointStore {
     fn tenants() -> Vec<TenantId>;
 });
 
-hand_on!(DeliveryLog {
+delegate!(DeliveryLog {
     fn event(id: EventId) -> Option<Arc<Event>>;
     fn delivery(id: DeliveryId) -> Option<Delivery>;
     fn deliveries(query: DeliveryQuery) -> Page<Delivery>;
@@ -146,7 +146,7 @@ hand_on!(DeliveryLog {
     fn record_tracked(id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> ();
 });
 
-hand_on!(Upkeep {
+delegate!(Upkeep {
     fn redeliver(batch: Vec<Redeliver>) -> Vec<Redelivered>;
     fn replay(page: ReplayPage) -> Replayed;
     fn cancel(batch: Vec<DeliveryId>) -> Vec<Cancelled>;

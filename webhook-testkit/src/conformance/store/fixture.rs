@@ -1,4 +1,4 @@
-//! What a case stands on: a fresh store, and short words for what cases do with it.
+//! Fixture of a case: a fresh store, and shortcuts for the calls that cases make.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,27 +12,27 @@ use webhook_core::{
 use super::{super::contract::prepare, StoreHarness};
 use crate::SequenceIds;
 
-/// How long claims last, unless the case is about that.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
+/// Lease of a claim, unless the case is about leases.
+pub(super) const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 
-/// How long a failed attempt waits, unless the case is about that.
-pub(super) const WAIT: Duration = Duration::from_secs(5);
+/// Wait after a failed attempt, unless the case is about waits.
+pub(super) const DEFAULT_RETRY_WAIT: Duration = Duration::from_secs(5);
 
-pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) use crate::units::SECOND;
 
-pub(super) struct Ground<H> {
+pub(super) struct Fixture<H> {
     pub(super) store: Arc<dyn Store>,
     pub(super) ids: SequenceIds,
     harness: H,
 }
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     pub(super) async fn fresh() -> Self {
         let harness = prepare(H::fresh()).await;
         Self { store: harness.store(), ids: SequenceIds::new(), harness }
     }
 
-    /// Goes on with the store as it is found by whoever opens it next.
+    /// Reopens the store.
     pub(super) async fn reopen(&mut self) {
         self.store = self.harness.reopen().await;
     }
@@ -142,7 +142,7 @@ impl<H: StoreHarness> Ground<H> {
 
     /// Claims everything that is due.
     pub(super) async fn claim(&self) -> Vec<Claim> {
-        self.claim_due(ClaimDue::new(100, LEASE)).await.claims
+        self.claim_due(ClaimDue::new(100, DEFAULT_LEASE)).await.claims
     }
 
     /// Claims the one delivery that is due.

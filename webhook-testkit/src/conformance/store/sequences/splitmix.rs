@@ -1,12 +1,11 @@
-//! Chance that can be repeated.
+//! Random numbers that can be repeated.
 
 use std::cell::Cell;
 
-/// A sequence of numbers that follows from its seed: SplitMix64, by Guy Steele, Doug Lea and Christine
-/// Flood. Not for secrets.
-pub(super) struct Dice(Cell<u64>);
+/// The random number generator SplitMix64 (Steele, Lea and Flood, 2014). Not for secrets.
+pub(super) struct SplitMix64(Cell<u64>);
 
-impl Dice {
+impl SplitMix64 {
     pub(super) const fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
@@ -19,34 +18,34 @@ impl Dice {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `end`; 0, when that is 0.
+    /// Returns a number below `end`, or 0 if `end` is 0.
     pub(super) fn below(&self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % end).unwrap_or_default()
     }
 
-    /// True in so many of a hundred cases.
+    /// Returns true in this percentage of calls.
     pub(super) fn percent(&self, chance: usize) -> bool {
         self.below(100) < chance
     }
 
-    /// One of these; none of none.
+    /// Returns one of these items, or None if there is none.
     pub(super) fn pick<'a, T>(&self, from: &'a [T]) -> Option<&'a T> {
         from.get(self.below(from.len()))
     }
 
-    /// One of these.
+    /// Returns one of these items.
     pub(super) fn one_of<T: Copy, const N: usize>(&self, from: [T; N]) -> T {
         from[self.below(N)]
     }
 
-    /// One of the last few of these, mostly.
+    /// Returns one of these items, mostly one of the last six.
     pub(super) fn recent<'a, T>(&self, from: &'a [T]) -> Option<&'a T> {
         let last = from.len().saturating_sub(6);
         if self.percent(70) { self.pick(&from[last..]) } else { self.pick(from) }
     }
 
-    /// Some of these, in their order.
+    /// Returns some of these items in their order.
     pub(super) fn some_of<T: Copy>(&self, from: &[T]) -> Vec<T> {
         from.iter().copied().filter(|_| self.percent(60)).collect()
     }

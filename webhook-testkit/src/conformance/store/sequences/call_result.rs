@@ -1,37 +1,37 @@
-//! Answers, in a form that can be compared.
+//! Results of calls, in a form that can be compared.
 
 use std::{fmt::Debug, time::Duration};
 
 use webhook_core::{Claim, Claimed, ClaimedUnrouted, Delivery, Endpoint, Event, Page};
 
-use crate::conformance::store::endpoints::told;
+use crate::conformance::store::endpoints::endpoint_text;
 
-/// What a store has answered, in the time of the store in memory. What may come in any order is in the
-/// order of its ids.
+/// Result of a call, in the time of the store in memory. Items without a defined order are sorted
+/// by their ids.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(super) enum CallResult {
     Claimed(Claimed),
     Unrouted(ClaimedUnrouted),
     Page(Page<Delivery>),
-    /// Anything else, in words.
-    Said(String),
+    /// Any other result, as text.
+    Text(String),
 }
 
-impl Answer {
-    pub(super) fn said(answer: impl Debug) -> Self {
-        Self::Said(format!("{answer:?}"))
+impl CallResult {
+    pub(super) fn from_debug(answer: impl Debug) -> Self {
+        Self::Text(format!("{answer:?}"))
     }
 
     pub(super) fn event(event: Option<&Event>) -> Self {
-        Self::said(event.map(|event| (event, &event.body)))
+        Self::from_debug(event.map(|event| (event, &event.body)))
     }
 
     pub(super) fn endpoints(mut endpoints: Vec<Endpoint>) -> Self {
         endpoints.sort_by_key(|endpoint| endpoint.id);
-        Self::said(endpoints.iter().map(told).collect::<Vec<_>>())
+        Self::from_debug(endpoints.iter().map(endpoint_text).collect::<Vec<_>>())
     }
 
-    /// Where to begin next is the store's own business.
+    /// The cursor of the next claim is not compared, because each store chooses its own.
     pub(super) fn claimed(mut claimed: Claimed) -> Self {
         claimed.claims.sort_by_key(|claim| claim.lease);
         Self::Claimed(claimed)
@@ -42,13 +42,13 @@ impl Answer {
         Self::Unrouted(claimed)
     }
 
-    /// The answer in words, the same for answers that are equal.
-    pub(super) fn told(&self) -> String {
+    /// Text of the result. Equal results have equal texts.
+    pub(super) fn to_text(&self) -> String {
         match self {
             Self::Claimed(claimed) => claimed_in_words(&claimed.claims, claimed.next_due),
             Self::Unrouted(claimed) => format!("{claimed:?}"),
             Self::Page(page) => format!("{page:?}"),
-            Self::Said(words) => words.clone(),
+            Self::Text(words) => words.clone(),
         }
     }
 }

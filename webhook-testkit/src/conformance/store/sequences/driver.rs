@@ -1,4 +1,4 @@
-//! Who makes the calls: what it has been told so far, and what it asks next.
+//! Driver of a sequence: remembers the results so far and chooses the next call.
 
 mod edit;
 mod make;
@@ -14,11 +14,11 @@ use webhook_core::{
     Event, Finish, Prune, Snapshot, UnroutedEvent,
 };
 
-use super::{answer::Answer, call::Call, dice::Dice};
-use crate::{MemoryStore, SequenceIds, conformance::store::ground::LEASE};
+use super::{call::Call, call_result::CallResult, splitmix::SplitMix64};
+use crate::{MemoryStore, SequenceIds, conformance::store::fixture::DEFAULT_LEASE};
 
-/// Leases and waits; the clock is turned by these as well, so that they end to the millisecond.
-const SPANS: [Duration; 7] = [
+/// Leases and waits. The clock advances by these too, so that they end to the millisecond.
+const TIME_SPANS: [Duration; 7] = [
     Duration::from_millis(1),
     Duration::from_millis(999),
     Duration::from_secs(1),
@@ -28,11 +28,11 @@ const SPANS: [Duration; 7] = [
     Duration::from_secs(60),
 ];
 
-/// The tenants there are.
-const TENANTS: [&str; 2] = ["acme", "default"];
+/// Names of the tenants.
+const TENANT_NAMES: [&str; 2] = ["acme", "default"];
 
-/// What the caller holds. It looks into the store in memory where a real one would have asked before.
-pub(super) struct Hands {
+/// State of the caller. It reads the store in memory for results that a real caller would have.
+pub(super) struct Driver {
     memory: MemoryStore,
     ids: SequenceIds,
     events: Vec<Event>,
@@ -48,7 +48,7 @@ pub(super) struct Hands {
     resume_at: Option<EndpointId>,
 }
 
-impl Hands {
+impl Driver {
     pub(super) fn new(memory: MemoryStore) -> Self {
         Self {
             memory,
@@ -67,46 +67,45 @@ impl Hands {
         }
     }
 
-    /// The call that follows from these dice. One that is about something that is not there yet adds an
-    /// endpoint.
-    pub(super) async fn next_call(&mut self, dice: Dice) -> Call {
-        let call = match dice.below(100) {
-            0..15 => Some(self.enqueue(&dice).await),
-            15..20 => Some(Call::ClaimUnrouted(dice.one_of([1, 2, 50]), dice.one_of(SPANS))),
-            20..26 => self.route(&dice).await,
-            26..39 => Some(self.claim_due(&dice)),
-            39..53 => self.finish(&dice),
-            53..57 => self.release(&dice),
-            57..62 => self.update(&dice).await,
-            62..64 => self.remove(&dice),
-            64..68 => self.look_at_endpoints(&dice).await,
-            68..72 => Some(self.open_tracked(&dice)),
-            72..77 => self.record_tracked(&dice).await,
-            77..82 => Some(Call::Deliveries(self.query(&dice))),
-            82..85 => self.look_at_delivery(&dice),
+    /// Draws the next call. A call about an object that does not exist yet adds an endpoint instead.
+    pub(super) async fn next_call(&mut self, rng: SplitMix64) -> Call {
+        let call = match rng.below(100) {
+            0..15 => Some(self.enqueue(&rng).await),
+            15..20 => Some(Call::ClaimUnrouted(rng.one_of([1, 2, 50]), rng.one_of(TIME_SPANS))),
+            20..26 => self.route(&rng).await,
+            26..39 => Some(self.claim_due(&rng)),
+            39..53 => self.finish(&rng),
+            53..57 => self.release(&rng),
+            57..62 => self.update(&rng).await,
+            62..64 => self.remove(&rng),
+            64..68 => self.read_endpoints(&rng).await,
+            68..72 => Some(self.open_tracked(&rng)),
+            72..77 => self.record_tracked(&rng).await,
+            77..82 => Some(Call::Deliveries(self.query(&rng))),
+            82..85 => self.read_delivery(&rng),
             85..87 => Some(Call::Backlog),
             87..89 => Some(Call::Status),
-            89..91 => self.redeliver(&dice),
-            91 if dice.percent(50) => self.skip(&dice),
-            91 => self.replay(&dice),
-            92..93 => self.cancel(&dice),
-            93..95 => Some(Self::prune(&dice)),
-            95..99 => Some(Call::Advance(dice.one_of(SPANS))),
+            89..91 => self.redeliver(&rng),
+            91 if rng.percent(50) => self.skip(&rng),
+            91 => self.replay(&rng),
+            92..93 => self.cancel(&rng),
+            93..95 => Some(Self::prune(&rng)),
+            95..99 => Some(Call::Advance(rng.one_of(TIME_SPANS))),
             _ => None,
         };
-        call.unwrap_or_else(|| Call::Add(self.new_endpoint(&dice)))
+        call.unwrap_or_else(|| Call::Add(self.new_endpoint(&rng)))
     }
 
-    /// Remembers what the call has brought.
-    pub(super) fn learn(&mut self, call: &Call, answer: Answer) {
+    /// Remembers the result of a call.
+    pub(super) fn learn(&mut self, call: &Call, answer: CallResult) {
         match answer {
-            Answer::Claimed(claimed) => {
+            CallResult::Claimed(claimed) => {
                 self.claims.extend(claimed.claims);
                 self.resume_at = claimed.resume_at;
             }
-            Answer::Unrouted(claimed) => self.unrouted.extend(claimed.events),
-            Answer::Page(page) => self.cursor = page.next,
-            Answer::Said(_) => {}
+            CallResult::Unrouted(claimed) => self.unrouted.extend(claimed.events),
+            CallResult::Page(page) => self.cursor = page.next,
+            CallResult::Text(_) => {}
         }
         match call {
             Call::Enqueue(batch) => self.learn_events(batch),
@@ -146,18 +145,18 @@ impl Hands {
         }
     }
 
-    /// Calls that show all that is stored, then take what is due, then remove what is over.
-    pub(super) fn last_look(&self) -> Vec<Call> {
+    /// Calls that read all stored data, then claim all due work, then prune.
+    pub(super) fn final_calls(&self) -> Vec<Call> {
         let mut calls = vec![Call::Backlog, Call::Status, Call::Tenants];
-        calls.extend(TENANTS.map(|tenant| Call::Snapshot(tenant.parse().unwrap())));
+        calls.extend(TENANT_NAMES.map(|tenant| Call::Snapshot(tenant.parse().unwrap())));
         calls.push(Call::Deliveries(DeliveryQuery::new().limit(DeliveryQuery::MAX_LIMIT)));
         let events: BTreeSet<_> = self.events.iter().map(|event| event.id).collect();
         calls.extend(events.into_iter().map(Call::Event));
         let deliveries: BTreeSet<_> = self.deliveries.iter().copied().collect();
         calls.extend(deliveries.into_iter().map(Call::Attempts));
-        calls.extend(self.endpoints.iter().map(|one| Call::Stats(one.id, LEASE)));
-        calls.push(Call::ClaimUnrouted(1_000, LEASE));
-        calls.push(Call::ClaimDue(ClaimDue::new(1_000, LEASE)));
+        calls.extend(self.endpoints.iter().map(|one| Call::Stats(one.id, DEFAULT_LEASE)));
+        calls.push(Call::ClaimUnrouted(1_000, DEFAULT_LEASE));
+        calls.push(Call::ClaimDue(ClaimDue::new(1_000, DEFAULT_LEASE)));
         let prune = Prune::older_than(Duration::ZERO).limit(10);
         calls.extend([Call::Prune(prune.dry_run()), Call::Prune(prune), Call::Status]);
         calls.push(Call::Deliveries(DeliveryQuery::new().limit(DeliveryQuery::MAX_LIMIT)));

@@ -1,4 +1,4 @@
-//! A transport in few lines, over plain sockets, that keeps the contract unless it is told not to.
+//! A short transport over plain sockets that keeps the contract, except for its mutation.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -12,9 +12,9 @@ use tokio::{
 };
 use webhook_core::{Phase, Request, Response, Transport, TransportError, TransportErrorKind};
 
-/// Which sentence of the contract it breaks.
+/// The fault of a [`PlainTransport`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flaw {
+pub(crate) enum TransportMutation {
     None,
     FollowsRedirects,
     KeepsAll,
@@ -26,13 +26,13 @@ pub(crate) enum Flaw {
     BringsCookiesBack,
 }
 
-/// What it takes for the longest head.
-const MAX_HEAD: usize = 64 * 1024;
+/// Maximum size of a response head.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct PlainTransport {
-    flaw: Flaw,
-    /// What connections and cookies the flaws have left.
+    mutation: TransportMutation,
+    /// Connections and cookies that mutations have left.
     kept: Mutex<BTreeMap<SocketAddr, Kept>>,
 }
 
@@ -43,8 +43,8 @@ struct Kept {
 }
 
 impl PlainTransport {
-    pub(crate) fn new(flaw: Flaw) -> Self {
-        Self { flaw, kept: Mutex::default() }
+    pub(crate) fn new(mutation: TransportMutation) -> Self {
+        Self { mutation, kept: Mutex::default() }
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, TransportError> {
@@ -59,16 +59,16 @@ impl PlainTransport {
         let message = [&head, &request.body[..]].concat();
         let asking = ask(to, kept.connection.take(), &message);
         let far = Instant::now() + Duration::from_secs(1000);
-        let (before, deadline) = match self.flaw {
-            Flaw::NoDeadline => (far, far),
-            Flaw::DeadlineForTheAnswerAlone => (far, deadline),
+        let (before, deadline) = match self.mutation {
+            TransportMutation::NoDeadline => (far, far),
+            TransportMutation::DeadlineForTheAnswerAlone => (far, deadline),
             _ => (deadline, deadline),
         };
         let (mut stream, mut bytes) = timeout_at(before, asking).await.map_err(late)??;
         let reading = read_head(&mut stream, &mut bytes);
         let (status, headers) = timeout_at(deadline, reading).await.map_err(late)??;
-        let keep = match self.flaw {
-            Flaw::KeepsAll => 10 * 1024 * 1024,
+        let keep = match self.mutation {
+            TransportMutation::KeepsAll => 10 * 1024 * 1024,
             _ => request.max_response_body,
         };
         let mut body = Vec::new();
@@ -82,26 +82,28 @@ impl PlainTransport {
         Ok(Response::new(status).with_headers(headers).with_body(body))
     }
 
-    /// What only a flaw keeps for the next exchange.
+    /// What only a mutation keeps for the next exchange.
     async fn keep(&self, to: SocketAddr, stream: TcpStream, bytes: Vec<u8>, headers: &HeaderMap) {
         let mut kept = Kept::default();
-        match self.flaw {
-            Flaw::KeepsConnectionsBlindly => kept.connection = Some((stream, bytes)),
-            Flaw::BringsCookiesBack => kept.cookie = headers.get("set-cookie").cloned(),
+        match self.mutation {
+            TransportMutation::KeepsConnectionsBlindly => kept.connection = Some((stream, bytes)),
+            TransportMutation::BringsCookiesBack => {
+                kept.cookie = headers.get("set-cookie").cloned()
+            }
             _ => {}
         }
         self.kept.lock().await.insert(to, kept);
     }
 
-    /// The exchange, and what a flaw makes of it.
-    async fn flawed(&self, mut request: Request) -> Result<Response, TransportError> {
+    /// The exchange, and what a mutation makes of it.
+    async fn mutated(&self, mut request: Request) -> Result<Response, TransportError> {
         let answer = self.exchange(&request).await;
-        match (self.flaw, answer) {
-            (Flaw::TriesAgain, Err(_)) => self.exchange(&request).await,
-            (Flaw::StatusIsAnError, Ok(answer)) if !answer.status.is_success() => {
+        match (self.mutation, answer) {
+            (TransportMutation::TriesAgain, Err(_)) => self.exchange(&request).await,
+            (TransportMutation::StatusIsAnError, Ok(answer)) if !answer.status.is_success() => {
                 Err(failed("no success"))
             }
-            (Flaw::FollowsRedirects, Ok(answer)) if answer.status.is_redirection() => {
+            (TransportMutation::FollowsRedirects, Ok(answer)) if answer.status.is_redirection() => {
                 let place = answer.headers.get("location").and_then(|place| place.to_str().ok());
                 let Some(Ok(url)) = place.map(str::parse) else { return Ok(answer) };
                 request.url = url;
@@ -115,7 +117,7 @@ impl PlainTransport {
 #[async_trait]
 impl Transport for PlainTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.flawed(request).await
+        self.mutated(request).await
     }
 }
 
@@ -171,7 +173,7 @@ async fn read_head(
         }
         let more = stream.read_buf(bytes).await.map_err(failed)?;
         read += more;
-        if more == 0 || read > MAX_HEAD {
+        if more == 0 || read > MAX_HEAD_BYTES {
             return Err(failed("no whole head"));
         }
     }
@@ -213,7 +215,7 @@ async fn read_body(
             body.extend(bytes.drain(..room.min(bytes.len())));
             body.len() >= length
         };
-        let enough = is_whole || body.len() >= keep || bytes.len() > MAX_HEAD;
+        let enough = is_whole || body.len() >= keep || bytes.len() > MAX_HEAD_BYTES;
         if enough || !stream.read_buf(bytes).await.is_ok_and(|read| read > 0) {
             return;
         }

@@ -1,4 +1,4 @@
-//! One of the two stores, and what it answers.
+//! One of the two stores under comparison, and its results.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use webhook_core::{
     StoreError, StoreStatus, TenantId, Timestamp, UnroutedEvent,
 };
 
-use super::{answer::Answer, call::Call};
-use crate::{ManualClock, conformance::store::ground::some_time};
+use super::{call::Call, call_result::CallResult};
+use crate::{ManualClock, conformance::store::fixture::some_time};
 
-/// More than there ever is.
-const ALL: usize = 1_000;
+/// Limit above the number of rows that a sequence stores.
+const MAX_ROWS: usize = 1_000;
 
-/// Calls for one prune: more than it ever takes.
-const MOST_PAGES: usize = 100_000;
+/// Maximum number of calls for one prune. None needs as many.
+const MAX_PRUNE_CALLS: usize = 100_000;
 
-/// A store.
-pub(super) struct Side {
+/// A store whose results are compared.
+pub(super) struct Subject {
     store: Arc<dyn Store>,
-    /// How much later its clock is than that of the store in memory, in milliseconds.
+    /// Lead of its clock over that of the store in memory, in milliseconds.
     ahead: i64,
 }
 
-impl Side {
-    /// Learns the store's time from a first delivery.
+impl Subject {
+    /// Reads the time of the store from a first delivery.
     pub(super) async fn new(store: Arc<dyn Store>) -> Self {
         let tenant: TenantId = "first".parse().unwrap();
         let (event, endpoint) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
@@ -42,7 +42,7 @@ impl Side {
         Self { store, ahead }
     }
 
-    /// From the time of the store in memory to the store's own.
+    /// Converts from the time of the store in memory to this store's.
     fn to_own(&self, time: Timestamp) -> Timestamp {
         Timestamp::from_unix_millis(time.as_unix_millis() + self.ahead)
     }
@@ -85,10 +85,10 @@ impl Side {
         status
     }
 
-    /// How far a call comes, and where the next one begins, is the store's own business.
+    /// Prunes to the end. The number of calls is not compared.
     async fn prune(&self, mut prune: Prune) -> Result<Pruned, StoreError> {
         let mut all = Pruned::default();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PRUNE_CALLS {
             let some = self.store.prune(prune).await?;
             all = all.and(some);
             let Some(next) = some.next else { return Ok(all) };
@@ -107,83 +107,95 @@ impl Side {
         Ok(some)
     }
 
-    async fn answer(&self, call: &Call) -> Answer {
+    async fn answer(&self, call: &Call) -> CallResult {
         match self.try_answer(call.clone()).await {
             Ok(answer) => answer,
-            Err(error) => Answer::said(error.kind()),
+            Err(error) => CallResult::from_debug(error.kind()),
         }
     }
 
-    async fn try_answer(&self, call: Call) -> Result<Answer, StoreError> {
+    async fn try_answer(&self, call: Call) -> Result<CallResult, StoreError> {
         let store = &self.store;
         Ok(match call {
-            Call::Enqueue(batch) => Answer::said(store.enqueue(batch).await?),
+            Call::Enqueue(batch) => CallResult::from_debug(store.enqueue(batch).await?),
             Call::ClaimUnrouted(limit, lease) => {
-                Answer::unrouted(store.claim_unrouted(limit, lease).await?)
+                CallResult::unrouted(store.claim_unrouted(limit, lease).await?)
             }
-            Call::Route(batch) => Answer::said(store.route(batch).await?),
-            Call::ClaimDue(ask) => Answer::claimed(self.claimed(store.claim_due(ask).await?)),
-            Call::Finish(batch) => Answer::said(store.finish(batch).await?),
-            Call::Release(batch) => Answer::said(store.release(batch).await?),
-            Call::Backlog => Answer::said(store.backlog().await?),
-            Call::Add(endpoint) => Answer::said(store.add_endpoint(endpoint).await?),
-            Call::Update(endpoint) => Answer::said(store.update_endpoint(endpoint).await?),
-            Call::Remove(tenant, id) => Answer::said(store.remove_endpoint(&tenant, id).await?),
-            Call::Endpoints(ids) => Answer::endpoints(store.endpoints(&ids).await?),
-            Call::Snapshot(tenant) => Answer::said(store.snapshot(&tenant).await?),
-            Call::Tenants => Answer::said(store.tenants().await?),
-            Call::Event(id) => Answer::event(store.event(id).await?.as_deref()),
-            Call::Delivery(id) => {
-                Answer::said(store.delivery(id).await?.map(|delivery| self.shown(delivery)))
+            Call::Route(batch) => CallResult::from_debug(store.route(batch).await?),
+            Call::ClaimDue(ask) => CallResult::claimed(self.claimed(store.claim_due(ask).await?)),
+            Call::Finish(batch) => CallResult::from_debug(store.finish(batch).await?),
+            Call::Release(batch) => CallResult::from_debug(store.release(batch).await?),
+            Call::Backlog => CallResult::from_debug(store.backlog().await?),
+            Call::Add(endpoint) => CallResult::from_debug(store.add_endpoint(endpoint).await?),
+            Call::Update(endpoint) => {
+                CallResult::from_debug(store.update_endpoint(endpoint).await?)
             }
+            Call::Remove(tenant, id) => {
+                CallResult::from_debug(store.remove_endpoint(&tenant, id).await?)
+            }
+            Call::Endpoints(ids) => CallResult::endpoints(store.endpoints(&ids).await?),
+            Call::Snapshot(tenant) => CallResult::from_debug(store.snapshot(&tenant).await?),
+            Call::Tenants => CallResult::from_debug(store.tenants().await?),
+            Call::Event(id) => CallResult::event(store.event(id).await?.as_deref()),
+            Call::Delivery(id) => CallResult::from_debug(
+                store.delivery(id).await?.map(|delivery| self.shown(delivery)),
+            ),
             Call::Deliveries(mut query) => {
                 query.cursor = query.cursor.map(|cursor| self.moved(cursor, self.ahead));
-                Answer::Page(self.page(store.deliveries(query).await?))
+                CallResult::Page(self.page(store.deliveries(query).await?))
             }
             Call::Attempts(id) => {
                 let attempts = store.attempts(id).await?;
                 let bodies: Vec<_> = attempts.iter().map(|it| it.response_body.clone()).collect();
-                Answer::said((attempts, bodies))
+                CallResult::from_debug((attempts, bodies))
             }
             Call::Stats(endpoint, window) => {
-                Answer::said(store.endpoint_stats(endpoint, window).await?)
+                CallResult::from_debug(store.endpoint_stats(endpoint, window).await?)
             }
-            Call::FirstInLine(id) => {
-                Answer::said(store.first_in_line(id).await?.map(|delivery| self.shown(delivery)))
-            }
+            Call::FirstInLine(id) => CallResult::from_debug(
+                store.first_in_line(id).await?.map(|delivery| self.shown(delivery)),
+            ),
             Call::OpenTracked(event, mut delivery) => {
                 delivery.created_at = self.to_own(delivery.created_at);
-                Answer::said(store.open_tracked(&event, delivery).await?)
+                CallResult::from_debug(store.open_tracked(&event, delivery).await?)
             }
             Call::RecordTracked(id, attempt, status) => {
-                Answer::said(store.record_tracked(id, attempt, status).await?)
+                CallResult::from_debug(store.record_tracked(id, attempt, status).await?)
             }
-            Call::Redeliver(batch) => Answer::said(store.redeliver(batch).await?),
-            Call::Replay(page) => Answer::said(self.replay(page).await?),
-            Call::Cancel(batch) => Answer::said(store.cancel(batch).await?),
-            Call::Skip(batch) => Answer::said(store.skip(batch).await?),
-            Call::Status => Answer::said(self.status(store.status().await?)),
-            Call::Prune(prune) => Answer::said(self.prune(prune).await?),
-            Call::Advance(_) => Answer::said(()),
+            Call::Redeliver(batch) => CallResult::from_debug(store.redeliver(batch).await?),
+            Call::Replay(page) => CallResult::from_debug(self.replay(page).await?),
+            Call::Cancel(batch) => CallResult::from_debug(store.cancel(batch).await?),
+            Call::Skip(batch) => CallResult::from_debug(store.skip(batch).await?),
+            Call::Status => CallResult::from_debug(self.status(store.status().await?)),
+            Call::Prune(prune) => CallResult::from_debug(self.prune(prune).await?),
+            Call::Advance(_) => CallResult::from_debug(()),
         })
     }
 }
 
-/// Makes the call on both stores. Answers what both say, or how they differ.
-pub(super) async fn compare(call: &Call, expected: &Side, tested: &Side) -> Result<Answer, String> {
+/// Makes the call on both stores. Returns their result, or the difference as text.
+pub(super) async fn compare(
+    call: &Call,
+    expected: &Subject,
+    tested: &Subject,
+) -> Result<CallResult, String> {
     let (one, other) = (expected.answer(call).await, tested.answer(call).await);
     let (one, other) = match (one, other) {
-        (Answer::Claimed(one), Answer::Claimed(other)) if took_others(&one, &other) => (
-            Answer::claimed(expected.claim_rest(call, one).await),
-            Answer::claimed(tested.claim_rest(call, other).await),
+        (CallResult::Claimed(one), CallResult::Claimed(other)) if took_others(&one, &other) => (
+            CallResult::claimed(expected.claim_rest(call, one).await),
+            CallResult::claimed(tested.claim_rest(call, other).await),
         ),
-        (Answer::Unrouted(one), Answer::Unrouted(other)) if took_other_events(&one, &other) => (
-            Answer::unrouted(expected.claim_other_events(call, one).await),
-            Answer::unrouted(tested.claim_other_events(call, other).await),
-        ),
+        (CallResult::Unrouted(one), CallResult::Unrouted(other))
+            if took_other_events(&one, &other) =>
+        {
+            (
+                CallResult::unrouted(expected.claim_other_events(call, one).await),
+                CallResult::unrouted(tested.claim_other_events(call, other).await),
+            )
+        }
         answers => answers,
     };
-    let (told, told_other) = (one.told(), other.told());
+    let (told, told_other) = (one.to_text(), other.to_text());
     if told == told_other {
         Ok(one)
     } else {
@@ -191,8 +203,8 @@ pub(super) async fn compare(call: &Call, expected: &Side, tested: &Side) -> Resu
     }
 }
 
-/// Whether both have taken as many, but not the same: which goes first of those that are due at the
-/// same moment is not agreed on.
+/// Returns true if both stores claimed as many deliveries, but not the same. The order of deliveries
+/// that are due at the same time is not defined.
 fn took_others(one: &Claimed, other: &Claimed) -> bool {
     let leases = |claimed: &Claimed| -> Vec<Lease> {
         let mut leases: Vec<_> = claimed.claims.iter().map(|claim| claim.lease).collect();
@@ -211,13 +223,13 @@ fn took_other_events(one: &ClaimedUnrouted, other: &ClaimedUnrouted) -> bool {
     one.events.len() == other.events.len() && ids(one) != ids(other)
 }
 
-impl Side {
-    /// Claims all that is left: then it no longer matters what went first.
+impl Subject {
+    /// Claims all remaining deliveries, so that their order no longer matters.
     async fn claim_rest(&self, call: &Call, first: Claimed) -> Claimed {
         let mut claims: Vec<Claim> = first.claims;
         let Call::ClaimDue(ask) = call else { return Claimed::new(claims, None, None) };
         loop {
-            let rest = self.store.claim_due(ClaimDue::new(ALL, ask.lease)).await.unwrap();
+            let rest = self.store.claim_due(ClaimDue::new(MAX_ROWS, ask.lease)).await.unwrap();
             let rest = self.claimed(rest);
             if rest.claims.is_empty() {
                 return Claimed::new(claims, None, rest.next_due);
@@ -229,7 +241,7 @@ impl Side {
     async fn claim_other_events(&self, call: &Call, first: ClaimedUnrouted) -> ClaimedUnrouted {
         let mut events: Vec<UnroutedEvent> = first.events;
         let Call::ClaimUnrouted(_, lease) = call else { return ClaimedUnrouted::default() };
-        let rest = self.store.claim_unrouted(ALL, *lease).await.unwrap();
+        let rest = self.store.claim_unrouted(MAX_ROWS, *lease).await.unwrap();
         events.extend(rest.events);
         ClaimedUnrouted::new(events, rest.next_due)
     }
