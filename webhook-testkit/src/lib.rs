@@ -86,7 +86,6 @@
 //! # fn main() {}
 //! ```
 
-mod answer;
 mod clock;
 #[doc(hidden)]
 pub mod conformance;
@@ -100,6 +99,7 @@ pub mod mock;
 mod observed;
 mod receiver;
 pub mod sample;
+mod scripted_response;
 mod signer;
 mod simulation;
 mod transport;
@@ -108,7 +108,6 @@ mod vault;
 mod world;
 
 pub use crate::{
-    answer::{Answer, fault, refused, reset, silence, stale, status, timeout},
     clock::ManualClock,
     conformance::{store::StoreHarness, transport::TransportHarness},
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
@@ -116,6 +115,7 @@ pub use crate::{
     ids::SequenceIds,
     memory::MemoryStore,
     receiver::{Head, Misbehaviour, ReceivedRequest, Reply, TestReceiver},
+    scripted_response::{ScriptedResponse, fault, refused, reset, silence, stale, status, timeout},
     signer::PlainSigner,
     simulation::{
         BrokenInvariant, FaultKind, FaultList, InvalidFaultList, Simulation, SimulationReport,

@@ -7,11 +7,11 @@ mod enqueue;
 mod finish;
 mod health;
 mod log;
+mod maintenance;
 mod order;
 mod prune;
 mod replay;
 mod row;
-mod upkeep;
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -144,7 +144,7 @@ impl Model {
                     entry.status = DeliveryStatus::Pending;
                 }
             }
-            Effect::Added(endpoint) | Effect::Edited(endpoint) | Effect::Turned(endpoint) => {
+            Effect::Added(endpoint) | Effect::Edited(endpoint) | Effect::Refreshed(endpoint) => {
                 self.set_endpoint(endpoint);
             }
 

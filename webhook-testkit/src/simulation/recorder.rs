@@ -171,7 +171,7 @@ pub(super) struct EffectRecorder {
 }
 
 impl Observer for EffectRecorder {
-    fn see(&self, effect: Effect) {
+    fn observe(&self, effect: Effect) {
         self.recorder.record(self.by, Action::Effect(effect));
     }
 }

@@ -144,7 +144,7 @@ impl TraceEvent {
                 Effect::Redelivered { delivery, .. }
                 | Effect::Cancelled { delivery, .. }
                 | Effect::Skipped { delivery, .. } => is(delivery),
-                Effect::Edited(it) | Effect::Added(it) | Effect::Turned(it) => {
+                Effect::Edited(it) | Effect::Added(it) | Effect::Refreshed(it) => {
                     it.id == delivery.endpoint
                 }
                 Effect::Removed(id) => *id == delivery.endpoint,
@@ -207,7 +207,7 @@ fn hash_effect(effect: &Effect, hasher: &mut impl Hasher) {
             }
         }
         Effect::Released { lease, .. } => lease.hash(hasher),
-        Effect::Added(it) | Effect::Edited(it) | Effect::Turned(it) => {
+        Effect::Added(it) | Effect::Edited(it) | Effect::Refreshed(it) => {
             (it.id, it.revision, it.health.rests_until()).hash(hasher);
         }
         Effect::Removed(id) => id.hash(hasher),
@@ -309,7 +309,7 @@ fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Effect::Edited(it) => {
             write!(f, "edits {}: {}, revision {}", short_endpoint(it.id), it.state, it.revision)
         }
-        Effect::Turned(it) => {
+        Effect::Refreshed(it) => {
             write!(f, "finds {} {}, {}", short_endpoint(it.id), it.state, it.health.condition())
         }
         Effect::Removed(id) => write!(f, "removes {}", short_endpoint(*id)),

@@ -13,7 +13,7 @@ use crate::run::Failure;
 /// take most of the build time.
 const TESTKIT_ROOT: &str = "\
 #![allow(warnings)]
-mod answer;
+mod scripted_response;
 mod clock;
 mod faulty;
 mod memory;
@@ -22,7 +22,7 @@ mod signer;
 mod simulation;
 mod units;
 pub use crate::{
-    answer::Answer,
+    scripted_response::ScriptedResponse,
     clock::ManualClock,
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
     memory::MemoryStore,
@@ -35,7 +35,7 @@ pub use crate::{
 
 /// Files and folders of those modules.
 const TESTKIT_PARTS: [&str; 8] =
-    ["answer", "clock", "faulty", "memory", "observed", "signer", "simulation", "units"];
+    ["scripted_response", "clock", "faulty", "memory", "observed", "signer", "simulation", "units"];
 
 /// Fields of each package.
 const PACKAGE_FIELDS: &str = "\

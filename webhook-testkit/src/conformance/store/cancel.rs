@@ -20,7 +20,7 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -37,7 +37,7 @@ pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
     assert_eq!(fixture.attempt_numbers(ids[0]).await, [1], "its attempts stay on record");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.status = DeliveryStatus::Cancelled;
 // + row.held = false;
@@ -54,7 +54,7 @@ pub async fn an_attempt_in_flight_at_the_cancelling_is_recorded<H: StoreHarness>
     fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + if !in_flight { row.status = DeliveryStatus::Cancelled; }
 pub async fn a_cancelled_delivery_is_not_tried_again_after_its_lease<H: StoreHarness>() {
@@ -81,7 +81,7 @@ pub async fn a_claim_given_back_after_the_cancelling_stays_cancelled<H: StoreHar
     fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if row.status.is_final() {
 // + if row.status == DeliveryStatus::Cancelled {
 pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
@@ -98,7 +98,7 @@ pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - self.each(batch, State::cancel)
 // + self.each(batch.into_iter().rev().collect(), State::cancel)
 pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
@@ -122,7 +122,7 @@ pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(fixture.cancel_all(vec![]).await.is_empty(), "nothing is answered with nothing");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - let in_flight = row.status == DeliveryStatus::InFlight;
 // + let in_flight = row.status == DeliveryStatus::InFlight;
 // + self.deliveries.values_mut().for_each(|row| row.status = DeliveryStatus::Cancelled);

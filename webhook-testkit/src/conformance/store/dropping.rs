@@ -19,7 +19,7 @@ const MAX_CLAIM_TRIES: usize = 1_000;
 // Catches in webhook-testkit/src/memory/deliveries.rs:
 // - Ok(self.each(batch, State::enqueue))
 // + let events: Vec<_> = batch.iter().map(|item| item.event.clone().into()).collect();
-// + events.iter().for_each(|event| self.state().keep(event, None));
+// + events.iter().for_each(|event| self.state().store_event(event, None));
 // + tokio::task::yield_now().await;
 // + events.iter().for_each(|event| _ = self.state().events.remove(&event.id));
 // + Ok(self.each(batch, State::enqueue))
@@ -185,7 +185,7 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - Ok(self.state().redeliver_all(&batch, now))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -210,7 +210,7 @@ pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() 
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - Ok(self.each(batch, State::cancel))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;

@@ -94,9 +94,9 @@ pub async fn deliveries_are_dated_by_the_clock_of_the_store<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
+// - Enqueued::Routed(self.add_deliveries(&event, fan_out.deliveries, now))
 // + let named = fan_out.deliveries.len();
-// + self.deliver(&event, fan_out.deliveries, now);
+// + self.add_deliveries(&event, fan_out.deliveries, now);
 // + Enqueued::Routed(named)
 pub async fn an_endpoint_named_twice_gets_one_delivery<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -118,8 +118,8 @@ pub async fn an_event_for_nobody_is_routed_with_no_deliveries<H: StoreHarness>()
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.keep(&event, Some(now));
-// + self.keep(&event, None);
+// - self.store_event(&event, Some(now));
+// + self.store_event(&event, None);
 pub async fn an_event_without_fan_out_is_stored_for_later<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let answers = fixture.enqueue(vec![Enqueue::unrouted(fixture.event())]).await;

@@ -355,7 +355,7 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
 // Catches in webhook-testkit/src/memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else
 // + if item.disable_endpoint.is_some() {
-// + self.take_turn(&item, now);
+// + self.apply_health(&item, now);
 // + }
 // + let Some(row) = self.last_leased(item.lease) else
 pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
@@ -373,11 +373,11 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.move_up(item.lease.delivery, now);
+// - self.unblock_line(item.lease.delivery, now);
 // + let row = self.deliveries.get(&item.lease.delivery);
 // + let tenant = row.map(|row| row.event.tenant.clone());
 // + tenant.iter().for_each(|tenant| self.raise_version(tenant));
-// + self.move_up(item.lease.delivery, now);
+// + self.unblock_line(item.lease.delivery, now);
 pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

@@ -129,7 +129,7 @@ pub async fn there_is_one_probe_at_a_time<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.take_turn(&Finish::void(lease), now);
+// - self.apply_health(&Finish::void(lease), now);
 pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.resting(8).await;
@@ -252,7 +252,7 @@ pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
 
 // Catches in webhook-testkit/src/memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
-// + if self.last_leased(item.lease).is_none() { self.take_turn(&item, now); }
+// + if self.last_leased(item.lease).is_none() { self.apply_health(&item, now); }
 // + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
 pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -268,7 +268,7 @@ pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
 // Catches in webhook-testkit/src/memory/finish.rs:
 // - if !mem::take(&mut row.held) {
 // + if !mem::take(&mut row.held) {
-// +     self.take_turn(&item, now);
+// +     self.apply_health(&item, now);
 pub async fn what_is_said_again_counts_once<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

@@ -26,9 +26,9 @@ impl<H: StoreHarness> Fixture<H> {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - Ok(state.deliveries.get(&id).and_then(|row| state.show(id, row)))
+// - Ok(state.deliveries.get(&id).and_then(|row| state.to_delivery(id, row)))
 // + let row = state.deliveries.get(&id).ok_or(StoreError::new(StoreErrorKind::Other))?;
-// + Ok(state.show(id, row))
+// + Ok(state.to_delivery(id, row))
 pub async fn what_does_not_exist_is_not_found<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = DeliveryId::new(fixture.ids.event(), fixture.ids.endpoint());

@@ -60,9 +60,9 @@ pub async fn what_is_missed_is_stored_with_the_rest_of_an_event<H: StoreHarness>
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.deliver(&event, item.deliveries, now);
+// - self.add_deliveries(&event, item.deliveries, now);
 // + let real = item.deliveries.into_iter().filter(|new| !new.missed).collect();
-// + self.deliver(&event, real, now);
+// + self.add_deliveries(&event, real, now);
 pub async fn an_event_routed_later_is_missed_too<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (well, disabled) = (fixture.endpoint().await, fixture.disabled().await);
@@ -76,7 +76,7 @@ pub async fn an_event_routed_later_is_missed_too<H: StoreHarness>() {
     assert_eq!(fixture.status(ids[1]).await, DeliveryStatus::Missed, "the other is missed");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if !row.status.is_final() || item
 // + if !row.status.is_final() || row.status == DeliveryStatus::Missed || item
 pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
@@ -92,7 +92,7 @@ pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
     assert_eq!(claim.trigger(), Trigger::Manual, "made by hand");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if row.status.is_final() {
 // + if row.status.is_final() && row.status != DeliveryStatus::Missed {
 pub async fn what_was_missed_is_not_cancelled<H: StoreHarness>() {

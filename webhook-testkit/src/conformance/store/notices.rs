@@ -57,8 +57,8 @@ pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.tell(Notice::new(item.lease, now, tenant, kind));
-// + self.tell(Notice::new(item.lease, now, webhook_core::TenantId::default(), kind));
+// - self.add_notice(Notice::new(item.lease, now, tenant, kind));
+// + self.add_notice(Notice::new(item.lease, now, webhook_core::TenantId::default(), kind));
 pub async fn a_delivery_given_up_is_told_with_all_there_is_to_know<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let tenant: TenantId = "acme".parse().unwrap();
@@ -105,7 +105,7 @@ pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarn
 
 // Catches in webhook-testkit/src/memory/finish.rs:
 // - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
-// + if let (None, Some((tenant, kind))) = (self.last_leased(item.lease), item.notice.clone()) { self.tell(Notice::new(item.lease, now, tenant, kind)); }
+// + if let (None, Some((tenant, kind))) = (self.last_leased(item.lease), item.notice.clone()) { self.add_notice(Notice::new(item.lease, now, tenant, kind)); }
 // + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
 pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -117,7 +117,7 @@ pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     assert!(fixture.told().await.is_empty(), "there is no notice without its cause");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - self.state().notices.retain(|(_, id), _| !ids.contains(id));
 // + let _ = ids;
 pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
@@ -134,7 +134,7 @@ pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
     assert_eq!(fixture.notices().await.len(), 1, "to say it again does no harm");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - Ok(self.state().notices.values().take(limit).cloned().collect())
 // + Ok(self.state().notices.values().rev().take(limit).cloned().collect())
 pub async fn the_oldest_notices_come_first<H: StoreHarness>() {

@@ -102,7 +102,7 @@ pub async fn only_the_first_of_a_line_is_claimed<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.move_up(item.lease.delivery, now);
+// - self.unblock_line(item.lease.delivery, now);
 pub async fn the_next_one_goes_when_the_first_is_delivered<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -234,7 +234,7 @@ pub async fn an_endpoint_may_skip_what_is_given_up<H: StoreHarness>() {
     fixture.assert_delivers(&line[1..], "the line goes on without it").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - self.leave_line(id, now);
 pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -246,7 +246,7 @@ pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
     fixture.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if !self.blocks(id) {
 // + if false {
 pub async fn only_what_blocks_a_line_is_skipped<H: StoreHarness>() {
@@ -275,8 +275,8 @@ pub async fn redelivering_what_blocks_keeps_its_place<H: StoreHarness>() {
     fixture.assert_delivers(&line, "and then the others").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
-// - done.into_iter().for_each(|id| self.line_up(id));
+// Catches in webhook-testkit/src/memory/maintenance.rs:
+// - done.into_iter().for_each(|id| self.append_to_line(id));
 pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -292,7 +292,7 @@ pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
     fixture.assert_delivers(&expected, "in the order of their ids, after what was there").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
 pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -315,8 +315,8 @@ pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>
     fixture.assert_delivers(&[first, second], "by a replay too").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
-// - self.move_up(id, free_at);
+// Catches in webhook-testkit/src/memory/maintenance.rs:
+// - self.unblock_line(id, free_at);
 pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -327,7 +327,7 @@ pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     fixture.assert_delivers(&[line[1], line[3]], "the others go on").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.due_at.max(now)
 // + now
 pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarness>() {
@@ -358,7 +358,7 @@ pub async fn without_order_all_that_waited_is_due<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/order.rs:
-// - ids.into_iter().take(1).for_each(|id| self.move_up(id, now));
+// - ids.into_iter().take(1).for_each(|id| self.unblock_line(id, now));
 pub async fn a_change_to_skipping_lets_blocked_lines_go_on<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (endpoint, line) = fixture.given_up(OrderPolicy::Block).await;
@@ -373,7 +373,7 @@ pub async fn a_change_to_skipping_lets_blocked_lines_go_on<H: StoreHarness>() {
 // Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.reorder(id, now);
 // + for id in self.deliveries.keys().copied().collect::<Vec<_>>() {
-// + self.line_up(id);
+// + self.append_to_line(id);
 // + }
 pub async fn what_was_stored_before_order_was_asked_for_is_in_no_line<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

@@ -22,9 +22,9 @@ impl<H: StoreHarness> Fixture<H> {
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.deliver(&event, item.deliveries, now);
+// - self.add_deliveries(&event, item.deliveries, now);
 // + let before = self.lines.clone();
-// + self.deliver(&event, item.deliveries, now);
+// + self.add_deliveries(&event, item.deliveries, now);
 // + self.lines = before;
 // + self.deliveries.values_mut().for_each(|row| row.parked = false);
 pub async fn events_routed_later_stand_in_line<H: StoreHarness>() {

@@ -36,7 +36,7 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.due_at = now;
 pub async fn a_failed_delivery_is_made_due_again<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -53,7 +53,7 @@ pub async fn a_failed_delivery_is_made_due_again<H: StoreHarness>() {
     assert_eq!(fixture.claim_one().await.lease.delivery, id, "it can be claimed");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - (row.budget_from, row.forgiven) = (row.attempts, 0);
 // + (row.budget_from, row.forgiven) = (row.attempts, row.forgiven);
 pub async fn a_redelivered_delivery_has_a_fresh_budget_and_goes_on_counting<H: StoreHarness>() {
@@ -74,7 +74,7 @@ pub async fn a_redelivered_delivery_has_a_fresh_budget_and_goes_on_counting<H: S
     assert_eq!(fixture.attempt_numbers(id).await, [1, 2, 3], "all attempts stay in the log");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if !row.status.is_final() || item
 // + if row.status != DeliveryStatus::Failed || item
 pub async fn whatever_is_final_can_be_redelivered<H: StoreHarness>() {
@@ -90,7 +90,7 @@ pub async fn whatever_is_final_can_be_redelivered<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 3, "each is due again");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - !row.status.is_final() ||
 // + row.status == DeliveryStatus::InFlight ||
 pub async fn what_is_not_final_is_not_redelivered<H: StoreHarness>() {
@@ -107,7 +107,7 @@ pub async fn what_is_not_final_is_not_redelivered<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("what waits goes on waiting").await;
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if !row.status.is_final() || item.only
 // + if item.only
 pub async fn redelivering_twice_is_redelivering_once<H: StoreHarness>() {
@@ -121,7 +121,7 @@ pub async fn redelivering_twice_is_redelivering_once<H: StoreHarness>() {
     assert_eq!((claim.progress.attempt, claim.progress.budget_from), (2, 1), "one budget began");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - .only.is_some_and(|only| only != row.status)
 // + .only.is_some_and(|only| !only.is_final())
 pub async fn a_redelivery_may_name_the_status_it_is_meant_for<H: StoreHarness>() {
@@ -139,7 +139,7 @@ pub async fn a_redelivery_may_name_the_status_it_is_meant_for<H: StoreHarness>()
     assert_eq!(answers, delivered, "it was delivered meanwhile");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - let has_endpoint = self.endpoint(item.delivery.endpoint).is_some();
 // + let has_endpoint = self.endpoints.contains_key(&item.delivery.endpoint);
 pub async fn a_delivery_whose_endpoint_is_gone_is_not_redelivered<H: StoreHarness>() {
@@ -150,7 +150,7 @@ pub async fn a_delivery_whose_endpoint_is_gone_is_not_redelivered<H: StoreHarnes
     assert_eq!(fixture.status(id).await, DeliveryStatus::Failed, "it stays as it is");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - let has_endpoint = self.endpoint(item.delivery.endpoint).is_some();
 // + let has_endpoint = self.is_active(item.delivery.endpoint);
 pub async fn a_redelivery_to_a_paused_endpoint_waits_for_it<H: StoreHarness>() {
@@ -163,7 +163,7 @@ pub async fn a_redelivery_to_a_paused_endpoint_waits_for_it<H: StoreHarness>() {
     assert_eq!(fixture.claim_one().await.lease.delivery, id, "it waited");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.cause = item.cause;
 pub async fn a_claim_tells_what_began_its_budget<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -198,7 +198,7 @@ pub async fn a_claim_tells_what_began_its_budget<H: StoreHarness>() {
     assert_eq!(causes, [Trigger::Manual, Trigger::Replay], "each of a batch by its own");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - batch.iter().map(|item| self.redeliver(*item, now)).collect();
 // + batch.iter().rev().map(|item| self.redeliver(*item, now)).collect();
 pub async fn each_redelivery_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
@@ -219,7 +219,7 @@ pub async fn each_redelivery_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(fixture.redeliver_all(vec![]).await.is_empty(), "nothing is answered with nothing");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.epoch = row.epoch.next();
 pub async fn an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

@@ -54,8 +54,8 @@ pub async fn a_lease_holds_when_the_store_is_opened_anew<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.keep(&event, Some(now));
-// + self.keep(&event, None);
+// - self.store_event(&event, Some(now));
+// + self.store_event(&event, None);
 pub async fn an_unrouted_event_is_there_when_the_store_is_opened_anew<H: StoreHarness>() {
     let mut fixture = Fixture::<H>::fresh().await;
     let event = fixture.event();

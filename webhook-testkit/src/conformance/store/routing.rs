@@ -90,7 +90,7 @@ pub async fn a_claim_of_unrouted_events_says_when_anothers_lease_ends<H: StoreHa
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.deliver(&event, item.deliveries, now);
+// - self.add_deliveries(&event, item.deliveries, now);
 pub async fn routing_creates_the_deliveries<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -105,11 +105,11 @@ pub async fn routing_creates_the_deliveries<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.deliver(&event, item.deliveries, now);
+// - self.add_deliveries(&event, item.deliveries, now);
 // + if item.deliveries.is_empty() {
-// + self.keep(&event, Some(now));
+// + self.store_event(&event, Some(now));
 // + }
-// + self.deliver(&event, item.deliveries, now);
+// + self.add_deliveries(&event, item.deliveries, now);
 pub async fn routing_to_nobody_is_done<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let event = fixture.unrouted().await;

@@ -20,7 +20,7 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - due.filter(|at| *at <= now).map(|at| now.since(at)).max()
 // + due.filter(|at| *at <= now).map(|at| now.since(at)).max().or(Some(Duration::ZERO))
 pub async fn an_empty_store_is_well<H: StoreHarness>() {
@@ -28,7 +28,7 @@ pub async fn an_empty_store_is_well<H: StoreHarness>() {
     assert_eq!(fixture.store_status().await, StoreStatus::default(), "there is nothing to tell");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - (status.pending, status.waiting) = (capped(left.pending), capped(left.waiting));
 // + status.pending = capped(left.pending + left.waiting);
 pub async fn a_status_counts_as_the_backlog_does<H: StoreHarness>() {
@@ -46,7 +46,7 @@ pub async fn a_status_counts_as_the_backlog_does<H: StoreHarness>() {
     assert_eq!(counts, (1, 2, 4, 2), "unrouted, in flight, pending, waiting");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - due.filter(|at| *at <= now).map(|at| now.since(at)).max()
 // + due.filter(|at| *at <= now).map(|at| now.since(at)).min()
 pub async fn a_status_tells_how_long_the_oldest_has_been_due<H: StoreHarness>() {
@@ -65,7 +65,7 @@ pub async fn a_status_tells_how_long_the_oldest_has_been_due<H: StoreHarness>() 
     assert_eq!(fixture.store_status().await.oldest_due, Some(SECOND), "the one that waits longest");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - pending.min_by_key(
 // + pending.max_by_key(
 pub async fn an_endpoint_whose_oldest_pending_delivery_failed_is_failing<H: StoreHarness>() {
@@ -88,7 +88,7 @@ pub async fn an_endpoint_whose_oldest_pending_delivery_failed_is_failing<H: Stor
     assert_eq!(failing[0].since, record.created_at, "since when");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if row.attempts == row.budget_from {
 // + if row.attempts == 0 {
 pub async fn an_endpoint_without_failed_work_that_waits_is_not_failing<H: StoreHarness>() {
@@ -110,7 +110,7 @@ pub async fn an_endpoint_without_failed_work_that_waits_is_not_failing<H: StoreH
     assert!(listed.iter().all(|delivery| delivery.last_error.is_some()), "both did fail");
 }
 
-// Catches in webhook-testkit/src/memory/upkeep.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - self.present().filter(|endpoint| endpoint.state.is_active());
 // + self.present().filter(|endpoint| endpoint.state.is_active());
 // + let active = active.collect::<Vec<_>>().into_iter().rev();
@@ -132,8 +132,8 @@ pub async fn failing_endpoints_are_told_in_order<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - let answer = self.give_back(lease, now);
-// + return self.give_back(lease, now);
+// - let answer = self.release_claim(lease, now);
+// + return self.release_claim(lease, now);
 // + let answer = Finished::Recorded;
 pub async fn every_lost_lease_is_counted<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

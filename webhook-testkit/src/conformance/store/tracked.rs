@@ -61,7 +61,7 @@ impl<H: StoreHarness> Fixture<H> {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - self.keep(&Arc::new(self.without_taken_key(event)), None);
+// - self.store_event(&Arc::new(self.without_taken_key(event)), None);
 pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let tracked = fixture.new_tracked();
@@ -169,8 +169,8 @@ pub async fn an_event_on_record_is_not_enqueued_again<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - self.keep(&Arc::new(self.without_taken_key(event)), None);
-// + self.keep(&Arc::new(event.clone()), None);
+// - self.store_event(&Arc::new(self.without_taken_key(event)), None);
+// + self.store_event(&Arc::new(event.clone()), None);
 pub async fn a_tracked_event_leaves_a_taken_key_to_the_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (mut event, delivery) = fixture.new_tracked();

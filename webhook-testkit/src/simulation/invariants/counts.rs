@@ -1,7 +1,7 @@
 use super::{EndState, Invariant, Verdict};
 use crate::simulation::model::Model;
 
-// Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/upkeep.rs:
+// Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.finished_at = None;
 /// At the end the store has each created delivery once, in its last known state.

@@ -11,9 +11,9 @@ use crate::simulation::model::Model;
 // + self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
 // + }
 // Catches `one of a fan-out is lost` in webhook-testkit/src/memory/enqueue.rs:
-// - Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
+// - Enqueued::Routed(self.add_deliveries(&event, fan_out.deliveries, now))
 // + let some = fan_out.deliveries.into_iter().take(1).collect();
-// + Enqueued::Routed(self.deliver(&event, some, now))
+// + Enqueued::Routed(self.add_deliveries(&event, some, now))
 /// Each accepted event and each of its deliveries is stored until the end.
 #[derive(Debug)]
 pub(super) struct Durable;

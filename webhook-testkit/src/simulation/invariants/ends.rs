@@ -11,8 +11,8 @@ use crate::simulation::model::Model;
 // - (self.is_open() && !self.parked).then_some(self.due_at)
 // + (self.status == DeliveryStatus::Pending && !self.parked).then_some(self.due_at)
 // Catches `the line does not go on after a success` in webhook-testkit/src/memory/finish.rs:
-// - self.move_up(item.lease.delivery, now);
-// + let _ = Self::move_up;
+// - self.unblock_line(item.lease.delivery, now);
+// + let _ = Self::unblock_line;
 /// After the faults have ended, every delivery becomes final.
 #[derive(Debug)]
 pub(super) struct Ends;

@@ -42,7 +42,7 @@ impl Invariant for Notices {
             Action::Effect(Effect::Finished { finish, answer: Finished::Recorded, change }) => {
                 self.note_finish(finish, change, before);
             }
-            Action::Effect(Effect::Turned(endpoint)) => {
+            Action::Effect(Effect::Refreshed(endpoint)) => {
                 let was = before.endpoints.get(&endpoint.id).map(|it| it.now.state);
                 if is_given_up(endpoint.state) && was.is_some_and(|it| !is_given_up(it)) {
                     *self.disabled.entry(endpoint.id).or_default() += 1;

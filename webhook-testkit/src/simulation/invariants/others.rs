@@ -36,7 +36,7 @@ impl Invariant for Others {
                 Verdict::NotApplicable
             }
             // The endpoint may have cooled down until now.
-            Action::Effect(Effect::Turned(endpoint) | Effect::Edited(endpoint)) => {
+            Action::Effect(Effect::Refreshed(endpoint) | Effect::Edited(endpoint)) => {
                 let its = self.due.iter_mut().filter(|(id, _)| id.endpoint == endpoint.id);
                 its.for_each(|(_, due)| *due = it.at.max(*due));
                 Verdict::NotApplicable

@@ -190,7 +190,7 @@ impl SlotWait {
             }
             (Action::Effect(_) | Action::Crashed | Action::CallFailed(_), _) => {
                 let all = before.endpoints.keys().map(|endpoint| (*endpoint, it.at));
-                if !matches!(&it.action, Action::Effect(Effect::Turned(_) | Effect::Notices(_)))
+                if !matches!(&it.action, Action::Effect(Effect::Refreshed(_) | Effect::Notices(_)))
                     && !is_success(&it.action)
                 {
                     self.pending_at.extend(all);

@@ -48,7 +48,7 @@ impl Invariant for Takeover {
                 }));
             }
             // The delivery may now wait for another reason.
-            (Action::Effect(Effect::Turned(endpoint) | Effect::Edited(endpoint)), _) => {
+            (Action::Effect(Effect::Refreshed(endpoint) | Effect::Edited(endpoint)), _) => {
                 self.waited_for.retain(|id, _| id.endpoint != endpoint.id);
             }
             // An outcome of the dead worker still arrived.

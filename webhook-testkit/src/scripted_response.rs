@@ -1,4 +1,4 @@
-//! What a scripted transport answers.
+//! Responses of a scripted transport.
 
 use std::{fmt, time::Duration};
 
@@ -9,11 +9,11 @@ use http::{
 };
 use webhook_core::{Phase, Response, TransportError, TransportErrorKind};
 
-/// What a [`ScriptedTransport`](crate::ScriptedTransport) answers to one request.
+/// Response of a [`ScriptedTransport`](crate::ScriptedTransport) to one request, or its failure.
 ///
-/// Shown as a [`Timeline`](crate::Timeline) tells it: `503`, `429 after 600s`, `timeout`.
+/// Its text is the one in a [`Timeline`](crate::Timeline): `503`, `429 after 600s`, `timeout`.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ScriptedResponse {
     ending: Ending,
     delay: Duration,
 }
@@ -33,44 +33,44 @@ enum Ending {
 ///
 /// When `code` is no status: not between 100 and 999.
 #[expect(clippy::panic, reason = "a script that cannot be is a mistake in the test")]
-pub fn status(code: u16) -> Answer {
+pub fn status(code: u16) -> ScriptedResponse {
     match StatusCode::from_u16(code) {
-        Ok(status) => Answer::new(Ending::Response(Response::new(status))),
+        Ok(status) => ScriptedResponse::new(Ending::Response(Response::new(status))),
         Err(_) => panic!("{code} is no status; expected 100 to 999"),
     }
 }
 
 /// No answer within the request's deadline. Takes the whole of it, by the transport's clock.
-pub const fn timeout() -> Answer {
-    Answer::new(Ending::Timeout)
+pub const fn timeout() -> ScriptedResponse {
+    ScriptedResponse::new(Ending::Timeout)
 }
 
 /// Nobody listens.
-pub const fn refused() -> Answer {
+pub const fn refused() -> ScriptedResponse {
     fault(TransportErrorKind::Connect)
 }
 
 /// The connection ends while the answer is waited for.
-pub const fn reset() -> Answer {
+pub const fn reset() -> ScriptedResponse {
     fault(TransportErrorKind::Interrupted(Phase::Head))
 }
 
 /// A kept connection turns out to be closed.
-pub const fn stale() -> Answer {
+pub const fn stale() -> ScriptedResponse {
     fault(TransportErrorKind::StaleConnection)
 }
 
 /// The exchange ends with an error of this kind.
-pub const fn fault(kind: TransportErrorKind) -> Answer {
-    Answer::new(Ending::Fault(kind))
+pub const fn fault(kind: TransportErrorKind) -> ScriptedResponse {
+    ScriptedResponse::new(Ending::Fault(kind))
 }
 
 /// Nothing, ever: a transport that does not keep its deadline either.
-pub const fn silence() -> Answer {
-    Answer::new(Ending::Silence)
+pub const fn silence() -> ScriptedResponse {
+    ScriptedResponse::new(Ending::Silence)
 }
 
-impl Answer {
+impl ScriptedResponse {
     const fn new(ending: Ending) -> Self {
         Self { ending, delay: Duration::ZERO }
     }
@@ -138,7 +138,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ScriptedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.ending {
             Ending::Response(response) => {

@@ -1,4 +1,4 @@
-//! Remembers the attempts that were written down.
+//! A log of the recorded outcomes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,42 +9,42 @@ use crate::{
     observed::{Effect, Observer},
 };
 
-/// Sees what is finished in a store.
+/// Log of the outcomes recorded in a store.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct FinishLog {
     clock: ManualClock,
-    finished: Mutex<Vec<Seen>>,
+    finished: Mutex<Vec<LoggedFinish>>,
 }
 
-/// A finish, and what the store knew then.
+/// A recorded outcome, with the delivery after it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct LoggedFinish {
     pub(super) at: Timestamp,
     pub(super) finish: Finish,
     pub(super) delivery: Delivery,
 }
 
-impl Witness {
+impl FinishLog {
     pub(super) fn new(clock: ManualClock) -> Arc<Self> {
         Arc::new(Self { clock, finished: Mutex::default() })
     }
 
-    pub(super) fn finished(&self) -> Vec<Seen> {
-        self.seen().clone()
+    pub(super) fn finished(&self) -> Vec<LoggedFinish> {
+        self.entries().clone()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Vec<Seen>> {
+    fn entries(&self) -> MutexGuard<'_, Vec<LoggedFinish>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Observer for Witness {
-    fn see(&self, effect: Effect) {
+impl Observer for FinishLog {
+    fn observe(&self, effect: Effect) {
         let Effect::Finished { finish, answer: Finished::Recorded, change } = effect else {
             return;
         };
         if let Some(delivery) = change.after {
-            self.seen().push(Seen { at: self.clock.now(), finish, delivery });
+            self.entries().push(LoggedFinish { at: self.clock.now(), finish, delivery });
         }
     }
 }
