@@ -53,7 +53,7 @@ fn lines(logged: &LoggedFinish, sent: &[SentRequest]) -> Vec<String> {
     let mut lines: Vec<_> = lost.map(|attempt| line(attempt, "unknown", "lost")).collect();
     match made {
         Some(attempt) => {
-            lines.push(line(attempt, &came_back(logged, attempt, sent), &follows(logged)))
+            lines.push(line(attempt, &came_back(logged, attempt, sent), &follows(logged)));
         }
         None => lines.push(format!("{}  not sent, {}", clock_time(logged.at), follows(logged))),
     }

@@ -88,7 +88,7 @@ impl PlainTransport {
         match self.mutation {
             TransportMutation::KeepsConnectionsBlindly => kept.connection = Some((stream, bytes)),
             TransportMutation::BringsCookiesBack => {
-                kept.cookie = headers.get("set-cookie").cloned()
+                kept.cookie = headers.get("set-cookie").cloned();
             }
             _ => {}
         }

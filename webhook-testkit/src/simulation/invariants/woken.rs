@@ -52,7 +52,8 @@ impl Invariant for Woken {
                 self.claims_by.remove(&pid);
             }
             Action::CallReturned(StoreCall::Enqueue) => {
-                if self.repeating.remove(&pid) && is_idle(pid, before) {
+                let is_repeated = self.repeating.remove(&pid);
+                if is_repeated && is_idle(pid, before) {
                     self.claims_by.insert(pid, it.at + MAX_CLAIM_DELAY);
                 }
             }
