@@ -25,7 +25,7 @@ use webhook_core::{
     until_idle,
 };
 use webhook_testkit::{
-    Answer, Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport,
+    Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedResponse, ScriptedTransport,
     SequenceIds, StoreCall, sample, silence, status,
 };
 
@@ -350,7 +350,7 @@ async fn a_port_that_panics_is_a_failed_attempt_and_blocks_nobody() {
 #[tokio::test]
 async fn a_worker_that_lost_its_lease_changes_nothing() {
     let engine = Engine::new(1, 1).await;
-    let slow: Answer = status(200).after(Duration::from_secs(29));
+    let slow: ScriptedResponse = status(200).after(Duration::from_secs(29));
     engine.transport.answers([slow]);
     let stalled = engine.dispatcher(engine.transport.clone(), config());
     let mut run = Box::pin(stalled.run(std::future::pending()));

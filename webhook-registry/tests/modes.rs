@@ -220,7 +220,7 @@ async fn a_shutdown_gives_back_what_was_being_stored() {
     let mut run = process.run_until(async move { clock.sleep(SECOND).await });
     let mut publish = process.publish_half();
     process.advance(SECOND, &mut run);
-    process.store.let_go(StoreCall::Enqueue);
+    process.store.release_held(StoreCall::Enqueue);
     assert!(poll(&mut publish).is_ready());
     let report = end(&mut run);
     assert_eq!((report.released, report.cut, report.finished()), (1, 0, 0), "{report:?}");
@@ -234,7 +234,7 @@ async fn who_is_stored_after_the_dispatcher_has_gone_is_given_back_by_its_publis
     let run = process.run();
     let mut publish = process.publish_half();
     drop(run);
-    process.store.let_go(StoreCall::Enqueue);
+    process.store.release_held(StoreCall::Enqueue);
     assert!(poll(&mut publish).is_ready());
     let delivery = process.deliveries().await.remove(0);
     assert_eq!((delivery.status, delivery.attempts), (DeliveryStatus::Pending, 0));

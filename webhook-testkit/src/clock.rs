@@ -1,4 +1,4 @@
-//! A clock that stands still until somebody turns it.
+//! A clock that stands still until a test advances it.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use webhook_core::{Clock, Timestamp};
 
-/// A clock that stands still until a test turns it. Clones are the same clock.
+/// A clock that stands still until a test advances it. Clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,20 +25,20 @@ use webhook_core::{Clock, Timestamp};
 /// assert_eq!(clock.now(), ManualClock::START.after(Duration::from_secs(60)));
 /// ```
 #[derive(Clone, Default)]
-pub struct ManualClock(Arc<Mutex<State>>);
+pub struct ManualClock(Arc<Mutex<ClockState>>);
 
 #[derive(Default)]
-struct State {
+struct ClockState {
     elapsed: Duration,
     sleepers: BTreeMap<Sleeper, Waker>,
     slept: u64,
 }
 
-/// When it wakes, and a number that keeps sleepers of one moment in the order they lay down.
+/// Wake time of a sleeper, and a number that keeps sleepers of one time in their order.
 type Sleeper = (Duration, u64);
 
 impl ManualClock {
-    /// Where every manual clock starts: 2026-01-01T00:00:00Z.
+    /// Start of every manual clock: 2026-01-01T00:00:00Z.
     pub const START: Timestamp = Timestamp::from_unix_secs(1_767_225_600);
 
     /// A clock that shows [`START`](Self::START).
@@ -46,31 +46,31 @@ impl ManualClock {
         Self::default()
     }
 
-    /// Turns the clock, and wakes those whose time has come, the earliest deadline first.
+    /// Advances the clock, and wakes the sleepers that are due, in the order of their deadlines.
     pub fn advance(&self, by: Duration) {
         let due = self.state().advance(by);
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// How long until the first sleeper wakes; `None` when nobody sleeps.
+    /// Time until the first sleeper wakes; `None` if there is no sleeper.
     pub fn next_deadline(&self) -> Option<Duration> {
         let state = self.state();
         let (deadline, _) = state.sleepers.keys().next()?;
         Some(deadline.saturating_sub(state.elapsed))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClockState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lie_down(&self, wait: Duration) -> Sleep {
+    fn add_sleeper(&self, wait: Duration) -> Sleep {
         let mut state = self.state();
         state.slept += 1;
         Sleep { clock: self.clone(), sleeper: (state.elapsed.saturating_add(wait), state.slept) }
     }
 }
 
-impl State {
+impl ClockState {
     fn advance(&mut self, by: Duration) -> Vec<Waker> {
         self.elapsed = self.elapsed.saturating_add(by);
         let later = self.sleepers.split_off(&(self.elapsed, u64::MAX));
@@ -95,7 +95,7 @@ impl Clock for ManualClock {
     }
 
     async fn sleep(&self, wait: Duration) {
-        self.lie_down(wait).await;
+        self.add_sleeper(wait).await;
     }
 
     fn is_real_time(&self) -> bool {
@@ -133,10 +133,10 @@ mod tests {
     use super::*;
     use std::{sync::mpsc, task::Wake};
 
-    /// Tells its number when it is woken.
-    struct Bell(u32, mpsc::Sender<u32>);
+    /// Sends its number when it is woken.
+    struct NumberedWaker(u32, mpsc::Sender<u32>);
 
-    impl Wake for Bell {
+    impl Wake for NumberedWaker {
         fn wake(self: Arc<Self>) {
             self.1.send(self.0).unwrap();
         }
@@ -148,7 +148,7 @@ mod tests {
         let (sender, woken) = mpsc::channel();
         let mut sleeps: Vec<_> = [3, 1, 2, 9].map(|secs| (secs, clock.sleep(seconds(secs)))).into();
         for (secs, sleep) in &mut sleeps {
-            let waker = Arc::new(Bell(*secs, sender.clone())).into();
+            let waker = Arc::new(NumberedWaker(*secs, sender.clone())).into();
             assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
         clock.advance(seconds(3));

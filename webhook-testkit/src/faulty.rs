@@ -1,4 +1,4 @@
-//! Faults by script, before a call has its effect or after it.
+//! Scripted faults, before or after the effect of a call.
 
 mod store;
 mod transport;
@@ -19,36 +19,36 @@ use webhook_core::StoreErrorKind;
 pub use store::{FaultyStore, StoreCall};
 pub use transport::FaultyTransport;
 
-/// What goes wrong in one call.
+/// Fault of one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault<K> {
-    /// Nothing: the call is handed on.
+    /// No fault.
     None,
-    /// The call fails with an error of this kind, and has no effect.
+    /// The call fails with an error of this kind and has no effect.
     Before(K),
-    /// The call has its effect, and then its answer is lost behind an error of this kind.
+    /// The call takes effect, and its result is replaced by an error of this kind.
     After(K),
-    /// The call has its effect, and its answer is held back until the test lets it go: other things
-    /// may happen in between.
+    /// The call takes effect, and its result is held until the test releases it. Other calls may run
+    /// in between.
     Held,
 }
 
-/// Says what each call goes through, instead of a script.
-pub(crate) trait Director: fmt::Debug + Send + Sync + 'static {
-    /// What the call that begins now goes through.
-    fn ordeal(&self, call: StoreCall) -> Ordeal;
+/// Source of faults and delays that replaces the script.
+pub(crate) trait FaultSource: fmt::Debug + Send + Sync + 'static {
+    /// Returns the faults and delays of a call that starts now.
+    fn plan_call(&self, call: StoreCall) -> CallPlan;
 }
 
-/// What a call goes through.
-pub(crate) struct Ordeal {
-    /// What it waits for before its effect.
+/// Faults and delays of one call.
+pub(crate) struct CallPlan {
+    /// Delay before the effect.
     pub(crate) before: BoxFuture<'static, ()>,
     pub(crate) fault: Fault<StoreErrorKind>,
-    /// What its answer waits for.
+    /// Delay after the effect.
     pub(crate) after: BoxFuture<'static, ()>,
 }
 
-impl Ordeal {
+impl CallPlan {
     async fn around<T, E>(
         self,
         call: impl Future<Output = Result<T, E>>,
@@ -67,31 +67,31 @@ impl Ordeal {
     }
 }
 
-/// The script of one call.
+/// Script of the faults of one method.
 #[derive(Debug)]
-struct Faults<K> {
-    /// Faults still to come; none, when it is empty.
+struct FaultScript<K> {
+    /// Faults of the next calls. Calls after its end have none.
     script: Mutex<VecDeque<Fault<K>>>,
     calls: AtomicUsize,
-    let_go: Notify,
+    release_held: Notify,
 }
 
-impl<K> Faults<K> {
+impl<K> FaultScript<K> {
     fn add(&self, faults: impl IntoIterator<Item = Fault<K>>) {
         self.script().extend(faults);
     }
 
-    /// How often the call was made.
+    /// Number of calls.
     fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Lets the answers go that are held back now.
-    fn let_go(&self) {
-        self.let_go.notify_waiters();
+    /// Releases the results that are held now.
+    fn release_held(&self) {
+        self.release_held.notify_waiters();
     }
 
-    /// Makes a call, with what goes wrong in it.
+    /// Makes a call with the next fault.
     async fn around<T, E>(
         &self,
         call: impl Future<Output = Result<T, E>>,
@@ -108,7 +108,7 @@ impl<K> Faults<K> {
             }
             Fault::Held => {
                 let answer = call.await;
-                self.let_go.notified().await;
+                self.release_held.notified().await;
                 answer
             }
         }
@@ -119,11 +119,11 @@ impl<K> Faults<K> {
     }
 }
 
-impl<K> Default for Faults<K> {
+impl<K> Default for FaultScript<K> {
     fn default() -> Self {
-        Self { script: Mutex::default(), calls: AtomicUsize::new(0), let_go: Notify::new() }
+        Self { script: Mutex::default(), calls: AtomicUsize::new(0), release_held: Notify::new() }
     }
 }
 
-/// The reason that every scripted fault gives.
-const WHY: &str = "a fault by script";
+/// Message of the errors of scripted faults.
+const FAULT_MESSAGE: &str = "a fault by script";

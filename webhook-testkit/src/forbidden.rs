@@ -37,7 +37,7 @@ pub(crate) fn watch_if_asked() {
         let secrets = listed.split(',').filter(|secret| !secret.is_empty());
         let secrets: Vec<_> = secrets.map(str::to_owned).collect();
         if !secrets.is_empty() {
-            let _ = set_global_default(Watch::over(secrets, end));
+            let _ = set_global_default(LogWatcher::over(secrets, end));
         }
     });
 }
@@ -48,21 +48,21 @@ fn end(secret: &str, place: &str) {
     abort();
 }
 
-/// Takes everything that is logged, and keeps nothing.
-struct Watch<F> {
+/// A subscriber that scans all log records for secrets.
+struct LogWatcher<F> {
     secrets: Vec<String>,
     /// What to do with a secret that was found, and where.
     found: F,
     spans: AtomicU64,
 }
 
-impl<F: Fn(&str, &str)> Watch<F> {
+impl<F: Fn(&str, &str)> LogWatcher<F> {
     fn over(secrets: Vec<String>, found: F) -> Self {
         Self { secrets, found, spans: AtomicU64::new(0) }
     }
 
-    /// Looks at the fields that `record` writes down.
-    fn look(&self, place: &str, record: impl FnOnce(&mut Fields)) {
+    /// Scans the fields that `record` writes.
+    fn scan(&self, place: &str, record: impl FnOnce(&mut Fields)) {
         let mut fields = Fields::default();
         record(&mut fields);
         if let Some(secret) = self.secrets.iter().find(|secret| fields.0.contains(*secret)) {
@@ -85,24 +85,24 @@ impl Visit for Fields {
     }
 }
 
-impl<F: Fn(&str, &str) + 'static> Subscriber for Watch<F> {
+impl<F: Fn(&str, &str) + 'static> Subscriber for LogWatcher<F> {
     fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
         true
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        self.look(attributes.metadata().target(), |fields| attributes.record(fields));
+        self.scan(attributes.metadata().target(), |fields| attributes.record(fields));
         Id::from_u64(self.spans.fetch_add(1, Relaxed).saturating_add(1))
     }
 
     fn record(&self, _span: &Id, values: &Record<'_>) {
-        self.look("a span", |fields| values.record(fields));
+        self.scan("a span", |fields| values.record(fields));
     }
 
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        self.look(event.metadata().target(), |fields| event.record(fields));
+        self.scan(event.metadata().target(), |fields| event.record(fields));
     }
 
     fn enter(&self, _span: &Id) {}
@@ -120,7 +120,7 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
         let note = move |secret: &str, _: &str| tell.lock().unwrap().push(secret.to_owned());
-        tracing::subscriber::with_default(Watch::over(vec!["t0ken".into()], note), || {
+        tracing::subscriber::with_default(LogWatcher::over(vec!["t0ken".into()], note), || {
             tracing::info!("nothing");
             tracing::trace!("Bearer t0ken");
             tracing::debug!(header = "Bearer t0ken", "sent");

@@ -43,15 +43,15 @@
 //!
 //! # Simulator
 //!
-//! A [`Simulation`] plays days of a whole system from one seed: workers that die and stall, a store that
-//! fails before or after its effect, receivers that answer anything; and watches laws that must hold
-//! whatever happens. A breach names its seed and the few faults it takes.
+//! A [`Simulation`] runs days of a whole system from one seed: workers that die and stall, a store that
+//! fails before or after its effect, receivers with any response. It checks invariants that must hold
+//! under all faults. A [`BrokenInvariant`] names the seed and the faults that are needed.
 //!
 //! ```
 //! use webhook_testkit::Simulation;
 //!
-//! let survey = Simulation::builder().seed(42).run().unwrap_or_else(|broken| panic!("{broken}"));
-//! assert!(survey.sends > 0);
+//! let report = Simulation::builder().seed(42).run().unwrap_or_else(|broken| panic!("{broken}"));
+//! assert!(report.sends > 0);
 //! ```
 //!
 //! # Suites
@@ -87,7 +87,6 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
 mod clock;
 #[doc(hidden)]
 pub mod conformance;
@@ -101,14 +100,15 @@ pub mod mock;
 mod observed;
 mod receiver;
 pub mod sample;
+mod scripted_response;
 mod signer;
 mod simulation;
 mod transport;
+mod units;
 mod vault;
 mod world;
 
 pub use crate::{
-    answer::{Answer, fault, refused, reset, silence, stale, status, timeout},
     clock::ManualClock,
     conformance::{store::StoreHarness, transport::TransportHarness},
     faulty::{Fault, FaultyStore, FaultyTransport, StoreCall},
@@ -116,8 +116,11 @@ pub use crate::{
     ids::SequenceIds,
     memory::MemoryStore,
     receiver::{Head, Misbehaviour, ReceivedRequest, Reply, TestReceiver},
+    scripted_response::{ScriptedResponse, fault, refused, reset, silence, stale, status, timeout},
     signer::PlainSigner,
-    simulation::{Broken, FaultKind, FaultList, InvalidFaultList, Simulation, Survey},
+    simulation::{
+        BrokenInvariant, FaultKind, FaultList, InvalidFaultList, Simulation, SimulationReport,
+    },
     transport::{ScriptedTransport, SentRequest},
     vault::PlainVault,
     world::{Timeline, World},

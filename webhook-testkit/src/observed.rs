@@ -1,4 +1,4 @@
-//! A store that tells what has taken effect in it.
+//! A store that reports its effects to an observer.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ use webhook_core::{
     TenantVersion, Trigger, Updated,
 };
 
-/// Who is told. Called right after the effect, before anything else can happen.
+/// Receiver of effects. It is called directly after each effect, before any other.
 pub(crate) trait Observer: fmt::Debug + Send + Sync + 'static {
-    fn see(&self, effect: Effect);
+    fn observe(&self, effect: Effect);
 }
 
-/// What has taken effect in a store; each item of a batch by itself, in order.
+/// An effect of a store call. Each item of a batch is an effect of its own, in order.
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
     Enqueued {
@@ -44,8 +44,8 @@ pub(crate) enum Effect {
     },
     Added(Endpoint),
     Edited(Endpoint),
-    /// An endpoint as it is now; no edit, but its health or state may have turned.
-    Turned(Endpoint),
+    /// An endpoint after a call that may have changed its health or state, without an edit.
+    Refreshed(Endpoint),
     Removed(EndpointId),
     /// A tenant's endpoints were read at this version.
     Read {
@@ -67,14 +67,14 @@ pub(crate) enum Effect {
     Notices(Vec<Notice>),
 }
 
-/// A delivery on record, before and after.
+/// A stored delivery before and after a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) before: Option<Delivery>,
     pub(crate) after: Option<Delivery>,
 }
 
-/// Hands every call on, and tells an observer what it has done.
+/// Passes every call to a store, and reports the effects to an observer.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
     store: Arc<dyn Store>,
@@ -86,11 +86,14 @@ impl Observed {
         Self { store, observer }
     }
 
-    fn see(&self, effect: Effect) {
-        self.observer.see(effect);
+    fn report(&self, effect: Effect) {
+        self.observer.observe(effect);
     }
 
-    async fn on_record(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>, StoreError> {
+    async fn read_deliveries(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<Option<Delivery>>, StoreError> {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             found.push(self.store.delivery(*id).await?);
@@ -98,19 +101,19 @@ impl Observed {
         Ok(found)
     }
 
-    /// Tells how these endpoints are now.
-    async fn look_at(&self, mut ids: Vec<EndpointId>) -> Result<(), StoreError> {
+    /// Reports the present state of these endpoints.
+    async fn refresh(&self, mut ids: Vec<EndpointId>) -> Result<(), StoreError> {
         ids.sort_unstable();
         ids.dedup();
         if !ids.is_empty() {
             let endpoints = self.store.endpoints(&ids).await?;
-            endpoints.into_iter().for_each(|it| self.see(Effect::Turned(it)));
+            endpoints.into_iter().for_each(|it| self.report(Effect::Refreshed(it)));
         }
         Ok(())
     }
 
-    /// Which deliveries of an endpoint are over.
-    async fn final_of(&self, endpoint: EndpointId) -> Result<Vec<DeliveryId>, StoreError> {
+    /// Returns the final deliveries of an endpoint.
+    async fn final_deliveries(&self, endpoint: EndpointId) -> Result<Vec<DeliveryId>, StoreError> {
         let (mut found, mut query) = (Vec::new(), DeliveryQuery::new().endpoint(endpoint));
         loop {
             let page = self.store.deliveries(query.clone()).await?;
@@ -122,12 +125,12 @@ impl Observed {
     }
 }
 
-/// Deliveries before and after, each beside the other.
+/// Pairs the deliveries before a call with those after it.
 fn changes(before: Vec<Option<Delivery>>, after: Vec<Option<Delivery>>) -> Vec<Change> {
     before.into_iter().zip(after).map(|(before, after)| Change { before, after }).collect()
 }
 
-/// Whether something stands in a batch twice.
+/// Returns true if a batch contains a delivery twice.
 fn has_twice(ids: &[DeliveryId]) -> bool {
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
@@ -140,7 +143,7 @@ impl DeliveryStore for Observed {
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let answers = self.store.enqueue(batch.clone()).await?;
         for (item, answer) in batch.into_iter().zip(&answers) {
-            self.see(Effect::Enqueued { item, answer: *answer });
+            self.report(Effect::Enqueued { item, answer: *answer });
         }
         Ok(answers)
     }
@@ -156,7 +159,7 @@ impl DeliveryStore for Observed {
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
         let answers = self.store.route(batch.clone()).await?;
         for (route, answer) in batch.into_iter().zip(&answers) {
-            self.see(Effect::Routed { route, answer: *answer });
+            self.report(Effect::Routed { route, answer: *answer });
         }
         Ok(answers)
     }
@@ -165,44 +168,44 @@ impl DeliveryStore for Observed {
         let claimed = self.store.claim_due(ask.clone()).await?;
         let unhealthy = claimed.claims.iter().filter(|claim| claim.unhealthy);
         let unhealthy = unhealthy.map(|claim| claim.lease.delivery.endpoint).collect();
-        self.see(Effect::Claimed { ask, claimed: claimed.clone() });
-        self.look_at(unhealthy).await?;
+        self.report(Effect::Claimed { ask, claimed: claimed.clone() });
+        self.refresh(unhealthy).await?;
         Ok(claimed)
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
         let ids: Vec<_> = batch.iter().map(|finish| finish.lease.delivery).collect();
         if has_twice(&ids) {
-            // One after the other, so that each change is seen by itself.
+            // One after the other, so that each change is reported alone.
             let mut answers = Vec::new();
             for finish in batch {
                 answers.extend(self.finish(vec![finish]).await?);
             }
             return Ok(answers);
         }
-        let before = self.on_record(&ids).await?;
+        let before = self.read_deliveries(&ids).await?;
         let answers = self.store.finish(batch.clone()).await?;
-        let changes = changes(before, self.on_record(&ids).await?);
-        let turns = batch
+        let changes = changes(before, self.read_deliveries(&ids).await?);
+        let with_health = batch
             .iter()
             .filter(|it| it.health_signal.0 != HealthSignal::None || it.disable_endpoint.is_some());
-        let turned = turns.map(|finish| finish.lease.delivery.endpoint).collect();
+        let refreshed = with_health.map(|finish| finish.lease.delivery.endpoint).collect();
         for ((finish, answer), change) in batch.into_iter().zip(&answers).zip(changes) {
-            self.see(Effect::Finished { finish, answer: *answer, change: Box::new(change) });
+            self.report(Effect::Finished { finish, answer: *answer, change: Box::new(change) });
         }
-        self.look_at(turned).await?;
+        self.refresh(refreshed).await?;
         Ok(answers)
     }
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
         let ids: Vec<_> = batch.iter().map(|lease| lease.delivery).collect();
-        let before = self.on_record(&ids).await?;
+        let before = self.read_deliveries(&ids).await?;
         let answers = self.store.release(batch.clone()).await?;
-        let changes = changes(before, self.on_record(&ids).await?);
+        let changes = changes(before, self.read_deliveries(&ids).await?);
         for ((lease, answer), change) in batch.into_iter().zip(&answers).zip(changes) {
-            self.see(Effect::Released { lease, answer: *answer, change: Box::new(change) });
+            self.report(Effect::Released { lease, answer: *answer, change: Box::new(change) });
         }
-        self.look_at(ids.iter().map(|id| id.endpoint).collect()).await?;
+        self.refresh(ids.iter().map(|id| id.endpoint).collect()).await?;
         Ok(answers)
     }
 
@@ -224,7 +227,7 @@ impl DeliveryStore for Observed {
 impl EndpointStore for Observed {
     async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
         self.store.add_endpoint(endpoint.clone()).await?;
-        self.see(Effect::Added(endpoint));
+        self.report(Effect::Added(endpoint));
         Ok(())
     }
 
@@ -233,7 +236,7 @@ impl EndpointStore for Observed {
         let answer = self.store.update_endpoint(endpoint).await?;
         if let Updated::Done(_) = answer {
             let now = self.store.endpoints(&[id]).await?;
-            now.into_iter().for_each(|it| self.see(Effect::Edited(it)));
+            now.into_iter().for_each(|it| self.report(Effect::Edited(it)));
         }
         Ok(answer)
     }
@@ -241,7 +244,7 @@ impl EndpointStore for Observed {
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
         let removed = self.store.remove_endpoint(tenant, id).await?;
         if removed {
-            self.see(Effect::Removed(id));
+            self.report(Effect::Removed(id));
         }
         Ok(removed)
     }
@@ -252,7 +255,7 @@ impl EndpointStore for Observed {
 
     async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
         let snapshot = self.store.snapshot(tenant).await?;
-        self.see(Effect::Read { tenant: tenant.clone(), version: snapshot.version() });
+        self.report(Effect::Read { tenant: tenant.clone(), version: snapshot.version() });
         Ok(snapshot)
     }
 
@@ -314,7 +317,7 @@ impl Maintenance for Observed {
         for (item, answer) in batch.into_iter().zip(&answers) {
             if *answer == Redelivered::Done {
                 let Redeliver { delivery, cause, .. } = item;
-                self.see(Effect::Redelivered { delivery, cause });
+                self.report(Effect::Redelivered { delivery, cause });
             }
         }
         Ok(answers)
@@ -322,12 +325,12 @@ impl Maintenance for Observed {
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
         let endpoint = page.replay.endpoint;
-        let before = self.final_of(endpoint).await?;
+        let before = self.final_deliveries(endpoint).await?;
         let answer = self.store.replay(page).await?;
-        let after = self.final_of(endpoint).await?;
-        // The oldest first, as a replay lines them up.
+        let after = self.final_deliveries(endpoint).await?;
+        // The oldest first, in the order of a replay.
         for delivery in before.into_iter().rev().filter(|id| !after.contains(id)) {
-            self.see(Effect::Redelivered { delivery, cause: Trigger::Replay });
+            self.report(Effect::Redelivered { delivery, cause: Trigger::Replay });
         }
         Ok(answer)
     }
@@ -335,7 +338,7 @@ impl Maintenance for Observed {
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
         let answers = self.store.cancel(batch.clone()).await?;
         for (delivery, answer) in batch.into_iter().zip(&answers) {
-            self.see(Effect::Cancelled { delivery, answer: *answer });
+            self.report(Effect::Cancelled { delivery, answer: *answer });
         }
         Ok(answers)
     }
@@ -343,7 +346,7 @@ impl Maintenance for Observed {
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
         let answers = self.store.skip(batch.clone()).await?;
         for (delivery, answer) in batch.into_iter().zip(&answers) {
-            self.see(Effect::Skipped { delivery, answer: *answer });
+            self.report(Effect::Skipped { delivery, answer: *answer });
         }
         Ok(answers)
     }
@@ -358,7 +361,7 @@ impl Maintenance for Observed {
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
         let notices = self.store.notices(limit).await?;
-        self.see(Effect::Notices(notices.clone()));
+        self.report(Effect::Notices(notices.clone()));
         Ok(notices)
     }
 

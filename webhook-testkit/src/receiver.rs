@@ -25,8 +25,8 @@ use tokio::{
 use crate::forbidden::watch_if_asked;
 use connection::serve;
 pub use misbehaviour::{Head, Misbehaviour};
-use reply::Begins;
 pub use reply::Reply;
+use reply::ReplyStart;
 
 /// A receiver on `127.0.0.1`, written without an HTTP library so that it can do what none would.
 ///
@@ -72,21 +72,21 @@ pub struct ReceivedRequest {
     pub connection: usize,
 }
 
-/// What the tasks of a receiver share.
+/// State that the tasks of a receiver share.
 #[derive(Default)]
 struct Shared {
     script: Mutex<VecDeque<Reply>>,
-    seen: watch::Sender<Seen>,
+    log: watch::Sender<ReceiverLog>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct ReceiverLog {
     connections: usize,
     requests: Vec<ReceivedRequest>,
 }
 
-/// How long a test waits for requests before it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum time for which a test waits for requests.
+const MAX_REQUEST_WAIT: Duration = Duration::from_secs(20);
 
 impl TestReceiver {
     /// A receiver that answers by this script: statuses such as `503`, or [`Reply`]s. The last one
@@ -101,7 +101,7 @@ impl TestReceiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("a bound socket has an address");
         let script = Mutex::new(script.into_iter().map(Into::into).collect());
-        let shared = Arc::new(Shared { script, seen: watch::Sender::default() });
+        let shared = Arc::new(Shared { script, log: watch::Sender::default() });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { addr, shared, accepting }
     }
@@ -150,12 +150,12 @@ impl TestReceiver {
 
     /// The requests so far, in the order they were complete.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
-        self.shared.seen.borrow().requests.clone()
+        self.shared.log.borrow().requests.clone()
     }
 
     /// How many connections were made so far.
     pub fn connections(&self) -> usize {
-        self.shared.seen.borrow().connections
+        self.shared.log.borrow().connections
     }
 
     /// Waits until at least `count` requests are there, and returns all of them.
@@ -164,7 +164,7 @@ impl TestReceiver {
     ///
     /// When they do not come within 20 seconds.
     pub async fn received(&self, count: usize) -> Vec<ReceivedRequest> {
-        self.wait(|seen| seen.requests.len() >= count, count, "requests").await;
+        self.wait(|log| log.requests.len() >= count, count, "requests").await;
         self.requests()
     }
 
@@ -174,7 +174,7 @@ impl TestReceiver {
     ///
     /// When they do not come within 20 seconds.
     pub async fn connected(&self, count: usize) {
-        self.wait(|seen| seen.connections >= count, count, "connections").await;
+        self.wait(|log| log.connections >= count, count, "connections").await;
     }
 
     /// Stops listening: whoever connects from now on is refused.
@@ -185,11 +185,11 @@ impl TestReceiver {
     }
 
     #[expect(clippy::panic, reason = "what does not come has failed the test")]
-    async fn wait(&self, enough: impl Fn(&Seen) -> bool, count: usize, what: &str) {
-        let mut seen = self.shared.seen.subscribe();
-        let arrived = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| enough(seen))).await;
+    async fn wait(&self, enough: impl Fn(&ReceiverLog) -> bool, count: usize, what: &str) {
+        let mut log = self.shared.log.subscribe();
+        let arrived = tokio::time::timeout(MAX_REQUEST_WAIT, log.wait_for(|log| enough(log))).await;
         if arrived.is_err() {
-            panic!("waited for {count} {what} in vain; there is {self:?}");
+            panic!("waited for {count} {what} without success; there is {self:?}");
         }
     }
 }
@@ -208,18 +208,18 @@ impl Shared {
     }
 
     /// The next reply of the script, if it begins so early.
-    fn next_if(&self, begins: Begins) -> Option<Reply> {
+    fn next_if(&self, begins: ReplyStart) -> Option<Reply> {
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         script.front().is_some_and(|reply| reply.begins == begins).then(|| next(&mut script))
     }
 
-    fn see_connection(&self) -> usize {
-        self.seen.send_modify(|seen| seen.connections += 1);
-        self.seen.borrow().connections
+    fn log_connection(&self) -> usize {
+        self.log.send_modify(|log| log.connections += 1);
+        self.log.borrow().connections
     }
 
-    fn see_request(&self, request: ReceivedRequest) {
-        self.seen.send_modify(|seen| seen.requests.push(request));
+    fn log_request(&self, request: ReceivedRequest) {
+        self.log.send_modify(|log| log.requests.push(request));
     }
 }
 
@@ -230,13 +230,13 @@ fn next(script: &mut MutexGuard<'_, VecDeque<Reply>>) -> Reply {
 
 /// Connects until nobody gets in any more.
 async fn fill(addr: SocketAddr) -> Vec<TcpStream> {
-    /// As long as a connection on one machine takes, and far longer.
-    const LONG: Duration = Duration::from_millis(50);
-    /// More than any system lets in for a queue of one.
-    const MANY: usize = 100;
+    /// Maximum time of connecting on one machine.
+    const MAX_CONNECT_TIME: Duration = Duration::from_millis(50);
+    /// Maximum number of connections. No system accepts as many for a queue of one.
+    const MAX_QUEUED_CONNECTIONS: usize = 100;
     let mut queue = Vec::new();
-    while queue.len() < MANY {
-        match tokio::time::timeout(LONG, TcpStream::connect(addr)).await {
+    while queue.len() < MAX_QUEUED_CONNECTIONS {
+        match tokio::time::timeout(MAX_CONNECT_TIME, TcpStream::connect(addr)).await {
             Ok(Ok(stream)) => queue.push(stream),
             _ => break,
         }
@@ -248,7 +248,7 @@ async fn fill(addr: SocketAddr) -> Vec<TcpStream> {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let number = shared.see_connection();
+        let number = shared.log_connection();
         connections.spawn(serve(stream, number, Arc::clone(&shared)));
         while connections.try_join_next().is_some() {}
     }
@@ -256,11 +256,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 impl fmt::Debug for TestReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = self.shared.seen.borrow();
+        let log = self.shared.log.borrow();
         f.debug_struct("TestReceiver")
             .field("addr", &self.addr)
-            .field("connections", &seen.connections)
-            .field("requests", &seen.requests.len())
+            .field("connections", &log.connections)
+            .field("requests", &log.requests.len())
             .finish_non_exhaustive()
     }
 }

@@ -1,64 +1,66 @@
-//! A whole system under every fault we know, from one seed: see [`Simulation`].
+//! A whole system under every fault we set_endpoint, from one seed: see [`Simulation`].
 //!
 //! ```text
-//! play      a run from the first endpoint to the last judgement
-//! plan      its setting, drawn from the seed by dice
-//! scene     what all share; what each store call goes through
-//! process   a worker: dispatcher and publisher, killed, stalled, stopped, started again
-//! operator  edits endpoints, redelivers, replays, reads notices
-//! weather   partitions, outages, receivers that are down, clocks that jump
-//! receivers what comes back
-//! yard      one thread, virtual time, any order
-//! recorder  notes what happens in the ledger, and asks the laws
-//! laws      what must hold, a file each
-//! shrink    finds the few faults that a breach takes; survey and Broken tell of it
+//! run          one run, from the first endpoint to the check of the end state
+//! setup        settings of the run, drawn from the seed by rng
+//! environment  state that all actors share; faults around each store call
+//! process      a worker: dispatcher and publisher, killed, stalled, stopped, restarted
+//! operator     edits endpoints, redelivers, replays, reads notices
+//! fault_plan   partitions, outages, receivers that are down, clocks that jump
+//! receivers    responses to requests
+//! executor     one thread, virtual time, an order drawn from the seed
+//! recorder     records the trace in the model and checks the invariants
+//! invariants   properties that must always hold, one in each file
+//! shrink       finds a small set of faults that breaks an invariant
+//! report       result of a run
 //! ```
 //!
 //! All of it runs the real dispatcher on the real decisions, over a store in memory.
 
-mod clock;
-mod dice;
+mod environment;
+mod executor;
 mod fault;
-mod happening;
-mod laws;
-mod ledger;
+mod fault_plan;
+mod invariants;
+mod model;
 mod operator;
-mod plan;
-mod play;
 mod process;
 mod publisher;
 mod receivers;
 mod recorder;
-mod scene;
+mod report;
+mod rng;
+mod run;
+mod setup;
 mod shrink;
-mod survey;
-mod weather;
-mod yard;
+mod skewed_clock;
+mod trace;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use webhook_core::{Clock, Endpoint, HealthPolicy, Store};
 
-pub use dice::{FaultList, InvalidFaultList};
 pub use fault::FaultKind;
-pub use survey::{Broken, Survey};
+pub use report::{BrokenInvariant, SimulationReport};
+pub use rng::{FaultList, InvalidFaultList};
 
 use crate::MemoryStore;
-use play::Played;
+use run::RunOutcome;
 
-/// Days of a system in which everything goes wrong that can, from one seed.
+/// A simulated system under random faults, for days of virtual time, from one seed.
 ///
-/// Several workers with clocks of their own publish and deliver, operators edit and replay, receivers
-/// answer anything or nothing, the store fails before or after its effect, processes die and stall at
-/// any await. Then faults end, and everything has to come to its end. Meanwhile each law is watched.
+/// Workers with clocks of their own publish and deliver, operators edit and replay, receivers respond
+/// or stay silent, the store fails before or after its effect, and processes die and stall at any
+/// await. Then the faults end, and every delivery must become final. All invariants are checked
+/// after each step.
 ///
-/// The same seed is the same run, down to the last step: each is played twice to see that.
+/// The same seed gives the same run, step by step. `run` plays each seed twice to verify that.
 ///
 /// ```
 /// use webhook_testkit::Simulation;
 ///
-/// let survey = Simulation::builder().seed(7).run().unwrap_or_else(|broken| panic!("{broken}"));
-/// assert!(survey.sends > 0);
+/// let report = Simulation::builder().seed(7).run().unwrap_or_else(|broken| panic!("{broken}"));
+/// assert!(report.sends > 0);
 /// ```
 ///
 /// With endpoints, a policy and a store of your own:
@@ -85,16 +87,16 @@ use play::Played;
 #[must_use = "it is run by `run`"]
 pub struct Simulation {
     seed: u64,
-    given: Given,
+    options: Options,
     allowed: Option<FaultList>,
     store: NewStore,
 }
 
 type NewStore = Arc<dyn Fn(Arc<dyn Clock>) -> Arc<dyn Store> + Send + Sync>;
 
-/// What is not left to the seed.
+/// Settings that are not drawn from the seed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Given {
+pub(crate) struct Options {
     span: Option<Duration>,
     workers: Option<u64>,
     endpoints: Vec<Endpoint>,
@@ -103,57 +105,56 @@ pub(crate) struct Given {
 }
 
 impl Simulation {
-    /// Seed 0, everything else drawn from it.
+    /// A simulation of seed 0, with all other settings drawn from it.
     pub fn builder() -> Self {
         let store: NewStore = Arc::new(|clock| Arc::new(MemoryStore::new(clock)));
-        Self { seed: 0, given: Given::default(), allowed: None, store }
+        Self { seed: 0, options: Options::default(), allowed: None, store }
     }
 
-    /// Sets the seed that everything is drawn from.
+    /// Sets the seed.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sets how long things go wrong, in virtual time; hours to days, unless set.
+    /// Sets the virtual duration of the faults. Default: drawn, hours to days.
     pub const fn span(mut self, span: Duration) -> Self {
-        self.given.span = Some(span);
+        self.options.span = Some(span);
         self
     }
 
-    /// Sets how many worker processes there are; 1 to 3, unless set.
+    /// Sets the number of worker processes. Default: drawn, 1 to 3.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.given.workers = u64::try_from(workers.max(1)).ok();
+        self.options.workers = u64::try_from(workers.max(1)).ok();
         self
     }
 
-    /// Sets the endpoints that are there at the beginning, each with a URL of its own. Others may be
-    /// added by operators later.
+    /// Sets the endpoints at the start. Their URLs must differ. Operators may add others later.
     pub fn endpoints(mut self, endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
-        self.given.endpoints = endpoints.into_iter().collect();
+        self.options.endpoints = endpoints.into_iter().collect();
         self
     }
 
-    /// Sets when an endpoint counts as failing.
+    /// Sets the health policy.
     pub const fn health(mut self, policy: HealthPolicy) -> Self {
-        self.given.health = Some(policy);
+        self.options.health = Some(policy);
         self
     }
 
-    /// Lets nothing go wrong at all.
+    /// Disables all faults.
     pub const fn calm(mut self) -> Self {
-        self.given.calm = true;
+        self.options.calm = true;
         self
     }
 
-    /// Lets only these of its faults happen: what a broken run has told.
+    /// Limits the faults to this list, such as the one in [`BrokenInvariant`].
     pub fn faults(mut self, faults: FaultList) -> Self {
         self.allowed = Some(faults);
         self
     }
 
-    /// Sets what makes the store. It has to keep time by the clock it is given, be empty, and answer
-    /// each call without waiting.
+    /// Sets the constructor of the store. The store must be empty, use the given clock, and return
+    /// from each call without waiting.
     pub fn store(
         mut self,
         new: impl Fn(Arc<dyn Clock>) -> Arc<dyn Store> + Send + Sync + 'static,
@@ -162,46 +163,51 @@ impl Simulation {
         self
     }
 
-    /// Plays it, twice.
+    /// Runs the simulation twice and compares the traces.
     ///
     /// # Errors
     ///
-    /// [`Broken`] says which law does not hold, by which few faults, and what happened.
-    pub fn run(&self) -> Result<Survey, Box<Broken>> {
-        let played = self.play(false);
-        if played.breach.is_some() {
-            return Err(Box::new(shrink::shrink(self, played)));
+    /// [`BrokenInvariant`] if an invariant is violated, with a small set of faults that causes it.
+    pub fn run(&self) -> Result<SimulationReport, Box<BrokenInvariant>> {
+        let outcome = self.run_with(false);
+        if outcome.violation.is_some() {
+            return Err(Box::new(shrink::shrink(self, outcome)));
         }
-        let again = self.play(false);
-        if again.counted.trace != played.counted.trace {
-            return Err(Box::new(Broken::differs(self.seed, again.happened)));
+        let again = self.run_with(false);
+        if again.counts.trace != outcome.counts.trace {
+            return Err(Box::new(BrokenInvariant::differs(self.seed, again.injected)));
         }
-        Ok(Survey::of(&played))
+        Ok(SimulationReport::from_outcome(&outcome))
     }
 
-    /// Plays it once, and looks for no smaller list of faults when a law breaks.
+    /// Runs the simulation once, without a search for a smaller set of faults.
     ///
     /// # Errors
     ///
-    /// [`Broken`] says which law does not hold.
-    pub fn run_once(&self) -> Result<Survey, Box<Broken>> {
-        let played = self.play(false);
-        match &played.breach {
-            None => Ok(Survey::of(&played)),
-            Some(breach) => {
-                let (breach, faults) = (breach.clone(), played.happened);
-                Err(Box::new(Broken::new(self.seed, breach, faults, played.story)))
+    /// [`BrokenInvariant`] if an invariant is violated.
+    pub fn run_once(&self) -> Result<SimulationReport, Box<BrokenInvariant>> {
+        let outcome = self.run_with(false);
+        match &outcome.violation {
+            None => Ok(SimulationReport::from_outcome(&outcome)),
+            Some(violation) => {
+                let (violation, faults) = (violation.clone(), outcome.injected);
+                Err(Box::new(BrokenInvariant::new(
+                    self.seed,
+                    violation,
+                    faults,
+                    outcome.recent_events,
+                )))
             }
         }
     }
 
-    /// The laws that are watched: name and sentence.
-    pub fn laws() -> Vec<(&'static str, &'static str)> {
-        laws::Laws::texts()
+    /// Name and sentence of each invariant.
+    pub fn invariants() -> Vec<(&'static str, &'static str)> {
+        invariants::Invariants::descriptions()
     }
 
-    fn play(&self, with_story: bool) -> Played {
-        play::play(self, with_story)
+    fn run_with(&self, keep_events: bool) -> RunOutcome {
+        run::run(self, keep_events)
     }
 
     fn allowing(&self, faults: FaultList) -> Self {
@@ -213,7 +219,7 @@ impl fmt::Debug for Simulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulation")
             .field("seed", &self.seed)
-            .field("given", &self.given)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use webhook_core::{
 
 use crate::{
     ManualClock, PlainSigner,
-    answer::{Answer, status},
+    scripted_response::{ScriptedResponse, status},
 };
 
 /// A transport that answers by script. Clones are the same transport.
@@ -43,11 +43,11 @@ pub struct ScriptedTransport {
 
 #[derive(Default)]
 struct Script {
-    common: VecDeque<Answer>,
-    by_url: BTreeMap<String, VecDeque<Answer>>,
-    otherwise: Option<Answer>,
+    common: VecDeque<ScriptedResponse>,
+    by_url: BTreeMap<String, VecDeque<ScriptedResponse>>,
+    otherwise: Option<ScriptedResponse>,
     /// Until when everything is answered so, whatever the scripts say.
-    outage: Option<(Timestamp, Answer)>,
+    outage: Option<(Timestamp, ScriptedResponse)>,
     sent: Vec<SentRequest>,
 }
 
@@ -60,7 +60,7 @@ pub struct SentRequest {
     /// The request.
     pub request: Request,
     /// What it was answered, or is going to be.
-    pub answer: Answer,
+    pub answer: ScriptedResponse,
 }
 
 impl SentRequest {
@@ -84,22 +84,22 @@ impl ScriptedTransport {
     }
 
     /// Appends to the script for requests to any URL.
-    pub fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub fn answers(&self, answers: impl IntoIterator<Item = ScriptedResponse>) {
         self.script().common.extend(answers);
     }
 
     /// Appends to the script for requests to `url`, as written there, query included.
-    pub fn answers_at(&self, url: &str, answers: impl IntoIterator<Item = Answer>) {
+    pub fn answers_at(&self, url: &str, answers: impl IntoIterator<Item = ScriptedResponse>) {
         self.script().by_url.entry(url.to_owned()).or_default().extend(answers);
     }
 
     /// Sets what is answered when the scripts are at their ends.
-    pub fn otherwise(&self, answer: Answer) {
+    pub fn otherwise(&self, answer: ScriptedResponse) {
         self.script().otherwise = Some(answer);
     }
 
     /// Answers everything so before `until`, and leaves the scripts for later.
-    pub(crate) fn outage(&self, until: Timestamp, answer: Answer) {
+    pub(crate) fn outage(&self, until: Timestamp, answer: ScriptedResponse) {
         self.script().outage = Some((until, answer));
     }
 
@@ -112,7 +112,7 @@ impl ScriptedTransport {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, request: &Request) -> Answer {
+    fn take(&self, request: &Request) -> ScriptedResponse {
         let at = self.clock.as_ref().map_or(ManualClock::START, |clock| clock.now());
         let mut script = self.script();
         let answer = script.next(request.url.as_str(), at);
@@ -122,7 +122,7 @@ impl ScriptedTransport {
 }
 
 impl Script {
-    fn next(&mut self, url: &str, at: Timestamp) -> Answer {
+    fn next(&mut self, url: &str, at: Timestamp) -> ScriptedResponse {
         if let Some((until, answer)) = &self.outage
             && at < *until
         {
@@ -162,7 +162,7 @@ impl fmt::Debug for ScriptedTransport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{refused, silence, timeout};
+    use crate::scripted_response::{refused, silence, timeout};
     use futures_util::FutureExt;
     use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A whole delivery engine in a test: every port a fake, every second turned by hand.
 
+mod finish_log;
 mod timeline;
-mod witness;
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ use crate::{
     ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds, observed::Observed,
     refused,
 };
-use witness::Witness;
+use finish_log::FinishLog;
 
 pub use timeline::Timeline;
 
@@ -61,21 +61,21 @@ pub struct World {
     /// Where new identifiers come from.
     pub ids: SequenceIds,
     wake: webhook_core::Wake,
-    witness: Arc<Witness>,
-    /// The store, under the eyes of the witness.
+    finish_log: Arc<FinishLog>,
+    /// The store, observed by the finish log.
     observed: Arc<Observed>,
-    run: Mutex<Run>,
+    run: Mutex<RunFuture>,
     /// Publisher of the process whose dispatcher is `run`.
     publisher: Mutex<EventPublisher>,
 }
 
-type Run = Pin<Box<dyn Future<Output = Report> + Send>>;
+type RunFuture = Pin<Box<dyn Future<Output = Report> + Send>>;
 
-/// A dispatcher that never polls in a lifetime: the world wakes it whenever it is asked to run.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// Poll interval of the dispatcher. It never elapses, because the world wakes the dispatcher.
+const POLL_INTERVAL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Turns of the clock in one [`World::run_to_idle`]; more mean that something goes round in circles.
-const MAX_TURNS: usize = 100_000;
+/// Maximum number of clock turns in one [`World::run_to_idle`]. More are an endless loop.
+const MAX_CLOCK_TURNS: usize = 100_000;
 
 impl World {
     /// A world without endpoints.
@@ -85,8 +85,8 @@ impl World {
         let store = MemoryStore::new(shared.clone());
         let transport = ScriptedTransport::with_clock(shared);
         let (signer, wake) = (PlainSigner::new(), webhook_core::Wake::default());
-        let witness = Witness::new(clock.clone());
-        let observed = Arc::new(Observed::new(Arc::new(store.clone()), witness.clone()));
+        let finish_log = FinishLog::new(clock.clone());
+        let observed = Arc::new(Observed::new(Arc::new(store.clone()), finish_log.clone()));
         let ports = Ports::new(
             observed.clone(),
             Arc::new(transport.clone()),
@@ -96,7 +96,7 @@ impl World {
         let (run, publisher) = start(ports, wake.clone());
         let (run, publisher) = (Mutex::new(run), Mutex::new(publisher));
         let ids = SequenceIds::new();
-        Self { clock, store, transport, signer, ids, wake, witness, observed, run, publisher }
+        Self { clock, store, transport, signer, ids, wake, finish_log, observed, run, publisher }
     }
 
     /// A world with one endpoint at `url` that wants what `filter` matches, with the default retry
@@ -211,9 +211,9 @@ impl World {
     /// Does all that can be done without turning the clock.
     pub async fn run_due(&self) {
         self.wake.wake();
-        let news = Arc::new(News(AtomicBool::new(true)));
-        let waker = Waker::from(Arc::clone(&news));
-        while news.0.swap(false, Ordering::Relaxed) {
+        let woken = Arc::new(WakeFlag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&woken));
+        while woken.0.swap(false, Ordering::Relaxed) {
             let polled = self.run().as_mut().poll(&mut Context::from_waker(&waker));
             debug_assert!(polled.is_pending(), "nobody has told the dispatcher to stop");
         }
@@ -227,13 +227,13 @@ impl World {
     /// When that goes on for ever.
     #[expect(clippy::panic, reason = "an engine that goes round in circles has failed the test")]
     pub async fn run_to_idle(&self) {
-        for _ in 0..MAX_TURNS {
+        for _ in 0..MAX_CLOCK_TURNS {
             self.run_due().await;
             let left = self.backlog().await;
             let Some(wait) = self.clock.next_deadline().filter(|_| is_work(&left)) else { return };
             self.clock.advance(wait);
         }
-        panic!("still not idle after {MAX_TURNS} turns of the clock:\n{}", self.timeline());
+        panic!("still not idle after {MAX_CLOCK_TURNS} turns of the clock:\n{}", self.timeline());
     }
 
     /// Kills the dispatcher, with whatever it is doing, and starts another one.
@@ -257,10 +257,10 @@ impl World {
 
     /// What has happened so far.
     pub fn timeline(&self) -> Timeline {
-        Timeline::of(&self.witness.finished(), &self.transport.requests())
+        Timeline::of(&self.finish_log.finished(), &self.transport.requests())
     }
 
-    fn run(&self) -> MutexGuard<'_, Run> {
+    fn run(&self) -> MutexGuard<'_, RunFuture> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -285,18 +285,18 @@ impl fmt::Debug for World {
     }
 }
 
-/// Whether somebody wanted to be polled again.
-struct News(AtomicBool);
+/// A waker that remembers that it was called.
+struct WakeFlag(AtomicBool);
 
-impl Wake for News {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 #[expect(clippy::expect_used, reason = "the settings are constants")]
-fn start(ports: Ports, wake: webhook_core::Wake) -> (Run, EventPublisher) {
-    let config = DispatcherConfig::new().poll(NEVER);
+fn start(ports: Ports, wake: webhook_core::Wake) -> (RunFuture, EventPublisher) {
+    let config = DispatcherConfig::new().poll(POLL_INTERVAL);
     let dispatcher = Dispatcher::new(ports, config).expect("settings that fit").with_wake(wake);
     let publisher = dispatcher.publisher();
     (Box::pin(async move { dispatcher.run(pending()).await }), publisher)

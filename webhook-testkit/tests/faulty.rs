@@ -47,7 +47,7 @@ async fn a_store_whose_answer_is_held_back_has_done_its_work() {
     let mut add = store.add_endpoint(world.endpoint("https://a.example/"));
     assert!((&mut add).now_or_never().is_none());
     assert_eq!(memory.snapshot(&TenantId::default()).await.unwrap().endpoints().len(), 1);
-    store.let_go(StoreCall::AddEndpoint);
+    store.release_held(StoreCall::AddEndpoint);
     assert!(add.await.is_ok());
     assert_eq!(store.calls(StoreCall::AddEndpoint), 1);
 }

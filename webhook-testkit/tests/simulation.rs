@@ -1,4 +1,4 @@
-//! The simulator: deterministic, calm when told so, and able to find what is wrong.
+//! The simulator is deterministic, runs without faults on request, and finds faulty stores.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a panic here is the failed assertion")]
 
@@ -6,10 +6,11 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::{Endpoint, EndpointId, HealthPolicy, StoreErrorKind};
 use webhook_testkit::{
-    Broken, Fault, FaultList, FaultyStore, MemoryStore, Simulation, StoreCall, Survey,
+    BrokenInvariant, Fault, FaultList, FaultyStore, MemoryStore, Simulation, SimulationReport,
+    StoreCall,
 };
 
-fn run(simulation: &Simulation) -> Survey {
+fn run(simulation: &Simulation) -> SimulationReport {
     simulation.run().unwrap_or_else(|broken| panic!("{broken}"))
 }
 
@@ -18,16 +19,15 @@ fn some_seeds_hold() {
     (0..15).for_each(|seed| drop(run(&Simulation::builder().seed(seed))));
 }
 
-/// Seeds that have found something, and what it was. They show it as long as the same things are drawn
-/// from them.
-const FOUND: &[(u64, &str)] = &[
+/// Seeds that found a fault, and the fault. They show it as long as the same numbers are drawn.
+const SEEDS_WITH_FINDINGS: &[(u64, &str)] = &[
     (525, "a worker that stood still as it drained was taken for one that cut its drain short"),
     (17_095, "a late outcome, which changes nothing, was taken for a due time"),
 ];
 
 #[test]
-fn seeds_that_have_found_something_stay_clean() {
-    for (seed, what) in FOUND {
+fn seeds_with_findings_stay_clean() {
+    for (seed, what) in SEEDS_WITH_FINDINGS {
         if let Err(broken) = Simulation::builder().seed(*seed).run() {
             panic!("{what}: {broken}");
         }
@@ -43,9 +43,9 @@ fn the_same_seed_is_the_same_run_and_another_is_another() {
 
 #[test]
 fn in_a_calm_run_nothing_goes_wrong_and_each_event_is_sent_once() {
-    let survey = run(&Simulation::builder().seed(3).calm());
-    assert!(survey.faults.is_empty(), "{:?}", survey.faults);
-    assert!(survey.sends > 0 && survey.premises["duplicates"] == survey.sends);
+    let report = run(&Simulation::builder().seed(3).calm());
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    assert!(report.sends > 0 && report.premises["duplicates"] == report.sends);
 }
 
 #[test]
@@ -67,18 +67,19 @@ fn a_mix_of_ones_own_is_simulated() {
         .endpoints([endpoint(1, "https://a.example/"), endpoint(2, "https://b.example/")])
         .health(HealthPolicy::off())
         .store(|clock| Arc::new(MemoryStore::new(clock)));
-    let survey = run(&own);
-    assert!(survey.virtual_time >= Duration::from_secs(6 * 3600) && survey.sends > 0);
+    let report = run(&own);
+    assert!(report.virtual_time >= Duration::from_secs(6 * 3600) && report.sends > 0);
 }
 
 #[test]
-fn a_store_whose_clock_runs_too_fast_breaks_a_law_and_tells_which() {
+fn a_store_whose_clock_runs_too_fast_breaks_an_invariant() {
     let hasty = Simulation::builder()
         .seed(2)
         .store(|clock| Arc::new(MemoryStore::new(Arc::new(Ahead(clock)))));
-    let broken: Box<Broken> = hasty.run().unwrap_err();
-    let told = broken.to_string();
-    assert!(told.contains("breaks the law") && told.contains(broken.sentence), "{told}");
+    let broken: Box<BrokenInvariant> = hasty.run().unwrap_err();
+    let text = broken.to_string();
+    let names_it = text.contains("breaks the invariant") && text.contains(broken.sentence);
+    assert!(names_it, "{text}");
 }
 
 /// A clock that runs twice as fast: leases of a store that keeps time by it end too soon.
@@ -101,18 +102,18 @@ impl webhook_core::Clock for Ahead {
     }
 }
 
-fn law_broken_when_adding_an_endpoint(fault: Fault<StoreErrorKind>) -> &'static str {
+fn invariant_broken_by_adding_an_endpoint(fault: Fault<StoreErrorKind>) -> &'static str {
     let simulation = Simulation::builder().seed(2).store(move |clock| {
         let store = FaultyStore::new(MemoryStore::new(clock));
         store.fails(StoreCall::AddEndpoint, [fault]);
         Arc::new(store)
     });
-    simulation.run().unwrap_err().law
+    simulation.run().unwrap_err().invariant
 }
 
 #[test]
-fn a_store_that_fails_or_waits_by_itself_is_told_from_one_that_loses() {
+fn a_store_that_fails_or_waits_has_its_own_invariant() {
     let fails = Fault::Before(StoreErrorKind::Other);
-    assert_eq!(law_broken_when_adding_an_endpoint(fails), "store");
-    assert_eq!(law_broken_when_adding_an_endpoint(Fault::Held), "goes-on");
+    assert_eq!(invariant_broken_by_adding_an_endpoint(fails), "store");
+    assert_eq!(invariant_broken_by_adding_an_endpoint(Fault::Held), "progress");
 }

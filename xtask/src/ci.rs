@@ -7,7 +7,9 @@
 use std::process::Command;
 
 use crate::{
-    conformance, deny, each_feature, fuzz, layers, prose,
+    conformance, deny, each_feature, fuzz, layers,
+    mutant::MUTANTS_OPTION,
+    prose,
     run::{Failure, cargo, run, watch},
     simulate,
     step::{Step, StepReport},
@@ -33,14 +35,14 @@ pub(crate) const DEMO: Step = Step::new("demo", |_| demo());
 /// Fails if a database is missing.
 const TEST_ALL: Step = TEST.with(&[test::REQUIRE_ALL]);
 
-/// The broken stores alone, because the tests run the suite itself.
-const CONFORMANCE_MUTANTS: Step = CONFORMANCE.with(&[conformance::SABOTAGE]);
+/// The mutants alone, because the step `test` runs the suite itself.
+const CONFORMANCE_MUTANTS: Step = CONFORMANCE.with(&[MUTANTS_OPTION]);
 
 /// Some of the seeds that `simulate` plays by default.
 const SIMULATE_SHORT: Step = SIMULATE.with(&["--seeds", "300"]);
 
 /// Mutants of the store alone, because those of the core take minutes more.
-const SIMULATION_MUTANTS: Step = SIMULATE.with(&[simulate::MUTANTS, simulate::STORES]);
+const SIMULATION_MUTANTS: Step = SIMULATE.with(&[MUTANTS_OPTION, simulate::STORES_OPTION]);
 
 /// A test of the measurements themselves, without a verdict on speed.
 const BENCH_SHORT: Step = Step::new("bench", |_| bench_short());

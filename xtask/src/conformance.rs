@@ -1,76 +1,59 @@
-//! Does the suite for stores prove anything?
+//! The conformance suite for stores, and a proof that each of its cases catches a fault.
 //!
-//! Each of its cases names a line of `MemoryStore` to break, and has to fail when that is done. The
-//! broken stores are modules of two programs in the target folder.
+//! Each case names a mutant of `MemoryStore` and must fail on it. The mutants are modules of two
+//! programs in the target folder.
 
 mod cases;
-mod stage;
+mod programs;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use crate::{
+    mutant::MUTANTS_OPTION,
     run::{Failure, cargo, run},
     step::StepReport,
     target_folder, test,
 };
 
-pub(crate) const SABOTAGE: &str = "--sabotage";
-
 pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     match args {
         [] => test::conformance(),
-        [SABOTAGE] => sabotage(),
+        [MUTANTS_OPTION] => check_mutants(),
         _ => Err(Failure::Found(format!(
-            "`{}` is unknown; `conformance` takes {SABOTAGE}",
+            "`{}` is unknown; `conformance` takes {MUTANTS_OPTION}",
             args.join(" ")
         ))),
     }
 }
 
-/// Runs each case on the store that it names, broken, and then on the one that is whole.
-fn sabotage() -> Result<StepReport, Failure> {
+/// Runs each case on its mutant, where it must fail, and on the correct store, where it must pass.
+fn check_mutants() -> Result<StepReport, Failure> {
     let testkit = Path::new("webhook-testkit/src");
-    let cases = cases::look(&testkit.join("conformance/store"))?;
-    let memory = stage::look(testkit)?;
-    let (sources, programs) = stage::build(&cases, &memory).map_err(found)?;
+    let cases = cases::read_cases(&testkit.join("conformance/store"))?;
+    let memory = programs::read_store(testkit)?;
+    let (sources, names) =
+        programs::build(&cases, &memory).map_err(|wrong| invalid_cases(&wrong))?;
     let target = target_folder()?;
-    let folder = target.join("sabotage");
-    stage::write(&folder, &sources).map_err(|error| unwritten(&folder, &error))?;
+    let folder = target.join("conformance-mutants");
+    programs::write(&folder, &sources).map_err(|error| unwritten(&folder, &error))?;
 
-    let cargo = |what: &str| {
-        let mut command = cargo([what, "--quiet", "--manifest-path"]);
+    let cargo = |verb: &str| {
+        let mut command = cargo([verb, "--quiet", "--manifest-path"]);
         command.arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
         command
     };
-    // All of them, before the first one runs: they are built side by side.
-    run(cargo("build").args(programs.iter().flat_map(|program| ["--bin", program])))?;
-    for program in &programs {
-        run(cargo("run").args(["--bin", program]))?;
+    // Building both before the first one runs uses both cores.
+    run(cargo("build").args(names.iter().flat_map(|name| ["--bin", name])))?;
+    for name in &names {
+        run(cargo("run").args(["--bin", name]))?;
     }
-    Ok(StepReport::new(format!("{} cases, each catches what it names", cases.len())))
+    Ok(StepReport::new(format!("{} mutants, each caught by its case", cases.len())))
 }
 
-fn found(wrong: Vec<String>) -> Failure {
-    Failure::Found(format!("{} cases cannot be checked\n  {}", wrong.len(), wrong.join("\n  ")))
+fn invalid_cases(wrong: &[String]) -> Failure {
+    Failure::Found(format!("{} cases are invalid\n  {}", wrong.len(), wrong.join("\n  ")))
 }
 
-fn unwritten(place: &Path, error: &std::io::Error) -> Failure {
-    Failure::Found(format!("cannot write {}: {error}", place.display()))
-}
-
-/// The Rust files of a folder, by name, in order.
-fn rust_files(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let unread = |error: std::io::Error| {
-        Failure::Found(format!("cannot read {}: {error}", folder.display()))
-    };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unread)? {
-        let path = entry.map_err(unread)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.ends_with(".rs") {
-            files.push((name.to_owned(), fs::read_to_string(&path).map_err(unread)?));
-        }
-    }
-    files.sort();
-    Ok(files)
+fn unwritten(folder: &Path, error: &std::io::Error) -> Failure {
+    Failure::Found(format!("cannot write {}: {error}", folder.display()))
 }

@@ -11,6 +11,7 @@ mod each_feature;
 mod fuzz;
 mod layers;
 mod lexer;
+mod mutant;
 mod mutants;
 mod package;
 mod prose;
@@ -85,8 +86,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "conformance",
-        takes: "[--sabotage]",
-        about: "run the suite for stores; with --sabotage, check that it catches broken stores",
+        takes: "[--mutants]",
+        about: "run the suite for stores; with --mutants, check that it catches broken stores",
         steps: &[ci::CONFORMANCE],
     },
     Verb {

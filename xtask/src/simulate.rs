@@ -1,46 +1,47 @@
-//! Plays the simulator; and asks whether its laws would notice anything.
+//! Runs the simulator, and proves that its invariants catch faults.
 //!
-//! Each law names lines of the engine, or of the store in memory, to break. Copies of both, each broken in
-//! one place, are built in the target folder and played until the law that names it says so.
+//! Each invariant names mutants of the engine or of the store in memory. Copies of both, each with one
+//! mutant, are built in the target folder and run until the invariant reports a violation.
 
-mod mutants;
-mod stage;
+mod invariants;
+mod workspace;
 
 use std::{path::Path, process::Command};
 
-use mutants::Mutant;
+use invariants::InvariantMutant;
 
 use crate::{
+    mutant::MUTANTS_OPTION,
     run::{Failure, cargo, read, run, watch},
     step::StepReport,
     target_folder,
 };
 
-pub(crate) const MUTANTS: &str = "--mutants";
+/// Option for the mutants of the store alone. They are one program, which builds quickly.
+pub(crate) const STORES_OPTION: &str = "--stores";
 
-/// Mutants of the store alone: all of them are one program, and quickly built.
-pub(crate) const STORES: &str = "--stores";
+/// Optimized profile with the checks of development.
+const SIMULATION_PROFILE: &str = "simulation";
 
-/// Fast enough for thousands of runs, with the checks of development.
-const PROFILE: &str = "simulation";
-
-/// So many seeds must do.
-const SEEDS: &str = "1000";
+/// Number of seeds in which a mutant must be caught.
+const SEEDS_FOR_MUTANT: &str = "1000";
 
 pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     match args {
-        [MUTANTS, STORES] => check_the_checkers(|mutant| !mutant.is_of_core()),
-        [MUTANTS, words @ ..] => check_the_checkers(|mutant| {
-            words.is_empty() || words.iter().any(|word| mutant.name.contains(word))
+        [MUTANTS_OPTION, STORES_OPTION] => check_mutants(|mutant| !mutant.is_of_core()),
+        [MUTANTS_OPTION, words @ ..] => check_mutants(|mutant| {
+            words.is_empty() || words.iter().any(|word| mutant.name().contains(word))
         }),
-        _ => play(args),
+        _ => simulate(args),
     }
 }
 
-fn play(args: &[&str]) -> Result<StepReport, Failure> {
-    let what = ["run", "--quiet", "--profile", PROFILE, "--package", "xtask-simulate", "--"];
+fn simulate(args: &[&str]) -> Result<StepReport, Failure> {
+    let profile = ["run", "--quiet", "--profile", SIMULATION_PROFILE];
     let mut done = StepReport::default();
-    watch(cargo(what).args(args), |line| {
+    let mut command = cargo(profile);
+    command.args(["--package", "xtask-simulate", "--"]).args(args);
+    watch(&mut command, |line| {
         if let Some(text) = line.strip_prefix("simulate: ") {
             text.clone_into(&mut done.summary);
         }
@@ -48,31 +49,35 @@ fn play(args: &[&str]) -> Result<StepReport, Failure> {
     Ok(done)
 }
 
-/// Builds each mutant that is wanted, and plays it until its law is broken.
-fn check_the_checkers(wanted: impl Fn(&Mutant) -> bool) -> Result<StepReport, Failure> {
-    let all = mutants::look(Path::new("webhook-testkit/src/simulation/laws"))?;
-    // Also those that are not played: whoever moves a line has to hear of it.
+/// Builds the wanted mutants, and runs each until its invariant is violated.
+fn check_mutants(wanted: impl Fn(&InvariantMutant) -> bool) -> Result<StepReport, Failure> {
+    let all = invariants::read_mutants(Path::new("webhook-testkit/src/simulation/invariants"))?;
+    // Mutants that are not run must also match the present code.
     all.iter().try_for_each(|mutant| mutant.apply().map(drop))?;
     let mutants: Vec<_> = all.into_iter().filter(wanted).collect();
     let target = target_folder()?;
     let folder = target.join("simulation-mutants");
-    let players = stage::write(&folder, &mutants)?;
+    let runners = workspace::write(&folder, &mutants)?;
     let mut build = cargo(["build", "--quiet", "--manifest-path"]);
     build.arg(folder.join("Cargo.toml")).arg("--target-dir").arg(&target);
     run(&mut build)?;
-    let missed = mutants.iter().zip(&players).filter(|(mutant, player)| {
-        let mut command = Command::new(target.join("debug").join(&player.program));
-        command.args(["--seeds", SEEDS, "--until-broken", &mutant.law]).args(&player.args);
-        let told = read(&mut command);
-        match &told {
-            Ok(text) => println!("{:<48} seed {}", mutant.name, text.trim()),
-            Err(_) => println!("{:<48} NOT noticed by `{}`", mutant.name, mutant.law),
+    let missed = mutants.iter().zip(&runners).filter(|(mutant, runner)| {
+        let (name, invariant) = (mutant.name(), &mutant.invariant);
+        let mut command = Command::new(target.join("debug").join(&runner.program));
+        command.args(["--seeds", SEEDS_FOR_MUTANT, "--until-broken", invariant]);
+        let output = read(command.args(&runner.args));
+        match &output {
+            Ok(text) => println!("{name:<48} seed {}", text.trim()),
+            Err(_) => println!("{name:<48} NOT caught by `{invariant}`"),
         }
-        told.is_err()
+        output.is_err()
     });
-    let missed: Vec<_> = missed.map(|(mutant, _)| mutant.name.as_str()).collect();
+    let missed: Vec<_> = missed.map(|(mutant, _)| mutant.name()).collect();
     if missed.is_empty() {
-        return Ok(StepReport::new(format!("{} mutants, each caught by its law", mutants.len())));
+        return Ok(StepReport::new(format!(
+            "{} mutants, each caught by its invariant",
+            mutants.len()
+        )));
     }
-    Err(Failure::Found(format!("{} mutants were not noticed: {}", missed.len(), missed.join(", "))))
+    Err(Failure::Found(format!("{} mutants were not caught: {}", missed.len(), missed.join(", "))))
 }

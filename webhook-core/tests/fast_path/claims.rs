@@ -21,7 +21,7 @@ fn a_claim_releases_deliveries_whose_slots_are_taken() {
     process.store.fails(StoreCall::ClaimDue, [Fault::Held]);
     process.advance_to_poll();
     assert_eq!(process.publish(1), 1);
-    process.store.let_go(StoreCall::ClaimDue);
+    process.store.release_held(StoreCall::ClaimDue);
     process.work();
     assert_eq!(process.sent(), 2, "the limit of the endpoint");
     let waiting = process.states().iter().filter(|(status, _)| *status == Pending).count();
@@ -41,7 +41,7 @@ fn slots_released_during_a_claim_are_used_by_the_next() {
     process.advance(SECOND);
     process.advance(SECOND / 2);
     assert_eq!(process.sent(), 2, "two slots are free, and the claim has seen one of them");
-    process.store.let_go(StoreCall::ClaimDue);
+    process.store.release_held(StoreCall::ClaimDue);
     process.work();
     assert_eq!(process.sent(), 4);
 }

@@ -181,7 +181,7 @@ impl Process {
 
     /// Lets the answer arrive at a half publish.
     pub(crate) fn finish(&self, publish: Publish) {
-        self.store.let_go(StoreCall::Enqueue);
+        self.store.release_held(StoreCall::Enqueue);
         assert_routed(&ready(publish).unwrap());
     }
 

@@ -1,4 +1,4 @@
-//! A case that fails says first of all which sentence of the contract is broken.
+//! Names the broken sentence of the contract when a case fails.
 
 use std::{
     any::Any,
@@ -10,20 +10,20 @@ use std::{
 use crate::forbidden::watch_if_asked;
 
 thread_local! {
-    /// What it means when this thread panics.
-    static BROKEN: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The sentence that is broken if this thread panics.
+    static BROKEN_SENTENCE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Runs a case of the suite of `port`, named by a sentence of its contract with `_` for blanks. When
 /// it fails, that sentence is printed above the assertion, and stands first in the panic's payload.
 pub fn prove(port: &str, case: &str, run: impl FnOnce()) {
     static ONCE: Once = Once::new();
-    ONCE.call_once(tell_first);
+    ONCE.call_once(print_sentence_first);
     watch_if_asked();
     let sentence = case.replace('_', " ");
-    BROKEN.set(Some(format!("the {port} broke its contract: {sentence}")));
+    BROKEN_SENTENCE.set(Some(format!("the {port} broke its contract: {sentence}")));
     let ended = catch_unwind(AssertUnwindSafe(run));
-    let broken = BROKEN.take();
+    let broken = BROKEN_SENTENCE.take();
     match (ended, broken) {
         (Ok(()), _) => {}
         (Err(panic), Some(broken)) => {
@@ -35,17 +35,17 @@ pub fn prove(port: &str, case: &str, run: impl FnOnce()) {
 
 /// What a case needs first. If that fails, no contract is broken.
 pub(super) async fn prepare<T>(ready: impl Future<Output = T>) -> T {
-    let broken = BROKEN.take();
+    let broken = BROKEN_SENTENCE.take();
     let ready = ready.await;
-    BROKEN.set(broken);
+    BROKEN_SENTENCE.set(broken);
     ready
 }
 
-/// Whatever was said of a panic is still said, a line later.
-fn tell_first() {
+/// Prints the broken sentence before the message of a panic.
+fn print_sentence_first() {
     let other = take_hook();
     set_hook(Box::new(move |panic| {
-        BROKEN.with_borrow(|broken| {
+        BROKEN_SENTENCE.with_borrow(|broken| {
             if let Some(broken) = broken {
                 eprintln!("\n{broken}");
             }

@@ -40,7 +40,7 @@ macro_rules! __signer_tests {
 }
 
 /// Key, content, and HMAC-SHA256 in hexadecimal: RFC 4231, sections 4.2 to 4.4 and 4.7.
-const VECTORS: [(&[u8], &[u8], &str); 4] = [
+const RFC_4231_VECTORS: [(&[u8], &[u8], &str); 4] = [
     (&[0x0b; 20], b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
     (
         b"Jefe",
@@ -56,7 +56,7 @@ const VECTORS: [(&[u8], &[u8], &str); 4] = [
 ];
 
 pub fn codes_are_those_of_rfc_4231(signer: &dyn Signer) {
-    for (key, content, expected) in VECTORS {
+    for (key, content, expected) in RFC_4231_VECTORS {
         let tag: String = tag(signer, key, &[content]).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(tag, expected, "the code of {} bytes under {}", content.len(), key.len());
     }

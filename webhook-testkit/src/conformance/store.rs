@@ -1,7 +1,7 @@
 //! The contract of a store, case by case.
 //!
-//! Above each case stands a sabotage of [`MemoryStore`](crate::MemoryStore) that it catches: a line of a
-//! file and what to write instead. `cargo xtask conformance --sabotage` tries them all.
+//! A comment above each case names the mutant of [`MemoryStore`](crate::MemoryStore) that it catches: a
+//! line of a file and its replacement. `cargo xtask conformance --mutants` runs all of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,13 +14,13 @@
 pub mod backlog;
 pub mod cancel;
 pub mod claims;
-mod cut;
+mod drop_point;
 pub mod dropped_edits;
 pub mod dropping;
 pub mod endpoints;
 pub mod enqueue;
 pub mod finish;
-mod ground;
+mod fixture;
 pub mod health;
 pub mod keys;
 pub mod leases;
@@ -46,7 +46,7 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::Store;
 
-use ground::Ground;
+use fixture::Fixture;
 
 /// How [`store_conformance!`](crate::store_conformance) gets a store, and turns its clock.
 #[allow(async_fn_in_trait, reason = "a case runs on one thread, from its beginning to its end")]

@@ -104,11 +104,11 @@ macro_rules! __transport_tests {
     };
 }
 
-/// Long enough for a slow machine, so that running into it is a failure.
-const GENEROUS: Duration = Duration::from_secs(10);
+/// Timeout that no correct exchange reaches, even on a slow machine.
+const LONG_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The deadline of the cases that wait for it.
-const SHORT: Duration = Duration::from_millis(200);
+/// Timeout of the cases that wait for it.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(200);
 
 fn request(receiver: &TestReceiver) -> Request {
     to(&receiver.url(), b"{}")
@@ -118,7 +118,8 @@ fn to(url: &str, body: &[u8]) -> Request {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("webhook-id", HeaderValue::from_static("1"));
-    Request::new(url.parse().unwrap(), headers, Bytes::copy_from_slice(body)).with_timeout(GENEROUS)
+    Request::new(url.parse().unwrap(), headers, Bytes::copy_from_slice(body))
+        .with_timeout(LONG_TIMEOUT)
 }
 
 async fn transport<H: TransportHarness>() -> Arc<dyn Transport> {
@@ -137,7 +138,7 @@ async fn answer<H: TransportHarness>(reply: Reply) -> Response {
 async fn error<H: TransportHarness>(reply: Reply, timeout: Duration) -> TransportErrorKind {
     let receiver = TestReceiver::answering([reply]).await;
     let call = send::<H>(request(&receiver).with_timeout(timeout));
-    let ended = tokio::time::timeout(GENEROUS, call).await;
+    let ended = tokio::time::timeout(LONG_TIMEOUT, call).await;
     ended.expect("the deadline is kept").expect_err("no complete head arrived").kind()
 }
 
@@ -223,15 +224,15 @@ pub async fn interim_answers_are_passed_over<H: TransportHarness>() {
 }
 
 pub async fn a_deadline_is_kept<H: TransportHarness>() {
-    let kind = error::<H>(Reply::never(), SHORT).await;
+    let kind = error::<H>(Reply::never(), SHORT_TIMEOUT).await;
     assert!(matches!(kind, TransportErrorKind::Timeout(_)), "{kind:?} says that time was up");
 }
 
 pub async fn a_deadline_covers_the_body_of_the_answer<H: TransportHarness>() {
     let half = Reply::half("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf");
     let receiver = TestReceiver::answering([half]).await;
-    let call = send::<H>(request(&receiver).with_timeout(SHORT));
-    let ended = tokio::time::timeout(GENEROUS, call).await.expect("the deadline is kept");
+    let call = send::<H>(request(&receiver).with_timeout(SHORT_TIMEOUT));
+    let ended = tokio::time::timeout(LONG_TIMEOUT, call).await.expect("the deadline is kept");
     assert_eq!(ended.expect("the head was complete").status.as_u16(), 200, "the head decides");
 }
 
@@ -244,13 +245,13 @@ pub async fn nobody_listening_is_no_connection<H: TransportHarness>() {
 }
 
 pub async fn a_connection_closed_without_an_answer_is_an_error<H: TransportHarness>() {
-    error::<H>(Reply::close(), GENEROUS).await;
-    error::<H>(Reply::raw("HTTP/1.1 200 OK\r\ncontent-le"), GENEROUS).await;
+    error::<H>(Reply::close(), LONG_TIMEOUT).await;
+    error::<H>(Reply::raw("HTTP/1.1 200 OK\r\ncontent-le"), LONG_TIMEOUT).await;
 }
 
 pub async fn what_is_no_http_is_an_error<H: TransportHarness>() {
     for bytes in ["SSH-2.0-OpenSSH_9.6\r\n", "\0\0\0\0\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n"] {
-        error::<H>(Reply::raw(bytes), GENEROUS).await;
+        error::<H>(Reply::raw(bytes), LONG_TIMEOUT).await;
     }
 }
 

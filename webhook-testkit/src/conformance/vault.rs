@@ -62,13 +62,13 @@ pub struct Vaults<'a> {
     pub new: &'a dyn SecretVault,
 }
 
-const PLAIN: &[u8] = b"whsec_conformance";
-const PLACE: &[u8] = b"endpoint 1, column a";
+const PLAIN_TEXT: &[u8] = b"whsec_conformance";
+const SEAL_CONTEXT: &[u8] = b"endpoint 1, column a";
 
 pub fn what_was_sealed_opens(vaults: &Vaults<'_>) {
     let long: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    for plain in [b"".as_slice(), b"\0", PLAIN, &long] {
-        for place in [b"".as_slice(), PLACE, &long] {
+    for plain in [b"".as_slice(), b"\0", PLAIN_TEXT, &long] {
+        for place in [b"".as_slice(), SEAL_CONTEXT, &long] {
             let sealed = seal(vaults.old, plain, place);
             assert!(opens(vaults.old, &sealed, place, plain), "{} bytes open", plain.len());
         }
@@ -76,19 +76,19 @@ pub fn what_was_sealed_opens(vaults: &Vaults<'_>) {
 }
 
 pub fn a_sealed_text_can_be_told(vaults: &Vaults<'_>) {
-    let sealed = seal(vaults.old, PLAIN, PLACE);
+    let sealed = seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT);
     assert!(sealed.starts_with(SEALED), "it begins with {SEALED}");
     assert!(sealed.bytes().all(|byte| byte.is_ascii_graphic()), "it is visible ASCII");
 }
 
 pub fn two_seals_differ(vaults: &Vaults<'_>) {
     let seals: std::collections::BTreeSet<_> =
-        (0..1000).map(|_| seal(vaults.old, PLAIN, PLACE)).collect();
+        (0..1000).map(|_| seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT)).collect();
     assert_eq!(seals.len(), 1000, "a thousand seals of one text are all different");
 }
 
 pub fn a_text_that_was_moved_does_not_open(vaults: &Vaults<'_>) {
-    let sealed = seal(vaults.old, PLAIN, PLACE);
+    let sealed = seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT);
     for other in [b"".as_slice(), b"endpoint 1, column b", b"endpoint 2, column a"] {
         let kind = vaults.old.open(&sealed, other).err().map(|error| error.kind());
         assert_eq!(kind, Some(VaultErrorKind::Changed), "the place counts");
@@ -96,44 +96,48 @@ pub fn a_text_that_was_moved_does_not_open(vaults: &Vaults<'_>) {
 }
 
 pub fn a_text_that_was_changed_does_not_open(vaults: &Vaults<'_>) {
-    let sealed = seal(vaults.old, PLAIN, PLACE);
+    let sealed = seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT);
     for at in 0..sealed.len() {
         let mut changed: Vec<_> = sealed.bytes().collect();
         for byte in changed.iter_mut().skip(at).take(1) {
             *byte = if *byte == b'x' { b'y' } else { b'x' };
         }
         let changed = String::from_utf8_lossy(&changed);
-        assert!(vaults.old.open(&changed, PLACE).is_err(), "character {at} counts");
+        assert!(vaults.old.open(&changed, SEAL_CONTEXT).is_err(), "character {at} counts");
         let cut = sealed.get(..at).unwrap_or_default();
-        assert!(vaults.old.open(cut, PLACE).is_err(), "{at} characters are not the whole text");
+        assert!(
+            vaults.old.open(cut, SEAL_CONTEXT).is_err(),
+            "{at} characters are not the whole text"
+        );
     }
-    assert!(vaults.old.open("[]", PLACE).is_err(), "plain text is not sealed");
+    assert!(vaults.old.open("[]", SEAL_CONTEXT).is_err(), "plain text is not sealed");
 }
 
 pub fn a_former_key_opens_and_seals_nothing(vaults: &Vaults<'_>) {
-    let former = seal(vaults.old, PLAIN, PLACE);
-    assert!(opens(vaults.both, &former, PLACE, PLAIN), "a former key opens");
+    let former = seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT);
+    assert!(opens(vaults.both, &former, SEAL_CONTEXT, PLAIN_TEXT), "a former key opens");
     assert!(vaults.old.is_current(&former), "sealed with the key of the vault");
     assert!(!vaults.both.is_current(&former), "sealed with a former key");
-    let anew = seal(vaults.both, PLAIN, PLACE);
+    let anew = seal(vaults.both, PLAIN_TEXT, SEAL_CONTEXT);
     assert!(vaults.both.is_current(&anew), "sealed with the new key");
-    assert!(opens(vaults.new, &anew, PLACE, PLAIN), "the new key alone opens it");
+    assert!(opens(vaults.new, &anew, SEAL_CONTEXT, PLAIN_TEXT), "the new key alone opens it");
 }
 
 pub fn a_missing_key_is_told(vaults: &Vaults<'_>) {
-    let former = seal(vaults.old, PLAIN, PLACE);
-    let kind = vaults.new.open(&former, PLACE).err().map(|error| error.kind());
+    let former = seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT);
+    let kind = vaults.new.open(&former, SEAL_CONTEXT).err().map(|error| error.kind());
     assert_eq!(kind, Some(VaultErrorKind::NoKey), "its key is not there");
     assert!(!vaults.new.is_current(&former), "its key is not the current one");
 }
 
 pub fn neither_text_nor_place_shows(vaults: &Vaults<'_>) {
-    let sealed = seal(vaults.old, PLAIN, PLACE);
+    let sealed = seal(vaults.old, PLAIN_TEXT, SEAL_CONTEXT);
     let mut shown = format!("{:?} {:#?}", vaults.old, vaults.both);
-    for error in [vaults.new.open(&sealed, PLACE).err(), vaults.old.open(&sealed, b"").err()] {
+    for error in [vaults.new.open(&sealed, SEAL_CONTEXT).err(), vaults.old.open(&sealed, b"").err()]
+    {
         shown.extend(error.map(|error| format!("{error} {error:?}")));
     }
-    let text = String::from_utf8_lossy(PLAIN);
+    let text = String::from_utf8_lossy(PLAIN_TEXT);
     assert!(!shown.contains(&*text), "the text shows in {shown}");
     assert!(!shown.contains(&sealed), "the sealed text shows in {shown}");
 }

@@ -16,11 +16,11 @@ use webhook_core::{
     Skipped, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated,
 };
 
-use super::{Director, Fault, Faults, WHY};
+use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource};
 
-/// A store with faults by script, each for one call of one method.
+/// A store with scripted faults, each for one call of one method.
 ///
-/// A fault *after* the effect is a commit whose answer is lost, as
+/// A fault *after* the effect is a commit whose result is lost, as
 /// [`Unknown`](StoreErrorKind::Unknown) says.
 ///
 /// ```
@@ -33,8 +33,8 @@ use super::{Director, Fault, Faults, WHY};
 #[derive(Debug)]
 pub struct FaultyStore<S> {
     inner: S,
-    faults: Mutex<BTreeMap<StoreCall, Arc<Faults<StoreErrorKind>>>>,
-    director: Option<Arc<dyn Director>>,
+    faults: Mutex<BTreeMap<StoreCall, Arc<FaultScript<StoreErrorKind>>>>,
+    source: Option<Arc<dyn FaultSource>>,
     hint: Notify,
 }
 
@@ -103,14 +103,14 @@ pub enum StoreCall {
 }
 
 impl<S> FaultyStore<S> {
-    /// Hands everything on to `inner`, until told otherwise.
+    /// A store that passes every call to `inner`, without faults at first.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Mutex::default(), director: None, hint: Notify::new() }
+        Self { inner, faults: Mutex::default(), source: None, hint: Notify::new() }
     }
 
-    /// Hands everything on to `inner`, as `director` lets it.
-    pub(crate) fn directed(inner: S, director: Arc<dyn Director>) -> Self {
-        Self { director: Some(director), ..Self::new(inner) }
+    /// A store that passes every call to `inner`, with the faults of `source`.
+    pub(crate) fn with_fault_source(inner: S, source: Arc<dyn FaultSource>) -> Self {
+        Self { source: Some(source), ..Self::new(inner) }
     }
 
     /// Appends to the script of faults of one method: one for each call.
@@ -123,17 +123,17 @@ impl<S> FaultyStore<S> {
         self.hint.notify_one();
     }
 
-    /// How often a method was called.
+    /// Number of calls of a method.
     pub fn calls(&self, call: StoreCall) -> usize {
         self.faults(call).calls()
     }
 
-    /// Lets the answers of a method go that are [held](Fault::Held) back.
-    pub fn let_go(&self, call: StoreCall) {
-        self.faults(call).let_go();
+    /// Releases the [held](Fault::Held) results of a method.
+    pub fn release_held(&self, call: StoreCall) {
+        self.faults(call).release_held();
     }
 
-    fn faults(&self, call: StoreCall) -> Arc<Faults<StoreErrorKind>> {
+    fn faults(&self, call: StoreCall) -> Arc<FaultScript<StoreErrorKind>> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(faults.entry(call).or_default())
     }
@@ -143,9 +143,9 @@ impl<S> FaultyStore<S> {
         call: StoreCall,
         inner: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let failed = |kind| StoreError::because(kind, WHY);
-        match &self.director {
-            Some(director) => director.ordeal(call).around(inner, failed).await,
+        let failed = |kind| StoreError::because(kind, FAULT_MESSAGE);
+        match &self.source {
+            Some(source) => source.plan_call(call).around(inner, failed).await,
             None => self.faults(call).around(inner, failed).await,
         }
     }

@@ -3,10 +3,10 @@ use webhook_core::{
     EndpointTls, EndpointUrl, Request, Response, Transport, TransportError, TransportErrorKind,
 };
 
-use super::{Fault, Faults, WHY};
+use super::{FAULT_MESSAGE, Fault, FaultScript};
 
-/// A transport with faults by script. A fault *after* the effect is the one that tests forget: the
-/// receiver has got the event, the sender does not know.
+/// A transport with scripted faults. Tests often lack a fault *after* the effect: the receiver has the
+/// event, and the sender does not know.
 ///
 /// ```
 /// use webhook_core::TransportErrorKind;
@@ -18,13 +18,13 @@ use super::{Fault, Faults, WHY};
 #[derive(Debug)]
 pub struct FaultyTransport<T> {
     inner: T,
-    faults: Faults<TransportErrorKind>,
+    faults: FaultScript<TransportErrorKind>,
 }
 
 impl<T> FaultyTransport<T> {
-    /// Hands everything on to `inner`, until told otherwise.
+    /// A transport that passes every request to `inner`, without faults at first.
     pub fn new(inner: T) -> Self {
-        Self { inner, faults: Faults::default() }
+        Self { inner, faults: FaultScript::default() }
     }
 
     /// Appends to the script of faults: one for each request.
@@ -32,9 +32,9 @@ impl<T> FaultyTransport<T> {
         self.faults.add(faults);
     }
 
-    /// Lets the answers go that are [held](Fault::Held) back.
-    pub fn let_go(&self) {
-        self.faults.let_go();
+    /// Releases the [held](Fault::Held) results.
+    pub fn release_held(&self) {
+        self.faults.release_held();
     }
 }
 
@@ -60,5 +60,5 @@ impl<T: Transport> Transport for FaultyTransport<T> {
 }
 
 fn failed(kind: TransportErrorKind) -> TransportError {
-    TransportError::because(kind, WHY)
+    TransportError::because(kind, FAULT_MESSAGE)
 }

@@ -8,8 +8,8 @@ use webhook_core::{
 
 use super::{State, row::DeliveryRow};
 
-/// What may be claimed of each endpoint, the longest due first.
-type Open = BTreeMap<EndpointId, Vec<(Timestamp, DeliveryId)>>;
+/// Claimable deliveries of each endpoint, the longest due first.
+type OpenDeliveries = BTreeMap<EndpointId, Vec<(Timestamp, DeliveryId)>>;
 
 impl State {
     pub(super) fn claim_due(&mut self, ask: &ClaimDue, now: Timestamp) -> Claimed {
@@ -46,8 +46,8 @@ impl State {
         self.endpoint(endpoint).is_some_and(|endpoint| endpoint.state.is_active())
     }
 
-    fn open(&self) -> Open {
-        let mut open = Open::new();
+    fn open(&self) -> OpenDeliveries {
+        let mut open = OpenDeliveries::new();
         for (&id, row) in &self.deliveries {
             if let Some(due_at) = row.may_be_claimed_at() {
                 open.entry(id.endpoint).or_default().push((due_at, id));
@@ -59,7 +59,7 @@ impl State {
     }
 
     /// The active endpoints with due work and a free slot, from where the caller wants to begin.
-    fn round(&self, open: &Open, ask: &ClaimDue, now: Timestamp) -> Vec<Arc<Endpoint>> {
+    fn round(&self, open: &OpenDeliveries, ask: &ClaimDue, now: Timestamp) -> Vec<Arc<Endpoint>> {
         let is_due = |ids: &Vec<(Timestamp, _)>| ids.first().is_some_and(|(due, _)| *due <= now);
         let due = open.iter().filter(|(_, ids)| is_due(ids));
         let endpoints = due.filter_map(|(&id, _)| self.endpoint(id));
@@ -92,7 +92,7 @@ impl State {
     /// Claims up to `room` due deliveries of an endpoint.
     fn take(
         &mut self,
-        open: &mut Open,
+        open: &mut OpenDeliveries,
         endpoint: &Endpoint,
         room: usize,
         ask: &ClaimDue,
@@ -116,7 +116,7 @@ impl State {
     /// the end of a rest, or for their rate.
     fn next_due(
         &self,
-        open: &Open,
+        open: &OpenDeliveries,
         ask: &ClaimDue,
         claims: &[Claim],
         now: Timestamp,
@@ -138,7 +138,12 @@ fn count(claims: usize) -> u32 {
 }
 
 /// Takes up to `room` due deliveries of an endpoint off the list.
-fn take_due(open: &mut Open, endpoint: EndpointId, room: usize, now: Timestamp) -> Vec<DeliveryId> {
+fn take_due(
+    open: &mut OpenDeliveries,
+    endpoint: EndpointId,
+    room: usize,
+    now: Timestamp,
+) -> Vec<DeliveryId> {
     let Some(ids) = open.get_mut(&endpoint) else { return Vec::new() };
     let due = ids.iter().take(room).take_while(|(due, _)| *due <= now).count();
     ids.drain(..due).map(|(_, id)| id).collect()

@@ -57,8 +57,8 @@ impl MemoryStore {
 }
 
 impl State {
-    /// When a delivery is due, or its endpoint has rested by then.
-    pub(super) fn due_or_rested_at(&self, id: DeliveryId, due_at: Timestamp) -> Timestamp {
+    /// Time at which a delivery is due and its endpoint has cooled down.
+    pub(super) fn due_or_cooled_at(&self, id: DeliveryId, due_at: Timestamp) -> Timestamp {
         let cools_down_until =
             self.endpoint(id.endpoint).and_then(|it| it.health.cools_down_until());
         cools_down_until.map_or(due_at, |until| until.max(due_at))
@@ -75,7 +75,7 @@ impl State {
         left.waiting = capped(waiting.iter());
         left.pending = capped(active.iter());
         let due = active.iter().filter_map(|(id, row)| Some((**id, row.may_be_claimed_at()?)));
-        let due = due.map(|(id, at)| self.due_or_rested_at(id, at));
+        let due = due.map(|(id, at)| self.due_or_cooled_at(id, at));
         left.next_due = due.map(|at| at.since(now)).min();
         left
     }

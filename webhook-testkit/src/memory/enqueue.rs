@@ -18,7 +18,7 @@ use super::{
 
 impl State {
     pub(super) fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
-        if let Some(first) = self.taken_by(&item.event) {
+        if let Some(first) = self.find_stored(&item.event) {
             let same = is_same(&first.event, &item.event);
             return if same {
                 Enqueued::Duplicate(first.id())
@@ -26,7 +26,11 @@ impl State {
                 Enqueued::Conflict(first.id())
             };
         }
-        if item.fan_out.as_ref().is_some_and(|it| self.leads_nowhere(&item.event.tenant, it)) {
+        if item
+            .fan_out
+            .as_ref()
+            .is_some_and(|it| self.names_missing_endpoint(&item.event.tenant, it))
+        {
             return Enqueued::EndpointGone;
         }
         let event = Arc::new(item.event);
@@ -41,11 +45,11 @@ impl State {
         let may_go = |fan_out: &FanOut| fan_out.version.is_none() || may_go && is_current(fan_out);
         match item.fan_out.filter(may_go) {
             Some(fan_out) => {
-                self.keep(&event, None);
-                Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
+                self.store_event(&event, None);
+                Enqueued::Routed(self.add_deliveries(&event, fan_out.deliveries, now))
             }
             None => {
-                self.keep(&event, Some(now));
+                self.store_event(&event, Some(now));
                 Enqueued::Later
             }
         }
@@ -114,13 +118,13 @@ impl State {
         if !self.is_current(&event.tenant, item.version) {
             return Routed::Stale;
         }
-        self.keep(&event, None);
-        self.deliver(&event, item.deliveries, now);
+        self.store_event(&event, None);
+        self.add_deliveries(&event, item.deliveries, now);
         Routed::Done
     }
 
-    /// Keeps an event, unrouted and free to take from a moment on, or routed.
-    pub(super) fn keep(&mut self, event: &Arc<Event>, unrouted_from: Option<Timestamp>) {
+    /// Stores an event: unrouted and claimable from `unrouted_from`, or routed.
+    pub(super) fn store_event(&mut self, event: &Arc<Event>, unrouted_from: Option<Timestamp>) {
         if let Some(key) = &event.key {
             self.keys.entry((event.tenant.clone(), key.clone())).or_insert(event.id);
         }
@@ -138,8 +142,8 @@ impl State {
         self.version(tenant) == version
     }
 
-    /// The event that has this one's id or key.
-    fn taken_by(&self, event: &Event) -> Option<&EventRow> {
+    /// The stored event with the same id or key.
+    fn find_stored(&self, event: &Event) -> Option<&EventRow> {
         let by_key = || {
             let key = event.key.as_ref()?;
             self.keys.get(&(event.tenant.clone(), key.clone())).copied()
@@ -148,16 +152,16 @@ impl State {
         by_id(event.id).or_else(|| by_key().and_then(by_id))
     }
 
-    /// Whether it is to go straight to an endpoint that the tenant does not have.
-    fn leads_nowhere(&self, tenant: &TenantId, fan_out: &FanOut) -> bool {
+    /// Returns true for a direct delivery to an endpoint that the tenant does not have.
+    fn names_missing_endpoint(&self, tenant: &TenantId, fan_out: &FanOut) -> bool {
         let has = |new: &NewDelivery| {
             self.endpoint(new.endpoint).is_some_and(|endpoint| endpoint.tenant == *tenant)
         };
         fan_out.version.is_none() && !fan_out.deliveries.iter().all(has)
     }
 
-    /// Creates the deliveries that are not there yet, and counts them but for those missed.
-    fn deliver(
+    /// Creates the deliveries that do not exist yet, and counts them, except for missed ones.
+    fn add_deliveries(
         &mut self,
         event: &Arc<Event>,
         deliveries: Vec<NewDelivery>,
@@ -170,7 +174,7 @@ impl State {
                 vacant.insert(new_row(event, &new, now));
                 count += usize::from(!new.missed);
                 if new.lease.is_none() && !new.missed {
-                    self.line_up(id);
+                    self.append_to_line(id);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Writing down what followed from an attempt, fenced by the lease epoch.
+//! Recording the outcomes of attempts, fenced by the lease epoch.
 
 use std::{mem, time::Duration};
 
@@ -8,25 +8,25 @@ use super::{State, row::DeliveryRow};
 
 impl State {
     pub(super) fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
-        let answer = self.write_down(item, now);
-        self.counted(answer)
+        let answer = self.record_outcome(item, now);
+        self.count_lost(answer)
     }
 
     pub(super) fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
-        let answer = self.give_back(lease, now);
-        self.counted(answer)
+        let answer = self.release_claim(lease, now);
+        self.count_lost(answer)
     }
 
-    /// Counts writes that come too late.
-    fn counted(&mut self, answer: Finished) -> Finished {
+    /// Counts writes whose lease was lost.
+    fn count_lost(&mut self, answer: Finished) -> Finished {
         self.leases_lost += u64::from(answer == Finished::LeaseLost);
         answer
     }
 
-    fn write_down(&mut self, item: Finish, now: Timestamp) -> Finished {
+    fn record_outcome(&mut self, item: Finish, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
         if !mem::take(&mut row.held) {
-            // It is said again: the first answer was lost.
+            // A repeat, because the first result was lost.
             return Finished::Recorded;
         }
         row.count_attempts(item.attempts_made);
@@ -36,15 +36,15 @@ impl State {
         if settles {
             settle(row, item.settle, now);
         }
-        self.apply_health_change(&item, now);
+        self.apply_health(&item, now);
         if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
-            self.tell(Notice::new(item.lease, now, tenant, kind));
+            self.add_notice(Notice::new(item.lease, now, tenant, kind));
         }
-        self.move_up(item.lease.delivery, now);
+        self.unblock_line(item.lease.delivery, now);
         Finished::Recorded
     }
 
-    fn give_back(&mut self, lease: Lease, now: Timestamp) -> Finished {
+    fn release_claim(&mut self, lease: Lease, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
             return Finished::LeaseLost;
         };
@@ -53,12 +53,12 @@ impl State {
         if row.status == DeliveryStatus::InFlight {
             settle(row, Settle::Retry(Duration::ZERO), now);
         }
-        self.apply_health_change(&Finish::void(lease), now);
+        self.apply_health(&Finish::void(lease), now);
         Finished::Recorded
     }
 
-    /// The delivery, if nobody has claimed it since. One that was cancelled meanwhile is still held,
-    /// so that its attempt in flight gets recorded.
+    /// The delivery, if no other worker has claimed it since. A cancelled delivery is still held, so
+    /// that its attempt in flight is recorded.
     fn last_leased(&mut self, lease: Lease) -> Option<&mut DeliveryRow> {
         self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }

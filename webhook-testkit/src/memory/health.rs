@@ -1,4 +1,4 @@
-//! How endpoints are, as their attempts tell; and what has to be told of that.
+//! Health of endpoints, derived from their attempts, and the notices about it.
 
 use webhook_core::{
     DisabledReason, Endpoint, EndpointState, Finish, Health, Notice, NoticeKind, Timestamp,
@@ -7,8 +7,8 @@ use webhook_core::{
 use super::State;
 
 impl State {
-    /// Applies an attempt to the health of its endpoint, unless that is disabled.
-    pub(super) fn apply_health_change(&mut self, item: &Finish, now: Timestamp) {
+    /// Applies the outcome of an attempt to the health of its endpoint. Disabled endpoints are skipped.
+    pub(super) fn apply_health(&mut self, item: &Finish, now: Timestamp) {
         let id = item.lease.delivery.endpoint;
         let Some(endpoint) = self.endpoint(id).filter(|it| it.state.is_routed()).cloned() else {
             return;
@@ -18,7 +18,7 @@ impl State {
             let state = EndpointState::Disabled(reason);
             self.disable(&endpoint, state);
             let kind = NoticeKind::disabled(state, error);
-            return self.tell(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
+            return self.add_notice(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
         }
         let (signal, policy) = &item.health_signal;
         let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
@@ -30,7 +30,7 @@ impl State {
             self.disable(&endpoint, EndpointState::Disabled(DisabledReason::Failing));
         }
         if let Some(kind) = change.notice {
-            self.tell(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
+            self.add_notice(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
         }
     }
 
@@ -38,8 +38,8 @@ impl State {
         self.edit(endpoint.clone().with_state(state).with_health(Health::HEALTHY));
     }
 
-    /// Keeps a notice, once.
-    pub(super) fn tell(&mut self, notice: Notice) {
+    /// Stores a notice once.
+    pub(super) fn add_notice(&mut self, notice: Notice) {
         self.notices.insert((notice.at, notice.id.clone()), notice);
     }
 }

@@ -17,7 +17,7 @@ impl DeliveryLog for MemoryStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let state = self.state();
-        Ok(state.deliveries.get(&id).and_then(|row| state.show(id, row)))
+        Ok(state.deliveries.get(&id).and_then(|row| state.to_delivery(id, row)))
     }
 
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
@@ -41,7 +41,7 @@ impl DeliveryLog for MemoryStore {
     async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let state = self.state();
         let first = state.first_in_line(id);
-        Ok(first.and_then(|id| state.show(id, state.deliveries.get(&id)?)))
+        Ok(first.and_then(|id| state.to_delivery(id, state.deliveries.get(&id)?)))
     }
 
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
@@ -59,8 +59,8 @@ impl DeliveryLog for MemoryStore {
 }
 
 impl State {
-    fn show(&self, id: DeliveryId, row: &DeliveryRow) -> Option<Delivery> {
-        Some(row.show(id, self.url(id, row)?))
+    fn to_delivery(&self, id: DeliveryId, row: &DeliveryRow) -> Option<Delivery> {
+        Some(row.to_delivery(id, self.url(id, row)?))
     }
 
     /// Where a delivery goes or went, also after its endpoint was removed.
@@ -71,7 +71,7 @@ impl State {
 
     fn page(&self, query: &DeliveryQuery) -> Page<Delivery> {
         let rows = self.deliveries.iter().filter(|(id, row)| matches(query, **id, row));
-        let mut found: Vec<_> = rows.filter_map(|(id, row)| self.show(*id, row)).collect();
+        let mut found: Vec<_> = rows.filter_map(|(id, row)| self.to_delivery(*id, row)).collect();
         found.sort_by_key(|delivery| std::cmp::Reverse(Cursor::after(delivery)));
         let limit = query.limit.clamp(1, DeliveryQuery::MAX_LIMIT);
         let more = found.len() > limit;
@@ -107,7 +107,7 @@ impl State {
             ));
         }
         if !self.events.contains_key(&event.id) {
-            self.keep(&Arc::new(self.without_taken_key(event)), None);
+            self.store_event(&Arc::new(self.without_taken_key(event)), None);
             self.stored_at.insert(event.id, now);
         }
         let row = self.deliveries.entry(delivery.id).or_insert_with(|| {

@@ -59,7 +59,7 @@ impl State {
         let done = batch.iter().zip(&answers).filter(|(_, it)| **it == Redelivered::Done);
         let mut done: Vec<_> = done.map(|(item, _)| item.delivery).collect();
         done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
-        done.into_iter().for_each(|id| self.line_up(id));
+        done.into_iter().for_each(|id| self.append_to_line(id));
         answers
     }
 
@@ -100,7 +100,7 @@ impl State {
         row.finished_at = Some(now);
         // Nobody tells when the attempt in flight is over; its lease does.
         let free_at = if in_flight { row.due_at.max(now) } else { now };
-        self.move_up(id, free_at);
+        self.unblock_line(id, free_at);
         if in_flight { Cancelled::InFlight } else { Cancelled::Done }
     }
 
@@ -131,7 +131,7 @@ impl State {
     fn oldest_due(&self, now: Timestamp) -> Option<Duration> {
         let active = self.deliveries.iter().filter(|(id, _)| self.is_active(id.endpoint));
         let due = active.filter_map(|(id, row)| Some((*id, row.may_be_claimed_at()?)));
-        let due = due.map(|(id, at)| self.due_or_rested_at(id, at));
+        let due = due.map(|(id, at)| self.due_or_cooled_at(id, at));
         due.filter(|at| *at <= now).map(|at| now.since(at)).max()
     }
 

@@ -1,12 +1,12 @@
-//! The lines in which deliveries stand that go one after the other.
+//! Lines of ordered deliveries, which are sent one after the other.
 
 use webhook_core::{DeliveryId, EndpointId, Event, OrderingKey, Timestamp};
 
 use super::State;
 
 impl State {
-    /// Puts a delivery that was made pending at the end of its line, if it stands in one.
-    pub(super) fn line_up(&mut self, id: DeliveryId) {
+    /// Appends a pending delivery to its line, if it is ordered.
+    pub(super) fn append_to_line(&mut self, id: DeliveryId) {
         let Some(endpoint) = self.endpoint(id.endpoint).cloned() else { return };
         let Some(row) = self.deliveries.get_mut(&id) else { return };
         let key = row.event.ordering_key.clone().filter(|_| endpoint.keeps_order_of(&row.event));
@@ -18,8 +18,8 @@ impl State {
         row.parked = line.front() != Some(&id);
     }
 
-    /// Lets the next one go, from `due_at` on, if this one has left its line.
-    pub(super) fn move_up(&mut self, id: DeliveryId, due_at: Timestamp) {
+    /// Makes the next delivery due at `due_at`, if this one no longer blocks its line.
+    pub(super) fn unblock_line(&mut self, id: DeliveryId, due_at: Timestamp) {
         let policy = self.endpoint(id.endpoint).and_then(|endpoint| endpoint.order);
         let status = self.deliveries.get(&id).map(|row| row.status);
         let (Some(policy), Some(status)) = (policy, status) else { return };
@@ -47,7 +47,7 @@ impl State {
         let lines: Vec<_> = lines.map(|(name, ids)| (name.clone(), ids.clone())).collect();
         for (name, ids) in lines {
             if wants {
-                ids.into_iter().take(1).for_each(|id| self.move_up(id, now));
+                ids.into_iter().take(1).for_each(|id| self.unblock_line(id, now));
             } else {
                 self.lines.remove(&name);
                 ids.into_iter().for_each(|id| self.unpark(id, now));

@@ -51,18 +51,23 @@ impl State {
     }
 
     /// Events that have no other deliveries than these.
-    fn unused_events(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EventId> {
+    fn unused_events(&self, cut: Timestamp, most: usize, except: &[DeliveryId]) -> Vec<EventId> {
         let is_used =
-            |event| self.deliveries.keys().any(|id| id.event == event && !but.contains(id));
+            |event| self.deliveries.keys().any(|id| id.event == event && !except.contains(id));
         let routed = self.events.values().filter(|row| row.unrouted_from.is_none());
         let old = routed.map(|row| row.event.id).filter(|id| self.stored_at.get(id) < Some(&cut));
         old.filter(|id| !is_used(*id)).take(most).collect()
     }
 
     /// Removed endpoints that have no other deliveries than these.
-    fn unused_endpoints(&self, cut: Timestamp, most: usize, but: &[DeliveryId]) -> Vec<EndpointId> {
+    fn unused_endpoints(
+        &self,
+        cut: Timestamp,
+        most: usize,
+        except: &[DeliveryId],
+    ) -> Vec<EndpointId> {
         let is_used = |id: EndpointId| {
-            self.deliveries.keys().any(|it| it.endpoint == id && !but.contains(it))
+            self.deliveries.keys().any(|it| it.endpoint == id && !except.contains(it))
         };
         let removed =
             self.endpoints.iter().filter(|(_, row)| row.removed_at.is_some_and(|at| at < cut));

@@ -14,7 +14,7 @@ impl State {
             return Replayed::gone(began_at);
         }
         let most = page.limit.clamp(1, ReplayPage::MAX_LIMIT);
-        let mut places = self.places(page, began_at);
+        let mut places = self.replay_positions(page, began_at);
         places.truncate(most);
         let last = places.last().copied().filter(|_| places.len() == most);
         let ids = places.iter().map(|(_, event)| DeliveryId::new(*event, page.replay.endpoint));
@@ -31,8 +31,12 @@ impl State {
         Replayed::new(began_at, count, page.cursor.next(page.replay.include, last))
     }
 
-    /// Where the deliveries of a page stand, the oldest first.
-    fn places(&self, page: &ReplayPage, began_at: Timestamp) -> Vec<(Timestamp, EventId)> {
+    /// Positions of the deliveries of a page, the oldest first.
+    fn replay_positions(
+        &self,
+        page: &ReplayPage,
+        began_at: Timestamp,
+    ) -> Vec<(Timestamp, EventId)> {
         let of_endpoint =
             self.deliveries.iter().filter(|(id, _)| id.endpoint == page.replay.endpoint);
         let in_status = of_endpoint.filter(|(_, row)| row.status == page.cursor.status);

@@ -141,7 +141,7 @@ impl DeliveryRow {
     }
 
     /// The delivery as its record shows it, sent to `url`.
-    pub(super) fn show(&self, id: DeliveryId, url: EndpointUrl) -> Delivery {
+    pub(super) fn to_delivery(&self, id: DeliveryId, url: EndpointUrl) -> Delivery {
         let event = &self.event;
         let mut delivery =
             Delivery::new(id, event.tenant.clone(), event.event_type.clone(), url, self.created_at);

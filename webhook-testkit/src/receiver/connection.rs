@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     ReceivedRequest, Reply, Shared,
-    reply::{Begins, Step},
+    reply::{ReplyStart, Step},
 };
 
 /// Serves requests until either side ends the connection. What goes wrong on it concerns the other
@@ -24,13 +24,13 @@ pub(super) async fn serve(mut stream: TcpStream, number: usize, shared: Arc<Shar
 
 /// A request that is not whole is not kept. Ends where the connection does.
 async fn serve_all(stream: &mut TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
-    if let Some(reply) = shared.next_if(Begins::Connected) {
+    if let Some(reply) = shared.next_if(ReplyStart::Connected) {
         play(stream, reply).await?;
     }
     let mut buffer = BytesMut::new();
     loop {
         let mut request = read_head(stream, &mut buffer, number).await?;
-        if let Some(reply) = shared.next_if(Begins::Head) {
+        if let Some(reply) = shared.next_if(ReplyStart::Head) {
             // What follows is the body, and no request.
             return play(stream, reply).await;
         }
@@ -39,7 +39,7 @@ async fn serve_all(stream: &mut TcpStream, number: usize, shared: &Shared) -> io
             read_more(stream, &mut buffer).await?;
         }
         request.body = buffer.split_to(body_len).freeze();
-        shared.see_request(request);
+        shared.log_request(request);
         play(stream, shared.next_reply()).await?;
     }
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::Reply;
 
-/// As slow as one can be without being silent.
-const SLOW: Duration = Duration::from_secs(1);
+/// Interval between the bytes of a slow receiver.
+const SLOW_BYTE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An answer to nothing: whoever takes it for the answer to the next request has mixed them up.
-const LATE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate";
+/// A response without a request. A client that pairs it with the next request is faulty.
+const UNASKED_RESPONSE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate";
 
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+const CHUNKED_HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// Where the receiver points, and whom it asks.
 impl Reply {
@@ -75,15 +75,15 @@ impl Reply {
     /// Answers 200 with a length and in chunks. By the chunks the answer is over before another one
     /// begins that belongs to nothing; by the length that one is its body.
     pub fn both_lengths() -> Self {
-        let rest = format!("0\r\n\r\n{LATE}");
+        let rest = format!("0\r\n\r\n{UNASKED_RESPONSE}");
         let framing = format!("content-length: {}\r\ntransfer-encoding: chunked", rest.len());
         Self::bytes(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{rest}"))
     }
 
     /// Answers 200 with two lengths that differ.
     pub fn two_lengths() -> Self {
-        let lengths = format!("content-length: 0\r\ncontent-length: {}", LATE.len());
-        Self::bytes(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\n{LATE}"))
+        let lengths = format!("content-length: 0\r\ncontent-length: {}", UNASKED_RESPONSE.len());
+        Self::bytes(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\n{UNASKED_RESPONSE}"))
     }
 
     /// Answers 200 with this for a length.
@@ -93,17 +93,17 @@ impl Reply {
 
     /// Answers 200 with a chunk whose size is this.
     pub fn chunk_size(text: &str) -> Self {
-        Self::half(format!("{CHUNKED}2\r\nok\r\n{text}\r\nok"))
+        Self::half(format!("{CHUNKED_HEAD}2\r\nok\r\n{text}\r\nok"))
     }
 
     /// Answers 200 with a chunk whose extension never ends.
     pub fn endless_chunk_extension() -> Self {
-        Self::endless(format!("{CHUNKED}2;x="), "y".repeat(1000))
+        Self::endless(format!("{CHUNKED_HEAD}2;x="), "y".repeat(1000))
     }
 
     /// Answers 200 with trailers that never end.
     pub fn endless_trailers() -> Self {
-        Self::endless(format!("{CHUNKED}2\r\nok\r\n0\r\n"), "x-more: and more\r\n".repeat(100))
+        Self::endless(format!("{CHUNKED_HEAD}2\r\nok\r\n0\r\n"), "x-more: and more\r\n".repeat(100))
     }
 
     /// Answers 200 with a body that never ends, as fast as it goes.
@@ -113,17 +113,17 @@ impl Reply {
 
     /// Answers 200 with a body that never ends, in chunks, as fast as it goes.
     pub fn endless_chunks() -> Self {
-        Self::endless(CHUNKED, format!("2000\r\n{}\r\n", "x".repeat(0x2000)))
+        Self::endless(CHUNKED_HEAD, format!("2000\r\n{}\r\n", "x".repeat(0x2000)))
     }
 
     /// Answers 200 with a body that never ends, a byte a second.
     pub fn endless_slow_body() -> Self {
-        Self::endless_drip("HTTP/1.1 200 OK\r\n\r\n", "x", SLOW)
+        Self::endless_drip("HTTP/1.1 200 OK\r\n\r\n", "x", SLOW_BYTE_INTERVAL)
     }
 
     /// Answers 200 with a head that comes a byte a second.
     pub fn slow_head() -> Self {
-        Self::drip("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", SLOW)
+        Self::drip("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", SLOW_BYTE_INTERVAL)
     }
 
     /// Answers 200 with 50 kB that become 50 MB when they are unpacked.
@@ -133,8 +133,8 @@ impl Reply {
 
     /// Answers 204, which has no body, with one: an answer that belongs to nothing.
     pub fn no_content_with_body() -> Self {
-        let head = format!("HTTP/1.1 204 No Content\r\ncontent-length: {}", LATE.len());
-        Self::bytes(format!("{head}\r\n\r\n{LATE}"))
+        let head = format!("HTTP/1.1 204 No Content\r\ncontent-length: {}", UNASKED_RESPONSE.len());
+        Self::bytes(format!("{head}\r\n\r\n{UNASKED_RESPONSE}"))
     }
 
     /// Answers 200 and promises more than it sends before it closes the connection.
@@ -163,17 +163,17 @@ impl Reply {
 
     /// Answers twice.
     pub fn two_answers() -> Self {
-        Self::status(200).body("first").then_say(Duration::ZERO, LATE)
+        Self::status(200).body("first").then_say(Duration::ZERO, UNASKED_RESPONSE)
     }
 
     /// Answers, and a little later sends an answer to nothing on the idle connection.
     pub fn late_answer() -> Self {
-        Self::status(200).body("first").then_say(Duration::from_millis(20), LATE)
+        Self::status(200).body("first").then_say(Duration::from_millis(20), UNASKED_RESPONSE)
     }
 
     /// Answers before it was asked.
     pub fn hasty_answer() -> Self {
-        Self::bytes(LATE).unasked()
+        Self::bytes(UNASKED_RESPONSE).unasked()
     }
 
     /// Promises to keep the connection and never reads from it again.

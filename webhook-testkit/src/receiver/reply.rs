@@ -19,15 +19,15 @@ use bytes::Bytes;
 /// ```
 #[derive(Clone)]
 pub struct Reply {
-    pub(super) begins: Begins,
+    pub(super) begins: ReplyStart,
     pub(super) delay: Duration,
-    answer: Option<Answer>,
+    answer: Option<FramedResponse>,
     steps: Vec<Step>,
 }
 
-/// When a reply begins.
+/// Start of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Begins {
+pub(super) enum ReplyStart {
     /// As soon as somebody has connected; nothing is read.
     Connected,
     /// Once the head of the request is there; its body is not read.
@@ -36,15 +36,15 @@ pub(super) enum Begins {
     Request,
 }
 
-/// An answer that is put together: framed by a length, if it may have a body.
+/// A response with a status, framed by its length if it may have a body.
 #[derive(Clone)]
-struct Answer {
+struct FramedResponse {
     status: u16,
     headers: Vec<(String, Bytes)>,
     body: Bytes,
 }
 
-/// One thing after the other, on one connection.
+/// A step of a reply on one connection.
 #[derive(Clone)]
 pub(super) enum Step {
     /// Writes these bytes.
@@ -66,9 +66,9 @@ pub(super) enum Step {
 impl Reply {
     /// Answers with this status, and keeps the connection.
     pub const fn status(status: u16) -> Self {
-        let answer = Answer { status, headers: Vec::new(), body: Bytes::new() };
+        let answer = FramedResponse { status, headers: Vec::new(), body: Bytes::new() };
         let steps = Vec::new();
-        Self { begins: Begins::Request, delay: Duration::ZERO, answer: Some(answer), steps }
+        Self { begins: ReplyStart::Request, delay: Duration::ZERO, answer: Some(answer), steps }
     }
 
     /// Reads the request and never answers.
@@ -120,7 +120,7 @@ impl Reply {
     }
 
     const fn new(steps: Vec<Step>) -> Self {
-        Self { begins: Begins::Request, delay: Duration::ZERO, answer: None, steps }
+        Self { begins: ReplyStart::Request, delay: Duration::ZERO, answer: None, steps }
     }
 
     /// Adds a header to an answer with a status. The value may be any bytes, those that no header may
@@ -158,7 +158,7 @@ impl Reply {
     /// Resets the connection after the answer.
     #[must_use]
     pub fn then_reset(self) -> Self {
-        self.then(Step::Wait(SETTLE)).then(Step::Reset)
+        self.then(Step::Wait(RESET_DELAY)).then(Step::Reset)
     }
 
     /// Leaves the connection open after the answer, and never reads from it again.
@@ -177,7 +177,7 @@ impl Reply {
     /// in the script when a connection is made can do so.
     #[must_use]
     pub const fn unasked(mut self) -> Self {
-        self.begins = Begins::Connected;
+        self.begins = ReplyStart::Connected;
         self
     }
 
@@ -185,12 +185,12 @@ impl Reply {
     /// not kept.
     #[must_use]
     pub const fn after_head(mut self) -> Self {
-        self.begins = Begins::Head;
+        self.begins = ReplyStart::Head;
         self
     }
 
     pub(crate) fn is_unasked(&self) -> bool {
-        self.begins == Begins::Connected
+        self.begins == ReplyStart::Connected
     }
 
     fn then(mut self, step: Step) -> Self {
@@ -204,8 +204,8 @@ impl Reply {
     }
 }
 
-/// What was written just before a reset shall arrive.
-const SETTLE: Duration = Duration::from_millis(20);
+/// Delay before a reset, so that the bytes written before it arrive.
+const RESET_DELAY: Duration = Duration::from_millis(20);
 
 impl From<u16> for Reply {
     fn from(status: u16) -> Self {
@@ -213,7 +213,7 @@ impl From<u16> for Reply {
     }
 }
 
-impl Answer {
+impl FramedResponse {
     /// The bytes on the wire.
     fn bytes(&self) -> Bytes {
         let mut bytes = format!("HTTP/1.1 {} Scripted\r\n", self.status).into_bytes();

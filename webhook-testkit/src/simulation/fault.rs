@@ -1,10 +1,10 @@
-//! What may go wrong, by name.
+//! Kinds of faults, by name.
 
 use std::{fmt, str::FromStr};
 
 macro_rules! fault_kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)+) => {
-        /// What may go wrong in a [`Simulation`](crate::Simulation).
+        /// Kind of a fault in a [`Simulation`](crate::Simulation).
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum FaultKind {
@@ -12,10 +12,10 @@ macro_rules! fault_kinds {
         }
 
         impl FaultKind {
-            /// All of them.
+            /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$kind,)+];
 
-            /// Its name in reports.
+            /// Name of this kind in reports.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$kind => $name,)+
@@ -28,57 +28,57 @@ macro_rules! fault_kinds {
 fault_kinds! {
     /// A worker process dies at some await.
     Crash = "crash",
-    /// A worker process stands still at some await, and goes on later, perhaps after its leases.
+    /// A worker process stalls at some await, and continues later, possibly after its leases.
     Stall = "stall",
-    /// A worker process is told to stop, and stops in its own time.
+    /// A worker process is asked to stop, and drains.
     Shutdown = "shutdown",
     /// The wall clock of a worker jumps.
     ClockJump = "clock-jump",
     /// A store call fails, and has no effect.
     FailedCall = "failed-call",
-    /// A store call has its effect, and its answer is lost.
+    /// A store call takes effect, and its result is lost.
     LostCommit = "lost-commit",
-    /// The store says that something about this one call is wrong.
+    /// A store call fails with an error that concerns this call alone.
     OddCall = "odd-call",
-    /// A store call takes its time, before its effect or after it.
+    /// A store call is slow, before or after its effect.
     SlowCall = "slow-call",
     /// A worker does not reach the store for a while.
     Partition = "partition",
-    /// Nobody reaches the store for a while.
+    /// No actor reaches the store for a while.
     Outage = "outage",
     /// A transaction that an event was published in is rolled back.
     Rollback = "rollback",
-    /// A receiver answers another failure, such as 400 or 500.
+    /// A receiver responds with another failure, such as 400 or 500.
     ErrorStatus = "error-status",
-    /// A receiver answers with a redirect.
+    /// A receiver responds with a redirect.
     Redirect = "redirect",
-    /// A receiver answers `410 Gone`.
+    /// A receiver responds with `410 Gone`.
     Gone = "gone",
-    /// A receiver answers 429 or 503, without saying for how long.
+    /// A receiver responds with 429 or 503, without `Retry-After`.
     Busy = "busy",
-    /// A receiver answers 429 or 503 with `Retry-After`.
+    /// A receiver responds with 429 or 503 and `Retry-After`.
     BusyFor = "busy-for",
-    /// The connection is lost before an answer came.
+    /// The connection is lost before a response arrives.
     Reset = "reset",
-    /// A receiver accepts the event, and its answer is lost.
+    /// A receiver accepts the event, and its response is lost.
     LostAnswer = "lost-answer",
-    /// A kept connection was stale.
+    /// A pooled connection was stale.
     Stale = "stale-connection",
-    /// A receiver never answers, and the transport notices its own deadline.
+    /// A receiver never responds, and the transport times out.
     Silence = "silence",
-    /// A transport does not keep its deadline.
+    /// A transport does not enforce the timeout of a request.
     DeafTransport = "deaf-transport",
-    /// A receiver takes its time.
+    /// A receiver is slow.
     SlowAnswer = "slow-answer",
-    /// A receiver fails for a long time, whatever it is sent.
+    /// A receiver fails all requests for a long time.
     Down = "receiver-down",
-    /// The sender itself cannot send.
+    /// The sender fails for a local reason.
     OwnFault = "own-fault",
     /// The address is refused.
     Refused = "refused-address",
     /// The transport panics.
     Panic = "panic",
-    /// An event kills the worker that sends it, each time.
+    /// An event kills each worker that sends it.
     Poison = "poison",
 }
 

@@ -1,4 +1,4 @@
-//! Operators: edit endpoints, act on deliveries, read notices; and put everything right at the end.
+//! Operators: edit endpoints, act on deliveries, read notices, and repair endpoints at the end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,40 +9,40 @@ use webhook_core::{
 };
 
 use super::{
-    dice::Stream,
-    happening::Actor,
-    ledger::Ledger,
-    plan::{draw_endpoint, new_secret},
-    scene::Scene,
+    environment::Environment,
+    model::Model,
+    rng::RngStream,
+    setup::{draw_endpoint, new_secret},
+    trace::Actor,
 };
 use crate::{FaultyStore, observed::Observed};
 
-/// Somebody who acts now and then.
+/// An operator that acts at random times.
 pub(super) struct Operator {
-    scene: Scene,
+    environment: Environment,
     store: Arc<FaultyStore<Observed>>,
-    stream: Stream,
+    stream: RngStream,
     added: u64,
 }
 
 impl Operator {
-    pub(super) fn new(scene: Scene) -> Self {
-        let store = scene.store_of(Actor::Operator);
-        let stream = scene.stream("operator", 0);
-        Self { scene, store, stream, added: 100 }
+    pub(super) fn new(environment: Environment) -> Self {
+        let store = environment.store_of(Actor::Operator);
+        let stream = environment.stream("operator", 0);
+        Self { environment, store, stream, added: 100 }
     }
 
-    /// Acts now and then, until faults are over. What fails is left.
+    /// Acts at random times until the faults end. Failed actions are not repeated.
     pub(super) async fn run(mut self) {
-        let pause = self.scene.plan.operator_pause;
-        let (mut times, mut at) = (self.scene.stream("operator-times", 0), Duration::ZERO);
+        let pause = self.environment.setup.operator_pause;
+        let (mut times, mut at) = (self.environment.stream("operator-times", 0), Duration::ZERO);
         loop {
             at += times.wait(pause / 16, pause * 2);
-            self.scene.yard.sleep(at.saturating_sub(self.scene.now())).await;
-            if self.scene.dice.is_healed() {
+            self.environment.executor.sleep(at.saturating_sub(self.environment.now())).await;
+            if self.environment.rng.faults_ended() {
                 return;
             }
-            self.stream = self.scene.stream("operator", 0);
+            self.stream = self.environment.stream("operator", 0);
             let _ = self.act().await;
         }
     }
@@ -61,13 +61,13 @@ impl Operator {
     }
 
     fn any_endpoint(&mut self) -> Option<EndpointId> {
-        let present: Vec<_> = self.scene.recorder.ledger(Ledger::present).into_iter().collect();
+        let present: Vec<_> = self.environment.recorder.model(Model::present).into_iter().collect();
         self.stream.one_of(&present)
     }
 
     fn any_delivery(&mut self, is_final: bool) -> Option<DeliveryId> {
-        let some: Vec<_> = self.scene.recorder.ledger(|ledger| {
-            let all = ledger.deliveries.iter();
+        let some: Vec<_> = self.environment.recorder.model(|model| {
+            let all = model.deliveries.iter();
             all.filter(|(_, it)| it.status.is_final() == is_final).map(|(id, _)| *id).collect()
         });
         self.stream.one_of(&some)
@@ -110,14 +110,14 @@ impl Operator {
     fn rotate(&mut self, endpoint: Endpoint) -> Option<Endpoint> {
         let secret = new_secret(&mut self.stream)?;
         let overlap = self.stream.wait(Duration::from_secs(60), Signing::OVERLAP);
-        let now = webhook_core::Clock::now(self.scene.yard.clock());
+        let now = webhook_core::Clock::now(self.environment.executor.clock());
         let signing = endpoint.signing.rotated(secret, now, overlap).ok()?;
         Some(endpoint.with_signing(signing))
     }
 
     async fn add(&mut self) -> Result<(), StoreError> {
         self.added += 1;
-        let tenants = self.scene.plan.tenants.clone();
+        let tenants = self.environment.setup.tenants.clone();
         match draw_endpoint(&mut self.stream, self.added, &tenants) {
             Some(endpoint) => self.store.add_endpoint(endpoint).await,
             None => Ok(()),
@@ -145,7 +145,7 @@ impl Operator {
     }
 
     async fn skip(&self) -> Result<(), StoreError> {
-        let failed = self.scene.recorder.ledger(Ledger::failed);
+        let failed = self.environment.recorder.model(Model::failed);
         self.store.skip(failed).await.map(drop)
     }
 
@@ -157,7 +157,7 @@ impl Operator {
         let mut state = ReplayState::new(replay, first.began_at);
         state.next = first.next;
         while let Some(page) = ReplayPage::next(&state) {
-            self.scene.yard.sleep(Duration::from_millis(500)).await;
+            self.environment.executor.sleep(Duration::from_millis(500)).await;
             state.next = self.store.replay(page.limit(5)).await?.next;
         }
         Ok(())
@@ -170,10 +170,14 @@ impl Operator {
     }
 }
 
-/// Puts everything right that nobody but people can: endpoints are active again, and no line is blocked.
-pub(super) async fn put_right(scene: &Scene, but: Option<EndpointId>) -> Result<(), StoreError> {
-    let store = scene.store_of(Actor::World);
-    let present: Vec<_> = scene.recorder.ledger(Ledger::present).into_iter().collect();
+/// Repairs states that only an operator can: activates endpoints and skips deliveries that block
+/// their line.
+pub(super) async fn repair(
+    environment: &Environment,
+    but: Option<EndpointId>,
+) -> Result<(), StoreError> {
+    let store = environment.store_of(Actor::World);
+    let present: Vec<_> = environment.recorder.model(Model::present).into_iter().collect();
     for id in present.into_iter().filter(|id| Some(*id) != but) {
         let Some(endpoint) = store.endpoints(&[id]).await?.pop() else { continue };
         if !endpoint.state.is_active() {
@@ -181,19 +185,19 @@ pub(super) async fn put_right(scene: &Scene, but: Option<EndpointId>) -> Result<
             debug_assert!(matches!(answer, Updated::Done(_) | Updated::Stale));
         }
     }
-    let failed = scene.recorder.ledger(Ledger::failed);
+    let failed = environment.recorder.model(Model::failed);
     if !failed.is_empty() {
         store.skip(failed).await?;
     }
     Ok(())
 }
 
-/// Whether people have to act before everything can end.
-pub(super) fn needs_help(ledger: &Ledger) -> bool {
+/// Returns true if an operator must act before all deliveries can become final.
+pub(super) fn needs_operator(model: &Model) -> bool {
     let blocks = |(_, line): (&_, &Vec<DeliveryId>)| {
-        let first = line.first().and_then(|id| ledger.deliveries.get(id));
+        let first = line.first().and_then(|id| model.deliveries.get(id));
         first.is_some_and(|it| it.status == DeliveryStatus::Failed)
     };
-    let idle = ledger.endpoints.values().any(|it| !it.removed && !it.now.state.is_active());
-    idle || ledger.lines.iter().any(blocks)
+    let idle = model.endpoints.values().any(|it| !it.removed && !it.now.state.is_active());
+    idle || model.lines.iter().any(blocks)
 }

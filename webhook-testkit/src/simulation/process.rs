@@ -1,4 +1,4 @@
-//! A worker process: a dispatcher, and a publisher beside it; and who starts it again.
+//! A worker process with a dispatcher and a publisher, and the supervisor that restarts it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,111 +7,116 @@ use tokio::sync::Notify;
 use webhook_core::{Dispatcher, DispatcherConfig, Ports, Wake};
 
 use super::{
-    dice::Stream,
+    environment::Environment,
     fault::FaultKind,
-    happening::{Actor, Pid, What},
-    publisher::Publishing,
+    publisher::SimulatedPublisher,
     receivers::SimulatedTransport,
-    scene::Scene,
+    rng::RngStream,
+    trace::{Action, Actor, Pid},
 };
-use crate::PlainSigner;
-
-const MINUTE: Duration = Duration::from_secs(60);
+use crate::{PlainSigner, units::MINUTE};
 
 /// Time for which a process lives on after its dispatcher has ended.
-const AFTER_ITS_WORKER: Duration = Duration::from_secs(20);
+const PROCESS_LIFE_AFTER_DISPATCHER: Duration = Duration::from_secs(20);
 
-/// A process that runs.
+/// A running process.
 struct Process {
-    scene: Scene,
+    environment: Environment,
     pid: Pid,
 }
 
 impl Process {
-    fn start(scene: &Scene, pid: Pid, config: DispatcherConfig) -> Option<Self> {
+    fn start(environment: &Environment, pid: Pid, config: DispatcherConfig) -> Option<Self> {
         let by = Actor::Worker(pid);
         let at = usize::try_from(pid.worker).unwrap_or_default();
-        scene.tell(by, What::Started(*scene.plan.facts.get(at)?));
-        let (clock, store) = (scene.clock_of(pid.worker), scene.store_of(by));
-        let transport = SimulatedTransport::new(scene.clone(), pid, clock.clone()).shared();
+        environment.record(by, Action::Started(*environment.setup.settings.get(at)?));
+        let (clock, store) = (environment.clock_of(pid.worker), environment.store_of(by));
+        let transport = SimulatedTransport::new(environment.clone(), pid, clock.clone()).shared();
         let signer = Arc::new(PlainSigner::new());
         let ports = Ports::new(store.clone(), transport, signer, Arc::new(clock.clone()));
         let wake = Wake::default();
         let dispatcher = Dispatcher::new(ports, config).ok()?.with_wake(wake.clone());
-        let publishing =
-            Publishing::new(scene.clone(), pid, store, clock, dispatcher.publisher(), wake);
+        let publisher = SimulatedPublisher::new(
+            environment.clone(),
+            pid,
+            store,
+            clock,
+            dispatcher.publisher(),
+            wake,
+        );
         let stop = Arc::new(Notify::new());
-        scene.keep_stop(pid, Arc::clone(&stop));
-        let process = Self { scene: scene.clone(), pid };
-        let ending = scene.clone();
-        scene.yard.spawn(Some(pid), async move {
+        environment.keep_stop(pid, Arc::clone(&stop));
+        let process = Self { environment: environment.clone(), pid };
+        let ending = environment.clone();
+        environment.executor.spawn(Some(pid), async move {
             let report = dispatcher.run(stop.notified()).await;
-            ending.tell(by, What::Stopped(report));
+            ending.record(by, Action::Stopped(report));
             // The service lives on for a while, and publishes.
-            ending.yard.sleep(AFTER_ITS_WORKER).await;
+            ending.executor.sleep(PROCESS_LIFE_AFTER_DISPATCHER).await;
             ending.remove(pid);
         });
-        scene.yard.spawn(Some(pid), publishing.run());
+        environment.executor.spawn(Some(pid), publisher.run());
         Some(process)
     }
 
-    /// Told to stop, it drains.
-    fn tell_to_stop(&self) {
-        self.scene.tell_to_stop(self.pid);
+    /// Requests a graceful stop.
+    fn request_stop(&self) {
+        self.environment.request_stop(self.pid);
     }
 
     async fn end(&self) {
-        self.scene.end_of(self.pid).notified().await;
+        self.environment.end_of(self.pid).notified().await;
     }
 }
 
-/// Keeps a worker running: starts it, sometimes tells it to stop, and starts it again when it has ended.
-/// Told so, it stops it for good.
+/// Starts a worker, sometimes stops it, and restarts it after its end. On `stop` it is stopped
+/// without a restart.
 pub(super) async fn keep_running(
-    scene: Scene,
+    environment: Environment,
     worker: u64,
-    for_good: Arc<Notify>,
+    stop: Arc<Notify>,
     done: Arc<Notify>,
 ) {
     let at = usize::try_from(worker).unwrap_or_default();
-    let Some(config) = scene.plan.workers.get(at).cloned() else { return };
+    let Some(config) = environment.setup.workers.get(at).cloned() else { return };
     let mut life = 0;
-    let for_good = for_good.notified().fuse();
-    pin_mut!(for_good);
+    let stop = stop.notified().fuse();
+    pin_mut!(stop);
     loop {
         life += 1;
         let pid = Pid { worker, life };
-        let Some(process) = Process::start(&scene, pid, config.clone()) else { return };
-        let mut stream = scene.stream("supervisor", worker);
+        let Some(process) = Process::start(&environment, pid, config.clone()) else { return };
+        let mut stream = environment.stream("supervisor", worker);
         let lasts = stream.wait(10 * MINUTE, 48 * 60 * MINUTE);
-        let (end, shutdown) = (process.end().fuse(), shut_down(&scene, &process, lasts).fuse());
+        let (end, shutdown) =
+            (process.end().fuse(), shut_down(&environment, &process, lasts).fuse());
         pin_mut!(end, shutdown);
         select_biased! {
             () = end => {}
             () = shutdown => {}
-            () = for_good => {
-                process.tell_to_stop();
+            () = stop => {
+                process.request_stop();
                 end.await;
                 return done.notify_one();
             }
         }
-        let rests = restart_after(&scene, &mut stream);
-        scene.yard.sleep(rests).await;
+        let rests = restart_after(&environment, &mut stream);
+        environment.executor.sleep(rests).await;
     }
 }
 
-/// How long until it runs again.
-fn restart_after(scene: &Scene, stream: &mut Stream) -> Duration {
+/// Time until the next start.
+fn restart_after(environment: &Environment, stream: &mut RngStream) -> Duration {
     let pause = stream.wait(Duration::from_millis(10), 10 * MINUTE);
-    if scene.dice.is_healed() { Duration::from_secs(1) } else { pause }
+    if environment.rng.faults_ended() { Duration::from_secs(1) } else { pause }
 }
 
-/// Tells a process to stop after a while, if the dice say so, and waits until it has.
-async fn shut_down(scene: &Scene, process: &Process, after: Duration) {
-    scene.yard.sleep(after).await;
-    if !scene.strikes(FaultKind::Shutdown, process.pid.worker, 2) {
+/// Stops a process after a while, if the fault occurs, and waits for its end.
+async fn shut_down(environment: &Environment, process: &Process, after: Duration) {
+    environment.executor.sleep(after).await;
+    if !environment.fault_occurs(FaultKind::Shutdown, process.pid.worker, 2) {
         std::future::pending::<()>().await;
     }
-    process.tell_to_stop();
+    process.request_stop();
     process.end().await;
 }

@@ -1,63 +1,63 @@
-//! Publishers: with the engine's own transaction or somebody else's, with keys, in batches.
+//! Publishers: in the engine's own transaction or in a caller's, with keys, in batches.
 
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{Clock, Enqueued, Event, EventId, EventPublisher, NewEvent, StoreError, Wake};
 
 use super::{
-    clock::SkewedClock,
-    dice::Stream,
+    environment::Environment,
     fault::FaultKind,
-    happening::{Actor, Pid, What},
-    plan::TYPES,
-    receivers::POISON,
-    scene::Scene,
+    receivers::POISON_MARKER,
+    rng::RngStream,
+    setup::TYPES,
+    skewed_clock::SkewedClock,
+    trace::{Action, Actor, Pid},
 };
 use crate::{FaultyStore, observed::Observed};
 
-/// The publisher of one process.
-pub(super) struct Publishing {
-    scene: Scene,
+/// Publisher of one process.
+pub(super) struct SimulatedPublisher {
+    environment: Environment,
     pid: Pid,
     store: Arc<FaultyStore<Observed>>,
     clock: SkewedClock,
     publisher: EventPublisher,
     wake: Wake,
-    stream: Stream,
-    /// Events made so far.
+    stream: RngStream,
+    /// Number of events made.
     made: u64,
 }
 
-impl Publishing {
+impl SimulatedPublisher {
     pub(super) fn new(
-        scene: Scene,
+        environment: Environment,
         pid: Pid,
         store: Arc<FaultyStore<Observed>>,
         clock: SkewedClock,
         publisher: EventPublisher,
         wake: Wake,
     ) -> Self {
-        let stream = scene.stream("publisher", pid.worker);
-        Self { scene, pid, store, clock, publisher, wake, stream, made: 0 }
+        let stream = environment.stream("publisher", pid.worker);
+        Self { environment, pid, store, clock, publisher, wake, stream, made: 0 }
     }
 
-    /// Publishes at the times that are set for this worker, until faults are over. While it is not
-    /// running, it misses them.
+    /// Publishes at the times drawn for this worker, until the faults end. Times at which the process
+    /// does not run are skipped.
     pub(super) async fn run(mut self) {
-        let plan = Arc::clone(&self.scene.plan);
-        let pause = plan.span / u32::try_from(plan.events).unwrap_or(1);
-        let mut times = self.scene.dice.stream("times", self.pid.worker, Duration::ZERO);
+        let setup = Arc::clone(&self.environment.setup);
+        let pause = setup.span / u32::try_from(setup.events).unwrap_or(1);
+        let mut times = self.environment.rng.stream("times", self.pid.worker, Duration::ZERO);
         let mut at = Duration::ZERO;
         loop {
             at += times.wait(pause / 64, pause * 3);
-            if at < self.scene.now() {
+            if at < self.environment.now() {
                 continue;
             }
-            self.scene.yard.sleep(at.saturating_sub(self.scene.now())).await;
-            if self.scene.dice.is_healed() {
+            self.environment.executor.sleep(at.saturating_sub(self.environment.now())).await;
+            if self.environment.rng.faults_ended() {
                 return;
             }
-            self.stream = self.scene.stream("publisher", self.pid.worker);
+            self.stream = self.environment.stream("publisher", self.pid.worker);
             match self.stream.below(6) {
                 0 => self.publish_joined().await,
                 1 => self.publish_burst().await,
@@ -70,11 +70,11 @@ impl Publishing {
     }
 
     fn new_event(&mut self) -> Option<Event> {
-        let tenant = self.stream.one_of(&self.scene.plan.tenants)?;
-        let poisoned = self.scene.strikes(FaultKind::Poison, self.pid.worker, 60);
+        let tenant = self.stream.one_of(&self.environment.setup.tenants)?;
+        let poisoned = self.environment.fault_occurs(FaultKind::Poison, self.pid.worker, 60);
         let (id, number) = self.new_id();
         let body = if poisoned {
-            format!("{{\"{POISON}\":{number}}}")
+            format!("{{\"{POISON_MARKER}\":{number}}}")
         } else {
             format!("{{\"n\":{number}}}")
         };
@@ -88,36 +88,36 @@ impl Publishing {
         Some(new.into_event(|| id, self.clock.now()))
     }
 
-    /// An id of the shape of UUIDv7, and its last part.
+    /// Returns a new id in the form of UUIDv7, and its last part.
     fn new_id(&mut self) -> (EventId, u64) {
         self.made += 1;
-        let millis = u64::try_from(self.scene.now().as_millis()).unwrap_or_default();
+        let millis = u64::try_from(self.environment.now().as_millis()).unwrap_or_default();
         let number = (self.pid.worker << 24) | (self.pid.life << 12) | self.made;
         let id = uuid::Uuid::from_u64_pair(millis << 16 | 0x7000, 1 << 63 | number);
         (EventId::from_uuid(id), number)
     }
 
-    /// Events one after the other, so that their endpoints are full in the meantime.
+    /// Publishes events one after the other, so that the slots of their endpoints fill up.
     async fn publish_burst(&mut self) {
         for _ in 0..self.stream.between(2, 6) {
             self.publish_some(1).await;
         }
     }
 
-    /// Some events in one call.
+    /// Publishes events in one call, and repeats the call if it fails.
     async fn publish_some(&mut self, count: u64) {
         let events: Vec<_> = (0..count).filter_map(|_| self.new_event()).collect();
         for _ in 0..3 {
             match self.publish(&events).await {
                 Ok(answers) => {
-                    self.tell(&events, &answers);
+                    self.record(&events, &answers);
                     return;
                 }
-                // Saying the same again is safe, whether it was stored or not.
+                // Repeating is safe, regardless of whether the events were stored.
                 Err(_) => {
                     let wait =
                         self.stream.wait(Duration::from_millis(100), Duration::from_secs(10));
-                    self.scene.yard.sleep(wait).await;
+                    self.environment.executor.sleep(wait).await;
                 }
             }
         }
@@ -129,41 +129,41 @@ impl Publishing {
             events.iter().for_each(|event| self.publisher.forget(&event.tenant));
         }
         if let Some(first) = events.first() {
-            let begun = What::PublishBegun(Box::new(first.clone()));
-            self.scene.tell(Actor::Worker(self.pid), begun);
+            let begun = Action::PublishStarted(Box::new(first.clone()));
+            self.environment.record(Actor::Worker(self.pid), begun);
         }
         let answers = self.publisher.publish(events).await?;
         if self.stream.once_in(2) {
-            self.scene.hint_others(self.pid.worker);
+            self.environment.hint_others(self.pid.worker);
         }
         Ok(answers)
     }
 
-    /// An event in somebody else's transaction: one row, which is there when that commits.
+    /// Stores an event in a caller's transaction: one row, visible after the commit.
     async fn publish_joined(&mut self) {
         let Some(event) = self.new_event() else { return };
         let id = event.id;
         let open_for = self.stream.wait(Duration::from_millis(1), Duration::from_secs(120));
-        self.scene.yard.sleep(open_for).await;
-        if self.scene.strikes(FaultKind::Rollback, self.pid.worker, 3) {
-            return self.scene.tell(Actor::Worker(self.pid), What::RolledBack(id));
+        self.environment.executor.sleep(open_for).await;
+        if self.environment.fault_occurs(FaultKind::Rollback, self.pid.worker, 3) {
+            return self.environment.record(Actor::Worker(self.pid), Action::RolledBack(id));
         }
         if let Ok(answer) = self.store.insert_unrouted(event.clone()).await {
-            self.tell(&[event], &[answer]);
+            self.record(&[event], &[answer]);
             self.wake.wake();
         }
     }
 
-    /// Tells what whoever published was told.
-    fn tell(&self, events: &[Event], answers: &[Enqueued]) {
+    /// Records the results that the publisher received.
+    fn record(&self, events: &[Event], answers: &[Enqueued]) {
         for (event, answer) in events.iter().zip(answers) {
-            let accepted = |stored: EventId| What::Accepted { published: event.id, stored };
-            let what = match answer {
+            let accepted = |stored: EventId| Action::Accepted { published: event.id, stored };
+            let action = match answer {
                 Enqueued::Routed(_) | Enqueued::Later => accepted(event.id),
                 Enqueued::Duplicate(first) => accepted(*first),
-                _ => What::Refused(event.id),
+                _ => Action::Refused(event.id),
             };
-            self.scene.tell(Actor::Worker(self.pid), what);
+            self.environment.record(Actor::Worker(self.pid), action);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The receivers, and the transport that reaches them.
+//! Simulated receivers, and the transport to them.
 
 use std::{
     sync::{
@@ -17,58 +17,59 @@ use webhook_core::{
 };
 
 use super::{
-    clock::SkewedClock,
-    dice::Stream,
+    environment::Environment,
     fault::FaultKind,
-    happening::{Actor, Came, Pid, SendId, SendStart, What},
-    scene::Scene,
+    rng::RngStream,
+    skewed_clock::SkewedClock,
+    trace::{Action, Actor, Pid, SendId, SendOutcome, SendStart},
 };
 
-/// The transport of one worker process.
+/// Transport of one worker process.
 #[derive(Debug)]
 pub(super) struct SimulatedTransport {
-    scene: Scene,
+    environment: Environment,
     pid: Pid,
     clock: SkewedClock,
 }
 
-/// What comes back, and when.
+/// Result of a request and its delay.
 struct Reaction {
     after: Duration,
-    answer: Answer,
+    answer: SimulatedResponse,
 }
 
-enum Answer {
+enum SimulatedResponse {
     Status(StatusCode, Option<HeaderValue>),
     Fault(TransportErrorKind),
-    /// Nothing, not even a time-out.
+    /// No result, not even a timeout.
     Nothing,
     Panic,
     /// The process dies.
     Death,
 }
 
-/// What an event that kills its worker has in its body.
-pub(super) const POISON: &str = "poison";
+/// Text in the body of an event that kills its worker.
+pub(super) const POISON_MARKER: &str = "poison";
 
 impl SimulatedTransport {
-    pub(super) fn new(scene: Scene, pid: Pid, clock: SkewedClock) -> Self {
-        Self { scene, pid, clock }
+    pub(super) fn new(environment: Environment, pid: Pid, clock: SkewedClock) -> Self {
+        Self { environment, pid, clock }
     }
 
-    /// How the receiver, or the way to it, behaves this time.
+    /// Draws the result of this request.
     fn react(&self, request: &Request, receiver: u64) -> Reaction {
-        let mut chance = self.scene.stream("answer", receiver);
+        let mut chance = self.environment.stream("answer", receiver);
         let quick = chance.wait(Duration::from_millis(1), Duration::from_millis(500));
-        let poison = String::from_utf8_lossy(&request.body).contains(POISON);
+        let poison = String::from_utf8_lossy(&request.body).contains(POISON_MARKER);
         let (after, answer) = if poison {
-            (quick, Answer::Death)
-        } else if self.scene.is_down(receiver) {
+            (quick, SimulatedResponse::Death)
+        } else if self.environment.is_down(receiver) {
             down(request, receiver, quick)
         } else {
-            let strikes =
-                |(kind, odds): &&(FaultKind, u64)| self.scene.strikes(*kind, receiver, *odds);
-            match ODDS.iter().find(strikes) {
+            let occurs = |(kind, odds): &&(FaultKind, u64)| {
+                self.environment.fault_occurs(*kind, receiver, *odds)
+            };
+            match RECEIVER_FAULT_ODDS.iter().find(occurs) {
                 Some((FaultKind::BusyFor, _)) => (quick, self.busy_for(&mut chance)),
                 Some((kind, _)) => misbehave(*kind, request, quick, &mut chance),
                 None if chance.once_in(5) => (quick, status(StatusCode::NO_CONTENT)),
@@ -78,8 +79,8 @@ impl SimulatedTransport {
         Reaction { after: after.min(request.timeout), answer }
     }
 
-    /// 429 or 503, with `Retry-After` in one of its forms, or in none.
-    fn busy_for(&self, chance: &mut Stream) -> Answer {
+    /// 429 or 503, with a valid or invalid `Retry-After`.
+    fn busy_for(&self, chance: &mut RngStream) -> SimulatedResponse {
         let secs = chance.wait(Duration::from_secs(1), Duration::from_secs(20_000)).as_secs();
         let (code, form) = (chance.once_in(2), chance.below(8));
         let text = match form {
@@ -91,7 +92,7 @@ impl SimulatedTransport {
         };
         let code =
             if code { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-        Answer::Status(code, HeaderValue::from_str(&text).ok())
+        SimulatedResponse::Status(code, HeaderValue::from_str(&text).ok())
     }
 
     fn now(&self) -> Timestamp {
@@ -99,8 +100,8 @@ impl SimulatedTransport {
     }
 }
 
-/// What receivers do instead of answering well, each once in so many times in the worst of runs.
-const ODDS: [(FaultKind, u64); 14] = [
+/// Faults of receivers; in the worst runs each occurs once in this many requests.
+const RECEIVER_FAULT_ODDS: [(FaultKind, u64); 14] = [
     (FaultKind::ErrorStatus, 12),
     (FaultKind::Redirect, 40),
     (FaultKind::Gone, 120),
@@ -117,13 +118,13 @@ const ODDS: [(FaultKind, u64); 14] = [
     (FaultKind::SlowAnswer, 10),
 ];
 
-/// What comes of a fault of this kind, and when.
+/// Returns the result of a fault of this kind and its delay.
 fn misbehave(
     kind: FaultKind,
     request: &Request,
     quick: Duration,
-    chance: &mut Stream,
-) -> (Duration, Answer) {
+    chance: &mut RngStream,
+) -> (Duration, SimulatedResponse) {
     let answer = match kind {
         FaultKind::ErrorStatus => {
             let codes =
@@ -133,37 +134,42 @@ fn misbehave(
         FaultKind::Redirect => status(StatusCode::FOUND),
         FaultKind::Gone => status(StatusCode::GONE),
         FaultKind::Busy => status(StatusCode::TOO_MANY_REQUESTS),
-        FaultKind::Reset => Answer::Fault(TransportErrorKind::Interrupted(Phase::Head)),
-        // It has accepted the event, and nobody gets to know.
-        FaultKind::LostAnswer => Answer::Fault(TransportErrorKind::Interrupted(Phase::Exchange)),
-        FaultKind::Stale => Answer::Fault(TransportErrorKind::StaleConnection),
-        FaultKind::Silence => {
-            return (request.timeout, Answer::Fault(TransportErrorKind::Timeout(Phase::Head)));
+        FaultKind::Reset => SimulatedResponse::Fault(TransportErrorKind::Interrupted(Phase::Head)),
+        // The receiver has accepted the event, but the sender does not learn that.
+        FaultKind::LostAnswer => {
+            SimulatedResponse::Fault(TransportErrorKind::Interrupted(Phase::Exchange))
         }
-        FaultKind::DeafTransport => Answer::Nothing,
-        FaultKind::OwnFault => Answer::Fault(TransportErrorKind::Local),
-        FaultKind::Refused => Answer::Fault(TransportErrorKind::BlockedLiteral),
-        FaultKind::Panic => Answer::Panic,
+        FaultKind::Stale => SimulatedResponse::Fault(TransportErrorKind::StaleConnection),
+        FaultKind::Silence => {
+            return (
+                request.timeout,
+                SimulatedResponse::Fault(TransportErrorKind::Timeout(Phase::Head)),
+            );
+        }
+        FaultKind::DeafTransport => SimulatedResponse::Nothing,
+        FaultKind::OwnFault => SimulatedResponse::Fault(TransportErrorKind::Local),
+        FaultKind::Refused => SimulatedResponse::Fault(TransportErrorKind::BlockedLiteral),
+        FaultKind::Panic => SimulatedResponse::Panic,
         FaultKind::SlowAnswer => {
             let longest = request.timeout.saturating_sub(Duration::from_millis(1));
             return (chance.wait(quick.min(longest), longest), status(StatusCode::OK));
         }
-        _ => Answer::Fault(TransportErrorKind::Other),
+        _ => SimulatedResponse::Fault(TransportErrorKind::Other),
     };
     (quick, answer)
 }
 
-/// A receiver that fails for a long time does so in its own way.
-fn down(request: &Request, receiver: u64, quick: Duration) -> (Duration, Answer) {
+/// Result of a receiver that is down. The receiver's number decides which failure it shows.
+fn down(request: &Request, receiver: u64, quick: Duration) -> (Duration, SimulatedResponse) {
     match receiver % 3 {
         0 => (quick, status(StatusCode::INTERNAL_SERVER_ERROR)),
-        1 => (request.timeout, Answer::Fault(TransportErrorKind::Timeout(Phase::Head))),
-        _ => (quick, Answer::Fault(TransportErrorKind::Connect)),
+        1 => (request.timeout, SimulatedResponse::Fault(TransportErrorKind::Timeout(Phase::Head))),
+        _ => (quick, SimulatedResponse::Fault(TransportErrorKind::Connect)),
     }
 }
 
-const fn status(code: StatusCode) -> Answer {
-    Answer::Status(code, None)
+const fn status(code: StatusCode) -> SimulatedResponse {
+    SimulatedResponse::Status(code, None)
 }
 
 /// An HTTP date (RFC 9110, section 5.6.7).
@@ -172,7 +178,7 @@ fn http_date(at: Timestamp) -> String {
     httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(secs))
 }
 
-/// The number of a receiver, from its endpoint's id.
+/// Number of the receiver behind an endpoint.
 pub(super) fn receiver_of(endpoint: EndpointId) -> u64 {
     let (_, low) = endpoint.as_uuid().as_u64_pair();
     low & 0xffff_ffff
@@ -181,72 +187,74 @@ pub(super) fn receiver_of(endpoint: EndpointId) -> u64 {
 #[async_trait]
 impl Transport for SimulatedTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let Some(delivery) = delivery_of(&request, &self.scene) else {
+        let Some(delivery) = delivery_of(&request, &self.environment) else {
             return Err(TransportError::because(TransportErrorKind::Other, "no such receiver"));
         };
-        let flight = Flight::begin(self, delivery, &request);
+        let flight = SendGuard::begin(self, delivery, &request);
         let Reaction { after, answer } = self.react(&request, receiver_of(delivery.endpoint));
-        self.scene.yard.sleep(after).await;
+        self.environment.executor.sleep(after).await;
         match answer {
-            Answer::Status(code, retry_after) => {
+            SimulatedResponse::Status(code, retry_after) => {
                 let mut response = Response::new(code);
                 let text = retry_after.as_ref().and_then(|it| it.to_str().ok()).map(str::to_owned);
                 response.headers.extend(retry_after.map(|it| (RETRY_AFTER, it)));
-                flight.end(Came::Status { status: code.as_u16(), retry_after: text });
+                flight.end(SendOutcome::Status { status: code.as_u16(), retry_after: text });
                 Ok(response)
             }
-            Answer::Fault(kind) => {
-                flight.end(Came::Fault(kind));
+            SimulatedResponse::Fault(kind) => {
+                flight.end(SendOutcome::Fault(kind));
                 Err(TransportError::new(kind))
             }
-            Answer::Nothing => pending().await,
-            Answer::Panic => {
-                flight.end(Came::Panicked);
-                // Like a panic, but without a word on the terminal.
+            SimulatedResponse::Nothing => pending().await,
+            SimulatedResponse::Panic => {
+                flight.end(SendOutcome::Panicked);
+                // A panic without a message on the terminal.
                 std::panic::resume_unwind(Box::new("a transport by script"))
             }
-            Answer::Death => {
-                self.scene.recorder.count(FaultKind::Poison);
-                self.scene.kill(self.pid);
+            SimulatedResponse::Death => {
+                self.environment.recorder.count(FaultKind::Poison);
+                self.environment.kill(self.pid);
                 pending().await
             }
         }
     }
 }
 
-/// The delivery that a request belongs to.
-fn delivery_of(request: &Request, scene: &Scene) -> Option<DeliveryId> {
+/// Returns the delivery of a request.
+fn delivery_of(request: &Request, environment: &Environment) -> Option<DeliveryId> {
     let event: EventId = request.headers.get(WEBHOOK_ID)?.to_str().ok()?.parse().ok()?;
-    scene.endpoint_at(request.url.as_str()).map(|endpoint| DeliveryId::new(event, endpoint))
+    environment.endpoint_at(request.url.as_str()).map(|endpoint| DeliveryId::new(event, endpoint))
 }
 
-/// A send under way; dropped, it was given up.
-struct Flight<'a> {
+/// Guard of a send under way. Dropping it records that the send was dropped.
+struct SendGuard<'a> {
     transport: &'a SimulatedTransport,
     send: SendId,
     ended: AtomicBool,
 }
 
-impl<'a> Flight<'a> {
+impl<'a> SendGuard<'a> {
     fn begin(transport: &'a SimulatedTransport, delivery: DeliveryId, request: &Request) -> Self {
-        let send = transport.scene.recorder.new_send();
+        let send = transport.environment.recorder.new_send();
         let (request, clock) = (request.clone(), transport.now());
         let start = SendStart { send, delivery, request, clock };
-        transport.scene.tell(Actor::Worker(transport.pid), What::SendStarted(Box::new(start)));
+        transport
+            .environment
+            .record(Actor::Worker(transport.pid), Action::SendStarted(Box::new(start)));
         Self { transport, send, ended: AtomicBool::new(false) }
     }
 
-    fn end(&self, came: Came) {
+    fn end(&self, outcome: SendOutcome) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             let by = Actor::Worker(self.transport.pid);
-            self.transport.scene.tell(by, What::SendEnded { send: self.send, came });
+            self.transport.environment.record(by, Action::SendEnded { send: self.send, outcome });
         }
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for SendGuard<'_> {
     fn drop(&mut self) {
-        self.end(Came::Dropped);
+        self.end(SendOutcome::Dropped);
     }
 }
 

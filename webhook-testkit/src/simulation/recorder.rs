@@ -1,4 +1,4 @@
-//! Notes what happens, and lets the laws judge it.
+//! Records the trace: updates the model and checks the invariants.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     fault::FaultKind,
-    happening::{Actor, Happening, SendId, What},
-    laws::{Breach, Ending, Laws},
-    ledger::Ledger,
+    invariants::{EndState, Invariants, Violation},
+    model::Model,
+    trace::{Action, Actor, SendId, TraceEvent},
 };
 use crate::{
     ManualClock,
@@ -19,35 +19,35 @@ use crate::{
 };
 use webhook_core::{Clock, EndpointId};
 
-/// Clones are the same recorder.
+/// Recorder of a run. Clones are the same recorder.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     clock: ManualClock,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RecorderState>>,
 }
 
 #[derive(Debug)]
-struct State {
-    ledger: Ledger,
-    laws: Laws,
+struct RecorderState {
+    model: Model,
+    invariants: Invariants,
     hasher: DefaultHasher,
-    breach: Option<Breach>,
-    counts: BTreeMap<FaultKind, u64>,
+    violation: Option<Violation>,
+    faults: BTreeMap<FaultKind, u64>,
     sends: u64,
-    events: u64,
-    /// The last things that have happened, if somebody wants the story.
-    story: Option<VecDeque<Happening>>,
+    trace_events: u64,
+    /// The most recent events; None if they are not kept.
+    recent_events: Option<VecDeque<TraceEvent>>,
 }
 
-/// So much of a story is kept.
-const STORY: usize = 20_000;
+/// Number of recent events that are kept.
+const MAX_RECENT_EVENTS: usize = 20_000;
 
-/// What a recorder has counted.
+/// Counters of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Counted {
+pub(super) struct RunCounts {
     pub(super) trace: u64,
     pub(super) sends: u64,
-    pub(super) happenings: u64,
+    pub(super) trace_events: u64,
     pub(super) faults: BTreeMap<FaultKind, u64>,
     pub(super) premises: BTreeMap<&'static str, u64>,
 }
@@ -57,121 +57,121 @@ impl Recorder {
         clock: ManualClock,
         calm: bool,
         silent: Option<EndpointId>,
-        with_story: bool,
+        keep_events: bool,
     ) -> Self {
-        let state = State {
-            ledger: Ledger { calm, silent, ..Ledger::default() },
-            laws: Laws::all(),
+        let state = RecorderState {
+            model: Model { calm, silent, ..Model::default() },
+            invariants: Invariants::all(),
             hasher: DefaultHasher::new(),
-            breach: None,
-            counts: BTreeMap::new(),
+            violation: None,
+            faults: BTreeMap::new(),
             sends: 0,
-            events: 0,
-            story: with_story.then(VecDeque::new),
+            trace_events: 0,
+            recent_events: keep_events.then(VecDeque::new),
         };
         Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Notes that this has happened now.
-    pub(super) fn tell(&self, by: Actor, what: What) {
-        let it = Happening { at: self.clock.monotonic(), by, what };
-        self.state().tell(it);
+    /// Records that an actor performed this action now.
+    pub(super) fn record(&self, by: Actor, action: Action) {
+        let it = TraceEvent { at: self.clock.monotonic(), by, action };
+        self.state().record(it);
     }
 
-    /// How long it has been going on.
+    /// Virtual time since the start.
     pub(super) fn now(&self) -> Duration {
         self.clock.monotonic()
     }
 
-    /// Counts a fault.
+    /// Counts a fault of this kind.
     pub(super) fn count(&self, kind: FaultKind) {
-        *self.state().counts.entry(kind).or_default() += 1;
+        *self.state().faults.entry(kind).or_default() += 1;
     }
 
-    /// A number for a new send.
+    /// Returns the id of a new send.
     pub(super) fn new_send(&self) -> SendId {
         let mut state = self.state();
         state.sends += 1;
         SendId(state.sends)
     }
 
-    /// Reads in what is known.
-    pub(super) fn ledger<T>(&self, read: impl FnOnce(&Ledger) -> T) -> T {
-        read(&self.state().ledger)
+    /// Reads the model.
+    pub(super) fn model<T>(&self, read: impl FnOnce(&Model) -> T) -> T {
+        read(&self.state().model)
     }
 
-    /// The first law that was broken, if one was.
-    pub(super) fn breach(&self) -> Option<Breach> {
-        self.state().breach.clone()
+    /// The first violation; None if all invariants hold.
+    pub(super) fn violation(&self) -> Option<Violation> {
+        self.state().violation.clone()
     }
 
-    /// Lets the laws judge how it has ended.
-    pub(super) fn judge(&self, ending: &Ending) {
+    /// Checks the state of the store at the end.
+    pub(super) fn check_end(&self, end: &EndState) {
         let mut state = self.state();
-        let State { ledger, laws, breach, .. } = &mut *state;
-        if breach.is_none() {
-            *breach = laws.judge(ending, ledger);
+        let RecorderState { model, invariants, violation, .. } = &mut *state;
+        if violation.is_none() {
+            *violation = invariants.check_end(end, model);
         }
     }
 
-    /// It cannot go on, and no law has said so before.
-    pub(super) fn break_off(&self, law: &'static str, sentence: &'static str, why: String) {
-        let breach = Breach { law, sentence, delivery: None, why };
-        self.state().breach.get_or_insert(breach);
+    /// Aborts the run with a violation, unless there was one before.
+    pub(super) fn abort(&self, invariant: &'static str, sentence: &'static str, reason: String) {
+        let violation = Violation { invariant, sentence, delivery: None, reason };
+        self.state().violation.get_or_insert(violation);
     }
 
-    pub(super) fn counted(&self) -> Counted {
+    pub(super) fn counts(&self) -> RunCounts {
         let state = self.state();
-        Counted {
+        RunCounts {
             trace: state.hasher.finish(),
             sends: state.sends,
-            happenings: state.events,
-            faults: state.counts.clone(),
-            premises: state.laws.premises(),
+            trace_events: state.trace_events,
+            faults: state.faults.clone(),
+            premises: state.invariants.premises(),
         }
     }
 
-    /// The last things that have happened around a breach.
-    pub(super) fn story(&self, breach: &Breach) -> Vec<String> {
+    /// The most recent events that concern a violation.
+    pub(super) fn recent_events(&self, violation: &Violation) -> Vec<String> {
         let state = self.state();
-        let all = state.story.iter().flatten();
-        let related = all.filter(|it| breach.delivery.is_none_or(|id| it.concerns(id)));
+        let all = state.recent_events.iter().flatten();
+        let related = all.filter(|it| violation.delivery.is_none_or(|id| it.concerns(id)));
         let mut lines: Vec<_> = related.map(ToString::to_string).collect();
         lines.split_off(lines.len().saturating_sub(60))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RecorderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn tell(&mut self, it: Happening) {
-        if self.breach.is_some() {
+impl RecorderState {
+    fn record(&mut self, it: TraceEvent) {
+        if self.violation.is_some() {
             return;
         }
-        self.events += 1;
-        it.add_to(&mut self.hasher);
-        self.breach = self.laws.see(&it, &self.ledger);
-        self.ledger.note(&it);
-        if let Some(story) = &mut self.story {
-            if story.len() == STORY {
-                story.pop_front();
+        self.trace_events += 1;
+        it.hash_into(&mut self.hasher);
+        self.violation = self.invariants.check(&it, &self.model);
+        self.model.apply(&it);
+        if let Some(recent_events) = &mut self.recent_events {
+            if recent_events.len() == MAX_RECENT_EVENTS {
+                recent_events.pop_front();
             }
-            story.push_back(it);
+            recent_events.push_back(it);
         }
     }
 }
 
-/// Tells a recorder what has taken effect by somebody's hand.
+/// Records the effects of one actor's store calls.
 #[derive(Clone, Debug)]
-pub(super) struct Hand {
+pub(super) struct EffectRecorder {
     pub(super) recorder: Recorder,
     pub(super) by: Actor,
 }
 
-impl Observer for Hand {
-    fn see(&self, effect: Effect) {
-        self.recorder.tell(self.by, What::Effect(effect));
+impl Observer for EffectRecorder {
+    fn observe(&self, effect: Effect) {
+        self.recorder.record(self.by, Action::Effect(effect));
     }
 }

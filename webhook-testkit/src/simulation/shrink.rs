@@ -1,29 +1,29 @@
-//! Finds the few faults that a breach needs, by playing it again without the others.
+//! Finds a small set of faults that still causes a violation, by repeating the run without others.
 
-use super::{Broken, Simulation, dice::FaultList, play::Played};
+use super::{BrokenInvariant, Simulation, rng::FaultList, run::RunOutcome};
 
-/// So often it is played again at most.
-const MOST: usize = 400;
+/// Maximum number of repeated runs.
+const MAX_SHRINK_RUNS: usize = 400;
 
-/// The breach with as few faults as can be found.
-pub(super) fn shrink(simulation: &Simulation, first: Played) -> Broken {
-    let Some(breach) = first.breach else {
-        return Broken::differs(simulation.seed, first.happened);
+/// Returns the violation with as few faults as possible.
+pub(super) fn shrink(simulation: &Simulation, first: RunOutcome) -> BrokenInvariant {
+    let Some(violation) = first.violation else {
+        return BrokenInvariant::differs(simulation.seed, first.injected);
     };
-    let mut kept: Vec<_> = first.happened.0.into_iter().collect();
+    let mut kept: Vec<_> = first.injected.0.into_iter().collect();
     let breaks = |faults: &[_]| {
         let faults = FaultList(faults.iter().copied().collect());
-        let played = simulation.allowing(faults).play(false);
-        played.breach.is_some_and(|it| it.law == breach.law)
+        let outcome = simulation.allowing(faults).run_with(false);
+        outcome.violation.is_some_and(|it| it.invariant == violation.invariant)
     };
-    let (mut part, mut plays) = (kept.len().div_ceil(2).max(1), 0);
-    while plays < MOST && !kept.is_empty() {
+    let (mut part, mut runs) = (kept.len().div_ceil(2).max(1), 0);
+    while runs < MAX_SHRINK_RUNS && !kept.is_empty() {
         let mut at = 0;
         let before = kept.len();
-        while at < kept.len() && plays < MOST {
+        while at < kept.len() && runs < MAX_SHRINK_RUNS {
             let mut fewer = kept.clone();
             fewer.drain(at..(at + part).min(kept.len()));
-            plays += 1;
+            runs += 1;
             if breaks(&fewer) {
                 kept = fewer;
             } else {
@@ -36,7 +36,7 @@ pub(super) fn shrink(simulation: &Simulation, first: Played) -> Broken {
         part = part.div_ceil(2);
     }
     let faults = FaultList(kept.into_iter().collect());
-    let told = simulation.allowing(faults.clone()).play(true);
-    let breach = told.breach.clone().unwrap_or(breach);
-    Broken::new(simulation.seed, breach, faults, told.story)
+    let outcome = simulation.allowing(faults.clone()).run_with(true);
+    let violation = outcome.violation.clone().unwrap_or(violation);
+    BrokenInvariant::new(simulation.seed, violation, faults, outcome.recent_events)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use expect_test::Expect;
 use webhook_core::{Attempt, DeliveryStatus, FailureKind, Settle, Timestamp, WEBHOOK_ID};
 
-use super::witness::Seen;
+use super::finish_log::LoggedFinish;
 use crate::{ManualClock, SentRequest};
 
 /// What has happened in a [`World`](crate::World): a line for each attempt, in the order they were
@@ -23,14 +23,14 @@ impl Timeline {
         expected.assert_eq(&self.0);
     }
 
-    pub(super) fn of(finished: &[Seen], sent: &[SentRequest]) -> Self {
-        let deliveries: BTreeSet<_> = finished.iter().map(|seen| seen.delivery.id).collect();
+    pub(super) fn of(finished: &[LoggedFinish], sent: &[SentRequest]) -> Self {
+        let deliveries: BTreeSet<_> = finished.iter().map(|logged| logged.delivery.id).collect();
         let mut text = String::new();
-        for seen in finished {
-            for line in lines(seen, sent) {
+        for logged in finished {
+            for line in lines(logged, sent) {
                 text.push_str(&line);
                 if deliveries.len() > 1 {
-                    let delivery = &seen.delivery;
+                    let delivery = &logged.delivery;
                     text.push_str(&format!("  {} to {}", delivery.event_type, delivery.url));
                 }
                 text.push('\n');
@@ -47,13 +47,15 @@ impl fmt::Display for Timeline {
 }
 
 /// A line for each attempt of a finish: lost ones first, then the one that was made.
-fn lines(seen: &Seen, sent: &[SentRequest]) -> Vec<String> {
-    let made = seen.finish.attempts.last().filter(|attempt| !is_lost(attempt));
-    let lost = seen.finish.attempts.iter().filter(|attempt| is_lost(attempt));
+fn lines(logged: &LoggedFinish, sent: &[SentRequest]) -> Vec<String> {
+    let made = logged.finish.attempts.last().filter(|attempt| !is_lost(attempt));
+    let lost = logged.finish.attempts.iter().filter(|attempt| is_lost(attempt));
     let mut lines: Vec<_> = lost.map(|attempt| line(attempt, "unknown", "lost")).collect();
     match made {
-        Some(attempt) => lines.push(line(attempt, &came_back(seen, attempt, sent), &follows(seen))),
-        None => lines.push(format!("{}  not sent, {}", clock_time(seen.at), follows(seen))),
+        Some(attempt) => {
+            lines.push(line(attempt, &came_back(logged, attempt, sent), &follows(logged)));
+        }
+        None => lines.push(format!("{}  not sent, {}", clock_time(logged.at), follows(logged))),
     }
     lines
 }
@@ -68,12 +70,12 @@ fn is_lost(attempt: &Attempt) -> bool {
 }
 
 /// The answer of the transport's script, as far as the attempt came to the transport.
-fn came_back(seen: &Seen, attempt: &Attempt, sent: &[SentRequest]) -> String {
-    let event = seen.delivery.id.event.to_string();
+fn came_back(logged: &LoggedFinish, attempt: &Attempt, sent: &[SentRequest]) -> String {
+    let event = logged.delivery.id.event.to_string();
     let mut answers = sent.iter().filter(|sent| {
         let id = sent.request.headers.get(WEBHOOK_ID);
         sent.at == attempt.started_at
-            && sent.request.url == seen.delivery.url
+            && sent.request.url == logged.delivery.url
             && id.is_some_and(|id| id.as_bytes() == event.as_bytes())
     });
     match (answers.next(), &attempt.failure) {
@@ -83,12 +85,12 @@ fn came_back(seen: &Seen, attempt: &Attempt, sent: &[SentRequest]) -> String {
     }
 }
 
-fn follows(seen: &Seen) -> String {
-    match seen.finish.settle {
-        _ if seen.delivery.status == DeliveryStatus::Cancelled => "cancelled".to_owned(),
+fn follows(logged: &LoggedFinish) -> String {
+    match logged.finish.settle {
+        _ if logged.delivery.status == DeliveryStatus::Cancelled => "cancelled".to_owned(),
         Settle::Success => "success".to_owned(),
         Settle::Failed => "failed".to_owned(),
-        Settle::Retry(wait) => format!("retry at {}", clock_time(seen.at.after(wait))),
+        Settle::Retry(wait) => format!("retry at {}", clock_time(logged.at.after(wait))),
     }
 }
 

@@ -6,16 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use webhook_testkit::conformance;
 
-/// What is said of the case that fails; nothing, when it passes.
-pub(crate) fn said(port: &str, case: &str, run: impl FnOnce()) -> Option<String> {
+/// Message of a case that fails; None if it passes.
+pub(crate) fn failure_message(port: &str, case: &str, run: impl FnOnce()) -> Option<String> {
     let ended = catch_unwind(AssertUnwindSafe(|| conformance::prove(port, case, run)));
     let panic = ended.err()?;
-    Some(*panic.downcast::<String>().expect("a failed case says why"))
+    Some(*panic.downcast::<String>().expect("a failed case has a message"))
 }
 
-/// Fails unless the case does, and says so by its sentence and by `because`.
-pub(crate) fn assert_said(said: Option<String>, sentence: &str, because: &str) {
-    let said = said.unwrap_or_else(|| panic!("nobody has noticed: {sentence}"));
-    assert_eq!(said.lines().next(), Some(sentence), "{said}");
-    assert!(said.contains(because), "{because:?} is not said:\n{said}");
+/// Asserts that the case failed with this sentence and a message that contains `because`.
+pub(crate) fn assert_caught(message: Option<String>, sentence: &str, because: &str) {
+    let message = message.unwrap_or_else(|| panic!("not caught: {sentence}"));
+    assert_eq!(message.lines().next(), Some(sentence), "{message}");
+    assert!(message.contains(because), "{because:?} is missing:\n{message}");
 }

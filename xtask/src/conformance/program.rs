@@ -1,6 +1,6 @@
-//! Runs every case of the suite on a store that is broken for it, and on the whole one.
+//! Runs every case of the suite on its mutant and on the correct store.
 //!
-//! Written by `cargo xtask conformance --sabotage`, which has put the list of cases at the end.
+//! `cargo xtask conformance --mutants` writes this program and appends the list of cases.
 #![allow(warnings)]
 
 use std::{
@@ -13,46 +13,46 @@ use std::{
 };
 
 use webhook_core::{Clock, Store};
-// The broken stores look for it in their own crate.
+// The mutants import it from their own crate.
 use webhook_testkit::ManualClock;
 use webhook_testkit::{MemoryStore, StoreHarness, conformance};
 
 type NewStore = fn(Arc<dyn Clock>) -> Arc<dyn Store>;
 
-struct Case {
+struct MutantCase {
     name: &'static str,
     run: fn(),
-    broken: NewStore,
-    /// Where it is broken.
+    mutant: NewStore,
+    /// File that the mutant breaks.
     file: &'static str,
 }
 
 macro_rules! case {
-    ($file:ident :: $name:ident, $module:ident, $broken:literal) => {
-        Case {
+    ($file:ident :: $name:ident, $module:ident, $path:literal) => {
+        MutantCase {
             name: concat!(stringify!($file), "::", stringify!($name)),
-            run: || conformance::run(conformance::store::$file::$name::<Stage>()),
-            broken: |clock| Arc::new($module::MemoryStore::new(clock)),
-            file: $broken,
+            run: || conformance::run(conformance::store::$file::$name::<Harness>()),
+            mutant: |clock| Arc::new($module::MemoryStore::new(clock)),
+            file: $path,
         }
     };
 }
 
 thread_local! {
-    /// The store on which this thread runs a case.
-    static STORE: Cell<NewStore> = const { Cell::new(whole) };
+    /// Constructor of the store of this thread.
+    static STORE: Cell<NewStore> = const { Cell::new(correct) };
 }
 
-fn whole(clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+fn correct(clock: Arc<dyn Clock>) -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(clock))
 }
 
-struct Stage {
+struct Harness {
     store: Arc<dyn Store>,
     clock: ManualClock,
 }
 
-impl StoreHarness for Stage {
+impl StoreHarness for Harness {
     async fn fresh() -> Self {
         let clock = ManualClock::new();
         Self { store: STORE.get()(Arc::new(clock.clone())), clock }
@@ -67,27 +67,27 @@ impl StoreHarness for Stage {
     }
 }
 
-/// Far more than any case takes.
-const LIMIT: Duration = Duration::from_secs(20);
+/// Maximum duration of a case. All take far less.
+const MAX_CASE_TIME: Duration = Duration::from_secs(20);
 
 #[derive(PartialEq)]
-enum End {
+enum Outcome {
     Passed,
     Failed,
-    /// Not over in time. A suite that hangs tells nobody what is wrong, so this is not enough.
+    /// Not finished in time. This does not count as caught, because it does not name the fault.
     Hangs,
 }
 
-fn run(case: fn(), store: NewStore) -> End {
-    let (tell, told) = mpsc::channel();
+fn run(case: fn(), store: NewStore) -> Outcome {
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         STORE.set(store);
-        tell.send(panic::catch_unwind(case).is_ok())
+        sender.send(panic::catch_unwind(case).is_ok())
     });
-    match told.recv_timeout(LIMIT) {
-        Ok(true) => End::Passed,
-        Ok(false) => End::Failed,
-        Err(_) => End::Hangs,
+    match receiver.recv_timeout(MAX_CASE_TIME) {
+        Ok(true) => Outcome::Passed,
+        Ok(false) => Outcome::Failed,
+        Err(_) => Outcome::Hangs,
     }
 }
 
@@ -95,18 +95,18 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|_| {}));
     let mut wrong = 0;
     for case in CASES {
-        let told = match (run(case.run, case.broken), run(case.run, whole)) {
-            (End::Failed, End::Passed) => continue,
-            (_, End::Failed) => "fails on the whole store",
-            (_, End::Hangs) => "hangs on the whole store",
-            (End::Passed, _) => "does not notice what is broken",
-            (End::Hangs, _) => "hangs instead of failing",
+        let fault = match (run(case.run, case.mutant), run(case.run, correct)) {
+            (Outcome::Failed, Outcome::Passed) => continue,
+            (_, Outcome::Failed) => "fails on the correct store",
+            (_, Outcome::Hangs) => "hangs on the correct store",
+            (Outcome::Passed, _) => "does not catch its mutant",
+            (Outcome::Hangs, _) => "hangs instead of failing",
         };
-        println!("{} {told} (in {})", case.name, case.file);
+        println!("{} {fault} (in {})", case.name, case.file);
         wrong += 1;
     }
-    println!("{} cases, {} of them catch what they name", CASES.len(), CASES.len() - wrong);
-    // A case that hangs still has its thread.
+    println!("{} cases, {} of them catch their mutant", CASES.len(), CASES.len() - wrong);
+    // The thread of a case that hangs still runs.
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -3,11 +3,11 @@
 use webhook_core::{Cancelled, DeliveryId, DeliveryStatus, Finished};
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, WAIT, accepted, failure, retry, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, accepted, failure, retry, success},
 };
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     pub(super) async fn cancel_all(&self, batch: Vec<DeliveryId>) -> Vec<Cancelled> {
         let asked = batch.len();
         let answers = self.store.cancel(batch).await.expect("deliveries can be cancelled");
@@ -20,94 +20,94 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let ids = ground.pendings(endpoint, 2).await;
-    let claims = ground.claim().await;
-    ground.finish(retry(&claims[0], WAIT)).await;
-    ground.finish(retry(&claims[1], WAIT)).await;
-    assert_eq!(ground.cancel(ids[0]).await, Cancelled::Done, "it was pending");
-    let delivery = ground.delivery(ids[0]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let ids = fixture.pendings(endpoint, 2).await;
+    let claims = fixture.claim().await;
+    fixture.finish(retry(&claims[0], DEFAULT_RETRY_WAIT)).await;
+    fixture.finish(retry(&claims[1], DEFAULT_RETRY_WAIT)).await;
+    assert_eq!(fixture.cancel(ids[0]).await, Cancelled::Done, "it was pending");
+    let delivery = fixture.delivery(ids[0]).await;
     assert_eq!((delivery.status, delivery.due_at), (DeliveryStatus::Cancelled, None), "it is over");
-    ground.advance(WAIT).await;
-    assert_eq!(ground.claim_one().await.lease.delivery, ids[1], "the other one goes on");
-    assert_eq!(ground.attempt_numbers(ids[0]).await, [1], "its attempts stay on record");
+    fixture.advance(DEFAULT_RETRY_WAIT).await;
+    assert_eq!(fixture.claim_one().await.lease.delivery, ids[1], "the other one goes on");
+    assert_eq!(fixture.attempt_numbers(ids[0]).await, [1], "its attempts stay on record");
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.status = DeliveryStatus::Cancelled;
 // + row.held = false;
 pub async fn an_attempt_in_flight_at_the_cancelling_is_recorded<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let claim = ground.claim_one().await;
-    assert_eq!(ground.cancel(id).await, Cancelled::InFlight, "an attempt is under way");
-    assert_eq!(ground.status(id).await, DeliveryStatus::Cancelled, "it is over all the same");
-    assert_eq!(ground.finish(success(&claim)).await, Finished::Recorded, "the attempt ends");
-    assert_eq!(ground.attempts(id).await, [accepted(1)], "and is recorded");
-    assert_eq!(ground.status(id).await, DeliveryStatus::Cancelled, "it stays cancelled");
-    ground.advance(LEASE).await;
-    ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let claim = fixture.claim_one().await;
+    assert_eq!(fixture.cancel(id).await, Cancelled::InFlight, "an attempt is under way");
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Cancelled, "it is over all the same");
+    assert_eq!(fixture.finish(success(&claim)).await, Finished::Recorded, "the attempt ends");
+    assert_eq!(fixture.attempts(id).await, [accepted(1)], "and is recorded");
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Cancelled, "it stays cancelled");
+    fixture.advance(DEFAULT_LEASE).await;
+    fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + if !in_flight { row.status = DeliveryStatus::Cancelled; }
 pub async fn a_cancelled_delivery_is_not_tried_again_after_its_lease<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    ground.claim_one().await;
-    ground.cancel(id).await;
-    ground.advance(LEASE * 2).await;
-    ground.assert_nothing_to_claim("its worker may be dead, but nobody takes over").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    fixture.claim_one().await;
+    fixture.cancel(id).await;
+    fixture.advance(DEFAULT_LEASE * 2).await;
+    fixture.assert_nothing_to_claim("its worker may be dead, but nobody takes over").await;
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - settle(row, Settle::Retry(Duration::ZERO), now);
 // + row.due_at = now; } {
 // + row.status = DeliveryStatus::Pending;
 pub async fn a_claim_given_back_after_the_cancelling_stays_cancelled<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let claim = ground.claim_one().await;
-    ground.cancel(id).await;
-    assert_eq!(ground.release(claim.lease).await, Finished::Recorded, "it was not started");
-    let delivery = ground.delivery(id).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let claim = fixture.claim_one().await;
+    fixture.cancel(id).await;
+    assert_eq!(fixture.release(claim.lease).await, Finished::Recorded, "it was not started");
+    let delivery = fixture.delivery(id).await;
     assert_eq!((delivery.status, delivery.attempts), (DeliveryStatus::Cancelled, 0), "it is over");
-    ground.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
+    fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if row.status.is_final() {
 // + if row.status == DeliveryStatus::Cancelled {
 pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let ids = ground.pendings(ground.endpoint().await, 2).await;
-    let claims = ground.claim().await;
-    ground.finish(success(&claims[0])).await;
-    ground.finish(failure(&claims[1])).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let ids = fixture.pendings(fixture.endpoint().await, 2).await;
+    let claims = fixture.claim().await;
+    fixture.finish(success(&claims[0])).await;
+    fixture.finish(failure(&claims[1])).await;
     for id in ids {
-        let before = ground.delivery(id).await;
+        let before = fixture.delivery(id).await;
         let unchanged = Cancelled::Unchanged(before.status);
-        assert_eq!(ground.cancel(id).await, unchanged, "it is over already");
-        assert_eq!(ground.delivery(id).await, before, "and stays as it is");
+        assert_eq!(fixture.cancel(id).await, unchanged, "it is over already");
+        assert_eq!(fixture.delivery(id).await, before, "and stays as it is");
     }
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - self.each(batch, State::cancel)
 // + self.each(batch.into_iter().rev().collect(), State::cancel)
 pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let in_flight = ground.pending(endpoint).await;
-    ground.claim_one().await;
-    let pending = ground.pending(endpoint).await;
-    let (tracked, event) = ground.tracked_record().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let in_flight = fixture.pending(endpoint).await;
+    fixture.claim_one().await;
+    let pending = fixture.pending(endpoint).await;
+    let (tracked, event) = fixture.tracked_record().await;
     let unknown = DeliveryId::new(event, endpoint);
     let batch = vec![unknown, tracked, in_flight, pending, pending];
     let expected = [
@@ -117,21 +117,21 @@ pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
         Cancelled::Done,
         Cancelled::Unchanged(DeliveryStatus::Cancelled),
     ];
-    assert_eq!(ground.cancel_all(batch).await, expected, "in the order of the batch");
-    assert_eq!(ground.status(tracked).await, DeliveryStatus::Pending, "its sender has it");
-    assert!(ground.cancel_all(vec![]).await.is_empty(), "nothing is answered with nothing");
+    assert_eq!(fixture.cancel_all(batch).await, expected, "in the order of the batch");
+    assert_eq!(fixture.status(tracked).await, DeliveryStatus::Pending, "its sender has it");
+    assert!(fixture.cancel_all(vec![]).await.is_empty(), "nothing is answered with nothing");
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - let in_flight = row.status == DeliveryStatus::InFlight;
 // + let in_flight = row.status == DeliveryStatus::InFlight;
 // + self.deliveries.values_mut().for_each(|row| row.status = DeliveryStatus::Cancelled);
 // + let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
 pub async fn cancelling_leaves_other_deliveries_of_the_event_alone<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (one, other) = (ground.endpoint().await, ground.endpoint().await);
-    let event = ground.event();
-    ground.publish(event.clone(), &[one, other]).await;
-    ground.cancel(DeliveryId::new(event.id, one)).await;
-    assert_eq!(ground.claim_one().await.lease.delivery.endpoint, other, "that one is due");
+    let fixture = Fixture::<H>::fresh().await;
+    let (one, other) = (fixture.endpoint().await, fixture.endpoint().await);
+    let event = fixture.event();
+    fixture.publish(event.clone(), &[one, other]).await;
+    fixture.cancel(DeliveryId::new(event.id, one)).await;
+    assert_eq!(fixture.claim_one().await.lease.delivery.endpoint, other, "that one is due");
 }

@@ -8,10 +8,10 @@ use webhook_core::{
     TenantId, TenantVersion, Timeout, Timestamp, Updated,
 };
 
-use super::{Ground, StoreHarness, ground::some_time};
+use super::{Fixture, StoreHarness, fixture::some_time};
 
 /// The settings of an endpoint in words that can be compared; secrets have no other way.
-pub(super) fn told(endpoint: &Endpoint) -> String {
+pub(super) fn endpoint_text(endpoint: &Endpoint) -> String {
     let keys = endpoint.signing.keys().iter().map(|key| (key.secret.reveal(), key.expires_at));
     let keys: Vec<_> = keys.collect();
     let headers: Vec<_> = endpoint.headers.iter().collect();
@@ -24,12 +24,12 @@ pub(super) fn told(endpoint: &Endpoint) -> String {
     format!("{endpoint:?}\n{url}\n{keys:?} {profiles:?}\n{headers:?}\n{tls:?}")
 }
 
-fn full<H: StoreHarness>(ground: &Ground<H>) -> Endpoint {
+fn full<H: StoreHarness>(fixture: &Fixture<H>) -> Endpoint {
     let old = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
     let new = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
     let keys = vec![SigningKey::new(new), SigningKey::new(old).with_expiry(Some(some_time()))];
     let url = "https://billing.example:8443/hooks/%C3%A4?token=t0ken&x=1".parse().unwrap();
-    Endpoint::new(ground.ids.endpoint(), url)
+    Endpoint::new(fixture.ids.endpoint(), url)
         .with_tenant("acme".parse().unwrap())
         .with_filters(["invoice.*".parse().unwrap(), "user.made".parse().unwrap()])
         .with_signing(Signing::new(keys, vec![Profile::BodyHmac, Profile::Standard]).unwrap())
@@ -54,165 +54,181 @@ fn tls() -> EndpointTls {
     EndpointTls::new().with_identity(identity).with_roots_pem(certificate).unwrap()
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + let endpoint = endpoint.with_state(webhook_core::EndpointState::Active);
 pub async fn an_endpoint_comes_back_as_it_was_added<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let plain = ground.new_endpoint().with_retry(RetryPolicy::none());
-    for endpoint in [full(&ground), plain] {
-        ground.add(endpoint.clone()).await;
-        let stored = ground.stored(endpoint.id).await;
-        assert_eq!(told(&stored), told(&endpoint), "every setting comes back unchanged");
+    let fixture = Fixture::<H>::fresh().await;
+    let plain = fixture.new_endpoint().with_retry(RetryPolicy::none());
+    for endpoint in [full(&fixture), plain] {
+        fixture.add(endpoint.clone()).await;
+        let stored = fixture.stored(endpoint.id).await;
+        assert_eq!(
+            endpoint_text(&stored),
+            endpoint_text(&endpoint),
+            "every setting comes back unchanged"
+        );
     }
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + let endpoint = endpoint.with_metadata(webhook_core::Metadata::default());
 pub async fn the_most_that_may_be_said_about_an_endpoint_fits<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
+    let fixture = Fixture::<H>::fresh().await;
     let metadata = Metadata::new([("note", "\u{1}".repeat(Metadata::MAX_BYTES - 4))]).unwrap();
-    let endpoint = ground
+    let endpoint = fixture
         .new_endpoint()
         .with_description("x".repeat(Description::MAX_LEN).parse().ok())
         .with_external_id("x".repeat(ExternalId::MAX_LEN).parse().ok())
         .with_metadata(metadata);
-    let id = ground.add(endpoint.clone()).await;
-    assert_eq!(told(&ground.stored(id).await), told(&endpoint), "it comes back whole");
+    let id = fixture.add(endpoint.clone()).await;
+    assert_eq!(
+        endpoint_text(&fixture.stored(id).await),
+        endpoint_text(&endpoint),
+        "it comes back whole"
+    );
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
 // + let retry = endpoint.retry.clone().with_jitter_percent(20);
 // + let endpoint = endpoint.with_retry(retry);
 pub async fn a_retry_policy_comes_back_whole<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
+    let fixture = Fixture::<H>::fresh().await;
     let seconds = Duration::from_secs;
     for policy in [
         RetryPolicy::send_now(),
         RetryPolicy::durable().with_max_retry_after(Duration::ZERO),
         RetryPolicy::none().with_jitter_percent(7).with_max_retry_after(seconds(90)),
     ] {
-        let id = ground.add(ground.new_endpoint().with_retry(policy.clone())).await;
-        assert_eq!(ground.stored(id).await.retry, policy, "waits, jitter, longest Retry-After");
+        let id = fixture.add(fixture.new_endpoint().with_retry(policy.clone())).await;
+        assert_eq!(fixture.stored(id).await.retry, policy, "waits, jitter, longest Retry-After");
     }
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if self.endpoints.contains_key(&endpoint.id) {
 // + if false {
 pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let first = full(&ground);
-    ground.add(first.clone()).await;
-    let mut second = ground.new_endpoint();
+    let fixture = Fixture::<H>::fresh().await;
+    let first = full(&fixture);
+    fixture.add(first.clone()).await;
+    let mut second = fixture.new_endpoint();
     second.id = first.id;
-    let error = ground.store.add_endpoint(second).await.expect_err("the id is taken");
+    let error = fixture.store.add_endpoint(second).await.expect_err("the id is taken");
     assert_eq!(error.kind(), StoreErrorKind::Exists, "the kind says so");
-    assert_eq!(told(&ground.stored(first.id).await), told(&first), "the first one stays as it is");
+    assert_eq!(
+        endpoint_text(&fixture.stored(first.id).await),
+        endpoint_text(&first),
+        "the first one stays as it is"
+    );
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - Ok(ids.iter()
 // + if ids.iter().any(|&id| state.endpoint(id).is_none()) {
 // + return Err(StoreError::new(StoreErrorKind::Other));
 // + }
 // + Ok(ids.iter()
 pub async fn endpoints_that_do_not_exist_are_left_out<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (one, two) = (ground.endpoint().await, ground.endpoint().await);
-    let ids = [two, ground.ids.endpoint(), one, two];
-    let found = ground.store.endpoints(&ids).await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let (one, two) = (fixture.endpoint().await, fixture.endpoint().await);
+    let ids = [two, fixture.ids.endpoint(), one, two];
+    let found = fixture.store.endpoints(&ids).await.unwrap();
     let mut found: Vec<_> = found.iter().map(|endpoint| endpoint.id).collect();
     found.sort_unstable();
     assert_eq!(found, [one, two], "those that exist are there, each once");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - endpoint.created_at = stored.created_at;
 pub async fn an_edit_replaces_the_settings_and_raises_the_revision<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = full(&ground);
-    ground.add(endpoint.clone()).await;
-    let mut edited = ground.new_endpoint().with_created_at(Timestamp::default());
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = full(&fixture);
+    fixture.add(endpoint.clone()).await;
+    let mut edited = fixture.new_endpoint().with_created_at(Timestamp::default());
     (edited.id, edited.tenant, edited.revision) =
         (endpoint.id, endpoint.tenant.clone(), endpoint.revision);
-    let answer = ground.store.update_endpoint(edited.clone()).await.unwrap();
+    let answer = fixture.store.update_endpoint(edited.clone()).await.unwrap();
     assert_eq!(answer, Updated::Done(Revision::from_u64(8)), "the revision is the next one");
     edited.revision = Revision::from_u64(8);
     edited.created_at = endpoint.created_at;
-    let stored = ground.stored(endpoint.id).await;
-    assert_eq!(told(&stored), told(&edited), "all is new but id, tenant and time of registration");
+    let stored = fixture.stored(endpoint.id).await;
+    assert_eq!(
+        endpoint_text(&stored),
+        endpoint_text(&edited),
+        "all is new but id, tenant and time of registration"
+    );
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - if stored.revision != endpoint.revision {
 // + if false {
 pub async fn an_edit_from_an_old_revision_is_refused<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.endpoint().await;
-    let old = ground.stored(id).await;
-    ground.set_state(id, EndpointState::Paused).await;
-    let version = ground.version().await;
-    let answer = ground.store.update_endpoint(old).await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.endpoint().await;
+    let old = fixture.stored(id).await;
+    fixture.set_state(id, EndpointState::Paused).await;
+    let version = fixture.version().await;
+    let answer = fixture.store.update_endpoint(old).await.unwrap();
     assert_eq!(answer, Updated::Stale, "somebody else was faster");
-    assert_eq!(ground.stored(id).await.state, EndpointState::Paused, "their edit stays");
-    assert_eq!(ground.version().await, version, "nothing was edited");
+    assert_eq!(fixture.stored(id).await.state, EndpointState::Paused, "their edit stays");
+    assert_eq!(fixture.version().await, version, "nothing was edited");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - .filter(|it| it.tenant == endpoint.tenant)
 pub async fn an_edit_of_what_is_not_there_finds_nothing<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let unknown = ground.new_endpoint();
-    let answer = ground.store.update_endpoint(unknown).await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let unknown = fixture.new_endpoint();
+    let answer = fixture.store.update_endpoint(unknown).await.unwrap();
     assert_eq!(answer, Updated::NotFound, "there is no such endpoint");
-    let id = ground.endpoint().await;
-    let foreign = ground.stored(id).await.with_tenant("acme".parse().unwrap());
-    let answer = ground.store.update_endpoint(foreign).await.unwrap();
+    let id = fixture.endpoint().await;
+    let foreign = fixture.stored(id).await.with_tenant("acme".parse().unwrap());
+    let answer = fixture.store.update_endpoint(foreign).await.unwrap();
     assert_eq!(answer, Updated::NotFound, "it is another tenant's");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.raise_version(tenant);
 pub async fn every_edit_raises_the_version_of_the_tenant<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    assert_eq!(ground.version().await, TenantVersion::default(), "nobody has heard of it");
-    let id = ground.endpoint().await;
-    let added = ground.version().await;
+    let fixture = Fixture::<H>::fresh().await;
+    assert_eq!(fixture.version().await, TenantVersion::default(), "nobody has heard of it");
+    let id = fixture.endpoint().await;
+    let added = fixture.version().await;
     assert!(added > TenantVersion::default(), "adding raises the version");
-    ground.set_state(id, EndpointState::Paused).await;
-    let edited = ground.version().await;
+    fixture.set_state(id, EndpointState::Paused).await;
+    let edited = fixture.version().await;
     assert!(edited > added, "editing raises the version");
-    ground.remove(id).await;
-    assert!(ground.version().await > edited, "removing raises the version");
+    fixture.remove(id).await;
+    assert!(fixture.version().await > edited, "removing raises the version");
 }
 
-// Catches in memory.rs:
+// Catches in webhook-testkit/src/memory.rs:
 // - self.tenants.get(tenant).copied()
 // + self.tenants.values().max().copied()
 pub async fn a_version_counts_one_tenant_alone<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    ground.endpoint().await;
-    let version = ground.version_of(&"acme".parse().unwrap()).await;
+    let fixture = Fixture::<H>::fresh().await;
+    fixture.endpoint().await;
+    let version = fixture.version_of(&"acme".parse().unwrap()).await;
     assert_eq!(version, TenantVersion::default(), "an edit of one tenant is no edit of another");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
 pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let at = |secs| ground.new_endpoint().with_created_at(Timestamp::from_unix_secs(secs));
-    let (young, old) = (ground.add(at(200)).await, ground.add(at(100)).await);
-    ground.set_state(old, EndpointState::Paused).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let at = |secs| fixture.new_endpoint().with_created_at(Timestamp::from_unix_secs(secs));
+    let (young, old) = (fixture.add(at(200)).await, fixture.add(at(100)).await);
+    fixture.set_state(old, EndpointState::Paused).await;
     let acme: TenantId = "acme".parse().unwrap();
-    let theirs = ground.add(at(50).with_tenant(acme.clone())).await;
+    let theirs = fixture.add(at(50).with_tenant(acme.clone())).await;
     let ids = async |tenant: &TenantId| {
-        let snapshot = ground.store.snapshot(tenant).await.unwrap();
+        let snapshot = fixture.store.snapshot(tenant).await.unwrap();
         assert_eq!(snapshot.tenant(), tenant, "a snapshot tells whose it is");
         snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect::<Vec<_>>()
     };
@@ -220,49 +236,50 @@ pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreH
     assert_eq!(ids(&acme).await, [theirs], "another tenant's are not among them");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - state.version(tenant), endpoints
 // + state.version(tenant).next(), endpoints
 pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let snapshot = ground.store.snapshot(&"nobody".parse().unwrap()).await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let snapshot = fixture.store.snapshot(&"nobody".parse().unwrap()).await.unwrap();
     assert!(snapshot.endpoints().is_empty(), "it has no endpoints");
     assert_eq!(snapshot.version(), TenantVersion::default(), "it is at version 0");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - tenants.sort();
 pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    assert!(ground.store.tenants().await.unwrap().is_empty(), "there are none yet");
+    let fixture = Fixture::<H>::fresh().await;
+    assert!(fixture.store.tenants().await.unwrap().is_empty(), "there are none yet");
     for tenant in ["zebra", "acme", "zebra", "middle"] {
-        ground.add(ground.new_endpoint().with_tenant(tenant.parse().unwrap())).await;
+        fixture.add(fixture.new_endpoint().with_tenant(tenant.parse().unwrap())).await;
     }
-    let tenants = ground.store.tenants().await.unwrap();
+    let tenants = fixture.store.tenants().await.unwrap();
     let names: Vec<_> = tenants.iter().map(TenantId::as_str).collect();
     assert_eq!(names, ["acme", "middle", "zebra"], "each once, in order");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - .map(|found| (**found).clone())
 // + .map(|found| {
 // +     let signing = &state.present().last().unwrap().signing;
 // +     (**found).clone().with_signing(signing.clone())
 // + })
 pub async fn optional_settings_may_be_empty_in_one_endpoint_and_set_in_another<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
+    let fixture = Fixture::<H>::fresh().await;
     let acme: TenantId = "acme".parse().unwrap();
-    let bare = ground.new_endpoint().with_tenant(acme.clone()).with_retry(RetryPolicy::none());
-    let endpoints = [bare.with_filters([]), full(&ground), full(&ground)];
+    let bare = fixture.new_endpoint().with_tenant(acme.clone()).with_retry(RetryPolicy::none());
+    let endpoints = [bare.with_filters([]), full(&fixture), full(&fixture)];
     for endpoint in endpoints.clone() {
-        ground.add(endpoint).await;
+        fixture.add(endpoint).await;
     }
-    let expected: Vec<_> = endpoints.iter().map(told).collect();
-    let mut found = ground.store.endpoints(&endpoints.each_ref().map(|it| it.id)).await.unwrap();
+    let expected: Vec<_> = endpoints.iter().map(endpoint_text).collect();
+    let mut found = fixture.store.endpoints(&endpoints.each_ref().map(|it| it.id)).await.unwrap();
     found.sort_by_key(|endpoint| endpoint.id);
-    let found: Vec<_> = found.iter().map(told).collect();
+    let found: Vec<_> = found.iter().map(endpoint_text).collect();
     assert_eq!(found, expected, "keys and their expiry, profiles, headers, filters, waits");
-    let snapshot = ground.store.snapshot(&acme).await.unwrap();
-    let found: Vec<_> = snapshot.endpoints().iter().map(|endpoint| told(endpoint)).collect();
+    let snapshot = fixture.store.snapshot(&acme).await.unwrap();
+    let found: Vec<_> =
+        snapshot.endpoints().iter().map(|endpoint| endpoint_text(endpoint)).collect();
     assert_eq!(found, expected, "in a snapshot as well");
 }

@@ -4,69 +4,69 @@ use bytes::Bytes;
 use webhook_core::{DeliveryId, DeliveryStatus, Enqueue, Enqueued, FanOut, Hops, TenantVersion};
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, SECOND, some_time},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, SECOND, some_time},
 };
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Arc::new(item.event);
 // + Arc::new(item.event.with_content_type(Default::default()));
 pub async fn an_enqueued_event_is_stored_as_it_was_given<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let event = ground
+    let fixture = Fixture::<H>::fresh().await;
+    let event = fixture
         .event_of(&"acme".parse().unwrap())
         .with_content_type("text/plain; charset=utf-8".parse().unwrap())
         .with_key(Some("invoice-42".parse().unwrap()))
         .with_ordering_key(Some("order-17".parse().unwrap()))
         .with_hops(Hops::new(3));
-    ground.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
-    assert_eq!(*ground.stored_event(event.id).await, event, "every field comes back unchanged");
+    fixture.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
+    assert_eq!(*fixture.stored_event(event.id).await, event, "every field comes back unchanged");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - Arc::new(item.event);
 // + Arc::new(item.event.with_key(None));
 pub async fn optional_fields_may_be_empty_in_one_row_and_set_in_another<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let keyed = ground.event().with_key(Some("k".parse().unwrap()));
-    let plain = ground.event();
+    let fixture = Fixture::<H>::fresh().await;
+    let keyed = fixture.event().with_key(Some("k".parse().unwrap()));
+    let plain = fixture.event();
     let batch = vec![Enqueue::unrouted(keyed.clone()), Enqueue::unrouted(plain.clone())];
-    ground.enqueue(batch).await;
-    assert_eq!(*ground.stored_event(keyed.id).await, keyed, "the key comes back");
-    assert_eq!(*ground.stored_event(plain.id).await, plain, "no key comes back as none");
+    fixture.enqueue(batch).await;
+    assert_eq!(*fixture.stored_event(keyed.id).await, keyed, "the key comes back");
+    assert_eq!(*fixture.stored_event(plain.id).await, plain, "no key comes back as none");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - let event = Arc::new(item.event);
 // + let mut event = item.event;
 // + event.body = String::from_utf8_lossy(&event.body).into_owned().into();
 // + let event = Arc::new(event);
 pub async fn bodies_come_back_byte_for_byte<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
     let all_bytes: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = (0..256 * 1024_u32).map(|at| (at % 251) as u8).collect();
     for body in [Vec::new(), all_bytes, b"{\"b\":1, \"a\":\"\xc3\xa9\"}\r\n".to_vec(), large] {
-        let mut event = ground.event();
+        let mut event = fixture.event();
         event.body = Bytes::from(body);
-        ground.publish(event.clone(), &[endpoint]).await;
-        let claim = ground.claim_one().await;
+        fixture.publish(event.clone(), &[endpoint]).await;
+        let claim = fixture.claim_one().await;
         assert!(claim.event.body == event.body, "a claim carries the body byte for byte");
-        let stored = ground.stored_event(event.id).await;
+        let stored = fixture.stored_event(event.id).await;
         assert!(stored.body == event.body, "the log holds the body byte for byte");
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - for new in deliveries {
 // + for new in deliveries.into_iter().take(1) {
 pub async fn an_event_is_stored_with_a_delivery_for_each_endpoint<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoints = [ground.endpoint().await, ground.endpoint().await];
-    let event = ground.event();
-    ground.publish(event.clone(), &endpoints).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoints = [fixture.endpoint().await, fixture.endpoint().await];
+    let event = fixture.event();
+    fixture.publish(event.clone(), &endpoints).await;
     for endpoint in endpoints {
-        let delivery = ground.delivery(DeliveryId::new(event.id, endpoint)).await;
+        let delivery = fixture.delivery(DeliveryId::new(event.id, endpoint)).await;
         assert_eq!(delivery.status, DeliveryStatus::Pending, "a new delivery is pending");
         assert_eq!(delivery.attempts, 0, "a new delivery has no attempts");
         assert_eq!(delivery.due_at, Some(delivery.created_at), "a new delivery is due at once");
@@ -74,84 +74,84 @@ pub async fn an_event_is_stored_with_a_delivery_for_each_endpoint<H: StoreHarnes
         assert_eq!(delivery.last_error, None, "nothing went wrong with a new delivery");
         assert_eq!(delivery.event_type, event.event_type, "a delivery tells its event's type");
         assert_eq!(delivery.tenant, event.tenant, "a delivery tells its tenant");
-        assert_eq!(delivery.url, ground.stored(endpoint).await.url, "a delivery tells where to");
+        assert_eq!(delivery.url, fixture.stored(endpoint).await.url, "a delivery tells where to");
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - DeliveryRow::new(Arc::clone(event), now);
 // + DeliveryRow::new(Arc::clone(event), event.occurred_at);
 pub async fn deliveries_are_dated_by_the_clock_of_the_store<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let first = ground.pending(endpoint).await;
-    ground.advance(SECOND).await;
-    let second = ground.pending(endpoint).await;
-    let (first, second) = (ground.delivery(first).await, ground.delivery(second).await);
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let first = fixture.pending(endpoint).await;
+    fixture.advance(SECOND).await;
+    let second = fixture.pending(endpoint).await;
+    let (first, second) = (fixture.delivery(first).await, fixture.delivery(second).await);
     let apart = second.created_at.since(first.created_at);
     assert_eq!(apart, SECOND, "the store's own clock dates deliveries");
     assert_ne!(first.created_at, some_time(), "the event's time is not the delivery's");
 }
 
-// Catches in memory/enqueue.rs:
-// - Enqueued::Routed(self.deliver(&event, fan_out.deliveries, now))
+// Catches in webhook-testkit/src/memory/enqueue.rs:
+// - Enqueued::Routed(self.add_deliveries(&event, fan_out.deliveries, now))
 // + let named = fan_out.deliveries.len();
-// + self.deliver(&event, fan_out.deliveries, now);
+// + self.add_deliveries(&event, fan_out.deliveries, now);
 // + Enqueued::Routed(named)
 pub async fn an_endpoint_named_twice_gets_one_delivery<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let item = ground.routed(ground.event(), &[endpoint, endpoint]).await;
-    assert_eq!(ground.enqueue(vec![item]).await, [Enqueued::Routed(1)], "one is counted");
-    assert_eq!(ground.claim().await.len(), 1, "event and endpoint together identify a delivery");
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let item = fixture.routed(fixture.event(), &[endpoint, endpoint]).await;
+    assert_eq!(fixture.enqueue(vec![item]).await, [Enqueued::Routed(1)], "one is counted");
+    assert_eq!(fixture.claim().await.len(), 1, "event and endpoint together identify a delivery");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - current && self.may_be_leased(fan_out)
 // + !fan_out.deliveries.is_empty() && current && self.may_be_leased(fan_out)
 pub async fn an_event_for_nobody_is_routed_with_no_deliveries<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let event = ground.event();
-    ground.publish(event.clone(), &[]).await;
-    assert_eq!(ground.stored_event(event.id).await.id, event.id, "it is stored all the same");
-    assert_eq!(ground.store.backlog().await.unwrap().unrouted, 0, "nothing is left to route");
+    let fixture = Fixture::<H>::fresh().await;
+    let event = fixture.event();
+    fixture.publish(event.clone(), &[]).await;
+    assert_eq!(fixture.stored_event(event.id).await.id, event.id, "it is stored all the same");
+    assert_eq!(fixture.store.backlog().await.unwrap().unrouted, 0, "nothing is left to route");
 }
 
-// Catches in memory/enqueue.rs:
-// - self.keep(&event, Some(now));
-// + self.keep(&event, None);
+// Catches in webhook-testkit/src/memory/enqueue.rs:
+// - self.store_event(&event, Some(now));
+// + self.store_event(&event, None);
 pub async fn an_event_without_fan_out_is_stored_for_later<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let answers = ground.enqueue(vec![Enqueue::unrouted(ground.event())]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let answers = fixture.enqueue(vec![Enqueue::unrouted(fixture.event())]).await;
     assert_eq!(answers, [Enqueued::Later], "a dispatcher routes it later");
-    assert_eq!(ground.store.backlog().await.unwrap().unrouted, 1, "it counts as unrouted");
+    assert_eq!(fixture.store.backlog().await.unwrap().unrouted, 1, "it counts as unrouted");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - current && self.may_be_leased(fan_out)
 // + let _ = current;
 // + self.may_be_leased(fan_out)
 pub async fn a_stale_version_stores_the_event_unrouted<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let item = ground.routed(ground.event(), &[endpoint]).await;
-    ground.endpoint().await;
-    let answers = ground.enqueue(vec![item]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let item = fixture.routed(fixture.event(), &[endpoint]).await;
+    fixture.endpoint().await;
+    let answers = fixture.enqueue(vec![item]).await;
     assert_eq!(answers, [Enqueued::Later], "endpoints were edited since the snapshot");
-    ground.assert_nothing_to_claim("a stale fan-out creates no deliveries").await;
-    let unrouted = ground.store.claim_unrouted(10, LEASE).await.unwrap();
+    fixture.assert_nothing_to_claim("a stale fan-out creates no deliveries").await;
+    let unrouted = fixture.store.claim_unrouted(10, DEFAULT_LEASE).await.unwrap();
     assert_eq!(unrouted.events.len(), 1, "the event waits to be routed again");
 }
 
-// Catches in memory.rs:
+// Catches in webhook-testkit/src/memory.rs:
 // - .copied().unwrap_or_default()
 // + .copied().unwrap_or(TenantVersion::from_u64(1))
 pub async fn an_unknown_tenant_is_at_version_zero<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let event = || ground.event_of(&"acme".parse().unwrap());
+    let fixture = Fixture::<H>::fresh().await;
+    let event = || fixture.event_of(&"acme".parse().unwrap());
     let at = |version| FanOut::pending(TenantVersion::from_u64(version), []);
     let batch = vec![Enqueue::routed(event(), at(0)), Enqueue::routed(event(), at(1))];
-    let answers = ground.enqueue(batch).await;
+    let answers = fixture.enqueue(batch).await;
     assert_eq!(
         answers,
         [Enqueued::Routed(0), Enqueued::Later],
@@ -159,37 +159,37 @@ pub async fn an_unknown_tenant_is_at_version_zero<H: StoreHarness>() {
     );
 }
 
-// Catches in memory.rs:
+// Catches in webhook-testkit/src/memory.rs:
 // - *version = version.next();
 // + *version = version.next();
 // + self.tenants.values_mut().for_each(|version| *version = version.next());
 pub async fn a_version_of_one_tenant_says_nothing_about_another<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let item = ground.routed(ground.event(), &[endpoint]).await;
-    let other = ground.new_endpoint().with_tenant("acme".parse().unwrap());
-    ground.add(other).await;
-    let answers = ground.enqueue(vec![item]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let item = fixture.routed(fixture.event(), &[endpoint]).await;
+    let other = fixture.new_endpoint().with_tenant("acme".parse().unwrap());
+    fixture.add(other).await;
+    let answers = fixture.enqueue(vec![item]).await;
     assert_eq!(answers, [Enqueued::Routed(1)], "an edit of one tenant leaves the others alone");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::enqueue)
 // + self.each(batch.into_iter().rev().collect(), State::enqueue)
 pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let stored = ground.event();
-    ground.publish(stored.clone(), &[]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let stored = fixture.event();
+    fixture.publish(stored.clone(), &[]).await;
     let mut changed = stored.clone();
     changed.body = Bytes::from_static(b"{}");
     let stale = FanOut::pending(TenantVersion::from_u64(77), [endpoint]);
     let batch = vec![
-        ground.routed(ground.event(), &[endpoint]).await,
+        fixture.routed(fixture.event(), &[endpoint]).await,
         Enqueue::unrouted(changed),
-        Enqueue::routed(ground.event(), stale),
+        Enqueue::routed(fixture.event(), stale),
         Enqueue::unrouted(stored.clone()),
-        ground.routed(ground.event(), &[]).await,
+        fixture.routed(fixture.event(), &[]).await,
     ];
     let expected = [
         Enqueued::Routed(1),
@@ -198,49 +198,49 @@ pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
         Enqueued::Duplicate(stored.id),
         Enqueued::Routed(0),
     ];
-    assert_eq!(ground.enqueue(batch).await, expected, "each item is answered, in order");
-    assert_eq!(ground.claim().await.len(), 1, "the good item's delivery is stored");
+    assert_eq!(fixture.enqueue(batch).await, expected, "each item is answered, in order");
+    assert_eq!(fixture.claim().await.len(), 1, "the good item's delivery is stored");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - Ok(ids.iter()
 // + if ids.is_empty() {
 // + return Ok(state.present().map(|found| (**found).clone()).collect());
 // + }
 // + Ok(ids.iter()
 pub async fn an_empty_batch_is_answered_with_nothing<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    ground.pending(ground.endpoint().await).await;
-    assert!(ground.store.enqueue(Vec::new()).await.unwrap().is_empty(), "nothing to enqueue");
-    assert!(ground.store.route(Vec::new()).await.unwrap().is_empty(), "nothing to route");
-    assert!(ground.store.finish(Vec::new()).await.unwrap().is_empty(), "nothing to finish");
-    assert!(ground.store.release(Vec::new()).await.unwrap().is_empty(), "nothing to release");
-    assert!(ground.store.endpoints(&[]).await.unwrap().is_empty(), "no endpoints asked for");
+    let fixture = Fixture::<H>::fresh().await;
+    fixture.pending(fixture.endpoint().await).await;
+    assert!(fixture.store.enqueue(Vec::new()).await.unwrap().is_empty(), "nothing to enqueue");
+    assert!(fixture.store.route(Vec::new()).await.unwrap().is_empty(), "nothing to route");
+    assert!(fixture.store.finish(Vec::new()).await.unwrap().is_empty(), "nothing to finish");
+    assert!(fixture.store.release(Vec::new()).await.unwrap().is_empty(), "nothing to release");
+    assert!(fixture.store.endpoints(&[]).await.unwrap().is_empty(), "no endpoints asked for");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::enqueue)
 // + self.each(batch.into_iter().take(256).collect(), State::enqueue)
 pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.new_endpoint().with_max_in_flight(1_000);
-    let endpoint = ground.add(endpoint).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.new_endpoint().with_max_in_flight(1_000);
+    let endpoint = fixture.add(endpoint).await;
     let mut batch = Vec::new();
     for _ in 0..500 {
-        batch.push(ground.routed(ground.event(), &[endpoint]).await);
+        batch.push(fixture.routed(fixture.event(), &[endpoint]).await);
     }
-    let answers = ground.enqueue(batch).await;
+    let answers = fixture.enqueue(batch).await;
     assert!(answers.iter().all(|answer| *answer == Enqueued::Routed(1)), "every item is stored");
-    let claimed = ground.claim_due(webhook_core::ClaimDue::new(1_000, LEASE)).await;
+    let claimed = fixture.claim_due(webhook_core::ClaimDue::new(1_000, DEFAULT_LEASE)).await;
     assert_eq!(claimed.claims.len(), 500, "every delivery can be claimed, in one call");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - row.claim(lease, new.claimed_by(), now);
 pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let lease = ground.leased(ground.endpoint().await, LEASE).await;
-    let delivery = ground.delivery(lease.delivery).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let lease = fixture.leased(fixture.endpoint().await, DEFAULT_LEASE).await;
+    let delivery = fixture.delivery(lease.delivery).await;
     assert_eq!(delivery.status, DeliveryStatus::InFlight, "its publisher holds it");
     assert_eq!(delivery.attempts, 1, "its first attempt is counted");
     assert_eq!(
@@ -248,23 +248,23 @@ pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
         Some(delivery.created_at),
         "it is claimed as it is stored"
     );
-    ground.assert_nothing_to_claim("nobody else gets it while the lease holds").await;
+    fixture.assert_nothing_to_claim("nobody else gets it while the lease holds").await;
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if let Some(lease) = new.lease {
 // + if let Some(lease) = new.lease.or(Some(Duration::from_secs(1))) {
 pub async fn one_event_may_have_leased_and_pending_deliveries<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (held, free) = (ground.endpoint().await, ground.endpoint().await);
-    let event = ground.event();
-    let mut item = ground.routed(event.clone(), &[free]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (held, free) = (fixture.endpoint().await, fixture.endpoint().await);
+    let event = fixture.event();
+    let mut item = fixture.routed(event.clone(), &[free]).await;
     let fan_out = item.fan_out.as_mut().unwrap();
-    fan_out.deliveries.insert(0, webhook_core::NewDelivery::leased(held, LEASE));
-    let plain = ground.routed(ground.event(), &[held]).await;
-    let answers = ground.enqueue(vec![item, plain]).await;
+    fan_out.deliveries.insert(0, webhook_core::NewDelivery::leased(held, DEFAULT_LEASE));
+    let plain = fixture.routed(fixture.event(), &[held]).await;
+    let answers = fixture.enqueue(vec![item, plain]).await;
     assert_eq!(answers, [Enqueued::Routed(2), Enqueued::Routed(1)], "both are stored");
-    let status = ground.status(DeliveryId::new(event.id, held)).await;
+    let status = fixture.status(DeliveryId::new(event.id, held)).await;
     assert_eq!(status, DeliveryStatus::InFlight, "its publisher holds one of them");
-    assert_eq!(ground.claim().await.len(), 2, "the others can be claimed");
+    assert_eq!(fixture.claim().await.len(), 2, "the others can be claimed");
 }

@@ -8,11 +8,11 @@ use webhook_core::{
 };
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, SECOND, WAIT, deliveries, failure, retry, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, SECOND, deliveries, failure, retry, success},
 };
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     /// An event with an ordering key.
     pub(super) fn ordered(&self, key: &str) -> Event {
         self.event().with_ordering_key(Some(key.parse().unwrap()))
@@ -81,355 +81,359 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - row.parked = line.front() != Some(&id);
 pub async fn only_the_first_of_a_line_is_claimed<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let line = ground.line(endpoint, "a", 3).await;
-    assert_eq!(deliveries(&ground.claim().await), line[..1], "the others wait for it");
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let line = fixture.line(endpoint, "a", 3).await;
+    assert_eq!(deliveries(&fixture.claim().await), line[..1], "the others wait for it");
     for (at, id) in line.iter().enumerate().skip(1) {
-        let delivery = ground.delivery(*id).await;
+        let delivery = fixture.delivery(*id).await;
         assert_eq!(delivery.status, DeliveryStatus::Pending, "number {at} is pending");
         assert_eq!(delivery.due_at, None, "and due at no time");
-        assert_eq!(ground.first_in_line(*id).await, Some(line[0]), "as the first one is before it");
+        assert_eq!(
+            fixture.first_in_line(*id).await,
+            Some(line[0]),
+            "as the first one is before it"
+        );
     }
-    assert_eq!(ground.first_in_line(line[0]).await, Some(line[0]), "which is in the line itself");
+    assert_eq!(fixture.first_in_line(line[0]).await, Some(line[0]), "which is in the line itself");
 }
 
-// Catches in memory/finish.rs:
-// - self.move_up(item.lease.delivery, now);
+// Catches in webhook-testkit/src/memory/finish.rs:
+// - self.unblock_line(item.lease.delivery, now);
 pub async fn the_next_one_goes_when_the_first_is_delivered<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let line = ground.line(endpoint, "a", 3).await;
-    let claim = ground.claim_one().await;
-    ground.advance(SECOND).await;
-    ground.finish(success(&claim)).await;
-    let created_at = ground.delivery(line[1]).await.created_at;
-    let due_at = ground.delivery(line[1]).await.due_at;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let line = fixture.line(endpoint, "a", 3).await;
+    let claim = fixture.claim_one().await;
+    fixture.advance(SECOND).await;
+    fixture.finish(success(&claim)).await;
+    let created_at = fixture.delivery(line[1]).await.created_at;
+    let due_at = fixture.delivery(line[1]).await.due_at;
     assert_eq!(due_at, Some(created_at.after(SECOND)), "the next one is due from then on");
-    assert_eq!(ground.delivery(line[2]).await.due_at, None, "and nobody else");
-    assert_eq!(ground.first_in_line(line[0]).await, None, "what is delivered is in no line");
-    ground.assert_delivers(&line[1..], "one after the other").await;
+    assert_eq!(fixture.delivery(line[2]).await.due_at, None, "and nobody else");
+    assert_eq!(fixture.first_in_line(line[0]).await, None, "what is delivered is in no line");
+    fixture.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if policy.leaves_line(status) {
 // + if policy.leaves_line(status) || status == webhook_core::DeliveryStatus::Pending {
 pub async fn those_behind_wait_for_the_retries_of_the_first<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Skip).await;
-    let line = ground.line(endpoint, "a", 2).await;
-    let claim = ground.claim_one().await;
-    ground.finish(retry(&claim, WAIT)).await;
-    ground.assert_nothing_to_claim("a retry keeps its place").await;
-    ground.advance(WAIT).await;
-    ground.assert_delivers(&line, "its retry, and then the next one").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Skip).await;
+    let line = fixture.line(endpoint, "a", 2).await;
+    let claim = fixture.claim_one().await;
+    fixture.finish(retry(&claim, DEFAULT_RETRY_WAIT)).await;
+    fixture.assert_nothing_to_claim("a retry keeps its place").await;
+    fixture.advance(DEFAULT_RETRY_WAIT).await;
+    fixture.assert_delivers(&line, "its retry, and then the next one").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - line.push_back(id);
 // + line.push_front(id);
 pub async fn a_claim_that_is_lost_or_given_back_keeps_its_place<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let line = ground.line(endpoint, "a", 2).await;
-    let claim = ground.claim_one().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let line = fixture.line(endpoint, "a", 2).await;
+    let claim = fixture.claim_one().await;
     assert_eq!(claim.lease.delivery, line[0], "what was stored first goes first");
-    ground.release(claim.lease).await;
-    assert_eq!(ground.claim_one().await.lease.delivery, line[0], "what is given back is first");
-    ground.advance(LEASE).await;
-    let claim = ground.claim_one().await;
+    fixture.release(claim.lease).await;
+    assert_eq!(fixture.claim_one().await.lease.delivery, line[0], "what is given back is first");
+    fixture.advance(DEFAULT_LEASE).await;
+    let claim = fixture.claim_one().await;
     assert_eq!(claim.lease.delivery, line[0], "and so is what was lost with its worker");
-    ground.finish(success(&claim)).await;
-    ground.assert_delivers(&line[1..], "the next one comes after it").await;
+    fixture.finish(success(&claim)).await;
+    fixture.assert_delivers(&line[1..], "the next one comes after it").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - let line = self.lines.entry((id.endpoint, key)).or_default();
 // + let name = self.lines.keys().next().cloned().unwrap_or((id.endpoint, key));
 // + let line = self.lines.entry(name).or_default();
 pub async fn keys_and_endpoints_do_not_wait_for_each_other<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let one = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let other = ground.endpoint_in_order(OrderPolicy::Block).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let one = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let other = fixture.endpoint_in_order(OrderPolicy::Block).await;
     for endpoint in [one, other] {
         for key in ["a", "A", "b"] {
-            ground.line(endpoint, key, 2).await;
+            fixture.line(endpoint, key, 2).await;
         }
     }
-    assert_eq!(ground.claim().await.len(), 6, "the first of each line is due");
+    assert_eq!(fixture.claim().await.len(), 6, "the first of each line is due");
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - .filter(|_| endpoint.keeps_order_of(&row.event));
 // + ;
 pub async fn only_keyed_events_of_endpoints_that_ask_for_order_stand_in_line<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
+    let fixture = Fixture::<H>::fresh().await;
     let (plain, ordered) =
-        (ground.endpoint().await, ground.endpoint_in_order(OrderPolicy::Block).await);
-    let keyed = ground.line(plain, "a", 2).await;
-    ground.pendings(ordered, 2).await;
-    assert_eq!(ground.claim().await.len(), 4, "all of them are due");
-    assert_eq!(ground.first_in_line(keyed[0]).await, None, "they are in no line");
+        (fixture.endpoint().await, fixture.endpoint_in_order(OrderPolicy::Block).await);
+    let keyed = fixture.line(plain, "a", 2).await;
+    fixture.pendings(ordered, 2).await;
+    assert_eq!(fixture.claim().await.len(), 4, "all of them are due");
+    assert_eq!(fixture.first_in_line(keyed[0]).await, None, "they are in no line");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if new.lease.is_none() && !new.missed {
 // + if !new.missed {
 pub async fn what_is_leased_from_the_beginning_stands_in_no_line<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let mut item = ground.routed(ground.ordered("a"), &[endpoint]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let mut item = fixture.routed(fixture.ordered("a"), &[endpoint]).await;
     for new in item.fan_out.iter_mut().flat_map(|fan_out| &mut fan_out.deliveries) {
-        new.lease = Some(LEASE);
+        new.lease = Some(DEFAULT_LEASE);
     }
-    ground.enqueue(vec![item]).await;
-    let line = ground.line(endpoint, "a", 1).await;
-    assert_eq!(ground.claim_one().await.lease.delivery, line[0], "nobody waits for it");
+    fixture.enqueue(vec![item]).await;
+    let line = fixture.line(endpoint, "a", 1).await;
+    assert_eq!(fixture.claim_one().await.lease.delivery, line[0], "nobody waits for it");
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - None => drop(self.lines.remove(&name)),
 // + None => {}
 // + }
 // + if self.lines.values().any(|line| line.is_empty()) {
 // + self.endpoints.clear();
 pub async fn a_line_that_has_run_empty_begins_anew<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
     for _ in 0..2 {
-        let line = ground.line(endpoint, "a", 2).await;
-        ground.assert_delivers(&line, "one after the other").await;
+        let line = fixture.line(endpoint, "a", 2).await;
+        fixture.assert_delivers(&line, "one after the other").await;
     }
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if policy.leaves_line(status) {
 // + if status.is_final() {
 pub async fn a_delivery_that_is_given_up_blocks_its_line<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (_, line) = ground.given_up(OrderPolicy::Block).await;
-    ground.assert_nothing_to_claim("the line is blocked").await;
-    assert_eq!(ground.first_in_line(line[2]).await, Some(line[0]), "by what was given up");
-    let ask = ClaimDue::new(100, LEASE);
-    assert_eq!(ground.claim_due(ask).await.next_due, None, "nothing is ever due");
-    let backlog = ground.store.backlog().await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let (_, line) = fixture.given_up(OrderPolicy::Block).await;
+    fixture.assert_nothing_to_claim("the line is blocked").await;
+    assert_eq!(fixture.first_in_line(line[2]).await, Some(line[0]), "by what was given up");
+    let ask = ClaimDue::new(100, DEFAULT_LEASE);
+    assert_eq!(fixture.claim_due(ask).await.next_due, None, "nothing is ever due");
+    let backlog = fixture.store.backlog().await.unwrap();
     assert_eq!((backlog.pending, backlog.next_due), (2, None), "those behind are pending");
-    let status = ground.store.status().await.unwrap();
+    let status = fixture.store.status().await.unwrap();
     assert_eq!((status.pending, status.oldest_due), (2, None), "and not late");
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if policy.leaves_line(status) {
 // + if policy.leaves_line(status) && status != webhook_core::DeliveryStatus::Failed {
 pub async fn an_endpoint_may_skip_what_is_given_up<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (_, line) = ground.given_up(OrderPolicy::Skip).await;
-    ground.assert_delivers(&line[1..], "the line goes on without it").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (_, line) = fixture.given_up(OrderPolicy::Skip).await;
+    fixture.assert_delivers(&line[1..], "the line goes on without it").await;
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - self.leave_line(id, now);
 pub async fn skipping_what_blocks_lets_its_line_go_on<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (_, line) = ground.given_up(OrderPolicy::Block).await;
-    assert_eq!(ground.skip(line[0]).await, Skipped::Done, "the line goes on without it");
-    assert_eq!(ground.status(line[0]).await, DeliveryStatus::Failed, "it stays failed");
-    let again = ground.skip(line[0]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (_, line) = fixture.given_up(OrderPolicy::Block).await;
+    assert_eq!(fixture.skip(line[0]).await, Skipped::Done, "the line goes on without it");
+    assert_eq!(fixture.status(line[0]).await, DeliveryStatus::Failed, "it stays failed");
+    let again = fixture.skip(line[0]).await;
     assert_eq!(again, Skipped::Unchanged(DeliveryStatus::Failed), "it blocks nobody any more");
-    ground.assert_delivers(&line[1..], "one after the other").await;
+    fixture.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - if !self.blocks(id) {
 // + if false {
 pub async fn only_what_blocks_a_line_is_skipped<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let failed = ground.failed().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let line = ground.line(endpoint, "a", 2).await;
-    let unknown = DeliveryId::new(ground.ids.event(), endpoint);
+    let fixture = Fixture::<H>::fresh().await;
+    let failed = fixture.failed().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let line = fixture.line(endpoint, "a", 2).await;
+    let unknown = DeliveryId::new(fixture.ids.event(), endpoint);
     let batch = vec![failed, line[0], line[1], unknown];
-    let answers = ground.store.skip(batch).await.unwrap();
+    let answers = fixture.store.skip(batch).await.unwrap();
     let pending = Skipped::Unchanged(DeliveryStatus::Pending);
     let expected =
         [Skipped::Unchanged(DeliveryStatus::Failed), pending, pending, Skipped::NotFound];
     assert_eq!(answers, expected, "what is not over can be cancelled");
-    ground.assert_delivers(&line, "nothing has changed").await;
+    fixture.assert_delivers(&line, "nothing has changed").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - if !line.contains(&id) {
 // + if true {
 // + line.retain(|it| *it != id);
 pub async fn redelivering_what_blocks_keeps_its_place<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (_, line) = ground.given_up(OrderPolicy::Block).await;
-    assert_eq!(ground.redeliver(line[0]).await, Redelivered::Done, "it is tried again");
-    ground.assert_delivers(&line, "and then the others").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (_, line) = fixture.given_up(OrderPolicy::Block).await;
+    assert_eq!(fixture.redeliver(line[0]).await, Redelivered::Done, "it is tried again");
+    fixture.assert_delivers(&line, "and then the others").await;
 }
 
-// Catches in memory/maintenance.rs:
-// - done.into_iter().for_each(|id| self.line_up(id));
+// Catches in webhook-testkit/src/memory/maintenance.rs:
+// - done.into_iter().for_each(|id| self.append_to_line(id));
 pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let old = ground.line(endpoint, "a", 2).await;
-    ground.assert_delivers(&old, "one after the other").await;
-    let new = ground.line(endpoint, "a", 1).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let old = fixture.line(endpoint, "a", 2).await;
+    fixture.assert_delivers(&old, "one after the other").await;
+    let new = fixture.line(endpoint, "a", 1).await;
     // Whichever is named first.
     let batch = vec![Redeliver::new(old[1]), Redeliver::new(old[0])];
-    let answers = ground.redeliver_all(batch).await;
+    let answers = fixture.redeliver_all(batch).await;
     assert_eq!(answers, [Redelivered::Done; 2], "they are tried again");
-    assert_eq!(ground.delivery(old[0]).await.due_at, None, "when it is their turn");
+    assert_eq!(fixture.delivery(old[0]).await.due_at, None, "when it is their turn");
     let expected = [new[0], old[0], old[1]];
-    ground.assert_delivers(&expected, "in the order of their ids, after what was there").await;
+    fixture.assert_delivers(&expected, "in the order of their ids, after what was there").await;
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
 pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let (late, early) = (ground.ordered("a"), ground.ordered("a"));
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let (late, early) = (fixture.ordered("a"), fixture.ordered("a"));
     let ids = [early, late].map(|event| (DeliveryId::new(event.id, endpoint), event));
     let [first, second] = [ids[0].0, ids[1].0];
     for (_, event) in ids {
-        ground.publish(event, &[endpoint]).await;
-        ground.advance(SECOND).await;
+        fixture.publish(event, &[endpoint]).await;
+        fixture.advance(SECOND).await;
     }
     assert!(second < first, "their ids say nothing of that");
-    ground.assert_delivers(&[first, second], "one after the other").await;
-    ground.redeliver_all(vec![Redeliver::new(second), Redeliver::new(first)]).await;
-    ground.assert_delivers(&[first, second], "whichever is named first").await;
-    ground.advance(SECOND).await;
+    fixture.assert_delivers(&[first, second], "one after the other").await;
+    fixture.redeliver_all(vec![Redeliver::new(second), Redeliver::new(first)]).await;
+    fixture.assert_delivers(&[first, second], "whichever is named first").await;
+    fixture.advance(SECOND).await;
     let mut page = ReplayPage::first(Replay::new(endpoint, Include::All));
     page.cursor.status = DeliveryStatus::Success;
-    ground.store.replay(page).await.unwrap();
-    ground.assert_delivers(&[first, second], "by a replay too").await;
+    fixture.store.replay(page).await.unwrap();
+    fixture.assert_delivers(&[first, second], "by a replay too").await;
 }
 
-// Catches in memory/maintenance.rs:
-// - self.move_up(id, free_at);
+// Catches in webhook-testkit/src/memory/maintenance.rs:
+// - self.unblock_line(id, free_at);
 pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let line = ground.line(endpoint, "a", 4).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let line = fixture.line(endpoint, "a", 4).await;
     let both = vec![line[0], line[2]];
-    assert_eq!(ground.cancel_all(both).await, [Cancelled::Done; 2], "they are over");
-    assert_eq!(ground.first_in_line(line[3]).await, Some(line[1]), "the next one is the first");
-    ground.assert_delivers(&[line[1], line[3]], "the others go on").await;
+    assert_eq!(fixture.cancel_all(both).await, [Cancelled::Done; 2], "they are over");
+    assert_eq!(fixture.first_in_line(line[3]).await, Some(line[1]), "the next one is the first");
+    fixture.assert_delivers(&[line[1], line[3]], "the others go on").await;
 }
 
-// Catches in memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/maintenance.rs:
 // - row.due_at.max(now)
 // + now
 pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let line = ground.line(endpoint, "a", 2).await;
-    let claim = ground.claim_one().await;
-    ground.advance(SECOND).await;
-    assert_eq!(ground.cancel(line[0]).await, Cancelled::InFlight, "an attempt is under way");
-    ground.assert_nothing_to_claim("it may still arrive").await;
-    ground.finish(success(&claim)).await;
-    ground.advance(LEASE - SECOND).await;
-    ground.assert_delivers(&line[1..], "after the end of its lease the next one goes").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let line = fixture.line(endpoint, "a", 2).await;
+    let claim = fixture.claim_one().await;
+    fixture.advance(SECOND).await;
+    assert_eq!(fixture.cancel(line[0]).await, Cancelled::InFlight, "an attempt is under way");
+    fixture.assert_nothing_to_claim("it may still arrive").await;
+    fixture.finish(success(&claim)).await;
+    fixture.advance(DEFAULT_LEASE - SECOND).await;
+    fixture.assert_delivers(&line[1..], "after the end of its lease the next one goes").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - ids.into_iter().for_each(|id| self.unpark(id, now));
 pub async fn without_order_all_that_waited_is_due<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (endpoint, line) = ground.given_up(OrderPolicy::Block).await;
-    ground.line(endpoint, "b", 2).await;
-    ground.set_order(endpoint, None).await;
-    assert_eq!(ground.claim().await.len(), 4, "they are due, whatever was before them");
-    assert_eq!(ground.first_in_line(line[1]).await, None, "and in no line any more");
-    ground.set_order(endpoint, Some(OrderPolicy::Block)).await;
-    let line = ground.line(endpoint, "a", 2).await;
-    ground.assert_delivers(&line, "with order, a line begins anew").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (endpoint, line) = fixture.given_up(OrderPolicy::Block).await;
+    fixture.line(endpoint, "b", 2).await;
+    fixture.set_order(endpoint, None).await;
+    assert_eq!(fixture.claim().await.len(), 4, "they are due, whatever was before them");
+    assert_eq!(fixture.first_in_line(line[1]).await, None, "and in no line any more");
+    fixture.set_order(endpoint, Some(OrderPolicy::Block)).await;
+    let line = fixture.line(endpoint, "a", 2).await;
+    fixture.assert_delivers(&line, "with order, a line begins anew").await;
 }
 
-// Catches in memory/order.rs:
-// - ids.into_iter().take(1).for_each(|id| self.move_up(id, now));
+// Catches in webhook-testkit/src/memory/order.rs:
+// - ids.into_iter().take(1).for_each(|id| self.unblock_line(id, now));
 pub async fn a_change_to_skipping_lets_blocked_lines_go_on<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (endpoint, line) = ground.given_up(OrderPolicy::Block).await;
-    let busy = ground.line(endpoint, "b", 2).await;
-    ground.set_order(endpoint, Some(OrderPolicy::Skip)).await;
-    let claims = ground.claim().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (endpoint, line) = fixture.given_up(OrderPolicy::Block).await;
+    let busy = fixture.line(endpoint, "b", 2).await;
+    fixture.set_order(endpoint, Some(OrderPolicy::Skip)).await;
+    let claims = fixture.claim().await;
     let mut first: Vec<_> = deliveries(&claims);
     first.sort_unstable();
     assert_eq!(first, [line[1], busy[0]], "one of each line, as before");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.reorder(id, now);
 // + for id in self.deliveries.keys().copied().collect::<Vec<_>>() {
-// + self.line_up(id);
+// + self.append_to_line(id);
 // + }
 pub async fn what_was_stored_before_order_was_asked_for_is_in_no_line<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    ground.line(endpoint, "a", 2).await;
-    ground.set_order(endpoint, Some(OrderPolicy::Block)).await;
-    ground.line(endpoint, "a", 2).await;
-    assert_eq!(ground.claim().await.len(), 3, "those of before, and the first of the line");
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    fixture.line(endpoint, "a", 2).await;
+    fixture.set_order(endpoint, Some(OrderPolicy::Block)).await;
+    fixture.line(endpoint, "a", 2).await;
+    assert_eq!(fixture.claim().await.len(), 3, "those of before, and the first of the line");
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - self.lines.retain(|(endpoint, _), _| *endpoint != id);
 pub async fn removing_an_endpoint_cancels_all_that_waits<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (endpoint, line) = ground.given_up(OrderPolicy::Block).await;
-    ground.remove(endpoint).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (endpoint, line) = fixture.given_up(OrderPolicy::Block).await;
+    fixture.remove(endpoint).await;
     for id in &line[1..] {
-        assert_eq!(ground.status(*id).await, DeliveryStatus::Cancelled, "it is over");
+        assert_eq!(fixture.status(*id).await, DeliveryStatus::Cancelled, "it is over");
     }
-    assert_eq!(ground.first_in_line(line[0]).await, None, "there is no line any more");
-    ground.assert_nothing_to_claim("nothing is left").await;
+    assert_eq!(fixture.first_in_line(line[0]).await, None, "there is no line any more");
+    fixture.assert_nothing_to_claim("nothing is left").await;
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - let old = old.filter(|(id, _)| !self.blocks(**id));
 pub async fn what_blocks_a_line_is_not_pruned<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (_, line) = ground.given_up(OrderPolicy::Block).await;
-    ground.advance(SECOND * 60).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (_, line) = fixture.given_up(OrderPolicy::Block).await;
+    fixture.advance(SECOND * 60).await;
     for prune in [Prune::older_than(SECOND).dry_run(), Prune::older_than(SECOND)] {
-        let pruned = ground.prune_all(prune).await;
+        let pruned = fixture.prune_all(prune).await;
         assert_eq!((pruned.deliveries, pruned.events), (0, 0), "it is not over");
     }
-    assert_eq!(ground.skip(line[0]).await, Skipped::Done, "once it is skipped");
-    let pruned = ground.prune_all(Prune::older_than(SECOND)).await;
+    assert_eq!(fixture.skip(line[0]).await, Skipped::Done, "once it is skipped");
+    let pruned = fixture.prune_all(Prune::older_than(SECOND)).await;
     assert_eq!((pruned.deliveries, pruned.events), (1, 1), "it is pruned as others are");
-    ground.assert_delivers(&line[1..], "the others go on").await;
+    fixture.assert_delivers(&line[1..], "the others go on").await;
 }
 
-// Catches in memory/order.rs:
+// Catches in webhook-testkit/src/memory/order.rs:
 // - Some(first) => self.unpark(first, due_at),
 // + Some(_) => {}
 pub async fn publishers_and_workers_at_once_keep_order_and_forget_nobody<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
     let rounds = 12;
     let sent = RefCell::new(Vec::new());
-    let publisher = async |key: &'static str| ground.line(endpoint, key, rounds).await;
+    let publisher = async |key: &'static str| fixture.line(endpoint, key, rounds).await;
     let worker = async || {
         for _ in 0..rounds * 2 {
-            for claim in ground.claim_due(ClaimDue::new(1, LEASE)).await.claims {
+            for claim in fixture.claim_due(ClaimDue::new(1, DEFAULT_LEASE)).await.claims {
                 sent.borrow_mut().push(claim.lease.delivery);
-                ground.finish(success(&claim)).await;
+                fixture.finish(success(&claim)).await;
             }
             tokio::task::yield_now().await;
         }
     };
     let (one, other, ..) = tokio::join!(publisher("a"), publisher("b"), worker(), worker());
     let mut sent = sent.into_inner();
-    sent.extend(ground.deliver_all().await);
+    sent.extend(fixture.deliver_all().await);
     for line in [one, other] {
         let of_line: Vec<_> = sent.iter().filter(|id| line.contains(id)).copied().collect();
         assert_eq!(of_line, line, "each once, each after the one before");

@@ -3,11 +3,11 @@
 use webhook_core::{DeliveryId, EndpointId, Enqueue, Enqueued, Event, OrderPolicy, Route, Routed};
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, SECOND, deliveries, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, SECOND, deliveries, success},
 };
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     /// Stores events of a key without routing them.
     async fn unrouted_line(&self, key: &str, count: usize) -> Vec<Event> {
         let events: Vec<_> = (0..count).map(|_| self.ordered(key)).collect();
@@ -21,109 +21,109 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/enqueue.rs:
-// - self.deliver(&event, item.deliveries, now);
+// Catches in webhook-testkit/src/memory/enqueue.rs:
+// - self.add_deliveries(&event, item.deliveries, now);
 // + let before = self.lines.clone();
-// + self.deliver(&event, item.deliveries, now);
+// + self.add_deliveries(&event, item.deliveries, now);
 // + self.lines = before;
 // + self.deliveries.values_mut().for_each(|row| row.parked = false);
 pub async fn events_routed_later_stand_in_line<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let events = ground.unrouted_line("a", 2).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let events = fixture.unrouted_line("a", 2).await;
     for event in &events {
-        ground.route_to(event, endpoint).await;
+        fixture.route_to(event, endpoint).await;
     }
     for event in &events {
-        let claim = ground.claim_one().await;
+        let claim = fixture.claim_one().await;
         let expected = DeliveryId::new(event.id, endpoint);
         assert_eq!(claim.lease.delivery, expected, "they go in the order of their routing");
-        ground.finish(success(&claim)).await;
+        fixture.finish(success(&claim)).await;
     }
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if from > now || held_up.contains(&line) {
 // + if from > now {
 pub async fn an_unrouted_event_waits_for_an_earlier_one_of_its_key<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
-    let events = ground.unrouted_line("a", 3).await;
-    let first = ground.claim_unrouted(1).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
+    let events = fixture.unrouted_line("a", 3).await;
+    let first = fixture.claim_unrouted(1).await;
     assert_eq!(first[0].id, events[0].id, "what was stored first is taken first");
-    ground.advance(SECOND).await;
-    let others = ground.store.claim_unrouted(10, LEASE).await.unwrap();
+    fixture.advance(SECOND).await;
+    let others = fixture.store.claim_unrouted(10, DEFAULT_LEASE).await.unwrap();
     assert!(others.events.is_empty(), "while somebody has it, nobody gets those behind");
-    assert_eq!(others.next_due, Some(LEASE - SECOND), "before that ends");
-    ground.route_to(&events[0], endpoint).await;
-    let ids: Vec<_> = ground.claim_unrouted(10).await.iter().map(|event| event.id).collect();
+    assert_eq!(others.next_due, Some(DEFAULT_LEASE - SECOND), "before that ends");
+    fixture.route_to(&events[0], endpoint).await;
+    let ids: Vec<_> = fixture.claim_unrouted(10).await.iter().map(|event| event.id).collect();
     assert_eq!(ids, [events[1].id, events[2].id], "then the rest, in their order");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - by_age.sort_by_key(|(id, ..)| (self.stored_at.get(id).copied(), *id));
 // + by_age.sort_by_key(|(id, from, _)| (*from, *id));
 pub async fn what_others_wait_for_is_taken_first<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let mut events = ground.unrouted_line("a", 1).await;
-    ground.claim_unrouted(1).await;
-    ground.advance(SECOND).await;
-    events.extend(ground.unrouted_line("a", 2).await);
+    let fixture = Fixture::<H>::fresh().await;
+    let mut events = fixture.unrouted_line("a", 1).await;
+    fixture.claim_unrouted(1).await;
+    fixture.advance(SECOND).await;
+    events.extend(fixture.unrouted_line("a", 2).await);
     // Whoever had the first is gone, and the others have been free for longer.
-    ground.advance(LEASE).await;
+    fixture.advance(DEFAULT_LEASE).await;
     for _ in 0..2 {
-        let ids: Vec<_> = ground.claim_unrouted(1).await.iter().map(|event| event.id).collect();
+        let ids: Vec<_> = fixture.claim_unrouted(1).await.iter().map(|event| event.id).collect();
         assert_eq!(ids, [events[0].id], "the first stored of its key is taken, however few are");
-        ground.advance(LEASE).await;
+        fixture.advance(DEFAULT_LEASE).await;
     }
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - Some((self.event.tenant.clone(), self.event.ordering_key.clone()?))
 // + Some((Default::default(), self.event.ordering_key.clone()?))
 pub async fn unrouted_events_of_other_keys_and_tenants_do_not_wait<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let theirs = ground.event_of(&"acme".parse().unwrap());
+    let fixture = Fixture::<H>::fresh().await;
+    let theirs = fixture.event_of(&"acme".parse().unwrap());
     let theirs = theirs.with_ordering_key(Some("a".parse().unwrap()));
-    ground.enqueue(vec![Enqueue::unrouted(theirs)]).await;
-    ground.claim_unrouted(1).await;
-    let ours = ground.unrouted_line("a", 1).await;
-    let taken = ground.claim_unrouted(1).await;
+    fixture.enqueue(vec![Enqueue::unrouted(theirs)]).await;
+    fixture.claim_unrouted(1).await;
+    let ours = fixture.unrouted_line("a", 1).await;
+    let taken = fixture.claim_unrouted(1).await;
     assert_eq!(taken[0].id, ours[0].id, "another tenant's key is another one");
-    let other = ground.unrouted_line("b", 1).await;
-    ground.unrouted_line("a", 1).await;
-    let plain = ground.event();
-    ground.enqueue(vec![Enqueue::unrouted(plain.clone())]).await;
-    let mut ids: Vec<_> = ground.claim_unrouted(10).await.iter().map(|event| event.id).collect();
+    let other = fixture.unrouted_line("b", 1).await;
+    fixture.unrouted_line("a", 1).await;
+    let plain = fixture.event();
+    fixture.enqueue(vec![Enqueue::unrouted(plain.clone())]).await;
+    let mut ids: Vec<_> = fixture.claim_unrouted(10).await.iter().map(|event| event.id).collect();
     ids.sort_unstable();
     assert_eq!(ids, [other[0].id, plain.id], "only what is behind one that is taken waits");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - let may_go = !self.is_behind_unrouted(&event);
 // + let may_go = true;
 pub async fn an_event_does_not_overtake_an_unrouted_one_of_its_key<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint_in_order(OrderPolicy::Block).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
     let stale = Enqueue::routed(
-        ground.ordered("a"),
+        fixture.ordered("a"),
         webhook_core::FanOut::pending(webhook_core::TenantVersion::default(), [endpoint]),
     );
     let batch = vec![
         stale,
-        ground.routed(ground.ordered("a"), &[endpoint]).await,
-        ground.routed(ground.ordered("b"), &[endpoint]).await,
-        ground.routed(ground.event(), &[endpoint]).await,
+        fixture.routed(fixture.ordered("a"), &[endpoint]).await,
+        fixture.routed(fixture.ordered("b"), &[endpoint]).await,
+        fixture.routed(fixture.event(), &[endpoint]).await,
     ];
     let expected = [Enqueued::Later, Enqueued::Later, Enqueued::Routed(1), Enqueued::Routed(1)];
-    assert_eq!(ground.enqueue(batch).await, expected, "it is routed after that one");
-    let next = ground.routed(ground.ordered("a"), &[endpoint]).await;
-    assert_eq!(ground.enqueue(vec![next]).await, [Enqueued::Later], "and so is the next");
-    for event in ground.claim_unrouted(10).await {
-        let route = Route::new(event.id, ground.version().await, vec![endpoint]);
-        ground.route(route).await;
+    assert_eq!(fixture.enqueue(batch).await, expected, "it is routed after that one");
+    let next = fixture.routed(fixture.ordered("a"), &[endpoint]).await;
+    assert_eq!(fixture.enqueue(vec![next]).await, [Enqueued::Later], "and so is the next");
+    for event in fixture.claim_unrouted(10).await {
+        let route = Route::new(event.id, fixture.version().await, vec![endpoint]);
+        fixture.route(route).await;
     }
-    let next = ground.routed(ground.ordered("a"), &[endpoint]).await;
-    assert_eq!(ground.enqueue(vec![next]).await, [Enqueued::Routed(1)], "then it may go");
-    assert_eq!(deliveries(&ground.claim().await).len(), 3, "the first of each line, and another");
+    let next = fixture.routed(fixture.ordered("a"), &[endpoint]).await;
+    assert_eq!(fixture.enqueue(vec![next]).await, [Enqueued::Routed(1)], "then it may go");
+    assert_eq!(deliveries(&fixture.claim().await).len(), 3, "the first of each line, and another");
 }

@@ -1,15 +1,14 @@
 //! Rates, which all workers share, and the shares of tenants.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use webhook_core::{Claim, ClaimDue, EndpointId, RateLimit, TenantId};
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, SECOND, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, SECOND, success},
 };
-
-const MILLISECOND: Duration = Duration::from_millis(1);
+use crate::units::MILLISECOND;
 
 fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
@@ -20,7 +19,7 @@ fn to(claims: &[Claim], endpoint: EndpointId) -> usize {
     claims.iter().filter(|claim| claim.lease.delivery.endpoint == endpoint).count()
 }
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     /// An endpoint with this rate limit.
     async fn limited(&self, limit: &str) -> EndpointId {
         let limit: RateLimit = limit.parse().unwrap();
@@ -38,125 +37,125 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - row.set_allowance(allowance);
 // + let _ = allowance;
 pub async fn a_burst_goes_at_once_and_the_rest_by_the_rate<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.limited("10/s burst 5").await;
-    ground.pendings(endpoint, 20).await;
-    assert_eq!(ground.claim().await.len(), 5, "a burst");
-    ground.assert_nothing_to_claim("the burst is used").await;
-    ground.advance(99 * MILLISECOND).await;
-    ground.assert_nothing_to_claim("a tenth of a second is not over").await;
-    ground.advance(MILLISECOND).await;
-    ground.claim_one().await;
-    ground.assert_nothing_to_claim("one for each tenth, whoever asks").await;
-    ground.advance(10 * SECOND).await;
-    assert_eq!(ground.claim().await.len(), 5, "a pause saves up no more than a burst");
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.limited("10/s burst 5").await;
+    fixture.pendings(endpoint, 20).await;
+    assert_eq!(fixture.claim().await.len(), 5, "a burst");
+    fixture.assert_nothing_to_claim("the burst is used").await;
+    fixture.advance(99 * MILLISECOND).await;
+    fixture.assert_nothing_to_claim("a tenth of a second is not over").await;
+    fixture.advance(MILLISECOND).await;
+    fixture.claim_one().await;
+    fixture.assert_nothing_to_claim("one for each tenth, whoever asks").await;
+    fixture.advance(10 * SECOND).await;
+    assert_eq!(fixture.claim().await.len(), 5, "a pause saves up no more than a burst");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - has_slot.then(|| allowance.opens_at(now).unwrap_or(*due).max(*due).since(now))
 // + has_slot.then(|| due.since(now))
 pub async fn the_rate_says_when_to_look_again<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    ground.pendings(ground.limited("4/s burst 2").await, 4).await;
-    let claimed = ground.claim_due(ClaimDue::new(100, LEASE)).await;
+    let fixture = Fixture::<H>::fresh().await;
+    fixture.pendings(fixture.limited("4/s burst 2").await, 4).await;
+    let claimed = fixture.claim_due(ClaimDue::new(100, DEFAULT_LEASE)).await;
     assert_eq!(claimed.next_due, Some(250 * MILLISECOND), "when the next one may start");
-    ground.advance(50 * MILLISECOND).await;
-    let claimed = ground.claim_due(ClaimDue::new(100, LEASE)).await;
+    fixture.advance(50 * MILLISECOND).await;
+    let claimed = fixture.claim_due(ClaimDue::new(100, DEFAULT_LEASE)).await;
     assert_eq!((claimed.claims.len(), claimed.next_due), (0, Some(200 * MILLISECOND)));
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
 // + self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now) + 1) as usize
 pub async fn a_rate_limits_its_own_endpoint_alone<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (limited, free) = (ground.limited("1/s burst 1").await, ground.endpoint().await);
-    ground.pendings(limited, 3).await;
-    ground.pendings(free, 3).await;
-    let claims = ground.claim().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (limited, free) = (fixture.limited("1/s burst 1").await, fixture.endpoint().await);
+    fixture.pendings(limited, 3).await;
+    fixture.pendings(free, 3).await;
+    let claims = fixture.claim().await;
     assert_eq!((to(&claims, limited), to(&claims, free)), (1, 3));
 }
 
-// Catches in memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/endpoints.rs:
 // - let used = self.endpoints.get(&endpoint.id).map(|row| row.used).unwrap_or_default();
 // + let used = 0;
 pub async fn an_edit_does_not_give_a_rate_back<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.limited("1/s burst 1").await;
-    ground.pendings(endpoint, 3).await;
-    ground.claim_one().await;
-    let edited = ground.stored(endpoint).await.with_max_in_flight(9);
-    ground.store.update_endpoint(edited).await.unwrap();
-    ground.assert_nothing_to_claim("what is used is used").await;
-    let free = ground.stored(endpoint).await.with_rate(None);
-    ground.store.update_endpoint(free).await.unwrap();
-    assert_eq!(ground.claim().await.len(), 2, "a new limit holds from the next claim on");
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.limited("1/s burst 1").await;
+    fixture.pendings(endpoint, 3).await;
+    fixture.claim_one().await;
+    let edited = fixture.stored(endpoint).await.with_max_in_flight(9);
+    fixture.store.update_endpoint(edited).await.unwrap();
+    fixture.assert_nothing_to_claim("what is used is used").await;
+    let free = fixture.stored(endpoint).await.with_rate(None);
+    fixture.store.update_endpoint(free).await.unwrap();
+    assert_eq!(fixture.claim().await.len(), 2, "a new limit holds from the next claim on");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - let share = shares.room(&endpoint.tenant) as usize;
 // + let share = usize::MAX;
 pub async fn a_claim_is_parted_among_the_tenants_with_work<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
+    let fixture = Fixture::<H>::fresh().await;
     let (flood, second) =
-        (ground.of_tenant("flood", 20).await, ground.of_tenant("flood", 20).await);
-    let small = ground.of_tenant("small", 20).await;
-    let claims = ground.claim_due(ClaimDue::new(10, LEASE)).await.claims;
+        (fixture.of_tenant("flood", 20).await, fixture.of_tenant("flood", 20).await);
+    let small = fixture.of_tenant("small", 20).await;
+    let claims = fixture.claim_due(ClaimDue::new(10, DEFAULT_LEASE)).await.claims;
     let of_flood = to(&claims, flood) + to(&claims, second);
     assert_eq!((of_flood, to(&claims, small)), (5, 5), "half for each, however much one has");
-    let third = ground.of_tenant("third", 20).await;
-    let claims = ground.claim_due(ClaimDue::new(9, LEASE)).await.claims;
+    let third = fixture.of_tenant("third", 20).await;
+    let claims = fixture.claim_due(ClaimDue::new(9, DEFAULT_LEASE)).await.claims;
     let of_flood = to(&claims, flood) + to(&claims, second);
     let parts = (of_flood, to(&claims, small), to(&claims, third));
     assert_eq!(parts, (3, 3, 3), "a third for each");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - round.iter().for_each(|endpoint| shares.note_work(&endpoint.tenant));
 // + let others = ["a", "b"].map(|name| name.parse().unwrap());
 // + others.iter().for_each(|tenant| shares.note_work(tenant));
 pub async fn alone_a_tenant_may_take_everything<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    ground.of_tenant("one", 20).await;
-    ground.of_tenant("idle", 0).await;
-    let ask = ClaimDue::new(10, LEASE).tenant_share(1);
-    assert_eq!(ground.claim_due(ask).await.claims.len(), 10, "nobody else has work");
+    let fixture = Fixture::<H>::fresh().await;
+    fixture.of_tenant("one", 20).await;
+    fixture.of_tenant("idle", 0).await;
+    let ask = ClaimDue::new(10, DEFAULT_LEASE).tenant_share(1);
+    assert_eq!(fixture.claim_due(ask).await.claims.len(), 10, "nobody else has work");
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - shares.note_in_flight(&row.endpoint.tenant, *count);
 // + let _ = (row, count);
 pub async fn what_a_tenant_has_in_flight_counts_for_its_share<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let flood = ground.of_tenant("flood", 20).await;
-    let held = ground.claim_due(ClaimDue::new(6, LEASE)).await.claims;
+    let fixture = Fixture::<H>::fresh().await;
+    let flood = fixture.of_tenant("flood", 20).await;
+    let held = fixture.claim_due(ClaimDue::new(6, DEFAULT_LEASE)).await.claims;
     assert_eq!(held.len(), 6, "it was alone");
-    let small = ground.of_tenant("small", 20).await;
+    let small = fixture.of_tenant("small", 20).await;
     let ask = || {
         let in_flight = BTreeMap::from([(flood, 6)]);
-        ClaimDue::new(10, LEASE).tenant_share(8).in_flight(in_flight)
+        ClaimDue::new(10, DEFAULT_LEASE).tenant_share(8).in_flight(in_flight)
     };
-    let claims = ground.claim_due(ask()).await.claims;
+    let claims = fixture.claim_due(ask()).await.claims;
     assert_eq!(to(&claims, flood), 2, "up to its share");
     assert_eq!(to(&claims, small), 5, "the other gets half of the claim");
-    ground.finish(success(&held[0])).await;
+    fixture.finish(success(&held[0])).await;
 }
 
-// Catches in memory/claim.rs:
+// Catches in webhook-testkit/src/memory/claim.rs:
 // - let resume_at = passed_over.or(next);
 // + let resume_at = next;
 pub async fn who_was_passed_over_is_next<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (one, two) = (ground.of_tenant("flood", 20).await, ground.of_tenant("flood", 20).await);
-    ground.of_tenant("small", 20).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (one, two) = (fixture.of_tenant("flood", 20).await, fixture.of_tenant("flood", 20).await);
+    fixture.of_tenant("small", 20).await;
     let (mut resume_at, mut seen) = (None, Vec::new());
     for _ in 0..4 {
-        let ask = ClaimDue::new(4, LEASE).resume_at(resume_at);
-        let claimed = ground.claim_due(ask).await;
+        let ask = ClaimDue::new(4, DEFAULT_LEASE).resume_at(resume_at);
+        let claimed = fixture.claim_due(ask).await;
         seen.push((to(&claimed.claims, one), to(&claimed.claims, two)));
         resume_at = claimed.resume_at;
     }

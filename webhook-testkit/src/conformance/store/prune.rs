@@ -1,20 +1,17 @@
 //! Removing what is over and old.
 
-use std::time::Duration;
-
 use webhook_core::{
     DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Finished, Prune, PruneCursor,
     Pruned, Redelivered,
 };
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, SECOND, WAIT, failure, retry, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, SECOND, failure, retry, success},
 };
+use crate::units::DAY;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     /// Prunes to the end.
     pub(super) async fn prune_all(&self, prune: Prune) -> Pruned {
         let mut all = Pruned::default();
@@ -45,219 +42,219 @@ fn pruned(deliveries: u64, attempts: u64, events: u64, endpoints: u64) -> Pruned
     pruned.with_events(events).with_endpoints(endpoints)
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - self.remove_events(&events);
 // + return pruned;
 pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let ids = ground.pendings(ground.endpoint().await, 3).await;
-    ground.cancel(ids[0]).await;
-    let claims = ground.claim().await;
-    ground.finish(success(&claims[0])).await;
-    ground.finish(failure(&claims[1])).await;
-    ground.advance(DAY + SECOND).await;
-    assert_eq!(ground.prune().await, pruned(3, 2, 3, 0), "with attempts and events");
+    let fixture = Fixture::<H>::fresh().await;
+    let ids = fixture.pendings(fixture.endpoint().await, 3).await;
+    fixture.cancel(ids[0]).await;
+    let claims = fixture.claim().await;
+    fixture.finish(success(&claims[0])).await;
+    fixture.finish(failure(&claims[1])).await;
+    fixture.advance(DAY + SECOND).await;
+    assert_eq!(fixture.prune().await, pruned(3, 2, 3, 0), "with attempts and events");
     for id in ids {
-        assert!(!ground.is_there(id).await, "the delivery is gone");
-        assert!(ground.attempts(id).await.is_empty(), "and so are its attempts");
-        assert_eq!(ground.store.event(id.event).await.unwrap(), None, "and its event");
+        assert!(!fixture.is_there(id).await, "the delivery is gone");
+        assert!(fixture.attempts(id).await.is_empty(), "and so are its attempts");
+        assert_eq!(fixture.store.event(id.event).await.unwrap(), None, "and its event");
     }
-    let listed = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    let listed = fixture.store.deliveries(DeliveryQuery::new()).await.unwrap();
     assert!(listed.items.is_empty(), "nothing of it is listed");
-    assert_eq!(ground.prune().await, Pruned::default(), "there is nothing left to prune");
+    assert_eq!(fixture.prune().await, Pruned::default(), "there is nothing left to prune");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - row.finished_at.is_some_and(|at| at < cut)
 // + row.finished_at.is_some()
 pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    ground.advance(DAY).await;
-    let claim = ground.claim_one().await;
-    ground.finish(success(&claim)).await;
-    ground.advance(DAY).await;
-    assert_eq!(ground.prune().await, Pruned::default(), "it was over for a day, and not longer");
-    assert!(ground.is_there(id).await, "it stays");
-    ground.advance(SECOND / 1000).await;
-    assert_eq!(ground.prune().await, pruned(1, 1, 1, 0), "now it was over for longer");
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    fixture.advance(DAY).await;
+    let claim = fixture.claim_one().await;
+    fixture.finish(success(&claim)).await;
+    fixture.advance(DAY).await;
+    assert_eq!(fixture.prune().await, Pruned::default(), "it was over for a day, and not longer");
+    assert!(fixture.is_there(id).await, "it stays");
+    fixture.advance(SECOND / 1000).await;
+    assert_eq!(fixture.prune().await, pruned(1, 1, 1, 0), "now it was over for longer");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - row.status.is_final() && row.created_at < cut && row.finished_at
 // + row.created_at < cut && row.claimed_at
 pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let ids = ground.pendings(endpoint, 2).await;
-    for claim in ground.claim().await {
-        ground.finish(retry(&claim, WAIT)).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let ids = fixture.pendings(endpoint, 2).await;
+    for claim in fixture.claim().await {
+        fixture.finish(retry(&claim, DEFAULT_RETRY_WAIT)).await;
     }
-    ground.advance(WAIT).await;
-    ground.claim().await;
-    let again = ground.pending(endpoint).await;
-    let claim = ground.claim_one().await;
-    ground.finish(failure(&claim)).await;
-    ground.advance(DAY * 2).await;
-    ground.redeliver(again).await;
-    assert_eq!(ground.prune().await, Pruned::default(), "in flight and pending");
-    assert_eq!(ground.attempts(ids[0]).await.len(), 1, "attempts of theirs stay");
-    assert_eq!(ground.claim().await.len(), 3, "all of them go on");
+    fixture.advance(DEFAULT_RETRY_WAIT).await;
+    fixture.claim().await;
+    let again = fixture.pending(endpoint).await;
+    let claim = fixture.claim_one().await;
+    fixture.finish(failure(&claim)).await;
+    fixture.advance(DAY * 2).await;
+    fixture.redeliver(again).await;
+    assert_eq!(fixture.prune().await, Pruned::default(), "in flight and pending");
+    assert_eq!(fixture.attempts(ids[0]).await.len(), 1, "attempts of theirs stay");
+    assert_eq!(fixture.claim().await.len(), 3, "all of them go on");
 }
 
-// Catches in memory/prune.rs:
-// - id.event == event && !but.contains(id)
+// Catches in webhook-testkit/src/memory/prune.rs:
+// - id.event == event && !except.contains(id)
 // + id.event == event && but.contains(id)
 pub async fn an_event_stays_as_long_as_one_of_its_deliveries<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (one, other) = (ground.endpoint().await, ground.endpoint().await);
-    let event = ground.event();
-    ground.publish(event.clone(), &[one, other]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (one, other) = (fixture.endpoint().await, fixture.endpoint().await);
+    let event = fixture.event();
+    fixture.publish(event.clone(), &[one, other]).await;
     let left = DeliveryId::new(event.id, other);
-    ground.cancel(DeliveryId::new(event.id, one)).await;
-    ground.advance(DAY + SECOND).await;
-    assert_eq!(ground.prune().await, pruned(1, 0, 0, 0), "the other one needs it");
-    assert_eq!(ground.claim_one().await.lease.delivery, left, "it can still be sent");
-    ground.cancel(left).await;
-    ground.advance(DAY + SECOND).await;
-    assert_eq!(ground.prune().await, pruned(1, 0, 1, 0), "nobody needs it any more");
+    fixture.cancel(DeliveryId::new(event.id, one)).await;
+    fixture.advance(DAY + SECOND).await;
+    assert_eq!(fixture.prune().await, pruned(1, 0, 0, 0), "the other one needs it");
+    assert_eq!(fixture.claim_one().await.lease.delivery, left, "it can still be sent");
+    fixture.cancel(left).await;
+    fixture.advance(DAY + SECOND).await;
+    assert_eq!(fixture.prune().await, pruned(1, 0, 1, 0), "nobody needs it any more");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - filter(|row| row.unrouted_from.is_none());
 // + filter(|_| true);
 pub async fn an_event_for_nobody_is_pruned_once_it_is_routed<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    ground.publish(ground.event(), &[]).await;
-    let unrouted = ground.event();
-    ground.enqueue(vec![Enqueue::unrouted(unrouted.clone())]).await;
-    ground.advance(DAY + SECOND).await;
-    ground.publish(ground.event(), &[]).await;
-    assert_eq!(ground.prune().await, pruned(0, 0, 1, 0), "one is unrouted, one is new");
-    let events = ground.store.claim_unrouted(10, WAIT).await.unwrap().events;
+    let fixture = Fixture::<H>::fresh().await;
+    fixture.publish(fixture.event(), &[]).await;
+    let unrouted = fixture.event();
+    fixture.enqueue(vec![Enqueue::unrouted(unrouted.clone())]).await;
+    fixture.advance(DAY + SECOND).await;
+    fixture.publish(fixture.event(), &[]).await;
+    assert_eq!(fixture.prune().await, pruned(0, 0, 1, 0), "one is unrouted, one is new");
+    let events = fixture.store.claim_unrouted(10, DEFAULT_RETRY_WAIT).await.unwrap().events;
     assert_eq!(events.len(), 1, "it can still be routed");
     assert_eq!(events[0].id, unrouted.id, "as it was given");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - self.stored_at.get(id) < Some(&cut)
 // + self.stored_at.get(id) <= Some(&cut)
 pub async fn a_key_is_remembered_as_long_as_its_event<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let keyed = || ground.event().with_key(Some("invoice-42".parse().unwrap()));
+    let fixture = Fixture::<H>::fresh().await;
+    let keyed = || fixture.event().with_key(Some("invoice-42".parse().unwrap()));
     let first = keyed();
-    ground.publish(first.clone(), &[]).await;
-    ground.advance(DAY).await;
-    ground.prune().await;
-    let answers = ground.enqueue(vec![Enqueue::unrouted(keyed())]).await;
+    fixture.publish(first.clone(), &[]).await;
+    fixture.advance(DAY).await;
+    fixture.prune().await;
+    let answers = fixture.enqueue(vec![Enqueue::unrouted(keyed())]).await;
     assert_eq!(answers, [Enqueued::Duplicate(first.id)], "the event is there");
-    ground.advance(SECOND).await;
-    ground.prune().await;
-    let answers = ground.enqueue(vec![Enqueue::unrouted(keyed())]).await;
+    fixture.advance(SECOND).await;
+    fixture.prune().await;
+    let answers = fixture.enqueue(vec![Enqueue::unrouted(keyed())]).await;
     assert_eq!(answers, [Enqueued::Later], "the event is gone, and its key is free");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - let deliveries = self.old_deliveries(cut, most);
 // + let deliveries = self.old_deliveries(cut, most);
 // + if prune.dry_run { self.deliveries.clear(); }
 pub async fn a_dry_run_counts_and_removes_nothing<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (left, gone) = (ground.endpoint().await, ground.endpoint().await);
-    let event = ground.event();
-    ground.publish(event.clone(), &[left, gone]).await;
-    for claim in ground.claim().await {
-        ground.finish(failure(&claim)).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let (left, gone) = (fixture.endpoint().await, fixture.endpoint().await);
+    let event = fixture.event();
+    fixture.publish(event.clone(), &[left, gone]).await;
+    for claim in fixture.claim().await {
+        fixture.finish(failure(&claim)).await;
     }
-    ground.pending(left).await;
-    ground.publish(ground.event(), &[]).await;
-    ground.remove(gone).await;
-    ground.advance(DAY + SECOND).await;
+    fixture.pending(left).await;
+    fixture.publish(fixture.event(), &[]).await;
+    fixture.remove(gone).await;
+    fixture.advance(DAY + SECOND).await;
     let expected = pruned(2, 2, 2, 1);
     for limit in [1, 100] {
         let dry = Prune::older_than(DAY).dry_run().limit(limit);
-        assert_eq!(ground.prune_all(dry).await, expected, "counted, in pages of {limit}");
+        assert_eq!(fixture.prune_all(dry).await, expected, "counted, in pages of {limit}");
     }
-    assert!(ground.is_there(DeliveryId::new(event.id, gone)).await, "nothing is removed");
-    assert_eq!(ground.prune().await, expected, "and this is what is");
+    assert!(fixture.is_there(DeliveryId::new(event.id, gone)).await, "nothing is removed");
+    assert_eq!(fixture.prune().await, expected, "and this is what is");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - .with_endpoints(count(self.unused_endpoints(cut, most, &deliveries).len()))
 // + .with_endpoints(count(self.endpoints.values().filter(|row| row.removed_at < Some(cut)).count()))
 pub async fn a_dry_run_leaves_a_removed_endpoint_with_what_ended_later<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let gone = ground.endpoint().await;
-    let (id, _) = ground.tracked_record_at(gone).await;
-    ground.remove(gone).await;
-    ground.advance(DAY).await;
-    ground.record(id, 1, DeliveryStatus::Success).await;
-    ground.advance(SECOND).await;
-    let dry = ground.prune_all(Prune::older_than(DAY).dry_run()).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let gone = fixture.endpoint().await;
+    let (id, _) = fixture.tracked_record_at(gone).await;
+    fixture.remove(gone).await;
+    fixture.advance(DAY).await;
+    fixture.record(id, 1, DeliveryStatus::Success).await;
+    fixture.advance(SECOND).await;
+    let dry = fixture.prune_all(Prune::older_than(DAY).dry_run()).await;
     assert_eq!(dry, Pruned::default(), "its sender has just come to an end");
-    assert_eq!(ground.prune().await, dry, "and this is what goes");
+    assert_eq!(fixture.prune().await, dry, "and this is what goes");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - let most = if prune.dry_run { usize::MAX } else { prune.limit };
 // + let most = usize::MAX;
 pub async fn a_prune_stops_at_its_limit_and_can_go_on<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let ids = ground.pendings(ground.endpoint().await, 5).await;
-    ground.cancel_all(ids).await;
-    ground.advance(DAY + SECOND).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let ids = fixture.pendings(fixture.endpoint().await, 5).await;
+    fixture.cancel_all(ids).await;
+    fixture.advance(DAY + SECOND).await;
     let few = Prune::older_than(DAY).limit(2);
     let cancelled = PruneCursor::Deliveries(DeliveryStatus::Cancelled, None);
-    let some = ground.store.prune(few.after(cancelled)).await.unwrap();
+    let some = fixture.store.prune(few.after(cancelled)).await.unwrap();
     assert_eq!((some.deliveries, some.next.is_some()), (2, true), "no more than were asked for");
-    assert_eq!(ground.prune_all(few).await, pruned(3, 0, 5, 0), "the rest, from the beginning");
+    assert_eq!(fixture.prune_all(few).await, pruned(3, 0, 5, 0), "the rest, from the beginning");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - filter(|(_, row)| row.removed_at.is_some_and(|at| at < cut));
 // + filter(|(_, row)| row.removed);
 pub async fn a_removed_endpoint_is_pruned_after_its_deliveries<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (gone, left) = (ground.endpoint().await, ground.endpoint().await);
-    let (unused, recent) = (ground.endpoint().await, ground.endpoint().await);
-    let id = ground.pending(gone).await;
-    let before = ground.stored(gone).await;
-    ground.remove(unused).await;
-    ground.advance(DAY).await;
-    ground.remove(gone).await;
-    ground.remove(recent).await;
-    ground.advance(SECOND).await;
-    assert_eq!(ground.prune().await, pruned(0, 0, 0, 1), "the old one without deliveries");
-    assert_eq!(ground.delivery(id).await.url, before.url, "the log needs the other one");
-    ground.advance(DAY).await;
-    assert_eq!(ground.prune().await, pruned(1, 0, 1, 2), "with its last delivery");
-    ground.stored(left).await;
-    ground.store.add_endpoint(before).await.expect("nothing is left of it");
+    let fixture = Fixture::<H>::fresh().await;
+    let (gone, left) = (fixture.endpoint().await, fixture.endpoint().await);
+    let (unused, recent) = (fixture.endpoint().await, fixture.endpoint().await);
+    let id = fixture.pending(gone).await;
+    let before = fixture.stored(gone).await;
+    fixture.remove(unused).await;
+    fixture.advance(DAY).await;
+    fixture.remove(gone).await;
+    fixture.remove(recent).await;
+    fixture.advance(SECOND).await;
+    assert_eq!(fixture.prune().await, pruned(0, 0, 0, 1), "the old one without deliveries");
+    assert_eq!(fixture.delivery(id).await.url, before.url, "the log needs the other one");
+    fixture.advance(DAY).await;
+    assert_eq!(fixture.prune().await, pruned(1, 0, 1, 2), "with its last delivery");
+    fixture.stored(left).await;
+    fixture.store.add_endpoint(before).await.expect("nothing is left of it");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.finished_at = status.is_final().then_some(now);
 pub async fn tracked_deliveries_are_pruned_like_others<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (id, _) = ground.tracked_record().await;
-    ground.advance(DAY * 2).await;
-    assert_eq!(ground.prune().await, Pruned::default(), "its sender still has it");
-    ground.record(id, 1, DeliveryStatus::Failed).await;
-    ground.advance(DAY + SECOND).await;
-    assert_eq!(ground.prune().await, pruned(1, 1, 1, 0), "it is over");
+    let fixture = Fixture::<H>::fresh().await;
+    let (id, _) = fixture.tracked_record().await;
+    fixture.advance(DAY * 2).await;
+    assert_eq!(fixture.prune().await, Pruned::default(), "its sender still has it");
+    fixture.record(id, 1, DeliveryStatus::Failed).await;
+    fixture.advance(DAY + SECOND).await;
+    assert_eq!(fixture.prune().await, pruned(1, 1, 1, 0), "it is over");
 }
 
-// Catches in memory/prune.rs:
+// Catches in webhook-testkit/src/memory/prune.rs:
 // - deliveries.iter().for_each(|id| drop(self.deliveries.remove(id)));
 // + return pruned;
 pub async fn what_was_pruned_is_answered_as_not_there<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let late = ground.claim_one().await;
-    ground.cancel(id).await;
-    ground.advance(DAY + LEASE).await;
-    ground.prune().await;
-    assert_eq!(ground.redeliver(id).await, Redelivered::NotFound, "it is gone");
-    assert_eq!(ground.finish(success(&late)).await, Finished::LeaseLost, "for its worker, too");
-    assert!(!ground.is_there(id).await, "and stays so");
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let late = fixture.claim_one().await;
+    fixture.cancel(id).await;
+    fixture.advance(DAY + DEFAULT_LEASE).await;
+    fixture.prune().await;
+    assert_eq!(fixture.redeliver(id).await, Redelivered::NotFound, "it is gone");
+    assert_eq!(fixture.finish(success(&late)).await, Finished::LeaseLost, "for its worker, too");
+    assert!(!fixture.is_there(id).await, "and stays so");
 }

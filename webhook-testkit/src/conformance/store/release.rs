@@ -3,101 +3,101 @@
 use webhook_core::{DeliveryStatus, Finished, Lease, LeaseEpoch};
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, WAIT, retry, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, retry, success},
 };
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - settle(row, Settle::Retry(Duration::ZERO), now);
 pub async fn a_released_claim_is_due_at_once<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let claim = ground.claim_one().await;
-    assert_eq!(ground.release(claim.lease).await, Finished::Recorded, "it is given back");
-    let delivery = ground.delivery(id).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let claim = fixture.claim_one().await;
+    assert_eq!(fixture.release(claim.lease).await, Finished::Recorded, "it is given back");
+    let delivery = fixture.delivery(id).await;
     assert_eq!(delivery.status, DeliveryStatus::Pending, "nobody holds it");
     assert_eq!(delivery.due_at, Some(delivery.created_at), "it is due at once");
-    assert_eq!(ground.claim_one().await.lease.delivery, id, "it can be claimed at once");
+    assert_eq!(fixture.claim_one().await.lease.delivery, id, "it can be claimed at once");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.count_attempts(row.attempts.saturating_sub(1));
 pub async fn a_released_claim_gives_its_number_back<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let first = ground.claim_one().await;
-    ground.finish(retry(&first, WAIT)).await;
-    ground.advance(WAIT).await;
-    let second = ground.claim_one().await;
-    ground.release(second.lease).await;
-    assert_eq!(ground.delivery(id).await.attempts, 1, "the attempt is not counted");
-    let again = ground.claim_one().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let first = fixture.claim_one().await;
+    fixture.finish(retry(&first, DEFAULT_RETRY_WAIT)).await;
+    fixture.advance(DEFAULT_RETRY_WAIT).await;
+    let second = fixture.claim_one().await;
+    fixture.release(second.lease).await;
+    assert_eq!(fixture.delivery(id).await.attempts, 1, "the attempt is not counted");
+    let again = fixture.claim_one().await;
     assert_eq!(again.progress.attempt, second.progress.attempt, "the next claim has the number");
     assert_eq!(again.recorded, 1, "there is no gap");
     assert_eq!(again.lease.epoch, second.lease.epoch.next(), "the epoch is not given back");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.held = false;
 pub async fn a_released_claim_can_no_longer_be_finished<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let claim = ground.claim_one().await;
-    ground.release(claim.lease).await;
-    ground.finish(success(&claim)).await;
-    assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "the lease is over");
-    assert!(ground.attempts(id).await.is_empty(), "nothing is recorded");
-    ground.release(claim.lease).await;
-    assert_eq!(ground.delivery(id).await.attempts, 0, "a claim is given back once");
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let claim = fixture.claim_one().await;
+    fixture.release(claim.lease).await;
+    fixture.finish(success(&claim)).await;
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Pending, "the lease is over");
+    assert!(fixture.attempts(id).await.is_empty(), "nothing is recorded");
+    fixture.release(claim.lease).await;
+    assert_eq!(fixture.delivery(id).await.attempts, 0, "a claim is given back once");
 }
 
-// Catches in memory/finish.rs:
+// Catches in webhook-testkit/src/memory/finish.rs:
 // - row.attempts.saturating_sub(1)
 // + row.records.len() as u32
 pub async fn a_release_keeps_what_was_lost_before<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    ground.pending(ground.endpoint().await).await;
-    ground.claim_one().await;
-    ground.advance(LEASE).await;
-    let taken = ground.claim_one().await;
-    ground.release(taken.lease).await;
-    let again = ground.claim_one().await;
+    let fixture = Fixture::<H>::fresh().await;
+    fixture.pending(fixture.endpoint().await).await;
+    fixture.claim_one().await;
+    fixture.advance(DEFAULT_LEASE).await;
+    let taken = fixture.claim_one().await;
+    fixture.release(taken.lease).await;
+    let again = fixture.claim_one().await;
     assert_eq!((again.progress.attempt, again.recorded), (2, 0), "attempt 1 is still missing");
 }
 
-// Catches in memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/deliveries.rs:
 // - self.each(batch, State::release)
 // + self.each(batch.into_iter().rev().collect(), State::release)
 pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    ground.pendings(endpoint, 2).await;
-    let claims = ground.claim().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    fixture.pendings(endpoint, 2).await;
+    let claims = fixture.claim().await;
     let stale = Lease { epoch: LeaseEpoch::from_u64(99), ..claims[0].lease };
-    let answers = ground.store.release(vec![stale, claims[1].lease]).await.unwrap();
+    let answers = fixture.store.release(vec![stale, claims[1].lease]).await.unwrap();
     assert_eq!(answers, [Finished::LeaseLost, Finished::Recorded], "each is answered, in order");
-    let held = ground.status(claims[0].lease.delivery).await;
+    let held = fixture.status(claims[0].lease.delivery).await;
     assert_eq!(held, DeliveryStatus::InFlight, "a stale epoch gives nothing back");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - if made < self.attempts {
 // + if made < self.attempts && made > 0 {
 pub async fn a_release_restores_the_time_of_the_claim_before<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let first = ground.claim_one().await;
-    ground.release(first.lease).await;
-    assert_eq!(ground.delivery(id).await.last_attempt_at, None, "there was no claim before");
-    let first = ground.claim_one().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let first = fixture.claim_one().await;
+    fixture.release(first.lease).await;
+    assert_eq!(fixture.delivery(id).await.last_attempt_at, None, "there was no claim before");
+    let first = fixture.claim_one().await;
     assert_eq!(first.previous_claim_at, None, "a released claim was no attempt");
-    let claimed_at = ground.delivery(id).await.last_attempt_at;
-    ground.finish(retry(&first, WAIT)).await;
+    let claimed_at = fixture.delivery(id).await.last_attempt_at;
+    fixture.finish(retry(&first, DEFAULT_RETRY_WAIT)).await;
     for _ in 0..2 {
-        ground.advance(WAIT).await;
-        let claim = ground.claim_one().await;
+        fixture.advance(DEFAULT_RETRY_WAIT).await;
+        let claim = fixture.claim_one().await;
         assert_eq!(claim.previous_claim_at, claimed_at, "the first one is the one before");
-        ground.release(claim.lease).await;
-        assert_eq!(ground.delivery(id).await.last_attempt_at, claimed_at, "and is so again");
+        fixture.release(claim.lease).await;
+        assert_eq!(fixture.delivery(id).await.last_attempt_at, claimed_at, "and is so again");
     }
 }

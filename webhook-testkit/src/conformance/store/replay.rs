@@ -8,11 +8,11 @@ use webhook_core::{
 };
 
 use super::{
-    Ground, StoreHarness,
-    ground::{SECOND, WAIT, deliveries, failure, retry, sorted, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_RETRY_WAIT, SECOND, deliveries, failure, retry, sorted, success},
 };
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     async fn replay(&self, page: ReplayPage) -> Replayed {
         self.store.replay(page).await.expect("deliveries can be replayed")
     }
@@ -44,25 +44,29 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - Redeliver::new(*id).with_cause(Trigger::Replay);
 // + Redeliver::new(*id);
 pub async fn a_replay_makes_what_was_missed_due_again<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.disabled().await;
-    let id = ground.missed(endpoint).await;
-    ground.set_state(endpoint, EndpointState::Active).await;
-    ground.advance(SECOND).await;
-    assert_eq!(ground.replay_all(Replay::new(endpoint, Include::Missed), 10).await, 1, "it is due");
-    let claim = ground.claim_one().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.disabled().await;
+    let id = fixture.missed(endpoint).await;
+    fixture.set_state(endpoint, EndpointState::Active).await;
+    fixture.advance(SECOND).await;
+    assert_eq!(
+        fixture.replay_all(Replay::new(endpoint, Include::Missed), 10).await,
+        1,
+        "it is due"
+    );
+    let claim = fixture.claim_one().await;
     assert_eq!((claim.lease.delivery, claim.trigger()), (id, Trigger::Replay), "by a replay");
-    ground.finish(retry(&claim, WAIT)).await;
-    ground.advance(WAIT).await;
-    let claim = ground.claim_one().await;
+    fixture.finish(retry(&claim, DEFAULT_RETRY_WAIT)).await;
+    fixture.advance(DEFAULT_RETRY_WAIT).await;
+    let claim = fixture.claim_one().await;
     assert_eq!(claim.trigger(), Trigger::Replay, "and so are the attempts that follow");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - Replayed::new(began_at, count, page.cursor.next(page.replay.include, last))
 // + Replayed::new(began_at, count, page.cursor.next(webhook_core::Include::Missed, last))
 pub async fn a_replay_takes_what_is_included_and_nothing_else<H: StoreHarness>() {
@@ -73,92 +77,92 @@ pub async fn a_replay_takes_what_is_included_and_nothing_else<H: StoreHarness>()
         (Include::All, vec![Missed, Failed, Success]),
     ];
     for (include, statuses) in of {
-        let ground = Ground::<H>::fresh().await;
-        let endpoint = ground.endpoint().await;
-        let ids = ground.one_of_each(endpoint).await;
-        ground.tracked_record().await;
-        ground.advance(SECOND).await;
+        let fixture = Fixture::<H>::fresh().await;
+        let endpoint = fixture.endpoint().await;
+        let ids = fixture.one_of_each(endpoint).await;
+        fixture.tracked_record().await;
+        fixture.advance(SECOND).await;
         let mut before = Vec::new();
         for id in &ids {
-            before.push((*id, ground.status(*id).await));
+            before.push((*id, fixture.status(*id).await));
         }
-        let count = ground.replay_all(Replay::new(endpoint, include), 2).await;
+        let count = fixture.replay_all(Replay::new(endpoint, include), 2).await;
         assert_eq!(count, u64::try_from(statuses.len()).unwrap(), "{include}");
         for (id, status) in before {
             let after = if statuses.contains(&status) { DeliveryStatus::Pending } else { status };
-            assert_eq!(ground.status(id).await, after, "{include}: what was {status}");
+            assert_eq!(fixture.status(id).await, after, "{include}: what was {status}");
         }
     }
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - let batch: Vec<_> = taken.iter().map(item).collect();
 // + let mut batch: Vec<_> = taken.iter().map(item).collect();
 // + let its = self.deliveries.keys().filter(|it| taken.iter().any(|id| id.event == it.event));
 // + batch.extend(its.map(|id| Redeliver::new(*id)));
 pub async fn a_replay_leaves_other_endpoints_alone<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (other, endpoint) = (ground.disabled().await, ground.disabled().await);
+    let fixture = Fixture::<H>::fresh().await;
+    let (other, endpoint) = (fixture.disabled().await, fixture.disabled().await);
     let both = [other, endpoint];
-    let event = ground.event();
+    let event = fixture.event();
     let missed = both.map(webhook_core::NewDelivery::missed).to_vec();
-    let fan_out = webhook_core::FanOut::by(ground.version().await, missed);
-    ground.enqueue(vec![webhook_core::Enqueue::routed(event.clone(), fan_out)]).await;
-    ground.missed(other).await;
-    ground.advance(SECOND).await;
-    assert_eq!(ground.replay_all(Replay::new(endpoint, Include::All), 10).await, 1, "one is its");
+    let fan_out = webhook_core::FanOut::by(fixture.version().await, missed);
+    fixture.enqueue(vec![webhook_core::Enqueue::routed(event.clone(), fan_out)]).await;
+    fixture.missed(other).await;
+    fixture.advance(SECOND).await;
+    assert_eq!(fixture.replay_all(Replay::new(endpoint, Include::All), 10).await, 1, "one is its");
     let id = DeliveryId::new(event.id, other);
-    assert_eq!(ground.status(id).await, DeliveryStatus::Missed, "the other's stays");
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Missed, "the other's stays");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - page.replay.since.is_none_or(|since| *at >= since)
 // + page.replay.since.is_none_or(|since| *at > since)
 pub async fn a_replay_stays_in_its_window_and_types<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.disabled().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.disabled().await;
     let mut ids = Vec::new();
     for _ in 0..4 {
-        ids.push(ground.missed(endpoint).await);
-        ground.advance(SECOND).await;
+        ids.push(fixture.missed(endpoint).await);
+        fixture.advance(SECOND).await;
     }
     let mut at = Vec::new();
     for id in &ids {
-        at.push(ground.delivery(*id).await.created_at);
+        at.push(fixture.delivery(*id).await.created_at);
     }
     let window = Replay::new(endpoint, Include::Missed).since(at[1]).until(at[3]);
     let none = window.clone().types(["order.*".parse().unwrap()]);
-    assert_eq!(ground.replay_all(none, 10).await, 0, "there is no such event");
+    assert_eq!(fixture.replay_all(none, 10).await, 0, "there is no such event");
     let some = window.types(["order.*".parse().unwrap(), "invoice.*".parse().unwrap()]);
-    assert_eq!(ground.replay_all(some, 1).await, 2, "from the one moment to before the other");
+    assert_eq!(fixture.replay_all(some, 1).await, 2, "from the one moment to before the other");
     let mut pending = Vec::new();
     for id in &ids {
-        pending.push(ground.status(*id).await == DeliveryStatus::Pending);
+        pending.push(fixture.status(*id).await == DeliveryStatus::Pending);
     }
     assert_eq!(pending, [false, true, true, false], "these two");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - page.cursor.after.is_none_or(|after| *place > after)
 // + page.cursor.after.is_none_or(|(after, _)| place.0 > after)
 pub async fn a_replay_goes_page_by_page_the_oldest_first<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.disabled().await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.disabled().await;
     let mut ids = Vec::new();
     for _ in 0..3 {
         // Two of one moment.
-        ids.extend([ground.missed(endpoint).await, ground.missed(endpoint).await]);
-        ground.advance(SECOND).await;
+        ids.extend([fixture.missed(endpoint).await, fixture.missed(endpoint).await]);
+        fixture.advance(SECOND).await;
     }
-    ground.set_state(endpoint, EndpointState::Active).await;
+    fixture.set_state(endpoint, EndpointState::Active).await;
     let replay = Replay::new(endpoint, Include::Missed);
-    let mut state = ReplayState::new(replay, ground.replay_start(endpoint).await);
+    let mut state = ReplayState::new(replay, fixture.replay_start(endpoint).await);
     let mut claimed = BTreeSet::new();
     for page in 1..=2 {
         let ask = ReplayPage::next(&state).expect("there is more").limit(3);
-        let some = ground.replay(ask).await;
+        let some = fixture.replay(ask).await;
         assert_eq!(some.count, 3, "page {page} is full");
-        let claims = ground.claim().await;
+        let claims = fixture.claim().await;
         let expected: BTreeSet<_> = ids[3 * page - 3..3 * page].iter().copied().collect();
         assert_eq!(deliveries(&claims).into_iter().collect::<BTreeSet<_>>(), expected, "by age");
         claimed.extend(expected);
@@ -166,101 +170,101 @@ pub async fn a_replay_goes_page_by_page_the_oldest_first<H: StoreHarness>() {
     }
     let rest = ReplayPage::next(&state).map(|page| page.limit(3));
     if let Some(rest) = rest {
-        let some = ground.replay(rest).await;
+        let some = fixture.replay(rest).await;
         assert_eq!((some.count, some.next), (0, None), "nothing is left");
     }
     assert_eq!(claimed.len(), ids.len(), "none was forgotten");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - row.is_some_and(|row| page.replay.takes(&candidate(row), began_at))
 // + row.is_some()
 pub async fn a_page_done_twice_sends_nothing_twice<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let ids = [ground.failed_at(endpoint).await, ground.failed_at(endpoint).await];
-    ground.advance(SECOND).await;
-    let began_at = ground.replay_start(endpoint).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let ids = [fixture.failed_at(endpoint).await, fixture.failed_at(endpoint).await];
+    fixture.advance(SECOND).await;
+    let began_at = fixture.replay_start(endpoint).await;
     let state = ReplayState::new(Replay::new(endpoint, Include::All), began_at);
     let page = || ReplayPage::next(&state).unwrap();
-    assert_eq!(ground.replay(page()).await.count, 2, "both are due");
-    assert_eq!(ground.replay(page()).await.count, 0, "what is open is left alone");
-    let claims = ground.claim().await;
+    assert_eq!(fixture.replay(page()).await.count, 2, "both are due");
+    assert_eq!(fixture.replay(page()).await.count, 0, "what is open is left alone");
+    let claims = fixture.claim().await;
     assert_eq!(sorted(&claims), ids, "each once");
     // One ends as it was, the other otherwise; in the very moment and later.
-    ground.finish(failure(&claims[0])).await;
-    assert_eq!(ground.replay(page()).await.count, 0, "it has failed once more since");
-    ground.advance(SECOND).await;
-    ground.finish(success(&claims[1])).await;
+    fixture.finish(failure(&claims[0])).await;
+    assert_eq!(fixture.replay(page()).await.count, 0, "it has failed once more since");
+    fixture.advance(SECOND).await;
+    fixture.finish(success(&claims[1])).await;
     let mut state = state;
     while let Some(page) = ReplayPage::next(&state) {
-        let some = ground.replay(page).await;
+        let some = fixture.replay(page).await;
         assert_eq!(some.count, 0, "neither is sent again");
         state.next = some.next;
     }
-    ground.assert_nothing_to_claim("each was sent once").await;
+    fixture.assert_nothing_to_claim("each was sent once").await;
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - finished_at: row.finished_at,
 // + finished_at: Some(row.created_at),
 pub async fn what_has_failed_once_more_since_the_replay_began_is_left_alone<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let id = ground.failed_at(endpoint).await;
-    ground.advance(SECOND).await;
-    let began_at = ground.replay_start(endpoint).await;
-    ground.redeliver(id).await;
-    ground.advance(SECOND).await;
-    let claim = ground.claim_one().await;
-    ground.finish(failure(&claim)).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let id = fixture.failed_at(endpoint).await;
+    fixture.advance(SECOND).await;
+    let began_at = fixture.replay_start(endpoint).await;
+    fixture.redeliver(id).await;
+    fixture.advance(SECOND).await;
+    let claim = fixture.claim_one().await;
+    fixture.finish(failure(&claim)).await;
     let state = ReplayState::new(Replay::new(endpoint, Include::Failed), began_at);
-    let some = ground.replay(ReplayPage::next(&state).unwrap()).await;
+    let some = fixture.replay(ReplayPage::next(&state).unwrap()).await;
     assert_eq!(some.count, 0, "somebody has sent it again meanwhile");
-    assert_eq!(ground.status(id).await, DeliveryStatus::Failed, "it stays as it is");
-    assert_eq!(ground.replay_all(Replay::new(endpoint, Include::Failed), 10).await, 0, "so soon");
-    ground.advance(SECOND).await;
-    let anew = ground.replay_all(Replay::new(endpoint, Include::Failed), 10).await;
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Failed, "it stays as it is");
+    assert_eq!(fixture.replay_all(Replay::new(endpoint, Include::Failed), 10).await, 0, "so soon");
+    fixture.advance(SECOND).await;
+    let anew = fixture.replay_all(Replay::new(endpoint, Include::Failed), 10).await;
     assert_eq!(anew, 1, "a replay that begins later takes it");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - let count = if page.dry_run {
 // + let count = if false {
 pub async fn an_estimate_counts_and_changes_nothing<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let ids = ground.one_of_each(endpoint).await;
-    ground.advance(SECOND).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let ids = fixture.one_of_each(endpoint).await;
+    fixture.advance(SECOND).await;
     let page = ReplayPage::first(Replay::new(endpoint, Include::Missed)).dry_run();
-    let estimate = ground.replay(page).await;
+    let estimate = fixture.replay(page).await;
     assert_eq!((estimate.count, estimate.next), (1, None), "one was missed");
-    let created_at = ground.delivery(ids[0]).await.created_at;
+    let created_at = fixture.delivery(ids[0]).await.created_at;
     assert_eq!(estimate.began_at, created_at.after(SECOND), "by the clock of the store");
-    assert_eq!(ground.status(ids[0]).await, DeliveryStatus::Missed, "it stays as it is");
+    assert_eq!(fixture.status(ids[0]).await, DeliveryStatus::Missed, "it stays as it is");
 }
 
-// Catches in memory/replay.rs:
+// Catches in webhook-testkit/src/memory/replay.rs:
 // - return Replayed::gone(began_at);
 // + return Replayed::new(began_at, 0, None);
 pub async fn a_replay_to_an_endpoint_that_is_gone_says_so<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.disabled().await;
-    let id = ground.missed(endpoint).await;
-    ground.remove(endpoint).await;
-    ground.advance(SECOND).await;
-    for endpoint in [endpoint, ground.ids.endpoint()] {
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.disabled().await;
+    let id = fixture.missed(endpoint).await;
+    fixture.remove(endpoint).await;
+    fixture.advance(SECOND).await;
+    for endpoint in [endpoint, fixture.ids.endpoint()] {
         let page = ReplayPage::first(Replay::new(endpoint, Include::Missed));
-        let answers = [ground.replay(page.clone()).await, ground.replay(page.dry_run()).await];
+        let answers = [fixture.replay(page.clone()).await, fixture.replay(page.dry_run()).await];
         for answer in answers {
             assert!(answer.endpoint_gone && answer.next.is_none(), "there is no way to go");
             assert_eq!(answer.count, 0, "nothing was done");
         }
     }
-    assert_eq!(ground.status(id).await, DeliveryStatus::Missed, "it stays as it is");
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Missed, "it stays as it is");
 }
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     /// The moment at which a replay begins now.
     async fn replay_start(&self, endpoint: webhook_core::EndpointId) -> webhook_core::Timestamp {
         let page = ReplayPage::first(Replay::new(endpoint, Include::All)).dry_run().limit(1);

@@ -8,11 +8,11 @@ use webhook_core::{
 };
 
 use super::{
-    Ground, StoreHarness,
-    ground::{LEASE, SECOND, accepted, refused, some_time, success},
+    Fixture, StoreHarness,
+    fixture::{DEFAULT_LEASE, SECOND, accepted, refused, some_time, success},
 };
 
-impl<H: StoreHarness> Ground<H> {
+impl<H: StoreHarness> Fixture<H> {
     /// An event and the record of sending it, not stored yet.
     fn new_tracked(&self) -> (Event, Delivery) {
         self.new_tracked_at(self.ids.endpoint())
@@ -60,207 +60,207 @@ impl<H: StoreHarness> Ground<H> {
     }
 }
 
-// Catches in memory/log.rs:
-// - self.keep(&Arc::new(self.without_taken_key(event)), None);
+// Catches in webhook-testkit/src/memory/log.rs:
+// - self.store_event(&Arc::new(self.without_taken_key(event)), None);
 pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let tracked = ground.new_tracked();
-    assert_eq!(ground.open(&tracked).await, 0, "a new record has no attempts");
+    let fixture = Fixture::<H>::fresh().await;
+    let tracked = fixture.new_tracked();
+    assert_eq!(fixture.open(&tracked).await, 0, "a new record has no attempts");
     let (event, delivery) = tracked;
-    let stored = ground.delivery(delivery.id).await;
+    let stored = fixture.delivery(delivery.id).await;
     assert_eq!(stored.status, DeliveryStatus::Pending, "it is pending");
     assert_eq!((stored.attempts, stored.last_error), (0, None), "nothing has happened yet");
     assert_eq!(stored.url.as_str(), delivery.url.as_str(), "the whole URL is kept");
     assert_eq!(stored.tenant, delivery.tenant, "its tenant is kept");
-    assert_eq!(*ground.stored_event(event.id).await, event, "its event is stored with it");
+    assert_eq!(*fixture.stored_event(event.id).await, event, "its event is stored with it");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.attempts = row.attempts.max(attempt.number);
 pub async fn a_tracked_delivery_keeps_the_true_number_of_attempts<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let tracked = ground.new_tracked();
+    let fixture = Fixture::<H>::fresh().await;
+    let tracked = fixture.new_tracked();
     let id = tracked.1.id;
-    ground.open(&tracked).await;
-    ground.record(id, 1, DeliveryStatus::Pending).await;
-    let pending = ground.delivery(id).await;
+    fixture.open(&tracked).await;
+    fixture.record(id, 1, DeliveryStatus::Pending).await;
+    let pending = fixture.delivery(id).await;
     assert_eq!((pending.status, pending.attempts), (DeliveryStatus::Pending, 1), "one so far");
     assert_eq!(pending.last_error.as_deref(), Some("could not connect"), "it says what is wrong");
     assert!(pending.last_attempt_at.is_some(), "it says when that was");
-    ground.record(id, 2, DeliveryStatus::Success).await;
-    let done = ground.delivery(id).await;
+    fixture.record(id, 2, DeliveryStatus::Success).await;
+    let done = fixture.delivery(id).await;
     assert_eq!((done.status, done.attempts), (DeliveryStatus::Success, 2), "two in the end");
-    assert_eq!(ground.attempts(id).await, [refused(1), accepted(2)], "each is on record");
+    assert_eq!(fixture.attempts(id).await, [refused(1), accepted(2)], "each is on record");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - row.status = status;
 pub async fn a_tracked_delivery_may_fail<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let tracked = ground.new_tracked();
-    ground.open(&tracked).await;
-    ground.record(tracked.1.id, 1, DeliveryStatus::Failed).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let tracked = fixture.new_tracked();
+    fixture.open(&tracked).await;
+    fixture.record(tracked.1.id, 1, DeliveryStatus::Failed).await;
     let failed = DeliveryQuery::new().status(DeliveryStatus::Failed);
-    let listed = ground.store.deliveries(failed).await.unwrap().items;
-    assert_eq!(listed, [ground.delivery(tracked.1.id).await], "it is among those that failed");
+    let listed = fixture.store.deliveries(failed).await.unwrap().items;
+    assert_eq!(listed, [fixture.delivery(tracked.1.id).await], "it is among those that failed");
     assert_eq!(listed[0].last_error.as_deref(), Some("could not connect"), "it says why");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - Ok(row.attempts)
 // + Ok(0)
 pub async fn a_record_opened_again_goes_on_counting<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let tracked = ground.new_tracked();
+    let fixture = Fixture::<H>::fresh().await;
+    let tracked = fixture.new_tracked();
     let id = tracked.1.id;
-    ground.open(&tracked).await;
-    ground.record(id, 1, DeliveryStatus::Pending).await;
-    ground.record(id, 2, DeliveryStatus::Failed).await;
-    assert_eq!(ground.open(&tracked).await, 2, "an earlier call has made two");
-    assert_eq!(ground.status(id).await, DeliveryStatus::Pending, "it is pending again");
-    ground.record(id, 3, DeliveryStatus::Success).await;
-    assert_eq!(ground.attempt_numbers(id).await, [1, 2, 3], "numbers go on");
+    fixture.open(&tracked).await;
+    fixture.record(id, 1, DeliveryStatus::Pending).await;
+    fixture.record(id, 2, DeliveryStatus::Failed).await;
+    assert_eq!(fixture.open(&tracked).await, 2, "an earlier call has made two");
+    assert_eq!(fixture.status(id).await, DeliveryStatus::Pending, "it is pending again");
+    fixture.record(id, 3, DeliveryStatus::Success).await;
+    assert_eq!(fixture.attempt_numbers(id).await, [1, 2, 3], "numbers go on");
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - self.tracked_url.is_none() && !self.status.is_final()
 // + !self.status.is_final()
 pub async fn a_tracked_delivery_is_never_claimed<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let mut tracked = ground.new_tracked();
+    let fixture = Fixture::<H>::fresh().await;
+    let mut tracked = fixture.new_tracked();
     // Even to an endpoint that is registered.
-    tracked.1.id.endpoint = ground.endpoint().await;
-    ground.open(&tracked).await;
-    ground.record(tracked.1.id, 1, DeliveryStatus::Pending).await;
-    ground.advance(LEASE * 10).await;
-    ground.assert_nothing_to_claim("its sender has it").await;
-    let unrouted = ground.store.claim_unrouted(10, LEASE).await.unwrap();
+    tracked.1.id.endpoint = fixture.endpoint().await;
+    fixture.open(&tracked).await;
+    fixture.record(tracked.1.id, 1, DeliveryStatus::Pending).await;
+    fixture.advance(DEFAULT_LEASE * 10).await;
+    fixture.assert_nothing_to_claim("its sender has it").await;
+    let unrouted = fixture.store.claim_unrouted(10, DEFAULT_LEASE).await.unwrap();
     assert!(unrouted.events.is_empty(), "its event is not routed to anybody");
-    let backlog = ground.store.backlog().await.unwrap();
+    let backlog = fixture.store.backlog().await.unwrap();
     assert_eq!(backlog, Backlog::default(), "it is nothing that a dispatcher has left to do");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - matches(query, **id, row));
 // + row.tracked_url.is_none() && matches(query, **id, row));
 pub async fn tracked_and_stored_deliveries_are_listed_together<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let stored = ground.pending(ground.endpoint().await).await;
-    ground.advance(SECOND).await;
-    let tracked = ground.new_tracked();
-    ground.open(&tracked).await;
-    let page = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let stored = fixture.pending(fixture.endpoint().await).await;
+    fixture.advance(SECOND).await;
+    let tracked = fixture.new_tracked();
+    fixture.open(&tracked).await;
+    let page = fixture.store.deliveries(DeliveryQuery::new()).await.unwrap();
     let ids: BTreeSet<_> = page.items.iter().map(|delivery| delivery.id).collect();
     assert_eq!(ids, BTreeSet::from([stored, tracked.1.id]), "one log holds both");
     let mine = DeliveryQuery::new().tenant("acme".parse().unwrap()).event(tracked.0.id);
-    let page = ground.store.deliveries(mine).await.unwrap();
+    let page = fixture.store.deliveries(mine).await.unwrap();
     assert_eq!(page.items.len(), 1, "a tracked one is found by tenant and event");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.get(&id);
 // + self.events.get(&id).filter(|row| row.unrouted_from.is_some());
 pub async fn an_event_on_record_is_not_enqueued_again<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let tracked = ground.new_tracked();
-    ground.open(&tracked).await;
-    let answers = ground.enqueue(vec![Enqueue::unrouted(tracked.0.clone())]).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let tracked = fixture.new_tracked();
+    fixture.open(&tracked).await;
+    let answers = fixture.enqueue(vec![Enqueue::unrouted(tracked.0.clone())]).await;
     assert_eq!(answers, [Enqueued::Duplicate(tracked.0.id)], "its id is taken");
 }
 
-// Catches in memory/log.rs:
-// - self.keep(&Arc::new(self.without_taken_key(event)), None);
-// + self.keep(&Arc::new(event.clone()), None);
+// Catches in webhook-testkit/src/memory/log.rs:
+// - self.store_event(&Arc::new(self.without_taken_key(event)), None);
+// + self.store_event(&Arc::new(event.clone()), None);
 pub async fn a_tracked_event_leaves_a_taken_key_to_the_first<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let (mut event, delivery) = ground.new_tracked();
+    let fixture = Fixture::<H>::fresh().await;
+    let (mut event, delivery) = fixture.new_tracked();
     event.key = Some("invoice-42".parse().unwrap());
-    let mut first = ground.event_of(&event.tenant);
+    let mut first = fixture.event_of(&event.tenant);
     first.key.clone_from(&event.key);
-    ground.publish(first.clone(), &[]).await;
-    ground.open(&(event.clone(), delivery)).await;
-    let stored = ground.stored_event(event.id).await;
+    fixture.publish(first.clone(), &[]).await;
+    fixture.open(&(event.clone(), delivery)).await;
+    let stored = fixture.stored_event(event.id).await;
     assert_eq!(*stored, event.with_key(None), "it is on record without the key");
-    assert_eq!(*ground.stored_event(first.id).await, first, "the first one has it");
+    assert_eq!(*fixture.stored_event(first.id).await, first, "the first one has it");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
 // + if self.deliveries.keys().any(|id| id.event == event.id) {
 pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let first = ground.new_tracked();
+    let fixture = Fixture::<H>::fresh().await;
+    let first = fixture.new_tracked();
     let mut second = first.clone();
-    second.1.id.endpoint = ground.ids.endpoint();
-    assert_eq!(ground.open(&first).await, 0, "the first record is new");
-    ground.record(first.1.id, 1, DeliveryStatus::Success).await;
-    assert_eq!(ground.open(&second).await, 0, "the second record is new");
-    assert!(ground.attempts(second.1.id).await.is_empty(), "each has its own attempts");
+    second.1.id.endpoint = fixture.ids.endpoint();
+    assert_eq!(fixture.open(&first).await, 0, "the first record is new");
+    fixture.record(first.1.id, 1, DeliveryStatus::Success).await;
+    assert_eq!(fixture.open(&second).await, 0, "the second record is new");
+    assert!(fixture.attempts(second.1.id).await.is_empty(), "each has its own attempts");
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
 // + if false {
 pub async fn what_was_published_durably_is_not_tracked<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let id = ground.pending(endpoint).await;
-    ground.assert_not_tracked(id, "a dispatcher shall send it").await;
-    let claim = ground.claim_one().await;
-    ground.assert_not_tracked(id, "a dispatcher has it").await;
-    ground.finish(success(&claim)).await;
-    ground.assert_not_tracked(id, "a dispatcher has sent it").await;
-    let cancelled = ground.pending(endpoint).await;
-    ground.remove(endpoint).await;
-    ground.assert_not_tracked(cancelled, "a dispatcher should have sent it").await;
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let id = fixture.pending(endpoint).await;
+    fixture.assert_not_tracked(id, "a dispatcher shall send it").await;
+    let claim = fixture.claim_one().await;
+    fixture.assert_not_tracked(id, "a dispatcher has it").await;
+    fixture.finish(success(&claim)).await;
+    fixture.assert_not_tracked(id, "a dispatcher has sent it").await;
+    let cancelled = fixture.pending(endpoint).await;
+    fixture.remove(endpoint).await;
+    fixture.assert_not_tracked(cancelled, "a dispatcher should have sent it").await;
 }
 
-// Catches in memory/log.rs:
+// Catches in webhook-testkit/src/memory/log.rs:
 // - self.deliveries.get_mut(&id).filter(|row| row.tracked_url.is_some());
 // + self.deliveries.get_mut(&id);
 pub async fn an_attempt_is_recorded_of_tracked_deliveries_alone<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let id = ground.pending(ground.endpoint().await).await;
-    let before = ground.delivery(id).await;
-    for id in [id, ground.new_tracked().1.id] {
-        let recorded = ground.store.record_tracked(id, accepted(1), DeliveryStatus::Success).await;
+    let fixture = Fixture::<H>::fresh().await;
+    let id = fixture.pending(fixture.endpoint().await).await;
+    let before = fixture.delivery(id).await;
+    for id in [id, fixture.new_tracked().1.id] {
+        let recorded = fixture.store.record_tracked(id, accepted(1), DeliveryStatus::Success).await;
         assert!(recorded.is_err(), "nobody has opened its record");
-        assert!(ground.attempts(id).await.is_empty(), "nothing is recorded");
+        assert!(fixture.attempts(id).await.is_empty(), "nothing is recorded");
     }
-    assert_eq!(ground.delivery(id).await, before, "what a dispatcher has to do stays as it is");
+    assert_eq!(fixture.delivery(id).await, before, "what a dispatcher has to do stays as it is");
 }
 
-// Catches in memory/enqueue.rs:
+// Catches in webhook-testkit/src/memory/enqueue.rs:
 // - if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
 // + self.deliveries.remove(&id);
 // + if let Entry::Vacant(vacant) = self.deliveries.entry(id) {
 pub async fn routing_leaves_a_tracked_delivery_to_its_sender<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let endpoint = ground.endpoint().await;
-    let event = ground.event();
-    ground.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
-    let (_, mut delivery) = ground.new_tracked();
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    let event = fixture.event();
+    fixture.enqueue(vec![Enqueue::unrouted(event.clone())]).await;
+    let (_, mut delivery) = fixture.new_tracked();
     delivery.id = DeliveryId::new(event.id, endpoint);
-    ground.open(&(event.clone(), delivery.clone())).await;
-    ground.record(delivery.id, 1, DeliveryStatus::Success).await;
-    let before = ground.delivery(delivery.id).await;
-    let route = Route::new(event.id, ground.version().await, vec![endpoint]);
-    assert_eq!(ground.store.route(vec![route]).await.unwrap(), [Routed::Done], "it is routed");
-    assert_eq!(ground.delivery(delivery.id).await, before, "its record stays as it is");
-    ground.assert_nothing_to_claim("there is one delivery, and its sender has it").await;
+    fixture.open(&(event.clone(), delivery.clone())).await;
+    fixture.record(delivery.id, 1, DeliveryStatus::Success).await;
+    let before = fixture.delivery(delivery.id).await;
+    let route = Route::new(event.id, fixture.version().await, vec![endpoint]);
+    assert_eq!(fixture.store.route(vec![route]).await.unwrap(), [Routed::Done], "it is routed");
+    assert_eq!(fixture.delivery(delivery.id).await, before, "its record stays as it is");
+    fixture.assert_nothing_to_claim("there is one delivery, and its sender has it").await;
 }
 
-// Catches in memory/row.rs:
+// Catches in webhook-testkit/src/memory/row.rs:
 // - delivery.last_attempt_at = self.claimed_at;
 // + delivery.last_attempt_at = self.claimed_at.or(Some(self.created_at));
 pub async fn optional_fields_of_records_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {
-    let ground = Ground::<H>::fresh().await;
-    let pending = ground.pending(ground.endpoint().await).await;
-    let (untried, failed) = (ground.new_tracked(), ground.new_tracked());
-    ground.open(&untried).await;
-    ground.open(&failed).await;
-    ground.record(failed.1.id, 1, DeliveryStatus::Failed).await;
-    let page = ground.store.deliveries(DeliveryQuery::new()).await.unwrap();
+    let fixture = Fixture::<H>::fresh().await;
+    let pending = fixture.pending(fixture.endpoint().await).await;
+    let (untried, failed) = (fixture.new_tracked(), fixture.new_tracked());
+    fixture.open(&untried).await;
+    fixture.open(&failed).await;
+    fixture.record(failed.1.id, 1, DeliveryStatus::Failed).await;
+    let page = fixture.store.deliveries(DeliveryQuery::new()).await.unwrap();
     let told = |id: DeliveryId| {
         let found = page.items.iter().find(|delivery| delivery.id == id).unwrap();
         (found.due_at.is_some(), found.last_attempt_at.is_some(), found.last_error.is_some())

@@ -1,4 +1,4 @@
-//! Plays simulations by the thousand, and tells what went wrong in them and what held.
+//! Runs thousands of simulations and reports their faults and invariants.
 
 mod options;
 mod report;
@@ -13,11 +13,11 @@ use std::{
     time::Instant,
 };
 
-use webhook_testkit::{Broken, Simulation, Survey};
+use webhook_testkit::{BrokenInvariant, Simulation, SimulationReport};
 
 use options::Options;
 
-/// Stores to play on instead of the one in memory, by their number.
+/// Stores that replace the one in memory, by number.
 const STORES: &[options::OnStore] = &[];
 
 fn main() -> ExitCode {
@@ -29,17 +29,17 @@ fn main() -> ExitCode {
         }
     };
     match &options.until {
-        Some(law) => until_broken(&options, law),
-        None => play_all(&options),
+        Some(invariant) => until_broken(&options, invariant),
+        None => run_all(&options),
     }
 }
 
-/// Plays until a law is broken, and tells which with which seed. For an engine that is broken on purpose.
-fn until_broken(options: &Options, law: &str) -> ExitCode {
+/// Runs seeds until this invariant is violated, and prints the seed. For mutants.
+fn until_broken(options: &Options, invariant: &str) -> ExitCode {
     for seed in options.seeds() {
         match options.simulation(seed).run_once() {
-            Err(broken) if broken.law == law => {
-                println!("{seed} {} {}", broken.law, broken.why);
+            Err(broken) if broken.invariant == invariant => {
+                println!("{seed} {} {}", broken.invariant, broken.reason);
                 return ExitCode::SUCCESS;
             }
             _ => {}
@@ -48,46 +48,46 @@ fn until_broken(options: &Options, law: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Plays all seeds, on all cores.
-fn play_all(options: &Options) -> ExitCode {
+/// Runs all seeds on all cores.
+fn run_all(options: &Options) -> ExitCode {
     let began = Instant::now();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(usize::try_from(options.count).unwrap_or(1)).max(1);
-    let played = Played::default();
+    let results = Results::default();
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| played.play(options));
+            scope.spawn(|| results.run_seeds(options));
         }
     });
     let took = began.elapsed();
-    let survey = played.survey.into_inner().unwrap_or_else(PoisonError::into_inner);
-    print!("{}", report::of(&survey, took, threads));
-    if let Some(broken) = played.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    let report = results.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    print!("{}", report::of(&report, took, threads));
+    if let Some(broken) = results.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
         print!("\n{broken}");
         println!("  again: cargo xtask simulate --seed {} --faults {}", broken.seed, broken.faults);
         return ExitCode::FAILURE;
     }
-    let untried = report::untried(&survey, options.is_whole());
-    if untried.is_empty() {
-        println!("simulate: {} seeds, every law held", survey.runs);
+    let untested = report::untested(&report, options.is_whole());
+    if untested.is_empty() {
+        println!("simulate: {} seeds, every invariant held", report.runs);
         return ExitCode::SUCCESS;
     }
-    println!("never put to the test, or never happened: {}", untried.join(", "));
+    println!("never tested, or never occurred: {}", untested.join(", "));
     ExitCode::FAILURE
 }
 
-/// What all threads have found.
+/// Results of all threads.
 #[derive(Default)]
-struct Played {
+struct Results {
     next: AtomicU64,
     over: AtomicBool,
-    survey: Mutex<Survey>,
-    broken: Mutex<Option<Box<Broken>>>,
+    report: Mutex<SimulationReport>,
+    broken: Mutex<Option<Box<BrokenInvariant>>>,
 }
 
-impl Played {
-    fn play(&self, options: &Options) {
-        let mut mine = Survey::default();
+impl Results {
+    fn run_seeds(&self, options: &Options) {
+        let mut mine = SimulationReport::default();
         while !self.over.load(Ordering::Relaxed) {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= options.count {
@@ -95,7 +95,7 @@ impl Played {
             }
             let simulation: Simulation = options.simulation(options.first.wrapping_add(index));
             match simulation.run() {
-                Ok(survey) => mine = mine.and(&survey),
+                Ok(report) => mine = mine.and(&report),
                 Err(broken) => {
                     self.over.store(true, Ordering::Relaxed);
                     let mut first = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Played {
                 }
             }
         }
-        let mut all = self.survey.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         *all = std::mem::take(&mut *all).and(&mine);
     }
 }

@@ -4,20 +4,20 @@ use std::{ops::Range, time::Duration};
 
 use webhook_testkit::{FaultList, Simulation};
 
-/// Puts another store into a simulation.
+/// Sets another store of a simulation.
 pub(crate) type OnStore = fn(Simulation) -> Simulation;
 
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask simulate [--seeds N] [--seed S] [--first S] [--days D] [--faults LIST]
 
-  --seeds N      play N seeds, each twice; 1000 unless said otherwise
-  --first S      begin with this seed; 0 unless said otherwise
-  --seed S       play this one alone
-  --days D       let things go wrong for D days, instead of as long as the seed says
-  --faults LIST  let only these happen: what a broken run has told";
+  --seeds N      run N seeds, each twice; default 1000
+  --first S      start with this seed; default 0
+  --seed S       run this seed only
+  --days D       inject faults for D days, instead of the time drawn from the seed
+  --faults LIST  inject these faults only: the list of a broken run";
 
-/// Number of seeds that must show every fault and try every law.
-const SEEDS_FOR_ALL_LAWS: u64 = 1000;
+/// Number of seeds that must show every fault and try every invariant.
+const SEEDS_FOR_ALL_INVARIANTS: u64 = 1000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) count: u64,
     days: Option<f64>,
     faults: Option<FaultList>,
-    /// Law that ends the run once it is broken.
+    /// Invariant whose violation ends the run.
     pub(crate) until: Option<String>,
     /// Store that replaces the one in memory.
     store: Option<OnStore>,
@@ -36,7 +36,7 @@ impl Options {
         mut args: impl Iterator<Item = String>,
         stores: &[OnStore],
     ) -> Result<Self, String> {
-        let mut options = Self { count: SEEDS_FOR_ALL_LAWS, ..Self::default() };
+        let mut options = Self { count: SEEDS_FOR_ALL_INVARIANTS, ..Self::default() };
         while let Some(name) = args.next() {
             let value =
                 args.next().ok_or_else(|| format!("`{name}` needs a value, or is unknown"))?;
@@ -71,9 +71,9 @@ impl Options {
         self.first..self.first.saturating_add(self.count)
     }
 
-    /// Returns true if the seeds must show every fault and try every law.
+    /// Returns true if the seeds must show every fault and try every invariant.
     pub(crate) const fn is_whole(&self) -> bool {
-        self.count >= SEEDS_FOR_ALL_LAWS && self.faults.is_none()
+        self.count >= SEEDS_FOR_ALL_INVARIANTS && self.faults.is_none()
     }
 
     pub(crate) fn simulation(&self, seed: u64) -> Simulation {

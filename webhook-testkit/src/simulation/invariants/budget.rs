@@ -1,0 +1,51 @@
+use webhook_core::TransportErrorKind;
+
+use super::{Invariant, Verdict};
+use crate::simulation::{
+    model::{Model, SendEntry},
+    trace::{Action, Actor, SendOutcome, TraceEvent},
+};
+
+// Catches `attempts counted as they are finished` in webhook-testkit/src/memory/row.rs:
+// - self.attempts += 1;
+// + self.attempts = u32::try_from(self.records.len()).unwrap_or(0) + 1;
+// Catches `an exhausted delivery is sent` in webhook-core/src/engine/dispatcher/make_attempt.rs:
+// - if !claim.progress.is_allowed(&endpoint.retry) {
+// + if claim.progress.attempt == 0 {
+/// Since its publish or last redelivery, a delivery is sent at most as often as its retry policy
+/// allows. Local faults do not count.
+#[derive(Debug)]
+pub(super) struct Budget;
+
+impl Invariant for Budget {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "budget",
+            "a delivery is sent at most as often as its retry policy allows since its publish or redelivery",
+        )
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+            return Verdict::NotApplicable;
+        };
+        let (Some(entry), Some(endpoint)) =
+            (before.deliveries.get(&start.delivery), before.endpoint(start.delivery))
+        else {
+            return Verdict::NotApplicable;
+        };
+        let stale =
+            entry.claim_of(pid).is_none_or(|it| it.claim.lease.epoch <= entry.reopened_epoch);
+        if stale {
+            return Verdict::NotApplicable;
+        }
+        let counted = |send: &&SendEntry| {
+            let own =
+                matches!(send.outcome, Some((_, SendOutcome::Fault(TransportErrorKind::Local))));
+            send.epoch > Some(entry.reopened_epoch) && !own
+        };
+        let sent = entry.sends.iter().filter(counted).count() + 1;
+        let most = endpoint.now.retry.max_attempts() as usize;
+        Verdict::of(sent <= most, start.delivery, || format!("send {sent} of {most}"))
+    }
+}

@@ -1,0 +1,47 @@
+use super::{Invariant, Verdict};
+use crate::{
+    observed::Effect,
+    simulation::{
+        model::Model,
+        trace::{Action, Actor, TraceEvent},
+    },
+};
+
+// Catches `a paused endpoint gets work` in webhook-testkit/src/memory/claim.rs:
+// - self.endpoint(endpoint).is_some_and(|endpoint| endpoint.state.is_active())
+// + self.endpoint(endpoint).is_some()
+/// Nothing is claimed of cancelled deliveries and of paused, disabled or removed endpoints. Earlier
+/// claims may still be sent.
+#[derive(Debug)]
+pub(super) struct Cancelled;
+
+impl Invariant for Cancelled {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "cancelled",
+            "nothing cancelled, paused, disabled or removed is claimed; earlier claims may still be sent",
+        )
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        match (&it.action, it.by) {
+            (Action::Effect(Effect::Claimed { claimed, .. }), _) => {
+                Verdict::all(claimed.claims.iter().map(|claim| {
+                    let id = claim.lease.delivery;
+                    let endpoint = before.endpoint(id);
+                    let open = endpoint.is_some_and(|it| !it.removed && it.now.state.is_active());
+                    Verdict::of(open, id, || "its endpoint gets nothing at present".to_owned())
+                }))
+            }
+            (Action::SendStarted(start), Actor::Worker(pid)) => {
+                let Some(entry) = before.deliveries.get(&start.delivery) else {
+                    return Verdict::NotApplicable;
+                };
+                let Some(cancelled_at) = entry.cancelled_at else { return Verdict::NotApplicable };
+                let claimed = entry.claim_of(pid).is_some_and(|claim| claim.at <= cancelled_at);
+                Verdict::of(claimed, start.delivery, || "it was cancelled before".to_owned())
+            }
+            _ => Verdict::NotApplicable,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::model::Model;
+
+// Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/maintenance.rs:
+// - row.status = DeliveryStatus::Cancelled;
+// + row.finished_at = None;
+/// At the end the store has each created delivery once, in its last known state.
+#[derive(Debug)]
+pub(super) struct Counts;
+
+impl Invariant for Counts {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("counts", "at the end the store has each created delivery once, in its last known state")
+    }
+
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        if end.listed != model.deliveries.len() {
+            let (listed, known) = (end.listed, model.deliveries.len());
+            return Verdict::Violated(
+                None,
+                format!("{listed} deliveries listed, {known} were created"),
+            );
+        }
+        Verdict::all(end.deliveries.iter().map(|(id, (delivery, _))| {
+            let entry = model.deliveries.get(id);
+            let holds = entry.is_some_and(|entry| entry.status == delivery.status);
+            Verdict::of(holds, *id, || {
+                format!("it is {}, and was left {:?}", delivery.status, entry.map(|it| it.status))
+            })
+        }))
+    }
+}

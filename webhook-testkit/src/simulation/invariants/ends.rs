@@ -1,0 +1,37 @@
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::model::Model;
+
+// Catches `unrouted events claimed by a cursor of ids` in webhook-testkit/src/memory/enqueue.rs:
+// - self.events.values().filter_map(unrouted).collect()
+// + let routed = self.events.values().filter(|row| row.unrouted_from.is_none());
+// + let last = routed.map(EventRow::id).max();
+// + let events = self.events.values().filter(|row| last.is_none_or(|last| row.id() > last));
+// + events.filter_map(unrouted).collect()
+// Catches `what is in flight is never claimed again` in webhook-testkit/src/memory/row.rs:
+// - (self.is_open() && !self.parked).then_some(self.due_at)
+// + (self.status == DeliveryStatus::Pending && !self.parked).then_some(self.due_at)
+// Catches `the line does not go on after a success` in webhook-testkit/src/memory/finish.rs:
+// - self.unblock_line(item.lease.delivery, now);
+// + let _ = Self::unblock_line;
+/// After the faults have ended, every delivery becomes final.
+#[derive(Debug)]
+pub(super) struct Ends;
+
+impl Invariant for Ends {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("ends", "after the faults have ended, every delivery becomes final")
+    }
+
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        if end.settled {
+            return Verdict::Held(model.deliveries.len() as u64);
+        }
+        let unrouted = model.events.values().filter(|it| it.unrouted).count();
+        let open: Vec<_> = model.open().map(|(id, entry)| (*id, entry.status)).collect();
+        let first = open.first().map(|(id, _)| *id);
+        Verdict::Violated(
+            first,
+            format!("{unrouted} events unrouted, {} open: {open:?}", open.len()),
+        )
+    }
+}

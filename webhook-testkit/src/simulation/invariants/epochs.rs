@@ -1,0 +1,49 @@
+use std::time::Duration;
+
+use super::{Invariant, Verdict};
+use crate::{
+    observed::Effect,
+    simulation::{
+        model::Model,
+        trace::{Action, TraceEvent},
+    },
+};
+
+// Catches `the same epoch again` in webhook-testkit/src/memory/row.rs:
+// - self.epoch = self.epoch.next();
+// +         self.epoch = self.epoch.max(LeaseEpoch::default().next());
+// Catches `taken over before the lease has ended` in webhook-testkit/src/memory/row.rs:
+// - self.due_at = now.after(lease);
+// + self.due_at = now.after(lease / 4);
+// Catches `two workers hold one lease` in webhook-testkit/src/memory/row.rs:
+// - self.due_at = now.after(lease);
+// + self.due_at = now;
+/// Each claim of a delivery has a higher epoch than all before, and no other lease is valid then.
+#[derive(Debug)]
+pub(super) struct Epochs;
+
+impl Invariant for Epochs {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "epochs",
+            "each claim of a delivery has a higher epoch than all before, and no other lease is valid",
+        )
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Claimed { claimed, .. }) = &it.action else {
+            return Verdict::NotApplicable;
+        };
+        Verdict::all(claimed.claims.iter().map(|claim| {
+            let id = claim.lease.delivery;
+            let Some(entry) = before.deliveries.get(&id) else { return Verdict::NotApplicable };
+            let Some(last) = entry.claims.last() else { return Verdict::NotApplicable };
+            // Stores count in milliseconds.
+            let holds = !last.closed && it.at + Duration::from_millis(1) < last.ends;
+            let rises = claim.lease.epoch > entry.epoch;
+            Verdict::of(rises && !holds, id, || {
+                format!("epoch {} after {}, lease holds: {holds}", claim.lease.epoch, entry.epoch)
+            })
+        }))
+    }
+}

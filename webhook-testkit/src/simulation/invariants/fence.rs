@@ -1,0 +1,56 @@
+use webhook_core::{Finished, Lease};
+
+use super::{EndState, Invariant, Verdict};
+use crate::{
+    observed::{Change, Effect},
+    simulation::{
+        model::Model,
+        trace::{Action, TraceEvent},
+    },
+};
+
+// Catches `no fencing` in webhook-testkit/src/memory/finish.rs:
+// - self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
+// + self.deliveries.get_mut(&lease.delivery)
+/// A write under an older epoch changes nothing, returns `LeaseLost`, and is counted.
+#[derive(Debug, Default)]
+pub(super) struct Fence {
+    late: u64,
+}
+
+impl Invariant for Fence {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("fence", "a write under an older epoch changes nothing, returns LeaseLost, and is counted")
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let (lease, answer, change) = match &it.action {
+            Action::Effect(Effect::Finished { finish, answer, change }) => {
+                (finish.lease, *answer, change)
+            }
+            Action::Effect(Effect::Released { lease, answer, change }) => (*lease, *answer, change),
+            _ => return Verdict::NotApplicable,
+        };
+        self.late += u64::from(answer == Finished::LeaseLost);
+        judge(lease, answer, change, before)
+    }
+
+    fn check_end(&mut self, end: &EndState, _: &Model) -> Verdict {
+        if end.leases_lost == self.late {
+            return Verdict::NotApplicable;
+        }
+        let (lost, counted) = (self.late, end.leases_lost);
+        Verdict::Violated(None, format!("{lost} leases were lost, {counted} are counted"))
+    }
+}
+
+fn judge(lease: Lease, answer: Finished, change: &Change, before: &Model) -> Verdict {
+    let entry = before.deliveries.get(&lease.delivery);
+    if entry.is_none_or(|entry| lease.epoch >= entry.epoch) {
+        return Verdict::NotApplicable;
+    }
+    let unchanged = change.before == change.after;
+    Verdict::of(unchanged && answer == Finished::LeaseLost, lease.delivery, || {
+        format!("epoch {} has ended, but the result was {answer:?}", lease.epoch)
+    })
+}

@@ -1,0 +1,60 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use webhook_core::{Enqueued, Event, EventKey, TenantId};
+
+use super::{Invariant, Verdict};
+use crate::{
+    observed::Effect,
+    simulation::{
+        model::Model,
+        trace::{Action, TraceEvent},
+    },
+};
+
+// Catches `keys are not looked up` in webhook-testkit/src/memory/enqueue.rs:
+// - by_id(event.id).or_else(|| by_key().and_then(by_id))
+// + by_id(event.id).or_else(|| by_key().and_then(|_| None))
+/// A key identifies one event of a tenant. Repeating that event returns the first one; another event
+/// under the key is refused.
+#[derive(Debug, Default)]
+pub(super) struct Idempotent(BTreeMap<(TenantId, EventKey), Arc<Event>>);
+
+impl Invariant for Idempotent {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "idempotent",
+            "a key identifies one event of a tenant; a repeat returns it, another event is refused",
+        )
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Enqueued { item, answer }) = &it.action else {
+            return Verdict::NotApplicable;
+        };
+        let event = &item.event;
+        if before.events.get(&event.id).is_some_and(|it| it.stored) {
+            let said_again = *answer == Enqueued::Duplicate(event.id);
+            return judge(said_again, event, *answer);
+        }
+        let Some(key) = event.key.clone() else { return Verdict::NotApplicable };
+        match self.0.get(&(event.tenant.clone(), key.clone())) {
+            None => {
+                self.0.insert((event.tenant.clone(), key), Arc::new(event.clone()));
+                judge(matches!(answer, Enqueued::Routed(_) | Enqueued::Later), event, *answer)
+            }
+            Some(first) => {
+                let same = first.event_type == event.event_type && first.body == event.body;
+                let wanted =
+                    if same { Enqueued::Duplicate(first.id) } else { Enqueued::Conflict(first.id) };
+                judge(*answer == wanted, event, *answer)
+            }
+        }
+    }
+}
+
+fn judge(holds: bool, event: &Event, answer: Enqueued) -> Verdict {
+    if holds {
+        return Verdict::Held(1);
+    }
+    Verdict::Violated(None, format!("event {} under key {:?}: {answer:?}", event.id, event.key))
+}

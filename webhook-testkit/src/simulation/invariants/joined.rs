@@ -1,0 +1,31 @@
+use super::{EndState, Invariant, Verdict};
+use crate::simulation::{
+    model::Model,
+    trace::{Action, TraceEvent},
+};
+
+/// An event whose transaction was rolled back is never stored and never sent.
+#[derive(Debug)]
+pub(super) struct Joined;
+
+impl Invariant for Joined {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("joined", "an event whose transaction was rolled back is never stored and never sent")
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+        match before.events.get(&start.delivery.event) {
+            Some(event) if event.stored && !event.rolled_back => Verdict::Held(1),
+            _ => Verdict::Violated(Some(start.delivery), "it was never committed".to_owned()),
+        }
+    }
+
+    fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
+        let rolled_back = model.events.iter().filter(|(_, it)| it.rolled_back);
+        Verdict::all(rolled_back.map(|(id, _)| match end.events.contains(id) {
+            false => Verdict::Held(1),
+            true => Verdict::Violated(None, format!("event {id} was rolled back and is there")),
+        }))
+    }
+}

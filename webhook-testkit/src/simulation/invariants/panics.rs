@@ -1,0 +1,27 @@
+use super::{Invariant, Verdict};
+use crate::simulation::{
+    model::Model,
+    trace::{Action, SendOutcome, TraceEvent},
+};
+
+// Catches `a panic is not caught` in webhook-core/src/engine/exchanger.rs:
+// - let outcome = signed_and_sent.catch_unwind().await.unwrap_or_else(|_| panicked());
+// + let _ = panicked;
+// + let outcome = signed_and_sent.await;
+/// A panic of the transport ends the attempt, and never the worker.
+#[derive(Debug)]
+pub(super) struct Panics;
+
+impl Invariant for Panics {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("panics", "a panic of the transport ends the attempt, and never the worker")
+    }
+
+    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
+        match &it.action {
+            Action::Panicked(text) => Verdict::Violated(None, format!("a task panicked: {text}")),
+            Action::SendEnded { outcome: SendOutcome::Panicked, .. } => Verdict::Held(1),
+            _ => Verdict::NotApplicable,
+        }
+    }
+}

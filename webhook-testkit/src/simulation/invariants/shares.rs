@@ -1,0 +1,57 @@
+use std::collections::BTreeMap;
+
+use webhook_core::{ClaimDue, Claimed, EndpointId, TenantId};
+
+use super::{Invariant, Verdict};
+use crate::{
+    observed::Effect,
+    simulation::{
+        model::Model,
+        trace::{Action, TraceEvent},
+    },
+};
+
+// Catches `one tenant takes everything` in webhook-core/src/policy/tenant_share.rs:
+// - if !self.with_work.iter().any(|other| other != tenant) {
+// + if self.limit > 0 {
+/// If two tenants have work, neither gets more in flight than its share.
+#[derive(Debug)]
+pub(super) struct Shares;
+
+impl Invariant for Shares {
+    fn describe(&self) -> (&'static str, &'static str) {
+        ("shares", "if two tenants have work, neither gets more in flight than its share")
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        match &it.action {
+            Action::Effect(Effect::Claimed { ask, claimed }) => judge(ask, claimed, before),
+            _ => Verdict::NotApplicable,
+        }
+    }
+}
+
+fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Model) -> Verdict {
+    let tenant = |id: &EndpointId| before.endpoints.get(id).map(|it| it.now.tenant.clone());
+    let mut taken = BTreeMap::<TenantId, u32>::new();
+    for claim in &claimed.claims {
+        if let Some(tenant) = tenant(&claim.lease.delivery.endpoint) {
+            *taken.entry(tenant).or_default() += 1;
+        }
+    }
+    if taken.len() < 2 {
+        return Verdict::NotApplicable;
+    }
+    for (id, count) in &ask.in_flight {
+        if let Some(taken) = tenant(id).and_then(|tenant| taken.get_mut(&tenant)) {
+            *taken += count;
+        }
+    }
+    match taken.iter().find(|(_, count)| **count > ask.tenant_share) {
+        None => Verdict::Held(1),
+        Some((tenant, count)) => {
+            let share = ask.tenant_share;
+            Verdict::Violated(None, format!("{tenant} has {count} in flight, its share is {share}"))
+        }
+    }
+}

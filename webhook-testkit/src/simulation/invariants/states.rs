@@ -1,0 +1,55 @@
+use webhook_core::{Delivery, DeliveryStatus};
+
+use super::{Invariant, Verdict};
+use crate::{
+    observed::Effect,
+    simulation::{
+        model::Model,
+        trace::{Action, TraceEvent},
+    },
+};
+
+// Catches `a final state is left` in webhook-testkit/src/memory/finish.rs:
+// - let settles = row.status == DeliveryStatus::InFlight;
+// + let settles = true;
+/// Only a redelivery leaves a final state. A delivery in flight becomes pending or final.
+#[derive(Debug)]
+pub(super) struct States;
+
+impl Invariant for States {
+    fn describe(&self) -> (&'static str, &'static str) {
+        (
+            "states",
+            "only a redelivery leaves a final state; a delivery in flight becomes pending or final",
+        )
+    }
+
+    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(effect) = &it.action else { return Verdict::NotApplicable };
+        match effect {
+            Effect::Finished { change, .. } | Effect::Released { change, .. } => {
+                match (&change.before, &change.after) {
+                    (Some(was), Some(is)) => follows(was, is),
+                    _ => Verdict::NotApplicable,
+                }
+            }
+            Effect::Claimed { claimed, .. } => Verdict::all(claimed.claims.iter().map(|claim| {
+                let id = claim.lease.delivery;
+                let status = before.deliveries.get(&id).map(|it| it.status);
+                let open = status.is_some_and(|status| !status.is_final());
+                Verdict::of(open, id, || format!("{status:?} was claimed"))
+            })),
+            Effect::Redelivered { delivery, .. } => {
+                let status = before.deliveries.get(delivery).map(|it| it.status);
+                let over = status.is_some_and(DeliveryStatus::is_final);
+                Verdict::of(over, *delivery, || format!("{status:?} was redelivered"))
+            }
+            _ => Verdict::NotApplicable,
+        }
+    }
+}
+
+fn follows(was: &Delivery, is: &Delivery) -> Verdict {
+    let holds = was.status == is.status || was.status == DeliveryStatus::InFlight;
+    Verdict::of(holds, is.id, || format!("{} became {}", was.status, is.status))
+}

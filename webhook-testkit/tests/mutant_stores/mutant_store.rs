@@ -1,0 +1,158 @@
+//! A store that passes every call to another one, except for its mutation.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use webhook_core::{
+    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
+    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
+    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, LeaseEpoch,
+    Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+    Replayed, Route, Routed, Skipped, Snapshot, StoreError, StoreStatus, TenantId, Updated,
+};
+use webhook_testkit::MemoryStore;
+
+/// The fault of a [`MutantStore`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum StoreMutation {
+    None,
+    /// Every writer counts as the holder of the lease.
+    ForgetsEpochs,
+    /// The last item of a batch is dropped, and gets the result of the item before it.
+    LosesTheLastOfABatch,
+    /// A finish returns and is not written.
+    WritesNothing,
+    /// All data is lost when the store is reopened.
+    KeepsNothing,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct MutantStore {
+    inner: MemoryStore,
+    mutation: StoreMutation,
+    /// The epoch of each delivery's last claim.
+    epochs: Arc<Mutex<BTreeMap<DeliveryId, LeaseEpoch>>>,
+}
+
+impl MutantStore {
+    pub(crate) fn new(inner: MemoryStore, mutation: StoreMutation) -> Self {
+        Self { inner, mutation, epochs: Arc::default() }
+    }
+
+    fn remember(&self, claimed: &Claimed) {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.extend(claimed.claims.iter().map(|it| (it.lease.delivery, it.lease.epoch)));
+    }
+
+    fn present(&self, lease: &mut Lease) {
+        let epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.mutation == StoreMutation::ForgetsEpochs
+            && let Some(epoch) = epochs.get(&lease.delivery)
+        {
+            lease.epoch = *epoch;
+        }
+    }
+
+    /// Removes the last item of a batch, if that is the mutation.
+    fn shorten<T>(&self, batch: &mut Vec<T>) -> bool {
+        let loses = self.mutation == StoreMutation::LosesTheLastOfABatch && batch.len() > 1;
+        loses && batch.pop().is_some()
+    }
+}
+
+/// Repeats the last result for a removed item.
+fn pretend<T: Clone>(mut answers: Vec<T>, lost: bool) -> Vec<T> {
+    answers.extend(answers.last().cloned().filter(|_| lost));
+    answers
+}
+
+/// Implements a port by passing every call to the inner store.
+macro_rules! delegate {
+    ($port:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* }) => {
+        #[async_trait]
+        impl $port for MutantStore {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
+                self.inner.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+#[async_trait]
+impl DeliveryStore for MutantStore {
+    async fn enqueue(&self, mut batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        let lost = self.shorten(&mut batch);
+        Ok(pretend(self.inner.enqueue(batch).await?, lost))
+    }
+
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError> {
+        self.inner.claim_unrouted(limit, lease).await
+    }
+
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
+        self.inner.route(batch).await
+    }
+
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
+        let claimed = self.inner.claim_due(claim).await?;
+        self.remember(&claimed);
+        Ok(claimed)
+    }
+
+    async fn finish(&self, mut batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
+        if self.mutation == StoreMutation::WritesNothing {
+            return Ok(vec![Finished::Recorded; batch.len()]);
+        }
+        let lost = self.shorten(&mut batch);
+        batch.iter_mut().for_each(|item| self.present(&mut item.lease));
+        Ok(pretend(self.inner.finish(batch).await?, lost))
+    }
+
+    async fn release(&self, mut batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
+        batch.iter_mut().for_each(|lease| self.present(lease));
+        self.inner.release(batch).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.inner.backlog().await
+    }
+}
+
+delegate!(EndpointStore {
+    fn add_endpoint(endpoint: Endpoint) -> ();
+    fn update_endpoint(endpoint: Endpoint) -> Updated;
+    fn remove_endpoint(tenant: &TenantId, id: EndpointId) -> bool;
+    fn endpoints(ids: &[EndpointId]) -> Vec<Endpoint>;
+    fn snapshot(tenant: &TenantId) -> Snapshot;
+    fn tenants() -> Vec<TenantId>;
+});
+
+delegate!(DeliveryLog {
+    fn event(id: EventId) -> Option<Arc<Event>>;
+    fn delivery(id: DeliveryId) -> Option<Delivery>;
+    fn deliveries(query: DeliveryQuery) -> Page<Delivery>;
+    fn attempts(id: DeliveryId) -> Vec<Attempt>;
+    fn endpoint_stats(endpoint: EndpointId, window: Duration) -> EndpointStats;
+    fn first_in_line(id: DeliveryId) -> Option<Delivery>;
+    fn open_tracked(event: &Event, delivery: Delivery) -> u32;
+    fn record_tracked(id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> ();
+});
+
+delegate!(Maintenance {
+    fn redeliver(batch: Vec<Redeliver>) -> Vec<Redelivered>;
+    fn replay(page: ReplayPage) -> Replayed;
+    fn cancel(batch: Vec<DeliveryId>) -> Vec<Cancelled>;
+    fn skip(batch: Vec<DeliveryId>) -> Vec<Skipped>;
+    fn status() -> StoreStatus;
+    fn prune(prune: Prune) -> Pruned;
+    fn notices(limit: usize) -> Vec<Notice>;
+    fn acknowledge(ids: Vec<NoticeId>) -> ();
+});
