@@ -7,11 +7,11 @@
     reason = "a panic is the failed test"
 )]
 
-mod story;
+mod history;
 
 use std::time::Duration;
 
-use story::{Story, answered, asked, failed};
+use history::{History, answered, asked, failed};
 use webhook_core::{
     DeliveryStatus, DisabledReason, EndpointState, Health, HealthPolicy, HealthSignal, Phase,
     Timestamp, TransportErrorKind, Trigger,
@@ -24,7 +24,7 @@ fn timeout() -> webhook_core::Outcome {
 
 #[test]
 fn new_and_nobody_works() {
-    Story::begin().later(5).reads(&expect![[r#"
+    History::begin().later(5).reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         next: due for 5s; it waits for a worker with a free slot for this endpoint (does one run?)
@@ -33,7 +33,7 @@ fn new_and_nobody_works() {
 
 #[test]
 fn delivered_at_once() {
-    Story::begin().attempt(answered(200)).later(60).reads(&expect![[r#"
+    History::begin().attempt(answered(200)).later(60).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m ago: status 200
           the receiver has it
@@ -43,8 +43,8 @@ fn delivered_at_once() {
 
 #[test]
 fn delivered_after_retries() {
-    let story = Story::begin().attempt(answered(503)).when_due().attempt(timeout());
-    story.when_due().attempt(answered(204)).later(60).reads(&expect![[r#"
+    let history = History::begin().attempt(answered(503)).when_due().attempt(timeout());
+    history.when_due().attempt(answered(204)).later(60).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 5m29s ago: status 503
           the receiver has trouble of its own
@@ -58,9 +58,9 @@ fn delivered_after_retries() {
 
 #[test]
 fn waits_by_the_retry_policy() {
-    let story = Story::begin().attempt(answered(500)).when_due().attempt(timeout());
-    let story = story.when_due().attempt(answered(404)).later(60);
-    story
+    let history = History::begin().attempt(answered(500)).when_due().attempt(timeout());
+    let history = history.when_due().attempt(answered(404)).later(60);
+    history
         .reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 5m29s ago: status 500
@@ -85,7 +85,7 @@ fn waits_by_the_retry_policy() {
 
 #[test]
 fn waits_as_the_receiver_asked_of_this_delivery() {
-    Story::begin().attempt(asked(500, 3600)).later(60).reads(&expect![[r#"
+    History::begin().attempt(asked(500, 3600)).later(60).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m ago: status 500
           the receiver has trouble of its own
@@ -95,9 +95,9 @@ fn waits_as_the_receiver_asked_of_this_delivery() {
 
 #[test]
 fn waits_after_a_fault_of_our_own() {
-    let story = Story::begin().attempt(failed(TransportErrorKind::Local));
-    let story = story.when_due().attempt(failed(TransportErrorKind::Local)).later(2);
-    story.reads(&expect![[r#"
+    let history = History::begin().attempt(failed(TransportErrorKind::Local));
+    let history = history.when_due().attempt(failed(TransportErrorKind::Local)).later(2);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 7s ago: this sender could not make the exchange
           our own fault: does not count against the receiver
@@ -109,9 +109,9 @@ fn waits_after_a_fault_of_our_own() {
 
 #[test]
 fn waits_after_a_stale_connection() {
-    let story = Story::begin().attempt(answered(500)).when_due().attempt(answered(500));
-    let story = story.when_due().attempt(failed(TransportErrorKind::StaleConnection)).later(1);
-    story.reads(&expect![[r#"
+    let history = History::begin().attempt(answered(500)).when_due().attempt(answered(500));
+    let history = history.when_due().attempt(failed(TransportErrorKind::StaleConnection)).later(1);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 4m30s ago: status 500
           the receiver has trouble of its own
@@ -125,9 +125,9 @@ fn waits_after_a_stale_connection() {
 
 #[test]
 fn waits_by_a_retry_policy_that_was_changed_since() {
-    let mut story = Story::begin().attempt(timeout()).when_due().attempt(timeout()).later(20);
-    story.endpoint.retry = "1m,1h,1d".parse().unwrap();
-    story.reads(&expect![[r#"
+    let mut history = History::begin().attempt(timeout()).when_due().attempt(timeout()).later(20);
+    history.endpoint.retry = "1m,1h,1d".parse().unwrap();
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 25s ago: timed out during the exchange
           no answer in time: the receiver may have it all the same
@@ -135,8 +135,8 @@ fn waits_by_a_retry_policy_that_was_changed_since() {
           no answer in time: the receiver may have it all the same
         next: attempt 3 of 4 in 4m4s, by a retry policy it had before, or as the outcome was recorded late
     "#]]);
-    story.endpoint.retry = "1m".parse().unwrap();
-    story.reads(&expect![[r#"
+    history.endpoint.retry = "1m".parse().unwrap();
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 25s ago: timed out during the exchange
           no answer in time: the receiver may have it all the same
@@ -148,12 +148,13 @@ fn waits_by_a_retry_policy_that_was_changed_since() {
 
 #[test]
 fn the_endpoint_rests_after_failures() {
-    let mut story = Story::begin().attempt(answered(502)).when_due();
+    let mut history = History::begin().attempt(answered(502)).when_due();
     for _ in 0..10 {
-        let change = story.endpoint.health.after(HealthSignal::Bad, None, at(&story), &POLICY, 8);
-        story.endpoint.health = change.health;
+        let change =
+            history.endpoint.health.after(HealthSignal::Bad, None, at(&history), &POLICY, 8);
+        history.endpoint.health = change.health;
     }
-    story.later(3).reads(&expect![[r#"
+    history.later(3).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 8s ago: status 502
           the receiver has trouble of its own
@@ -168,22 +169,22 @@ fn the_endpoint_rests_after_failures() {
 
 const POLICY: HealthPolicy = HealthPolicy::new();
 
-fn at(story: &Story) -> Timestamp {
-    story.delivery.due_at.unwrap()
+fn at(history: &History) -> Timestamp {
+    history.delivery.due_at.unwrap()
 }
 
 #[test]
 fn the_endpoint_asked_for_a_pause() {
-    let story = Story::begin().attempt(asked(429, 30));
+    let history = History::begin().attempt(asked(429, 30));
     // Another of its deliveries, which has not been tried yet.
-    let mut other = Story::begin().later(3);
-    other.endpoint.health = story.endpoint.health;
+    let mut other = History::begin().later(3);
+    other.endpoint.health = history.endpoint.health;
     other.reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         next: an attempt in 27s or later, as the receiver asked for a pause (429 or 503 with Retry-After)
     "#]]);
-    story.later(3).reads(&expect![[r#"
+    history.later(3).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 3s ago: status 429
           the receiver asks for fewer requests
@@ -193,9 +194,9 @@ fn the_endpoint_asked_for_a_pause() {
 
 #[test]
 fn the_endpoint_gets_so_many_a_second() {
-    let mut story = Story::begin().later(3);
-    story.endpoint = story.endpoint.with_rate("10/s".parse().ok());
-    story.reads(&expect![[r#"
+    let mut history = History::begin().later(3);
+    history.endpoint = history.endpoint.with_rate("10/s".parse().ok());
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         next: due; the endpoint gets 10/s burst 10, and others of it are before this one (does a worker run?)
@@ -208,8 +209,8 @@ fn the_endpoint_gets_so_many_a_second() {
 
 #[test]
 fn paused() {
-    let story = Story::begin().attempt(answered(500)).later(1);
-    story.state(EndpointState::Paused).reads(&expect![[r#"
+    let history = History::begin().attempt(answered(500)).later(1);
+    history.state(EndpointState::Paused).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1s ago: status 500
           the receiver has trouble of its own
@@ -219,8 +220,8 @@ fn paused() {
 
 #[test]
 fn disabled_by_hand_by_410_and_by_failing_for_days() {
-    let story = Story::begin().later(60);
-    let disabled = |reason| story.clone().state(EndpointState::Disabled(reason));
+    let history = History::begin().later(60);
+    let disabled = |reason| history.clone().state(EndpointState::Disabled(reason));
     disabled(DisabledReason::ByHand).reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
@@ -239,17 +240,17 @@ fn disabled_by_hand_by_410_and_by_failing_for_days() {
 }
 
 /// Another delivery of the same ordering key, stored before.
-fn earlier(story: &Story) -> webhook_core::Delivery {
-    let mut earlier = story.delivery.clone();
+fn earlier(history: &History) -> webhook_core::Delivery {
+    let mut earlier = history.delivery.clone();
     earlier.id.event = webhook_core::EventId::from_uuid(uuid::Uuid::from_u128(9));
     earlier
 }
 
 #[test]
 fn waits_for_an_earlier_delivery_of_its_ordering_key() {
-    let story = Story::begin();
-    let first = earlier(&story);
-    story.behind(first).later(60).reads(&expect![[r#"
+    let history = History::begin();
+    let first = earlier(&history);
+    history.behind(first).later(60).reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         next: waits for an earlier delivery of its ordering key: 00000000000000000000000000000009.00000000000000000000000000000002
@@ -258,10 +259,10 @@ fn waits_for_an_earlier_delivery_of_its_ordering_key() {
 
 #[test]
 fn blocked_by_an_earlier_delivery_that_was_given_up() {
-    let story = Story::begin();
-    let mut first = earlier(&story.clone().attempt(answered(400)));
+    let history = History::begin();
+    let mut first = earlier(&history.clone().attempt(answered(400)));
     first.status = DeliveryStatus::Failed;
-    story.behind(first).later(60).reads(&expect![[r#"
+    history.behind(first).later(60).reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         next: nothing, blocked since an earlier delivery of its ordering key failed, 1m ago: skip or redeliver 00000000000000000000000000000009.00000000000000000000000000000002
@@ -270,11 +271,11 @@ fn blocked_by_an_earlier_delivery_that_was_given_up() {
 
 #[test]
 fn given_up_and_blocks_the_later_ones_of_its_ordering_key() {
-    let mut story = Story::begin();
-    story.endpoint.retry = "none".parse().unwrap();
-    let story = story.attempt(answered(400)).later(60);
-    let itself = story.delivery.clone();
-    story.behind(itself).reads(&expect![[r#"
+    let mut history = History::begin();
+    history.endpoint.retry = "none".parse().unwrap();
+    let history = history.attempt(answered(400)).later(60);
+    let itself = history.delivery.clone();
+    history.behind(itself).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m ago: status 400
           the receiver refused it
@@ -284,8 +285,8 @@ fn given_up_and_blocks_the_later_ones_of_its_ordering_key() {
 
 #[test]
 fn in_flight_with_its_worker() {
-    let story = Story::begin().attempt(timeout()).when_due().claimed("host-1:4711").later(12);
-    story
+    let history = History::begin().attempt(timeout()).when_due().claimed("host-1:4711").later(12);
+    history
         .reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 17s ago: timed out during the exchange
@@ -298,7 +299,7 @@ fn in_flight_with_its_worker() {
           no answer in time: the receiver may have it all the same
         now: an attempt is under way, for 12s
     "#]]);
-    let mut nameless = story;
+    let mut nameless = history;
     nameless.delivery.claimed_by = None;
     nameless.reads(&expect![[r#"
         the endpoint wants invoice.*
@@ -310,8 +311,8 @@ fn in_flight_with_its_worker() {
 
 #[test]
 fn its_worker_is_lost_and_nobody_has_taken_over() {
-    let story = Story::begin().claimed("host-1:4711").later(50);
-    story.reads(&expect![[r#"
+    let history = History::begin().claimed("host-1:4711").later(50);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         now: the lease of host-1:4711 ended 5s ago, and it has not said what came of it; another worker takes over (does one run?)
@@ -320,7 +321,7 @@ fn its_worker_is_lost_and_nobody_has_taken_over() {
         no attempt is on record
         now: an attempt is under way, for 50s
     "#]]);
-    story.state(EndpointState::Paused).reads(&expect![[r#"
+    history.state(EndpointState::Paused).reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         next: nothing, as the endpoint is paused; resume it
@@ -329,9 +330,9 @@ fn its_worker_is_lost_and_nobody_has_taken_over() {
 
 #[test]
 fn a_lost_worker_was_taken_over() {
-    let lost = Story::begin().claimed("host-1:4711").lost();
-    let story = lost.claimed("host-2:17").ends(answered(200)).later(60);
-    story.reads(&expect![[r#"
+    let lost = History::begin().claimed("host-1:4711").lost();
+    let history = lost.claimed("host-2:17").ends(answered(200)).later(60);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m45s ago: the worker was lost during this attempt
           our worker was lost: the receiver may have it all the same
@@ -343,10 +344,10 @@ fn a_lost_worker_was_taken_over() {
 
 #[test]
 fn given_up_after_the_last_attempt() {
-    let mut story = Story::begin();
-    story.endpoint.retry = "5s".parse().unwrap();
-    let story = story.attempt(answered(401)).when_due().attempt(answered(403)).later(60);
-    story.reads(&expect![[r#"
+    let mut history = History::begin();
+    history.endpoint.retry = "5s".parse().unwrap();
+    let history = history.attempt(answered(401)).when_due().attempt(answered(403)).later(60);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m5s ago: status 401
           the receiver did not trust the request: compare its secret
@@ -358,8 +359,8 @@ fn given_up_after_the_last_attempt() {
 
 #[test]
 fn given_up_as_the_receiver_wants_nothing_more() {
-    let story = Story::begin().attempt(answered(410)).later(60);
-    story.state(EndpointState::Disabled(DisabledReason::Gone)).reads(&expect![[r#"
+    let history = History::begin().attempt(answered(410)).later(60);
+    history.state(EndpointState::Disabled(DisabledReason::Gone)).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m ago: status 410
           the receiver wants nothing more, ever
@@ -369,8 +370,8 @@ fn given_up_as_the_receiver_wants_nothing_more() {
 
 #[test]
 fn given_up_as_the_address_is_refused() {
-    let story = Story::begin().attempt(failed(TransportErrorKind::BlockedLiteral)).later(60);
-    story.reads(&expect![[r#"
+    let history = History::begin().attempt(failed(TransportErrorKind::BlockedLiteral)).later(60);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m ago: address not allowed
           the address is not public: nothing was sent
@@ -380,7 +381,7 @@ fn given_up_as_the_address_is_refused() {
 
 #[test]
 fn redirected() {
-    Story::begin().attempt(answered(301)).later(1).reads(&expect![[r#"
+    History::begin().attempt(answered(301)).later(1).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1s ago: status 301
           redirects are never followed: the endpoint's URL has to change
@@ -390,8 +391,9 @@ fn redirected() {
 
 #[test]
 fn cancelled_with_its_endpoint() {
-    let story = Story::begin().attempt(answered(500)).later(1).status(DeliveryStatus::Cancelled);
-    story.reads_without_endpoint(&expect![[r#"
+    let history =
+        History::begin().attempt(answered(500)).later(1).status(DeliveryStatus::Cancelled);
+    history.reads_without_endpoint(&expect![[r#"
         the endpoint was removed, or it was sent without one
         attempt 1, 1s ago: status 500
           the receiver has trouble of its own
@@ -401,8 +403,8 @@ fn cancelled_with_its_endpoint() {
 
 #[test]
 fn missed() {
-    let story = Story::begin().status(DeliveryStatus::Missed).later(3600);
-    story.state(EndpointState::Disabled(DisabledReason::ByHand)).reads(&expect![[r#"
+    let history = History::begin().status(DeliveryStatus::Missed).later(3600);
+    history.state(EndpointState::Disabled(DisabledReason::ByHand)).reads(&expect![[r#"
         the endpoint wants invoice.*
         no attempt is on record
         now: missed, as the endpoint was disabled when the event came; enable it and replay
@@ -411,11 +413,11 @@ fn missed() {
 
 #[test]
 fn redelivered_by_hand_with_a_fresh_budget() {
-    let mut story = Story::begin();
-    story.endpoint.retry = "5s,5m".parse().unwrap();
-    let story = story.attempt(timeout()).when_due().attempt(timeout()).when_due();
-    let story = story.attempt(timeout()).later(600).again(Trigger::Manual);
-    story.later(1).attempt(answered(500)).later(1).reads(&expect![[r#"
+    let mut history = History::begin();
+    history.endpoint.retry = "5s,5m".parse().unwrap();
+    let history = history.attempt(timeout()).when_due().attempt(timeout()).when_due();
+    let history = history.attempt(timeout()).later(600).again(Trigger::Manual);
+    history.later(1).attempt(answered(500)).later(1).reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 14m31s ago: timed out during the exchange
           no answer in time: the receiver may have it all the same
@@ -431,9 +433,9 @@ fn redelivered_by_hand_with_a_fresh_budget() {
 
 #[test]
 fn replayed() {
-    let story = Story::begin().status(DeliveryStatus::Missed).later(3600);
-    let story = story.again(Trigger::Replay).later(2).attempt(answered(200)).later(60);
-    story.reads(&expect![[r#"
+    let history = History::begin().status(DeliveryStatus::Missed).later(3600);
+    let history = history.again(Trigger::Replay).later(2).attempt(answered(200)).later(60);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1m ago, by a replay: status 200
           the receiver has it
@@ -443,8 +445,8 @@ fn replayed() {
 
 #[test]
 fn sent_as_a_test() {
-    let story = Story::begin().again(Trigger::Test).attempt(answered(413)).later(1);
-    story.reads(&expect![[r#"
+    let history = History::begin().again(Trigger::Test).attempt(answered(413)).later(1);
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1s ago, as a test: status 413
           the receiver takes no body of this size
@@ -454,9 +456,9 @@ fn sent_as_a_test() {
 
 #[test]
 fn not_wanted_any_more() {
-    let mut story = Story::begin().attempt(answered(204)).later(60);
-    story.endpoint = story.endpoint.with_filters(vec!["order.*".parse().unwrap()]);
-    story.reads(&expect![[r#"
+    let mut history = History::begin().attempt(answered(204)).later(60);
+    history.endpoint = history.endpoint.with_filters(vec!["order.*".parse().unwrap()]);
+    history.reads(&expect![[r#"
         the endpoint wants such events no more; what came about before is delivered
         attempt 1, 1m ago: status 204
           the receiver has it
@@ -466,11 +468,11 @@ fn not_wanted_any_more() {
 
 #[test]
 fn a_rest_that_ends_before_the_delivery_is_due_is_not_in_its_way() {
-    let mut story = Story::begin().attempt(answered(500)).later(1);
+    let mut history = History::begin().attempt(answered(500)).later(1);
     let until = HealthSignal::Busy(Duration::from_secs(1));
-    let began = story.delivery.created_at;
-    story.endpoint.health = Health::HEALTHY.after(until, None, began, &POLICY, 8).health;
-    story.reads(&expect![[r#"
+    let began = history.delivery.created_at;
+    history.endpoint.health = Health::HEALTHY.after(until, None, began, &POLICY, 8).health;
+    history.reads(&expect![[r#"
         the endpoint wants invoice.*
         attempt 1, 1s ago: status 500
           the receiver has trouble of its own

@@ -67,9 +67,9 @@ fn tracked(number: u128) -> Delivery {
 }
 
 /// The store, and what each call finds.
-struct Ground(Watched);
+struct Fixture(Watched);
 
-impl Ground {
+impl Fixture {
     async fn new(place: &Place) -> Self {
         Self(Watched::new(place, now()).await)
     }
@@ -130,58 +130,58 @@ impl Ground {
 }
 
 pub async fn a_dropped_call_of_the_engine_is_done_wholly(place: &Place) {
-    let ground = Ground::new(place).await;
+    let fixture = Fixture::new(place).await;
     let new = || vec![enqueue(NEW, version())];
-    ground.writes("enqueue", async |store| store.enqueue(new()).await.unwrap()).await;
+    fixture.writes("enqueue", async |store| store.enqueue(new()).await.unwrap()).await;
     let claim = async |store: &SeaOrmStore| store.claim_unrouted(10, MINUTE).await.unwrap();
-    ground.writes("claim_unrouted", claim).await;
+    fixture.writes("claim_unrouted", claim).await;
     let route = || vec![Route::new(event(UNROUTED).id, version(), vec![endpoint()])];
-    ground.writes("route", async |store| store.route(route()).await.unwrap()).await;
+    fixture.writes("route", async |store| store.route(route()).await.unwrap()).await;
     let claim = || ClaimDue::new(10, MINUTE);
-    ground.writes("claim_due", async |store| store.claim_due(claim()).await.unwrap()).await;
+    fixture.writes("claim_due", async |store| store.claim_due(claim()).await.unwrap()).await;
     let finish = || vec![failure(LEASED).with_disabled_endpoint(Some(DisabledReason::Gone))];
-    ground.writes("finish", async |store| store.finish(finish()).await.unwrap()).await;
+    fixture.writes("finish", async |store| store.finish(finish()).await.unwrap()).await;
     let leases = || vec![lease(LEASED)];
-    ground.writes("release", async |store| store.release(leases()).await.unwrap()).await;
-    ground.reads("backlog", async |store| store.backlog().await.unwrap()).await;
+    fixture.writes("release", async |store| store.release(leases()).await.unwrap()).await;
+    fixture.reads("backlog", async |store| store.backlog().await.unwrap()).await;
     // Nothing may ever come of it.
-    ground.prepare().await;
-    let before = ground.0.state().await;
+    fixture.prepare().await;
+    let before = fixture.0.state().await;
     for cut in Cut::in_turn() {
         let notified = async |store: &SeaOrmStore| store.work_notified().await;
-        ground.drop_at(cut, "work_notified", (&before, &before), &notified).await;
+        fixture.drop_at(cut, "work_notified", (&before, &before), &notified).await;
     }
 }
 
 pub async fn a_dropped_call_about_endpoints_is_done_wholly(place: &Place) {
-    let ground = Ground::new(place).await;
+    let fixture = Fixture::new(place).await;
     let new = || {
         let id = EndpointId::from_uuid(event(NEW).id.as_uuid());
         Endpoint::new(id, "https://b.example/hooks".parse().unwrap()).with_created_at(now())
     };
-    ground.writes("add_endpoint", async |store| store.add_endpoint(new()).await.unwrap()).await;
-    ground.prepare().await;
-    let stored = ground.0.other.endpoints(&[endpoint()]).await.unwrap().remove(0);
+    fixture.writes("add_endpoint", async |store| store.add_endpoint(new()).await.unwrap()).await;
+    fixture.prepare().await;
+    let stored = fixture.0.other.endpoints(&[endpoint()]).await.unwrap().remove(0);
     let edited = || stored.clone().with_state(EndpointState::Paused);
     let edit = async |store: &SeaOrmStore| store.update_endpoint(edited()).await.unwrap();
-    ground.writes("update_endpoint", edit).await;
+    fixture.writes("update_endpoint", edit).await;
     let load = async |store: &SeaOrmStore| store.endpoints(&[endpoint()]).await.unwrap();
-    ground.reads("endpoints", load).await;
+    fixture.reads("endpoints", load).await;
     let tenant = TenantId::default();
-    ground.reads("snapshot", async |store| store.snapshot(&tenant).await.unwrap()).await;
-    ground.reads("tenants", async |store| store.tenants().await.unwrap()).await;
+    fixture.reads("snapshot", async |store| store.snapshot(&tenant).await.unwrap()).await;
+    fixture.reads("tenants", async |store| store.tenants().await.unwrap()).await;
 }
 
 /// Hiding it is one unit, cancelling what is open of it another.
 pub async fn a_dropped_removal_is_done_unit_by_unit(place: &Place) {
-    let ground = Ground::new(place).await;
-    let watched = &ground.0;
+    let fixture = Fixture::new(place).await;
+    let watched = &fixture.0;
     let tenant = TenantId::default();
     let remove =
         async |store: &SeaOrmStore| store.remove_endpoint(&tenant, endpoint()).await.unwrap();
-    let (before, after) = ground.whole(&remove).await;
+    let (before, after) = fixture.whole(&remove).await;
     // What the first of them leaves.
-    ground.prepare().await;
+    fixture.prepare().await;
     let hide = format!(
         "UPDATE webhook_endpoints SET removed_at = {}, revision = revision + 1, \
          signing_keys = '[]', profiles = '[]', headers = '[]'",
@@ -191,7 +191,7 @@ pub async fn a_dropped_removal_is_done_unit_by_unit(place: &Place) {
     place.sql("UPDATE webhook_tenants SET version = version + 1").await;
     let hidden = watched.state().await;
     Cut::everywhere(async |cut| {
-        ground.prepare().await;
+        fixture.prepare().await;
         let what = format!("remove_endpoint, {cut:?}");
         let ended = cut.short(remove(&watched.store)).await;
         watched.assert_outside_a_transaction(&what).await;
@@ -208,51 +208,51 @@ pub async fn a_dropped_removal_is_done_unit_by_unit(place: &Place) {
 }
 
 pub async fn a_dropped_call_of_the_log_is_done_wholly(place: &Place) {
-    let ground = Ground::new(place).await;
-    ground.reads("event", async |store| store.event(event(PENDING).id).await.unwrap()).await;
-    ground.reads("delivery", async |store| store.delivery(id(PENDING)).await.unwrap()).await;
+    let fixture = Fixture::new(place).await;
+    fixture.reads("event", async |store| store.event(event(PENDING).id).await.unwrap()).await;
+    fixture.reads("delivery", async |store| store.delivery(id(PENDING)).await.unwrap()).await;
     let list = async |store: &SeaOrmStore| store.deliveries(DeliveryQuery::new()).await.unwrap();
-    ground.reads("deliveries", list).await;
-    ground.reads("attempts", async |store| store.attempts(id(FAILED)).await.unwrap()).await;
+    fixture.reads("deliveries", list).await;
+    fixture.reads("attempts", async |store| store.attempts(id(FAILED)).await.unwrap()).await;
     let open = async |store: &SeaOrmStore| {
         store.open_tracked(&event(NEW), tracked(NEW)).await.unwrap();
     };
-    ground.writes("open_tracked", open).await;
+    fixture.writes("open_tracked", open).await;
     let record = async |store: &SeaOrmStore| {
         store.record_tracked(id(TRACKED), attempt(), DeliveryStatus::Failed).await.unwrap();
     };
-    ground.writes("record_tracked", record).await;
+    fixture.writes("record_tracked", record).await;
 }
 
 pub async fn a_dropped_call_of_an_operator_is_done_wholly(place: &Place) {
-    let ground = Ground::new(place).await;
+    let fixture = Fixture::new(place).await;
     let again = || vec![Redeliver::new(id(FAILED))];
-    ground.writes("redeliver", async |store| store.redeliver(again()).await.unwrap()).await;
+    fixture.writes("redeliver", async |store| store.redeliver(again()).await.unwrap()).await;
     let failed = || ReplayPage::first(Replay::new(endpoint(), Include::Failed));
-    ground.writes("replay", async |store| store.replay(failed()).await.unwrap()).await;
+    fixture.writes("replay", async |store| store.replay(failed()).await.unwrap()).await;
     let dry = async |store: &SeaOrmStore| store.replay(failed().dry_run()).await.unwrap();
-    ground.reads("replay in a dry run", dry).await;
+    fixture.reads("replay in a dry run", dry).await;
     let off = || vec![id(PENDING)];
-    ground.writes("cancel", async |store| store.cancel(off()).await.unwrap()).await;
-    ground.reads("status", async |store| store.status().await.unwrap()).await;
+    fixture.writes("cancel", async |store| store.cancel(off()).await.unwrap()).await;
+    fixture.reads("status", async |store| store.status().await.unwrap()).await;
     let failed = PruneCursor::Deliveries(DeliveryStatus::Failed, None::<Cursor>);
     let prune = Prune::older_than(DAY).after(failed);
-    ground.writes("prune", async |store| store.prune(prune).await.unwrap()).await;
+    fixture.writes("prune", async |store| store.prune(prune).await.unwrap()).await;
     let dry = async |store: &SeaOrmStore| store.prune(prune.dry_run()).await.unwrap();
-    ground.reads("prune in a dry run", dry).await;
-    ground.reads("schema_status", async |store| store.schema_status().await.unwrap()).await;
+    fixture.reads("prune in a dry run", dry).await;
+    fixture.reads("schema_status", async |store| store.schema_status().await.unwrap()).await;
 }
 
 /// The first call of a store looks at the tables before, in units of its own.
 pub async fn a_first_call_that_is_dropped_is_done_wholly_or_not_at_all(place: &Place) {
-    let ground = Ground::new(place).await;
+    let fixture = Fixture::new(place).await;
     let off = async |store: &SeaOrmStore| store.cancel(vec![id(PENDING)]).await.unwrap();
-    let (before, after) = ground.whole(&off).await;
+    let (before, after) = fixture.whole(&off).await;
     Cut::everywhere(async |cut| {
-        ground.prepare().await;
+        fixture.prepare().await;
         let fresh = narrow(place).await;
         fresh.set_clock(now());
-        let watched = ground.0.with(fresh);
+        let watched = fixture.0.with(fresh);
         let what = format!("the first call, {cut:?}");
         let ended = cut.short(off(&watched.store)).await;
         watched.assert_outside_a_transaction(&what).await;
@@ -271,7 +271,7 @@ pub async fn a_first_call_that_is_dropped_is_done_wholly_or_not_at_all(place: &P
 /// MySQL commits each statement that creates a table by itself: what was begun there is completed by
 /// migrating again.
 pub async fn a_dropped_migration_is_done_wholly_or_not_at_all(place: &Place) {
-    let ground = Ground::new(place).await;
+    let fixture = Fixture::new(place).await;
     Cut::everywhere(async |cut| {
         for table in [
             "schema",
@@ -287,7 +287,7 @@ pub async fn a_dropped_migration_is_done_wholly_or_not_at_all(place: &Place) {
         ] {
             place.sql(&format!("DROP TABLE webhook_{table}")).await;
         }
-        let watched = ground.0.with(narrow(place).await);
+        let watched = fixture.0.with(narrow(place).await);
         let what = format!("migrate, {cut:?}");
         let ended = cut.short(watched.store.migrate()).await;
         watched.assert_outside_a_transaction(&what).await;

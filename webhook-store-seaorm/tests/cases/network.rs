@@ -12,7 +12,7 @@ use crate::common::{self, place::Place, relay::Relay};
 pub async fn a_silent_network_costs_one_limit(place: &Place) {
     const LIMIT: Duration = Duration::from_secs(2);
     // More than a busy machine takes, and far less than a network that says nothing.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const CALL_TIMEOUT: Duration = Duration::from_secs(10);
     // A busy machine may need more than one limit to open a connection.
     const TRIES: usize = 15;
 
@@ -26,7 +26,7 @@ pub async fn a_silent_network_costs_one_limit(place: &Place) {
     store.enqueue(batch(1)).await.unwrap();
 
     relay.go_silent();
-    let answer = timeout(PATIENCE, store.enqueue(batch(2))).await;
+    let answer = timeout(CALL_TIMEOUT, store.enqueue(batch(2))).await;
     let Ok(answer) = answer else { panic!("it goes on beyond its limit") };
     let error = answer.unwrap_err();
     let kinds = [StoreErrorKind::Unknown, StoreErrorKind::Unavailable];

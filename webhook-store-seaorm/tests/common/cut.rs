@@ -21,7 +21,7 @@ use super::{event, place::Place};
 const TURNS: usize = 6;
 
 /// More points than any call has.
-const MOST: usize = 1_000;
+const MAX_CUT_POINTS: usize = 1_000;
 
 /// How long work may go on without its caller.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ impl Cut {
 
     /// Gives up what `call` begins at each point, the last of which it does not reach.
     pub async fn everywhere(mut call: impl AsyncFnMut(Self) -> bool) {
-        for polls in 0..MOST {
+        for polls in 0..MAX_CUT_POINTS {
             if call(Self::Woken(polls)).await {
                 break;
             }

@@ -6,7 +6,7 @@
 mod attempts;
 mod budget;
 mod cancelled;
-mod cooling;
+mod cooling_down;
 mod counts;
 mod duplicates;
 mod durable;
@@ -162,7 +162,7 @@ impl Invariants {
             Box::new(rates::Rates::default()),
             Box::new(shares::Shares),
             Box::new(notices::Notices::default()),
-            Box::new(cooling::Cooling::default()),
+            Box::new(cooling_down::CoolingDown::default()),
             Box::new(slot_wait::SlotWait::default()),
             Box::new(lost_answer::LostAnswer::default()),
             Box::new(woken::Woken::default()),

@@ -28,7 +28,7 @@ impl<H: StoreHarness> Fixture<H> {
         self.store.notices(100).await.expect("notices can be read")
     }
 
-    async fn told(&self) -> Vec<&'static str> {
+    async fn kinds(&self) -> Vec<&'static str> {
         self.notices().await.iter().map(|notice| notice.kind.name()).collect()
     }
 
@@ -46,16 +46,16 @@ pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     fixture.pendings(endpoint, 3).await;
     let claims = fixture.claim().await;
     fixture.finish(bad(&claims[0])).await;
-    assert!(fixture.told().await.is_empty(), "one failure is not worth a word");
+    assert!(fixture.kinds().await.is_empty(), "one failure is not worth a word");
     fixture.finish(bad(&claims[1])).await;
     fixture.finish(bad(&claims[2])).await;
-    assert_eq!(fixture.told().await, ["endpoint_failing"], "it is told once");
+    assert_eq!(fixture.kinds().await, ["endpoint_failing"], "it is told once");
     fixture.advance(DAY / 2).await;
     let probe = fixture.claim_one().await;
     fixture
         .finish(success(&probe).with_health_signal(HealthSignal::Good, HealthPolicy::new()))
         .await;
-    assert_eq!(fixture.told().await, ["endpoint_failing", "endpoint_recovered"]);
+    assert_eq!(fixture.kinds().await, ["endpoint_failing", "endpoint_recovered"]);
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
@@ -88,7 +88,7 @@ pub async fn what_was_called_off_is_not_told_as_given_up<H: StoreHarness>() {
     let claim = fixture.claim_one().await;
     fixture.store.cancel(vec![claim.lease.delivery]).await.unwrap();
     fixture.finish(exhausted(&claim)).await;
-    assert!(fixture.told().await.is_empty(), "it is cancelled, and stays so");
+    assert!(fixture.kinds().await.is_empty(), "it is cancelled, and stays so");
 }
 
 // Catches in webhook-testkit/src/memory/health.rs:
@@ -116,7 +116,7 @@ pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     fixture.advance(DEFAULT_LEASE).await;
     fixture.claim_one().await;
     assert_eq!(fixture.finish(exhausted(&late)).await, Finished::LeaseLost, "another has it");
-    assert!(fixture.told().await.is_empty(), "there is no notice without its cause");
+    assert!(fixture.kinds().await.is_empty(), "there is no notice without its cause");
 }
 
 // Catches in webhook-testkit/src/memory/maintenance.rs:

@@ -42,7 +42,7 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\
 pub(crate) const ROLE: &str = "receiver";
 
 /// How long what has to arrive may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long `/slow` takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
@@ -268,7 +268,7 @@ impl Receiver {
             if seen.requests >= requests {
                 return Ok(seen);
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > DRAIN_TIMEOUT {
                 return Err(format!("{} of {requests} arrived", seen.requests).into());
             }
             tokio::time::sleep(pause).await;

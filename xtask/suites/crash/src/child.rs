@@ -18,7 +18,7 @@ use tokio::{
 use crate::Outcome;
 
 /// How long a child may take to answer, or to end, once it has been told to.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running child. Dropping it kills it.
 #[derive(Debug)]
@@ -62,12 +62,12 @@ impl Child {
 
     /// Its next line.
     pub(crate) async fn hear(&mut self) -> Outcome<String> {
-        let line = timeout(PATIENCE, self.answers.next_line()).await;
+        let line = timeout(ANSWER_TIMEOUT, self.answers.next_line()).await;
         let line = line.map_err(|_| format!("{} says nothing", self.name))??;
         line.ok_or_else(|| format!("{} ended before it was asked to", self.name).into())
     }
 
-    pub(crate) async fn say(&mut self, order: &str) -> Outcome {
+    pub(crate) async fn send(&mut self, order: &str) -> Outcome {
         let orders = self.orders.as_mut().ok_or("a child without input")?;
         orders.write_all(format!("{order}\n").as_bytes()).await?;
         Ok(())
@@ -75,7 +75,7 @@ impl Child {
 
     /// Says something and waits for the confirmation.
     pub(crate) async fn order(&mut self, order: &str) -> Outcome {
-        self.say(order).await?;
+        self.send(order).await?;
         self.hear().await.map(drop)
     }
 
@@ -90,7 +90,7 @@ impl Child {
 
     /// How it ended.
     pub(crate) async fn ended(&mut self) -> Outcome<ExitStatus> {
-        self.ended_within(PATIENCE).await
+        self.ended_within(ANSWER_TIMEOUT).await
     }
 
     pub(crate) async fn ended_within(&mut self, patience: Duration) -> Outcome<ExitStatus> {

@@ -214,7 +214,7 @@ impl Fixture {
     /// A worker at work.
     pub(crate) async fn working(&self, flags: &[(&str, &str)]) -> Outcome<Child> {
         let mut worker = self.worker(flags).await?;
-        worker.say("go").await?;
+        worker.send("go").await?;
         Ok(worker)
     }
 

@@ -40,12 +40,12 @@ const EACH: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Relay {
     port: u16,
-    line: Arc<Line>,
+    network: Arc<Network>,
     accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Network {
     /// Connections made, and transactions begun on them.
     knocks: AtomicUsize,
     target: u16,
@@ -60,7 +60,7 @@ impl Relay {
     pub(crate) async fn to(target: u16) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let line = Arc::new(Line {
+        let network = Arc::new(Network {
             knocks: AtomicUsize::default(),
             target,
             trouble: Mutex::new(Trouble::None),
@@ -68,8 +68,8 @@ impl Relay {
             hits: AtomicUsize::default(),
             silent: watch::Sender::default(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&line)));
-        Ok(Self { port, line, accepting })
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&network)));
+        Ok(Self { port, network, accepting })
     }
 
     pub(crate) const fn port(&self) -> u16 {
@@ -78,17 +78,17 @@ impl Relay {
 
     /// From now on.
     pub(crate) fn make(&self, trouble: Trouble) {
-        *self.line.trouble() = trouble;
+        *self.network.trouble() = trouble;
     }
 
     /// How often something was done to somebody.
     pub(crate) fn hits(&self) -> usize {
-        self.line.hits.load(Ordering::Relaxed)
+        self.network.hits.load(Ordering::Relaxed)
     }
 
     /// How often anything was asked of the server.
     pub(crate) fn knocks(&self) -> usize {
-        self.line.knocks.load(Ordering::Relaxed)
+        self.network.knocks.load(Ordering::Relaxed)
     }
 
     /// Refuses all connections from now on; those that stand are cut when they speak.
@@ -101,13 +101,13 @@ impl Relay {
     pub(crate) async fn reopen(&mut self) -> io::Result<()> {
         self.make(Trouble::None);
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
-        self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.line)));
+        self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.network)));
         Ok(())
     }
 
     /// Ends a silence: for new connections. The old ones stay as they are.
     pub(crate) fn speak(&self) {
-        self.line.silent.send_replace(false);
+        self.network.silent.send_replace(false);
     }
 }
 
@@ -117,12 +117,12 @@ impl Drop for Relay {
     }
 }
 
-async fn accept(listener: TcpListener, line: Arc<Line>) {
+async fn accept(listener: TcpListener, network: Arc<Network>) {
     while let Ok((client, _)) = listener.accept().await {
-        line.knocks.fetch_add(1, Ordering::Relaxed);
-        let line = Arc::clone(&line);
+        network.knocks.fetch_add(1, Ordering::Relaxed);
+        let network = Arc::clone(&network);
         // An error ends this connection, on both sides.
-        tokio::spawn(async move { line.relay(client).await });
+        tokio::spawn(async move { network.relay(client).await });
     }
 }
 
@@ -137,7 +137,7 @@ enum Fate {
     SilenceAfter,
 }
 
-impl Line {
+impl Network {
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(ask(&mut old, "one").await, "3");
         relay.make(Trouble::SilenceAfter);
         old.write_all(b"COMMIT").await.unwrap();
-        let mut silent = relay.line.silent.subscribe();
+        let mut silent = relay.network.silent.subscribe();
         silent.wait_for(|silent| *silent).await.unwrap();
         relay.speak();
         let mut new = TcpStream::connect(("127.0.0.1", relay.port())).await.unwrap();

@@ -308,9 +308,9 @@ fn leases_lost(fixture: &Fixture, worker: &str) -> Outcome<u64> {
 
 /// Numbers that differ from run to run.
 #[derive(Debug)]
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn new() -> Self {
         Self(RandomState::new().hash_one(0) | 1)
     }

@@ -81,8 +81,8 @@ impl NaiveSender {
             Some((kept, line)) if kept == origin => line,
             _ => NaiveConnection::open(&url).await?,
         };
-        line.say(&self.head(&url, post)).await?;
-        line.say(&post.body).await?;
+        line.write(&self.head(&url, post)).await?;
+        line.write(&post.body).await?;
         let answer = line.answer().await?;
         self.kept = Some((origin, line));
         Ok(answer)

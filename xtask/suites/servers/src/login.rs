@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// As `postgres`, into the database of that name.
 pub(crate) fn postgres(port: u16) -> bool {
@@ -60,8 +60,8 @@ pub(crate) fn mysql(port: u16) -> bool {
 
 fn connect(port: u16) -> io::Result<TcpStream> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let stream = TcpStream::connect_timeout(&addr, LOGIN_TIMEOUT)?;
+    stream.set_read_timeout(Some(LOGIN_TIMEOUT))?;
     Ok(stream)
 }
 

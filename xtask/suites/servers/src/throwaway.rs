@@ -22,7 +22,7 @@ use user::User;
 use crate::{Database, programs};
 
 /// How long a server may take to let us in.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Who has to say a password, and how, on PostgreSQL.
 const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
@@ -154,7 +154,7 @@ impl Throwaway {
     fn wait_until_it_lets_us_in(&self, database: Database) -> Result<(), NotStarted> {
         let begin = Instant::now();
         while !database.lets_in(self.port) {
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > START_TIMEOUT {
                 return Err(NotStarted::Silent(self.place.last_words()));
             }
             thread::sleep(Duration::from_millis(50));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{CHILD_DEADLINE, Dice};
+use super::{CHILD_DEADLINE, Rng};
 use crate::{Outcome, child::Child, fixture::Fixture, options::Options, verdict::Verdict};
 
 /// Paced, so that there is always something under way; it never ends by itself.
@@ -39,10 +39,10 @@ pub(super) async fn play(
             players.push(publishing(fixture, &fixture.new_name("publisher"), processes)?);
         }
     }
-    let mut dice = Dice::new();
+    let mut rng = Rng::new();
     for _ in 0..options.rounds {
-        sleep(Duration::from_millis(200 + dice.up_to(600))).await;
-        let which = dice.up_to(players.len() as u64);
+        sleep(Duration::from_millis(200 + rng.up_to(600))).await;
+        let which = rng.up_to(players.len() as u64);
         if let Some(player) = players.get_mut(usize::try_from(which)?) {
             fixture.kill(player).await?;
             *player = match player.name() {

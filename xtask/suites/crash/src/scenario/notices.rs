@@ -8,7 +8,7 @@ use std::{
 use tokio::time::sleep;
 use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryStatus, NoticeKind};
 
-use super::{CHILD_DEADLINE, Dice};
+use super::{CHILD_DEADLINE, Rng};
 use crate::{Outcome, fixture::Fixture, ledger::word, options::Options, verdict::Verdict};
 
 const PUBLISHER: [(&str, &str); 3] = [("count", "1000000"), ("batch", "4"), ("pause-ms", "20")];
@@ -34,9 +34,9 @@ pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Ve
     let name = fixture.new_name("publisher");
     let mut publisher = fixture.publisher(&name, &PUBLISHER)?;
     let mut workers = [fixture.working(&WORKER).await?, fixture.working(&WORKER).await?];
-    let (mut dice, mut notices) = (Dice::new(), ReadNotices::default());
+    let (mut rng, mut notices) = (Rng::new(), ReadNotices::default());
     for round in 0..options.rounds {
-        sleep(Duration::from_millis(200 + dice.up_to(600))).await;
+        sleep(Duration::from_millis(200 + rng.up_to(600))).await;
         notices.read(fixture).await?;
         if let Some(worker) = workers.get_mut(round % 2) {
             fixture.kill(worker).await?;

@@ -56,7 +56,7 @@ async fn worker_dies(fixture: &mut Fixture, point: Point) -> Outcome {
     if point.victim() == Victim::WorkerByReceiver {
         fixture.receiver().order(&format!("arm {point} {}", worker.pid())).await?;
     }
-    worker.say("go").await?;
+    worker.send("go").await?;
     let status = worker.ended().await?;
     if status.success() { Err(format!("a worker has outlived {point}").into()) } else { Ok(()) }
 }

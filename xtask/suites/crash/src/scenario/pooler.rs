@@ -23,7 +23,7 @@ const WORKERS: usize = 8;
 const CONNECTIONS: u32 = 3;
 
 /// How long everything may take; it is the statements that count.
-const PATIENCE: Duration = Duration::from_secs(600);
+const SCENARIO_TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(super) async fn play(
     site: &Site,
@@ -46,7 +46,7 @@ pub(super) async fn play(
     let name = fixture.new_name("publisher");
     let total = count.to_string();
     let pace = [("count", total.as_str()), ("batch", "50")];
-    fixture.publisher(&name, &[&way[..], &pace[..]].concat())?.ends_well(PATIENCE).await?;
+    fixture.publisher(&name, &[&way[..], &pace[..]].concat())?.ends_well(SCENARIO_TIMEOUT).await?;
     all_received(fixture, count).await?;
     for worker in &mut workers {
         worker.signal("TERM")?;
@@ -83,7 +83,7 @@ async fn all_received(fixture: &Fixture, count: usize) -> Outcome {
         if received >= count {
             return Ok(());
         }
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > SCENARIO_TIMEOUT {
             return Err(format!("only {received} of {count} received").into());
         }
         sleep(Duration::from_millis(500)).await;

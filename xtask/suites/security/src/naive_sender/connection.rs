@@ -16,7 +16,7 @@ use url::Url;
 const ENOUGH: usize = 8 * 1024 * 1024;
 
 /// Whoever plays it has waited long enough then, unless as much as [`PROGRESS`] has come.
-const PATIENCE: Duration = Duration::from_secs(1);
+const STEP_TIMEOUT: Duration = Duration::from_secs(1);
 const PROGRESS: usize = 64 * 1024;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -48,7 +48,7 @@ pub(crate) enum Trouble {
     /// It was stopped after [`ENOUGH`].
     ReadsOn,
     UnpacksOn,
-    /// It was stopped after [`PATIENCE`].
+    /// It was stopped after [`STEP_TIMEOUT`].
     WaitsOn,
     /// Where it would not look at what may go wrong.
     Crashes(&'static str),
@@ -86,7 +86,7 @@ impl NaiveConnection {
     pub(super) async fn open(url: &Url) -> Result<Self, Trouble> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url.port_or_known_default().unwrap_or_default();
-        let connected = timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await;
+        let connected = timeout(STEP_TIMEOUT, TcpStream::connect((host.as_str(), port))).await;
         let tcp = connected.map_err(|_| Trouble::WaitsOn)?.map_err(|_| Trouble::Ended)?;
         let stream: Box<dyn Stream> = match url.scheme() {
             "https" => secure(host, tcp).await?,
@@ -95,13 +95,13 @@ impl NaiveConnection {
         Ok(Self { stream, buffer: Vec::new(), read: 0, until: Instant::now() })
     }
 
-    pub(super) async fn say(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        let written = timeout(PATIENCE, self.stream.write_all(bytes)).await;
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        let written = timeout(STEP_TIMEOUT, self.stream.write_all(bytes)).await;
         written.map_err(|_| Trouble::WaitsOn)?.map_err(|_| Trouble::Ended)
     }
 
     pub(super) async fn answer(&mut self) -> Result<NaiveAnswer, Trouble> {
-        (self.read, self.until) = (0, Instant::now() + PATIENCE);
+        (self.read, self.until) = (0, Instant::now() + STEP_TIMEOUT);
         let Some(mut answer) = self.head().await? else {
             let body = self.rest().await?;
             return Ok(NaiveAnswer { status: None, headers: Vec::new(), head_bytes: 0, body });
@@ -155,7 +155,7 @@ impl NaiveConnection {
         let read = timeout_at(self.until, self.stream.read_buf(&mut self.buffer)).await;
         let read = read.map_err(|_| Trouble::WaitsOn)?.map_err(|_| Trouble::Ended)?;
         if (self.read + read) / PROGRESS > self.read / PROGRESS {
-            self.until = Instant::now() + PATIENCE;
+            self.until = Instant::now() + STEP_TIMEOUT;
         }
         self.read += read;
         if self.read > ENOUGH { Err(Trouble::ReadsOn) } else { Ok(read) }
@@ -183,7 +183,7 @@ async fn secure(host: String, tcp: TcpStream) -> Result<Box<dyn Stream>, Trouble
         .with_no_client_auth();
     let name = ServerName::try_from(host).map_err(|_| Trouble::Crashes("the name is none"))?;
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, tcp);
-    let connected = timeout(PATIENCE, connecting).await.map_err(|_| Trouble::WaitsOn)?;
+    let connected = timeout(STEP_TIMEOUT, connecting).await.map_err(|_| Trouble::WaitsOn)?;
     Ok(Box::new(connected.map_err(|_| Trouble::Ended)?))
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Leash, NotStarted, PATIENCE, Place, free_port, user::apart};
+use super::{Leash, NotStarted, Place, START_TIMEOUT, free_port, user::apart};
 use crate::{Database, programs};
 
 /// A running PgBouncer that nobody else knows. It vanishes as a [`Throwaway`](super::Throwaway) does.
@@ -64,7 +64,7 @@ impl Pooler {
     fn wait_until_it_lets_us_in(&self) -> Result<(), NotStarted> {
         let begin = Instant::now();
         while !Database::Postgres.lets_in(self.port) {
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > START_TIMEOUT {
                 return Err(NotStarted::Silent(self.place.last_words()));
             }
             thread::sleep(Duration::from_millis(50));

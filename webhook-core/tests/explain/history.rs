@@ -17,7 +17,7 @@ const TOOK: Duration = Duration::from_millis(240);
 
 /// An event for `https://billing.example/hooks`, and what becomes of it.
 #[derive(Clone)]
-pub(crate) struct Story {
+pub(crate) struct History {
     pub(crate) delivery: Delivery,
     pub(crate) endpoint: Endpoint,
     /// The first one of its line.
@@ -27,7 +27,7 @@ pub(crate) struct Story {
     now: Timestamp,
 }
 
-impl Story {
+impl History {
     pub(crate) fn begin() -> Self {
         let now = Timestamp::from_unix_secs(1_000_000);
         let id = DeliveryId::new(

@@ -23,15 +23,15 @@ use crate::{
 // + endpoints.all(|_| true)
 /// An endpoint that cools down gets no delivery, then a single probe. Publishers keep to that too.
 #[derive(Debug, Default)]
-pub(super) struct Cooling {
+pub(super) struct CoolingDown {
     /// Probes in flight, and the end of their leases.
     probes: BTreeMap<EndpointId, Duration>,
 }
 
-impl Invariant for Cooling {
+impl Invariant for CoolingDown {
     fn describe(&self) -> (&'static str, &'static str) {
         (
-            "cooling",
+            "cooling-down",
             "an endpoint that cools down gets no delivery, then one probe; publishers keep to that too",
         )
     }
@@ -63,7 +63,7 @@ impl Invariant for Cooling {
     }
 }
 
-impl Cooling {
+impl CoolingDown {
     /// Checks that no second probe starts before the lease of the first has ended.
     fn probe(
         &mut self,
