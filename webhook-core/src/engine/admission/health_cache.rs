@@ -52,7 +52,7 @@ impl HealthCache {
             matches!(self.0.get(&endpoint), Some(CachedHealth::Unhealthy | CachedHealth::Clearing));
         match signal {
             HealthSignal::Bad | HealthSignal::Busy(_) => {
-                self.set(endpoint, CachedHealth::Unhealthy)
+                self.set(endpoint, CachedHealth::Unhealthy);
             }
             HealthSignal::Good if unhealthy => self.set(endpoint, CachedHealth::Clearing),
             HealthSignal::Good | HealthSignal::Void if !unhealthy => return HealthSignal::None,

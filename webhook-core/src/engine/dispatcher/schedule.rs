@@ -291,7 +291,7 @@ impl Schedule {
             }
             if finish.health_signal.0 == HealthSignal::Good {
                 self.admission.with_slots(|slots| {
-                    slots.health_cache.success_stored(finish.lease.delivery.endpoint)
+                    slots.health_cache.success_stored(finish.lease.delivery.endpoint);
                 });
             }
             if finish.health_signal.0 != HealthSignal::None {
