@@ -243,7 +243,7 @@ impl SlotsModel {
                 }
             }
             SlotOp::BeginClaim(limit) if self.set_aside.is_none() => {
-                self.set_aside = self.slots.begin_claim(limit)
+                self.set_aside = self.slots.begin_claim(limit);
             }
             SlotOp::BeginClaim(_) => {}
             SlotOp::Claimed(of, more) => self.claimed(&of, more),
