@@ -35,7 +35,7 @@ fn check() -> Result<StepReport, Failure> {
     check_files(&packages, &workspace)?;
     quick_start::write_workspace(&packages, &workspace)?;
     fetch(&workspace)?;
-    let started = quick_start::run(&workspace, &target)?;
+    let started = quick_start::run(&workspace)?;
     let documented = docs::build(&packages, &workspace)?;
     let names: Vec<_> = packages.iter().map(|package| &*package.name).collect();
     println!("packaged and unpacked: {}", names.join(", "));
@@ -100,7 +100,11 @@ fn remove(workspace: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(unwritten(workspace, &error)),
     };
-    for entry in entries.flatten().filter(|entry| entry.file_name() != docs::BUILD_FOLDER) {
+    let builds = [docs::BUILD_FOLDER, quick_start::BUILD_FOLDER];
+    for entry in entries.flatten() {
+        if builds.iter().any(|folder| entry.file_name() == *folder) {
+            continue;
+        }
         let path = entry.path();
         let removed =
             if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };

@@ -16,8 +16,8 @@ use crate::run::{Failure, cargo, run as run_command};
 
 const NAME: &str = "quick-start";
 const README_OF: &str = "webhook-registry";
-/// Equal to the profile of this workspace, so that both share the builds of dependencies.
-const PROFILE: &str = "\n[profile.dev]\ndebug = \"line-tables-only\"\n";
+/// Builds of the program, in the folder of the unpacked packages.
+pub(super) const BUILD_FOLDER: &str = "program-target";
 
 /// Time until the program has printed the secret.
 const MAX_START: Duration = Duration::from_secs(60);
@@ -36,7 +36,6 @@ pub(super) fn write_workspace(packages: &[Published], workspace: &Path) -> Resul
     for package in packages.iter().filter(|package| package.has_library) {
         _ = writeln!(manifest, "{} = {{ path = \"{}\" }}", package.name, folder_name(package));
     }
-    manifest.push_str(PROFILE);
     write(workspace.join("Cargo.toml"), &manifest)?;
     // The same versions as in this workspace, so that nothing new has to be downloaded.
     let lock = workspace.join("Cargo.lock");
@@ -69,10 +68,11 @@ fn code_block<'a>(text: &'a str, language: &str) -> Option<&'a str> {
 }
 
 /// Builds the program and runs it until it has published, then stops it by a signal.
-pub(super) fn run(workspace: &Path, target: &Path) -> Result<String, Failure> {
+pub(super) fn run(workspace: &Path) -> Result<String, Failure> {
+    let target = workspace.join(BUILD_FOLDER);
     run_command(
         cargo(["build", "--offline", "--package", NAME, "--target-dir"])
-            .arg(target)
+            .arg(&target)
             .current_dir(workspace),
     )?;
     let program = target.join("debug").join(format!("{NAME}{}", std::env::consts::EXE_SUFFIX));
