@@ -14,6 +14,7 @@ use crate::{
         health::HealthSignal,
         retry::RetryPolicy,
         time::Timestamp,
+        trigger::Trigger,
     },
     policy::retry_after::retry_after,
 };
@@ -64,14 +65,24 @@ fn classify_response(response: &Response, now: Timestamp) -> Verdict {
 
 /// Returns the effect of `outcome`, with this `verdict`, on the health of its endpoint. A pause by
 /// `Retry-After` is limited by the retry policy.
-pub fn health_signal(outcome: &Outcome, verdict: Verdict, policy: &RetryPolicy) -> HealthSignal {
+///
+/// A failure of a replay or a test says nothing new about the receiver, since a replay sends many
+/// deliveries at the same time and a test is made by hand. A success, or a request for a pause, does.
+pub fn health_signal(
+    outcome: &Outcome,
+    verdict: Verdict,
+    policy: &RetryPolicy,
+    trigger: Trigger,
+) -> HealthSignal {
     match verdict {
         Verdict::Accepted => HealthSignal::Good,
         Verdict::Gone => HealthSignal::None,
         Verdict::TryAgain { retry_after: Some(wait) } if asks_for_a_pause(outcome) => {
             HealthSignal::Busy(wait.min(policy.max_retry_after()))
         }
-        Verdict::TryAgain { .. } if !is_blocked(outcome) => HealthSignal::Bad,
+        Verdict::TryAgain { .. } if !is_blocked(outcome) && trigger.counts_for_health() => {
+            HealthSignal::Bad
+        }
         Verdict::TryAgain { .. } | Verdict::TryAgainSoon | Verdict::OwnFault | Verdict::Refused => {
             HealthSignal::Void
         }
@@ -185,7 +196,16 @@ mod tests {
         let policy: RetryPolicy = "5s retry-after 10m".parse().unwrap();
         for (outcome, expected) in table {
             let verdict = classify(&outcome, Timestamp::default());
-            assert_eq!(health_signal(&outcome, verdict, &policy), expected, "{outcome:?}");
+            let signal = |trigger| health_signal(&outcome, verdict, &policy, trigger);
+            for trigger in [Trigger::First, Trigger::Manual] {
+                assert_eq!(signal(trigger), expected, "{outcome:?}");
+            }
+            // Another probe may be made after a failed replay or test.
+            let replayed =
+                if expected == HealthSignal::Bad { HealthSignal::Void } else { expected };
+            for trigger in [Trigger::Replay, Trigger::Test] {
+                assert_eq!(signal(trigger), replayed, "{outcome:?}, {trigger}");
+            }
         }
     }
 }

@@ -101,7 +101,7 @@ impl History {
         self.record(&outcome);
         self.now = self.now.after(TOOK);
         let policy = &self.endpoint.retry;
-        let signal = health_signal(&outcome, verdict, policy);
+        let signal = health_signal(&outcome, verdict, policy, Trigger::First);
         let change = self.endpoint.health.after(signal, None, self.now, &HealthPolicy::new(), 8);
         self.delivery.leased_until = None;
         self.delivery.status = match decide(self.delivery.id, progress, verdict, policy) {

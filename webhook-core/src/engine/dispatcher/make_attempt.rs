@@ -9,7 +9,7 @@ use crate::{
         delivery::Lease,
         endpoint::Endpoint,
         endpoint_state::DisabledReason,
-        health::{HealthPolicy, HealthSignal},
+        health::HealthSignal,
         id::TenantId,
         notice::NoticeKind,
     },
@@ -30,8 +30,8 @@ const MAX_LOST_ATTEMPTS: u32 = 1000;
 /// Result of working on a claim.
 #[derive(Debug)]
 pub(super) enum Worked {
-    /// An outcome to record.
-    Finished(Box<Finish>),
+    /// An outcome to record, and what it says about the health of the endpoint.
+    Finished(Box<Finish>, HealthSignal),
     /// No attempt was made, for lack of time under the lease: the claim has to be released.
     NotStarted(Lease),
 }
@@ -43,36 +43,32 @@ pub(super) async fn make_attempt(
     claim: Claim,
     endpoint: Option<Arc<Endpoint>>,
     start_by: Duration,
-    health: HealthPolicy,
 ) -> Worked {
-    let Some(endpoint) = endpoint else { return Worked::Finished(Box::new(endpoint_gone(&claim))) };
+    let Some(endpoint) = endpoint else { return without_attempt(endpoint_gone(&claim)) };
     // Paused or disabled since the claim.
     if !endpoint.state.is_active() {
         return Worked::NotStarted(claim.lease);
     }
     if !claim.progress.is_allowed(&endpoint.retry) {
-        return Worked::Finished(Box::new(exhausted_by_loss(&claim)));
+        return without_attempt(exhausted_by_loss(&claim));
     }
     if exchanger.clock.monotonic() > start_by {
         return Worked::NotStarted(claim.lease);
     }
     let exchange = exchanger.exchange(&claim.event, &endpoint).await;
-    let verdict = classify(&exchange.outcome, exchange.ended_at);
-    let signal = counted(health_signal(&exchange.outcome, verdict, &endpoint.retry), &claim);
-    let attempt = exchange.record(claim.progress.attempt, claim.trigger());
+    let (outcome, trigger) = (&exchange.outcome, claim.trigger());
+    let verdict = classify(outcome, exchange.ended_at);
+    let signal = health_signal(outcome, verdict, &endpoint.retry, trigger);
+    let attempt = exchange.record(claim.progress.attempt, trigger);
     log_attempt(&claim, &endpoint, &attempt);
     let decision = decide(claim.lease.delivery, claim.progress, verdict, &endpoint.retry);
-    Worked::Finished(Box::new(finish(&claim, attempt, decision).with_health_signal(signal, health)))
+    Worked::Finished(Box::new(finish(&claim, attempt, decision)), signal)
 }
 
-/// Returns the part of a health signal that counts for a claim. A failure of a replay or a test
-/// says nothing new about the receiver; a success, or a request for a pause, does.
-const fn counted(signal: HealthSignal, claim: &Claim) -> HealthSignal {
-    match signal {
-        HealthSignal::Bad if claim.trigger().counts_for_health() => HealthSignal::Bad,
-        HealthSignal::Bad => HealthSignal::Void,
-        other => other,
-    }
+/// Without an attempt there is no news of the endpoint: if the claim was its probe, another one may
+/// be made.
+fn without_attempt(finish: Finish) -> Worked {
+    Worked::Finished(Box::new(finish), HealthSignal::Void)
 }
 
 /// Returns the outcome that the store records for a decision.
@@ -130,7 +126,6 @@ fn not_made(claim: &Claim, settle: Settle) -> Finish {
     let made = claim.progress.attempt.saturating_sub(1);
     Finish::new(claim.lease, lost_attempts(claim), made, settle)
         .with_forgiven(claim.progress.forgiven)
-        .with_health_signal(HealthSignal::Void, HealthPolicy::new())
         .with_ordered(claim.event.ordering_key.is_some())
 }
 
@@ -173,7 +168,6 @@ mod tests {
             exchange::{Response, SignerError, TransportError},
             id::{DeliveryId, EndpointId, EventId, LeaseEpoch, Revision},
             time::Timestamp,
-            trigger::Trigger,
         },
         port::{Clock, Request, Signer, Transport},
     };
@@ -239,7 +233,6 @@ mod tests {
             claim(1, 0),
             Some(Arc::new(endpoint)),
             start_by,
-            HealthPolicy::new(),
         );
         attempt.now_or_never().unwrap()
     }
@@ -255,21 +248,6 @@ mod tests {
     fn nothing_is_sent_when_the_lease_might_end_first() {
         let too_late = Duration::from_millis(6_999);
         assert!(matches!(worked(EndpointState::Active, too_late), Worked::NotStarted(_)));
-    }
-
-    #[test]
-    fn a_failed_replay_or_test_says_nothing_of_health() {
-        let of = |cause| claim(1, 0).with_cause(cause);
-        assert_eq!(counted(HealthSignal::Bad, &of(Trigger::First)), HealthSignal::Bad);
-        assert_eq!(counted(HealthSignal::Bad, &of(Trigger::Manual)), HealthSignal::Bad);
-        for cause in [Trigger::Replay, Trigger::Test] {
-            assert_eq!(
-                counted(HealthSignal::Bad, &of(cause)),
-                HealthSignal::Void,
-                "another probe may be made"
-            );
-            assert_eq!(counted(HealthSignal::Good, &of(cause)), HealthSignal::Good);
-        }
     }
 
     fn numbers(finish: &Finish) -> Vec<u32> {

@@ -240,22 +240,32 @@ impl Schedule {
     /// Schedules a claim if the endpoint is backlogged, or `was_full` and so may have more work.
     /// After a failure its slot is kept until that is recorded, because the endpoint may have to
     /// cool down then.
-    pub(super) fn finish_later(&mut self, mut finish: Finish, was_full: bool, now: Duration) {
+    pub(super) fn finish_later(
+        &mut self,
+        finish: Finish,
+        signal: HealthSignal,
+        was_full: bool,
+        now: Duration,
+    ) {
         let lease = finish.lease;
-        let is_backlogged = self.admission.with_slots(|slots| {
-            finish.health_signal.0 =
-                slots.health_cache.filter(lease.delivery.endpoint, finish.health_signal.0);
-            if !matches!(finish.health_signal.0, HealthSignal::Bad | HealthSignal::Busy(_)) {
+        let (signal, is_backlogged) = self.admission.with_slots(|slots| {
+            let signal = slots.health_cache.filter(lease.delivery.endpoint, signal);
+            if !matches!(signal, HealthSignal::Bad | HealthSignal::Busy(_)) {
                 slots.attempt_ended(lease);
             }
-            slots.is_backlogged(lease.delivery.endpoint)
+            (signal, slots.is_backlogged(lease.delivery.endpoint))
         });
         if is_backlogged {
             self.claim_by(now);
         } else if was_full {
             self.claim_by(now.max(self.claimed_at.saturating_add(FULL_ENDPOINT_CLAIM_PAUSE)));
         }
-        self.finishes.push(finish);
+        self.finishes.push(finish.with_health_signal(signal, self.config.health));
+    }
+
+    /// Queues outcomes again that could not be recorded.
+    pub(super) fn finish_again(&mut self, finishes: Vec<Finish>) {
+        self.finishes.extend(finishes);
     }
 
     /// Queues a claim to be released, unless its lease has expired.

@@ -8,12 +8,14 @@ use crate::{
         Report,
         batch::{Recorded, record},
     },
-    model::{endpoint::Endpoint, endpoint_state::EndpointState, id::EndpointId},
+    model::{
+        endpoint::Endpoint, endpoint_state::EndpointState, health::HealthSignal, id::EndpointId,
+    },
     port::store::deliveries::{Finish, Finished, Settle},
 };
 
 impl Run<'_> {
-    pub(super) fn finish_later(&mut self, finish: Finish) {
+    pub(super) fn finish_later(&mut self, finish: Finish, signal: HealthSignal) {
         let id = finish.lease.delivery.endpoint;
         if let (Some(reason), Some(endpoint)) =
             (finish.disable_endpoint, self.endpoints.get_mut(&id))
@@ -23,7 +25,7 @@ impl Run<'_> {
             *endpoint = Arc::new(Endpoint::clone(endpoint).with_state(disabled));
         }
         let was_full = self.is_full(id);
-        self.schedule.finish_later(finish, was_full, self.now());
+        self.schedule.finish_later(finish, signal, was_full, self.now());
     }
 
     /// Whether an endpoint has all the attempts in flight that it may have.
@@ -59,7 +61,7 @@ impl Run<'_> {
             log_failed("finish", &error);
             self.schedule.store_failed(now);
         }
-        recorded.retry.into_iter().for_each(|finish| self.finish_later(finish));
+        self.schedule.finish_again(recorded.retry);
     }
 }
 

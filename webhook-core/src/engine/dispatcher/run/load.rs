@@ -12,7 +12,7 @@ use crate::{
             make_attempt::endpoint_unreadable,
         },
     },
-    model::endpoint::Endpoint,
+    model::{endpoint::Endpoint, health::HealthSignal},
     port::store::deliveries::Claim,
 };
 
@@ -66,7 +66,8 @@ impl Run<'_> {
         let (wait, start) = claims.into_iter().partition::<Vec<_>, _>(|claim| {
             unreadable.contains_key(&claim.lease.delivery.endpoint)
         });
-        wait.iter().for_each(|claim| self.finish_later(endpoint_unreadable(claim)));
+        wait.iter()
+            .for_each(|claim| self.finish_later(endpoint_unreadable(claim), HealthSignal::Void));
         self.start_or_release(start, view, requested_at);
     }
 

@@ -6,10 +6,7 @@ use futures_util::FutureExt;
 
 use super::{Run, Step};
 use crate::{
-    engine::dispatcher::{
-        Dispatcher,
-        make_attempt::{Worked, make_attempt},
-    },
+    engine::dispatcher::make_attempt::{Worked, make_attempt},
     model::endpoint::Timeout,
     port::store::deliveries::Claim,
 };
@@ -19,15 +16,15 @@ impl Run<'_> {
         let endpoint = self.endpoints.get(&claim.lease.delivery.endpoint).cloned();
         let timeout = endpoint.as_ref().map_or(Timeout::MAX, |endpoint| endpoint.timeout);
         let start_by = self.schedule.start_by(requested_at, timeout.as_duration());
-        let Dispatcher { exchanger, config, .. } = self.dispatcher;
-        let attempt = make_attempt(exchanger.clone(), claim, endpoint, start_by, config.health);
+        let exchanger = &self.dispatcher.exchanger;
+        let attempt = make_attempt(exchanger.clone(), claim, endpoint, start_by);
         self.steps.push(attempt.map(Step::Worked).boxed());
     }
 
     /// Takes the result of working on a claim.
     pub(super) fn take_worked(&mut self, worked: Worked) {
         match worked {
-            Worked::Finished(finish) => self.finish_later(*finish),
+            Worked::Finished(finish, signal) => self.finish_later(*finish, signal),
             Worked::NotStarted(lease) => self.schedule.release_later(lease, self.now()),
         }
     }

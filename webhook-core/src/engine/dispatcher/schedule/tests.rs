@@ -71,7 +71,7 @@ fn limit(schedule: &mut Schedule, now: Duration) -> Option<usize> {
 }
 
 fn record(schedule: &mut Schedule, claim: &Claim, settle: Settle, was_full: bool) {
-    schedule.finish_later(finish(claim, settle), was_full, SECOND);
+    schedule.finish_later(finish(claim, settle), HealthSignal::None, was_full, SECOND);
     let batch = schedule.begin_recording(SECOND).unwrap();
     schedule.recorded(&batch, SECOND);
 }
@@ -105,11 +105,11 @@ fn a_second_batch_is_written_down_beside_the_first_when_there_is_much_and_no_thi
     assert!(schedule.begin_claim(SECOND).is_some() && schedule.begin_routing(SECOND));
     schedule.claimed(&claims, None, None, SECOND, SECOND);
     let (first, others) = claims.split_first().unwrap();
-    schedule.finish_later(finish(first, Settle::Success), false, SECOND);
+    schedule.finish_later(finish(first, Settle::Success), HealthSignal::None, false, SECOND);
     let first = schedule.begin_recording(SECOND).unwrap();
     let mut batches = Vec::new();
     for claim in others {
-        schedule.finish_later(finish(claim, Settle::Success), false, SECOND);
+        schedule.finish_later(finish(claim, Settle::Success), HealthSignal::None, false, SECOND);
         batches.extend(schedule.begin_recording(SECOND).map(|batch| batch.len()));
     }
     assert_eq!((first.len(), batches), (1, vec![SECOND_BATCH_MIN_OUTCOMES]));
@@ -204,7 +204,12 @@ fn what_ends_in_order_lets_the_next_one_be_claimed_at_once() {
         (Settle::Success, false, None),
     ] {
         let (mut schedule, held) = holding(2, None);
-        schedule.finish_later(finish(&held[0], settle).with_ordered(ordered), false, SECOND);
+        schedule.finish_later(
+            finish(&held[0], settle).with_ordered(ordered),
+            HealthSignal::None,
+            false,
+            SECOND,
+        );
         let batch = schedule.begin_recording(SECOND).unwrap();
         schedule.recorded(&batch, SECOND);
         assert_eq!(limit(&mut schedule, SECOND), expected, "{settle:?}, ordered: {ordered}");
@@ -231,7 +236,7 @@ fn polls_are_spread_by_a_tenth() {
 #[test]
 fn a_failing_store_is_left_alone_longer_each_time_and_never_for_long() {
     let (mut schedule, held) = holding(1, DUE_NOW);
-    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    schedule.finish_later(finish(&held[0], Settle::Success), HealthSignal::None, false, SECOND);
     for pause in [1, 2, 4, 5, 5, 5] {
         schedule.store_failed(SECOND);
         let until = SECOND + Duration::from_secs(pause);
@@ -246,7 +251,7 @@ fn a_failing_store_is_left_alone_longer_each_time_and_never_for_long() {
 #[test]
 fn what_is_known_is_recorded_however_late() {
     let (mut schedule, held) = holding(2, None);
-    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    schedule.finish_later(finish(&held[0], Settle::Success), HealthSignal::None, false, SECOND);
     let ended = SECOND + DispatcherConfig::LEASE * 2;
     assert_eq!(schedule.begin_recording(ended).map(|batch| batch.len()), Some(1));
 }
@@ -275,7 +280,7 @@ fn a_drain_takes_nothing_more_and_ends_when_all_is_written_down() {
     schedule.drain(SECOND);
     assert!(schedule.begin_claim(SECOND).is_none() && !schedule.begin_routing(SECOND * 9));
     assert!(!schedule.is_done(SECOND), "an attempt is in flight");
-    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    schedule.finish_later(finish(&held[0], Settle::Success), HealthSignal::None, false, SECOND);
     let batch = schedule.begin_recording(SECOND).unwrap();
     assert!(!schedule.is_done(SECOND), "the store is still writing");
     schedule.recorded(&batch, SECOND);
@@ -289,7 +294,7 @@ fn a_drain_cuts_what_takes_too_long_but_not_what_waits_to_be_written_down() {
     let until = SECOND + DispatcherConfig::DRAIN;
     assert!(!schedule.is_done(until - Duration::from_millis(1)));
     assert!(schedule.is_done(until));
-    schedule.finish_later(finish(&held[0], Settle::Success), false, SECOND);
+    schedule.finish_later(finish(&held[0], Settle::Success), HealthSignal::None, false, SECOND);
     assert!(!schedule.is_done(until), "an outcome waits for the store");
     assert!(schedule.is_done(until + DispatcherConfig::RECORDING_BUDGET), "but not for ever");
 }
