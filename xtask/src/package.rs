@@ -100,7 +100,7 @@ fn remove(workspace: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(unwritten(workspace, &error)),
     };
-    let builds = [docs::BUILD_FOLDER, quick_start::BUILD_FOLDER];
+    let builds = [docs::DOCS_BUILD_FOLDER, quick_start::PROGRAM_BUILD_FOLDER];
     for entry in entries.flatten() {
         if builds.iter().any(|folder| entry.file_name() == *folder) {
             continue;

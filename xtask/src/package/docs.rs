@@ -12,7 +12,7 @@ use crate::{
 ///
 /// Build scripts run again if `RUSTC_BOOTSTRAP` changes, so that these builds share nothing with
 /// others.
-pub(super) const BUILD_FOLDER: &str = "docs-target";
+pub(super) const DOCS_BUILD_FOLDER: &str = "docs-target";
 
 /// Builds the documentation of each library with the features and arguments that its manifest names
 /// for docs.rs. Warnings are errors.
@@ -24,7 +24,7 @@ pub(super) fn build(packages: &[Published], workspace: &Path) -> Result<StepRepo
         run(cargo(["rustdoc", "--offline", "--lib", "--package", &package.name])
             .args(["--features", &package.docs_features.join(",")])
             .arg("--target-dir")
-            .arg(workspace.join(BUILD_FOLDER))
+            .arg(workspace.join(DOCS_BUILD_FOLDER))
             .args(["--", "-D", "warnings"])
             .args(&package.docs_args)
             .env("RUSTC_BOOTSTRAP", "1")

@@ -17,7 +17,7 @@ use crate::run::{Failure, cargo, run as run_command};
 const NAME: &str = "quick-start";
 const README_OF: &str = "webhook-registry";
 /// Builds of the program, in the folder of the unpacked packages.
-pub(super) const BUILD_FOLDER: &str = "program-target";
+pub(super) const PROGRAM_BUILD_FOLDER: &str = "program-target";
 
 /// Time until the program has printed the secret.
 const MAX_START: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ fn code_block<'a>(text: &'a str, language: &str) -> Option<&'a str> {
 
 /// Builds the program and runs it until it has published, then stops it by a signal.
 pub(super) fn run(workspace: &Path) -> Result<String, Failure> {
-    let target = workspace.join(BUILD_FOLDER);
+    let target = workspace.join(PROGRAM_BUILD_FOLDER);
     run_command(
         cargo(["build", "--offline", "--package", NAME, "--target-dir"])
             .arg(&target)
