@@ -28,8 +28,8 @@ pub enum Fault<K> {
     Before(K),
     /// The call takes effect, and its result is replaced by an error of this kind.
     After(K),
-    /// The call takes effect, and its result is held until the test releases it. Other calls may run
-    /// in between.
+    /// The call takes effect, and its result is held until the test releases it. Other calls may
+    /// run in between.
     Held,
 }
 

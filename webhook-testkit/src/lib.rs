@@ -43,9 +43,9 @@
 //!
 //! # Simulator
 //!
-//! A [`Simulation`] runs days of a whole system from one seed: workers that die and stall, a store that
-//! fails before or after its effect, receivers with any response. It checks invariants that must hold
-//! under all faults. A [`BrokenInvariant`] names the seed and the faults that are needed.
+//! A [`Simulation`] runs days of a whole system from one seed: workers that die and stall, a store
+//! that fails before or after its effect, receivers with any response. It checks invariants that
+//! must hold under all faults. A [`BrokenInvariant`] names the seed and the faults that are needed.
 //!
 //! ```
 //! use webhook_testkit::Simulation;

@@ -107,7 +107,7 @@ impl Observed {
         ids.dedup();
         if !ids.is_empty() {
             let endpoints = self.store.endpoints(&ids).await?;
-            endpoints.into_iter().for_each(|it| self.report(Effect::Refreshed(it)));
+            endpoints.into_iter().for_each(|endpoint| self.report(Effect::Refreshed(endpoint)));
         }
         Ok(())
     }
@@ -117,8 +117,8 @@ impl Observed {
         let (mut found, mut query) = (Vec::new(), DeliveryQuery::new().endpoint(endpoint));
         loop {
             let page = self.store.deliveries(query.clone()).await?;
-            let over = page.items.iter().filter(|it| it.status.is_final());
-            found.extend(over.map(|it| it.id));
+            let over = page.items.iter().filter(|delivery| delivery.status.is_final());
+            found.extend(over.map(|delivery| delivery.id));
             let Some(next) = page.next else { return Ok(found) };
             query = query.after(next);
         }
@@ -186,9 +186,9 @@ impl DeliveryStore for Observed {
         let before = self.read_deliveries(&ids).await?;
         let answers = self.store.finish(batch.clone()).await?;
         let changes = changes(before, self.read_deliveries(&ids).await?);
-        let with_health = batch
-            .iter()
-            .filter(|it| it.health_signal.0 != HealthSignal::None || it.disable_endpoint.is_some());
+        let with_health = batch.iter().filter(|finish| {
+            finish.health_signal.0 != HealthSignal::None || finish.disable_endpoint.is_some()
+        });
         let refreshed = with_health.map(|finish| finish.lease.delivery.endpoint).collect();
         for ((finish, answer), change) in batch.into_iter().zip(&answers).zip(changes) {
             self.report(Effect::Finished { finish, answer: *answer, change: Box::new(change) });
@@ -236,7 +236,7 @@ impl EndpointStore for Observed {
         let answer = self.store.update_endpoint(endpoint).await?;
         if let Updated::Done(_) = answer {
             let now = self.store.endpoints(&[id]).await?;
-            now.into_iter().for_each(|it| self.report(Effect::Edited(it)));
+            now.into_iter().for_each(|endpoint| self.report(Effect::Edited(endpoint)));
         }
         Ok(answer)
     }

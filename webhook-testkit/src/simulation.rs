@@ -49,10 +49,10 @@ use run::RunOutcome;
 
 /// A simulated system under random faults, for days of virtual time, from one seed.
 ///
-/// Workers with clocks of their own publish and deliver, operators edit and replay, receivers respond
-/// or stay silent, the store fails before or after its effect, and processes die and stall at any
-/// await. Then the faults end, and every delivery must become final. All invariants are checked
-/// after each step.
+/// Workers with clocks of their own publish and deliver, operators edit and replay, receivers
+/// respond or stay silent, the store fails before or after its effect, and processes die and stall
+/// at any await. Then the faults end, and every delivery must become final. All invariants are
+/// checked after each step.
 ///
 /// The same seed gives the same run, step by step. `run` plays each seed twice to verify that.
 ///

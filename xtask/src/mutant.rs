@@ -8,8 +8,8 @@
 //! // + the text that replaces it
 //! ```
 //!
-//! The name may be missing. The path starts at the root of the workspace. Without a `+` line the old
-//! text is removed.
+//! The name may be missing. The path starts at the root of the workspace. Without a `+` line the
+//! old text is removed.
 
 use std::{fs, path::Path};
 

@@ -1,7 +1,7 @@
 //! Runs the simulator, and proves that its invariants catch faults.
 //!
-//! Each invariant names mutants of the engine or of the store in memory. Copies of both, each with one
-//! mutant, are built in the target folder and run until the invariant reports a violation.
+//! Each invariant names mutants of the engine or of the store in memory. Copies of both, each with
+//! one mutant, are built in the target folder and run until the invariant reports a violation.
 
 mod invariants;
 mod workspace;

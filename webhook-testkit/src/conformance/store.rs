@@ -1,7 +1,8 @@
 //! The contract of a store, case by case.
 //!
-//! A comment above each case names the mutant of [`MemoryStore`](crate::MemoryStore) that it catches: a
-//! line of a file and its replacement. `cargo xtask conformance --mutants` runs all of them.
+//! A comment above each case names the mutant of [`MemoryStore`](crate::MemoryStore) that it
+//! catches: a line of a file and its replacement. `cargo xtask conformance --mutants` runs all of
+//! them.
 
 #![allow(
     clippy::unwrap_used,

@@ -5,8 +5,8 @@ use webhook_core::{
 
 use super::{FAULT_MESSAGE, Fault, FaultScript};
 
-/// A transport with scripted faults. Tests often lack a fault *after* the effect: the receiver has the
-/// event, and the sender does not know.
+/// A transport with scripted faults. Tests often lack a fault *after* the effect: the receiver has
+/// the event, and the sender does not know.
 ///
 /// ```
 /// use webhook_core::TransportErrorKind;

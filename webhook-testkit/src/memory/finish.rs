@@ -57,8 +57,8 @@ impl State {
         Finished::Recorded
     }
 
-    /// The delivery, if no other worker has claimed it since. A cancelled delivery is still held, so
-    /// that its attempt in flight is recorded.
+    /// The delivery, if no other worker has claimed it since. A cancelled delivery is still held,
+    /// so that its attempt in flight is recorded.
     fn last_leased(&mut self, lease: Lease) -> Option<&mut DeliveryRow> {
         self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
     }

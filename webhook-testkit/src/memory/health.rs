@@ -7,7 +7,8 @@ use webhook_core::{
 use super::State;
 
 impl State {
-    /// Applies the outcome of an attempt to the health of its endpoint. Disabled endpoints are skipped.
+    /// Applies the outcome of an attempt to the health of its endpoint. Disabled endpoints are
+    /// skipped.
     pub(super) fn apply_health(&mut self, item: &Finish, now: Timestamp) {
         let id = item.lease.delivery.endpoint;
         let Some(endpoint) = self.endpoint(id).filter(|it| it.state.is_routed()).cloned() else {

@@ -143,7 +143,7 @@ impl Environment {
         let now = self.now();
         self.recorder.model(|model| {
             let worker = model.workers.get(&pid);
-            worker.is_some_and(|it| it.is_storing && it.enqueue_began_at < now)
+            worker.is_some_and(|worker| worker.is_storing && worker.enqueue_began_at < now)
         })
     }
 

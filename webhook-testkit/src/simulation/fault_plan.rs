@@ -25,7 +25,7 @@ pub(super) async fn run(environment: Environment) {
             model
                 .workers
                 .iter()
-                .filter(|(pid, it)| pid.worker == worker && !it.ended)
+                .filter(|(pid, entry)| pid.worker == worker && !entry.ended)
                 .map(|(pid, _)| *pid)
                 .next_back()
         });

@@ -54,8 +54,8 @@ pub(super) trait Invariant: fmt::Debug + Send {
     fn describe(&self) -> (&'static str, &'static str);
 
     /// Checks an event of the trace against the model before the event.
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let _ = (it, before);
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let _ = (traced, before);
         Verdict::NotApplicable
     }
 
@@ -173,8 +173,8 @@ impl Invariants {
     }
 
     /// Checks an event against all invariants. Returns the first violation.
-    pub(super) fn check(&mut self, it: &TraceEvent, before: &Model) -> Option<Violation> {
-        self.ask(|invariant| invariant.check(it, before))
+    pub(super) fn check(&mut self, traced: &TraceEvent, before: &Model) -> Option<Violation> {
+        self.ask(|invariant| invariant.check(traced, before))
     }
 
     /// Checks the end state against all invariants. Returns the first violation.

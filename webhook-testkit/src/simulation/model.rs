@@ -45,9 +45,9 @@ pub(super) struct Model {
 
 impl Model {
     /// Applies an event of the trace.
-    pub(super) fn apply(&mut self, it: &TraceEvent) {
-        let at = it.at;
-        match (&it.action, it.by) {
+    pub(super) fn apply(&mut self, traced: &TraceEvent) {
+        let at = traced.at;
+        match (&traced.action, traced.by) {
             (Action::Started(settings), Actor::Worker(pid)) => self.start(pid, *settings, at),
             (Action::Effect(effect), by) => self.apply_effect(effect, by, at),
             (Action::SendStarted(start), Actor::Worker(pid)) => self.start_send(start, pid, at),
@@ -115,7 +115,7 @@ impl Model {
             }
             Effect::Claimed { ask, claimed } => {
                 let Actor::Worker(pid) = by else { return };
-                let asked_at = self.workers.get(&pid).map(|it| it.claim_began_at);
+                let asked_at = self.workers.get(&pid).map(|worker| worker.claim_began_at);
                 for claim in &claimed.claims {
                     self.claim(claim.clone(), pid, asked_at.unwrap_or(at), at, ask.lease);
                 }
@@ -163,7 +163,8 @@ impl Model {
     }
 
     fn is_held(&self, lease: Lease) -> bool {
-        let claim = self.deliveries.get(&lease.delivery).and_then(|it| it.claim_at(lease.epoch));
+        let claim =
+            self.deliveries.get(&lease.delivery).and_then(|entry| entry.claim_at(lease.epoch));
         claim.is_some_and(|claim| !claim.closed)
     }
 
@@ -195,12 +196,13 @@ impl Model {
                 cancelled_at: None,
             };
             self.deliveries.entry(id).or_insert(entry);
-            let endpoint = self.endpoints.get(&new.endpoint).map(|it| it.now.clone());
+            let endpoint = self.endpoints.get(&new.endpoint).map(|entry| entry.now.clone());
             if let (Some(lease), Actor::Worker(pid)) = (new.lease, by) {
                 let lease_id = Lease { delivery: id, epoch: LeaseEpoch::default().next() };
-                let revision = endpoint.as_ref().map(|it| it.revision).unwrap_or_default();
+                let revision =
+                    endpoint.as_ref().map(|endpoint| endpoint.revision).unwrap_or_default();
                 let claim = Claim::new(lease_id, Arc::clone(event), revision);
-                let asked_at = self.workers.get(&pid).map_or(at, |it| it.enqueue_began_at);
+                let asked_at = self.workers.get(&pid).map_or(at, |worker| worker.enqueue_began_at);
                 self.claim(claim, pid, asked_at, at, lease);
             } else if new.status() == DeliveryStatus::Pending {
                 self.append_to_line(id, event, endpoint.as_ref());
@@ -209,7 +211,7 @@ impl Model {
     }
 
     fn append_to_line(&mut self, id: DeliveryId, event: &Event, endpoint: Option<&Endpoint>) {
-        let ordered = endpoint.is_some_and(|it| it.keeps_order_of(event));
+        let ordered = endpoint.is_some_and(|endpoint| endpoint.keeps_order_of(event));
         let Some(key) = event.ordering_key.clone().filter(|_| ordered) else { return };
         let line = self.lines.entry((id.endpoint, key)).or_default();
         if !line.contains(&id) {
@@ -219,8 +221,8 @@ impl Model {
 
     /// Removes a delivery from its line if its status unblocks the next one.
     fn leave_line(&mut self, id: DeliveryId) {
-        let policy = self.endpoints.get(&id.endpoint).and_then(|it| it.now.order);
-        let status = self.deliveries.get(&id).map(|it| it.status);
+        let policy = self.endpoints.get(&id.endpoint).and_then(|entry| entry.now.order);
+        let status = self.deliveries.get(&id).map(|entry| entry.status);
         if let (Some(policy), Some(status)) = (policy, status)
             && policy.leaves_line(status)
         {
@@ -229,10 +231,11 @@ impl Model {
     }
 
     fn remove_from_line(&mut self, id: DeliveryId) {
-        let key = self.events.get(&id.event).and_then(|it| it.event.as_ref()?.ordering_key.clone());
+        let key =
+            self.events.get(&id.event).and_then(|entry| entry.event.as_ref()?.ordering_key.clone());
         let Some(key) = key else { return };
         if let Some(line) = self.lines.get_mut(&(id.endpoint, key)) {
-            line.retain(|it| *it != id);
+            line.retain(|other| *other != id);
         }
     }
 
@@ -249,7 +252,7 @@ impl Model {
 
     fn close_claim(&mut self, lease: Lease) {
         let Some(entry) = self.deliveries.get_mut(&lease.delivery) else { return };
-        let of_epoch = |it: &&mut ClaimEntry| it.claim.lease.epoch == lease.epoch;
+        let of_epoch = |claim: &&mut ClaimEntry| claim.claim.lease.epoch == lease.epoch;
         entry.claims.iter_mut().filter(of_epoch).for_each(|claim| claim.closed = true);
     }
 
@@ -277,7 +280,7 @@ impl Model {
         if let Some(entry) = self.endpoints.get_mut(&id) {
             entry.removed = true;
         }
-        let its = self.deliveries.iter_mut().filter(|(it, _)| it.endpoint == id);
+        let its = self.deliveries.iter_mut().filter(|(other, _)| other.endpoint == id);
         for (_, entry) in its.filter(|(_, entry)| !entry.status.is_final()) {
             entry.status = DeliveryStatus::Cancelled;
             entry.cancelled_at = Some(at);
@@ -294,8 +297,8 @@ impl Model {
         entry.cancelled_at = None;
         // Earlier claims can no longer record an outcome.
         entry.claims.iter_mut().for_each(|claim| claim.closed = true);
-        let event = self.events.get(&id.event).and_then(|it| it.event.clone());
-        let endpoint = self.endpoints.get(&id.endpoint).map(|it| it.now.clone());
+        let event = self.events.get(&id.event).and_then(|entry| entry.event.clone());
+        let endpoint = self.endpoints.get(&id.endpoint).map(|entry| entry.now.clone());
         if let Some(event) = event {
             self.append_to_line(id, &event, endpoint.as_ref());
         }
@@ -316,7 +319,7 @@ impl Model {
     fn end_send(&mut self, send: SendId, outcome: &SendOutcome, at: Duration) {
         let Some((delivery, _)) = self.sends_in_flight.remove(&send) else { return };
         let Some(entry) = self.deliveries.get_mut(&delivery) else { return };
-        if let Some(send) = entry.sends.iter_mut().find(|it| it.id == send) {
+        if let Some(send) = entry.sends.iter_mut().find(|item| item.id == send) {
             send.outcome = Some((at, outcome.clone()));
         }
     }
@@ -324,7 +327,7 @@ impl Model {
     /// Returns true if all accepted events are routed and all deliveries are final.
     pub(super) fn is_settled(&self) -> bool {
         self.events.values().all(|event| !event.unrouted)
-            && self.deliveries.values().all(|it| it.status.is_final())
+            && self.deliveries.values().all(|entry| entry.status.is_final())
     }
 
     /// Deliveries that are not final.
@@ -347,7 +350,7 @@ impl Model {
     pub(super) fn longest_wait(&self) -> Duration {
         let of = |entry: &EndpointEntry| {
             let retry = &entry.now.retry;
-            let waits = retry.plan().attempts.into_iter().map(|it| it.wait).max();
+            let waits = retry.plan().attempts.into_iter().map(|attempt| attempt.wait).max();
             // Jitter at most doubles a wait.
             2 * waits.unwrap_or_default() + 2 * retry.max_retry_after()
         };
@@ -356,7 +359,7 @@ impl Model {
 
     /// Endpoints that are not removed.
     pub(super) fn present(&self) -> BTreeSet<EndpointId> {
-        self.endpoints.iter().filter(|(_, it)| !it.removed).map(|(id, _)| *id).collect()
+        self.endpoints.iter().filter(|(_, entry)| !entry.removed).map(|(id, _)| *id).collect()
     }
 }
 

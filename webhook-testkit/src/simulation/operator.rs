@@ -68,7 +68,9 @@ impl Operator {
     fn any_delivery(&mut self, is_final: bool) -> Option<DeliveryId> {
         let some: Vec<_> = self.environment.recorder.model(|model| {
             let all = model.deliveries.iter();
-            all.filter(|(_, it)| it.status.is_final() == is_final).map(|(id, _)| *id).collect()
+            all.filter(|(_, entry)| entry.status.is_final() == is_final)
+                .map(|(id, _)| *id)
+                .collect()
         });
         self.stream.one_of(&some)
     }
@@ -196,8 +198,8 @@ pub(super) async fn repair(
 pub(super) fn needs_operator(model: &Model) -> bool {
     let blocks = |(_, line): (&_, &Vec<DeliveryId>)| {
         let first = line.first().and_then(|id| model.deliveries.get(id));
-        first.is_some_and(|it| it.status == DeliveryStatus::Failed)
+        first.is_some_and(|entry| entry.status == DeliveryStatus::Failed)
     };
-    let idle = model.endpoints.values().any(|it| !it.removed && !it.now.state.is_active());
+    let idle = model.endpoints.values().any(|entry| !entry.removed && !entry.now.state.is_active());
     idle || model.lines.iter().any(blocks)
 }

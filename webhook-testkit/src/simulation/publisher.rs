@@ -41,8 +41,8 @@ impl SimulatedPublisher {
         Self { environment, pid, store, clock, publisher, wake, stream, made: 0 }
     }
 
-    /// Publishes at the times drawn for this worker, until the faults end. Times at which the process
-    /// does not run are skipped.
+    /// Publishes at the times drawn for this worker, until the faults end. Times at which the
+    /// process does not run are skipped.
     pub(super) async fn run(mut self) {
         let setup = Arc::clone(&self.environment.setup);
         let pause = setup.span / u32::try_from(setup.events).unwrap_or(1);

@@ -196,8 +196,9 @@ impl Transport for SimulatedTransport {
         match answer {
             SimulatedResponse::Status(code, retry_after) => {
                 let mut response = Response::new(code);
-                let text = retry_after.as_ref().and_then(|it| it.to_str().ok()).map(str::to_owned);
-                response.headers.extend(retry_after.map(|it| (RETRY_AFTER, it)));
+                let text =
+                    retry_after.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
+                response.headers.extend(retry_after.map(|value| (RETRY_AFTER, value)));
                 flight.end(SendOutcome::Status { status: code.as_u16(), retry_after: text });
                 Ok(response)
             }

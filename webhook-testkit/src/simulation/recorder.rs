@@ -74,8 +74,8 @@ impl Recorder {
 
     /// Records that an actor performed this action now.
     pub(super) fn record(&self, by: Actor, action: Action) {
-        let it = TraceEvent { at: self.clock.monotonic(), by, action };
-        self.state().record(it);
+        let traced = TraceEvent { at: self.clock.monotonic(), by, action };
+        self.state().record(traced);
     }
 
     /// Virtual time since the start.
@@ -135,7 +135,7 @@ impl Recorder {
     pub(super) fn recent_events(&self, violation: &Violation) -> Vec<String> {
         let state = self.state();
         let all = state.recent_events.iter().flatten();
-        let related = all.filter(|it| violation.delivery.is_none_or(|id| it.concerns(id)));
+        let related = all.filter(|event| violation.delivery.is_none_or(|id| event.concerns(id)));
         let mut lines: Vec<_> = related.map(ToString::to_string).collect();
         lines.split_off(lines.len().saturating_sub(60))
     }
@@ -146,19 +146,19 @@ impl Recorder {
 }
 
 impl RecorderState {
-    fn record(&mut self, it: TraceEvent) {
+    fn record(&mut self, traced: TraceEvent) {
         if self.violation.is_some() {
             return;
         }
         self.trace_events += 1;
-        it.hash_into(&mut self.hasher);
-        self.violation = self.invariants.check(&it, &self.model);
-        self.model.apply(&it);
+        traced.hash_into(&mut self.hasher);
+        self.violation = self.invariants.check(&traced, &self.model);
+        self.model.apply(&traced);
         if let Some(recent_events) = &mut self.recent_events {
             if recent_events.len() == MAX_RECENT_EVENTS {
                 recent_events.pop_front();
             }
-            recent_events.push_back(it);
+            recent_events.push_back(traced);
         }
     }
 }

@@ -118,8 +118,8 @@ impl RunRng {
         RngStream(mix(mix(hash ^ mix(index)) ^ micros(at)))
     }
 
-    /// Returns true if a fault of this kind hits `target` now: once in `one_in` draws, never if that
-    /// is 0.
+    /// Returns true if a fault of this kind hits `target` now: once in `one_in` draws, never if
+    /// that is 0.
     pub(super) fn occurs(&self, kind: FaultKind, target: u64, one_in: u64, now: Duration) -> bool {
         let mut state = self.state();
         if state.faults_ended || one_in == 0 {

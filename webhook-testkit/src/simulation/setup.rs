@@ -73,7 +73,8 @@ impl Setup {
             (_, 5..12) => 3,
             _ => 10,
         };
-        let silent = stream.once_in(3).then(|| endpoints.first().map(|it| it.id)).flatten();
+        let silent =
+            stream.once_in(3).then(|| endpoints.first().map(|endpoint| endpoint.id)).flatten();
         let silent = silent.filter(|_| rarity > 0 && endpoints.len() > 1);
         Self {
             span,
@@ -91,7 +92,7 @@ impl Setup {
 
 /// Tenants of the given endpoints, or all drawn tenants if there is none.
 fn tenants_of(endpoints: &[Endpoint], drawn: Vec<TenantId>) -> Vec<TenantId> {
-    let mut tenants: Vec<_> = endpoints.iter().map(|it| it.tenant.clone()).collect();
+    let mut tenants: Vec<_> = endpoints.iter().map(|endpoint| endpoint.tenant.clone()).collect();
     tenants.sort();
     tenants.dedup();
     if tenants.is_empty() { drawn } else { tenants }

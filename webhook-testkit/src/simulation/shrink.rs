@@ -14,7 +14,7 @@ pub(super) fn shrink(simulation: &Simulation, first: RunOutcome) -> BrokenInvari
     let breaks = |faults: &[_]| {
         let faults = FaultList(faults.iter().copied().collect());
         let outcome = simulation.allowing(faults).run_with(false);
-        outcome.violation.is_some_and(|it| it.invariant == violation.invariant)
+        outcome.violation.is_some_and(|found| found.invariant == violation.invariant)
     };
     let (mut part, mut runs) = (kept.len().div_ceil(2).max(1), 0);
     while runs < MAX_SHRINK_RUNS && !kept.is_empty() {

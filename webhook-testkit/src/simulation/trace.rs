@@ -144,9 +144,9 @@ impl TraceEvent {
                 Effect::Redelivered { delivery, .. }
                 | Effect::Cancelled { delivery, .. }
                 | Effect::Skipped { delivery, .. } => is(delivery),
-                Effect::Edited(it) | Effect::Added(it) | Effect::Refreshed(it) => {
-                    it.id == delivery.endpoint
-                }
+                Effect::Edited(endpoint)
+                | Effect::Added(endpoint)
+                | Effect::Refreshed(endpoint) => endpoint.id == delivery.endpoint,
                 Effect::Removed(id) => *id == delivery.endpoint,
                 Effect::Read { .. } | Effect::Notices(_) => false,
             },
@@ -207,20 +207,20 @@ fn hash_effect(effect: &Effect, hasher: &mut impl Hasher) {
             }
         }
         Effect::Released { lease, .. } => lease.hash(hasher),
-        Effect::Added(it) | Effect::Edited(it) | Effect::Refreshed(it) => {
-            (it.id, it.revision, it.health.cools_down_until()).hash(hasher);
+        Effect::Added(endpoint) | Effect::Edited(endpoint) | Effect::Refreshed(endpoint) => {
+            (endpoint.id, endpoint.revision, endpoint.health.cools_down_until()).hash(hasher);
         }
         Effect::Removed(id) => id.hash(hasher),
         Effect::Redelivered { delivery, .. }
         | Effect::Cancelled { delivery, .. }
         | Effect::Skipped { delivery, .. } => delivery.hash(hasher),
         Effect::Read { tenant, version } => (tenant.as_str(), version.as_u64()).hash(hasher),
-        Effect::Notices(notices) => notices.iter().for_each(|it| it.id.hash(hasher)),
+        Effect::Notices(notices) => notices.iter().for_each(|notice| notice.id.hash(hasher)),
     }
 }
 
 /// Short form of an id: its last part, which differs within a run.
-fn short(id: DeliveryId) -> String {
+fn short_delivery(id: DeliveryId) -> String {
     format!("{}->{}", short_event(id.event), short_endpoint(id.endpoint))
 }
 
@@ -249,8 +249,8 @@ impl fmt::Display for TraceEvent {
         write!(f, "{hours:02}:{minutes:02}:{secs:02}.{millis:03}  {:<12} ", self.by.to_string())?;
         match &self.action {
             Action::Effect(effect) => show(effect, f),
-            Action::SendStarted(it) => {
-                write!(f, "send {} starts: {}", it.send.0, short(it.delivery))
+            Action::SendStarted(start) => {
+                write!(f, "send {} starts: {}", start.send.0, short_delivery(start.delivery))
             }
             Action::SendEnded { send, outcome } => write!(f, "send {} ends: {outcome:?}", send.0),
             Action::Accepted { published, stored } => {
@@ -268,7 +268,7 @@ fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match effect {
         Effect::Enqueued { item, answer } => {
             write!(f, "stores {}: {answer:?}", short_event(item.event.id))?;
-            let new = item.fan_out.iter().flat_map(|it| &it.deliveries);
+            let new = item.fan_out.iter().flat_map(|fan_out| &fan_out.deliveries);
             new.into_iter().try_for_each(|new| {
                 let how = if new.lease.is_some() { "leased" } else { new.status().as_str() };
                 write!(f, " [{} {how}]", short_endpoint(new.endpoint))
@@ -284,17 +284,19 @@ fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(
                     f,
                     " [{} epoch {} attempt {attempt}]",
-                    short(claim.lease.delivery),
+                    short_delivery(claim.lease.delivery),
                     claim.lease.epoch
                 )
             })
         }
         Effect::Finished { finish, answer, change } => {
-            let status = |it: &Option<webhook_core::Delivery>| it.as_ref().map(|it| it.status);
+            let status = |state: &Option<webhook_core::Delivery>| {
+                state.as_ref().map(|delivery| delivery.status)
+            };
             write!(
                 f,
                 "finishes {} epoch {} {:?} {:?}: {answer:?}, {:?} -> {:?}",
-                short(finish.lease.delivery),
+                short_delivery(finish.lease.delivery),
                 finish.lease.epoch,
                 finish.settle,
                 finish.health_signal.0,
@@ -303,21 +305,42 @@ fn show(effect: &Effect, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             )
         }
         Effect::Released { lease, answer, .. } => {
-            write!(f, "releases {} epoch {}: {answer:?}", short(lease.delivery), lease.epoch)
+            write!(
+                f,
+                "releases {} epoch {}: {answer:?}",
+                short_delivery(lease.delivery),
+                lease.epoch
+            )
         }
-        Effect::Added(it) => write!(f, "adds {}", short_endpoint(it.id)),
-        Effect::Edited(it) => {
-            write!(f, "edits {}: {}, revision {}", short_endpoint(it.id), it.state, it.revision)
+        Effect::Added(endpoint) => write!(f, "adds {}", short_endpoint(endpoint.id)),
+        Effect::Edited(endpoint) => {
+            write!(
+                f,
+                "edits {}: {}, revision {}",
+                short_endpoint(endpoint.id),
+                endpoint.state,
+                endpoint.revision
+            )
         }
-        Effect::Refreshed(it) => {
-            write!(f, "finds {} {}, {}", short_endpoint(it.id), it.state, it.health.condition())
+        Effect::Refreshed(endpoint) => {
+            write!(
+                f,
+                "finds {} {}, {}",
+                short_endpoint(endpoint.id),
+                endpoint.state,
+                endpoint.health.condition()
+            )
         }
         Effect::Removed(id) => write!(f, "removes {}", short_endpoint(*id)),
-        Effect::Redelivered { delivery, cause } => write!(f, "{cause:?} of {}", short(*delivery)),
-        Effect::Cancelled { delivery, answer } => {
-            write!(f, "cancels {}: {answer:?}", short(*delivery))
+        Effect::Redelivered { delivery, cause } => {
+            write!(f, "{cause:?} of {}", short_delivery(*delivery))
         }
-        Effect::Skipped { delivery, answer } => write!(f, "skips {}: {answer:?}", short(*delivery)),
+        Effect::Cancelled { delivery, answer } => {
+            write!(f, "cancels {}: {answer:?}", short_delivery(*delivery))
+        }
+        Effect::Skipped { delivery, answer } => {
+            write!(f, "skips {}: {answer:?}", short_delivery(*delivery))
+        }
         Effect::Read { tenant, version } => write!(f, "reads {tenant} at version {version:?}"),
         Effect::Notices(notices) => write!(f, "reads {} notices", notices.len()),
     }

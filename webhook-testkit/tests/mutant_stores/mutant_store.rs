@@ -45,7 +45,7 @@ impl MutantStore {
 
     fn remember(&self, claimed: &Claimed) {
         let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
-        epochs.extend(claimed.claims.iter().map(|it| (it.lease.delivery, it.lease.epoch)));
+        epochs.extend(claimed.claims.iter().map(|claim| (claim.lease.delivery, claim.lease.epoch)));
     }
 
     fn present(&self, lease: &mut Lease) {

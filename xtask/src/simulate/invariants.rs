@@ -65,7 +65,8 @@ mod tests {
             // - gone\n\
             /// An invariant.\n";
         let mutants: Vec<_> = mutants_of("one_send", text).collect();
-        let found: Vec<_> = mutants.iter().map(|it| (it.name(), it.is_of_core())).collect();
+        let found: Vec<_> =
+            mutants.iter().map(|found| (found.name(), found.is_of_core())).collect();
         assert_eq!(found, [("one", true), ("two", false)]);
         assert_eq!(mutants[0].invariant, "one-send");
     }

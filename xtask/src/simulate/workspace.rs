@@ -57,8 +57,8 @@ pub(super) struct Runner {
     pub(super) args: Vec<String>,
 }
 
-/// Writes the files that have changed, so that cargo rebuilds nothing else. Mutants of the store are
-/// modules of one program; each mutant of the core has a program of its own.
+/// Writes the files that have changed, so that cargo rebuilds nothing else. Mutants of the store
+/// are modules of one program; each mutant of the core has a program of its own.
 pub(super) fn write(folder: &Path, mutants: &[InvariantMutant]) -> Result<Vec<Runner>, Failure> {
     let (mut members, mut stores, mut runners) = (String::new(), Vec::new(), Vec::new());
     for (number, mutant) in mutants.iter().enumerate() {

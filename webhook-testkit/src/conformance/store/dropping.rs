@@ -12,8 +12,8 @@ use super::{
     fixture::{DEFAULT_LEASE, failure, sorted, success},
 };
 
-/// Maximum number of tries for rows that a dropped call may still hold: it takes its lease after the
-/// first turn of the clock, or keeps the row until it is written to the disk.
+/// Maximum number of tries for rows that a dropped call may still hold: it takes its lease after
+/// the first turn of the clock, or keeps the row until it is written to the disk.
 const MAX_CLAIM_TRIES: usize = 1_000;
 
 // Catches in webhook-testkit/src/memory/deliveries.rs:

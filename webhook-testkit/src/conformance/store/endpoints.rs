@@ -17,7 +17,8 @@ pub(super) fn endpoint_text(endpoint: &Endpoint) -> String {
     let headers: Vec<_> = endpoint.headers.iter().collect();
     let profiles = endpoint.signing.profiles();
     let tls = endpoint.tls.as_ref().map(|tls| {
-        let identity = tls.identity().map(|it| (it.certificates_pem(), it.reveal_key_pem()));
+        let identity =
+            tls.identity().map(|identity| (identity.certificates_pem(), identity.reveal_key_pem()));
         (identity, tls.roots_pem())
     });
     let url = endpoint.url.as_str();
@@ -274,7 +275,8 @@ pub async fn optional_settings_may_be_empty_in_one_endpoint_and_set_in_another<H
         fixture.add(endpoint).await;
     }
     let expected: Vec<_> = endpoints.iter().map(endpoint_text).collect();
-    let mut found = fixture.store.endpoints(&endpoints.each_ref().map(|it| it.id)).await.unwrap();
+    let mut found =
+        fixture.store.endpoints(&endpoints.each_ref().map(|endpoint| endpoint.id)).await.unwrap();
     found.sort_by_key(|endpoint| endpoint.id);
     let found: Vec<_> = found.iter().map(endpoint_text).collect();
     assert_eq!(found, expected, "keys and their expiry, profiles, headers, filters, waits");

@@ -104,7 +104,7 @@ pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
 
 // Catches in webhook-testkit/src/memory/prune.rs:
 // - id.event == event && !except.contains(id)
-// + id.event == event && but.contains(id)
+// + id.event == event && except.contains(id)
 pub async fn an_event_stays_as_long_as_one_of_its_deliveries<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (one, other) = (fixture.endpoint().await, fixture.endpoint().await);

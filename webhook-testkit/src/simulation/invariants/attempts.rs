@@ -35,7 +35,7 @@ impl Invariant for Attempts {
 }
 
 fn judge(delivery: &Delivery, attempts: &[Attempt], entry: &DeliveryEntry) -> Verdict {
-    let numbers: Vec<_> = attempts.iter().map(|it| it.number).collect();
+    let numbers: Vec<_> = attempts.iter().map(|attempt| attempt.number).collect();
     let without_gaps = (1..).zip(&numbers).all(|(expected, number)| expected == *number);
     let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
     // A cancelled delivery whose worker died gets no record of its last attempt.

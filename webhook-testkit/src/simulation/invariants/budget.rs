@@ -25,8 +25,8 @@ impl Invariant for Budget {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;
         };
         let (Some(entry), Some(endpoint)) =
@@ -35,7 +35,7 @@ impl Invariant for Budget {
             return Verdict::NotApplicable;
         };
         let stale =
-            entry.claim_of(pid).is_none_or(|it| it.claim.lease.epoch <= entry.reopened_epoch);
+            entry.claim_of(pid).is_none_or(|claim| claim.claim.lease.epoch <= entry.reopened_epoch);
         if stale {
             return Verdict::NotApplicable;
         }

@@ -23,13 +23,15 @@ impl Invariant for Cancelled {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        match (&it.action, it.by) {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        match (&traced.action, traced.by) {
             (Action::Effect(Effect::Claimed { claimed, .. }), _) => {
                 Verdict::all(claimed.claims.iter().map(|claim| {
                     let id = claim.lease.delivery;
                     let endpoint = before.endpoint(id);
-                    let open = endpoint.is_some_and(|it| !it.removed && it.now.state.is_active());
+                    let open = endpoint.is_some_and(|endpoint| {
+                        !endpoint.removed && endpoint.now.state.is_active()
+                    });
                     Verdict::of(open, id, || "its endpoint gets nothing at present".to_owned())
                 }))
             }

@@ -36,11 +36,11 @@ impl Invariant for CoolingDown {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        match &it.action {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        match &traced.action {
             Action::Effect(Effect::Claimed { ask, claimed }) => {
-                let probes = self.probe(claimed, it.at, it.at + ask.lease, before);
-                claims(claimed, it, before).and(|| probes)
+                let probes = self.probe(claimed, traced.at, traced.at + ask.lease, before);
+                claims(claimed, traced, before).and(|| probes)
             }
             // Any outcome may be the one of the probe.
             Action::Effect(Effect::Finished { finish, .. }) => {
@@ -74,7 +74,7 @@ impl CoolingDown {
     ) -> Verdict {
         Verdict::all(claimed.claims.iter().map(|claim| {
             let id = claim.lease.delivery;
-            let rests = before.endpoint(id).is_some_and(|it| it.now.health.wants_probe());
+            let rests = before.endpoint(id).is_some_and(|entry| entry.now.health.wants_probe());
             if !rests {
                 return Verdict::NotApplicable;
             }
@@ -86,14 +86,14 @@ impl CoolingDown {
     }
 }
 
-fn claims(claimed: &Claimed, it: &TraceEvent, before: &Model) -> Verdict {
-    let now = ManualClock::START.after(it.at);
+fn claims(claimed: &Claimed, traced: &TraceEvent, before: &Model) -> Verdict {
+    let now = ManualClock::START.after(traced.at);
     Verdict::all(claimed.claims.iter().map(|claim| {
         let id = claim.lease.delivery;
         let of = |endpoint: EndpointId| {
-            claimed.claims.iter().filter(|it| it.lease.delivery.endpoint == endpoint).count()
+            claimed.claims.iter().filter(|claim| claim.lease.delivery.endpoint == endpoint).count()
         };
-        let Some(endpoint) = before.endpoint(id).map(|it| &it.now) else {
+        let Some(endpoint) = before.endpoint(id).map(|entry| &entry.now) else {
             return Verdict::NotApplicable;
         };
         if endpoint.health.is_unrestricted() {
@@ -111,10 +111,16 @@ fn claims(claimed: &Claimed, it: &TraceEvent, before: &Model) -> Verdict {
 }
 
 fn leased(item: &Enqueue, before: &Model) -> Verdict {
-    let new = item.fan_out.iter().flat_map(|it| &it.deliveries).filter(|new| new.lease.is_some());
+    let new = item
+        .fan_out
+        .iter()
+        .flat_map(|fan_out| &fan_out.deliveries)
+        .filter(|new| new.lease.is_some());
     Verdict::all(new.map(|new| {
-        let well =
-            before.endpoints.get(&new.endpoint).is_none_or(|it| it.now.health.is_unrestricted());
+        let well = before
+            .endpoints
+            .get(&new.endpoint)
+            .is_none_or(|entry| entry.now.health.is_unrestricted());
         let id = webhook_core::DeliveryId::new(item.event.id, new.endpoint);
         Verdict::of(well, id, || "a publisher went past the rest of its endpoint".to_owned())
     }))

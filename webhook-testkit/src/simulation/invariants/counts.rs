@@ -25,7 +25,11 @@ impl Invariant for Counts {
             let entry = model.deliveries.get(id);
             let holds = entry.is_some_and(|entry| entry.status == delivery.status);
             Verdict::of(holds, *id, || {
-                format!("it is {}, and was left {:?}", delivery.status, entry.map(|it| it.status))
+                format!(
+                    "it is {}, and was left {:?}",
+                    delivery.status,
+                    entry.map(|entry| entry.status)
+                )
             })
         }))
     }

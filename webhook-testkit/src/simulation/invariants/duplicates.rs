@@ -4,8 +4,8 @@ use crate::simulation::{
     trace::{Action, TraceEvent},
 };
 
-/// After a 2xx a delivery is not sent again, unless a fault lost its lease or an operator redelivered
-/// it.
+/// After a 2xx a delivery is not sent again, unless a fault lost its lease or an operator
+/// redelivered it.
 #[derive(Debug)]
 pub(super) struct Duplicates;
 
@@ -17,8 +17,8 @@ impl Invariant for Duplicates {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         let Some(entry) = before.deliveries.get(&start.delivery) else {
             return Verdict::NotApplicable;
         };

@@ -24,7 +24,7 @@ impl Invariant for Durable {
     }
 
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
-        let accepted = model.events.iter().filter(|(_, it)| it.accepted);
+        let accepted = model.events.iter().filter(|(_, entry)| entry.accepted);
         let events = accepted.map(|(id, _)| match end.events.contains(id) {
             true => Verdict::Held(1),
             false => Verdict::Violated(None, format!("event {id} was accepted and is gone")),

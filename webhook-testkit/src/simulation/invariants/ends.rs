@@ -26,7 +26,7 @@ impl Invariant for Ends {
         if end.settled {
             return Verdict::Held(model.deliveries.len() as u64);
         }
-        let unrouted = model.events.values().filter(|it| it.unrouted).count();
+        let unrouted = model.events.values().filter(|entry| entry.unrouted).count();
         let open: Vec<_> = model.open().map(|(id, entry)| (*id, entry.status)).collect();
         let first = open.first().map(|(id, _)| *id);
         Verdict::Violated(

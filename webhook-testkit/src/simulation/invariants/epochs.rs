@@ -30,8 +30,8 @@ impl Invariant for Epochs {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::Effect(Effect::Claimed { claimed, .. }) = &it.action else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Claimed { claimed, .. }) = &traced.action else {
             return Verdict::NotApplicable;
         };
         Verdict::all(claimed.claims.iter().map(|claim| {
@@ -39,7 +39,7 @@ impl Invariant for Epochs {
             let Some(entry) = before.deliveries.get(&id) else { return Verdict::NotApplicable };
             let Some(last) = entry.claims.last() else { return Verdict::NotApplicable };
             // Stores count in milliseconds.
-            let holds = !last.closed && it.at + Duration::from_millis(1) < last.ends;
+            let holds = !last.closed && traced.at + Duration::from_millis(1) < last.ends;
             let rises = claim.lease.epoch > entry.epoch;
             Verdict::of(rises && !holds, id, || {
                 format!("epoch {} after {}, lease holds: {holds}", claim.lease.epoch, entry.epoch)

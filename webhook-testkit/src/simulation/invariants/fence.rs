@@ -23,8 +23,8 @@ impl Invariant for Fence {
         ("fence", "a write under an older epoch changes nothing, returns LeaseLost, and is counted")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let (lease, answer, change) = match &it.action {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let (lease, answer, change) = match &traced.action {
             Action::Effect(Effect::Finished { finish, answer, change }) => {
                 (finish.lease, *answer, change)
             }

@@ -31,13 +31,13 @@ impl Invariant for FreshSnapshot {
         ("fresh-snapshot", "a publisher does not route twice by a version that the store refused")
     }
 
-    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
-        if let Action::Effect(Effect::Read { tenant, version }) = &it.action {
+    fn check(&mut self, traced: &TraceEvent, _: &Model) -> Verdict {
+        if let Action::Effect(Effect::Read { tenant, version }) = &traced.action {
             let known = self.known.entry(tenant.clone()).or_default();
             *known = (*version).max(*known);
         }
-        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
-        match &it.action {
+        let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
+        match &traced.action {
             Action::Effect(Effect::Enqueued { item, answer }) => self.store(pid, item, *answer),
             Action::CallReturned(StoreCall::Enqueue) => {
                 // The store also answers Later while an endpoint cools down, at the same version.

@@ -14,8 +14,8 @@ use crate::{
 // Catches `keys are not looked up` in webhook-testkit/src/memory/enqueue.rs:
 // - by_id(event.id).or_else(|| by_key().and_then(by_id))
 // + by_id(event.id).or_else(|| by_key().and_then(|_| None))
-/// A key identifies one event of a tenant. Repeating that event returns the first one; another event
-/// under the key is refused.
+/// A key identifies one event of a tenant. Repeating that event returns the first one; another
+/// event under the key is refused.
 #[derive(Debug, Default)]
 pub(super) struct Idempotent(BTreeMap<(TenantId, EventKey), Arc<Event>>);
 
@@ -27,12 +27,12 @@ impl Invariant for Idempotent {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::Effect(Effect::Enqueued { item, answer }) = &it.action else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Enqueued { item, answer }) = &traced.action else {
             return Verdict::NotApplicable;
         };
         let event = &item.event;
-        if before.events.get(&event.id).is_some_and(|it| it.stored) {
+        if before.events.get(&event.id).is_some_and(|entry| entry.stored) {
             let said_again = *answer == Enqueued::Duplicate(event.id);
             return judge(said_again, event, *answer);
         }

@@ -13,8 +13,8 @@ impl Invariant for Joined {
         ("joined", "an event whose transaction was rolled back is never stored and never sent")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         match before.events.get(&start.delivery.event) {
             Some(event) if event.stored && !event.rolled_back => Verdict::Held(1),
             _ => Verdict::Violated(Some(start.delivery), "it was never committed".to_owned()),
@@ -22,7 +22,7 @@ impl Invariant for Joined {
     }
 
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
-        let rolled_back = model.events.iter().filter(|(_, it)| it.rolled_back);
+        let rolled_back = model.events.iter().filter(|(_, entry)| entry.rolled_back);
         Verdict::all(rolled_back.map(|(id, _)| match end.events.contains(id) {
             false => Verdict::Held(1),
             true => Verdict::Violated(None, format!("event {id} was rolled back and is there")),

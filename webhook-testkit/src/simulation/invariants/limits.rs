@@ -16,8 +16,8 @@ impl Invariant for Limits {
         ("limits", "sends in flight stay within the limits of the process and of each endpoint")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;
         };
         let id = start.delivery;
@@ -27,11 +27,12 @@ impl Invariant for Limits {
         let its = |of: &Pid| *of == pid;
         let in_flight = before.sends_in_flight.values().filter(|(_, of)| its(of));
         let to_endpoint =
-            in_flight.clone().filter(|(it, _)| it.endpoint == id.endpoint).count() + 1;
+            in_flight.clone().filter(|(other, _)| other.endpoint == id.endpoint).count() + 1;
         let in_all = in_flight.count() + 1;
         let claim = before.deliveries.get(&id).and_then(|entry| entry.claim_of(pid));
         let oldest = claim.map(|claim| claim.claim.endpoint_revision).unwrap_or_default();
-        let known = endpoint.revisions.range(oldest..).map(|(_, it)| it.max_in_flight as usize);
+        let known =
+            endpoint.revisions.range(oldest..).map(|(_, endpoint)| endpoint.max_in_flight as usize);
         let most = known.max().unwrap_or_default();
         let fits = in_all <= worker.settings.concurrency && to_endpoint <= most;
         Verdict::of(fits, id, || {

@@ -39,9 +39,9 @@ impl Invariant for LostAnswer {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
-        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
-        match &it.action {
+    fn check(&mut self, traced: &TraceEvent, _: &Model) -> Verdict {
+        let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
+        match &traced.action {
             Action::PublishStarted(_) | Action::Crashed => {
                 self.repeated.retain(|(by, _)| *by != pid);
                 self.unanswered.retain(|_, by| *by != pid);

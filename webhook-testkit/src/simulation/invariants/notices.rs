@@ -37,14 +37,14 @@ impl Invariant for Notices {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        match &it.action {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        match &traced.action {
             Action::Effect(Effect::Finished { finish, answer: Finished::Recorded, change }) => {
                 self.note_finish(finish, change, before);
             }
             Action::Effect(Effect::Refreshed(endpoint)) => {
-                let was = before.endpoints.get(&endpoint.id).map(|it| it.now.state);
-                if is_given_up(endpoint.state) && was.is_some_and(|it| !is_given_up(it)) {
+                let was = before.endpoints.get(&endpoint.id).map(|entry| entry.now.state);
+                if is_given_up(endpoint.state) && was.is_some_and(|state| !is_given_up(state)) {
                     *self.disabled.entry(endpoint.id).or_default() += 1;
                 }
             }
@@ -66,7 +66,7 @@ impl Invariant for Notices {
         });
         let causes = self.seen.values().map(|notice| self.has_cause(notice));
         let disabled = self.disabled.iter().map(|(id, times)| {
-            let count = self.seen.values().filter(|it| is_disabled(it, *id)).count();
+            let count = self.seen.values().filter(|notice| is_disabled(notice, *id)).count();
             if count == *times {
                 return Verdict::Held(1);
             }
@@ -81,12 +81,12 @@ impl Invariant for Notices {
 
 impl Notices {
     fn note_finish(&mut self, finish: &Finish, change: &Change, before: &Model) {
-        let status = |it: &Option<Delivery>| it.as_ref().map(|it| it.status);
+        let status = |state: &Option<Delivery>| state.as_ref().map(|delivery| delivery.status);
         self.recorded.insert(format!("{}.{}", finish.lease.delivery, finish.lease.epoch));
         let given_up = status(&change.before) == Some(DeliveryStatus::InFlight)
             && status(&change.after) == Some(DeliveryStatus::Failed);
         let endpoint = before.endpoint(finish.lease.delivery);
-        let present = endpoint.is_some_and(|it| !it.removed);
+        let present = endpoint.is_some_and(|endpoint| !endpoint.removed);
         if given_up && present && finish.disable_endpoint.is_none() {
             let id = format!("{}.{}.delivery_exhausted", finish.lease.delivery, finish.lease.epoch);
             self.exhausted.insert(NoticeId::new(id));
@@ -94,7 +94,7 @@ impl Notices {
     }
 
     fn record(&mut self, notices: &[Notice]) {
-        self.seen.extend(notices.iter().map(|it| (it.id.clone(), it.clone())));
+        self.seen.extend(notices.iter().map(|notice| (notice.id.clone(), notice.clone())));
     }
 
     fn has_cause(&self, notice: &Notice) -> Verdict {

@@ -18,8 +18,8 @@ impl Invariant for OneSend {
         ("one-send", "a process sends only what it has claimed, once for each claim")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;
         };
         let claim = before.deliveries.get(&start.delivery).and_then(|entry| entry.claim_of(pid));

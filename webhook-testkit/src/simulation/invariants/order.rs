@@ -22,8 +22,8 @@ impl Invariant for Order {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         let id = start.delivery;
         let Some(key) = key_of(id, before) else { return Verdict::NotApplicable };
         let Some(line) = before.lines.get(&(id.endpoint, key.clone())) else {
@@ -37,7 +37,7 @@ impl Invariant for Order {
             *other != id
                 && other.endpoint == id.endpoint
                 && key_of(*other, before).as_ref() == Some(&key)
-                && is_leased(*other, it, before)
+                && is_leased(*other, traced, before)
         });
         Verdict::of(first == Some(id) && beside.is_none(), id, || {
             format!("first in its line is {first:?}, and {beside:?} is under way")
@@ -47,14 +47,14 @@ impl Invariant for Order {
 
 fn key_of(id: DeliveryId, model: &Model) -> Option<OrderingKey> {
     let orders = |endpoint: EndpointId| {
-        model.endpoints.get(&endpoint).is_some_and(|it| it.now.order.is_some())
+        model.endpoints.get(&endpoint).is_some_and(|entry| entry.now.order.is_some())
     };
     let event = model.events.get(&id.event)?.event.as_ref()?;
     event.ordering_key.clone().filter(|_| orders(id.endpoint))
 }
 
 /// Returns true if its lease is valid, so that it may be in flight.
-fn is_leased(id: DeliveryId, it: &TraceEvent, model: &Model) -> bool {
+fn is_leased(id: DeliveryId, traced: &TraceEvent, model: &Model) -> bool {
     let claim = model.deliveries.get(&id).and_then(|entry| entry.claims.last());
-    claim.is_some_and(|claim| !claim.closed && it.at < claim.ends)
+    claim.is_some_and(|claim| !claim.closed && traced.at < claim.ends)
 }

@@ -25,25 +25,25 @@ impl Invariant for Others {
         ("others", "while one endpoint is silent, due deliveries to the others start in time")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Some(silent) = before.silent else { return Verdict::NotApplicable };
-        match &it.action {
+        match &traced.action {
             // The dead worker's claims wait for the end of their leases.
             Action::Crashed => {
-                let leases = before.workers.values().map(|it| it.settings.lease);
-                let free_at = it.at + leases.max().unwrap_or_default();
+                let leases = before.workers.values().map(|worker| worker.settings.lease);
+                let free_at = traced.at + leases.max().unwrap_or_default();
                 self.due.values_mut().for_each(|due| *due = free_at.max(*due));
                 Verdict::NotApplicable
             }
             // The endpoint may have cooled down until now.
             Action::Effect(Effect::Refreshed(endpoint) | Effect::Edited(endpoint)) => {
                 let its = self.due.iter_mut().filter(|(id, _)| id.endpoint == endpoint.id);
-                its.for_each(|(_, due)| *due = it.at.max(*due));
+                its.for_each(|(_, due)| *due = traced.at.max(*due));
                 Verdict::NotApplicable
             }
             Action::Effect(Effect::Finished { finish, answer: Finished::Recorded, .. }) => {
                 if let Settle::Retry(wait) = finish.settle {
-                    self.due.insert(finish.lease.delivery, it.at + wait);
+                    self.due.insert(finish.lease.delivery, traced.at + wait);
                 }
                 Verdict::NotApplicable
             }
@@ -51,7 +51,7 @@ impl Invariant for Others {
                 let Some(faults_ended_at) = before.faults_ended_at else {
                     return Verdict::NotApplicable;
                 };
-                let poll = before.workers.values().map(|it| it.settings.poll).max();
+                let poll = before.workers.values().map(|worker| worker.settings.poll).max();
                 let most = poll.unwrap_or_default() * 11 / 10 + MAX_START_DELAY;
                 let claims = claimed.claims.iter().map(|claim| claim.lease.delivery);
                 let others = claims.filter(|id| id.endpoint != silent);
@@ -63,8 +63,8 @@ impl Invariant for Others {
                         && endpoint.rate.is_none()
                         && endpoint.order.is_none();
                     let by = due + most;
-                    let late = || format!("due {:?} ago", it.at.saturating_sub(due));
-                    free.then(|| Verdict::of(it.at <= by, id, late))
+                    let late = || format!("due {:?} ago", traced.at.saturating_sub(due));
+                    free.then(|| Verdict::of(traced.at <= by, id, late))
                 }))
             }
             _ => Verdict::NotApplicable,

@@ -27,20 +27,20 @@ impl Invariant for Outage {
         ("outage", "after an outage of the store, a waiting worker claims again within seconds")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
         let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };
-        match &it.action {
+        match &traced.action {
             Action::CallFailed(StoreCall::ClaimDue) => {
                 let until = worker.disconnected_until.max(before.outage_until);
-                if until > it.at {
+                if until > traced.at {
                     self.waiting.insert(pid, until);
                 }
                 Verdict::NotApplicable
             }
             Action::CallStarted(StoreCall::ClaimDue) => {
                 let faults_ended_at = before.faults_ended_at.unwrap_or(Duration::MAX);
-                self.check_reconnect(pid, worker, faults_ended_at, it.at)
+                self.check_reconnect(pid, worker, faults_ended_at, traced.at)
             }
             _ => Verdict::NotApplicable,
         }

@@ -13,8 +13,8 @@ impl Invariant for Overlap {
         ("overlap", "while a lease is valid, no other worker sends its delivery")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::SendStarted(start) = &it.action else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         let Some(entry) = before.deliveries.get(&start.delivery) else {
             return Verdict::NotApplicable;
         };
@@ -25,7 +25,7 @@ impl Invariant for Overlap {
         let allowed = entry.lost + entry.reopened;
         let held = entry.sends.iter().filter(|send| send.outcome.is_none()).any(|send| {
             let claim = send.epoch.and_then(|epoch| entry.claim_at(epoch));
-            claim.is_some_and(|claim| !claim.closed && it.at < claim.ends)
+            claim.is_some_and(|claim| !claim.closed && traced.at < claim.ends)
         });
         Verdict::of(in_flight <= allowed && !held, start.delivery, || {
             format!(

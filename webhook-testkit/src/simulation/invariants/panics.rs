@@ -17,8 +17,8 @@ impl Invariant for Panics {
         ("panics", "a panic of the transport ends the attempt, and never the worker")
     }
 
-    fn check(&mut self, it: &TraceEvent, _: &Model) -> Verdict {
-        match &it.action {
+    fn check(&mut self, traced: &TraceEvent, _: &Model) -> Verdict {
+        match &traced.action {
             Action::Panicked(text) => Verdict::Violated(None, format!("a task panicked: {text}")),
             Action::SendEnded { outcome: SendOutcome::Panicked, .. } => Verdict::Held(1),
             _ => Verdict::NotApplicable,

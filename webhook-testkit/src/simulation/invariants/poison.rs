@@ -15,8 +15,8 @@ impl Invariant for Poison {
 
     fn check_end(&mut self, _: &EndState, model: &Model) -> Verdict {
         let poisoned = model.deliveries.iter().filter(|(id, _)| {
-            let event = model.events.get(&id.event).and_then(|it| it.event.as_ref());
-            event.is_some_and(|it| String::from_utf8_lossy(&it.body).contains(POISON_MARKER))
+            let event = model.events.get(&id.event).and_then(|entry| entry.event.as_ref());
+            event.is_some_and(|entry| String::from_utf8_lossy(&entry.body).contains(POISON_MARKER))
         });
         let sent = poisoned.filter(|(_, entry)| !entry.sends.is_empty());
         Verdict::all(sent.map(|(id, entry)| {

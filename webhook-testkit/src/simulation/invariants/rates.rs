@@ -29,9 +29,11 @@ impl Invariant for Rates {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        match &it.action {
-            Action::Effect(Effect::Claimed { claimed, .. }) => self.claimed(claimed, it.at, before),
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        match &traced.action {
+            Action::Effect(Effect::Claimed { claimed, .. }) => {
+                self.claimed(claimed, traced.at, before)
+            }
             _ => Verdict::NotApplicable,
         }
     }
@@ -41,7 +43,7 @@ impl Rates {
     fn claimed(&mut self, claimed: &Claimed, now: Duration, before: &Model) -> Verdict {
         Verdict::all(claimed.claims.iter().map(|claim| {
             let id = claim.lease.delivery;
-            let Some(limit) = before.endpoint(id).and_then(|it| it.now.rate) else {
+            let Some(limit) = before.endpoint(id).and_then(|entry| entry.now.rate) else {
                 self.started.remove(&id.endpoint);
                 return Verdict::NotApplicable;
             };

@@ -32,13 +32,13 @@ impl Invariant for Released {
         ("released", "a publisher releases its leases if its dispatcher has ended in the meantime")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let late = self.unused.iter().find(|(_, at)| it.at > **at).map(|(pid, _)| *pid);
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let late = self.unused.iter().find(|(_, at)| traced.at > **at).map(|(pid, _)| *pid);
         if let Some(pid) = late {
             return Verdict::Violated(None, format!("{pid:?} kept the leases"));
         }
-        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
-        match &it.action {
+        let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
+        match &traced.action {
             Action::Effect(Effect::Enqueued { item, answer: Enqueued::Routed(_) }) => {
                 let mut new = item.fan_out.iter().flat_map(|fan_out| &fan_out.deliveries);
                 if new.any(|new| new.lease.is_some()) {
@@ -48,7 +48,7 @@ impl Invariant for Released {
             Action::CallReturned(StoreCall::Enqueue) => {
                 let ended = before.workers.get(&pid).is_some_and(|worker| worker.ended);
                 if self.leasing.remove(&pid) && ended {
-                    self.unused.insert(pid, it.at);
+                    self.unused.insert(pid, traced.at);
                 }
             }
             Action::CallStarted(StoreCall::Release) => {

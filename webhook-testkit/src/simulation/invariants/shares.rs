@@ -23,8 +23,8 @@ impl Invariant for Shares {
         ("shares", "if two tenants have work, neither gets more in flight than its share")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        match &it.action {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        match &traced.action {
             Action::Effect(Effect::Claimed { ask, claimed }) => judge(ask, claimed, before),
             _ => Verdict::NotApplicable,
         }
@@ -32,7 +32,7 @@ impl Invariant for Shares {
 }
 
 fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Model) -> Verdict {
-    let tenant = |id: &EndpointId| before.endpoints.get(id).map(|it| it.now.tenant.clone());
+    let tenant = |id: &EndpointId| before.endpoints.get(id).map(|entry| entry.now.tenant.clone());
     let mut taken = BTreeMap::<TenantId, u32>::new();
     for claim in &claimed.claims {
         if let Some(tenant) = tenant(&claim.lease.delivery.endpoint) {

@@ -28,27 +28,27 @@ impl Invariant for Shutdown {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
         let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };
         let Some(requested_at) = worker.stop_requested_at else { return Verdict::NotApplicable };
         // A stalled process learns of the stop later.
         let noticed_at = requested_at.max(worker.stalled_until);
-        match &it.action {
+        match &traced.action {
             Action::CallStarted(StoreCall::ClaimDue | StoreCall::ClaimUnrouted)
             | Action::SendStarted(_)
-                if it.at > noticed_at =>
+                if traced.at > noticed_at =>
             {
-                Verdict::Violated(sent(it), format!("{pid:?} was asked to stop before"))
+                Verdict::Violated(sent(traced), format!("{pid:?} was asked to stop before"))
             }
-            Action::Stopped(report) => stopped(pid, worker, requested_at, it.at, report.cut),
+            Action::Stopped(report) => stopped(pid, worker, requested_at, traced.at, report.cut),
             _ => Verdict::NotApplicable,
         }
     }
 }
 
-fn sent(it: &TraceEvent) -> Option<webhook_core::DeliveryId> {
-    if let Action::SendStarted(start) = &it.action { Some(start.delivery) } else { None }
+fn sent(traced: &TraceEvent) -> Option<webhook_core::DeliveryId> {
+    if let Action::SendStarted(start) = &traced.action { Some(start.delivery) } else { None }
 }
 
 fn stopped(

@@ -37,20 +37,21 @@ impl Invariant for Signatures {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;
         };
         let id = start.delivery;
         let body = self.bodies.entry(id.event).or_insert_with(|| start.request.body.clone());
-        let stored = before.events.get(&id.event).and_then(|it| it.event.as_ref());
-        let same = *body == start.request.body && stored.is_some_and(|it| it.body == *body);
+        let stored = before.events.get(&id.event).and_then(|entry| entry.event.as_ref());
+        let same = *body == start.request.body && stored.is_some_and(|entry| entry.body == *body);
         let claim = before.deliveries.get(&id).and_then(|entry| entry.claim_of(pid));
         let (Some(claim), Some(endpoint)) = (claim, before.endpoint(id)) else {
             return Verdict::NotApplicable;
         };
         let oldest = claim.claim.endpoint_revision;
-        let signed = endpoint.revisions.range(oldest..).any(|(_, it)| is_signed_by(start, it));
+        let signed =
+            endpoint.revisions.range(oldest..).any(|(_, known)| is_signed_by(start, known));
         Verdict::of(same && signed, id, || {
             format!(
                 "same bytes: {same}; signed by settings of revision {oldest} or later: {signed}"

@@ -55,23 +55,23 @@ impl Invariant for SlotWait {
         ("slot-wait", "a publisher waits for a slot of a busy endpoint, at most 250 ms")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        self.note_endpoint(it, before);
-        let Actor::Worker(pid) = it.by else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        self.note_endpoint(traced, before);
+        let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
         let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };
-        match &it.action {
+        match &traced.action {
             Action::PublishStarted(event) => {
-                let full = self.full_endpoint(pid, event, before, it.at);
+                let full = self.full_endpoint(pid, event, before, traced.at);
                 let event = Event::clone(event);
-                let begun = Publishing { event, ready_at: it.at, waited: None, full };
+                let begun = Publishing { event, ready_at: traced.at, waited: None, full };
                 self.publishing.insert(pid, begun);
                 Verdict::NotApplicable
             }
             Action::CallReturned(StoreCall::Snapshot) => {
                 if let Some(publishing) = self.publishing.get_mut(&pid)
-                    && publishing.ready_at < it.at
+                    && publishing.ready_at < traced.at
                 {
-                    publishing.ready_at = it.at;
+                    publishing.ready_at = traced.at;
                     // Slots may have been released since.
                     publishing.full = None;
                 }
@@ -81,7 +81,7 @@ impl Invariant for SlotWait {
                 self.publishing.remove(&pid);
                 Verdict::NotApplicable
             }
-            Action::CallStarted(StoreCall::Enqueue) => self.judge_length(pid, worker, it.at),
+            Action::CallStarted(StoreCall::Enqueue) => self.judge_length(pid, worker, traced.at),
             Action::Effect(Effect::Enqueued { item, answer }) => {
                 let verdict = self.judge_need(pid, item, *answer);
                 self.publishing.remove(&pid);
@@ -112,7 +112,7 @@ impl SlotWait {
     /// Judges a publish whose only endpoint had no free slot.
     fn judge_need(&self, pid: Pid, item: &Enqueue, answer: Enqueued) -> Verdict {
         let Some(publishing) = self.publishing.get(&pid) else { return Verdict::NotApplicable };
-        let deliveries = item.fan_out.as_ref().map_or(&[][..], |it| &it.deliveries);
+        let deliveries = item.fan_out.as_ref().map_or(&[][..], |fan_out| &fan_out.deliveries);
         let is_expected = item.event.id == publishing.event.id && answer == Enqueued::Routed(1);
         match (publishing.full, publishing.waited, deliveries) {
             (Some(endpoint), Some(waited), [NewDelivery { endpoint: to, lease, .. }])
@@ -167,14 +167,14 @@ impl SlotWait {
             claim.is_none_or(|claim| claim.closed || claim.by != pid)
         });
         let pending_at = self.pending_at.get(&endpoint);
-        let is_seen =
-            pending_at.is_none_or(|at| self.claimed_at.get(&pid).is_some_and(|it| it > at));
+        let is_seen = pending_at
+            .is_none_or(|at| self.claimed_at.get(&pid).is_some_and(|claimed_at| claimed_at > at));
         others.next().is_some() || !is_seen
     }
 
     /// Records the changes of endpoints that decide whether a publisher has to wait.
-    fn note_endpoint(&mut self, it: &TraceEvent, before: &Model) {
-        match (&it.action, it.by) {
+    fn note_endpoint(&mut self, traced: &TraceEvent, before: &Model) {
+        match (&traced.action, traced.by) {
             (Action::Effect(Effect::Claimed { ask, claimed }), Actor::Worker(pid)) => {
                 if claimed.claims.len() < ask.limit
                     && let Some(began_at) =
@@ -186,12 +186,14 @@ impl SlotWait {
             (Action::Effect(Effect::Enqueued { item, .. }), _) => {
                 let new = item.fan_out.iter().flat_map(|fan_out| &fan_out.deliveries);
                 let pending = new.filter(|new| new.lease.is_none()).map(|new| new.endpoint);
-                self.pending_at.extend(pending.map(|endpoint| (endpoint, it.at)));
+                self.pending_at.extend(pending.map(|endpoint| (endpoint, traced.at)));
             }
             (Action::Effect(_) | Action::Crashed | Action::CallFailed(_), _) => {
-                let all = before.endpoints.keys().map(|endpoint| (*endpoint, it.at));
-                if !matches!(&it.action, Action::Effect(Effect::Refreshed(_) | Effect::Notices(_)))
-                    && !is_success(&it.action)
+                let all = before.endpoints.keys().map(|endpoint| (*endpoint, traced.at));
+                if !matches!(
+                    &traced.action,
+                    Action::Effect(Effect::Refreshed(_) | Effect::Notices(_))
+                ) && !is_success(&traced.action)
                 {
                     self.pending_at.extend(all);
                 }

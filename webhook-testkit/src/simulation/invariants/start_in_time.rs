@@ -19,8 +19,8 @@ impl Invariant for StartInTime {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let (Action::SendStarted(start), Actor::Worker(pid)) = (&it.action, it.by) else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;
         };
         let claim = before.deliveries.get(&start.delivery).and_then(|entry| entry.claim_of(pid));
@@ -29,8 +29,11 @@ impl Invariant for StartInTime {
         };
         let needed = start.request.timeout + worker.settings.recording_budget;
         let ends = claim.asked_at + worker.settings.lease;
-        Verdict::of(it.at + needed <= ends, start.delivery, || {
-            format!("{:?} are left of the lease, {needed:?} are needed", ends.saturating_sub(it.at))
+        Verdict::of(traced.at + needed <= ends, start.delivery, || {
+            format!(
+                "{:?} are left of the lease, {needed:?} are needed",
+                ends.saturating_sub(traced.at)
+            )
         })
     }
 }

@@ -24,8 +24,8 @@ impl Invariant for States {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::Effect(effect) = &it.action else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(effect) = &traced.action else { return Verdict::NotApplicable };
         match effect {
             Effect::Finished { change, .. } | Effect::Released { change, .. } => {
                 match (&change.before, &change.after) {
@@ -35,12 +35,12 @@ impl Invariant for States {
             }
             Effect::Claimed { claimed, .. } => Verdict::all(claimed.claims.iter().map(|claim| {
                 let id = claim.lease.delivery;
-                let status = before.deliveries.get(&id).map(|it| it.status);
+                let status = before.deliveries.get(&id).map(|entry| entry.status);
                 let open = status.is_some_and(|status| !status.is_final());
                 Verdict::of(open, id, || format!("{status:?} was claimed"))
             })),
             Effect::Redelivered { delivery, .. } => {
-                let status = before.deliveries.get(delivery).map(|it| it.status);
+                let status = before.deliveries.get(delivery).map(|entry| entry.status);
                 let over = status.is_some_and(DeliveryStatus::is_final);
                 Verdict::of(over, *delivery, || format!("{status:?} was redelivered"))
             }

@@ -24,17 +24,18 @@ impl Invariant for Success {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::Effect(Effect::Finished { finish, change, .. }) = &it.action else {
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(Effect::Finished { finish, change, .. }) = &traced.action else {
             return Verdict::NotApplicable;
         };
         let id = finish.lease.delivery;
-        let status = |it: &Option<webhook_core::Delivery>| it.as_ref().map(|it| it.status);
+        let status =
+            |state: &Option<webhook_core::Delivery>| state.as_ref().map(|delivery| delivery.status);
         let succeeded = Some(DeliveryStatus::Success);
         if status(&change.after) != succeeded || status(&change.before) == succeeded {
             return Verdict::NotApplicable;
         }
-        let send = before.deliveries.get(&id).and_then(|it| it.send_at(finish.lease.epoch));
+        let send = before.deliveries.get(&id).and_then(|entry| entry.send_at(finish.lease.epoch));
         let outcome = send.and_then(|send| send.outcome.as_ref());
         Verdict::of(outcome.is_some_and(|(_, outcome)| outcome.is_success()), id, || {
             format!("it is a success after {outcome:?}")

@@ -14,8 +14,8 @@ use crate::{
 // Catches `a lease that lasts for ever` in webhook-testkit/src/memory/row.rs:
 // - self.due_at = now.after(lease);
 // + self.due_at = now.after(lease * 200);
-/// The claims of a dead worker are claimed again, once the leases have expired and another worker has
-/// polled.
+/// The claims of a dead worker are claimed again, once the leases have expired and another worker
+/// has polled.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
     /// Time by which each delivery must be claimed.
@@ -33,16 +33,16 @@ impl Invariant for Takeover {
         )
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        match (&it.action, it.by) {
-            (Action::Crashed, Actor::Worker(pid)) => self.wait_for(pid, it.at, before),
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        match (&traced.action, traced.by) {
+            (Action::Crashed, Actor::Worker(pid)) => self.wait_for(pid, traced.at, before),
             (Action::Effect(Effect::Claimed { claimed, .. }), _) => {
                 return Verdict::all(claimed.claims.iter().map(|claim| {
                     let id = claim.lease.delivery;
                     match self.waited_for.remove(&id) {
-                        Some(by) => {
-                            Verdict::of(it.at <= by, id, || "it was claimed too late".to_owned())
-                        }
+                        Some(by) => Verdict::of(traced.at <= by, id, || {
+                            "it was claimed too late".to_owned()
+                        }),
                         None => Verdict::NotApplicable,
                     }
                 }));
@@ -70,7 +70,7 @@ impl Invariant for Takeover {
             ) => self.waited_for.clear(),
             _ => {}
         }
-        let late = self.waited_for.iter().find(|(_, by)| it.at > **by).map(|(id, _)| *id);
+        let late = self.waited_for.iter().find(|(_, by)| traced.at > **by).map(|(id, _)| *id);
         match late {
             Some(id) => Verdict::Violated(Some(id), "no worker has claimed it".to_owned()),
             None => Verdict::NotApplicable,
@@ -87,7 +87,7 @@ impl Takeover {
                 worker.stalled_until.max(worker.disconnected_until).max(model.outage_until);
             **pid != dead && !worker.ended && worker.stop_requested_at.is_none() && free_at <= now
         };
-        let polls = model.workers.iter().filter(lives).map(|(_, it)| it.settings.poll);
+        let polls = model.workers.iter().filter(lives).map(|(_, worker)| worker.settings.poll);
         let Some(poll) = polls.min() else { return };
         let orphans = model.open().filter_map(|(id, entry)| {
             let claim = entry.claims.last().filter(|claim| !claim.closed && claim.by == dead)?;

@@ -32,8 +32,9 @@ use crate::{
 // Catches `a success is forgotten` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - Decision::Succeed => (Settle::Success, 0),
 // + Decision::Succeed => (Settle::Retry(Duration::ZERO), 0),
-/// After a failure the wait is the policy's, jitter included. `Retry-After` extends it up to its cap and
-/// never shortens it. Nothing is claimed before the wait has ended, and no delivery fails too early.
+/// After a failure the wait is the policy's, jitter included. `Retry-After` extends it up to its
+/// cap and never shortens it. Nothing is claimed before the wait has ended, and no delivery fails
+/// too early.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     due: BTreeMap<DeliveryId, Duration>,
@@ -44,21 +45,21 @@ impl Invariant for Waits {
         ("waits", "a wait is the policy's, extended by Retry-After up to its cap, and is kept")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let Action::Effect(effect) = &it.action else { return Verdict::NotApplicable };
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let Action::Effect(effect) = &traced.action else { return Verdict::NotApplicable };
         match effect {
             Effect::Finished { finish, change, .. } => {
-                let status = change.before.as_ref().map(|it| it.status);
+                let status = change.before.as_ref().map(|delivery| delivery.status);
                 if status != Some(DeliveryStatus::InFlight) || change.before == change.after {
                     return Verdict::NotApplicable;
                 }
                 if let Settle::Retry(wait) = finish.settle {
-                    self.due.insert(finish.lease.delivery, it.at + wait);
+                    self.due.insert(finish.lease.delivery, traced.at + wait);
                 }
                 judge(finish, before)
             }
             Effect::Claimed { claimed, .. } => {
-                Verdict::all(claimed.claims.iter().map(|claim| self.is_due(claim, it.at)))
+                Verdict::all(claimed.claims.iter().map(|claim| self.is_due(claim, traced.at)))
             }
             Effect::Redelivered { delivery, .. } => {
                 self.due.remove(delivery);
@@ -139,8 +140,9 @@ impl Wanted {
 
     fn policy(policy: &RetryPolicy, failures: u32, asked: Option<Duration>) -> Self {
         let plan = policy.plan();
-        let next = plan.attempts.iter().find(|it| it.number == failures.saturating_add(1));
-        let Some(base) = next.map(|it| it.wait) else { return Self::Failed };
+        let next =
+            plan.attempts.iter().find(|attempt| attempt.number == failures.saturating_add(1));
+        let Some(base) = next.map(|attempt| attempt.wait) else { return Self::Failed };
         let jitter = base * u32::from(plan.jitter_percent) / 100;
         let asked = asked.unwrap_or_default().min(policy.max_retry_after());
         Self::Wait { least: (base - jitter).max(asked), most: (base + jitter).max(asked) }
@@ -168,7 +170,7 @@ impl Wanted {
 
 /// Wait that `Retry-After` asks for, parsed independently of the engine.
 fn asked(text: &str, now: Timestamp) -> Option<Duration> {
-    if text.chars().all(|it| it.is_ascii_digit()) {
+    if text.chars().all(|character| character.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;

@@ -33,12 +33,12 @@ impl Invariant for Woken {
         ("woken", "after a repeated publish the worker of the process polls immediately")
     }
 
-    fn check(&mut self, it: &TraceEvent, before: &Model) -> Verdict {
-        let late = self.claims_by.iter().find(|(_, by)| it.at > **by).map(|(pid, _)| *pid);
+    fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
+        let late = self.claims_by.iter().find(|(_, by)| traced.at > **by).map(|(pid, _)| *pid);
         if let Some(pid) = late {
             return Verdict::Violated(None, format!("{pid:?} did not claim"));
         }
-        let pid = match (&it.action, it.by) {
+        let pid = match (&traced.action, traced.by) {
             (Action::Disconnected { .. } | Action::Effect(_), Actor::World | Actor::Operator) => {
                 self.claims_by.clear();
                 return Verdict::NotApplicable;
@@ -46,7 +46,7 @@ impl Invariant for Woken {
             (_, Actor::Worker(pid)) => pid,
             _ => return Verdict::NotApplicable,
         };
-        match &it.action {
+        match &traced.action {
             Action::CallFailed(StoreCall::Enqueue) => {
                 self.repeating.insert(pid);
                 self.claims_by.remove(&pid);
@@ -54,7 +54,7 @@ impl Invariant for Woken {
             Action::CallReturned(StoreCall::Enqueue) => {
                 let is_repeated = self.repeating.remove(&pid);
                 if is_repeated && is_idle(pid, before) {
-                    self.claims_by.insert(pid, it.at + MAX_CLAIM_DELAY);
+                    self.claims_by.insert(pid, traced.at + MAX_CLAIM_DELAY);
                 }
             }
             Action::CallStarted(StoreCall::ClaimDue | StoreCall::ClaimUnrouted) => {

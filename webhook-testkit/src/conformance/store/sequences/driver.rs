@@ -67,7 +67,8 @@ impl Driver {
         }
     }
 
-    /// Draws the next call. A call about an object that does not exist yet adds an endpoint instead.
+    /// Draws the next call. A call about an object that does not exist yet adds an endpoint
+    /// instead.
     pub(super) async fn next_call(&mut self, rng: SplitMix64) -> Call {
         let call = match rng.below(100) {
             0..15 => Some(self.enqueue(&rng).await),

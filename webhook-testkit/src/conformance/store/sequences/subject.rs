@@ -146,7 +146,8 @@ impl Subject {
             }
             Call::Attempts(id) => {
                 let attempts = store.attempts(id).await?;
-                let bodies: Vec<_> = attempts.iter().map(|it| it.response_body.clone()).collect();
+                let bodies: Vec<_> =
+                    attempts.iter().map(|attempt| attempt.response_body.clone()).collect();
                 CallResult::from_debug((attempts, bodies))
             }
             Call::Stats(endpoint, window) => {
@@ -203,8 +204,8 @@ pub(super) async fn compare(
     }
 }
 
-/// Returns true if both stores claimed as many deliveries, but not the same. The order of deliveries
-/// that are due at the same time is not defined.
+/// Returns true if both stores claimed as many deliveries, but not the same. The order of
+/// deliveries that are due at the same time is not defined.
 fn took_others(one: &Claimed, other: &Claimed) -> bool {
     let leases = |claimed: &Claimed| -> Vec<Lease> {
         let mut leases: Vec<_> = claimed.claims.iter().map(|claim| claim.lease).collect();

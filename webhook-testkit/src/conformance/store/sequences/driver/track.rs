@@ -31,7 +31,8 @@ impl Driver {
             Some((_, delivery)) => delivery.id,
             None => *rng.pick(&self.deliveries)?,
         };
-        let attempts = self.memory.delivery(id).await.unwrap().map_or(0, |it| it.attempts);
+        let attempts =
+            self.memory.delivery(id).await.unwrap().map_or(0, |attempt| attempt.attempts);
         let status =
             rng.one_of([DeliveryStatus::Pending, DeliveryStatus::Success, DeliveryStatus::Failed]);
         Some(Call::RecordTracked(id, make::attempt(rng, attempts + 1), status))
