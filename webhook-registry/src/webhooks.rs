@@ -203,9 +203,7 @@ async fn add(engine: &Engine, endpoint: &Endpoint) -> Result<(), StoreError> {
             Err(error) if error.kind() == StoreErrorKind::Unknown && tries < MAX_STORE_TRIES => {
                 tries += 1;
             }
-            Err(error) if tries > 1 => {
-                return Err(StoreError::because(StoreErrorKind::Unknown, error));
-            }
+            Err(error) if tries > 1 => return Err(error.with_kind(StoreErrorKind::Unknown)),
             answer => return answer,
         }
     }

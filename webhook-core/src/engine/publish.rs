@@ -107,8 +107,9 @@ impl EventPublisher {
                 self.enqueue_again(batch).await?
             }
             answers => {
+                let answers = answers?;
                 self.wake.wake();
-                answers?
+                answers
             }
         };
         Ok(answers.into_iter().next().unwrap_or(Enqueued::Later))
@@ -158,7 +159,7 @@ impl EventPublisher {
             match self.store.enqueue(batch.clone()).await {
                 Err(error)
                     if error.kind() == StoreErrorKind::Unknown && tries < MAX_ENQUEUE_TRIES => {}
-                Err(error) => return Err(StoreError::because(StoreErrorKind::Unknown, error)),
+                Err(error) => return Err(error.with_kind(StoreErrorKind::Unknown)),
                 Ok(answers) => return Ok(self.after_repeat(&batch, answers)),
             }
         }

@@ -21,6 +21,13 @@ impl StoreError {
         Self { kind, source: Some(source.into()) }
     }
 
+    /// Sets the kind, and keeps the source.
+    #[must_use]
+    pub fn with_kind(mut self, kind: StoreErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// What happens next.
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
@@ -80,6 +87,9 @@ mod tests {
             (error.to_string(), error.cause()),
             ("the store is not available".to_owned(), "connection refused".to_owned(),)
         );
+        let unknown = error.with_kind(StoreErrorKind::Unknown);
+        assert_eq!(unknown.kind(), StoreErrorKind::Unknown);
+        assert_eq!(unknown.cause(), "connection refused", "the reason stays the same");
         assert_eq!(StoreError::new(StoreErrorKind::Corrupt).cause(), "");
     }
 }
