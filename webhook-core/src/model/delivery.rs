@@ -1,4 +1,4 @@
-//! Deliveries: the obligation to bring one event to one endpoint, and how far it has come.
+//! Deliveries: the obligation to send one event to one endpoint, and its state.
 
 use std::{fmt, str::FromStr};
 
@@ -12,29 +12,30 @@ use crate::model::{
     worker::WorkerName,
 };
 
-/// How far a delivery has come. The last four are final.
+/// Status of a delivery. The last four are final.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum DeliveryStatus {
-    /// Waits until it is due.
+    /// Waiting until it is due.
     Pending,
-    /// A worker holds it under a lease.
+    /// Held by a worker under a lease.
     InFlight,
-    /// The receiver has accepted it.
+    /// Accepted by the receiver.
     Success,
-    /// Given up.
+    /// Failed after the last attempt of its policy, or for a reason that is not retried.
     Failed,
-    /// Its endpoint was removed, or somebody cancelled it.
+    /// Cancelled, by the removal of its endpoint or by a caller.
     Cancelled,
-    /// Its endpoint was disabled when the event was routed: never tried, on record to be sent later.
+    /// Never attempted, because the endpoint was disabled when the event was routed. A replay can
+    /// send it.
     Missed,
 }
 
 impl DeliveryStatus {
-    /// All of them.
+    /// All statuses.
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::InFlight, Self::Success, Self::Failed, Self::Cancelled, Self::Missed];
 
-    /// Its name in records.
+    /// Name of the status in records.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -46,7 +47,7 @@ impl DeliveryStatus {
         }
     }
 
-    /// Whether nothing more happens to it by itself.
+    /// Returns true if the engine does nothing more with the delivery.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Success | Self::Failed | Self::Cancelled | Self::Missed)
     }
@@ -68,7 +69,7 @@ impl FromStr for DeliveryStatus {
 
 serde_as_text!(DeliveryStatus);
 
-/// The text is no delivery status.
+/// Text that names no delivery status.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "not a valid delivery status; expected pending, in_flight, success, failed, cancelled or missed"
@@ -79,35 +80,35 @@ pub struct InvalidDeliveryStatus;
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// Which event to which endpoint.
+    /// Event and endpoint.
     pub id: DeliveryId,
-    /// Whose it is.
+    /// Tenant of event and endpoint.
     pub tenant: TenantId,
-    /// The event's type.
+    /// Type of the event.
     pub event_type: EventType,
-    /// Where it goes, or went. Serialized without its query, which may hold a token.
+    /// URL of the endpoint. Serialized without its query, which may hold a token.
     #[serde(serialize_with = "shown")]
     pub url: EndpointUrl,
-    /// How far it has come.
+    /// Current status.
     pub status: DeliveryStatus,
-    /// Attempts so far, one in flight included.
+    /// Number of attempts, including one in flight.
     pub attempts: u32,
-    /// When the next attempt is due, while pending, by the store's clock.
+    /// Due time of the next attempt by the store's clock; `None` unless pending.
     pub due_at: Option<Timestamp>,
-    /// When the last attempt was claimed, by the store's clock.
+    /// Time of the last claim by the store's clock.
     pub last_attempt_at: Option<Timestamp>,
-    /// Who claimed the last attempt, if it had a name; it stays after the attempt. Nobody, when a
-    /// later claim led to no attempt. For operators.
+    /// Name of the worker that claimed the last attempt, for operators. `None` if it has no name,
+    /// or if a later claim led to no attempt.
     pub claimed_by: Option<WorkerName>,
-    /// When the lease of the attempt in flight ends, by the store's clock. For operators.
+    /// End of the current lease by the store's clock, for operators.
     pub leased_until: Option<Timestamp>,
-    /// Attempts made before the present budget began: 0, until somebody redelivers.
+    /// Number of attempts before the present budget: 0 until a redelivery.
     pub budget_from: u32,
-    /// Attempts of the present budget that failed by our own fault and do not count.
+    /// Attempts of the present budget that failed by a fault of the sender and do not count.
     pub forgiven: u32,
-    /// What went wrong last.
+    /// Failure of the last attempt.
     pub last_error: Option<String>,
-    /// When the obligation came about, by the store's clock.
+    /// Time of creation by the store's clock.
     pub created_at: Timestamp,
 }
 
@@ -116,7 +117,7 @@ fn shown<S: serde::Serializer>(url: &EndpointUrl, serializer: S) -> Result<S::Ok
 }
 
 impl Delivery {
-    /// A pending delivery without attempts.
+    /// Creates a pending delivery without attempts.
     pub const fn new(
         id: DeliveryId,
         tenant: TenantId,
@@ -143,7 +144,7 @@ impl Delivery {
     }
 }
 
-/// A delivery, and the epoch it was claimed under.
+/// Delivery with the epoch of its claim.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Lease {
     /// The delivery.
@@ -152,45 +153,46 @@ pub struct Lease {
     pub epoch: LeaseEpoch,
 }
 
-/// How far a delivery is through its policy.
+/// Position of an attempt within the retry policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The number of the attempt, from 1, over the delivery's whole life.
+    /// Number of the attempt, from 1, over the whole life of the delivery.
     pub attempt: u32,
-    /// Attempts made before the present budget began: 0, until somebody redelivers by hand.
+    /// Number of attempts before the present budget: 0 until a redelivery.
     pub budget_from: u32,
-    /// Attempts of the present budget that failed by our own fault and do not count.
+    /// Attempts of the present budget that failed by a fault of the sender and do not count.
     pub forgiven: u32,
 }
 
 impl Progress {
-    /// The `attempt`-th attempt of a delivery nobody has redelivered and nothing of ours has hurt.
+    /// Creates the position of an attempt of a delivery that was never redelivered and had no fault
+    /// of the sender.
     pub const fn of_attempt(attempt: u32) -> Self {
         Self { attempt, budget_from: 0, forgiven: 0 }
     }
 
-    /// Sets where the present budget began.
+    /// Sets the number of attempts before the present budget.
     #[must_use]
     pub const fn with_budget_from(mut self, attempts: u32) -> Self {
         self.budget_from = attempts;
         self
     }
 
-    /// Sets how many attempts of it do not count.
+    /// Sets the number of attempts of the present budget that do not count.
     #[must_use]
     pub const fn with_forgiven(mut self, forgiven: u32) -> Self {
         self.forgiven = forgiven;
         self
     }
 
-    /// Which counted try this attempt is, from 1.
+    /// Number of this attempt among those that count, from 1.
     pub const fn tries(self) -> u32 {
         self.attempt.saturating_sub(self.budget_from).saturating_sub(self.forgiven)
     }
 
-    /// Whether the policy allows this attempt at all. It may not: attempts are counted when they are
-    /// claimed, so the last one can be lost with its worker.
+    /// Returns true if the policy allows this attempt. A claim counts as an attempt, so the last
+    /// one can be lost with its worker.
     pub fn is_allowed(self, policy: &RetryPolicy) -> bool {
         self.tries() <= policy.max_attempts()
     }

@@ -36,7 +36,7 @@ fn schedule(config: DispatcherConfig) -> Schedule {
     Schedule::new(config, Arc::new(admission))
 }
 
-/// A clock that nobody asks.
+/// Clock that stands still.
 #[derive(Debug)]
 struct Stopped;
 
@@ -154,7 +154,11 @@ fn work_left_for_want_of_slots_is_looked_for_when_one_is_free_and_not_in_a_loop(
 fn an_endpoint_that_was_full_may_have_more() {
     let (mut schedule, held) = holding(1, None);
     record(&mut schedule, &held[0], Settle::Success, true);
-    assert_eq!(limit(&mut schedule, SECOND), None, "nobody has said so: not after each attempt");
+    assert_eq!(
+        limit(&mut schedule, SECOND),
+        None,
+        "claims of a full endpoint are spread over time"
+    );
     assert_eq!(schedule.idle_for(SECOND), FULL_ENDPOINT_CLAIM_PAUSE);
     assert_eq!(limit(&mut schedule, SECOND + FULL_ENDPOINT_CLAIM_PAUSE), Some(4));
 }
