@@ -27,9 +27,10 @@ impl<T: Clone + FromStr> TextOr<T> {
 }
 
 impl<T: fmt::Debug> fmt::Debug for TextOr<T> {
+    /// Shows no text: it may be a secret, or a URL with a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => text.fmt(f),
+            Self::Text(_) => f.write_str("Text(redacted)"),
             Self::Value(value) => value.fmt(f),
         }
     }
@@ -74,3 +75,18 @@ from_value!(
     RetryPolicy,
     Secret
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webhook_core::{EndpointUrl, Secret};
+
+    #[test]
+    fn debug_shows_no_text_that_may_be_secret() {
+        let secret = TextOr::<Secret>::from("whsec_c4nary");
+        let url = TextOr::<EndpointUrl>::from("https://a.example/?token=c4nary");
+        let parsed: Secret = "c4nary".parse().unwrap();
+        let shown = format!("{secret:?} {url:?} {:?}", TextOr::from(parsed));
+        assert!(!shown.contains("c4nary"), "{shown}");
+    }
+}
