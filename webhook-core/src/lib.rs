@@ -10,14 +10,14 @@
 //! | step | where |
 //! |---|---|
 //! | which endpoints get the event | [`fan_out()`] |
-//! | store event and deliveries in one transaction | [`DeliveryStore::enqueue`] |
-//! | take what is due, under a lease | [`DeliveryStore::claim_due`] |
+//! | store event and deliveries in one transaction | [`Store::enqueue`] |
+//! | take what is due, under a lease | [`Store::claim_due`] |
 //! | publish: the two steps above, and sending from memory | [`EventPublisher`] |
 //! | build and sign the request | [`compose()`] |
 //! | send it | [`Transport::send`] |
 //! | what does the outcome mean? | [`classify()`] |
 //! | what do we do about it? | [`decide()`] |
-//! | write it down | [`DeliveryStore::finish`] |
+//! | write it down | [`Store::finish`] |
 //!
 //! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
 //! both through the crate `webhook-registry`.
@@ -89,21 +89,21 @@ pub use crate::{
         tenant_share::Shares,
     },
     port::{
-        Clock, DeliveryLog, DeliveryStore, EndpointStore, Ids, Maintenance, Request, SEALED,
-        SecretVault, Signer, Store, StoreError, StoreErrorKind, Transport, VaultError,
-        VaultErrorKind,
+        Capabilities, Capability, Clock, DeliveryLog, DeliveryOperations, EndpointDirectory, Ids,
+        Maintenance, NoticeQueue, Request, SEALED, SecretVault, Signer, Store, StoreError,
+        StoreErrorKind, TrackedDeliveries, Transport, VaultError, VaultErrorKind, WorkSignal,
         store::{
-            deliveries::{
-                Backlog, Claim, ClaimDue, Claimed, ClaimedUnrouted, Enqueue, Enqueued, FanOut,
-                Finish, Finished, NewDelivery, Route, Routed, Settle, UnroutedEvent,
+            edit::Updated,
+            intake::{
+                ClaimedUnrouted, Enqueue, Enqueued, FanOut, NewDelivery, Route, Routed,
+                UnroutedEvent,
             },
-            endpoints::Updated,
-            maintenance::{
-                Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus,
-            },
+            maintenance::{FailingEndpoint, StoreStatus},
+            operations::{Cancelled, Redeliver, Redelivered, Skipped},
             prune::{Prune, PruneCursor, Pruned},
             query::{Cursor, DeliveryQuery, InvalidCursor, Page},
             replay_page::{ReplayPage, Replayed},
+            work::{Backlog, Claim, ClaimDue, Claimed, Finish, Finished, Settle},
         },
     },
     read::{

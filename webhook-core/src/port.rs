@@ -14,7 +14,8 @@ pub use clock::Clock;
 pub use ids::Ids;
 pub use signer::Signer;
 pub use store::{
-    DeliveryLog, DeliveryStore, EndpointStore, Maintenance, Store, StoreError, StoreErrorKind,
+    Capabilities, Capability, DeliveryLog, DeliveryOperations, EndpointDirectory, Maintenance,
+    NoticeQueue, Store, StoreError, StoreErrorKind, TrackedDeliveries, WorkSignal,
 };
 pub use transport::{Request, Transport};
 pub use vault::{SEALED, SecretVault, VaultError, VaultErrorKind};

@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use webhook_core::{
-    DeliveryId, DeliveryLog, DeliveryStatus, DeliveryStore, EndpointState, EndpointStore, Enqueue,
-    FailureKind, Maintenance, Redeliver, RetryPolicy, Trigger, Updated,
+    DeliveryId, DeliveryLog, DeliveryOperations as _, DeliveryStatus, EndpointState, Enqueue,
+    FailureKind, Maintenance, Redeliver, RetryPolicy, Store, Trigger, Updated,
 };
 use webhook_testkit::{World, expect, refused, sample, silence, stale, status, timeout};
 

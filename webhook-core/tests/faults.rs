@@ -19,10 +19,9 @@ use std::{
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use webhook_core::{
-    Clock, DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Dispatcher, DispatcherConfig,
-    Endpoint, EndpointStore, Enqueue, FanOut, HealthPolicy, InvalidDispatcherConfig, Ports, Report,
-    Request, Response, RetryPolicy, StoreErrorKind, TenantId, Transport, TransportError, fan_out,
-    until_idle,
+    Clock, DeliveryLog, DeliveryQuery, DeliveryStatus, Dispatcher, DispatcherConfig, Endpoint,
+    Enqueue, FanOut, HealthPolicy, InvalidDispatcherConfig, Ports, Report, Request, Response,
+    RetryPolicy, Store, StoreErrorKind, TenantId, Transport, TransportError, fan_out, until_idle,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedResponse, ScriptedTransport,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use webhook_core::{InvalidEvent, NewEvent, Notice, NoticeId, StoreError, TenantId};
+use webhook_core::{
+    InvalidEvent, NewEvent, Notice, NoticeId, NoticeQueue as _, StoreError, TenantId,
+};
 
 use crate::{engine::Engine, error::PublishError, publish::publish};
 

@@ -7,9 +7,10 @@ mod test;
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus,
-    EndpointId, EndpointStats, Event, EventId, Explanation, Page, Prune, Pruned, Redeliver,
-    Redelivered, Replay, ReplayState, Skipped, StoreError, StoreStatus, explain,
+    Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryLog as _,
+    DeliveryOperations as _, DeliveryQuery, DeliveryStatus, EndpointId, EndpointStats, Event,
+    EventId, Explanation, Maintenance as _, Page, Prune, Pruned, Redeliver, Redelivered, Replay,
+    ReplayState, Skipped, StoreError, StoreStatus, explain,
 };
 
 use crate::{engine::Engine, error::EndpointError, replay::Replaying};

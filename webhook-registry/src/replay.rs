@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use webhook_core::{Replay, ReplayPage, ReplayState, Replayed};
+use webhook_core::{DeliveryOperations as _, Replay, ReplayPage, ReplayState, Replayed};
 
 use crate::{engine::Engine, error::EndpointError};
 

@@ -8,9 +8,9 @@ mod tenant_endpoints;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Attempt, Cancelled, Delivery, DeliveryId, DeliveryQuery, EndpointId, EndpointStats, Event,
-    EventId, NewEvent, Page, Redelivered, Replay, ReplayState, Skipped, StoreError,
-    TenantExplanation, TenantId, explain_to_tenant,
+    Attempt, Cancelled, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, EndpointId,
+    EndpointStats, Event, EventId, NewEvent, Page, Redelivered, Replay, ReplayState, Skipped,
+    StoreError, TenantExplanation, TenantId, explain_to_tenant,
 };
 
 pub use tenant_endpoints::TenantEndpoints;

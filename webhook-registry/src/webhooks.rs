@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use serde::Serialize;
 use webhook_core::{
     Backlog, Endpoint, EndpointId, EventId, NewEvent, Publisher, Report, RetryPolicy, Secret,
-    SendError, Sent, StoreError, StoreErrorKind, TenantId, until_idle,
+    SendError, Sent, StoreError, StoreErrorKind, TenantId, WorkSignal as _, until_idle,
 };
 
 use crate::{

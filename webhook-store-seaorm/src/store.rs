@@ -1,8 +1,6 @@
 //! The store: the ports of `webhook-core` and the methods of its own, each as a unit of work.
 
-mod delivery_log;
-mod endpoint_store;
-mod maintenance;
+mod ports;
 mod sealing;
 mod tables;
 
@@ -12,24 +10,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use async_trait::async_trait;
-use webhook_core::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Finish,
-    Finished, Lease, Route, Routed, StoreError,
-};
+use webhook_core::StoreError;
 
 use crate::{
     builder::SeaOrmStoreBuilder,
     db::{connect_error::ConnectError, database::Database, group_commit::GroupCommit, unit::Unit},
     schema::migrate::check_fit,
     work::{
-        backlog::CountBacklog,
-        claim::{ClaimDeliveries, UnreadableEndpoints},
-        finish::ReleaseDeliveries,
-        route::{ClaimUnrouted, RouteEvents},
+        claim::UnreadableEndpoints,
         write::{WriteGroup, WriteItem, Written, write},
     },
 };
@@ -169,61 +159,5 @@ impl fmt::Debug for SeaOrmStore {
             .field("schema", &sql.schema)
             .field("table_prefix", &sql.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl DeliveryStore for SeaOrmStore {
-    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        let batch = batch.into_iter().map(WriteItem::Enqueue).collect();
-        let written = self.write(&self.inner.events, batch).await?.into_iter();
-        let enqueued = |written| match written {
-            Written::Enqueued(enqueued) => Some(enqueued),
-            Written::Finished(_) => None,
-        };
-        Ok(written.filter_map(enqueued).collect())
-    }
-
-    async fn claim_unrouted(
-        &self,
-        limit: usize,
-        lease: Duration,
-    ) -> Result<ClaimedUnrouted, StoreError> {
-        self.perform(ClaimUnrouted { limit, lease }).await
-    }
-
-    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
-        self.perform(RouteEvents(batch)).await
-    }
-
-    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
-        let unreadable = Arc::clone(&self.inner.unreadable);
-        self.perform(ClaimDeliveries { ask: claim, unreadable }).await
-    }
-
-    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        let batch = batch.into_iter().map(WriteItem::Finish).collect();
-        let written = self.write(&self.inner.outcomes, batch).await?.into_iter();
-        let finished = |written| match written {
-            Written::Finished(finished) => Some(finished),
-            Written::Enqueued(_) => None,
-        };
-        Ok(written.filter_map(finished).collect())
-    }
-
-    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
-        self.perform(ReleaseDeliveries(batch)).await
-    }
-
-    async fn work_notified(&self) {
-        self.inner.database.notifier.notified().await;
-    }
-
-    fn notify_work(&self) {
-        self.inner.database.notifier.notify(self.inner.database.pools.writer());
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.perform(CountBacklog).await
     }
 }

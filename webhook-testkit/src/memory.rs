@@ -9,6 +9,7 @@ mod health;
 mod log;
 mod maintenance;
 mod order;
+mod ports;
 mod prune;
 mod replay;
 mod row;
@@ -20,8 +21,8 @@ use std::{
 };
 
 use webhook_core::{
-    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, OrderingKey, TenantId,
-    TenantVersion, Timestamp,
+    Capabilities, Capability, Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId,
+    OrderingKey, TenantId, TenantVersion, Timestamp,
 };
 
 use crate::ManualClock;
@@ -45,6 +46,7 @@ use row::{DeliveryRow, EndpointRow, EventRow};
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Arc<dyn Clock>,
+    capabilities: Capabilities,
 }
 
 /// Everything stored. Each method of the ports is one call under the lock, and so all or nothing.
@@ -66,7 +68,18 @@ struct State {
 impl MemoryStore {
     /// An empty store that reckons due times and leases by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::default(), clock }
+        Self { state: Arc::default(), clock, capabilities: Capabilities::ALL }
+    }
+
+    /// Removes a capability from this handle, for tests of a program that must do without it.
+    #[must_use]
+    pub const fn without(mut self, capability: Capability) -> Self {
+        self.capabilities = self.capabilities.without(capability);
+        self
+    }
+
+    const fn has(&self, capability: Capability) -> bool {
+        self.capabilities.has(capability)
     }
 
     fn now(&self) -> Timestamp {

@@ -4,12 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
-    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, HealthSignal, Lease,
-    Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
-    Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError, StoreStatus, TenantId,
-    TenantVersion, Trigger, Updated,
+    Attempt, Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, Delivery,
+    DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
+    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
+    Finished, HealthSignal, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned,
+    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store,
+    StoreError, StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Trigger, Updated,
+    WorkSignal,
 };
 
 /// Receiver of effects. It is called directly after each effect, before any other.
@@ -139,7 +140,45 @@ fn has_twice(ids: &[DeliveryId]) -> bool {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl DeliveryStore for Observed {
+impl Store for Observed {
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.store.add_endpoint(endpoint.clone()).await?;
+        self.report(Effect::Added(endpoint));
+        Ok(())
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        let id = endpoint.id;
+        let answer = self.store.update_endpoint(endpoint).await?;
+        if let Updated::Done(_) = answer {
+            let now = self.store.endpoints(&[id]).await?;
+            now.into_iter().for_each(|endpoint| self.report(Effect::Edited(endpoint)));
+        }
+        Ok(answer)
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        let removed = self.store.remove_endpoint(tenant, id).await?;
+        if removed {
+            self.report(Effect::Removed(id));
+        }
+        Ok(removed)
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.store.endpoints(ids).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        let snapshot = self.store.snapshot(tenant).await?;
+        self.report(Effect::Read { tenant: tenant.clone(), version: snapshot.version() });
+        Ok(snapshot)
+    }
+
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let answers = self.store.enqueue(batch.clone()).await?;
         for (item, answer) in batch.into_iter().zip(&answers) {
@@ -209,56 +248,42 @@ impl DeliveryStore for Observed {
         Ok(answers)
     }
 
-    async fn work_notified(&self) {
-        self.store.work_notified().await;
-    }
-
-    fn notify_work(&self) {
-        self.store.notify_work();
-    }
-
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.store.backlog().await
+    }
+
+    fn directory(&self) -> Option<&dyn EndpointDirectory> {
+        self.store.directory().map(|_| self as _)
+    }
+
+    fn log(&self) -> Option<&dyn DeliveryLog> {
+        self.store.log().map(|_| self as _)
+    }
+
+    fn tracked(&self) -> Option<&dyn TrackedDeliveries> {
+        self.store.tracked().map(|_| self as _)
+    }
+
+    fn operations(&self) -> Option<&dyn DeliveryOperations> {
+        self.store.operations().map(|_| self as _)
+    }
+
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
+        self.store.maintenance().map(|_| self as _)
+    }
+
+    fn notice_queue(&self) -> Option<&dyn NoticeQueue> {
+        self.store.notice_queue().map(|_| self as _)
+    }
+
+    fn work_signal(&self) -> Option<&dyn WorkSignal> {
+        self.store.work_signal().map(|_| self as _)
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl EndpointStore for Observed {
-    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
-        self.store.add_endpoint(endpoint.clone()).await?;
-        self.report(Effect::Added(endpoint));
-        Ok(())
-    }
-
-    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        let id = endpoint.id;
-        let answer = self.store.update_endpoint(endpoint).await?;
-        if let Updated::Done(_) = answer {
-            let now = self.store.endpoints(&[id]).await?;
-            now.into_iter().for_each(|endpoint| self.report(Effect::Edited(endpoint)));
-        }
-        Ok(answer)
-    }
-
-    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
-        let removed = self.store.remove_endpoint(tenant, id).await?;
-        if removed {
-            self.report(Effect::Removed(id));
-        }
-        Ok(removed)
-    }
-
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
-        self.store.endpoints(ids).await
-    }
-
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        let snapshot = self.store.snapshot(tenant).await?;
-        self.report(Effect::Read { tenant: tenant.clone(), version: snapshot.version() });
-        Ok(snapshot)
-    }
-
+impl EndpointDirectory for Observed {
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         self.store.tenants().await
     }
@@ -294,7 +319,11 @@ impl DeliveryLog for Observed {
     async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         self.store.first_in_line(id).await
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl TrackedDeliveries for Observed {
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
         self.store.open_tracked(event, delivery).await
     }
@@ -311,7 +340,7 @@ impl DeliveryLog for Observed {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Maintenance for Observed {
+impl DeliveryOperations for Observed {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
         let answers = self.store.redeliver(batch.clone()).await?;
         for (item, answer) in batch.into_iter().zip(&answers) {
@@ -350,7 +379,11 @@ impl Maintenance for Observed {
         }
         Ok(answers)
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Maintenance for Observed {
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         self.store.status().await
     }
@@ -358,7 +391,11 @@ impl Maintenance for Observed {
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
         self.store.prune(prune).await
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl NoticeQueue for Observed {
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
         let notices = self.store.notices(limit).await?;
         self.report(Effect::Notices(notices.clone()));
@@ -367,5 +404,17 @@ impl Maintenance for Observed {
 
     async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
         self.store.acknowledge(ids).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl WorkSignal for Observed {
+    async fn work_notified(&self) {
+        self.store.work_notified().await;
+    }
+
+    fn notify_work(&self) {
+        self.store.notify_work();
     }
 }

@@ -16,9 +16,8 @@ use std::{
 };
 
 use webhook_core::{
-    Backlog, Clock, DeliveryStore, Dispatcher, DispatcherConfig, Endpoint, EndpointId,
-    EndpointState, EndpointStore, EventId, EventPublisher, NewEvent, Ports, Report, RetryPolicy,
-    Secret, Signer as _, Signing,
+    Backlog, Clock, Dispatcher, DispatcherConfig, Endpoint, EndpointId, EndpointState, EventId,
+    EventPublisher, NewEvent, Ports, Report, RetryPolicy, Secret, Signer as _, Signing, Store,
 };
 
 use crate::{

@@ -25,7 +25,7 @@ use crate::{
         endpoint::Endpoint, event::Event, id::EndpointId, routing::Snapshot, time::Timestamp,
         worker::WorkerName,
     },
-    port::{Clock, store::deliveries::Claim},
+    port::{Clock, store::work::Claim},
 };
 
 /// Returns true if an endpoint accepts attempts now, as its publisher knows it. The store would

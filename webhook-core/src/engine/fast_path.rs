@@ -25,7 +25,10 @@ use crate::{
         id::{DeliveryId, EndpointId, LeaseEpoch},
         routing::Snapshot,
     },
-    port::store::deliveries::{Claim, Enqueue, Enqueued, FanOut, NewDelivery},
+    port::store::{
+        intake::{Enqueue, Enqueued, FanOut, NewDelivery},
+        work::Claim,
+    },
 };
 
 /// Queues stored deliveries for the dispatcher of the same process.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::port::{Clock, Store, StoreError, StoreErrorKind, store::deliveries::Backlog};
+use crate::port::{Clock, Store, StoreError, StoreErrorKind, store::work::Backlog};
 
 /// Interval between two reads of the backlog.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -13,7 +13,7 @@ use crate::{
     model::{delivery::Lease, event::Event, id::TenantId, routing::Snapshot},
     port::{
         Store, StoreError, StoreErrorKind,
-        store::deliveries::{Enqueue, Enqueued, FanOut, NewDelivery},
+        store::intake::{Enqueue, Enqueued, FanOut, NewDelivery},
     },
 };
 use snapshot_cache::SnapshotCache;

@@ -20,7 +20,7 @@ use crate::{
         classify::{Verdict, classify},
         decide::{Decision, FailReason, decide},
     },
-    port::{Clock, DeliveryLog, Signer, StoreError, Transport},
+    port::{Clock, Signer, Store, StoreError, TrackedDeliveries as _, Transport},
 };
 
 /// Posts events to one endpoint and answers what became of them.
@@ -35,7 +35,7 @@ use crate::{
 pub struct Publisher {
     endpoint: Arc<Endpoint>,
     exchanger: Exchanger,
-    log: Option<Arc<dyn DeliveryLog>>,
+    store: Option<Arc<dyn Store>>,
 }
 
 impl Publisher {
@@ -63,7 +63,7 @@ impl Publisher {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let exchanger = Exchanger { transport, signer, clock, max_timeout: Duration::MAX };
-        Self { endpoint: Arc::new(endpoint), exchanger, log: None }
+        Self { endpoint: Arc::new(endpoint), exchanger, store: None }
     }
 
     /// Sets what requests are signed with.
@@ -90,10 +90,11 @@ impl Publisher {
         self.edit(|endpoint| endpoint.with_retry(retry))
     }
 
-    /// Keeps a record of every event in `log`.
+    /// Keeps a record of every event in `store`. A store without
+    /// [`TrackedDeliveries`](crate::TrackedDeliveries) fails each publish before anything is sent.
     #[must_use]
-    pub fn tracked(mut self, log: Arc<dyn DeliveryLog>) -> Self {
-        self.log = Some(log);
+    pub fn tracked(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
         self
     }
 
@@ -125,8 +126,8 @@ impl Publisher {
             Progress::of_attempt(earlier.saturating_add(1)).with_budget_from(earlier);
         loop {
             let (decision, attempt) = self.attempt(event, delivery, progress).await;
-            if let Some(log) = &self.log {
-                record(&**log, delivery, attempt.clone(), decision).await;
+            if let Some(store) = &self.store {
+                record(&**store, delivery, attempt.clone(), decision).await;
             }
             match decision {
                 Decision::Succeed => return Ok(Sent { delivery, attempts: progress.tries() }),
@@ -165,23 +166,23 @@ impl Publisher {
     }
 
     async fn open_record(&self, event: &Event, id: DeliveryId) -> Result<u32, SendError> {
-        let Some(log) = &self.log else { return Ok(0) };
+        let Some(store) = &self.store else { return Ok(0) };
         let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
         let url = self.endpoint.url.clone();
         let delivery = Delivery::new(id, tenant, event_type, url, self.exchanger.clock.now());
-        log.open_tracked(event, delivery).await.map_err(SendError::Tracking)
+        store.open_tracked(event, delivery).await.map_err(SendError::Tracking)
     }
 }
 
 /// A record that cannot be written does not undo what was sent: it is said in the log instead.
-async fn record(log: &dyn DeliveryLog, id: DeliveryId, attempt: Attempt, decision: Decision) {
+async fn record(store: &dyn Store, id: DeliveryId, attempt: Attempt, decision: Decision) {
     let status = match decision {
         Decision::Succeed => DeliveryStatus::Success,
         Decision::Retry { .. } => DeliveryStatus::Pending,
         Decision::Fail(_) => DeliveryStatus::Failed,
     };
     let number = attempt.number;
-    if let Err(error) = log.record_tracked(id, attempt, status).await {
+    if let Err(error) = store.record_tracked(id, attempt, status).await {
         tracing::error!(delivery = %id, attempt = number, %error, "attempt could not be recorded");
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     model::{event::EventType, routing::Snapshot},
-    port::store::deliveries::NewDelivery,
+    port::store::intake::NewDelivery,
 };
 
 /// The deliveries that an event of this type gets: one pending for each endpoint of

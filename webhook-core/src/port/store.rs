@@ -1,34 +1,203 @@
-//! Where endpoints, events, deliveries and attempts are kept.
+//! The store port: endpoints, events, deliveries and attempts.
 //!
-//! One store, split by who reads it: [`EndpointStore`] for those who register, [`DeliveryStore`] for
-//! the engine, [`DeliveryLog`] for those who look things up, [`Maintenance`] for operators. [`Store`] is
-//! the four together.
+//! [`Store`] is the required part: a store that implements it can publish, deliver and retry. The
+//! other traits are optional, and found through it.
 //!
-//! Three laws hold for all of them:
+//! Three rules hold for all of them:
 //!
-//! - **A store decides nothing.** It writes decisions down, in one transaction each.
-//! - **One clock.** Due times and leases are reckoned by the store's own clock; callers hand over
+//! - **A store decides nothing.** It records decisions, in one transaction each.
+//! - **One clock.** Due times and leases are counted by the store's own clock; callers pass
 //!   durations.
-//! - **Batches answer per item.** One caller's conflict never fails another's work.
+//! - **Results are per item.** The conflict of one caller never fails the work of another.
 
-pub(crate) mod deliveries;
-pub(crate) mod endpoints;
+pub(crate) mod capability;
+pub(crate) mod directory;
+pub(crate) mod edit;
 pub(crate) mod error;
-mod intake;
+pub(crate) mod intake;
 pub(crate) mod log;
 pub(crate) mod maintenance;
+pub(crate) mod notices;
+pub(crate) mod operations;
+mod optional;
 pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod replay_page;
-mod work;
+pub(crate) mod signal;
+pub(crate) mod tracked;
+pub(crate) mod work;
 
-pub use deliveries::DeliveryStore;
-pub use endpoints::EndpointStore;
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+
+pub use capability::{Capabilities, Capability};
+pub use directory::EndpointDirectory;
 pub use error::{StoreError, StoreErrorKind};
 pub use log::DeliveryLog;
 pub use maintenance::Maintenance;
+pub use notices::NoticeQueue;
+pub use operations::DeliveryOperations;
+pub use signal::WorkSignal;
+pub use tracked::TrackedDeliveries;
 
-/// A whole store. Implemented by itself for everything that implements the four parts.
-pub trait Store: EndpointStore + DeliveryStore + DeliveryLog + Maintenance {}
+use crate::{
+    model::{
+        delivery::Lease,
+        endpoint::Endpoint,
+        id::{EndpointId, TenantId},
+        routing::Snapshot,
+    },
+    port::store::{
+        edit::Updated,
+        intake::{ClaimedUnrouted, Enqueue, Enqueued, Route, Routed},
+        work::{Backlog, ClaimDue, Claimed, Finish, Finished},
+    },
+};
 
-impl<S: EndpointStore + DeliveryStore + DeliveryLog + Maintenance> Store for S {}
+/// Keeps endpoints, events and deliveries, and hands out work under leases.
+///
+/// # Contract
+///
+/// - **All or nothing, per item**: an event and its deliveries, or an attempt and the new state of
+///   its delivery, are committed together before the call returns.
+/// - **At most one lease of a delivery holds at a time.** Each claim raises the epoch; a write that
+///   names an older epoch changes nothing and returns [`Finished::LeaseLost`].
+/// - **Dropping a call** loses the result, never half of the work.
+/// - **Order where it is asked for.** The pending deliveries that [`enqueue`](Self::enqueue) and
+///   [`route`](Self::route) create for an endpoint with an [`OrderPolicy`](crate::OrderPolicy), of
+///   an event with an ordering key, form the order queue of that endpoint and key, in the order of
+///   these calls and of the items of each. Only the first of a queue is ever due; the others are
+///   pending, and due at no time. Whatever ends a delivery lets the next of its queue go in the same
+///   transaction, due now, if [`leaves_line`](crate::OrderPolicy::leaves_line) says so by the
+///   policy of that moment. One whose attempt is in flight while it is cancelled is waited for
+///   until its lease ends.
+/// - **Every edit of an endpoint raises its revision**, so that the next attempt uses the new
+///   settings, **and the version of its tenant**, in the transaction of the edit. A publisher that
+///   routes by an older version is noticed by [`enqueue`](Self::enqueue).
+/// - A removed endpoint is never returned again, but its deliveries stay in the log.
+/// - **Every call ends in bounded time**, if necessary with an error: a dispatcher waits for it.
+///
+/// # Optional parts
+///
+/// [`capabilities`](Self::capabilities) declares what a store does beyond the contract of the
+/// required methods. The accessors, such as [`log`](Self::log), return the optional traits that it
+/// implements; by default none. A call through `dyn Store` of a trait that is missing fails with
+/// [`Unsupported`](crate::StoreErrorKind::Unsupported).
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// What the store does beyond the contract of the required methods. Only the first six
+    /// [capabilities](Capability) are read from here: the others follow from the accessors.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Adds an endpoint, at its given revision.
+    ///
+    /// # Errors
+    ///
+    /// [`Exists`](crate::StoreErrorKind::Exists) when its id is taken.
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError>;
+
+    /// Replaces the settings of an endpoint, all but id, tenant and time of registration, if it is
+    /// still at `endpoint.revision`; the new revision is the next one.
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError>;
+
+    /// Removes an endpoint of this tenant and cancels its unfinished deliveries. An attempt in
+    /// flight may end, and is recorded. Answers whether there was one.
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError>;
+
+    /// The endpoints with these ids, in any order; those that do not exist are left out.
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError>;
+
+    /// All endpoints of a tenant with the tenant's version, read at one point in time, oldest
+    /// first. A tenant nobody has heard of has none, at version 0.
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError>;
+
+    /// Stores events, each with its deliveries. Answers in the order of `batch`. A delivery that is
+    /// [missed](NewDelivery::missed) is final as it is stored.
+    ///
+    /// An event whose [`FanOut::version`] is not the tenant's present one is stored unrouted
+    /// instead; so is one with a leased delivery to an endpoint that is not
+    /// [unrestricted](crate::Health::is_unrestricted): its caller could not know. One with an
+    /// ordering key is stored unrouted also while an earlier one of the tenant and key is, so that
+    /// it does not overtake that one.
+    ///
+    /// An event whose id or key is taken is not stored again: it is the same one when tenant, type
+    /// and body are the same. Ids are unique among all tenants, keys within one.
+    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
+
+    /// Takes up to `limit` unrouted events for `lease`: another worker gets them only after it.
+    /// Those of one tenant and ordering key are answered in the order in which they were stored,
+    /// and only together with all before them: none while another worker has an earlier one.
+    async fn claim_unrouted(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<ClaimedUnrouted, StoreError>;
+
+    /// Writes down where unrouted events go, one after the other. Answers in the order of `batch`.
+    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError>;
+
+    /// Takes deliveries that are due, and those whose lease ran out. Each claim counts an attempt
+    /// and raises the epoch, committed before this returns.
+    ///
+    /// Walks the active endpoints that have due work round robin, from [`ClaimDue::resume_at`] on,
+    /// and takes the longest due first of each: as many as its [`Allowance`](crate::Allowance) has room for,
+    /// which is written down in the same transaction. Of two claims at once, no more start than of
+    /// one. A tenant gets its [share](crate::Shares) at most.
+    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError>;
+
+    /// Writes down attempts and what follows from them. Answers in the order of `batch`.
+    ///
+    /// A lease that has ended, but that nobody has taken over, still holds. The attempts of a
+    /// delivery that was cancelled meanwhile are recorded; it stays cancelled. Said again under the
+    /// same epoch (the first answer may have been lost), it is [`Finished::Recorded`] and changes
+    /// nothing.
+    ///
+    /// In the same transaction each attempt that is recorded now changes the endpoint's
+    /// [`Health`](crate::Health) by [`Finish::health_signal`], and the resulting notices are
+    /// stored.
+    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError>;
+
+    /// Gives back claims that were not started: due at once, their attempt not counted, and the
+    /// time of the claim before restored. Were one the probe of its endpoint, another may be made
+    /// ([`Finish::void`]). Answers in the order of `batch`.
+    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
+
+    /// What is left to do.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// Lists of tenants and endpoints.
+    fn directory(&self) -> Option<&dyn EndpointDirectory> {
+        None
+    }
+
+    /// The record of events, deliveries and attempts.
+    fn log(&self) -> Option<&dyn DeliveryLog> {
+        None
+    }
+
+    /// Records of deliveries that are sent within a call.
+    fn tracked(&self) -> Option<&dyn TrackedDeliveries> {
+        None
+    }
+
+    /// Redeliver, replay, cancel and skip.
+    fn operations(&self) -> Option<&dyn DeliveryOperations> {
+        None
+    }
+
+    /// Counts and pruning.
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
+        None
+    }
+
+    /// Notices that wait to be acknowledged.
+    fn notice_queue(&self) -> Option<&dyn NoticeQueue> {
+        None
+    }
+
+    /// Wake-ups between processes.
+    fn work_signal(&self) -> Option<&dyn WorkSignal> {
+        None
+    }
+}

@@ -5,9 +5,9 @@ use std::{iter::repeat_n, time::Duration};
 use webhook_core::{
     DeliveryLog as _,
     DeliveryStatus::{InFlight, Pending, Success},
-    DispatcherConfig, EndpointStore as _,
+    DispatcherConfig,
     Enqueued::{Conflict, Duplicate, EndpointGone, Later, Routed},
-    NewDelivery,
+    NewDelivery, Store as _,
     StoreErrorKind::{Other, Refused, Unavailable, Unknown},
 };
 use webhook_testkit::{Fault, StoreCall, sample};

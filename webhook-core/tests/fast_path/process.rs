@@ -12,8 +12,8 @@ use std::{
 use futures_util::FutureExt as _;
 use webhook_core::{
     Clock, Delivery, DeliveryLog, DeliveryQuery, DeliveryStatus, Dispatcher, DispatcherConfig,
-    Endpoint, EndpointStore, Enqueued, Event, EventPublisher, Ports, Report, StoreError,
-    StoreErrorKind, TenantId, Timestamp, Wake,
+    Endpoint, Enqueued, Event, EventPublisher, Ports, Report, Store, StoreError, StoreErrorKind,
+    TenantId, Timestamp, Wake,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    DisabledReason, Endpoint, EndpointId, EndpointState, Include, Replay, StoreError, TenantId,
-    Updated,
+    DisabledReason, Endpoint, EndpointDirectory as _, EndpointId, EndpointState, Include, Replay,
+    StoreError, TenantId, Updated,
 };
 
 use super::Operator;

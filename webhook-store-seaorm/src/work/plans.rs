@@ -12,10 +12,10 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, Statement};
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
-    DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event,
+    Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery,
+    DeliveryStatus, DisabledReason, Endpoint, EndpointDirectory as _, EndpointId, Enqueue, Event,
     EventId, FanOut, Finish, Include, Maintenance as _, OrderPolicy, Outcome, Prune, PruneCursor,
-    Redeliver, Replay, ReplayPage, Settle, TenantId, Timestamp,
+    Redeliver, Replay, ReplayPage, Settle, Store as _, TenantId, Timestamp, TrackedDeliveries as _,
 };
 
 use crate::SeaOrmStore;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use webhook_core::{
-    Claim, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStatus, DeliveryStore as _, Endpoint,
-    EndpointId, EndpointStore as _, Enqueue, Enqueued, EventId, FanOut, Route, Routed,
-    StoreErrorKind, TenantId, TenantVersion, Timestamp,
+    Claim, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStatus, Endpoint, EndpointId, Enqueue,
+    Enqueued, EventId, FanOut, Route, Routed, Store as _, StoreErrorKind, TenantId, TenantVersion,
+    Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait as _;
 use webhook_core::{
-    Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
-    DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, Maintenance as _,
+    Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
+    DeliveryQuery, DeliveryStatus, DisabledReason, Endpoint, EndpointDirectory as _, EndpointId,
+    EndpointState, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, Maintenance as _,
     NewDelivery, Outcome, Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle,
-    TenantId, TenantVersion, Timestamp,
+    Store as _, TenantId, TenantVersion, Timestamp, TrackedDeliveries as _, WorkSignal as _,
 };
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 

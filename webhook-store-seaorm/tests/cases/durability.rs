@@ -7,8 +7,8 @@ use std::{
 
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
-    DeliveryStore as _, DisabledReason, EndpointState, EndpointStore as _, Enqueue, Enqueued,
-    Finish, Finished, Outcome, Settle, TenantId, Timestamp,
+    DisabledReason, EndpointState, Enqueue, Enqueued, Finish, Finished, Outcome, Settle,
+    Store as _, TenantId, Timestamp, TrackedDeliveries as _,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

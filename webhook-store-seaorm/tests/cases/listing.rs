@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
-    DeliveryStore as _, Endpoint, EndpointId, EndpointStore as _, Enqueue, FanOut, Finish, Outcome,
-    Settle, TenantId, Timestamp,
+    Endpoint, EndpointId, Enqueue, FanOut, Finish, Outcome, Settle, Store as _, TenantId,
+    Timestamp, TrackedDeliveries as _,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

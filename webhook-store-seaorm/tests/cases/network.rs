@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use webhook_core::{DeliveryLog as _, DeliveryStore as _, Enqueue, StoreErrorKind};
+use webhook_core::{DeliveryLog as _, Enqueue, Store as _, StoreErrorKind};
 use webhook_store_seaorm::SeaOrmStore;
 
 use crate::common::{self, place::Place, relay::Relay};

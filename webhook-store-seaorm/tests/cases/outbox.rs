@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, IsolationLevel, TransactionTrait as _};
 use uuid::Uuid;
 use webhook_core::{
-    DeliveryLog as _, DeliveryStore as _, EventId, InvalidEvent, NewEvent, Route, Routed,
-    StoreErrorKind, TenantId, TenantVersion,
+    DeliveryLog as _, EventId, InvalidEvent, NewEvent, Route, Routed, Store as _, StoreErrorKind,
+    TenantId, TenantVersion,
 };
 use webhook_store_seaorm::{PublishInError, SeaOrmStore};
 

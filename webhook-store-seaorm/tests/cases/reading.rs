@@ -6,11 +6,11 @@ use std::{env, time::Duration};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery,
-    DeliveryStatus, DeliveryStore as _, DisabledReason, Endpoint, EndpointId, EndpointState,
-    EndpointStore as _, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Include,
-    Lease, LeaseEpoch, Maintenance as _, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage,
-    Route, Settle, TenantId, Timestamp,
+    Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
+    DeliveryQuery, DeliveryStatus, DisabledReason, Endpoint, EndpointId, EndpointState, Enqueue,
+    Enqueued, Event, EventId, FanOut, Finish, Finished, Include, Lease, LeaseEpoch,
+    Maintenance as _, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage, Route, Settle,
+    Store as _, TenantId, Timestamp, TrackedDeliveries as _,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
 use webhook_core::{
-    ClaimDue, DeliveryLog as _, DeliveryStore as _, EndpointStore as _, Enqueued, Finish, Finished,
-    Settle, StoreErrorKind,
+    ClaimDue, DeliveryLog as _, Enqueued, Finish, Finished, Settle, Store as _, StoreErrorKind,
 };
 use webhook_store_seaorm::{ConnectError, SeaOrmStore};
 

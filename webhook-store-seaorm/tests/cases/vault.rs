@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    ClaimDue, ClientIdentity, CustomHeaders, DeliveryStore as _, Endpoint, EndpointStore as _,
-    EndpointTls, Signing, StoreErrorKind, TenantId, Updated,
+    ClaimDue, ClientIdentity, CustomHeaders, Endpoint, EndpointTls, Signing, Store as _,
+    StoreErrorKind, TenantId, Updated,
 };
 use webhook_store_seaorm::{SeaOrmStore, SealStatus};
 use webhook_testkit::PlainVault;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
-use webhook_core::{DeliveryLog as _, DeliveryStore as _, Enqueue, Timestamp};
+use webhook_core::{DeliveryLog as _, Enqueue, Store as _, Timestamp};
 use webhook_store_seaorm::SeaOrmStore;
 
 use super::{event, place::Place};

@@ -18,8 +18,8 @@ pub mod roles;
 use tempfile::TempDir;
 use uuid::Uuid;
 use webhook_core::{
-    Endpoint, EndpointId, EndpointStore as _, Enqueue, Event, EventId, FanOut, TenantId,
-    TenantVersion, Timestamp,
+    Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Store as _, TenantId, TenantVersion,
+    Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

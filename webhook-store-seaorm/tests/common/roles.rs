@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use webhook_core::{
-    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, Endpoint,
-    EndpointId, EndpointStore as _, Finish, Maintenance as _, NewEvent, NoticeId, OrderPolicy,
-    Prune, Redeliver, Settle, StoreError, StoreErrorKind, TenantId, TenantVersion,
+    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery, Endpoint,
+    EndpointId, Finish, Maintenance as _, NewEvent, NoticeId, NoticeQueue as _, OrderPolicy, Prune,
+    Redeliver, Settle, Store as _, StoreError, StoreErrorKind, TenantId, TenantVersion,
 };
 use webhook_store_seaorm::{
     DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql,

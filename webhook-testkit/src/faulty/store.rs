@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use futures_util::future::select;
 use tokio::sync::Notify;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
-    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, Maintenance, Notice,
-    NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed,
-    Skipped, Snapshot, StoreError, StoreErrorKind, StoreStatus, TenantId, Updated,
+    Attempt, Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, Delivery,
+    DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
+    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
+    Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
+    Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError,
+    StoreErrorKind, StoreStatus, TenantId, TrackedDeliveries, Updated, WorkSignal,
 };
 
 use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource};
@@ -42,31 +43,31 @@ pub struct FaultyStore<S> {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum StoreCall {
-    /// [`DeliveryStore::enqueue`].
+    /// [`Store::enqueue`].
     Enqueue,
-    /// [`DeliveryStore::claim_unrouted`].
+    /// [`Store::claim_unrouted`].
     ClaimUnrouted,
-    /// [`DeliveryStore::route`].
+    /// [`Store::route`].
     Route,
-    /// [`DeliveryStore::claim_due`].
+    /// [`Store::claim_due`].
     ClaimDue,
-    /// [`DeliveryStore::finish`].
+    /// [`Store::finish`].
     Finish,
-    /// [`DeliveryStore::release`].
+    /// [`Store::release`].
     Release,
-    /// [`DeliveryStore::backlog`].
+    /// [`Store::backlog`].
     Backlog,
-    /// [`EndpointStore::add_endpoint`].
+    /// [`Store::add_endpoint`].
     AddEndpoint,
-    /// [`EndpointStore::update_endpoint`].
+    /// [`Store::update_endpoint`].
     UpdateEndpoint,
-    /// [`EndpointStore::remove_endpoint`].
+    /// [`Store::remove_endpoint`].
     RemoveEndpoint,
-    /// [`EndpointStore::endpoints`].
+    /// [`Store::endpoints`].
     Endpoints,
-    /// [`EndpointStore::snapshot`].
+    /// [`Store::snapshot`].
     Snapshot,
-    /// [`EndpointStore::tenants`].
+    /// [`EndpointDirectory::tenants`].
     Tenants,
     /// [`DeliveryLog::event`].
     Event,
@@ -151,7 +152,12 @@ impl<S> FaultyStore<S> {
     }
 }
 
-impl<S: DeliveryStore> FaultyStore<S> {
+impl<S: Store> FaultyStore<S> {
+    /// The store itself; its missing traits fail by name.
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
     /// Stores an event without deliveries, as a transaction of another program does.
     pub(crate) async fn insert_unrouted(&self, event: Event) -> Result<Enqueued, StoreError> {
         let answers = self.enqueue(vec![Enqueue::unrouted(event)]).await?;
@@ -161,9 +167,33 @@ impl<S: DeliveryStore> FaultyStore<S> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
+impl<S: Store> Store for FaultyStore<S> {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.around(StoreCall::AddEndpoint, self.inner().add_endpoint(endpoint)).await
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        self.around(StoreCall::UpdateEndpoint, self.inner().update_endpoint(endpoint)).await
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        self.around(StoreCall::RemoveEndpoint, self.inner().remove_endpoint(tenant, id)).await
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.around(StoreCall::Endpoints, self.inner().endpoints(ids)).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        self.around(StoreCall::Snapshot, self.inner().snapshot(tenant)).await
+    }
+
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        self.around(StoreCall::Enqueue, self.inner.enqueue(batch)).await
+        self.around(StoreCall::Enqueue, self.inner().enqueue(batch)).await
     }
 
     async fn claim_unrouted(
@@ -171,84 +201,83 @@ impl<S: DeliveryStore> DeliveryStore for FaultyStore<S> {
         limit: usize,
         lease: Duration,
     ) -> Result<ClaimedUnrouted, StoreError> {
-        self.around(StoreCall::ClaimUnrouted, self.inner.claim_unrouted(limit, lease)).await
+        self.around(StoreCall::ClaimUnrouted, self.inner().claim_unrouted(limit, lease)).await
     }
 
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
-        self.around(StoreCall::Route, self.inner.route(batch)).await
+        self.around(StoreCall::Route, self.inner().route(batch)).await
     }
 
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
-        self.around(StoreCall::ClaimDue, self.inner.claim_due(claim)).await
+        self.around(StoreCall::ClaimDue, self.inner().claim_due(claim)).await
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        self.around(StoreCall::Finish, self.inner.finish(batch)).await
+        self.around(StoreCall::Finish, self.inner().finish(batch)).await
     }
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
-        self.around(StoreCall::Release, self.inner.release(batch)).await
-    }
-
-    fn notify_work(&self) {
-        self.inner.notify_work();
-    }
-
-    async fn work_notified(&self) {
-        let (inner, scripted) = (pin!(self.inner.work_notified()), pin!(self.hint.notified()));
-        select(inner, scripted).await;
+        self.around(StoreCall::Release, self.inner().release(batch)).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.around(StoreCall::Backlog, self.inner.backlog()).await
+        self.around(StoreCall::Backlog, self.inner().backlog()).await
+    }
+
+    fn directory(&self) -> Option<&dyn EndpointDirectory> {
+        self.inner.directory().map(|_| self as _)
+    }
+
+    fn log(&self) -> Option<&dyn DeliveryLog> {
+        self.inner.log().map(|_| self as _)
+    }
+
+    fn tracked(&self) -> Option<&dyn TrackedDeliveries> {
+        self.inner.tracked().map(|_| self as _)
+    }
+
+    fn operations(&self) -> Option<&dyn DeliveryOperations> {
+        self.inner.operations().map(|_| self as _)
+    }
+
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
+        self.inner.maintenance().map(|_| self as _)
+    }
+
+    fn notice_queue(&self) -> Option<&dyn NoticeQueue> {
+        self.inner.notice_queue().map(|_| self as _)
+    }
+
+    fn work_signal(&self) -> Option<&dyn WorkSignal> {
+        Some(self)
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<S: EndpointStore> EndpointStore for FaultyStore<S> {
-    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
-        self.around(StoreCall::AddEndpoint, self.inner.add_endpoint(endpoint)).await
-    }
-
-    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        self.around(StoreCall::UpdateEndpoint, self.inner.update_endpoint(endpoint)).await
-    }
-
-    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
-        self.around(StoreCall::RemoveEndpoint, self.inner.remove_endpoint(tenant, id)).await
-    }
-
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
-        self.around(StoreCall::Endpoints, self.inner.endpoints(ids)).await
-    }
-
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.around(StoreCall::Snapshot, self.inner.snapshot(tenant)).await
-    }
-
+impl<S: Store> EndpointDirectory for FaultyStore<S> {
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        self.around(StoreCall::Tenants, self.inner.tenants()).await
+        self.around(StoreCall::Tenants, self.inner().tenants()).await
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
+impl<S: Store> DeliveryLog for FaultyStore<S> {
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        self.around(StoreCall::Event, self.inner.event(id)).await
+        self.around(StoreCall::Event, self.inner().event(id)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.around(StoreCall::Delivery, self.inner.delivery(id)).await
+        self.around(StoreCall::Delivery, self.inner().delivery(id)).await
     }
 
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
-        self.around(StoreCall::Deliveries, self.inner.deliveries(query)).await
+        self.around(StoreCall::Deliveries, self.inner().deliveries(query)).await
     }
 
     async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
-        self.around(StoreCall::Attempts, self.inner.attempts(id)).await
+        self.around(StoreCall::Attempts, self.inner().attempts(id)).await
     }
 
     async fn endpoint_stats(
@@ -256,15 +285,19 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
         endpoint: EndpointId,
         window: Duration,
     ) -> Result<EndpointStats, StoreError> {
-        self.around(StoreCall::EndpointStats, self.inner.endpoint_stats(endpoint, window)).await
+        self.around(StoreCall::EndpointStats, self.inner().endpoint_stats(endpoint, window)).await
     }
 
     async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.around(StoreCall::FirstInLine, self.inner.first_in_line(id)).await
+        self.around(StoreCall::FirstInLine, self.inner().first_in_line(id)).await
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> TrackedDeliveries for FaultyStore<S> {
     async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
-        self.around(StoreCall::OpenTracked, self.inner.open_tracked(event, delivery)).await
+        self.around(StoreCall::OpenTracked, self.inner().open_tracked(event, delivery)).await
     }
 
     async fn record_tracked(
@@ -273,42 +306,64 @@ impl<S: DeliveryLog> DeliveryLog for FaultyStore<S> {
         attempt: Attempt,
         status: DeliveryStatus,
     ) -> Result<(), StoreError> {
-        self.around(StoreCall::RecordTracked, self.inner.record_tracked(id, attempt, status)).await
+        self.around(StoreCall::RecordTracked, self.inner().record_tracked(id, attempt, status))
+            .await
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<S: Maintenance> Maintenance for FaultyStore<S> {
+impl<S: Store> DeliveryOperations for FaultyStore<S> {
     async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        self.around(StoreCall::Redeliver, self.inner.redeliver(batch)).await
+        self.around(StoreCall::Redeliver, self.inner().redeliver(batch)).await
     }
 
     async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
-        self.around(StoreCall::Replay, self.inner.replay(page)).await
+        self.around(StoreCall::Replay, self.inner().replay(page)).await
     }
 
     async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        self.around(StoreCall::Cancel, self.inner.cancel(batch)).await
+        self.around(StoreCall::Cancel, self.inner().cancel(batch)).await
     }
 
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
-        self.around(StoreCall::Skip, self.inner.skip(batch)).await
+        self.around(StoreCall::Skip, self.inner().skip(batch)).await
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> Maintenance for FaultyStore<S> {
     async fn status(&self) -> Result<StoreStatus, StoreError> {
-        self.around(StoreCall::Status, self.inner.status()).await
+        self.around(StoreCall::Status, self.inner().status()).await
     }
 
     async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
-        self.around(StoreCall::Prune, self.inner.prune(prune)).await
+        self.around(StoreCall::Prune, self.inner().prune(prune)).await
     }
+}
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> NoticeQueue for FaultyStore<S> {
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        self.around(StoreCall::Notices, self.inner.notices(limit)).await
+        self.around(StoreCall::Notices, self.inner().notices(limit)).await
     }
 
     async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
-        self.around(StoreCall::Acknowledge, self.inner.acknowledge(ids)).await
+        self.around(StoreCall::Acknowledge, self.inner().acknowledge(ids)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: Store> WorkSignal for FaultyStore<S> {
+    async fn work_notified(&self) {
+        let (inner, scripted) = (pin!(self.inner().work_notified()), pin!(self.hint.notified()));
+        select(inner, scripted).await;
+    }
+
+    fn notify_work(&self) {
+        self.inner().notify_work();
     }
 }

@@ -1,47 +1,6 @@
-use std::time::Duration;
-
-use async_trait::async_trait;
-use webhook_core::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryId, DeliveryStore, Enqueue, Enqueued,
-    Finish, Finished, Lease, Route, Routed, StoreError, Timestamp,
-};
+use webhook_core::{Backlog, DeliveryId, Timestamp};
 
 use super::{MemoryStore, State};
-
-#[async_trait]
-impl DeliveryStore for MemoryStore {
-    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        Ok(self.each(batch, State::enqueue))
-    }
-
-    async fn claim_unrouted(
-        &self,
-        limit: usize,
-        lease: Duration,
-    ) -> Result<ClaimedUnrouted, StoreError> {
-        Ok(self.state().claim_unrouted(limit, lease, self.now()))
-    }
-
-    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
-        Ok(self.each(batch, State::route))
-    }
-
-    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
-        Ok(self.state().claim_due(&claim, self.now()))
-    }
-
-    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        Ok(self.each(batch, State::finish))
-    }
-
-    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
-        Ok(self.each(batch, State::release))
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        Ok(self.state().backlog(self.now()))
-    }
-}
 
 impl MemoryStore {
     /// Does the same for each item of a batch, and answers in its order.

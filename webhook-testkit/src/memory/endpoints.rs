@@ -1,49 +1,11 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use webhook_core::{
-    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError,
-    StoreErrorKind, TenantId, Timestamp, Updated,
+    DeliveryStatus, Endpoint, EndpointId, Health, StoreError, StoreErrorKind, TenantId, Timestamp,
+    Updated,
 };
 
-use super::{MemoryStore, State, row::EndpointRow};
-
-#[async_trait]
-impl EndpointStore for MemoryStore {
-    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
-        self.state().add_endpoint(endpoint)
-    }
-
-    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        Ok(self.state().update_endpoint(endpoint, self.now()))
-    }
-
-    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
-        Ok(self.state().remove_endpoint(tenant, id, self.now()))
-    }
-
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
-        let state = self.state();
-        let ids: BTreeSet<_> = ids.iter().copied().collect();
-        Ok(ids.iter().filter_map(|&id| state.endpoint(id)).map(|found| (**found).clone()).collect())
-    }
-
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        let state = self.state();
-        let mut endpoints: Vec<_> =
-            state.present().filter(|endpoint| endpoint.tenant == *tenant).cloned().collect();
-        endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
-        Ok(Snapshot::new(tenant.clone(), state.version(tenant), endpoints))
-    }
-
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut tenants: Vec<_> =
-            self.state().present().map(|endpoint| endpoint.tenant.clone()).collect();
-        tenants.sort();
-        tenants.dedup();
-        Ok(tenants)
-    }
-}
+use super::{State, row::EndpointRow};
 
 impl State {
     /// The endpoint with this id, unless it was removed.
@@ -64,7 +26,7 @@ impl State {
         self.endpoints.insert(endpoint.id, EndpointRow::new(endpoint, used));
     }
 
-    fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
+    pub(super) fn add_endpoint(&mut self, endpoint: Endpoint) -> Result<(), StoreError> {
         if self.endpoints.contains_key(&endpoint.id) {
             return Err(StoreError::new(StoreErrorKind::Exists));
         }
@@ -74,7 +36,7 @@ impl State {
         Ok(())
     }
 
-    fn update_endpoint(&mut self, mut endpoint: Endpoint, now: Timestamp) -> Updated {
+    pub(super) fn update_endpoint(&mut self, mut endpoint: Endpoint, now: Timestamp) -> Updated {
         let Some(stored) = self.endpoint(endpoint.id).filter(|it| it.tenant == endpoint.tenant)
         else {
             return Updated::NotFound;
@@ -91,7 +53,12 @@ impl State {
         Updated::Done(revision)
     }
 
-    fn remove_endpoint(&mut self, tenant: &TenantId, id: EndpointId, now: Timestamp) -> bool {
+    pub(super) fn remove_endpoint(
+        &mut self,
+        tenant: &TenantId,
+        id: EndpointId,
+        now: Timestamp,
+    ) -> bool {
         let Some(row) = self.endpoints.get_mut(&id).filter(|row| !row.removed) else {
             return false;
         };

@@ -1,65 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, EndpointId,
-    EndpointStats, EndpointUrl, Event, EventId, EventKey, Page, StoreError, StoreErrorKind,
-    Timestamp,
+    Attempt, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId,
+    EndpointStats, EndpointUrl, Event, EventKey, Page, StoreError, StoreErrorKind, Timestamp,
 };
 
-use super::{MemoryStore, State, row::DeliveryRow};
-
-#[async_trait]
-impl DeliveryLog for MemoryStore {
-    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        Ok(self.state().events.get(&id).map(|row| Arc::clone(&row.event)))
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        let state = self.state();
-        Ok(state.deliveries.get(&id).and_then(|row| state.to_delivery(id, row)))
-    }
-
-    async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
-        Ok(self.state().page(&query))
-    }
-
-    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
-        let state = self.state();
-        let row = state.deliveries.get(&id);
-        Ok(row.into_iter().flat_map(|row| row.records.values().cloned()).collect())
-    }
-
-    async fn endpoint_stats(
-        &self,
-        endpoint: EndpointId,
-        window: Duration,
-    ) -> Result<EndpointStats, StoreError> {
-        Ok(self.state().stats(endpoint, window, self.now()))
-    }
-
-    async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        let state = self.state();
-        let first = state.first_in_line(id);
-        Ok(first.and_then(|id| state.to_delivery(id, state.deliveries.get(&id)?)))
-    }
-
-    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError> {
-        self.state().open_tracked(event, delivery, self.now())
-    }
-
-    async fn record_tracked(
-        &self,
-        id: DeliveryId,
-        attempt: Attempt,
-        status: DeliveryStatus,
-    ) -> Result<(), StoreError> {
-        self.state().record_tracked(id, attempt, status, self.now())
-    }
-}
+use super::{State, row::DeliveryRow};
 
 impl State {
-    fn to_delivery(&self, id: DeliveryId, row: &DeliveryRow) -> Option<Delivery> {
+    pub(super) fn to_delivery(&self, id: DeliveryId, row: &DeliveryRow) -> Option<Delivery> {
         Some(row.to_delivery(id, self.url(id, row)?))
     }
 
@@ -69,7 +18,7 @@ impl State {
         row.tracked_url.clone().or_else(endpoint)
     }
 
-    fn page(&self, query: &DeliveryQuery) -> Page<Delivery> {
+    pub(super) fn page(&self, query: &DeliveryQuery) -> Page<Delivery> {
         let rows = self.deliveries.iter().filter(|(id, row)| matches(query, **id, row));
         let mut found: Vec<_> = rows.filter_map(|(id, row)| self.to_delivery(*id, row)).collect();
         found.sort_by_key(|delivery| std::cmp::Reverse(Cursor::after(delivery)));
@@ -80,7 +29,12 @@ impl State {
         Page::new(found, next)
     }
 
-    fn stats(&self, endpoint: EndpointId, window: Duration, now: Timestamp) -> EndpointStats {
+    pub(super) fn stats(
+        &self,
+        endpoint: EndpointId,
+        window: Duration,
+        now: Timestamp,
+    ) -> EndpointStats {
         let since = now.before(window);
         let its =
             |id: DeliveryId, row: &DeliveryRow| id.endpoint == endpoint && row.created_at >= since;
@@ -94,7 +48,7 @@ impl State {
             .with_attempts(attempts.map(|attempt| (kind(attempt), attempt.duration, 1)))
     }
 
-    fn open_tracked(
+    pub(super) fn open_tracked(
         &mut self,
         event: &Event,
         delivery: Delivery,
@@ -128,7 +82,7 @@ impl State {
         event.clone().with_key(key.filter(|key| !is_taken(key)))
     }
 
-    fn record_tracked(
+    pub(super) fn record_tracked(
         &mut self,
         id: DeliveryId,
         attempt: Attempt,

@@ -2,52 +2,12 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Maintenance, Notice,
-    NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError,
-    StoreStatus, Timestamp,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
+    Skipped, StoreStatus, Timestamp,
 };
 
-use super::{MemoryStore, State, row::DeliveryRow};
-
-#[async_trait]
-impl Maintenance for MemoryStore {
-    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        let now = self.now();
-        Ok(self.state().redeliver_all(&batch, now))
-    }
-
-    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
-        Ok(self.state().replay(&page, self.now()))
-    }
-
-    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        Ok(self.each(batch, State::cancel))
-    }
-
-    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
-        Ok(self.each(batch, State::skip))
-    }
-
-    async fn status(&self) -> Result<StoreStatus, StoreError> {
-        Ok(self.state().status(self.now()))
-    }
-
-    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
-        let cut = self.now().before(prune.older_than);
-        Ok(self.state().prune(&prune, cut))
-    }
-
-    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        Ok(self.state().notices.values().take(limit).cloned().collect())
-    }
-
-    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
-        self.state().notices.retain(|(_, id), _| !ids.contains(id));
-        Ok(())
-    }
-}
+use super::{State, row::DeliveryRow};
 
 impl State {
     pub(super) fn redeliver_all(
@@ -87,7 +47,7 @@ impl State {
         Redelivered::Done
     }
 
-    fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
+    pub(super) fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
         if row.tracked_url.is_some() {
             return Cancelled::Tracked;
@@ -104,7 +64,7 @@ impl State {
         if in_flight { Cancelled::InFlight } else { Cancelled::Done }
     }
 
-    fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
+    pub(super) fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
         let Some(row) = self.deliveries.get(&id) else { return Skipped::NotFound };
         if !self.blocks(id) {
             return Skipped::Unchanged(row.status);
@@ -116,7 +76,7 @@ impl State {
 
 /// How the store is doing.
 impl State {
-    fn status(&self, now: Timestamp) -> StoreStatus {
+    pub(super) fn status(&self, now: Timestamp) -> StoreStatus {
         let left = self.backlog(now);
         let capped = |count: u64| count.min(StoreStatus::CAP);
         let mut status = StoreStatus::default();

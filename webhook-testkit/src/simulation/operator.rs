@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointStore,
-    Include, Maintenance, OrderPolicy, RateLimit, Redeliver, Replay, ReplayPage, ReplayState,
-    Signing, StoreError, Updated,
+    DeliveryId, DeliveryOperations as _, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
+    EndpointState, Include, Maintenance, NoticeQueue as _, OrderPolicy, RateLimit, Redeliver,
+    Replay, ReplayPage, ReplayState, Signing, Store, StoreError, Updated,
 };
 
 use super::{

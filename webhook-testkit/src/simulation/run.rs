@@ -9,7 +9,9 @@ use std::{
 };
 
 use tokio::sync::Notify;
-use webhook_core::{DeliveryQuery, EndpointStore, StoreError};
+use webhook_core::{
+    DeliveryLog as _, DeliveryQuery, Maintenance as _, NoticeQueue as _, Store, StoreError,
+};
 
 use super::{
     Simulation,

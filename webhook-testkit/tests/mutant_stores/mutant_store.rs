@@ -8,11 +8,12 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, ClaimDue, Claimed, ClaimedUnrouted, Delivery, DeliveryId,
-    DeliveryLog, DeliveryQuery, DeliveryStatus, DeliveryStore, Endpoint, EndpointId, EndpointStats,
-    EndpointStore, Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, LeaseEpoch,
-    Maintenance, Notice, NoticeId, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
-    Replayed, Route, Routed, Skipped, Snapshot, StoreError, StoreStatus, TenantId, Updated,
+    Attempt, Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, Delivery,
+    DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
+    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
+    Finished, Lease, LeaseEpoch, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned,
+    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store,
+    StoreError, StoreStatus, TenantId, TrackedDeliveries, Updated,
 };
 use webhook_testkit::MemoryStore;
 
@@ -83,7 +84,31 @@ macro_rules! delegate {
 }
 
 #[async_trait]
-impl DeliveryStore for MutantStore {
+impl Store for MutantStore {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.inner.add_endpoint(endpoint).await
+    }
+
+    async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
+        self.inner.update_endpoint(endpoint).await
+    }
+
+    async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError> {
+        self.inner.remove_endpoint(tenant, id).await
+    }
+
+    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.inner.endpoints(ids).await
+    }
+
+    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+        self.inner.snapshot(tenant).await
+    }
+
     async fn enqueue(&self, mut batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         let lost = self.shorten(&mut batch);
         Ok(pretend(self.inner.enqueue(batch).await?, lost))
@@ -124,14 +149,33 @@ impl DeliveryStore for MutantStore {
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.inner.backlog().await
     }
+
+    fn directory(&self) -> Option<&dyn EndpointDirectory> {
+        Some(self)
+    }
+
+    fn log(&self) -> Option<&dyn DeliveryLog> {
+        Some(self)
+    }
+
+    fn tracked(&self) -> Option<&dyn TrackedDeliveries> {
+        Some(self)
+    }
+
+    fn operations(&self) -> Option<&dyn DeliveryOperations> {
+        Some(self)
+    }
+
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
+        Some(self)
+    }
+
+    fn notice_queue(&self) -> Option<&dyn NoticeQueue> {
+        Some(self)
+    }
 }
 
-delegate!(EndpointStore {
-    fn add_endpoint(endpoint: Endpoint) -> ();
-    fn update_endpoint(endpoint: Endpoint) -> Updated;
-    fn remove_endpoint(tenant: &TenantId, id: EndpointId) -> bool;
-    fn endpoints(ids: &[EndpointId]) -> Vec<Endpoint>;
-    fn snapshot(tenant: &TenantId) -> Snapshot;
+delegate!(EndpointDirectory {
     fn tenants() -> Vec<TenantId>;
 });
 
@@ -142,17 +186,26 @@ delegate!(DeliveryLog {
     fn attempts(id: DeliveryId) -> Vec<Attempt>;
     fn endpoint_stats(endpoint: EndpointId, window: Duration) -> EndpointStats;
     fn first_in_line(id: DeliveryId) -> Option<Delivery>;
+});
+
+delegate!(TrackedDeliveries {
     fn open_tracked(event: &Event, delivery: Delivery) -> u32;
     fn record_tracked(id: DeliveryId, attempt: Attempt, status: DeliveryStatus) -> ();
 });
 
-delegate!(Maintenance {
+delegate!(DeliveryOperations {
     fn redeliver(batch: Vec<Redeliver>) -> Vec<Redelivered>;
     fn replay(page: ReplayPage) -> Replayed;
     fn cancel(batch: Vec<DeliveryId>) -> Vec<Cancelled>;
     fn skip(batch: Vec<DeliveryId>) -> Vec<Skipped>;
+});
+
+delegate!(Maintenance {
     fn status() -> StoreStatus;
     fn prune(prune: Prune) -> Pruned;
+});
+
+delegate!(NoticeQueue {
     fn notices(limit: usize) -> Vec<Notice>;
     fn acknowledge(ids: Vec<NoticeId>) -> ();
 });

@@ -22,7 +22,7 @@ use crate::{
         endpoint::Endpoint,
         id::{EndpointId, TenantId},
     },
-    port::store::deliveries::Claim,
+    port::store::work::Claim,
 };
 
 /// Number of claims without a publisher in between after which publishing counts as idle.

@@ -7,7 +7,7 @@ use crate::{
     model::{endpoint::Endpoint, id::EndpointId},
     port::{
         Store, StoreError,
-        store::deliveries::{Finish, Finished},
+        store::work::{Finish, Finished},
     },
 };
 

@@ -17,7 +17,7 @@ use crate::{
         classify::{classify, health_signal},
         decide::{Decision, FailReason, decide},
     },
-    port::store::deliveries::{Claim, Finish, Settle},
+    port::store::work::{Claim, Finish, Settle},
 };
 
 /// Wait of a delivery whose endpoint cannot be read: a newer version may have written it, whose

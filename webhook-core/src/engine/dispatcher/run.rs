@@ -28,8 +28,8 @@ use crate::{
     engine::admission::{Admission, slots::ClaimView},
     model::{delivery::Lease, endpoint::Endpoint, id::EndpointId},
     port::{
-        Store, StoreError,
-        store::deliveries::{Claim, Claimed, Finished},
+        Store, StoreError, WorkSignal as _,
+        store::work::{Claim, Claimed, Finished},
     },
 };
 

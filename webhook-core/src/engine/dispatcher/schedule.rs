@@ -11,7 +11,7 @@ use super::{config::DispatcherConfig, unrouted::Routing};
 use crate::{
     engine::admission::{Admission, slots::ClaimView},
     model::{delivery::Lease, health::HealthSignal, id::EndpointId},
-    port::store::deliveries::{Claim, ClaimDue, Finish, Settle},
+    port::store::work::{Claim, ClaimDue, Finish, Settle},
 };
 
 /// Maximum pause after a store failure, and so the maximum time until work continues after it.

@@ -7,7 +7,7 @@ use crate::{
     policy::fan_out::fan_out,
     port::{
         Store, StoreError,
-        store::deliveries::{Route, Routed, UnroutedEvent},
+        store::intake::{Route, Routed, UnroutedEvent},
     },
 };
 

@@ -1,5 +1,7 @@
 use std::error::Error;
 
+use crate::port::store::capability::Capability;
+
 /// A store could not do what it was asked.
 ///
 /// The kind says what happens next, the source says why.
@@ -19,6 +21,11 @@ impl StoreError {
     /// An error of this kind, with its reason.
     pub fn because(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Some(source.into()) }
+    }
+
+    /// Creates the error of a call that needs a missing capability.
+    pub const fn unsupported(capability: Capability) -> Self {
+        Self::new(StoreErrorKind::Unsupported(capability))
     }
 
     /// Sets the kind, and keeps the source.
@@ -63,6 +70,9 @@ pub enum StoreErrorKind {
     /// The thing to add exists already.
     #[error("it exists already")]
     Exists,
+    /// The call needs a capability that the store does not have. Nothing was written.
+    #[error("the store does not support {0}; use a store that does")]
+    Unsupported(Capability),
     /// Anything else.
     #[error("the store failed")]
     Other,

@@ -1,4 +1,4 @@
-//! What those who look things up need of a store.
+//! Optional trait of a store: the record of events, deliveries and attempts.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     model::{
         attempt::Attempt,
-        delivery::{Delivery, DeliveryStatus},
+        delivery::Delivery,
         event::Event,
         id::{DeliveryId, EndpointId, EventId},
         stats::EndpointStats,
@@ -19,9 +19,6 @@ use crate::{
 };
 
 /// The record of events, deliveries and attempts.
-///
-/// Also takes the record of sending within a call ([`Publisher`](crate::Publisher)): such a
-/// *tracked* delivery is written before its first attempt and never claimed by a dispatcher.
 #[async_trait]
 pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
     /// The event with this id.
@@ -49,22 +46,4 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync + 'static {
     /// The first delivery of the line in which this one stands: itself, when it is the first. Absent, when
     /// it stands in none: it was not ordered, or is over and blocks nobody.
     async fn first_in_line(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
-
-    /// Opens the record of a tracked delivery, as pending, with its event. Answers how many attempts
-    /// an earlier call has recorded under the same id; a new record has 0. When the event's key is taken,
-    /// it stays the first event's, and this one is stored without.
-    ///
-    /// # Errors
-    ///
-    /// [`Exists`](crate::StoreErrorKind::Exists) when a dispatcher has to do with this delivery, or
-    /// had: what was published durably is not tracked as well.
-    async fn open_tracked(&self, event: &Event, delivery: Delivery) -> Result<u32, StoreError>;
-
-    /// Records an attempt of a tracked delivery and what it has come to.
-    async fn record_tracked(
-        &self,
-        id: DeliveryId,
-        attempt: Attempt,
-        status: DeliveryStatus,
-    ) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Store operations for operators: redeliver, replay, cancel, skip, status, notices, prune.
+//! Optional trait of a store: counts and pruning.
 
 use std::{fmt, time::Duration};
 
@@ -6,71 +6,22 @@ use async_trait::async_trait;
 
 use crate::{
     model::{
-        delivery::DeliveryStatus,
         id::{DeliveryId, TenantId},
-        notice::{Notice, NoticeId},
         time::Timestamp,
-        trigger::Trigger,
     },
     port::store::{
         error::StoreError,
         prune::{Prune, Pruned},
-        replay_page::{ReplayPage, Replayed},
     },
 };
 
-/// Operations on stored deliveries that operators use.
-///
-/// # Contract
-///
-/// - **Final states are left on request only.** [`redeliver`](Self::redeliver) and
-///   [`replay`](Self::replay) are the only calls that make a final delivery pending again.
-/// - **At most one transaction per call.** Results are per item, in the order of the batch.
-/// - **Tracked deliveries are not redelivered, replayed or cancelled.** They belong to the call
-///   that sends them.
+/// Counts and pruning, for operators.
 #[async_trait]
 pub trait Maintenance: fmt::Debug + Send + Sync + 'static {
-    /// Makes final deliveries pending and due immediately, with a new budget of attempts.
-    ///
-    /// [`Redeliver::cause`] is recorded as the trigger of that budget. Attempt numbers continue.
-    /// The epoch is raised, so a worker whose attempt is still in flight (the delivery was
-    /// cancelled during it) loses its lease.
-    ///
-    /// A delivery that blocks its order queue keeps its place. Any other delivery that belongs to
-    /// an order queue is appended to it and becomes due when it is first. Deliveries of one batch
-    /// are appended by creation time, then by id.
-    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError>;
-
-    /// Redelivers one page of an endpoint's final deliveries and returns the next page's cursor.
-    ///
-    /// Reads up to [`ReplayPage::limit`] deliveries in the cursor's status, ordered by creation
-    /// time, then by event id. Those that [`Replay::takes`](crate::Replay::takes) accepts are
-    /// redelivered with the cause [`Replay`](crate::Trigger::Replay). A delivery that another
-    /// transaction has locked must be waited for, not skipped.
-    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError>;
-
-    /// Cancels deliveries that are not final.
-    ///
-    /// A cancelled delivery is never claimed. An attempt that is already in flight is still
-    /// recorded, and has no other effect.
-    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError>;
-
-    /// Unblocks the order queues that these failed deliveries block: the next delivery of each
-    /// queue becomes due now. The skipped deliveries stay `failed`.
-    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
-
     /// Returns counts and the age of the backlog.
     ///
     /// It must be cheap enough to be called every minute, so no count exceeds [`StoreStatus::CAP`].
     async fn status(&self) -> Result<StoreStatus, StoreError>;
-
-    /// Returns up to `limit` unacknowledged notices, oldest first. A notice keeps its id and is
-    /// returned until it is acknowledged.
-    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
-
-    /// Marks notices as acknowledged; [`notices`](Self::notices) no longer returns them. Unknown
-    /// ids are ignored.
-    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError>;
 
     /// Deletes a page of old data and returns the cursor of the next page.
     ///
@@ -147,78 +98,4 @@ impl FailingEndpoint {
     ) -> Self {
         Self { delivery, tenant, attempts, last_error, since }
     }
-}
-
-/// A delivery to try again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Redeliver {
-    /// Which one.
-    pub delivery: DeliveryId,
-    /// Only while it is in this final status: what was listed as failed may be delivered by now.
-    pub only: Option<DeliveryStatus>,
-    /// What begins its fresh budget of attempts.
-    pub cause: Trigger,
-}
-
-impl Redeliver {
-    /// A delivery in any final status, by hand.
-    pub const fn new(delivery: DeliveryId) -> Self {
-        Self { delivery, only: None, cause: Trigger::Manual }
-    }
-
-    /// Sets what begins its fresh budget of attempts.
-    #[must_use]
-    pub const fn with_cause(mut self, cause: Trigger) -> Self {
-        self.cause = cause;
-        self
-    }
-
-    /// Sets the status that the delivery must have.
-    #[must_use]
-    pub const fn with_status(mut self, status: DeliveryStatus) -> Self {
-        self.only = Some(status);
-        self
-    }
-}
-
-/// What became of a delivery to try again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Redelivered {
-    /// It is pending, and due now.
-    Done,
-    /// It is in this status, and stays there: not a final one, or not the one that was asked for.
-    Unchanged(DeliveryStatus),
-    /// Its endpoint was removed.
-    EndpointGone,
-    /// It is the record of sending within a call.
-    Tracked,
-    /// There is no such delivery, or its event is gone.
-    NotFound,
-}
-
-/// What became of a delivery to cancel.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Cancelled {
-    /// It is cancelled, and no attempt of it is in flight.
-    Done,
-    /// It is cancelled. An attempt was in flight: it may still arrive, and is recorded.
-    InFlight,
-    /// It is in this final status already.
-    Unchanged(DeliveryStatus),
-    /// It is the record of sending within a call.
-    Tracked,
-    /// There is no such delivery.
-    NotFound,
-}
-
-/// What became of a delivery to skip.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Skipped {
-    /// Its line goes on without it.
-    Done,
-    /// It blocks no line, and is in this status.
-    Unchanged(DeliveryStatus),
-    /// There is no such delivery.
-    NotFound,
 }

@@ -6,6 +6,7 @@ mod endpoints;
 mod log;
 mod maintenance;
 mod order;
+mod ports;
 mod prune;
 mod state;
 

@@ -102,8 +102,8 @@ mod tests {
     use super::*;
     use sea_orm::{DbBackend, Statement};
     use webhook_core::{
-        DeliveryLog as _, DeliveryStore as _, Endpoint, EndpointId, EndpointStore as _, Enqueue,
-        Event, EventId, StoreErrorKind, Timestamp,
+        DeliveryLog as _, Endpoint, EndpointId, Enqueue, Event, EventId, Store as _,
+        StoreErrorKind, Timestamp,
     };
 
     use crate::SeaOrmStore;

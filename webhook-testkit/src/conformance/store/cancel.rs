@@ -1,6 +1,6 @@
 //! Deliveries that are called off by hand.
 
-use webhook_core::{Cancelled, DeliveryId, DeliveryStatus, Finished};
+use webhook_core::{Cancelled, DeliveryId, DeliveryOperations as _, DeliveryStatus, Finished};
 
 use super::{
     Fixture, StoreHarness,
@@ -98,7 +98,7 @@ pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.each(batch, State::cancel)
 // + self.each(batch.into_iter().rev().collect(), State::cancel)
 pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {

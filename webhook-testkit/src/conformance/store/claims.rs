@@ -323,7 +323,7 @@ pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>(
     assert_eq!(claimed.next_due, None, "nobody needs to wake up for a paused endpoint");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().claim_due(&claim, self.now()))
 // + let mut claim = claim;
 // + claim.limit = claim.limit.max(1);

@@ -1,8 +1,8 @@
 //! Edits and records that are given up: wholly there or not at all, and safe to repeat.
 
 use webhook_core::{
-    Delivery, DeliveryId, DeliveryStatus, EndpointState, Revision, StoreErrorKind, TenantId,
-    Updated,
+    Delivery, DeliveryId, DeliveryLog as _, DeliveryStatus, EndpointState, Revision,
+    StoreErrorKind, TenantId, TrackedDeliveries as _, Updated,
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     fixture::{accepted, some_time},
 };
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.state().add_endpoint(endpoint)
 // + self.state().raise_version(&endpoint.tenant);
 // + tokio::task::yield_now().await;
@@ -37,7 +37,7 @@ pub async fn a_dropped_registration_is_made_once_or_not_at_all<H: StoreHarness>(
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().update_endpoint(endpoint, self.now()))
 // + let rows = std::mem::take(&mut self.state().endpoints);
 // + tokio::task::yield_now().await;
@@ -66,7 +66,7 @@ pub async fn a_dropped_edit_is_made_once_or_not_at_all<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().remove_endpoint(tenant, id, self.now()))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -91,7 +91,7 @@ pub async fn a_dropped_removal_is_completed_by_a_second_call<H: StoreHarness>() 
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.state().open_tracked(event, delivery, self.now())
 // + self.state().open_tracked(event, delivery.clone(), self.now())?;
 // + let event_row = self.state().events.remove(&event.id);
@@ -113,7 +113,7 @@ pub async fn a_dropped_record_is_opened_wholly_or_not_at_all<H: StoreHarness>() 
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.state().record_tracked(id, attempt, status, self.now())
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;

@@ -1,9 +1,9 @@
 //! Dropped calls of the engine and of operators: the result is lost, never half of the work.
 
 use webhook_core::{
-    Cancelled, Claim, ClaimDue, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
-    EndpointState, Enqueue, Enqueued, EventId, Finished, Redeliver, Redelivered, Route, Routed,
-    TenantId,
+    Cancelled, Claim, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
+    DeliveryQuery, DeliveryStatus, DisabledReason, EndpointDirectory as _, EndpointState, Enqueue,
+    Enqueued, EventId, Finished, Redeliver, Redelivered, Route, Routed, TenantId,
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 /// the first turn of the clock, or keeps the row until it is written to the disk.
 const MAX_CLAIM_TRIES: usize = 1_000;
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::enqueue))
 // + let events: Vec<_> = batch.iter().map(|item| item.event.clone().into()).collect();
 // + events.iter().for_each(|event| self.state().store_event(event, None));
@@ -42,7 +42,7 @@ pub async fn a_dropped_enqueue_stores_all_or_nothing<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().claim_unrouted(limit, lease, self.now()))
 // + let events = std::mem::take(&mut self.state().events);
 // + tokio::task::yield_now().await;
@@ -73,7 +73,7 @@ async fn comes_back_unrouted<H: StoreHarness>(fixture: &Fixture<H>, id: EventId)
     false
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::route))
 // + let events = std::mem::take(&mut self.state().events);
 // + tokio::task::yield_now().await;
@@ -135,7 +135,7 @@ async fn claim_soon<H: StoreHarness>(fixture: &Fixture<H>) -> Claim {
     panic!("what is due can be claimed");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::finish))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -164,7 +164,7 @@ pub async fn a_dropped_finish_writes_all_or_nothing<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::release))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -185,7 +185,7 @@ pub async fn a_dropped_release_gives_back_once<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().redeliver_all(&batch, now))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -210,7 +210,7 @@ pub async fn a_dropped_redelivery_is_made_once_or_not_at_all<H: StoreHarness>() 
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::cancel))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;
@@ -231,7 +231,7 @@ pub async fn a_dropped_cancelling_is_safe_to_repeat<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().backlog(self.now()))
 // + let rows = std::mem::take(&mut self.state().deliveries);
 // + tokio::task::yield_now().await;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Description, Endpoint, EndpointState, EndpointTls, ExternalId,
-    Metadata, OrderPolicy, Profile, RetryPolicy, Revision, Signing, SigningKey, StoreErrorKind,
-    TenantId, TenantVersion, Timeout, Timestamp, Updated,
+    ClientIdentity, CustomHeaders, Description, Endpoint, EndpointDirectory as _, EndpointState,
+    EndpointTls, ExternalId, Metadata, OrderPolicy, Profile, RetryPolicy, Revision, Signing,
+    SigningKey, StoreErrorKind, TenantId, TenantVersion, Timeout, Timestamp, Updated,
 };
 
 use super::{Fixture, StoreHarness, fixture::some_time};
@@ -129,10 +129,10 @@ pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
     );
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(ids.iter()
 // + if ids.iter().any(|&id| state.endpoint(id).is_none()) {
-// + return Err(StoreError::new(StoreErrorKind::Other));
+// + return Err(StoreError::new(webhook_core::StoreErrorKind::Other));
 // + }
 // + Ok(ids.iter()
 pub async fn endpoints_that_do_not_exist_are_left_out<H: StoreHarness>() {
@@ -219,7 +219,7 @@ pub async fn a_version_counts_one_tenant_alone<H: StoreHarness>() {
     assert_eq!(version, TenantVersion::default(), "an edit of one tenant is no edit of another");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
 pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -237,7 +237,7 @@ pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreH
     assert_eq!(ids(&acme).await, [theirs], "another tenant's are not among them");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - state.version(tenant), endpoints
 // + state.version(tenant).next(), endpoints
 pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>() {
@@ -247,7 +247,7 @@ pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>
     assert_eq!(snapshot.version(), TenantVersion::default(), "it is at version 0");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - tenants.sort();
 pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -260,7 +260,7 @@ pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
     assert_eq!(names, ["acme", "middle", "zebra"], "each once, in order");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - .map(|found| (**found).clone())
 // + .map(|found| {
 // +     let signing = &state.present().last().unwrap().signing;

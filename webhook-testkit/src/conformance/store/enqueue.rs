@@ -173,7 +173,7 @@ pub async fn a_version_of_one_tenant_says_nothing_about_another<H: StoreHarness>
     assert_eq!(answers, [Enqueued::Routed(1)], "an edit of one tenant leaves the others alone");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.each(batch, State::enqueue)
 // + self.each(batch.into_iter().rev().collect(), State::enqueue)
 pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
@@ -202,7 +202,7 @@ pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 1, "the good item's delivery is stored");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(ids.iter()
 // + if ids.is_empty() {
 // + return Ok(state.present().map(|found| (**found).clone()).collect());
@@ -218,7 +218,7 @@ pub async fn an_empty_batch_is_answered_with_nothing<H: StoreHarness>() {
     assert!(fixture.store.endpoints(&[]).await.unwrap().is_empty(), "no endpoints asked for");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.each(batch, State::enqueue)
 // + self.each(batch.into_iter().take(256).collect(), State::enqueue)
 pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {

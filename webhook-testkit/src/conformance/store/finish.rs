@@ -89,7 +89,7 @@ pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
     assert_eq!(delivery.due_at, Some(delivery.created_at.after(wait)), "30 days fit");
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - row.records.values().cloned()
 // + row.records.values().rev().cloned()
 pub async fn attempts_come_back_as_they_were_recorded<H: StoreHarness>() {
@@ -221,7 +221,7 @@ pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::finish))
 // + let mut answers = self.each(batch, State::finish);
 // + answers.sort_by_key(|answer| *answer == Finished::Recorded);
@@ -287,7 +287,7 @@ pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
     assert_eq!(fixture.version().await, version, "and so does the endpoint");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.each(batch, State::finish)
 // + self.each(batch.into_iter().rev().collect(), State::finish)
 pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>() {

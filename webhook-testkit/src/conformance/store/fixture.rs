@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, Claim, ClaimDue, Claimed, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId,
-    EndpointState, Enqueue, Enqueued, Event, EventId, Failure, FailureKind, FanOut, Finish,
-    Finished, Lease, NewDelivery, Settle, Store, TenantId, TenantVersion, Timestamp,
+    Attempt, Claim, ClaimDue, Claimed, Delivery, DeliveryId, DeliveryLog as _, DeliveryStatus,
+    Endpoint, EndpointId, EndpointState, Enqueue, Enqueued, Event, EventId, Failure, FailureKind,
+    FanOut, Finish, Finished, Lease, NewDelivery, Settle, Store, TenantId, TenantVersion,
+    Timestamp,
 };
 
 use super::{super::contract::prepare, StoreHarness};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use webhook_core::{
     Claim, ClaimDue, Condition, DisabledReason, EndpointId, EndpointState, Enqueue, Enqueued,
-    FanOut, Finish, Finished, HealthPolicy, HealthSignal, NewDelivery, Settle, TenantId,
+    FanOut, Finish, Finished, HealthPolicy, HealthSignal, Maintenance as _, NewDelivery,
+    NoticeQueue as _, Settle, TenantId,
 };
 
 use super::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use webhook_core::{Enqueue, Enqueued, Event, EventId, TenantId};
+use webhook_core::{DeliveryLog as _, Enqueue, Enqueued, Event, EventId, TenantId};
 
 use super::{Fixture, StoreHarness};
 
@@ -171,7 +171,7 @@ pub async fn events_without_a_key_never_collide<H: StoreHarness>() {
     assert_eq!(answers, [Enqueued::Later, Enqueued::Later], "no key is no key in common");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.each(batch, State::enqueue))
 // + let keys = self.state().keys.clone();
 // + tokio::task::yield_now().await;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, ClaimDue, Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, DisabledReason,
-    EndpointId, EndpointState, EventId, Finish, Finished, Page, Redeliver, Settle, TenantId,
+    Attempt, ClaimDue, Cursor, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
+    DeliveryQuery, DeliveryStatus, DisabledReason, EndpointId, EndpointState, EventId, Finish,
+    Finished, Page, Redeliver, Settle, TenantId,
 };
 
 use super::{
@@ -25,9 +26,10 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(state.deliveries.get(&id).and_then(|row| state.to_delivery(id, row)))
-// + let row = state.deliveries.get(&id).ok_or(StoreError::new(StoreErrorKind::Other))?;
+// + let other = StoreError::new(webhook_core::StoreErrorKind::Other);
+// + let row = state.deliveries.get(&id).ok_or(other)?;
 // + Ok(state.to_delivery(id, row))
 pub async fn what_does_not_exist_is_not_found<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

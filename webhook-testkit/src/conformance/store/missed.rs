@@ -1,8 +1,9 @@
 //! What an endpoint misses while it is disabled; and events that go straight to one endpoint.
 
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, DisabledReason, EndpointId, EndpointState, Enqueue,
-    Enqueued, FanOut, NewDelivery, Prune, Redelivered, Route, Routed, TenantId, Trigger,
+    Cancelled, DeliveryId, DeliveryLog as _, DeliveryStatus, DisabledReason, EndpointId,
+    EndpointState, Enqueue, Enqueued, FanOut, NewDelivery, Prune, Redelivered, Route, Routed,
+    TenantId, Trigger,
 };
 
 use super::{Fixture, StoreHarness, fixture::SECOND};

@@ -1,8 +1,8 @@
 //! What has to be told: written with its cause, and kept until somebody has taken note.
 
 use webhook_core::{
-    DisabledReason, EndpointState, Finished, HealthPolicy, HealthSignal, Notice, NoticeId,
-    NoticeKind, Prune, TenantId,
+    DeliveryOperations as _, DisabledReason, EndpointState, Finished, HealthPolicy, HealthSignal,
+    Notice, NoticeId, NoticeKind, NoticeQueue as _, Prune, TenantId,
 };
 
 use super::{
@@ -119,7 +119,7 @@ pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     assert!(fixture.kinds().await.is_empty(), "there is no notice without its cause");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.state().notices.retain(|(_, id), _| !ids.contains(id));
 // + let _ = ids;
 pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
@@ -136,7 +136,7 @@ pub async fn notices_stay_until_they_are_acknowledged<H: StoreHarness>() {
     assert_eq!(fixture.notices().await.len(), 1, "to say it again does no harm");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - Ok(self.state().notices.values().take(limit).cloned().collect())
 // + Ok(self.state().notices.values().rev().take(limit).cloned().collect())
 pub async fn the_oldest_notices_come_first<H: StoreHarness>() {

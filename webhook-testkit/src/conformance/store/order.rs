@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use webhook_core::{
-    Cancelled, ClaimDue, DeliveryId, DeliveryStatus, EndpointId, Event, Include, OrderPolicy,
-    Prune, Redeliver, Redelivered, Replay, ReplayPage, Skipped, Updated,
+    Cancelled, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryOperations as _, DeliveryStatus,
+    EndpointId, Event, Include, Maintenance as _, OrderPolicy, Prune, Redeliver, Redelivered,
+    Replay, ReplayPage, Skipped, Updated,
 };
 
 use super::{

@@ -1,8 +1,8 @@
 //! Removing what is over and old.
 
 use webhook_core::{
-    DeliveryId, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Finished, Prune, PruneCursor,
-    Pruned, Redelivered,
+    DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Finished,
+    Maintenance as _, Prune, PruneCursor, Pruned, Redelivered,
 };
 
 use super::{

@@ -1,8 +1,8 @@
 //! Final deliveries that are tried again by hand.
 
 use webhook_core::{
-    DeliveryId, DeliveryStatus, EndpointId, EndpointState, Enqueue, FanOut, Finished, NewDelivery,
-    Redeliver, Redelivered, Timestamp, Trigger,
+    DeliveryId, DeliveryOperations as _, DeliveryStatus, EndpointId, EndpointState, Enqueue,
+    FanOut, Finished, NewDelivery, Redeliver, Redelivered, Timestamp, Trigger,
 };
 
 use super::{

@@ -65,7 +65,7 @@ pub async fn a_release_keeps_what_was_lost_before<H: StoreHarness>() {
     assert_eq!((again.progress.attempt, again.recorded), (2, 0), "attempt 1 is still missing");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.each(batch, State::release)
 // + self.each(batch.into_iter().rev().collect(), State::release)
 pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {

@@ -1,6 +1,6 @@
 //! Endpoints that are removed, and what becomes of their deliveries.
 
-use webhook_core::{DeliveryStatus, Finished, TenantId, Updated};
+use webhook_core::{DeliveryStatus, EndpointDirectory as _, Finished, TenantId, Updated};
 
 use super::{
     Fixture, StoreHarness,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    DeliveryId, DeliveryStatus, EndpointState, Include, Replay, ReplayPage, ReplayState, Replayed,
-    Trigger,
+    DeliveryId, DeliveryOperations as _, DeliveryStatus, EndpointState, Include, Replay,
+    ReplayPage, ReplayState, Replayed, Trigger,
 };
 
 use super::{

@@ -147,7 +147,7 @@ pub async fn routing_twice_creates_nothing_twice<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 1, "the second route creates nothing");
 }
 
-// Catches in webhook-testkit/src/memory/deliveries.rs:
+// Catches in webhook-testkit/src/memory/ports.rs:
 // - self.each(batch, State::route)
 // + self.each(batch.into_iter().rev().collect(), State::route)
 pub async fn each_route_of_a_batch_gets_its_own_answer<H: StoreHarness>() {

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::{
-    Attempt, DeliveryStatus, EndpointStats, Failure, FailureKind, Finish, Settle, Timestamp,
+    Attempt, DeliveryLog as _, DeliveryOperations as _, DeliveryStatus, EndpointStats, Failure,
+    FailureKind, Finish, Settle, Timestamp,
 };
 
 use super::{

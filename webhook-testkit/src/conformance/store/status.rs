@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use webhook_core::{DeliveryQuery, EndpointId, EndpointState, Enqueue, Finished, StoreStatus};
+use webhook_core::{
+    DeliveryLog as _, DeliveryQuery, EndpointId, EndpointState, Enqueue, Finished,
+    Maintenance as _, StoreStatus,
+};
 
 use super::{
     Fixture, StoreHarness,

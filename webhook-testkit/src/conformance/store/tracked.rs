@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    Backlog, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, Enqueue, Enqueued,
-    Event, EventId, Route, Routed, StoreErrorKind,
+    Backlog, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus, EndpointId,
+    Enqueue, Enqueued, Event, EventId, Route, Routed, StoreErrorKind, TrackedDeliveries as _,
 };
 
 use super::{

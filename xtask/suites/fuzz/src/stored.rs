@@ -4,9 +4,9 @@ mod damage;
 mod place;
 
 use webhook_core::{
-    AttemptView, ClaimDue, DeliveryLog as _, DeliveryQuery, DeliveryStore as _, DeliveryView,
-    EndpointStore as _, EndpointUrl, EndpointView, EventView, Maintenance as _, StoreError,
-    StoreErrorKind, TenantId,
+    AttemptView, ClaimDue, DeliveryLog as _, DeliveryQuery, DeliveryView, EndpointDirectory as _,
+    EndpointUrl, EndpointView, EventView, Maintenance as _, NoticeQueue as _, Store as _,
+    StoreError, StoreErrorKind, TenantId,
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -8,7 +8,7 @@ use crate::{
     engine::admission::{ReservedClaim, slots::ClaimView},
     port::{
         StoreError,
-        store::deliveries::{Claim, Claimed},
+        store::work::{Claim, Claimed},
     },
 };
 

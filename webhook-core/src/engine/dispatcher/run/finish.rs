@@ -11,7 +11,7 @@ use crate::{
     model::{
         endpoint::Endpoint, endpoint_state::EndpointState, health::HealthSignal, id::EndpointId,
     },
-    port::store::deliveries::{Finish, Finished, Settle},
+    port::store::work::{Finish, Finished, Settle},
 };
 
 impl Run<'_> {

@@ -13,7 +13,7 @@ use crate::{
         },
     },
     model::{endpoint::Endpoint, health::HealthSignal},
-    port::store::deliveries::Claim,
+    port::store::work::Claim,
 };
 
 /// Maximum number of endpoints that are kept between claims. When it is exceeded, all are loaded

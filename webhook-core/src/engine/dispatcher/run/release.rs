@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Run, Step, log_failed};
 use crate::{
     model::delivery::Lease,
-    port::{StoreError, store::deliveries::Finished},
+    port::{StoreError, store::work::Finished},
 };
 
 impl Run<'_> {

@@ -8,7 +8,7 @@ use super::{Run, Step};
 use crate::{
     engine::dispatcher::make_attempt::{Worked, make_attempt},
     model::endpoint::Timeout,
-    port::store::deliveries::Claim,
+    port::store::work::Claim,
 };
 
 impl Run<'_> {

@@ -1,63 +1,22 @@
 use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use webhook_registry::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, DisabledReason,
-    EndpointState, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Health, Lease,
-    NewDelivery, Notice, NoticeKind, Route, Routed, Settle, StoreError, Timestamp, UnroutedEvent,
+    Backlog, ClaimedUnrouted, DeliveryStatus, DisabledReason, EndpointState, Enqueue, Enqueued,
+    Event, EventId, FanOut, Finish, Finished, Health, Lease, NewDelivery, Notice, NoticeKind,
+    Route, Routed, Settle, Timestamp, UnroutedEvent,
 };
 
-use super::{
-    SmallStore,
-    state::{Row, State},
-};
-
-#[async_trait]
-impl DeliveryStore for SmallStore {
-    async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|item| state.enqueue(item, now)).collect())
-    }
-
-    async fn claim_unrouted(
-        &self,
-        limit: usize,
-        lease: Duration,
-    ) -> Result<ClaimedUnrouted, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(state.claim_unrouted(limit, lease, now))
-    }
-
-    async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|item| state.route(&item, now)).collect())
-    }
-
-    async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
-        let now = self.now();
-        Ok(self.state().claim_due(&claim, now))
-    }
-
-    async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|item| state.finish(item, now)).collect())
-    }
-
-    async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|lease| state.release(lease, now)).collect())
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let now = self.now();
-        Ok(self.state().backlog(now))
-    }
-}
+use super::state::{Row, State};
 
 impl State {
     /// The longest free first; in the place of each the first stored of its ordering key, if nobody
     /// has that one.
-    fn claim_unrouted(&mut self, limit: usize, lease: Duration, now: Timestamp) -> ClaimedUnrouted {
+    pub(super) fn claim_unrouted(
+        &mut self,
+        limit: usize,
+        lease: Duration,
+        now: Timestamp,
+    ) -> ClaimedUnrouted {
         let (mut taken, mut next_due) = (Vec::new(), None::<Duration>);
         let mut by_time: Vec<_> = self.unrouted.iter().map(|(id, at)| (*at, *id)).collect();
         by_time.sort_unstable();
@@ -98,7 +57,7 @@ impl State {
         line.min_by_key(|it| (self.stored_at.get(it), **it)).copied()
     }
 
-    fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
+    pub(super) fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
         let event = item.event;
         let by_key = |held: &&Arc<Event>| {
             event.key.is_some() && held.key == event.key && held.tenant == event.tenant
@@ -149,7 +108,7 @@ impl State {
         endpoints.all(|endpoint| endpoint.health.is_unrestricted())
     }
 
-    fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
+    pub(super) fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
         let unrouted = self.unrouted.contains_key(&item.event);
         let Some(event) = self.events.get(&item.event).filter(|_| unrouted).cloned() else {
             return Routed::NotUnrouted;
@@ -172,7 +131,7 @@ impl State {
         Finished::LeaseLost
     }
 
-    fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
+    pub(super) fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(item.lease) else { return self.too_late() };
         if !mem::take(&mut row.held) {
             return Finished::Recorded;
@@ -226,7 +185,7 @@ impl State {
         self.notices.insert((notice.at, notice.id.clone()), notice);
     }
 
-    fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
+    pub(super) fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
         let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
             return self.too_late();
         };

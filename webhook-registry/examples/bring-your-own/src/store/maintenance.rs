@@ -1,59 +1,16 @@
-use async_trait::async_trait;
 use webhook_registry::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Maintenance, Notice,
-    NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError,
-    StoreStatus, Timestamp, Trigger,
+    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
+    ReplayPage, Replayed, Skipped, StoreStatus, Timestamp, Trigger,
 };
 
-use super::{
-    SmallStore,
-    state::{Row, State},
-};
-
-#[async_trait]
-impl Maintenance for SmallStore {
-    async fn redeliver(&self, batch: Vec<Redeliver>) -> Result<Vec<Redelivered>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(state.redeliver_all(&batch, now))
-    }
-
-    async fn replay(&self, page: ReplayPage) -> Result<Replayed, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(state.replay(&page, now))
-    }
-
-    async fn cancel(&self, batch: Vec<DeliveryId>) -> Result<Vec<Cancelled>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|id| state.cancel(id, now)).collect())
-    }
-
-    async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError> {
-        let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|id| state.skip(id, now)).collect())
-    }
-
-    async fn status(&self) -> Result<StoreStatus, StoreError> {
-        let now = self.now();
-        Ok(self.state().status(now))
-    }
-
-    async fn prune(&self, prune: Prune) -> Result<Pruned, StoreError> {
-        let cut = self.now().before(prune.older_than);
-        Ok(self.state().prune(&prune, cut))
-    }
-
-    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        Ok(self.state().notices.values().take(limit).cloned().collect())
-    }
-
-    async fn acknowledge(&self, ids: Vec<NoticeId>) -> Result<(), StoreError> {
-        self.state().notices.retain(|(_, id), _| !ids.contains(id));
-        Ok(())
-    }
-}
+use super::state::{Row, State};
 
 impl State {
-    fn redeliver_all(&mut self, batch: &[Redeliver], now: Timestamp) -> Vec<Redelivered> {
+    pub(super) fn redeliver_all(
+        &mut self,
+        batch: &[Redeliver],
+        now: Timestamp,
+    ) -> Vec<Redelivered> {
         let answers: Vec<_> = batch.iter().map(|item| self.redeliver(*item, now)).collect();
         let done = batch.iter().zip(&answers).filter(|(_, it)| **it == Redelivered::Done);
         let mut done: Vec<_> = done.map(|(item, _)| item.delivery).collect();
@@ -86,7 +43,7 @@ impl State {
         }
     }
 
-    fn replay(&mut self, page: &ReplayPage, now: Timestamp) -> Replayed {
+    pub(super) fn replay(&mut self, page: &ReplayPage, now: Timestamp) -> Replayed {
         let (replay, began_at) = (&page.replay, page.began_at.unwrap_or(now));
         if !self.endpoints.contains_key(&replay.endpoint) {
             return Replayed::gone(began_at);
@@ -116,7 +73,7 @@ impl State {
         Replayed::new(began_at, count, page.cursor.next(replay.include, last))
     }
 
-    fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
+    pub(super) fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
         let status = row.delivery.status;
         if row.tracked {
@@ -133,7 +90,7 @@ impl State {
         if in_flight { Cancelled::InFlight } else { Cancelled::Done }
     }
 
-    fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
+    pub(super) fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
         let Some(row) = self.deliveries.get(&id) else { return Skipped::NotFound };
         if !self.blocks(id) {
             return Skipped::Unchanged(row.delivery.status);
@@ -142,7 +99,7 @@ impl State {
         Skipped::Done
     }
 
-    fn status(&self, now: Timestamp) -> StoreStatus {
+    pub(super) fn status(&self, now: Timestamp) -> StoreStatus {
         let left = self.backlog(now);
         let mut status = StoreStatus::default();
         (status.unrouted, status.in_flight) = (left.unrouted, left.in_flight);

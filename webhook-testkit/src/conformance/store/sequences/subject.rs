@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Claim, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId, Endpoint, EndpointId,
-    Enqueue, Event, EventId, FanOut, Lease, Page, Prune, Pruned, ReplayPage, Replayed, Store,
-    StoreError, StoreStatus, TenantId, Timestamp, UnroutedEvent,
+    Claim, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId, DeliveryLog as _,
+    DeliveryOperations as _, Endpoint, EndpointDirectory as _, EndpointId, Enqueue, Event, EventId,
+    FanOut, Lease, Maintenance as _, Page, Prune, Pruned, ReplayPage, Replayed, Store, StoreError,
+    StoreStatus, TenantId, Timestamp, TrackedDeliveries as _, UnroutedEvent,
 };
 
 use super::{call::Call, call_result::CallResult};

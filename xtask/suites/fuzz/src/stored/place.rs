@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 use webhook_core::{
-    DeliveryId, DeliveryStore as _, Endpoint, EndpointId, EndpointStore as _, Enqueue, Event,
-    EventId, FanOut, Secret, Signing, TenantId, Timestamp,
+    DeliveryId, Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Secret, Signing, Store as _,
+    TenantId, Timestamp,
 };
 use webhook_store_seaorm::{
     SeaOrmStore,

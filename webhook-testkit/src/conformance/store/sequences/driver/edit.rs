@@ -1,6 +1,6 @@
 //! Calls of customers about their endpoints.
 
-use webhook_core::{Endpoint, EndpointState, EndpointStore as _, Revision, TenantId};
+use webhook_core::{Endpoint, EndpointState, Revision, Store as _, TenantId};
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, make};
 

@@ -1,8 +1,6 @@
 //! Calls of publishers and routers.
 
-use webhook_core::{
-    EndpointStore as _, Enqueue, Event, FanOut, NewDelivery, Route, Snapshot, TenantId,
-};
+use webhook_core::{Enqueue, Event, FanOut, NewDelivery, Route, Snapshot, Store as _, TenantId};
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, TIME_SPANS, make};
 
