@@ -6,5 +6,7 @@ pub(crate) mod exchanger;
 pub(crate) mod fast_path;
 pub(crate) mod idle;
 pub(crate) mod publish;
+mod read_snapshot;
+mod routes;
 pub(crate) mod send_now;
 pub(crate) mod wake;

@@ -70,7 +70,7 @@ pub use crate::{
             ReplayState,
         },
         retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
-        routing::Snapshot,
+        routing::{RoutingEntry, Snapshot},
         secret::{InvalidSecret, Secret},
         signing::{InvalidSigning, Profile, Signing, SigningKey},
         stats::{AttemptDurations, EndpointStats},
@@ -82,6 +82,7 @@ pub use crate::{
     },
     policy::{
         allowance::Allowance,
+        byte_budget::ByteBudget,
         classify::{Verdict, classify, health_signal},
         decide::{Decision, FailReason, decide},
         fan_out::fan_out,
@@ -103,7 +104,11 @@ pub use crate::{
             prune::{Prune, PruneCursor, Pruned},
             query::{Cursor, DeliveryQuery, InvalidCursor, Page},
             replay_page::{ReplayPage, Replayed},
-            work::{Backlog, Claim, ClaimDue, Claimed, Finish, Finished, Settle},
+            routing::RoutingUpdate,
+            work::{
+                Backlog, Claim, ClaimCursor, ClaimDue, Claimed, Finish, Finished, Settle,
+                TenantLimits,
+            },
         },
     },
     read::{

@@ -1,6 +1,7 @@
 //! Decisions as functions of their arguments: routing, the meaning of an outcome, the next step.
 
 pub(crate) mod allowance;
+pub(crate) mod byte_budget;
 pub(crate) mod classify;
 pub(crate) mod decide;
 pub(crate) mod fan_out;

@@ -70,7 +70,7 @@ async fn each_attempt_says_why_it_was_made() {
     let event = world.publish(sample::event("invoice.paid")).await;
     world.run_to_idle().await;
     let id = delivery_of(&world, event).await.id;
-    let endpoint = world.store.endpoints(&[id.endpoint]).await.unwrap().remove(0);
+    let endpoint = world.store.endpoints(&[id.endpoint]).await.unwrap().remove(0).unwrap().unwrap();
     world.store.update_endpoint(endpoint.with_state(EndpointState::Active)).await.unwrap();
     world.store.redeliver(vec![Redeliver::new(id)]).await.unwrap();
     world.run_to_idle().await;
@@ -97,7 +97,7 @@ async fn gone_ends_the_delivery_and_disables_the_endpoint() {
     assert_eq!(delivery_of(&world, first).await.status, DeliveryStatus::Failed);
 
     let endpoint = delivery_of(&world, first).await.id.endpoint;
-    let endpoint = world.store.endpoints(&[endpoint]).await.unwrap().remove(0);
+    let endpoint = world.store.endpoints(&[endpoint]).await.unwrap().remove(0).unwrap().unwrap();
     assert_eq!(endpoint.state.to_string(), "disabled-gone");
 
     let second = world.publish(sample::event("invoice.paid")).await;
@@ -168,7 +168,7 @@ async fn an_edit_counts_from_the_next_attempt_on() {
     let event = world.publish(sample::event("invoice.paid")).await;
     world.run_due().await;
     let id = delivery_of(&world, event).await.id.endpoint;
-    let mut endpoint = world.store.endpoints(&[id]).await.unwrap().remove(0);
+    let mut endpoint = world.store.endpoints(&[id]).await.unwrap().remove(0).unwrap().unwrap();
     endpoint.url = "https://elsewhere.example/".parse().unwrap();
     assert!(matches!(world.store.update_endpoint(endpoint).await.unwrap(), Updated::Done(_)));
     world.run_to_idle().await;
@@ -185,7 +185,7 @@ async fn what_a_paused_endpoint_is_owed_waits() {
     world.publish(sample::event("invoice.paid")).await;
     world.run_to_idle().await;
     assert_eq!(world.transport.requests().len(), 0);
-    let endpoint = world.store.endpoints(&[id]).await.unwrap().remove(0);
+    let endpoint = world.store.endpoints(&[id]).await.unwrap().remove(0).unwrap().unwrap();
     world.store.update_endpoint(endpoint.with_state(EndpointState::Active)).await.unwrap();
     world.run_to_idle().await;
     assert_eq!(world.transport.requests().len(), 1);

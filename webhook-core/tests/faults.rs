@@ -20,8 +20,9 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use webhook_core::{
     Clock, DeliveryLog, DeliveryQuery, DeliveryStatus, Dispatcher, DispatcherConfig, Endpoint,
-    Enqueue, FanOut, HealthPolicy, InvalidDispatcherConfig, Ports, Report, Request, Response,
-    RetryPolicy, Store, StoreErrorKind, TenantId, Transport, TransportError, fan_out, until_idle,
+    EndpointDirectory as _, Enqueue, FanOut, HealthPolicy, InvalidDispatcherConfig, Ports, Report,
+    Request, Response, RetryPolicy, Store, StoreErrorKind, TenantId, Transport, TransportError,
+    fan_out, until_idle,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedResponse, ScriptedTransport,
@@ -53,7 +54,8 @@ impl Engine {
         }
         for _ in 0..deliveries {
             let event = sample::event("a").into_event(|| engine.ids.event(), engine.clock.now());
-            let snapshot = engine.memory.snapshot(&TenantId::default()).await.unwrap();
+            let snapshot =
+                (&engine.memory as &dyn Store).snapshot(&TenantId::default()).await.unwrap();
             let to = FanOut::by(snapshot.version(), fan_out(&snapshot, &event.event_type));
             engine.memory.enqueue(vec![Enqueue::routed(event, to)]).await.unwrap();
         }
@@ -165,8 +167,8 @@ async fn a_claim_is_given_back_although_the_store_fails_twice() {
 #[tokio::test]
 async fn an_endpoint_that_cannot_be_read_stops_nobody_else() {
     let engine = Engine::new(2, 1).await;
-    let unreadable = || Fault::Before(StoreErrorKind::Corrupt);
-    engine.store.fails(StoreCall::Endpoints, [unreadable(), unreadable()]);
+    let all = engine.memory.tenant_endpoints(&TenantId::default(), None, 1).await.unwrap();
+    engine.store.damages(all[0].id);
     let dispatcher = engine.dispatcher(engine.transport.clone(), config());
     let stop = engine.clock.sleep(Duration::from_secs(1));
     let report = engine.drive(dispatcher.run(stop));
@@ -200,16 +202,6 @@ async fn a_store_that_fails_while_outcomes_are_written_one_by_one_gets_the_rest_
     assert_eq!(engine.transport.requests().len(), 3, "nothing is sent again for that");
 }
 
-#[tokio::test]
-async fn a_store_that_fails_while_endpoints_are_read_one_by_one_gets_the_claims_back() {
-    let engine = Engine::new(3, 1).await;
-    let faults = [StoreErrorKind::Corrupt, StoreErrorKind::Unavailable];
-    engine.store.fails(StoreCall::Endpoints, faults.map(Fault::Before));
-    let dispatcher = engine.dispatcher(engine.transport.clone(), config());
-    let report = engine.run_until_idle(&dispatcher);
-    assert_eq!((report.delivered, report.released), (3, 3), "{report:?}");
-}
-
 /// Stores an event of each of these tenants for a dispatcher to route.
 async fn store_unrouted(engine: &Engine, tenants: &[&str]) {
     for tenant in tenants {
@@ -223,11 +215,11 @@ async fn store_unrouted(engine: &Engine, tenants: &[&str]) {
 async fn a_tenant_whose_endpoints_cannot_be_read_keeps_no_other_from_being_routed() {
     let engine = Engine::new(0, 0).await;
     store_unrouted(&engine, &["acme", "other", "other"]).await;
-    engine.store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Corrupt)]);
+    engine.store.fails(StoreCall::Routing, [Fault::Before(StoreErrorKind::Corrupt)]);
     let dispatcher = engine.dispatcher(engine.transport.clone(), config());
     let stop = engine.clock.sleep(Duration::from_secs(1));
     assert_eq!(engine.drive(dispatcher.run(stop)).routed, 2);
-    assert_eq!(engine.store.calls(StoreCall::Snapshot), 2, "one look for each tenant");
+    assert_eq!(engine.store.calls(StoreCall::Routing), 2, "one look for each tenant");
     assert_eq!(engine.run_until_idle(&dispatcher).routed, 1, "and comes back after its lease");
     assert!(engine.elapsed() >= Duration::from_secs(30), "{:?}", engine.elapsed());
 }
@@ -236,7 +228,7 @@ async fn a_tenant_whose_endpoints_cannot_be_read_keeps_no_other_from_being_route
 async fn routing_waits_while_the_store_is_away() {
     let engine = Engine::new(0, 0).await;
     store_unrouted(&engine, &["acme"]).await;
-    engine.store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Unavailable)]);
+    engine.store.fails(StoreCall::Routing, [Fault::Before(StoreErrorKind::Unavailable)]);
     let dispatcher = engine.dispatcher(engine.transport.clone(), config());
     assert_eq!(engine.run_until_idle(&dispatcher).routed, 1);
     assert_eq!(engine.store.calls(StoreCall::Route), 1, "not by what could not be read");

@@ -90,7 +90,7 @@ impl<'a> Operator<'a> {
         let store = &self.engine.store;
         let Some(delivery) = store.delivery(id).await? else { return Ok(None) };
         let attempts = store.attempts(id).await?;
-        let endpoint = store.endpoints(&[id.endpoint]).await?.pop();
+        let endpoint = store.endpoint(id.endpoint).await?;
         let first = store.first_in_line(id).await?;
         let now = self.engine.clock.now();
         Ok(Some(explain(&delivery, &attempts, endpoint.as_ref(), first.as_ref(), now)))

@@ -4,10 +4,25 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use webhook_core::{
-    Endpoint, EndpointUrl, EventFilter, EventType, Snapshot, TenantId, TenantVersion,
+    Endpoint, EndpointUrl, EventFilter, EventType, RoutingEntry, Snapshot, TenantId, TenantVersion,
 };
 
-type Tenants = BTreeMap<TenantId, Arc<Snapshot>>;
+type Tenants = BTreeMap<TenantId, Arc<TenantEntry>>;
+
+/// Endpoints of a tenant, in the order of their registration, and the snapshot that finds them.
+#[derive(Debug)]
+struct TenantEntry {
+    snapshot: Arc<Snapshot>,
+    endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl TenantEntry {
+    fn new(tenant: TenantId, version: TenantVersion, endpoints: Vec<Arc<Endpoint>>) -> Self {
+        let entries = endpoints.iter().map(|endpoint| RoutingEntry::of(endpoint));
+        let snapshot = Arc::new(Snapshot::new(tenant, version, entries));
+        Self { snapshot, endpoints }
+    }
+}
 
 /// Endpoints in memory, by tenant, for programs that send within a call and keep no store.
 ///
@@ -49,8 +64,11 @@ impl Registry {
     /// The endpoints that want events of this type, whatever their state, in the order of
     /// registration for those that name it, then those that match it by a pattern.
     pub fn endpoints_for(&self, tenant: &TenantId, event_type: &EventType) -> Vec<Arc<Endpoint>> {
-        let snapshot = self.snapshot(tenant);
-        snapshot.map(|snapshot| snapshot.wanting(event_type).cloned().collect()).unwrap_or_default()
+        let tenants = self.0.load();
+        let Some(entry) = tenants.get(tenant) else { return Vec::new() };
+        let by_id: BTreeMap<_, _> = entry.endpoints.iter().map(|it| (it.id, it)).collect();
+        let wanting = entry.snapshot.wanting(event_type);
+        wanting.filter_map(|found| by_id.get(&found.id).map(|it| Arc::clone(it))).collect()
     }
 
     /// Takes this type from the filters of the endpoints at `url`; those left without a filter are
@@ -84,7 +102,7 @@ impl Registry {
 
     /// The tenant's endpoints as they are now, if any are held.
     pub fn snapshot(&self, tenant: &TenantId) -> Option<Arc<Snapshot>> {
-        self.0.load().get(tenant).cloned()
+        self.0.load().get(tenant).map(|entry| Arc::clone(&entry.snapshot))
     }
 
     fn edit(
@@ -95,13 +113,11 @@ impl Registry {
         self.0.rcu(|tenants| {
             let mut tenants = Tenants::clone(tenants);
             let (version, endpoints) = match tenants.get(tenant) {
-                Some(held) => (held.version().next(), change(held.endpoints())),
+                Some(held) => (held.snapshot.version().next(), change(&held.endpoints)),
                 None => (TenantVersion::default().next(), change(&[])),
             };
-            tenants.insert(
-                tenant.clone(),
-                Arc::new(Snapshot::new(tenant.clone(), version, endpoints)),
-            );
+            let entry = TenantEntry::new(tenant.clone(), version, endpoints);
+            tenants.insert(tenant.clone(), Arc::new(entry));
             tenants
         });
     }

@@ -112,7 +112,7 @@ impl<'a> Tenant<'a> {
     pub async fn explain(&self, id: DeliveryId) -> Result<Option<TenantExplanation>, StoreError> {
         let Some(delivery) = self.delivery(id).await? else { return Ok(None) };
         let attempts = self.operator().attempts(id).await?;
-        let endpoint = self.engine.store.endpoints(&[id.endpoint]).await?.pop();
+        let endpoint = self.engine.store.endpoint(id.endpoint).await?;
         let first = self.engine.store.first_in_line(id).await?;
         let (endpoint, first, now) = (endpoint.as_ref(), first.as_ref(), self.engine.clock.now());
         Ok(Some(explain_to_tenant(&delivery, &attempts, endpoint, first, now)))

@@ -227,7 +227,7 @@ async fn an_error_after_a_lost_answer_to_an_endpoint_is_unknown() {
 async fn a_tenant_whose_endpoints_cannot_be_read_keeps_nobody_from_publishing() {
     let fakes = SharedFakes::new();
     let store = FaultyStore::new(fakes.store.clone());
-    store.fails(StoreCall::Snapshot, [Fault::Before(StoreErrorKind::Corrupt)]);
+    store.fails(StoreCall::Routing, [Fault::Before(StoreErrorKind::Corrupt)]);
     let webhooks = fakes.over(store);
     let event = |tenant: &str| NewEvent::new("a", "{}").unwrap().tenant(tenant.parse().unwrap());
     let answers = webhooks.publish_many(vec![event("bad"), event("good")]).await;

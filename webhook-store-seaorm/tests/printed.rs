@@ -35,7 +35,7 @@ async fn what_is_printed_gives_what_migrating_gives() {
     assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Current);
     store.migrate().await.unwrap();
     add_endpoint(&store).await;
-    assert_eq!(store.tenants().await.unwrap(), [TenantId::default()]);
+    assert_eq!(store.tenants(None, 100).await.unwrap(), [TenantId::default()]);
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ async fn with_a_vault_no_secret_is_in_the_files() {
             false => place.open().await,
         };
         store.add_endpoint(secretive()).await.unwrap();
-        let endpoint = store.endpoints(&[common::endpoint()]).await.unwrap().remove(0);
+        let endpoint =
+            store.endpoints(&[common::endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
         store.update_endpoint(endpoint).await.unwrap();
         for secret in [SECRET, HEADER, "canary-of-the-key"] {
             assert_eq!(in_the_files(&place, secret), !sealed, "while it runs");

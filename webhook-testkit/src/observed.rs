@@ -8,7 +8,7 @@ use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
     EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
     Finished, HealthSignal, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned,
-    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store,
+    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store,
     StoreError, StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Trigger, Updated,
     WorkSignal,
 };
@@ -108,7 +108,8 @@ impl Observed {
         ids.dedup();
         if !ids.is_empty() {
             let endpoints = self.store.endpoints(&ids).await?;
-            endpoints.into_iter().for_each(|endpoint| self.report(Effect::Refreshed(endpoint)));
+            let found = endpoints.into_iter().filter_map(|endpoint| endpoint.ok().flatten());
+            found.for_each(|endpoint| self.report(Effect::Refreshed(endpoint)));
         }
         Ok(())
     }
@@ -155,7 +156,7 @@ impl Store for Observed {
         let id = endpoint.id;
         let answer = self.store.update_endpoint(endpoint).await?;
         if let Updated::Done(_) = answer {
-            let now = self.store.endpoints(&[id]).await?;
+            let now = self.store.endpoint(id).await?;
             now.into_iter().for_each(|endpoint| self.report(Effect::Edited(endpoint)));
         }
         Ok(answer)
@@ -169,14 +170,27 @@ impl Store for Observed {
         Ok(removed)
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
         self.store.endpoints(ids).await
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        let snapshot = self.store.snapshot(tenant).await?;
-        self.report(Effect::Read { tenant: tenant.clone(), version: snapshot.version() });
-        Ok(snapshot)
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
+        let update = self.store.routing(tenant, known).await?;
+        let version = match &update {
+            RoutingUpdate::Same => known.unwrap_or_default(),
+            RoutingUpdate::Changed { version, .. } | RoutingUpdate::Whole { version, .. } => {
+                *version
+            }
+        };
+        self.report(Effect::Read { tenant: tenant.clone(), version });
+        Ok(update)
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -284,8 +298,21 @@ impl Store for Observed {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl EndpointDirectory for Observed {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        self.store.tenants().await
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        self.store.tenants(after, limit).await
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        self.store.tenant_endpoints(tenant, after, limit).await
     }
 }
 

@@ -158,8 +158,8 @@ impl World {
     /// When there is none.
     #[expect(clippy::expect_used, reason = "who asks has added it")]
     pub async fn stored_endpoint(&self, id: EndpointId) -> Endpoint {
-        let found = self.store.endpoints(&[id]).await.expect("a store in memory");
-        found.into_iter().next().expect("an endpoint that was added")
+        let found = (&self.store as &dyn Store).endpoint(id).await.expect("a store in memory");
+        found.expect("an endpoint that was added")
     }
 
     /// Whether an endpoint is active, paused or disabled.

@@ -19,11 +19,11 @@ use crate::{
             wait_queue::{QueueKey, WaitQueues, Waiter},
         },
         dispatcher::config::DispatcherConfig,
+        routes::Routes,
         wake::Wake,
     },
     model::{
-        endpoint::Endpoint, event::Event, id::EndpointId, routing::Snapshot, time::Timestamp,
-        worker::WorkerName,
+        endpoint::Endpoint, event::Event, id::EndpointId, time::Timestamp, worker::WorkerName,
     },
     port::{Clock, store::work::Claim},
 };
@@ -110,12 +110,14 @@ impl Admission {
     pub(super) fn reserve_or_wait(
         &self,
         event: &Event,
-        snapshot: &Snapshot,
+        routes: &Routes,
         early_slot: &mut Option<EndpointId>,
         overtaken: bool,
     ) -> Option<Waiter> {
-        let mut endpoints = snapshot.wanting(&event.event_type);
-        let (Some(endpoint), None) = (endpoints.next(), endpoints.next()) else { return None };
+        let mut entries = routes.snapshot().wanting(&event.event_type);
+        let (Some(entry), None) = (entries.next(), entries.next()) else { return None };
+        let loaded = routes.loaded();
+        let endpoint = loaded.get(entry)?;
         let (mut state, now) = (self.state(), self.clock.now());
         let may_send = accepts_attempts(endpoint, now) && !endpoint.keeps_order_of(event);
         if !state.open || !may_send || early_slot.is_some() {

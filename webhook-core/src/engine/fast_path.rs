@@ -15,15 +15,18 @@ use std::{
 use futures_util::{FutureExt as _, select_biased};
 
 use crate::{
-    engine::admission::{
-        Admission, ReservedClaim, accepts_attempts, slots::Slots, wait_queue::MAX_SLOT_WAIT,
+    engine::{
+        admission::{
+            Admission, ReservedClaim, accepts_attempts, slots::Slots, wait_queue::MAX_SLOT_WAIT,
+        },
+        routes::Routes,
     },
     model::{
         delivery::Lease,
         endpoint::Endpoint,
         event::Event,
         id::{DeliveryId, EndpointId, LeaseEpoch},
-        routing::Snapshot,
+        routing::RoutingEntry,
     },
     port::store::{
         intake::{Enqueue, Enqueued, FanOut, NewDelivery},
@@ -49,6 +52,11 @@ impl FastPath {
         let requested_at =
             admission.as_ref().map(|open| open.clock.monotonic()).unwrap_or_default();
         Reservation { admission, requested_at, early_slot: None, events: Vec::new() }
+    }
+
+    /// Returns true if a dispatcher of this process sends from memory.
+    pub(super) fn is_open(&self) -> bool {
+        self.admission().is_some()
     }
 
     /// Opens the fast path, unless another run of the dispatcher has opened it.
@@ -107,14 +115,14 @@ impl Reservation {
     ///
     /// Called for the first event of each batch, it applies backpressure: publishers slow down to
     /// the rate of sending, instead of storing deliveries that have to be claimed.
-    pub(super) async fn wait_for_slots(&mut self, event: &Event, snapshot: &Snapshot) {
+    pub(super) async fn wait_for_slots(&mut self, event: &Event, routes: &Routes) {
         let Some(admission) = self.admission.clone().filter(|open| open.clock.is_real_time())
         else {
             return;
         };
         let until = self.requested_at.saturating_add(MAX_SLOT_WAIT);
         let (slot, mut overtaken) = (&mut self.early_slot, false);
-        while let Some(waiter) = admission.reserve_or_wait(event, snapshot, slot, overtaken) {
+        while let Some(waiter) = admission.reserve_or_wait(event, routes, slot, overtaken) {
             let left = until.saturating_sub(admission.clock.monotonic());
             select_biased! {
                 woken = waiter.fuse() => overtaken = woken.is_ok(),
@@ -126,15 +134,16 @@ impl Reservation {
 
     /// Builds the store's input for the next event of the batch.
     ///
-    /// With a snapshot, each matching endpoint gets one delivery: leased if the endpoint accepts
-    /// attempts and a slot is free, otherwise pending; `missed` if the endpoint is disabled.
-    /// Without a snapshot, the event is stored unrouted.
-    pub(super) fn route(&mut self, event: Event, snapshot: Option<&Snapshot>) -> Enqueue {
+    /// With routes, each matching endpoint gets one delivery: leased if the endpoint is loaded and
+    /// accepts attempts and a slot is free, otherwise pending; `missed` if the endpoint is disabled.
+    /// Without routes, the event is stored unrouted.
+    pub(super) fn route(&mut self, event: Event, routes: Option<&Routes>) -> Enqueue {
         let mut reserved = ReservedEvent::default();
-        let item = match snapshot {
+        let item = match routes {
             None => Enqueue::unrouted(event),
-            Some(snapshot) => {
-                let mut deliveries = self.deliveries(&event, snapshot, &mut reserved);
+            Some(routes) => {
+                let snapshot = routes.snapshot();
+                let mut deliveries = self.deliveries(&event, routes, &mut reserved);
                 let missing = snapshot.missing(&event.event_type);
                 let missed = missing.into_iter().map(|endpoint| NewDelivery::missed(endpoint.id));
                 deliveries.extend(missed);
@@ -148,18 +157,23 @@ impl Reservation {
     fn deliveries(
         &mut self,
         event: &Event,
-        snapshot: &Snapshot,
+        routes: &Routes,
         reserved: &mut ReservedEvent,
     ) -> Vec<NewDelivery> {
-        let endpoints = snapshot.routed(&event.event_type);
-        let Some(admission) = self.admission.clone().filter(|_| !endpoints.is_empty()) else {
-            reserved.has_pending_work = endpoints.iter().any(|endpoint| endpoint.state.is_active());
-            return endpoints.iter().map(|endpoint| NewDelivery::pending(endpoint.id)).collect();
+        let entries = routes.snapshot().routed(&event.event_type);
+        let Some(admission) = self.admission.clone().filter(|_| !entries.is_empty()) else {
+            reserved.has_pending_work = entries.iter().any(|entry| entry.state.is_active());
+            return entries.iter().map(|entry| NewDelivery::pending(entry.id)).collect();
         };
+        let loaded = routes.loaded();
         // The body is shared between the deliveries of all endpoints.
         let event = Arc::new(event.clone());
         let (mut state, now) = (admission.state(), admission.clock.now());
-        let new = |endpoint: &Arc<Endpoint>| {
+        let new = |entry: &RoutingEntry| {
+            let Some(endpoint) = loaded.get(entry) else {
+                reserved.has_pending_work |= entry.state.is_active();
+                return NewDelivery::pending(entry.id);
+            };
             if !accepts_attempts(endpoint, now) {
                 return NewDelivery::pending(endpoint.id);
             }
@@ -177,7 +191,7 @@ impl Reservation {
             reserved.refused.push(Arc::clone(endpoint));
             NewDelivery::pending(endpoint.id)
         };
-        endpoints.into_iter().map(new).collect()
+        entries.into_iter().map(new).collect()
     }
 
     /// Uses the slot that was reserved early for an endpoint. Returns false if there is none.

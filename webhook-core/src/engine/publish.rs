@@ -1,26 +1,42 @@
 //! Durable publishing: routes events, stores them with their deliveries, and passes the deliveries
 //! that this process can send itself to its dispatcher.
 
-mod snapshot_cache;
+mod routes_cache;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     engine::{
         fast_path::{FastPath, Reservation},
+        read_snapshot::read_snapshot,
+        routes::Routes,
         wake::Wake,
     },
-    model::{delivery::Lease, event::Event, id::TenantId, routing::Snapshot},
+    model::{
+        delivery::Lease,
+        event::Event,
+        id::{EndpointId, TenantId},
+    },
     port::{
         Store, StoreError, StoreErrorKind,
         store::intake::{Enqueue, Enqueued, FanOut, NewDelivery},
     },
 };
-use snapshot_cache::SnapshotCache;
+use routes_cache::RoutesCache;
 
 /// Number of times that a batch is stored while the answer to its commit is lost. The ids of the
 /// events make a repeat safe.
 const MAX_ENQUEUE_TRIES: usize = 3;
+
+/// Maximum number of endpoints that are loaded for one batch. Deliveries to others are stored as
+/// pending.
+const MAX_LOADED_ENDPOINTS: usize = 1_000;
+
+/// Routes of the tenants of a batch; `None` for a tenant whose endpoints cannot be read.
+type RoutesByTenant = BTreeMap<TenantId, Option<Arc<Routes>>>;
 
 /// Stores events with their deliveries, and routes them by cached snapshots of their tenants.
 ///
@@ -28,7 +44,7 @@ const MAX_ENQUEUE_TRIES: usize = 3;
 /// sent from memory by that dispatcher while it has free slots. Other deliveries are stored as
 /// pending and claimed by any worker.
 ///
-/// Clones share their snapshots. Dropping a call is safe: the slots are released, and if the events
+/// Clones share their cache. Dropping a call is safe: the slots are released, and if the events
 /// were stored, a worker claims their deliveries after the leases have expired.
 ///
 /// ```no_run
@@ -43,7 +59,7 @@ const MAX_ENQUEUE_TRIES: usize = 3;
 #[derive(Clone, Debug)]
 pub struct EventPublisher {
     store: Arc<dyn Store>,
-    snapshots: Arc<SnapshotCache>,
+    cache: Arc<RoutesCache>,
     fast_path: FastPath,
     wake: Wake,
 }
@@ -56,7 +72,7 @@ impl EventPublisher {
     }
 
     pub(super) fn with_fast_path(store: Arc<dyn Store>, wake: Wake, fast_path: FastPath) -> Self {
-        Self { store, snapshots: Arc::default(), fast_path, wake }
+        Self { store, cache: Arc::default(), fast_path, wake }
     }
 
     /// Stores `events` in one transaction, each with a delivery for every endpoint of its tenant
@@ -74,17 +90,18 @@ impl EventPublisher {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let snapshots = self.snapshots_of(events).await?;
-        let snapshot = |event: &Event| snapshots.get(&event.tenant).and_then(Option::as_deref);
+        let by_tenant = self.routes_of(events).await?;
+        self.load_endpoints(events, &by_tenant).await;
+        let routes = |event: &Event| by_tenant.get(&event.tenant).and_then(Option::as_deref);
         let mut reservation = self.fast_path.reserve();
-        if let Some((event, snapshot)) = events.first().and_then(|it| Some((it, snapshot(it)?))) {
-            reservation.wait_for_slots(event, snapshot).await;
+        if let Some((event, routes)) = events.first().and_then(|it| Some((it, routes(it)?))) {
+            reservation.wait_for_slots(event, routes).await;
         }
-        let route = |event: &Event| reservation.route(event.clone(), snapshot(event));
+        let route = |event: &Event| reservation.route(event.clone(), routes(event));
         let batch = events.iter().map(route).collect();
         let answers = self.enqueue(batch, reservation).await?;
         for (event, _) in events.iter().zip(&answers).filter(|(_, it)| **it == Enqueued::Later) {
-            self.snapshots.forget(&event.tenant);
+            self.cache.forget(&event.tenant);
         }
         Ok(answers)
     }
@@ -120,7 +137,7 @@ impl EventPublisher {
     /// After an edit in this process it saves the next event the detour over a dispatcher. The
     /// store notices edits by other processes.
     pub fn forget(&self, tenant: &TenantId) {
-        self.snapshots.forget(tenant);
+        self.cache.forget(tenant);
     }
 
     /// Stores a batch. Deliveries are sent from memory only after the store has confirmed them.
@@ -185,36 +202,61 @@ impl EventPublisher {
         }
     }
 
-    /// Endpoints of the events' tenants; `None` for a tenant whose endpoints cannot be read.
-    async fn snapshots_of(
-        &self,
-        events: &[Event],
-    ) -> Result<BTreeMap<TenantId, Option<Arc<Snapshot>>>, StoreError> {
-        let mut snapshots = BTreeMap::new();
+    /// Routes of the events' tenants.
+    async fn routes_of(&self, events: &[Event]) -> Result<RoutesByTenant, StoreError> {
+        let mut by_tenant = RoutesByTenant::new();
         for event in events {
-            if !snapshots.contains_key(&event.tenant) {
-                let snapshot = readable(self.snapshot(&event.tenant).await)?;
-                snapshots.insert(event.tenant.clone(), snapshot);
+            if !by_tenant.contains_key(&event.tenant) {
+                let routes = readable(self.routes(&event.tenant).await)?;
+                by_tenant.insert(event.tenant.clone(), routes);
             }
         }
-        Ok(snapshots)
+        Ok(by_tenant)
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Arc<Snapshot>, StoreError> {
-        match self.snapshots.get(tenant) {
-            Some(snapshot) => Ok(snapshot),
-            None => Ok(self.snapshots.insert(self.store.snapshot(tenant).await?)),
+    async fn routes(&self, tenant: &TenantId) -> Result<Arc<Routes>, StoreError> {
+        if let Some(routes) = self.cache.get(tenant) {
+            return Ok(routes);
+        }
+        let known = self.cache.known(tenant);
+        Ok(self.cache.insert(read_snapshot(&*self.store, tenant, known.as_ref()).await?))
+    }
+
+    /// Loads the endpoints whose deliveries this process may send from memory. If one cannot be
+    /// loaded, its deliveries are stored as pending.
+    async fn load_endpoints(&self, events: &[Event], by_tenant: &RoutesByTenant) {
+        if !self.fast_path.is_open() {
+            return;
+        }
+        let routes = |event: &Event| by_tenant.get(&event.tenant).and_then(Option::as_deref);
+        let missing = |event: &Event| routes(event).map(|it| it.missing(&event.event_type));
+        let missing: BTreeSet<EndpointId> = events.iter().filter_map(missing).flatten().collect();
+        let missing: Vec<_> = missing.into_iter().take(MAX_LOADED_ENDPOINTS).collect();
+        if missing.is_empty() {
+            return;
+        }
+        match self.store.endpoints(&missing).await {
+            Ok(answers) => {
+                for endpoint in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
+                    if let Some(Some(routes)) = by_tenant.get(&endpoint.tenant) {
+                        routes.keep(endpoint);
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(
+                %error,
+                cause = error.cause(),
+                "failed to load endpoints; their deliveries are stored as pending"
+            ),
         }
     }
 }
 
 /// Maps a damaged endpoint to `None`: the events of its tenant are stored and routed later, and
 /// other tenants are not affected.
-fn readable(
-    answer: Result<Arc<Snapshot>, StoreError>,
-) -> Result<Option<Arc<Snapshot>>, StoreError> {
+fn readable(answer: Result<Arc<Routes>, StoreError>) -> Result<Option<Arc<Routes>>, StoreError> {
     match answer {
-        Ok(snapshot) => Ok(Some(snapshot)),
+        Ok(routes) => Ok(Some(routes)),
         Err(error) if error.kind().may_concern_one_item() => {
             tracing::error!(
                 %error,

@@ -19,23 +19,20 @@ pub fn fan_out(snapshot: &Snapshot, event_type: &EventType) -> Vec<NewDelivery> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-
     use crate::model::{
-        endpoint::Endpoint,
         endpoint_state::{DisabledReason, EndpointState},
         id::{EndpointId, TenantId, TenantVersion},
+        routing::RoutingEntry,
     };
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    fn endpoint(number: u128, filters: &[&str]) -> Arc<Endpoint> {
+    fn endpoint(number: u128, filters: &[&str]) -> RoutingEntry {
         let id = EndpointId::from_uuid(Uuid::from_u128(number));
-        let filters = filters.iter().map(|filter| filter.parse().unwrap());
-        Arc::new(Endpoint::new(id, "https://a.example/".parse().unwrap()).with_filters(filters))
+        RoutingEntry::new(id, filters.iter().map(|filter| filter.parse().unwrap()).collect())
     }
 
-    fn snapshot(endpoints: Vec<Arc<Endpoint>>) -> Snapshot {
+    fn snapshot(endpoints: Vec<RoutingEntry>) -> Snapshot {
         Snapshot::new(TenantId::default(), TenantVersion::default(), endpoints)
     }
 
@@ -63,10 +60,7 @@ mod tests {
 
     #[test]
     fn a_paused_endpoint_is_routed_to_and_a_disabled_one_misses_what_it_wants() {
-        let with_state = |number, state| {
-            let plain = Arc::unwrap_or_clone(endpoint(number, &["**"]));
-            Arc::new(plain.with_state(state))
-        };
+        let with_state = |number, state| endpoint(number, &["**"]).with_state(state);
         let all = snapshot(vec![
             with_state(1, EndpointState::Active),
             with_state(2, EndpointState::Paused),

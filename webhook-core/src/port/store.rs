@@ -23,6 +23,7 @@ mod optional;
 pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod replay_page;
+pub(crate) mod routing;
 pub(crate) mod signal;
 pub(crate) mod tracked;
 pub(crate) mod work;
@@ -45,12 +46,12 @@ use crate::{
     model::{
         delivery::Lease,
         endpoint::Endpoint,
-        id::{EndpointId, TenantId},
-        routing::Snapshot,
+        id::{EndpointId, TenantId, TenantVersion},
     },
     port::store::{
         edit::Updated,
         intake::{ClaimedUnrouted, Enqueue, Enqueued, Route, Routed},
+        routing::RoutingUpdate,
         work::{Backlog, ClaimDue, Claimed, Finish, Finished},
     },
 };
@@ -105,12 +106,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// flight may end, and is recorded. Answers whether there was one.
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError>;
 
-    /// The endpoints with these ids, in any order; those that do not exist are left out.
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError>;
+    /// Returns the endpoints with these ids, in the order of `ids`: `None` if there is no such
+    /// endpoint. An endpoint that cannot be read is an error of its own, and the others are
+    /// returned.
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError>;
 
-    /// All endpoints of a tenant with the tenant's version, read at one point in time, oldest
-    /// first. A tenant nobody has heard of has none, at version 0.
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError>;
+    /// Returns the endpoints of a tenant and its version, read at one point in time, as far as they
+    /// differ from the version that the caller knows. A store may always return them
+    /// [whole](RoutingUpdate::Whole). An unknown tenant has no endpoints, at version 0.
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError>;
 
     /// Stores events, each with its deliveries. Answers in the order of `batch`. A delivery that is
     /// [missed](NewDelivery::missed) is final as it is stored.
@@ -137,13 +148,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Writes down where unrouted events go, one after the other. Answers in the order of `batch`.
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError>;
 
-    /// Takes deliveries that are due, and those whose lease ran out. Each claim counts an attempt
+    /// Takes deliveries that are due, and those whose lease has ended. Each claim counts an attempt
     /// and raises the epoch, committed before this returns.
     ///
-    /// Walks the active endpoints that have due work round robin, from [`ClaimDue::resume_at`] on,
-    /// and takes the longest due first of each: as many as its [`Allowance`](crate::Allowance) has room for,
-    /// which is written down in the same transaction. Of two claims at once, no more start than of
-    /// one. A tenant gets its [share](crate::Shares) at most.
+    /// Walks the active endpoints that have due work round robin, from [`ClaimDue::cursor`] on, and
+    /// takes the longest due first of each: as many as its [`Allowance`](crate::Allowance) has room
+    /// for. The used allowance is stored in the same transaction, so two claims at once start no
+    /// more attempts than one. A tenant gets its [share](crate::Shares) at most.
+    ///
+    /// The claim ends before the bodies of its events exceed [`ClaimDue::max_bytes`], but it takes
+    /// at least one delivery. Each endpoint with due work and room is served within a bounded
+    /// number of claims.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError>;
 
     /// Writes down attempts and what follows from them. Answers in the order of `batch`.
@@ -199,5 +214,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Wake-ups between processes.
     fn work_signal(&self) -> Option<&dyn WorkSignal> {
         None
+    }
+}
+
+impl dyn Store {
+    /// Returns the endpoint with this id, or `None` if there is no such endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] from [`endpoints`](Store::endpoints).
+    pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        self.endpoints(&[id]).await?.pop().unwrap_or(Ok(None))
     }
 }

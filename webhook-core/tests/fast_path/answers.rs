@@ -35,7 +35,7 @@ fn an_event_that_is_not_stored_frees_its_slot() {
 #[test]
 fn the_endpoints_are_read_again_after_a_later_answer() {
     let mut process = Process::running(1);
-    let reads = |process: &Process| process.store.calls(StoreCall::Snapshot);
+    let reads = |process: &Process| process.store.calls(StoreCall::Routing);
     process.publish(1);
     process.work();
     process.move_endpoint();
@@ -48,7 +48,7 @@ fn the_endpoints_are_read_again_after_a_later_answer() {
 #[test]
 fn an_error_is_returned_and_frees_the_slot() {
     let process = Process::running(1);
-    process.store.fails(StoreCall::Snapshot, [Fault::Before(Unavailable)]);
+    process.store.fails(StoreCall::Routing, [Fault::Before(Unavailable)]);
     assert_eq!(process.publish_event(&process.event()), Err(Unavailable));
     assert_eq!(process.store.calls(StoreCall::Enqueue), 0);
     for (tries, kind) in (1..).zip([Unavailable, Refused, Other]) {

@@ -12,8 +12,8 @@ use std::{
 use futures_util::FutureExt as _;
 use webhook_core::{
     Clock, Delivery, DeliveryLog, DeliveryQuery, DeliveryStatus, Dispatcher, DispatcherConfig,
-    Endpoint, Enqueued, Event, EventPublisher, Ports, Report, Store, StoreError, StoreErrorKind,
-    TenantId, Timestamp, Wake,
+    Endpoint, EndpointDirectory as _, Enqueued, Event, EventPublisher, Ports, Report, Store,
+    StoreError, StoreErrorKind, TenantId, Timestamp, Wake,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -81,8 +81,8 @@ impl Process {
 
     /// The first endpoint as it is stored.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        let snapshot = ready(self.memory.snapshot(&TenantId::default())).unwrap();
-        Endpoint::clone(&snapshot.endpoints()[0])
+        let tenant = TenantId::default();
+        ready(self.memory.tenant_endpoints(&tenant, None, 1)).unwrap().remove(0)
     }
 
     /// Edits the first endpoint. Publishers do not learn it.

@@ -24,8 +24,8 @@ fn publishes_without_a_claim_while_the_dispatcher_runs() {
     }
     assert_eq!(process.states(), [(Success, 1); 10]);
     assert_eq!(process.claims(), claims);
-    assert_eq!(process.store.calls(StoreCall::Endpoints), 0, "the snapshot holds them");
-    assert_eq!(process.store.calls(StoreCall::Snapshot), 1, "it is cached");
+    assert_eq!(process.store.calls(StoreCall::Endpoints), 1, "it is loaded once");
+    assert_eq!(process.store.calls(StoreCall::Routing), 1, "it is cached");
 }
 
 #[test]

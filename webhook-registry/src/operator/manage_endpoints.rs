@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use webhook_core::{
     DisabledReason, Endpoint, EndpointDirectory as _, EndpointId, EndpointState, Include, Replay,
     StoreError, TenantId, Updated,
@@ -8,6 +6,9 @@ use webhook_core::{
 use super::Operator;
 use crate::{error::EndpointError, replay::Replaying, webhooks::accepts};
 
+/// Number of tenants or endpoints that are read by one call.
+const PAGE: usize = 500;
+
 /// Endpoints.
 impl<'a> Operator<'a> {
     /// The endpoints of one tenant, or of all, oldest first.
@@ -15,19 +16,35 @@ impl<'a> Operator<'a> {
     /// # Errors
     ///
     /// [`StoreError`] when the store cannot be read.
-    pub async fn endpoints(
-        &self,
-        tenant: Option<&TenantId>,
-    ) -> Result<Vec<Arc<Endpoint>>, StoreError> {
-        let tenants = match tenant {
-            Some(tenant) => vec![tenant.clone()],
-            None => self.engine.store.tenants().await?,
-        };
-        let mut endpoints = Vec::new();
-        for tenant in tenants {
-            endpoints.extend_from_slice(self.engine.store.snapshot(&tenant).await?.endpoints());
+    pub async fn endpoints(&self, tenant: Option<&TenantId>) -> Result<Vec<Endpoint>, StoreError> {
+        if let Some(tenant) = tenant {
+            return self.endpoints_of(tenant).await;
         }
-        Ok(endpoints)
+        let (mut endpoints, mut last) = (Vec::new(), None);
+        loop {
+            let tenants = self.engine.store.tenants(last.as_ref(), PAGE).await?;
+            for tenant in &tenants {
+                endpoints.extend(self.endpoints_of(tenant).await?);
+            }
+            last = tenants.last().cloned();
+            if tenants.len() < PAGE {
+                return Ok(endpoints);
+            }
+        }
+    }
+
+    async fn endpoints_of(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, StoreError> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        loop {
+            let last = endpoints.last().map(|endpoint| endpoint.id);
+            let page = self.engine.store.tenant_endpoints(tenant, last, PAGE).await?;
+            let count = page.len();
+            endpoints.extend(page);
+            if count < PAGE {
+                endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
+                return Ok(endpoints);
+            }
+        }
     }
 
     /// One endpoint.
@@ -36,7 +53,7 @@ impl<'a> Operator<'a> {
     ///
     /// [`EndpointError::NotFound`], or the store's.
     pub async fn endpoint(&self, id: EndpointId) -> Result<Endpoint, EndpointError> {
-        let found = self.engine.store.endpoints(&[id]).await?.pop();
+        let found = self.engine.store.endpoint(id).await?;
         found.ok_or(EndpointError::NotFound(id))
     }
 

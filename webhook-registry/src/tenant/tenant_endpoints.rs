@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use webhook_core::{DeliveryId, Endpoint, EndpointId, StoreError, TenantId};
 
 use crate::{
@@ -55,8 +53,8 @@ impl<'a> TenantEndpoints<'a> {
     /// # Errors
     ///
     /// [`StoreError`] when the store cannot be read.
-    pub async fn list(&self) -> Result<Vec<Arc<Endpoint>>, StoreError> {
-        Ok(self.engine.store.snapshot(self.tenant).await?.endpoints().to_vec())
+    pub async fn list(&self) -> Result<Vec<Endpoint>, StoreError> {
+        self.operator().endpoints(Some(self.tenant)).await
     }
 
     /// Changes one, as [`Operator::update_endpoint`](crate::Operator::update_endpoint) does:

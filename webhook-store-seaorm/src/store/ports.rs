@@ -8,8 +8,8 @@ use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
     EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
     Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError,
-    StoreStatus, TenantId, TrackedDeliveries, Updated, WorkSignal,
+    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
+    StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated, WorkSignal,
 };
 
 use super::SeaOrmStore;
@@ -17,7 +17,11 @@ use crate::work::{
     backlog::CountBacklog,
     cancel::{CancelBatch, SkipBatch},
     claim::ClaimDeliveries,
-    endpoints::{AddEndpoint, ListTenants, LoadEndpoints, LoadSnapshot, remove, update},
+    endpoints::{
+        AddEndpoint,
+        reads::{ListEndpoints, ListTenants, LoadEndpoints, LoadRouting},
+        remove, update,
+    },
     finish::ReleaseDeliveries,
     log::{
         ListAttempts, ReadDelivery, ReadEvent, ReadFirstInLine, listing::ListDeliveries,
@@ -51,12 +55,19 @@ impl Store for SeaOrmStore {
         remove(self.ready().await?, tenant, id).await
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
         self.perform(LoadEndpoints(ids.to_vec())).await
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.perform(LoadSnapshot(tenant.clone())).await
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
+        self.perform(LoadRouting { tenant: tenant.clone(), known }).await
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -135,8 +146,21 @@ impl Store for SeaOrmStore {
 
 #[async_trait]
 impl EndpointDirectory for SeaOrmStore {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        self.perform(ListTenants).await
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        self.perform(ListTenants { after: after.cloned(), limit }).await
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        self.perform(ListEndpoints { tenant: tenant.clone(), after, limit }).await
     }
 }
 

@@ -71,7 +71,7 @@ impl Unit for ClaimDeliveries {
         for (id, allowance) in round.allowances() {
             Head::write_allowance(tx, *id, *allowance).await?;
         }
-        Ok(Claimed::new(claims, round.resume_at(), round.next_due()))
+        Ok(Claimed::new(claims, round.cursor(), round.next_due()))
     }
 }
 
@@ -98,6 +98,8 @@ struct Candidate {
     event: RawId,
     endpoint: EndpointId,
     due_at: Timestamp,
+    /// Size of its event's body, in bytes; 0 if the event is missing.
+    bytes: usize,
     row: Row,
 }
 
@@ -113,7 +115,9 @@ async fn read_candidates(
         return Ok(Vec::new());
     }
     let open = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
-                forgiven, cause, due_at, claimed_at{and_place} FROM {deliveries} {by_open} \
+                forgiven, cause, due_at, claimed_at{and_place}, \
+                (SELECT LENGTH(body) FROM {events} WHERE id = event_id) AS body_bytes \
+                FROM {deliveries} {by_open} \
                 WHERE {open_endpoint} = ? AND due_at";
     let sorted = "ORDER BY due_at, event_id LIMIT";
     let one = format!(
@@ -131,7 +135,9 @@ async fn read_candidates(
 
 fn candidate(row: Row) -> Result<Candidate, Fault> {
     let (event, endpoint) = (row.key("event_id")?, row.endpoint("endpoint_id")?);
-    Ok(Candidate { event, endpoint, due_at: row.time("due_at")?, row })
+    let bytes = row.get::<Option<i64>>("body_bytes")?.unwrap_or_default();
+    let bytes = usize::try_from(bytes).unwrap_or_default();
+    Ok(Candidate { event, endpoint, due_at: row.time("due_at")?, bytes, row })
 }
 
 /// Takes what was found. What cannot be read is failed, each for itself: it must neither stop the

@@ -1,5 +1,6 @@
 //! Endpoints. Every edit raises the tenant's version in its own transaction.
 
+pub(crate) mod reads;
 mod stored;
 mod tenants;
 
@@ -10,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Endpoint, EndpointId, EndpointState, Metadata, Revision, Snapshot, StoreError, StoreErrorKind,
-    TenantId, TenantVersion, Timestamp, Updated,
+    Endpoint, EndpointId, EndpointState, Metadata, Revision, StoreError, StoreErrorKind, TenantId,
+    Timestamp, Updated,
 };
 
 use crate::{
@@ -237,20 +238,6 @@ pub(crate) async fn cancel_open_deliveries(
     Ok(!rows.is_empty())
 }
 
-/// Loads endpoints by their ids.
-pub(crate) struct LoadEndpoints(pub(crate) Vec<EndpointId>);
-
-#[async_trait]
-impl Unit for LoadEndpoints {
-    type Output = Vec<Endpoint>;
-    const WRITES: bool = false;
-
-    async fn run(&self, tx: &Tx) -> Result<Vec<Endpoint>, Fault> {
-        let rows = load(tx, &self.0).await?;
-        rows.iter().map(|row| endpoint(tx.secrets(), row)).collect()
-    }
-}
-
 async fn load(tx: &Tx, ids: &[EndpointId]) -> Result<Vec<Row>, Fault> {
     let sql = format!(
         "SELECT {ENDPOINT_COLUMNS}, {HEALTH_COLUMN} FROM {{endpoints}} WHERE removed_at IS NULL AND id {{in_list}}"
@@ -276,49 +263,6 @@ pub(crate) async fn readable(tx: &Tx, ids: &[EndpointId]) -> Result<ReadableEndp
         }
     }
     Ok(found)
-}
-
-pub(crate) struct LoadSnapshot(pub(crate) TenantId);
-
-#[async_trait]
-impl Unit for LoadSnapshot {
-    type Output = Snapshot;
-    const WRITES: bool = false;
-
-    /// One statement, so that version and endpoints are of one moment whatever the isolation.
-    async fn run(&self, tx: &Tx) -> Result<Snapshot, Fault> {
-        let columns =
-            ENDPOINT_COLUMNS.split(", ").map(|column| format!("e.{column}")).collect::<Vec<_>>();
-        let sql = format!(
-            "SELECT t.version, e.removed_at, e.{HEALTH_COLUMN}, {} FROM {{tenants}} t LEFT JOIN {{endpoints}} e ON \
-             e.tenant = t.id AND e.removed_at IS NULL WHERE t.id = ? ORDER BY e.created_at, e.id",
-            columns.join(", ")
-        );
-        let rows = tx.all(&sql, [self.0.to_value()]).await?;
-        let mut version = TenantVersion::default();
-        let mut endpoints = Vec::new();
-        for row in &rows {
-            version = TenantVersion::from_u64(row.number("version")?);
-            if row.get::<Option<uuid::Uuid>>("id")?.is_some() {
-                endpoints.push(Arc::new(endpoint(tx.secrets(), row)?));
-            }
-        }
-        Ok(Snapshot::new(self.0.clone(), version, endpoints))
-    }
-}
-
-pub(crate) struct ListTenants;
-
-#[async_trait]
-impl Unit for ListTenants {
-    type Output = Vec<TenantId>;
-    const WRITES: bool = false;
-
-    async fn run(&self, tx: &Tx) -> Result<Vec<TenantId>, Fault> {
-        let sql =
-            "SELECT DISTINCT tenant FROM {endpoints} WHERE removed_at IS NULL ORDER BY tenant";
-        tx.all(sql, []).await?.iter().map(|row| row.parse("tenant")).collect()
-    }
 }
 
 /// Disables an endpoint that is not disabled yet. It is locked already, and so is

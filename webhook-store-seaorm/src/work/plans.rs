@@ -15,7 +15,7 @@ use webhook_core::{
     Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery,
     DeliveryStatus, DisabledReason, Endpoint, EndpointDirectory as _, EndpointId, Enqueue, Event,
     EventId, FanOut, Finish, Include, Maintenance as _, OrderPolicy, Outcome, Prune, PruneCursor,
-    Redeliver, Replay, ReplayPage, Settle, Store as _, TenantId, Timestamp, TrackedDeliveries as _,
+    Redeliver, Replay, ReplayPage, Settle, Store, TenantId, Timestamp, TrackedDeliveries as _,
 };
 
 use crate::SeaOrmStore;
@@ -30,12 +30,16 @@ fn attempt(number: u32) -> Attempt {
     Attempt::record(number, Timestamp::default(), Duration::ZERO, &Outcome::Unknown)
 }
 
+fn port(store: &SeaOrmStore) -> &dyn Store {
+    store
+}
+
 /// Calls everything once, so that every statement is logged.
 async fn walk(store: &SeaOrmStore) {
     let endpoint = EndpointId::from_uuid(Uuid::from_u128(1));
     let url = "https://a.example/";
     store.add_endpoint(Endpoint::new(endpoint, url.parse().unwrap())).await.unwrap();
-    let version = store.snapshot(&TenantId::default()).await.unwrap().version();
+    let version = port(store).snapshot(&TenantId::default()).await.unwrap().version();
     let batch = [event(1), event(2)]
         .map(|event| Enqueue::routed(event, FanOut::pending(version, [endpoint])));
     store.enqueue(batch.into()).await.unwrap();
@@ -73,7 +77,7 @@ async fn order(store: &SeaOrmStore) {
     let ordered = |number| event(number).with_ordering_key("order-17".parse().ok());
     store.enqueue(vec![Enqueue::unrouted(ordered(11))]).await.unwrap();
     let unrouted = store.claim_unrouted(10, Duration::from_secs(1)).await.unwrap();
-    let version = store.snapshot(&TenantId::default()).await.unwrap().version();
+    let version = port(store).snapshot(&TenantId::default()).await.unwrap().version();
     let route = webhook_core::Route::new(unrouted.events[0].id, version, vec![endpoint]);
     store.route(vec![route]).await.unwrap();
     let batch =
@@ -89,7 +93,7 @@ async fn order(store: &SeaOrmStore) {
     store.skip(vec![lease.delivery]).await.unwrap();
     store.cancel(vec![lease.delivery]).await.unwrap();
     for order in [Some(OrderPolicy::Skip), None] {
-        let stored = store.endpoints(&[endpoint]).await.unwrap().remove(0);
+        let stored = store.endpoints(&[endpoint]).await.unwrap().remove(0).unwrap().unwrap();
         store.update_endpoint(stored.with_order(order)).await.unwrap();
     }
 }
@@ -97,7 +101,7 @@ async fn order(store: &SeaOrmStore) {
 async fn read(store: &SeaOrmStore, id: webhook_core::DeliveryId, endpoint: EndpointId) {
     store.backlog().await.unwrap();
     store.status().await.unwrap();
-    store.tenants().await.unwrap();
+    store.tenants(None, 100).await.unwrap();
     store.endpoints(&[endpoint]).await.unwrap();
     store.event(id.event).await.unwrap();
     let delivery = store.delivery(id).await.unwrap().unwrap();

@@ -10,7 +10,7 @@ use webhook_core::{
 };
 use webhook_store_seaorm::SeaOrmStore;
 
-use crate::common::{add_endpoint, endpoint, enqueue, event, place::Place};
+use crate::common::{add_endpoint, endpoint, enqueue, event, place::Place, port};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -73,7 +73,7 @@ pub async fn an_endpoint_that_cannot_be_read_holds_up_no_other(place: &Place) {
     let well = EndpointId::from_uuid(Uuid::from_u128(2));
     let url = "https://b.example/hooks".parse().unwrap();
     hurt.store.add_endpoint(Endpoint::new(well, url)).await.unwrap();
-    let version = hurt.store.snapshot(&TenantId::default()).await.unwrap().version();
+    let version = port(&hurt.store).snapshot(&TenantId::default()).await.unwrap().version();
     let both = FanOut::pending(version, [endpoint(), well]);
     hurt.store.enqueue(vec![Enqueue::routed(event(1), both)]).await.unwrap();
     let ends = place.ends("id", "01");

@@ -18,6 +18,7 @@ use crate::common::{
     cut::{Cut, State, Watched, narrow},
     endpoint, enqueue, event,
     place::Place,
+    port,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -161,15 +162,16 @@ pub async fn a_dropped_call_about_endpoints_is_done_wholly(place: &Place) {
     };
     fixture.writes("add_endpoint", async |store| store.add_endpoint(new()).await.unwrap()).await;
     fixture.prepare().await;
-    let stored = fixture.0.other.endpoints(&[endpoint()]).await.unwrap().remove(0);
+    let stored =
+        fixture.0.other.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
     let edited = || stored.clone().with_state(EndpointState::Paused);
     let edit = async |store: &SeaOrmStore| store.update_endpoint(edited()).await.unwrap();
     fixture.writes("update_endpoint", edit).await;
     let load = async |store: &SeaOrmStore| store.endpoints(&[endpoint()]).await.unwrap();
     fixture.reads("endpoints", load).await;
     let tenant = TenantId::default();
-    fixture.reads("snapshot", async |store| store.snapshot(&tenant).await.unwrap()).await;
-    fixture.reads("tenants", async |store| store.tenants().await.unwrap()).await;
+    fixture.reads("snapshot", async |store| port(&store).snapshot(&tenant).await.unwrap()).await;
+    fixture.reads("tenants", async |store| store.tenants(None, 100).await.unwrap()).await;
 }
 
 /// Hiding it is one unit, cancelling what is open of it another.

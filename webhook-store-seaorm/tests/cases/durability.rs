@@ -213,7 +213,8 @@ pub async fn edits_and_finishes_at_once_do_not_wait_in_a_circle(place: &Place) {
     for store in stores.clone() {
         busy.spawn(async move {
             for _ in 0..20 {
-                let endpoint = store.endpoints(&[endpoint()]).await.unwrap().remove(0);
+                let endpoint =
+                    store.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
                 let endpoint = endpoint.with_state(EndpointState::Active);
                 store.update_endpoint(endpoint).await.unwrap();
             }

@@ -5,7 +5,7 @@ use std::error::Error;
 use webhook_core::{Store as _, StoreErrorKind, TenantId};
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 
-use crate::common::{add_endpoint, place::Place};
+use crate::common::{add_endpoint, place::Place, port};
 
 pub async fn opening_changes_nothing_and_migrating_twice_is_migrating_once(place: &Place) {
     let store = SeaOrmStore::connect(&place.url).await.unwrap();
@@ -113,6 +113,6 @@ pub async fn our_tables_live_beside_those_of_the_application(place: &Place) {
     let prefixed = SeaOrmStore::builder(&place.url).table_prefix("other_").connect().await.unwrap();
     prefixed.migrate().await.unwrap();
     add_endpoint(&store).await;
-    let other = prefixed.snapshot(&TenantId::default()).await.unwrap();
-    assert!(other.endpoints().is_empty(), "a prefix is a store of its own");
+    let other = port(&prefixed).snapshot(&TenantId::default()).await.unwrap();
+    assert!(other.entries().is_empty(), "a prefix is a store of its own");
 }

@@ -14,7 +14,7 @@ use webhook_core::{
 };
 use webhook_store_seaorm::SeaOrmStore;
 
-use crate::common::place::Place;
+use crate::common::{place::Place, port};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -98,7 +98,7 @@ async fn walk(read: &Read<'_>, round: u128) {
     let added = Endpoint::new(id, url.parse().unwrap());
     read.little("add_endpoint", store.add_endpoint(added)).await.unwrap();
     let tenant = TenantId::default();
-    let version = read.little("snapshot", store.snapshot(&tenant)).await.unwrap().version();
+    let version = read.little("snapshot", port(&store).snapshot(&tenant)).await.unwrap().version();
     let routed = [event(base + 1), event(base + 2)]
         .map(|event| Enqueue::routed(event, FanOut::pending(version, [id])));
     read.little("enqueue", store.enqueue(routed.into())).await.unwrap();
@@ -139,7 +139,7 @@ async fn deliver(read: &Read<'_>, base: u128) {
     let (store, id, tenant) = (&read.store, endpoint(base + 60), TenantId::default());
     let url = "https://a.example/".parse().unwrap();
     store.add_endpoint(Endpoint::new(id, url)).await.unwrap();
-    let version = store.snapshot(&tenant).await.unwrap().version();
+    let version = port(&store).snapshot(&tenant).await.unwrap().version();
     let events: Vec<_> = (base + 61..base + 71).map(|it| event(it).with_key(None)).collect();
     let ids: Vec<_> = events.iter().map(|event| DeliveryId::new(event.id, id)).collect();
     let leased = |event| {
@@ -166,7 +166,7 @@ async fn order(read: &Read<'_>, base: u128) {
     let (store, id, tenant) = (&read.store, endpoint(base + 50), TenantId::default());
     let added = Endpoint::new(id, "https://a.example/".parse().unwrap());
     store.add_endpoint(added.with_order(Some(OrderPolicy::Block))).await.unwrap();
-    let version = store.snapshot(&tenant).await.unwrap().version();
+    let version = port(&store).snapshot(&tenant).await.unwrap().version();
     let ordered = |number| event(base + number).with_ordering_key("order-17".parse().ok());
     let unrouted = store.enqueue(vec![Enqueue::unrouted(ordered(51))]);
     read.little("enqueue unrouted", unrouted).await.unwrap();
@@ -185,7 +185,7 @@ async fn order(read: &Read<'_>, base: u128) {
     read.little("cancel in order", store.cancel(vec![next])).await.unwrap();
     let again = vec![Redeliver::new(claim.lease.delivery)];
     read.little("redeliver in order", store.redeliver(again)).await.unwrap();
-    let stored = store.endpoints(&[id]).await.unwrap().remove(0);
+    let stored = store.endpoints(&[id]).await.unwrap().remove(0).unwrap().unwrap();
     read.little("no order", store.update_endpoint(stored.with_order(None))).await.unwrap();
     store.remove_endpoint(&tenant, id).await.unwrap();
 }
@@ -313,7 +313,7 @@ pub async fn a_claim_reads_little_however_much_waits_in_front(place: &Place) {
     fill(place, 1, "pending", waiting).await;
     fill(place, 2, "pending", waiting / 10).await;
     fill(place, 3, "success", rows("WEBHOOK_TEST_FINISHED", 20_000)).await;
-    let version = read.store.snapshot(&TenantId::default()).await.unwrap().version();
+    let version = port(&read.store).snapshot(&TenantId::default()).await.unwrap().version();
     for round in 1..4u128 {
         let batch = healthy.clone().cycle().take(100).zip(0u128..).map(|(number, nth)| {
             let event = event(round << 64 | nth);

@@ -75,11 +75,18 @@ pub async fn a_row_held_by_another_is_waited_for_and_no_longer_than_the_limit(pl
     hasty.backlog().await.unwrap();
     let held = place.connect().await.begin().await.unwrap();
     held.execute_unprepared("SELECT id FROM webhook_endpoints FOR UPDATE").await.unwrap();
-    let edited = store.endpoints(&[endpoint()]).await.unwrap().remove(0).with_max_in_flight(7);
+    let edited = store
+        .endpoints(&[endpoint()])
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap()
+        .unwrap()
+        .with_max_in_flight(7);
     let error = hasty.update_endpoint(edited.clone()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
     held.rollback().await.unwrap();
-    let stored = store.endpoints(&[endpoint()]).await.unwrap().remove(0);
+    let stored = store.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
     assert_ne!(stored.max_in_flight, 7, "it was said not to be written");
     hasty.update_endpoint(edited).await.unwrap();
 }

@@ -18,7 +18,7 @@ pub mod roles;
 use tempfile::TempDir;
 use uuid::Uuid;
 use webhook_core::{
-    Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Store as _, TenantId, TenantVersion,
+    Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Store, TenantId, TenantVersion,
     Timestamp,
 };
 use webhook_store_seaorm::SeaOrmStore;
@@ -41,6 +41,11 @@ pub async fn connect(url: &str) -> sea_orm::DatabaseConnection {
     sea_orm::Database::connect(url).await.unwrap()
 }
 
+/// The store as its port, which has the shared reads.
+pub fn port(store: &SeaOrmStore) -> &dyn Store {
+    store
+}
+
 pub fn endpoint() -> EndpointId {
     EndpointId::from_uuid(Uuid::from_u128(1))
 }
@@ -49,7 +54,7 @@ pub fn endpoint() -> EndpointId {
 pub async fn add_endpoint(store: &SeaOrmStore) -> TenantVersion {
     let url = "https://a.example/hooks".parse().unwrap();
     store.add_endpoint(Endpoint::new(endpoint(), url).with_max_in_flight(1000)).await.unwrap();
-    store.snapshot(&TenantId::default()).await.unwrap().version()
+    port(&store).snapshot(&TenantId::default()).await.unwrap().version()
 }
 
 pub fn event(number: u128) -> Event {

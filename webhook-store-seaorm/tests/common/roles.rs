@@ -13,7 +13,7 @@ use webhook_store_seaorm::{
     migration_sql,
 };
 
-use super::{add_endpoint, endpoint, enqueue, place::Place};
+use super::{add_endpoint, endpoint, enqueue, place::Place, port};
 
 /// A store in a place that was made ready by hand.
 pub async fn printed(place: &Place, kind: DatabaseKind, names: &TableNames) {
@@ -57,9 +57,9 @@ impl Roles<'_> {
     /// Each does its own work, and is kept from others'.
     pub async fn assert_enough_and_no_more(&self, owner: &SeaOrmStore) {
         add_endpoint(owner).await;
-        let stored = owner.endpoints(&[endpoint()]).await.unwrap().remove(0);
+        let stored = owner.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
         owner.update_endpoint(stored.with_order(Some(OrderPolicy::Block))).await.unwrap();
-        let version = owner.snapshot(&TenantId::default()).await.unwrap().version();
+        let version = port(&owner).snapshot(&TenantId::default()).await.unwrap().version();
         self.publisher(version).await;
         let id = self.worker().await;
         self.operator(id).await;
@@ -69,7 +69,7 @@ impl Roles<'_> {
     async fn publisher(&self, version: TenantVersion) {
         let store = self.open("publisher").await;
         assert_eq!(store.schema_status().await.unwrap(), SchemaStatus::Current);
-        assert_eq!(store.snapshot(&TenantId::default()).await.unwrap().endpoints().len(), 1);
+        assert_eq!(port(&store).snapshot(&TenantId::default()).await.unwrap().entries().len(), 1);
         for _ in 0..2 {
             let batch = [1, 2].map(|number| {
                 let mut item = enqueue(number, version);
@@ -119,9 +119,10 @@ impl Roles<'_> {
         store.redeliver(vec![Redeliver::new(id)]).await.unwrap();
         store.cancel(vec![id]).await.unwrap();
         store.skip(vec![id]).await.unwrap();
-        let stored = store.endpoints(&[endpoint()]).await.unwrap().remove(0);
+        let stored = store.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
         for order in [None, Some(OrderPolicy::Skip)] {
-            let revision = store.endpoints(&[endpoint()]).await.unwrap().remove(0).revision;
+            let revision =
+                store.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap().revision;
             let edited = stored.clone().with_order(order).with_revision(revision);
             store.update_endpoint(edited).await.unwrap();
         }

@@ -173,8 +173,10 @@ macro_rules! __store_cases {
                 what_is_not_due_is_not_claimed
                 the_longest_due_goes_first
                 a_busy_endpoint_keeps_no_other_waiting
-                a_claim_begins_where_it_is_told
+                a_claim_begins_where_the_one_before_has_ended
                 a_claim_may_begin_at_an_endpoint_that_is_gone
+                a_claim_ends_before_its_bytes_are_exceeded
+                a_body_larger_than_the_bytes_of_a_claim_is_claimed_alone
                 an_endpoint_gets_no_more_than_its_free_slots
                 a_full_endpoint_is_passed_over
                 slots_are_counted_by_the_caller_alone
@@ -263,15 +265,18 @@ macro_rules! __store_cases {
                 optional_settings_may_be_empty_in_one_endpoint_and_set_in_another
                 the_most_that_may_be_said_about_an_endpoint_fits
                 a_taken_endpoint_id_exists_already
-                endpoints_that_do_not_exist_are_left_out
+                endpoints_are_returned_for_each_id_in_order
                 an_edit_replaces_the_settings_and_raises_the_revision
                 an_edit_from_an_old_revision_is_refused
                 an_edit_of_what_is_not_there_finds_nothing
                 every_edit_raises_the_version_of_the_tenant
                 a_version_counts_one_tenant_alone
-                a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first
-                a_tenant_nobody_has_heard_of_has_an_empty_snapshot
+                a_snapshot_holds_all_endpoints_of_its_tenant
+                a_snapshot_holds_what_routing_reads
+                an_unknown_tenant_has_an_empty_snapshot
+                a_known_version_gets_the_difference
                 tenants_with_endpoints_are_listed_in_order
+                endpoints_of_a_tenant_are_listed_by_page
             }
             removal {
                 a_removed_endpoint_is_never_given_out_again

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,8 +13,8 @@ use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
     EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
     Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError,
-    StoreErrorKind, StoreStatus, TenantId, TrackedDeliveries, Updated, WorkSignal,
+    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
+    StoreErrorKind, StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated, WorkSignal,
 };
 
 use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource};
@@ -35,6 +35,7 @@ use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource};
 pub struct FaultyStore<S> {
     inner: S,
     faults: Mutex<BTreeMap<StoreCall, Arc<FaultScript<StoreErrorKind>>>>,
+    damaged: Mutex<BTreeSet<EndpointId>>,
     source: Option<Arc<dyn FaultSource>>,
     hint: Notify,
 }
@@ -65,10 +66,12 @@ pub enum StoreCall {
     RemoveEndpoint,
     /// [`Store::endpoints`].
     Endpoints,
-    /// [`Store::snapshot`].
-    Snapshot,
+    /// [`Store::routing`].
+    Routing,
     /// [`EndpointDirectory::tenants`].
     Tenants,
+    /// [`EndpointDirectory::tenant_endpoints`].
+    TenantEndpoints,
     /// [`DeliveryLog::event`].
     Event,
     /// [`DeliveryLog::delivery`].
@@ -106,7 +109,8 @@ pub enum StoreCall {
 impl<S> FaultyStore<S> {
     /// A store that passes every call to `inner`, without faults at first.
     pub fn new(inner: S) -> Self {
-        Self { inner, faults: Mutex::default(), source: None, hint: Notify::new() }
+        let (faults, damaged) = (Mutex::default(), Mutex::default());
+        Self { inner, faults, damaged, source: None, hint: Notify::new() }
     }
 
     /// A store that passes every call to `inner`, with the faults of `source`.
@@ -117,6 +121,16 @@ impl<S> FaultyStore<S> {
     /// Appends to the script of faults of one method: one for each call.
     pub fn fails(&self, call: StoreCall, faults: impl IntoIterator<Item = Fault<StoreErrorKind>>) {
         self.faults(call).add(faults);
+    }
+
+    /// Makes an endpoint unreadable, as a damaged row is: it is an error of its own in the result of
+    /// [`Store::endpoints`].
+    pub fn damages(&self, endpoint: EndpointId) {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint);
+    }
+
+    fn is_damaged(&self, endpoint: EndpointId) -> bool {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).contains(&endpoint)
     }
 
     /// Hints that there may be work, as another process would.
@@ -184,12 +198,24 @@ impl<S: Store> Store for FaultyStore<S> {
         self.around(StoreCall::RemoveEndpoint, self.inner().remove_endpoint(tenant, id)).await
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
-        self.around(StoreCall::Endpoints, self.inner().endpoints(ids)).await
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
+        let mut found = self.around(StoreCall::Endpoints, self.inner().endpoints(ids)).await?;
+        for (id, found) in ids.iter().zip(&mut found).filter(|(id, _)| self.is_damaged(**id)) {
+            let reason = format!("{FAULT_MESSAGE}: endpoint {id} is damaged");
+            *found = Err(StoreError::because(StoreErrorKind::Corrupt, reason));
+        }
+        Ok(found)
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.around(StoreCall::Snapshot, self.inner().snapshot(tenant)).await
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
+        self.around(StoreCall::Routing, self.inner().routing(tenant, known)).await
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -256,8 +282,22 @@ impl<S: Store> Store for FaultyStore<S> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store> EndpointDirectory for FaultyStore<S> {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        self.around(StoreCall::Tenants, self.inner().tenants()).await
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        self.around(StoreCall::Tenants, self.inner().tenants(after, limit)).await
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        self.around(StoreCall::TenantEndpoints, self.inner().tenant_endpoints(tenant, after, limit))
+            .await
     }
 }
 

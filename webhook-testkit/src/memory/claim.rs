@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Lease, Progress, Shares, Timestamp,
+    ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Lease,
+    Progress, Shares, Timestamp,
 };
 
 use super::{State, row::DeliveryRow};
@@ -16,7 +17,7 @@ impl State {
         let mut open = self.open();
         let round: Vec<_> = self.round(&open, ask, now);
         let mut shares = self.shares(&round, ask);
-        let mut claims = Vec::new();
+        let (mut claims, mut budget) = (Vec::new(), ByteBudget::new(ask.max_bytes));
         let (mut visited, mut passed_over) = (0, None);
         for endpoint in round.iter().take_while(|_| ask.limit > 0) {
             visited += 1;
@@ -27,18 +28,20 @@ impl State {
                 continue;
             }
             let room = self.room(endpoint.id, ask, now).min(share).min(ask.limit - claims.len());
-            let taken = self.take(&mut open, endpoint, room, ask, now);
+            let due = self.take_due(&mut open, endpoint.id, room, &mut budget, now);
+            let taken = self.claim_each(due, endpoint, ask, now);
             shares.take(&endpoint.tenant, count(taken.len()));
             claims.extend(taken);
-            if claims.len() == ask.limit {
+            if claims.len() == ask.limit || budget.is_spent() {
                 break;
             }
         }
         // The endpoint after the last one served, so that a busy one cannot keep the others waiting.
         let next = round.get(visited).or(round.first()).map(|endpoint| endpoint.id);
         let resume_at = passed_over.or(next);
+        let cursor = resume_at.map(|id| ClaimCursor::new(id.as_uuid().as_bytes().to_vec()));
         let next_due = self.next_due(&open, ask, &claims, now);
-        Claimed::new(claims, resume_at, next_due)
+        Claimed::new(claims, cursor, next_due)
     }
 
     /// Whether deliveries to this endpoint may be claimed.
@@ -63,17 +66,18 @@ impl State {
         let is_due = |ids: &Vec<(Timestamp, _)>| ids.first().is_some_and(|(due, _)| *due <= now);
         let due = open.iter().filter(|(_, ids)| is_due(ids));
         let endpoints = due.filter_map(|(&id, _)| self.endpoint(id));
+        let resume_at = ask.cursor.as_ref().and_then(resume_at);
         let (mut round, before): (Vec<_>, Vec<_>) = endpoints
             .filter(|endpoint| self.room(endpoint.id, ask, now) > 0)
             .cloned()
-            .partition(|endpoint| ask.resume_at.is_none_or(|first| endpoint.id >= first));
+            .partition(|endpoint| resume_at.is_none_or(|first| endpoint.id >= first));
         round.extend(before);
         round
     }
 
     /// What each tenant may take of this claim.
     fn shares(&self, round: &[Arc<Endpoint>], ask: &ClaimDue) -> Shares {
-        let mut shares = Shares::new(ask.tenant_share, ask.limit);
+        let mut shares = Shares::new(ask.tenants.max_in_flight, ask.limit);
         round.iter().for_each(|endpoint| shares.note_work(&endpoint.tenant));
         for (id, count) in &ask.in_flight {
             if let Some(row) = self.endpoints.get(id) {
@@ -89,17 +93,33 @@ impl State {
         self.endpoints.get(&endpoint).map_or(0, |row| row.allowance().room(in_flight, now)) as usize
     }
 
-    /// Claims up to `room` due deliveries of an endpoint.
-    fn take(
-        &mut self,
+    /// Takes up to `room` due deliveries of an endpoint off the list, as far as their bodies fit into
+    /// the budget.
+    fn take_due(
+        &self,
         open: &mut OpenDeliveries,
-        endpoint: &Endpoint,
+        endpoint: EndpointId,
         room: usize,
+        budget: &mut ByteBudget,
+        now: Timestamp,
+    ) -> Vec<DeliveryId> {
+        let Some(ids) = open.get_mut(&endpoint) else { return Vec::new() };
+        let bytes = |id| self.deliveries.get(id).map_or(0, |row| row.event.body.len());
+        let due = ids.iter().take(room).take_while(|(due, _)| *due <= now);
+        let due = due.take_while(|(_, id)| budget.take(bytes(id))).count();
+        ids.drain(..due).map(|(_, id)| id).collect()
+    }
+
+    /// Claims due deliveries of an endpoint.
+    fn claim_each(
+        &mut self,
+        due: Vec<DeliveryId>,
+        endpoint: &Endpoint,
         ask: &ClaimDue,
         now: Timestamp,
     ) -> Vec<Claim> {
         let mut claims = Vec::new();
-        for id in take_due(open, endpoint.id, room, now) {
+        for id in due {
             let Some(row) = self.deliveries.get_mut(&id) else { continue };
             row.claim(ask.lease, ask.worker.as_ref(), now);
             claims.push(claim_of(id, row, endpoint));
@@ -137,16 +157,9 @@ fn count(claims: usize) -> u32 {
     u32::try_from(claims).unwrap_or(u32::MAX)
 }
 
-/// Takes up to `room` due deliveries of an endpoint off the list.
-fn take_due(
-    open: &mut OpenDeliveries,
-    endpoint: EndpointId,
-    room: usize,
-    now: Timestamp,
-) -> Vec<DeliveryId> {
-    let Some(ids) = open.get_mut(&endpoint) else { return Vec::new() };
-    let due = ids.iter().take(room).take_while(|(due, _)| *due <= now).count();
-    ids.drain(..due).map(|(_, id)| id).collect()
+/// Endpoint at which a claim goes on.
+fn resume_at(cursor: &ClaimCursor) -> Option<EndpointId> {
+    uuid::Uuid::from_slice(cursor.as_bytes()).ok().map(EndpointId::from_uuid)
 }
 
 fn claim_of(id: DeliveryId, row: &DeliveryRow, endpoint: &Endpoint) -> Claim {

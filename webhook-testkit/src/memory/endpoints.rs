@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    DeliveryStatus, Endpoint, EndpointId, Health, StoreError, StoreErrorKind, TenantId, Timestamp,
-    Updated,
+    DeliveryStatus, Endpoint, EndpointId, Health, RoutingEntry, RoutingUpdate, StoreError,
+    StoreErrorKind, TenantId, TenantVersion, Timestamp, Updated,
 };
 
 use super::{State, row::EndpointRow};
@@ -16,6 +16,16 @@ impl State {
     /// The endpoints that were not removed, in the order of their ids.
     pub(super) fn present(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         self.endpoints.values().filter(|row| !row.removed).map(|row| &row.endpoint)
+    }
+
+    pub(super) fn routing(&self, tenant: &TenantId, known: Option<TenantVersion>) -> RoutingUpdate {
+        let version = self.version(tenant);
+        if known == Some(version) {
+            return RoutingUpdate::Same;
+        }
+        let its = self.present().filter(|endpoint| endpoint.tenant == *tenant);
+        let entries = its.map(|endpoint| RoutingEntry::of(endpoint)).collect();
+        RoutingUpdate::Whole { version, entries }
     }
 
     /// Stores the settings of an endpoint that is there, at the next revision.

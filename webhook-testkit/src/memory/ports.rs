@@ -8,8 +8,8 @@ use webhook_core::{
     Delivery, DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
     EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
     Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError,
-    StoreStatus, TenantId, TrackedDeliveries, Updated,
+    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
+    StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated,
 };
 
 use super::{MemoryStore, State};
@@ -32,18 +32,21 @@ impl Store for MemoryStore {
         Ok(self.state().remove_endpoint(tenant, id, self.now()))
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
         let state = self.state();
-        let ids: BTreeSet<_> = ids.iter().copied().collect();
-        Ok(ids.iter().filter_map(|&id| state.endpoint(id)).map(|found| (**found).clone()).collect())
+        let found = ids.iter().map(|&id| state.endpoint(id).map(|found| (**found).clone()));
+        Ok(found.map(Ok).collect())
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        let state = self.state();
-        let mut endpoints: Vec<_> =
-            state.present().filter(|endpoint| endpoint.tenant == *tenant).cloned().collect();
-        endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
-        Ok(Snapshot::new(tenant.clone(), state.version(tenant), endpoints))
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
+        Ok(self.state().routing(tenant, known))
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -105,12 +108,26 @@ impl Store for MemoryStore {
 
 #[async_trait]
 impl EndpointDirectory for MemoryStore {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut tenants: Vec<_> =
-            self.state().present().map(|endpoint| endpoint.tenant.clone()).collect();
-        tenants.sort();
-        tenants.dedup();
-        Ok(tenants)
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        let tenants: BTreeSet<_> = self.state().present().map(|it| it.tenant.clone()).collect();
+        let behind = tenants.into_iter().filter(|tenant| after.is_none_or(|after| tenant > after));
+        Ok(behind.take(limit).collect())
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let state = self.state();
+        let its = state.present().filter(|endpoint| endpoint.tenant == *tenant);
+        let behind = its.filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
+        Ok(behind.take(limit).map(|endpoint| (**endpoint).clone()).collect())
     }
 }
 

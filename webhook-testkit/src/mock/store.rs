@@ -13,8 +13,8 @@ use webhook_core::{
     Delivery, DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
     EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
     Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store, StoreError,
-    StoreStatus, TenantId, TrackedDeliveries, Updated,
+    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
+    StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated,
 };
 
 mock! {
@@ -24,8 +24,8 @@ mock! {
         pub async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError>;
         pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError>;
         pub async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError>;
-        pub async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError>;
-        pub async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError>;
+        pub async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError>;
+        pub async fn routing(&self, tenant: &TenantId, known: Option<TenantVersion>) -> Result<RoutingUpdate, StoreError>;
         pub async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
         pub async fn claim_unrouted(&self, limit: usize, lease: Duration) -> Result<ClaimedUnrouted, StoreError>;
         pub async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError>;
@@ -33,7 +33,8 @@ mock! {
         pub async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError>;
         pub async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
         pub async fn backlog(&self) -> Result<Backlog, StoreError>;
-        pub async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+        pub async fn tenants<'a>(&self, after: Option<&'a TenantId>, limit: usize) -> Result<Vec<TenantId>, StoreError>;
+        pub async fn tenant_endpoints(&self, tenant: &TenantId, after: Option<EndpointId>, limit: usize) -> Result<Vec<Endpoint>, StoreError>;
         pub async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
         pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
         pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
@@ -131,12 +132,19 @@ impl Store for MockStore {
         self.calls.remove_endpoint(tenant, id).await
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
         self.calls.endpoints(ids).await
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.calls.snapshot(tenant).await
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
+        self.calls.routing(tenant, known).await
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -198,8 +206,21 @@ impl Store for MockStore {
 
 #[async_trait]
 impl EndpointDirectory for MockStore {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        self.calls.tenants().await
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        self.calls.tenants(after, limit).await
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        self.calls.tenant_endpoints(tenant, after, limit).await
     }
 }
 

@@ -75,9 +75,13 @@ impl Operator {
         self.stream.one_of(&some)
     }
 
+    async fn stored(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        (&*self.store as &dyn Store).endpoint(id).await
+    }
+
     async fn edit(&mut self) -> Result<(), StoreError> {
         let Some(id) = self.any_endpoint() else { return Ok(()) };
-        let Some(endpoint) = self.store.endpoints(&[id]).await?.pop() else { return Ok(()) };
+        let Some(endpoint) = self.stored(id).await? else { return Ok(()) };
         if let Some(edited) = self.change(endpoint) {
             self.store.update_endpoint(edited).await?;
         }
@@ -128,7 +132,7 @@ impl Operator {
 
     async fn remove(&mut self) -> Result<(), StoreError> {
         let Some(id) = self.any_endpoint() else { return Ok(()) };
-        let Some(endpoint) = self.store.endpoints(&[id]).await?.pop() else { return Ok(()) };
+        let Some(endpoint) = self.stored(id).await? else { return Ok(()) };
         self.store.remove_endpoint(&endpoint.tenant, id).await.map(drop)
     }
 
@@ -181,7 +185,7 @@ pub(super) async fn repair(
     let store = environment.store_of(Actor::World);
     let present: Vec<_> = environment.recorder.model(Model::present).into_iter().collect();
     for id in present.into_iter().filter(|id| Some(*id) != but) {
-        let Some(endpoint) = store.endpoints(&[id]).await?.pop() else { continue };
+        let Some(endpoint) = (&*store as &dyn Store).endpoint(id).await? else { continue };
         if !endpoint.state.is_active() {
             let answer = store.update_endpoint(endpoint.with_state(EndpointState::Active)).await?;
             debug_assert!(matches!(answer, Updated::Done(_) | Updated::Stale));

@@ -12,8 +12,8 @@ use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
     EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
     Finished, Lease, LeaseEpoch, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned,
-    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store,
-    StoreError, StoreStatus, TenantId, TrackedDeliveries, Updated,
+    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store,
+    StoreError, StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated,
 };
 use webhook_testkit::MemoryStore;
 
@@ -101,12 +101,19 @@ impl Store for MutantStore {
         self.inner.remove_endpoint(tenant, id).await
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
         self.inner.endpoints(ids).await
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
-        self.inner.snapshot(tenant).await
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        known: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
+        self.inner.routing(tenant, known).await
     }
 
     async fn enqueue(&self, mut batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -176,7 +183,8 @@ impl Store for MutantStore {
 }
 
 delegate!(EndpointDirectory {
-    fn tenants() -> Vec<TenantId>;
+    fn tenants(after: Option<&TenantId>, limit: usize) -> Vec<TenantId>;
+    fn tenant_endpoints(tenant: &TenantId, after: Option<EndpointId>, limit: usize) -> Vec<Endpoint>;
 });
 
 delegate!(DeliveryLog {

@@ -1,7 +1,7 @@
-//! Batches of which one item may be bad: the others go through.
+//! Batches with items that the store cannot read or write: the other items go through.
 //!
-//! A store answers per item, but what it cannot read or write at all fails the call. Then the items
-//! are asked for one by one, so that a single damaged row stops nobody else.
+//! An outcome that cannot be written fails the whole call. Then the outcomes are recorded one by
+//! one, so that a single damaged row does not stop the others.
 
 use crate::{
     model::{endpoint::Endpoint, id::EndpointId},
@@ -67,24 +67,17 @@ pub(super) struct Loaded {
     pub(super) failure: Option<StoreError>,
 }
 
-/// Loads endpoints.
+/// Loads endpoints. Those that were removed are missing from the result.
 pub(super) async fn load(store: &dyn Store, ids: &[EndpointId]) -> Loaded {
-    match store.endpoints(ids).await {
-        Ok(endpoints) => Loaded { endpoints, ..Loaded::default() },
-        Err(error) if error.kind().may_concern_one_item() => load_each(store, ids).await,
-        Err(error) => Loaded { failure: Some(error), ..Loaded::default() },
-    }
-}
-
-async fn load_each(store: &dyn Store, ids: &[EndpointId]) -> Loaded {
+    let answers = match store.endpoints(ids).await {
+        Ok(answers) => answers,
+        Err(error) => return Loaded { failure: Some(error), ..Loaded::default() },
+    };
     let mut loaded = Loaded::default();
-    for &id in ids {
-        match store.endpoints(&[id]).await {
-            Ok(endpoints) => loaded.endpoints.extend(endpoints),
-            Err(error) if error.kind().may_concern_one_item() => {
-                loaded.unreadable.push((id, error));
-            }
-            Err(error) => return Loaded { failure: Some(error), ..loaded },
+    for (id, answer) in ids.iter().zip(answers) {
+        match answer {
+            Ok(endpoint) => loaded.endpoints.extend(endpoint),
+            Err(error) => loaded.unreadable.push((*id, error)),
         }
     }
     loaded

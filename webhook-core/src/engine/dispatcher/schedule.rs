@@ -10,8 +10,8 @@ use std::{sync::Arc, time::Duration};
 use super::{config::DispatcherConfig, unrouted::Routing};
 use crate::{
     engine::admission::{Admission, slots::ClaimView},
-    model::{delivery::Lease, health::HealthSignal, id::EndpointId},
-    port::store::work::{Claim, ClaimDue, Finish, Settle},
+    model::{delivery::Lease, health::HealthSignal},
+    port::store::work::{Claim, ClaimCursor, ClaimDue, Finish, Settle, TenantLimits},
 };
 
 /// Maximum pause after a store failure, and so the maximum time until work continues after it.
@@ -28,6 +28,9 @@ const FIRST_ROUTE_PAUSE: Duration = Duration::from_millis(4);
 /// Minimum number of outcomes for a second batch while the first one is being recorded.
 const SECOND_BATCH_MIN_OUTCOMES: usize = 64;
 
+/// Maximum size of the bodies that one claim reads, in bytes.
+const MAX_CLAIM_BYTES: usize = 64 * 1024 * 1024;
+
 /// Time that is never reached.
 const NEVER: Duration = Duration::MAX;
 
@@ -39,7 +42,7 @@ pub(super) struct Schedule {
     admission: Arc<Admission>,
     finishes: Vec<Finish>,
     releases: Vec<Lease>,
-    resume_at: Option<EndpointId>,
+    cursor: Option<ClaimCursor>,
     /// True if the last claim left due work in the store, for lack of slots.
     due_work_left: bool,
     /// Times of the next claim and the next routing; `NEVER` while one is in progress.
@@ -68,7 +71,7 @@ impl Schedule {
             admission,
             finishes: Vec::new(),
             releases: Vec::new(),
-            resume_at: None,
+            cursor: None,
             due_work_left: false,
             claim_at: Duration::ZERO,
             route_at: Duration::ZERO,
@@ -131,9 +134,10 @@ impl Schedule {
         let (limit, in_flight) =
             self.admission.with_slots(|slots| slots.begin_claim(self.config.batch))?;
         (self.claiming, self.claim_at, self.claimed_at) = (true, NEVER, now);
-        let claim = ClaimDue::new(limit, self.config.lease).worker(self.config.name.clone());
+        let claim = ClaimDue::new(limit, self.config.lease).max_bytes(MAX_CLAIM_BYTES);
+        let claim = claim.in_flight(in_flight).worker(self.config.name.clone());
         let share = u32::try_from(self.config.share()).unwrap_or(u32::MAX);
-        Some(claim.in_flight(in_flight).resume_at(self.resume_at).tenant_share(share))
+        Some(claim.tenants(TenantLimits::new(share)).cursor(self.cursor.clone()))
     }
 
     /// Begins a routing, if one is due.
@@ -172,14 +176,14 @@ impl Schedule {
     pub(super) fn claimed(
         &mut self,
         claims: &[Claim],
-        resume_at: Option<EndpointId>,
+        cursor: Option<ClaimCursor>,
         next_due: Option<Duration>,
         requested_at: Duration,
         now: Duration,
     ) -> ClaimView {
         self.claiming = false;
         self.failures = 0;
-        self.resume_at = resume_at;
+        self.cursor = cursor;
         self.due_work_left = next_due == Some(Duration::ZERO);
         let ends = requested_at.saturating_add(self.config.lease);
         let view =

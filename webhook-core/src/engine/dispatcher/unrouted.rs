@@ -1,6 +1,6 @@
 //! Routing: unrouted events get their deliveries, by the same pure fan-out as in a publisher.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     model::{id::TenantId, routing::Snapshot},
@@ -74,7 +74,7 @@ async fn route_once(
 async fn load_snapshots(
     store: &dyn Store,
     events: &[UnroutedEvent],
-) -> Result<BTreeMap<TenantId, Snapshot>, StoreError> {
+) -> Result<BTreeMap<TenantId, Arc<Snapshot>>, StoreError> {
     let mut snapshots = BTreeMap::new();
     for event in events {
         if snapshots.contains_key(&event.tenant) {

@@ -4,11 +4,30 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::{model::id::TenantId, port::store::error::StoreError};
+use crate::{
+    model::{
+        endpoint::Endpoint,
+        id::{EndpointId, TenantId},
+    },
+    port::store::error::StoreError,
+};
 
 /// Lists of tenants and endpoints, for operators.
 #[async_trait]
 pub trait EndpointDirectory: fmt::Debug + Send + Sync + 'static {
-    /// Tenants that have endpoints, in order.
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
+    /// Returns up to `limit` tenants that have endpoints, in order, from the one behind `after` on.
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError>;
+
+    /// Returns up to `limit` endpoints of a tenant, in the order of their ids, from the one behind
+    /// `after` on.
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError>;
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::model::{
     attempt::Attempt,
     delivery::{Delivery, DeliveryStatus},
+    endpoint::Endpoint,
     event::Event,
     id::{DeliveryId, EndpointId, EventId, TenantId},
     notice::{Notice, NoticeId},
@@ -55,8 +56,22 @@ fn required<T: ?Sized>(found: Option<&T>, capability: Capability) -> Result<&T, 
 
 #[async_trait]
 impl EndpointDirectory for dyn Store {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        required(self.directory(), Capability::Directory)?.tenants().await
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        required(self.directory(), Capability::Directory)?.tenants(after, limit).await
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let directory = required(self.directory(), Capability::Directory)?;
+        directory.tenant_endpoints(tenant, after, limit).await
     }
 }
 

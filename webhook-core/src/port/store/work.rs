@@ -19,18 +19,19 @@ use crate::model::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClaimDue {
-    /// At most this many.
+    /// Maximum number of claims.
     pub limit: usize,
+    /// Maximum size of the claimed events' bodies in total, in bytes. One delivery may exceed it.
+    pub max_bytes: usize,
     /// For how long.
     pub lease: Duration,
     /// Attempts this process has in flight, by endpoint. A store gives out at most
     /// [`Endpoint::max_in_flight`](crate::Endpoint::max_in_flight) less these.
     pub in_flight: BTreeMap<EndpointId, u32>,
-    /// The endpoint to begin with; the first one, when absent.
-    pub resume_at: Option<EndpointId>,
-    /// The most attempts a tenant may have in flight, in this process, while another tenant has due
-    /// work that could be claimed.
-    pub tenant_share: u32,
+    /// Limits of tenants.
+    pub tenants: TenantLimits,
+    /// Place at which the claim begins: the [`cursor`](Claimed::cursor) of the claim before.
+    pub cursor: Option<ClaimCursor>,
     /// Who asks, for the record of what is claimed.
     pub worker: Option<WorkerName>,
 }
@@ -41,9 +42,10 @@ impl ClaimDue {
         Self {
             limit,
             lease,
+            max_bytes: usize::MAX,
             in_flight: BTreeMap::new(),
-            resume_at: None,
-            tenant_share: u32::MAX,
+            tenants: TenantLimits::NONE,
+            cursor: None,
             worker: None,
         }
     }
@@ -55,10 +57,17 @@ impl ClaimDue {
         self
     }
 
-    /// Sets the most attempts a tenant may have in flight while another has work.
+    /// Sets the maximum size of the claimed events' bodies in total, in bytes.
     #[must_use]
-    pub const fn tenant_share(mut self, max_in_flight: u32) -> Self {
-        self.tenant_share = max_in_flight;
+    pub const fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the limits of tenants.
+    #[must_use]
+    pub const fn tenants(mut self, limits: TenantLimits) -> Self {
+        self.tenants = limits;
         self
     }
 
@@ -69,11 +78,46 @@ impl ClaimDue {
         self
     }
 
-    /// Sets the endpoint to begin with.
+    /// Sets the place at which the claim begins.
     #[must_use]
-    pub const fn resume_at(mut self, endpoint: Option<EndpointId>) -> Self {
-        self.resume_at = endpoint;
+    pub fn cursor(mut self, cursor: Option<ClaimCursor>) -> Self {
+        self.cursor = cursor;
         self
+    }
+}
+
+/// Limits of tenants in a claim.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct TenantLimits {
+    /// Maximum number of attempts that a tenant may have in flight, in the process of the caller,
+    /// while another tenant has due work that could be claimed.
+    pub max_in_flight: u32,
+}
+
+impl TenantLimits {
+    /// No limit.
+    pub const NONE: Self = Self { max_in_flight: u32::MAX };
+
+    /// Creates limits by the maximum number of attempts in flight of each tenant.
+    pub const fn new(max_in_flight: u32) -> Self {
+        Self { max_in_flight }
+    }
+}
+
+/// Place at which a claim goes on. Only the store that returned it can read it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClaimCursor(Vec<u8>);
+
+impl ClaimCursor {
+    /// Creates a cursor from bytes of the store.
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Bytes of the store.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -83,8 +127,8 @@ impl ClaimDue {
 pub struct Claimed {
     /// The claims.
     pub claims: Vec<Claim>,
-    /// Where the next claim should begin.
-    pub resume_at: Option<EndpointId>,
+    /// Place at which the next claim should begin.
+    pub cursor: Option<ClaimCursor>,
     /// How long until the earliest work left of an active endpoint is due, or its lease runs out.
     /// Zero when something due was left behind; absent when nothing is left. Endpoints that have no
     /// free slot after this claim do not count: the caller knows when they have one again. Those
@@ -93,13 +137,13 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// These claims, where to go on, and when.
+    /// Creates a result from these claims, the next place, and the next due time.
     pub const fn new(
         claims: Vec<Claim>,
-        resume_at: Option<EndpointId>,
+        cursor: Option<ClaimCursor>,
         next_due: Option<Duration>,
     ) -> Self {
-        Self { claims, resume_at, next_due }
+        Self { claims, cursor, next_due }
     }
 }
 

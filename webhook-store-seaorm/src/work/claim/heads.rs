@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{Allowance, ClaimDue, EndpointId, Revision, Shares, TenantId, Timestamp};
+use webhook_core::{
+    Allowance, ByteBudget, ClaimCursor, ClaimDue, EndpointId, Revision, Shares, TenantId, Timestamp,
+};
 
 use super::Candidate;
 use crate::{
@@ -129,6 +131,7 @@ pub(super) struct Round<'a> {
     shares: Shares,
     /// What the claims have made of allowances that other workers change as well.
     allowances: Vec<(EndpointId, Allowance)>,
+    budget: ByteBudget,
 }
 
 impl<'a> Round<'a> {
@@ -142,9 +145,11 @@ impl<'a> Round<'a> {
             first: None,
             passed_over: None,
             next_due: None,
-            shares: Shares::new(ask.tenant_share, ask.limit),
+            shares: Shares::new(ask.tenants.max_in_flight, ask.limit),
             allowances: Vec::new(),
+            budget: ByteBudget::new(ask.max_bytes),
         };
+        let resume_at = ask.cursor.as_ref().and_then(endpoint_of);
         let mut before = Vec::new();
         for head in heads {
             round.shares.note_in_flight(&head.tenant, round.in_flight(&head));
@@ -153,7 +158,7 @@ impl<'a> Round<'a> {
                 continue;
             }
             round.shares.note_work(&head.tenant);
-            if ask.resume_at.is_none_or(|resume_at| head.id >= resume_at) {
+            if resume_at.is_none_or(|resume_at| head.id >= resume_at) {
                 round.ahead.push_back(head);
             } else {
                 before.push(head);
@@ -247,10 +252,11 @@ impl<'a> Round<'a> {
     ) -> Vec<(Head, Candidate)> {
         open.sort_by(|a, b| (a.due_at, &a.event).cmp(&(b.due_at, &b.event)));
         let room = room.min(self.left);
-        let due = open.iter().take(room).take_while(|it| it.due_at <= self.now).count();
+        let due = open.iter().take(room).take_while(|it| it.due_at <= self.now);
+        let due = due.take_while(|it| self.budget.take(it.bytes)).count();
         let taken = u32::try_from(due).unwrap_or(u32::MAX);
         self.shares.take(&head.tenant, taken);
-        self.left -= due;
+        self.left = if self.budget.is_spent() { 0 } else { self.left - due };
         let allowance = head.allowance.after(taken, self.now, self.now.after(self.ask.lease));
         if head.allowance.is_shared() && due > 0 {
             self.allowances.push((head.id, allowance));
@@ -265,8 +271,9 @@ impl<'a> Round<'a> {
     }
 
     /// The endpoint after the last one served, so that a busy one cannot keep the others waiting.
-    pub(super) fn resume_at(&self) -> Option<EndpointId> {
-        self.passed_over.or(self.ahead.front().map(|head| head.id)).or(self.first)
+    pub(super) fn cursor(&self) -> Option<ClaimCursor> {
+        let next = self.passed_over.or(self.ahead.front().map(|head| head.id)).or(self.first);
+        next.map(|id| ClaimCursor::new(id.as_uuid().as_bytes().to_vec()))
     }
 
     pub(super) fn next_due(&self) -> Option<Duration> {
@@ -278,6 +285,11 @@ impl<'a> Round<'a> {
     pub(super) fn allowances(&self) -> &[(EndpointId, Allowance)] {
         &self.allowances
     }
+}
+
+/// Endpoint of a cursor; `None` if another store wrote it.
+fn endpoint_of(cursor: &ClaimCursor) -> Option<EndpointId> {
+    uuid::Uuid::from_slice(cursor.as_bytes()).ok().map(EndpointId::from_uuid)
 }
 
 #[cfg(test)]

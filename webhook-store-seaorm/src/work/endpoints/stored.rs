@@ -168,6 +168,6 @@ fn secret<T: DeserializeOwned>(
     serde_json::from_str(&text).map_err(|_| unreadable(column))
 }
 
-fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Fault> {
+pub(super) fn from_json<T: DeserializeOwned>(row: &Row, column: &str) -> Result<T, Fault> {
     serde_json::from_str(&row.get::<String>(column)?).map_err(|_| unreadable(column))
 }

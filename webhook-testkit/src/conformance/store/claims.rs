@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{ClaimDue, DeliveryStatus, DisabledReason, EndpointState};
+use webhook_core::{ClaimCursor, ClaimDue, DeliveryStatus, DisabledReason, EndpointState};
 
 use super::{
     Fixture, StoreHarness,
@@ -104,14 +104,14 @@ pub async fn a_busy_endpoint_keeps_no_other_waiting<H: StoreHarness>() {
         fixture.pendings(endpoint, 10).await;
         waiting.insert(endpoint);
     }
-    let mut resume_at = None;
+    let mut cursor = None;
     for _ in 0..3 {
-        let claimed = fixture.claim_due(ClaimDue::new(3, DEFAULT_LEASE).resume_at(resume_at)).await;
+        let claimed = fixture.claim_due(ClaimDue::new(3, DEFAULT_LEASE).cursor(cursor)).await;
         assert_eq!(claimed.claims.len(), 3, "there is enough to claim");
         for id in deliveries(&claimed.claims) {
             waiting.remove(&id.endpoint);
         }
-        resume_at = claimed.resume_at;
+        cursor = claimed.cursor;
     }
     assert!(waiting.is_empty(), "after as many claims as endpoints, each had its turn");
 }
@@ -119,32 +119,75 @@ pub async fn a_busy_endpoint_keeps_no_other_waiting<H: StoreHarness>() {
 // Catches in webhook-testkit/src/memory/claim.rs:
 // - endpoint.id >= first
 // + endpoint.id > first
-pub async fn a_claim_begins_where_it_is_told<H: StoreHarness>() {
+pub async fn a_claim_begins_where_the_one_before_has_ended<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
-    let endpoints = [fixture.endpoint().await, fixture.endpoint().await, fixture.endpoint().await];
-    for endpoint in endpoints {
-        fixture.pendings(endpoint, 2).await;
+    for _ in 0..2 {
+        fixture.pendings(fixture.endpoint().await, 2).await;
     }
-    let ask = ClaimDue::new(1, DEFAULT_LEASE).resume_at(Some(endpoints[1]));
-    let claims = fixture.claim_due(ask).await.claims;
-    assert_eq!(claims[0].lease.delivery.endpoint, endpoints[1], "it begins with that endpoint");
-    let ask = ClaimDue::new(100, DEFAULT_LEASE).resume_at(Some(endpoints[2]));
-    let claims = fixture.claim_due(ask).await.claims;
-    assert_eq!(claims.len(), 5, "it goes on with the first endpoint after the last");
+    let (mut cursor, mut served) = (None, BTreeSet::new());
+    for _ in 0..2 {
+        let claimed = fixture.claim_due(ClaimDue::new(1, DEFAULT_LEASE).cursor(cursor)).await;
+        served.insert(claimed.claims[0].lease.delivery.endpoint);
+        cursor = claimed.cursor;
+    }
+    assert_eq!(served.len(), 2, "the second claim serves the other endpoint");
+    let claims = fixture.claim_due(ClaimDue::new(100, DEFAULT_LEASE).cursor(cursor)).await.claims;
+    assert_eq!(claims.len(), 2, "it goes on with the first endpoint after the last");
 }
 
 // Catches in webhook-testkit/src/memory/claim.rs:
 // - round.extend(before);
 pub async fn a_claim_may_begin_at_an_endpoint_that_is_gone<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
-    let (gone, other) = (fixture.endpoint().await, fixture.endpoint().await);
-    fixture.pending(other).await;
-    fixture.remove(gone).await;
-    for from in [gone, fixture.ids.endpoint()] {
-        let claimed = fixture.claim_due(ClaimDue::new(10, SECOND).resume_at(Some(from))).await;
+    let endpoints = [fixture.endpoint().await, fixture.endpoint().await];
+    for endpoint in endpoints {
+        fixture.pendings(endpoint, 3).await;
+    }
+    let first = fixture.claim_due(ClaimDue::new(1, DEFAULT_LEASE)).await;
+    let served = first.claims[0].lease.delivery.endpoint;
+    for gone in endpoints.into_iter().filter(|endpoint| *endpoint != served) {
+        fixture.remove(gone).await;
+    }
+    let foreign = ClaimCursor::new(b"of another store".to_vec());
+    for cursor in [first.cursor, Some(foreign), Some(ClaimCursor::new(Vec::new()))] {
+        let claimed = fixture.claim_due(ClaimDue::new(1, SECOND).cursor(cursor)).await;
         assert_eq!(claimed.claims.len(), 1, "the others are claimed all the same");
         fixture.advance(SECOND).await;
     }
+}
+
+// Catches in webhook-testkit/src/memory/claim.rs:
+// - let due = due.take_while(|(_, id)| budget.take(bytes(id))).count();
+// + let due = due.count();
+// + let _ = (bytes, budget);
+pub async fn a_claim_ends_before_its_bytes_are_exceeded<H: StoreHarness>() {
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoint = fixture.endpoint().await;
+    for _ in 0..4 {
+        fixture.publish(fixture.event_with_body(&[b'x'; 100]), &[endpoint]).await;
+    }
+    let ask = |max_bytes| ClaimDue::new(100, DEFAULT_LEASE).max_bytes(max_bytes);
+    let claimed = fixture.claim_due(ask(250)).await;
+    assert_eq!(claimed.claims.len(), 2, "two bodies fit");
+    assert_eq!(claimed.next_due, Some(Duration::ZERO), "there is more");
+    assert_eq!(fixture.claim_due(ask(200)).await.claims.len(), 2, "two fit exactly");
+}
+
+// Catches in webhook-core/src/policy/byte_budget.rs:
+// - let fits = !self.spent && (bytes <= self.left || !self.taken);
+// + let fits = !self.spent && bytes <= self.left;
+pub async fn a_body_larger_than_the_bytes_of_a_claim_is_claimed_alone<H: StoreHarness>() {
+    let fixture = Fixture::<H>::fresh().await;
+    let endpoints = [fixture.endpoint().await, fixture.endpoint().await];
+    fixture.publish(fixture.event_with_body(&[b'x'; 100]), &endpoints).await;
+    let mut cursor = None;
+    for _ in 0..2 {
+        let ask = ClaimDue::new(100, DEFAULT_LEASE).max_bytes(10).cursor(cursor);
+        let claimed = fixture.claim_due(ask).await;
+        assert_eq!(claimed.claims.len(), 1, "at least one delivery");
+        cursor = claimed.cursor;
+    }
+    fixture.assert_nothing_to_claim("each endpoint was served").await;
 }
 
 // Catches in webhook-testkit/src/memory/claim.rs:

@@ -26,12 +26,12 @@ pub async fn a_dropped_registration_is_made_once_or_not_at_all<H: StoreHarness>(
         point.drop_call(fixture.store.add_endpoint(endpoint.clone())).await;
         let snapshot = fixture.store.snapshot(&tenant).await.unwrap();
         let edits = usize::try_from(snapshot.version().as_u64()).unwrap();
-        assert_eq!(snapshot.endpoints().len(), edits, "endpoint and version, both or none");
+        assert_eq!(snapshot.entries().len(), edits, "endpoint and version, both or none");
         let again = fixture.store.add_endpoint(endpoint).await;
         let exists = again.is_err_and(|error| error.kind() == StoreErrorKind::Exists);
         assert!(exists || edits == 0, "it is added or there");
         let snapshot = fixture.store.snapshot(&tenant).await.unwrap();
-        let there = (snapshot.endpoints().len(), snapshot.version().as_u64());
+        let there = (snapshot.entries().len(), snapshot.version().as_u64());
         assert_eq!(there, (1, 1), "it is there, by one edit");
     })
     .await;
@@ -52,7 +52,7 @@ pub async fn a_dropped_edit_is_made_once_or_not_at_all<H: StoreHarness>() {
         let (old, new): (Revision, Revision) = (edited.revision, edited.revision.next());
         point.drop_call(fixture.store.update_endpoint(edited.clone())).await;
         let snapshot = fixture.store.snapshot(&TenantId::default()).await.unwrap();
-        let stored = snapshot.endpoints().iter().find(|endpoint| endpoint.id == id).unwrap();
+        let stored = snapshot.entries().iter().find(|entry| entry.id == id).unwrap();
         let is_new = snapshot.version() > version;
         let expected =
             if is_new { (new, EndpointState::Paused) } else { (old, EndpointState::Active) };
@@ -80,11 +80,11 @@ pub async fn a_dropped_removal_is_completed_by_a_second_call<H: StoreHarness>() 
         let id = fixture.pending(endpoint).await;
         let version = fixture.version().await;
         point.drop_call(fixture.store.remove_endpoint(&tenant, endpoint)).await;
-        if fixture.store.endpoints(&[endpoint]).await.unwrap().is_empty() {
+        if fixture.stored_if_any(endpoint).await.is_none() {
             fixture.assert_nothing_to_claim("nothing is claimed of what was removed").await;
         }
         fixture.store.remove_endpoint(&tenant, endpoint).await.unwrap();
-        assert!(fixture.store.endpoints(&[endpoint]).await.unwrap().is_empty(), "it is removed");
+        assert!(fixture.stored_if_any(endpoint).await.is_none(), "it is removed");
         assert_eq!(fixture.version().await, version.next(), "by one edit");
         assert_eq!(fixture.status(id).await, DeliveryStatus::Cancelled, "its work is cancelled");
     })

@@ -1,11 +1,15 @@
 //! Endpoints: kept, edited, and read at one point in time.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Description, Endpoint, EndpointDirectory as _, EndpointState,
-    EndpointTls, ExternalId, Metadata, OrderPolicy, Profile, RetryPolicy, Revision, Signing,
-    SigningKey, StoreErrorKind, TenantId, TenantVersion, Timeout, Timestamp, Updated,
+    ClientIdentity, CustomHeaders, Description, DisabledReason, Endpoint, EndpointDirectory as _,
+    EndpointState, EndpointTls, EventFilter, ExternalId, Metadata, OrderPolicy, Profile,
+    RetryPolicy, Revision, RoutingEntry, RoutingUpdate, Signing, SigningKey, StoreErrorKind,
+    TenantId, TenantVersion, Timeout, Timestamp, Updated,
 };
 
 use super::{Fixture, StoreHarness, fixture::some_time};
@@ -130,19 +134,15 @@ pub async fn a_taken_endpoint_id_exists_already<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/ports.rs:
-// - Ok(ids.iter()
-// + if ids.iter().any(|&id| state.endpoint(id).is_none()) {
-// + return Err(StoreError::new(webhook_core::StoreErrorKind::Other));
-// + }
-// + Ok(ids.iter()
-pub async fn endpoints_that_do_not_exist_are_left_out<H: StoreHarness>() {
+// - let found = ids.iter().map(
+// + let found = ids.iter().rev().map(
+pub async fn endpoints_are_returned_for_each_id_in_order<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (one, two) = (fixture.endpoint().await, fixture.endpoint().await);
     let ids = [two, fixture.ids.endpoint(), one, two];
     let found = fixture.store.endpoints(&ids).await.unwrap();
-    let mut found: Vec<_> = found.iter().map(|endpoint| endpoint.id).collect();
-    found.sort_unstable();
-    assert_eq!(found, [one, two], "those that exist are there, each once");
+    let found: Vec<_> = found.into_iter().map(|it| it.unwrap().map(|it| it.id)).collect();
+    assert_eq!(found, [Some(two), None, Some(one), Some(two)], "one that is missing is none");
 }
 
 // Catches in webhook-testkit/src/memory/endpoints.rs:
@@ -219,45 +219,121 @@ pub async fn a_version_counts_one_tenant_alone<H: StoreHarness>() {
     assert_eq!(version, TenantVersion::default(), "an edit of one tenant is no edit of another");
 }
 
-// Catches in webhook-testkit/src/memory/ports.rs:
-// - endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
-pub async fn a_snapshot_holds_all_endpoints_of_its_tenant_oldest_first<H: StoreHarness>() {
+// Catches in webhook-testkit/src/memory/endpoints.rs:
+// - let its = self.present().filter(|endpoint| endpoint.tenant == *tenant);
+// + let its = self.present();
+pub async fn a_snapshot_holds_all_endpoints_of_its_tenant<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
-    let at = |secs| fixture.new_endpoint().with_created_at(Timestamp::from_unix_secs(secs));
-    let (young, old) = (fixture.add(at(200)).await, fixture.add(at(100)).await);
-    fixture.set_state(old, EndpointState::Paused).await;
+    let (one, two) = (fixture.endpoint().await, fixture.endpoint().await);
+    fixture.set_state(two, EndpointState::Paused).await;
     let acme: TenantId = "acme".parse().unwrap();
-    let theirs = fixture.add(at(50).with_tenant(acme.clone())).await;
+    let theirs = fixture.add(fixture.new_endpoint().with_tenant(acme.clone())).await;
     let ids = async |tenant: &TenantId| {
         let snapshot = fixture.store.snapshot(tenant).await.unwrap();
-        assert_eq!(snapshot.tenant(), tenant, "a snapshot tells whose it is");
-        snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect::<Vec<_>>()
+        snapshot.entries().iter().map(|entry| entry.id).collect::<BTreeSet<_>>()
     };
-    assert_eq!(ids(&TenantId::default()).await, [old, young], "whatever their state");
-    assert_eq!(ids(&acme).await, [theirs], "another tenant's are not among them");
+    assert_eq!(ids(&TenantId::default()).await, [one, two].into(), "whatever their state");
+    assert_eq!(ids(&acme).await, [theirs].into(), "another tenant's are not among them");
 }
 
-// Catches in webhook-testkit/src/memory/ports.rs:
-// - state.version(tenant), endpoints
-// + state.version(tenant).next(), endpoints
-pub async fn a_tenant_nobody_has_heard_of_has_an_empty_snapshot<H: StoreHarness>() {
+// Catches in webhook-testkit/src/memory/endpoints.rs:
+// - RoutingEntry::of(endpoint)
+// + RoutingEntry::of(endpoint).with_order(None)
+pub async fn a_snapshot_holds_what_routing_reads<H: StoreHarness>() {
+    let fixture = Fixture::<H>::fresh().await;
+    let plain = fixture.new_endpoint();
+    let filters: Vec<EventFilter> =
+        vec!["invoice.*".parse().unwrap(), "user.made".parse().unwrap()];
+    let full = fixture.new_endpoint().with_filters(filters).with_state(EndpointState::Paused);
+    let full = full.with_order(Some(OrderPolicy::Block));
+    for endpoint in [&plain, &full] {
+        fixture.add(endpoint.clone()).await;
+    }
+    fixture.set_state(plain.id, EndpointState::Disabled(DisabledReason::Gone)).await;
+    let snapshot = fixture.store.snapshot(&TenantId::default()).await.unwrap();
+    for id in [plain.id, full.id] {
+        let entry = snapshot.entries().iter().find(|entry| entry.id == id);
+        assert_eq!(entry, Some(&RoutingEntry::of(&fixture.stored(id).await)));
+    }
+}
+
+// Catches in webhook-testkit/src/memory/endpoints.rs:
+// - let version = self.version(tenant);
+// + let version = self.version(tenant).next();
+pub async fn an_unknown_tenant_has_an_empty_snapshot<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let snapshot = fixture.store.snapshot(&"nobody".parse().unwrap()).await.unwrap();
-    assert!(snapshot.endpoints().is_empty(), "it has no endpoints");
+    assert!(snapshot.entries().is_empty(), "it has no endpoints");
     assert_eq!(snapshot.version(), TenantVersion::default(), "it is at version 0");
 }
 
+// Catches in webhook-testkit/src/memory/endpoints.rs:
+// - if known == Some(version) {
+// + if known.is_some() {
+pub async fn a_known_version_gets_the_difference<H: StoreHarness>() {
+    let fixture = Fixture::<H>::fresh().await;
+    let (tenant, gone) = (TenantId::default(), fixture.endpoint().await);
+    let edited = fixture.endpoint().await;
+    let known = fixture.store.snapshot(&tenant).await.unwrap();
+    let update = async || fixture.store.routing(&tenant, Some(known.version())).await.unwrap();
+    assert_eq!(update().await, RoutingUpdate::Same, "nothing was edited");
+    fixture.remove(gone).await;
+    fixture.set_state(edited, EndpointState::Paused).await;
+    fixture.endpoint().await;
+    let (version, entries) = match update().await {
+        RoutingUpdate::Same => panic!("the tenant's endpoints were edited"),
+        RoutingUpdate::Whole { version, entries } => (version, entries),
+        RoutingUpdate::Changed { version, entries, removed } => {
+            let changed = known.changed(version, entries, &removed);
+            (version, changed.entries().to_vec())
+        }
+    };
+    let whole = fixture.store.snapshot(&tenant).await.unwrap();
+    let by_id = |entries: &[RoutingEntry]| -> BTreeMap<_, _> {
+        entries.iter().map(|entry| (entry.id, entry.clone())).collect()
+    };
+    assert_eq!(version, whole.version());
+    assert_eq!(by_id(&entries), by_id(whole.entries()), "the difference leads to the whole");
+}
+
 // Catches in webhook-testkit/src/memory/ports.rs:
-// - tenants.sort();
+// - after.is_none_or(|after| tenant > after)
+// + after.is_none_or(|after| tenant >= after)
 pub async fn tenants_with_endpoints_are_listed_in_order<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
-    assert!(fixture.store.tenants().await.unwrap().is_empty(), "there are none yet");
+    let page = async |after: Option<&str>, limit| {
+        let after: Option<TenantId> = after.map(|after| after.parse().unwrap());
+        let tenants = fixture.store.tenants(after.as_ref(), limit).await.unwrap();
+        tenants.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(page(None, 100).await.is_empty(), "there are none yet");
     for tenant in ["zebra", "acme", "zebra", "middle"] {
         fixture.add(fixture.new_endpoint().with_tenant(tenant.parse().unwrap())).await;
     }
-    let tenants = fixture.store.tenants().await.unwrap();
-    let names: Vec<_> = tenants.iter().map(TenantId::as_str).collect();
-    assert_eq!(names, ["acme", "middle", "zebra"], "each once, in order");
+    assert_eq!(page(None, 100).await, ["acme", "middle", "zebra"], "each once, in order");
+    assert_eq!(page(None, 2).await, ["acme", "middle"], "no more than the limit");
+    assert_eq!(page(Some("middle"), 2).await, ["zebra"], "from behind the last on");
+    assert_eq!(page(Some("b"), 1).await, ["middle"], "also behind one without endpoints");
+}
+
+// Catches in webhook-testkit/src/memory/ports.rs:
+// - after.is_none_or(|after| endpoint.id > after)
+// + after.is_none_or(|after| endpoint.id >= after)
+pub async fn endpoints_of_a_tenant_are_listed_by_page<H: StoreHarness>() {
+    let fixture = Fixture::<H>::fresh().await;
+    let mut ids = [fixture.endpoint().await, fixture.endpoint().await, fixture.endpoint().await];
+    ids.sort_unstable();
+    fixture.add(fixture.new_endpoint().with_tenant("acme".parse().unwrap())).await;
+    let page = async |after, limit| {
+        let tenant = TenantId::default();
+        let endpoints = fixture.store.tenant_endpoints(&tenant, after, limit).await.unwrap();
+        endpoints.iter().map(|endpoint| endpoint.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 100).await, ids, "all of the tenant, in the order of their ids");
+    assert_eq!(page(None, 2).await, ids[..2], "no more than the limit");
+    assert_eq!(page(Some(ids[1]), 2).await, ids[2..], "from behind the last on");
+    fixture.remove(ids[2]).await;
+    assert!(page(Some(ids[1]), 2).await.is_empty(), "one that was removed is not listed");
 }
 
 // Catches in webhook-testkit/src/memory/ports.rs:
@@ -275,13 +351,11 @@ pub async fn optional_settings_may_be_empty_in_one_endpoint_and_set_in_another<H
         fixture.add(endpoint).await;
     }
     let expected: Vec<_> = endpoints.iter().map(endpoint_text).collect();
-    let mut found =
-        fixture.store.endpoints(&endpoints.each_ref().map(|endpoint| endpoint.id)).await.unwrap();
-    found.sort_by_key(|endpoint| endpoint.id);
-    let found: Vec<_> = found.iter().map(endpoint_text).collect();
+    let ids = endpoints.each_ref().map(|endpoint| endpoint.id);
+    let found = fixture.store.endpoints(&ids).await.unwrap().into_iter();
+    let found: Vec<_> = found.map(|it| endpoint_text(&it.unwrap().unwrap())).collect();
     assert_eq!(found, expected, "keys and their expiry, profiles, headers, filters, waits");
-    let snapshot = fixture.store.snapshot(&acme).await.unwrap();
-    let found: Vec<_> =
-        snapshot.endpoints().iter().map(|endpoint| endpoint_text(endpoint)).collect();
-    assert_eq!(found, expected, "in a snapshot as well");
+    let listed = fixture.store.tenant_endpoints(&acme, None, 100).await.unwrap();
+    let listed: BTreeSet<_> = listed.iter().map(endpoint_text).collect();
+    assert_eq!(listed, expected.into_iter().collect(), "in a list as well");
 }

@@ -203,11 +203,11 @@ pub async fn each_item_of_a_mixed_batch_gets_its_own_answer<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/ports.rs:
-// - Ok(ids.iter()
+// - Ok(found.map(Ok).collect())
 // + if ids.is_empty() {
-// + return Ok(state.present().map(|found| (**found).clone()).collect());
+// + return Ok(state.present().map(|found| Ok(Some((**found).clone()))).collect());
 // + }
-// + Ok(ids.iter()
+// + Ok(found.map(Ok).collect())
 pub async fn an_empty_batch_is_answered_with_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;

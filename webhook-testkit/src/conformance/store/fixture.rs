@@ -59,6 +59,11 @@ impl<H: StoreHarness> Fixture<H> {
         Endpoint::new(self.ids.endpoint(), url).with_created_at(some_time())
     }
 
+    /// An event with this body.
+    pub(super) fn event_with_body(&self, body: &[u8]) -> Event {
+        Event::new(self.ids.event(), "invoice.paid".parse().unwrap(), some_time(), body.to_vec())
+    }
+
     pub(super) async fn add(&self, endpoint: Endpoint) -> EndpointId {
         let id = endpoint.id;
         self.store.add_endpoint(endpoint).await.expect("a new endpoint is added");
@@ -72,8 +77,14 @@ impl<H: StoreHarness> Fixture<H> {
 
     /// The endpoint as it is stored.
     pub(super) async fn stored(&self, id: EndpointId) -> Endpoint {
-        let mut found = self.store.endpoints(&[id]).await.expect("endpoints can be read");
-        found.pop().expect("the endpoint is there")
+        self.stored_if_any(id).await.expect("the endpoint is there")
+    }
+
+    /// The endpoint as it is stored, or `None` if there is no such endpoint.
+    pub(super) async fn stored_if_any(&self, id: EndpointId) -> Option<Endpoint> {
+        let found = self.store.endpoints(&[id]).await.expect("endpoints can be read");
+        let [found]: [_; 1] = found.try_into().expect("there is one answer for each id");
+        found.expect("the endpoint can be read")
     }
 
     pub(super) async fn set_state(&self, id: EndpointId, state: EndpointState) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use webhook_core::{Claim, ClaimDue, EndpointId, RateLimit, TenantId};
+use webhook_core::{Claim, ClaimDue, EndpointId, RateLimit, TenantId, TenantLimits};
 
 use super::{
     Fixture, StoreHarness,
@@ -122,7 +122,7 @@ pub async fn alone_a_tenant_may_take_everything<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.of_tenant("one", 20).await;
     fixture.of_tenant("idle", 0).await;
-    let ask = ClaimDue::new(10, DEFAULT_LEASE).tenant_share(1);
+    let ask = ClaimDue::new(10, DEFAULT_LEASE).tenants(TenantLimits::new(1));
     assert_eq!(fixture.claim_due(ask).await.claims.len(), 10, "nobody else has work");
 }
 
@@ -137,7 +137,7 @@ pub async fn what_a_tenant_has_in_flight_counts_for_its_share<H: StoreHarness>()
     let small = fixture.of_tenant("small", 20).await;
     let ask = || {
         let in_flight = BTreeMap::from([(flood, 6)]);
-        ClaimDue::new(10, DEFAULT_LEASE).tenant_share(8).in_flight(in_flight)
+        ClaimDue::new(10, DEFAULT_LEASE).tenants(TenantLimits::new(8)).in_flight(in_flight)
     };
     let claims = fixture.claim_due(ask()).await.claims;
     assert_eq!(to(&claims, flood), 2, "up to its share");
@@ -152,12 +152,12 @@ pub async fn who_was_passed_over_is_next<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (one, two) = (fixture.of_tenant("flood", 20).await, fixture.of_tenant("flood", 20).await);
     fixture.of_tenant("small", 20).await;
-    let (mut resume_at, mut seen) = (None, Vec::new());
+    let (mut cursor, mut seen) = (None, Vec::new());
     for _ in 0..4 {
-        let ask = ClaimDue::new(4, DEFAULT_LEASE).resume_at(resume_at);
+        let ask = ClaimDue::new(4, DEFAULT_LEASE).cursor(cursor);
         let claimed = fixture.claim_due(ask).await;
         seen.push((to(&claimed.claims, one), to(&claimed.claims, two)));
-        resume_at = claimed.resume_at;
+        cursor = claimed.cursor;
     }
     assert_eq!(seen, [(2, 0), (0, 2), (2, 0), (0, 2)], "they take turns within their share");
 }

@@ -15,14 +15,17 @@ pub async fn a_removed_endpoint_is_never_given_out_again<H: StoreHarness>() {
     let (gone, left) = (fixture.endpoint().await, fixture.endpoint().await);
     let before = fixture.stored(gone).await;
     fixture.remove(gone).await;
-    assert!(fixture.store.endpoints(&[gone]).await.unwrap().is_empty(), "not by its id");
+    assert!(fixture.stored_if_any(gone).await.is_none(), "not by its id");
     let snapshot = fixture.store.snapshot(&TenantId::default()).await.unwrap();
-    let ids: Vec<_> = snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect();
+    let ids: Vec<_> = snapshot.entries().iter().map(|entry| entry.id).collect();
     assert_eq!(ids, [left], "not in a snapshot");
     let answer = fixture.store.update_endpoint(before).await.unwrap();
     assert_eq!(answer, Updated::NotFound, "it cannot be edited either");
     fixture.remove(left).await;
-    assert!(fixture.store.tenants().await.unwrap().is_empty(), "its tenant has no endpoints");
+    assert!(
+        fixture.store.tenants(None, 100).await.unwrap().is_empty(),
+        "its tenant has no endpoints"
+    );
 }
 
 // Catches in webhook-testkit/src/memory/endpoints.rs:

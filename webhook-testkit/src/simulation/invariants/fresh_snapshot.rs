@@ -13,7 +13,7 @@ use crate::{
 };
 
 // Catches `the snapshot kept after Later` in webhook-core/src/engine/publish.rs:
-// - self.snapshots.forget(&event.tenant);
+// - self.cache.forget(&event.tenant);
 // + let _ = event;
 /// A publisher whose version of a tenant's endpoints was refused does not use that version again.
 #[derive(Debug, Default)]

@@ -47,10 +47,10 @@ fn judge(ask: &ClaimDue, claimed: &Claimed, before: &Model) -> Verdict {
             *taken += count;
         }
     }
-    match taken.iter().find(|(_, count)| **count > ask.tenant_share) {
+    match taken.iter().find(|(_, count)| **count > ask.tenants.max_in_flight) {
         None => Verdict::Held(1),
         Some((tenant, count)) => {
-            let share = ask.tenant_share;
+            let share = ask.tenants.max_in_flight;
             Verdict::Violated(None, format!("{tenant} has {count} in flight, its share is {share}"))
         }
     }

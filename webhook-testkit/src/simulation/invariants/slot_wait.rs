@@ -16,8 +16,8 @@ use crate::{
 };
 
 // Catches `no wait for a slot` in webhook-core/src/engine/publish.rs:
-// - reservation.wait_for_slots(event, snapshot).await;
-// + let _ = (event, snapshot);
+// - reservation.wait_for_slots(event, routes).await;
+// + let _ = (event, routes);
 // Catches `a wait without end` in webhook-core/src/engine/fast_path.rs:
 // - () = admission.clock.sleep(left).fuse() => break,
 // + () = admission.clock.sleep(left * 1000).fuse() => break,
@@ -67,7 +67,8 @@ impl Invariant for SlotWait {
                 self.publishing.insert(pid, begun);
                 Verdict::NotApplicable
             }
-            Action::CallReturned(StoreCall::Snapshot) => {
+            Action::CallReturned(StoreCall::Routing | StoreCall::Endpoints)
+            | Action::CallFailed(StoreCall::Endpoints) => {
                 if let Some(publishing) = self.publishing.get_mut(&pid)
                     && publishing.ready_at < traced.at
                 {
@@ -77,7 +78,7 @@ impl Invariant for SlotWait {
                 }
                 Verdict::NotApplicable
             }
-            Action::CallFailed(StoreCall::Snapshot) => {
+            Action::CallFailed(StoreCall::Routing) => {
                 self.publishing.remove(&pid);
                 Verdict::NotApplicable
             }

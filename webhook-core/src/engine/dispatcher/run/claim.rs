@@ -36,8 +36,8 @@ impl Run<'_> {
                 return self.schedule.claim_failed(now);
             }
         };
-        let Claimed { claims, resume_at, next_due } = claimed;
-        let view = self.schedule.claimed(&claims, resume_at, next_due, requested_at, now);
+        let Claimed { claims, cursor, next_due } = claimed;
+        let view = self.schedule.claimed(&claims, cursor, next_due, requested_at, now);
         let (known, unknown) = claims.into_iter().partition::<Vec<_>, _>(|claim| self.holds(claim));
         self.start_or_release(known, &view, requested_at);
         if !unknown.is_empty() {

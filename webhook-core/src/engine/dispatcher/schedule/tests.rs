@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::id::EndpointId;
 use crate::{
     model::{
         endpoint::Endpoint,

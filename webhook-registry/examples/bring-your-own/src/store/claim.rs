@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Allowance, Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Progress,
-    Shares, Timestamp,
+    Allowance, ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId,
+    Event, Lease, Progress, Shares, Timestamp,
 };
 
 use super::state::{Row, State};
@@ -10,28 +10,30 @@ use super::state::{Row, State};
 impl State {
     pub(super) fn claim_due(&mut self, ask: &ClaimDue, now: Timestamp) -> Claimed {
         let (mut claims, mut resume_at) = (Vec::new(), None);
-        let round = self.round(ask, now);
+        let (round, mut budget) = (self.round(ask, now), ByteBudget::new(ask.max_bytes));
         let mut shares = self.shares(ask, &round);
         for endpoint in round {
             let Some(tenant) = self.endpoints.get(&endpoint).map(|it| it.tenant.clone()) else {
                 continue;
             };
             let share = shares.room(&tenant) as usize;
-            if claims.len() >= ask.limit || share == 0 {
+            if claims.len() >= ask.limit || budget.is_spent() || share == 0 {
                 let turn = share > 0 || shares.had_its_part(&tenant);
                 resume_at = resume_at.or(Some(endpoint).filter(|_| turn));
                 continue;
             }
             let room = self.room(ask, endpoint, now).min(share).min(ask.limit - claims.len());
-            let due: Vec<_> = self.due(endpoint, now).into_iter().take(room).collect();
+            let body = |id: &DeliveryId| self.events.get(&id.event).map_or(0, |it| it.body.len());
+            let due = self.due(endpoint, now).into_iter().take(room);
+            let due: Vec<_> = due.take_while(|id| budget.take(body(id))).collect();
             let taken = u32::try_from(due.len()).unwrap_or(u32::MAX);
             claims.extend(due.into_iter().filter_map(|id| self.claim(id, ask, now)));
             self.started(endpoint, taken, ask.lease, now);
             shares.take(&tenant, taken);
         }
-        let resume_at = resume_at.or(ask.resume_at);
+        let cursor = resume_at.map(cursor_at).or(ask.cursor.clone());
         let next_due = self.next_due(ask, &claims, now);
-        Claimed::new(claims, resume_at, next_due)
+        Claimed::new(claims, cursor, next_due)
     }
 
     /// The active endpoints with due work, from where the caller wants to begin.
@@ -40,14 +42,15 @@ impl State {
         let due = active
             .map(|endpoint| endpoint.id)
             .filter(|&id| !self.due(id, now).is_empty() && self.room(ask, id, now) > 0);
-        let (mut round, before): (Vec<_>, Vec<_>) =
-            due.partition(|id| ask.resume_at.is_none_or(|first| *id >= first));
+        let cursor = ask.cursor.as_ref().map(ClaimCursor::as_bytes);
+        let (mut round, before): (Vec<_>, Vec<_>) = due
+            .partition(|id| cursor.is_none_or(|first| id.as_uuid().as_bytes().as_slice() >= first));
         round.extend(before);
         round
     }
 
     fn shares(&self, ask: &ClaimDue, round: &[EndpointId]) -> Shares {
-        let mut shares = Shares::new(ask.tenant_share, ask.limit);
+        let mut shares = Shares::new(ask.tenants.max_in_flight, ask.limit);
         for endpoint in round.iter().filter_map(|id| self.endpoints.get(id)) {
             shares.note_work(&endpoint.tenant);
         }
@@ -116,6 +119,10 @@ impl State {
         };
         self.deliveries.values().filter_map(at).min()
     }
+}
+
+fn cursor_at(endpoint: EndpointId) -> ClaimCursor {
+    ClaimCursor::new(endpoint.as_uuid().as_bytes().to_vec())
 }
 
 impl Row {

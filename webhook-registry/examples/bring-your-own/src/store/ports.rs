@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    Attempt, Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, Cursor,
-    Delivery, DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
-    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
-    Finished, Health, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned,
-    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, Skipped, Snapshot, Store,
-    StoreError, StoreErrorKind, StoreStatus, TenantId, TrackedDeliveries, Updated,
+    Attempt, Backlog, Cancelled, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted,
+    Cursor, Delivery, DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus,
+    Endpoint, EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId,
+    Finish, Finished, Health, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune,
+    Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, RoutingEntry,
+    RoutingUpdate, Skipped, Store, StoreError, StoreErrorKind, StoreStatus, TenantId,
+    TenantVersion, TrackedDeliveries, Updated,
 };
 
 use super::{SmallStore, log::matches, state::Row};
@@ -17,7 +18,7 @@ use super::{SmallStore, log::matches, state::Row};
 #[async_trait]
 impl Store for SmallStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
+        Capabilities::ALL.without(Capability::RoutingByDifference).without(Capability::Durability)
     }
 
     async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError> {
@@ -65,23 +66,23 @@ impl Store for SmallStore {
         Ok(true)
     }
 
-    async fn endpoints(&self, ids: &[EndpointId]) -> Result<Vec<Endpoint>, StoreError> {
+    async fn endpoints(
+        &self,
+        ids: &[EndpointId],
+    ) -> Result<Vec<Result<Option<Endpoint>, StoreError>>, StoreError> {
         let state = self.state();
-        let ids: BTreeSet<_> = ids.iter().collect();
-        Ok(ids.into_iter().filter_map(|id| state.endpoints.get(id).cloned()).collect())
+        Ok(ids.iter().map(|id| Ok(state.endpoints.get(id).cloned())).collect())
     }
 
-    async fn snapshot(&self, tenant: &TenantId) -> Result<Snapshot, StoreError> {
+    async fn routing(
+        &self,
+        tenant: &TenantId,
+        _: Option<TenantVersion>,
+    ) -> Result<RoutingUpdate, StoreError> {
         let state = self.state();
-        let mut endpoints: Vec<_> = state
-            .endpoints
-            .values()
-            .filter(|endpoint| endpoint.tenant == *tenant)
-            .cloned()
-            .map(Arc::new)
-            .collect();
-        endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
-        Ok(Snapshot::new(tenant.clone(), state.version(tenant), endpoints))
+        let its = state.endpoints.values().filter(|endpoint| endpoint.tenant == *tenant);
+        let (version, entries) = (state.version(tenant), its.map(RoutingEntry::of).collect());
+        Ok(RoutingUpdate::Whole { version, entries })
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
@@ -150,12 +151,27 @@ impl Store for SmallStore {
 
 #[async_trait]
 impl EndpointDirectory for SmallStore {
-    async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut tenants: Vec<_> =
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        let tenants: BTreeSet<_> =
             self.state().endpoints.values().map(|endpoint| endpoint.tenant.clone()).collect();
-        tenants.sort();
-        tenants.dedup();
-        Ok(tenants)
+        let behind = tenants.into_iter().filter(|tenant| after.is_none_or(|after| tenant > after));
+        Ok(behind.take(limit).collect())
+    }
+
+    async fn tenant_endpoints(
+        &self,
+        tenant: &TenantId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let state = self.state();
+        let its = state.endpoints.values().filter(|endpoint| endpoint.tenant == *tenant);
+        let behind = its.filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
+        Ok(behind.take(limit).cloned().collect())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use webhook_core::{Claim, Claimed, ClaimedUnrouted, Delivery, Endpoint, Event, Page};
+use webhook_core::{
+    Claim, Claimed, ClaimedUnrouted, Delivery, Endpoint, Event, Page, Snapshot, StoreError,
+};
 
 use crate::conformance::store::endpoints::endpoint_text;
 
@@ -26,9 +28,17 @@ impl CallResult {
         Self::from_debug(event.map(|event| (event, &event.body)))
     }
 
-    pub(super) fn endpoints(mut endpoints: Vec<Endpoint>) -> Self {
-        endpoints.sort_by_key(|endpoint| endpoint.id);
-        Self::from_debug(endpoints.iter().map(endpoint_text).collect::<Vec<_>>())
+    pub(super) fn endpoints(endpoints: Vec<Result<Option<Endpoint>, StoreError>>) -> Self {
+        let text = |found: Result<Option<Endpoint>, StoreError>| {
+            found.map(|found| found.as_ref().map(endpoint_text)).map_err(|error| error.kind())
+        };
+        Self::from_debug(endpoints.into_iter().map(text).collect::<Vec<_>>())
+    }
+
+    pub(super) fn snapshot(snapshot: &Snapshot) -> Self {
+        let mut entries = snapshot.entries().to_vec();
+        entries.sort_by_key(|entry| entry.id);
+        Self::from_debug((snapshot.version(), entries))
     }
 
     /// The cursor of the next claim is not compared, because each store chooses its own.

@@ -7,11 +7,13 @@ mod publish;
 mod track;
 mod work;
 
+use std::sync::Arc;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use webhook_core::{
-    Claim, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryQuery, Endpoint, EndpointId, Enqueue,
-    Event, Finish, Prune, Snapshot, UnroutedEvent,
+    Claim, ClaimCursor, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryQuery, Endpoint,
+    EndpointId, Enqueue, Event, Finish, Prune, Snapshot, UnroutedEvent,
 };
 
 use super::{call::Call, call_result::CallResult, splitmix::SplitMix64};
@@ -38,14 +40,14 @@ pub(super) struct Driver {
     events: Vec<Event>,
     endpoints: Vec<Endpoint>,
     deliveries: Vec<DeliveryId>,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<Arc<Snapshot>>,
     claims: Vec<Claim>,
     unrouted: Vec<UnroutedEvent>,
     finishes: Vec<Finish>,
     tracked: Vec<(Event, Delivery)>,
     records: Vec<Call>,
     cursor: Option<Cursor>,
-    resume_at: Option<EndpointId>,
+    claim_cursor: Option<ClaimCursor>,
 }
 
 impl Driver {
@@ -63,7 +65,7 @@ impl Driver {
             tracked: Vec::new(),
             records: Vec::new(),
             cursor: None,
-            resume_at: None,
+            claim_cursor: None,
         }
     }
 
@@ -102,7 +104,7 @@ impl Driver {
         match answer {
             CallResult::Claimed(claimed) => {
                 self.claims.extend(claimed.claims);
-                self.resume_at = claimed.resume_at;
+                self.claim_cursor = claimed.cursor;
             }
             CallResult::Unrouted(claimed) => self.unrouted.extend(claimed.events),
             CallResult::Page(page) => self.cursor = page.next,

@@ -1,12 +1,13 @@
 //! One of the two stores under comparison, and its results.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use webhook_core::{
-    Claim, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId, DeliveryLog as _,
-    DeliveryOperations as _, Endpoint, EndpointDirectory as _, EndpointId, Enqueue, Event, EventId,
-    FanOut, Lease, Maintenance as _, Page, Prune, Pruned, ReplayPage, Replayed, Store, StoreError,
-    StoreStatus, TenantId, Timestamp, TrackedDeliveries as _, UnroutedEvent,
+    Claim, ClaimCursor, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId,
+    DeliveryLog as _, DeliveryOperations as _, Endpoint, EndpointDirectory as _, EndpointId,
+    Enqueue, Event, EventId, FanOut, Lease, Maintenance as _, Page, Prune, Pruned, ReplayPage,
+    Replayed, Store, StoreError, StoreStatus, TenantId, Timestamp, TrackedDeliveries as _,
+    UnroutedEvent,
 };
 
 use super::{call::Call, call_result::CallResult};
@@ -23,6 +24,8 @@ pub(super) struct Subject {
     store: Arc<dyn Store>,
     /// Lead of its clock over that of the store in memory, in milliseconds.
     ahead: i64,
+    /// Cursor of its last claim, in place of the other store's.
+    cursor: Mutex<Option<ClaimCursor>>,
 }
 
 impl Subject {
@@ -40,7 +43,7 @@ impl Subject {
         store.enqueue(vec![item]).await.unwrap();
         let created_at = store.delivery(id).await.unwrap().unwrap().created_at;
         let ahead = created_at.as_unix_millis() - ManualClock::START.as_unix_millis();
-        Self { store, ahead }
+        Self { store, ahead, cursor: Mutex::default() }
     }
 
     /// Converts from the time of the store in memory to this store's.
@@ -98,6 +101,14 @@ impl Subject {
         panic!("a prune comes to no end: {prune:?}");
     }
 
+    async fn claim_due(&self, mut ask: ClaimDue) -> Result<Claimed, StoreError> {
+        let own = || self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        ask.cursor = own().clone().filter(|_| ask.cursor.is_some());
+        let claimed = self.store.claim_due(ask).await?;
+        *own() = claimed.cursor.clone();
+        Ok(self.claimed(claimed))
+    }
+
     async fn replay(&self, mut page: ReplayPage) -> Result<Replayed, StoreError> {
         page.replay.since = page.replay.since.map(|at| self.to_own(at));
         let mut some = self.store.replay(page).await?;
@@ -123,7 +134,7 @@ impl Subject {
                 CallResult::unrouted(store.claim_unrouted(limit, lease).await?)
             }
             Call::Route(batch) => CallResult::from_debug(store.route(batch).await?),
-            Call::ClaimDue(ask) => CallResult::claimed(self.claimed(store.claim_due(ask).await?)),
+            Call::ClaimDue(ask) => CallResult::claimed(self.claim_due(ask).await?),
             Call::Finish(batch) => CallResult::from_debug(store.finish(batch).await?),
             Call::Release(batch) => CallResult::from_debug(store.release(batch).await?),
             Call::Backlog => CallResult::from_debug(store.backlog().await?),
@@ -135,8 +146,8 @@ impl Subject {
                 CallResult::from_debug(store.remove_endpoint(&tenant, id).await?)
             }
             Call::Endpoints(ids) => CallResult::endpoints(store.endpoints(&ids).await?),
-            Call::Snapshot(tenant) => CallResult::from_debug(store.snapshot(&tenant).await?),
-            Call::Tenants => CallResult::from_debug(store.tenants().await?),
+            Call::Snapshot(tenant) => CallResult::snapshot(&*store.snapshot(&tenant).await?),
+            Call::Tenants => CallResult::from_debug(store.tenants(None, MAX_ROWS).await?),
             Call::Event(id) => CallResult::event(store.event(id).await?.as_deref()),
             Call::Delivery(id) => CallResult::from_debug(
                 store.delivery(id).await?.map(|delivery| self.shown(delivery)),

@@ -1,6 +1,6 @@
 //! Each step, and what it works on.
 
-use std::{hint::black_box, sync::Arc, time::SystemTime};
+use std::{hint::black_box, time::SystemTime};
 
 use bytes::Bytes;
 use criterion::Criterion;
@@ -10,9 +10,9 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 use webhook_registry::{
     DeliveryId, DeliveryQuery, Endpoint, EndpointId, EndpointUrl, Event, EventId, HttpTransport,
-    Mode, Outcome, Progress, Response, RetryPolicy, RingSigner, Signing, Snapshot, TenantId,
-    TenantVersion, Timestamp, Transport as _, Verifier, Webhooks, classify, compose, decide,
-    fan_out, verify,
+    Mode, Outcome, Progress, Response, RetryPolicy, RingSigner, RoutingEntry, Signing, Snapshot,
+    TenantId, TenantVersion, Timestamp, Transport as _, Verifier, Webhooks, classify, compose,
+    decide, fan_out, verify,
 };
 
 use crate::{
@@ -143,12 +143,10 @@ impl StepFixture {
 
 /// Ten thousand endpoints, each with one filter.
 fn snapshot(filter: impl Fn(u128) -> String) -> Result<Snapshot, Failure> {
-    let url: EndpointUrl = "https://example.com/".parse()?;
-    let endpoint = |number| {
+    let entry = |number| {
         let id = EndpointId::from_uuid(Uuid::from_u128(number));
-        let filter = filter(number).parse()?;
-        Ok::<_, Failure>(Arc::new(Endpoint::new(id, url.clone()).with_filters([filter])))
+        Ok::<_, Failure>(RoutingEntry::new(id, vec![filter(number).parse()?]))
     };
-    let endpoints = (0..ENDPOINTS).map(endpoint).collect::<Result<Vec<_>, _>>()?;
+    let endpoints = (0..ENDPOINTS).map(entry).collect::<Result<Vec<_>, _>>()?;
     Ok(Snapshot::new(TenantId::default(), TenantVersion::from_u64(1), endpoints))
 }

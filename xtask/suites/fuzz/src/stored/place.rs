@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 use webhook_core::{
-    DeliveryId, Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Secret, Signing, Store as _,
+    DeliveryId, Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Secret, Signing, Store,
     TenantId, Timestamp,
 };
 use webhook_store_seaorm::{
@@ -83,7 +83,8 @@ impl Place {
             .with_tenant(tenant.clone())
             .with_signing(Signing::with_secret(secret));
         self.store.add_endpoint(receiver).await.expect("an endpoint");
-        let version = self.store.snapshot(&tenant).await.expect("a snapshot").version();
+        let version =
+            (&self.store as &dyn Store).snapshot(&tenant).await.expect("a snapshot").version();
         let made = |number| {
             let event_type = "invoice.paid".parse().expect("a type");
             let event = Event::new(event(number), event_type, Timestamp::default(), "{}");

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 use webhook_core::{
     ClientIdentity, CustomHeaders, Delivery, DeliveryId, DeliveryView, Endpoint, EndpointId,
-    EndpointTls, EndpointUrl, EndpointView, EventId, Message, Publisher, Request, Response, Secret,
-    Signing, SigningKey, Snapshot, TenantVersion, Timestamp, Verifier, compose,
+    EndpointTls, EndpointUrl, EndpointView, EventId, Message, Publisher, Request, Response,
+    RoutingEntry, Secret, Signing, SigningKey, Snapshot, TenantVersion, Timestamp, Verifier,
+    compose,
 };
 use webhook_http::{HttpTransport, RingSigner, RingVault, VaultKey};
 use webhook_registry::{
@@ -76,7 +77,7 @@ fn of_core(canary: &str) -> Vec<String> {
     let (tenant, event_type) = (endpoint.tenant.clone(), "a".parse().unwrap());
     let url = endpoint.url.clone();
     let delivery = Delivery::new(id, tenant.clone(), event_type, url, Timestamp::default());
-    let snapshot = Snapshot::new(tenant, TenantVersion::default(), [endpoint.clone().into()]);
+    let snapshot = Snapshot::new(tenant, TenantVersion::default(), [RoutingEntry::of(&endpoint)]);
     let body = canary.as_bytes();
     let event = NewEvent::new("a", Bytes::copy_from_slice(body)).unwrap();
     let transport = HttpTransport::builder().dangerous_allow_private_addresses().build().unwrap();

@@ -1,6 +1,6 @@
 //! Calls of customers about their endpoints.
 
-use webhook_core::{Endpoint, EndpointState, Revision, Store as _, TenantId};
+use webhook_core::{Endpoint, EndpointState, Revision, Store, TenantId};
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, make};
 
@@ -14,7 +14,7 @@ impl Driver {
     /// Edits the stored endpoint, or sometimes an earlier version of it.
     pub(super) async fn update(&self, rng: &SplitMix64) -> Option<Call> {
         let known = rng.pick(&self.endpoints)?;
-        let stored = self.memory.endpoints(&[known.id]).await.unwrap().pop();
+        let stored = (&self.memory as &dyn Store).endpoint(known.id).await.unwrap();
         let stored = stored.filter(|_| rng.percent(85)).unwrap_or_else(|| known.clone());
         let mut edited = make::endpoint(rng, stored.id)
             .with_tenant(stored.tenant.clone())

@@ -1,13 +1,15 @@
 //! Calls of publishers and routers.
 
-use webhook_core::{Enqueue, Event, FanOut, NewDelivery, Route, Snapshot, Store as _, TenantId};
+use std::sync::Arc;
+
+use webhook_core::{Enqueue, Event, FanOut, NewDelivery, Route, Snapshot, Store, TenantId};
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, TIME_SPANS, make};
 
 impl Driver {
     /// The tenant's present snapshot, or sometimes an earlier one.
-    async fn snapshot(&mut self, rng: &SplitMix64, tenant: &TenantId) -> Snapshot {
-        let present = self.memory.snapshot(tenant).await.unwrap();
+    async fn snapshot(&mut self, rng: &SplitMix64, tenant: &TenantId) -> Arc<Snapshot> {
+        let present = (&self.memory as &dyn Store).snapshot(tenant).await.unwrap();
         self.snapshots.push(present.clone());
         let old = rng.recent(&self.snapshots).filter(|old| old.tenant() == tenant);
         if rng.percent(15) { old.cloned().unwrap_or(present) } else { present }
@@ -22,7 +24,7 @@ impl Driver {
                 continue;
             }
             let snapshot = self.snapshot(rng, &event.tenant).await;
-            let ids: Vec<_> = snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect();
+            let ids: Vec<_> = snapshot.entries().iter().map(|entry| entry.id).collect();
             let mut fan_out = FanOut::pending(snapshot.version(), rng.some_of(&ids));
             for new in &mut fan_out.deliveries {
                 match rng.below(100) {
@@ -59,7 +61,7 @@ impl Driver {
                 _ => rng.recent(&self.events).map(|event| (event.id, event.tenant.clone()))?,
             };
             let snapshot = self.snapshot(rng, &tenant).await;
-            let ids: Vec<_> = snapshot.endpoints().iter().map(|endpoint| endpoint.id).collect();
+            let ids: Vec<_> = snapshot.entries().iter().map(|entry| entry.id).collect();
             let mut route = Route::new(id, snapshot.version(), rng.some_of(&ids));
             for new in route.deliveries.iter_mut().filter(|_| rng.percent(15)) {
                 *new = NewDelivery::missed(new.endpoint);

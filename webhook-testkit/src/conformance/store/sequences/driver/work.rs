@@ -10,15 +10,11 @@ impl Driver {
         let ids: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.id).collect();
         let used = rng.some_of(&ids).into_iter().filter(|_| rng.percent(30));
         let in_flight = used.map(|id| (id, rng.one_of([1, 2, 200]))).collect();
-        let resume_at = match rng.below(4) {
-            0 => None,
-            1 => rng.pick(&ids).copied(),
-            _ => self.resume_at,
-        };
+        let cursor = self.claim_cursor.clone().filter(|_| !rng.percent(25));
         let ask = ClaimDue::new(limit, rng.one_of(TIME_SPANS)).in_flight(in_flight);
         // Claims of at most one delivery have no worker name.
         let worker = format!("worker:{limit}").parse().ok().filter(|_| limit > 1);
-        Call::ClaimDue(ask.resume_at(resume_at).worker(worker))
+        Call::ClaimDue(ask.cursor(cursor).worker(worker))
     }
 
     pub(super) fn finish(&self, rng: &SplitMix64) -> Option<Call> {
