@@ -7,7 +7,6 @@ mod user;
 
 use std::{
     fmt, fs, io,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -19,10 +18,10 @@ pub use pooler::Pooler;
 pub use room::{Protected, Room};
 use user::User;
 
-use crate::{Database, programs};
+use crate::{Database, ReservedPort, programs};
 
 /// How long a server may take to let us in.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Who has to say a password, and how, on PostgreSQL.
 const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
@@ -33,7 +32,7 @@ const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
 #[derive(Debug)]
 pub struct Throwaway {
     url: String,
-    port: u16,
+    port: ReservedPort,
     place: Place,
     kind: Kind,
     // Dropped last: it cleans up behind the others.
@@ -60,14 +59,14 @@ impl Throwaway {
     ///
     /// [`NotStarted`] when it is not installed, or does not run.
     pub fn start(database: Database) -> Result<Self, NotStarted> {
-        let port = free_port()?;
+        let port = ReservedPort::new()?;
         let started = match database {
             Database::Postgres => {
                 let programs = programs::postgres().ok_or(NotStarted::NotInstalled)?;
                 let place = Place::new("postgres")?;
                 let leash = Leash::tie(&place.folder, "data/postmaster.pid", "QUIT")?;
                 place.init_postgres(&programs)?;
-                place.start_postgres(&programs, port)?;
+                place.start_postgres(&programs, port.number())?;
                 Self::new(database, port, place, Kind::Postgres { programs }, leash)
             }
             Database::MySql => {
@@ -75,7 +74,7 @@ impl Throwaway {
                 let place = Place::new("mysql")?;
                 let leash = Leash::tie(&place.folder, "server.pid", "KILL")?;
                 place.init_mariadb(&install)?;
-                let child = place.start_mariadb(&program, port)?;
+                let child = place.start_mariadb(&program, port.number())?;
                 Self::new(database, port, place, Kind::MariaDb { program, child }, leash)
             }
         };
@@ -83,8 +82,8 @@ impl Throwaway {
         Ok(started)
     }
 
-    fn new(database: Database, port: u16, place: Place, kind: Kind, leash: Leash) -> Self {
-        Self { url: database.url(port), port, place, kind, _leash: leash }
+    fn new(database: Database, port: ReservedPort, place: Place, kind: Kind, leash: Leash) -> Self {
+        Self { url: database.url(port.number()), port, place, kind, _leash: leash }
     }
 
     /// Where it is.
@@ -94,14 +93,14 @@ impl Throwaway {
 
     /// The port on 127.0.0.1.
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Whether it lets us in at present.
     pub fn answers(&self) -> bool {
         match self.kind {
-            Kind::Postgres { .. } => Database::Postgres.lets_in(self.port),
-            Kind::MariaDb { .. } => Database::MySql.lets_in(self.port),
+            Kind::Postgres { .. } => Database::Postgres.lets_in(self.port()),
+            Kind::MariaDb { .. } => Database::MySql.lets_in(self.port()),
         }
     }
 
@@ -144,7 +143,7 @@ impl Throwaway {
             Kind::MariaDb { program, child } => {
                 child.kill()?;
                 child.wait()?;
-                *child = self.place.start_mariadb(program, self.port)?;
+                *child = self.place.start_mariadb(program, self.port.number())?;
                 Database::MySql
             }
         };
@@ -153,7 +152,7 @@ impl Throwaway {
 
     fn wait_until_it_lets_us_in(&self, database: Database) -> Result<(), NotStarted> {
         let begin = Instant::now();
-        while !database.lets_in(self.port) {
+        while !database.lets_in(self.port()) {
             if begin.elapsed() > START_TIMEOUT {
                 return Err(NotStarted::Silent(self.place.last_words()));
             }
@@ -262,10 +261,6 @@ fn new_folder() -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("no free name for a temporary folder"))
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Why there is no server.
