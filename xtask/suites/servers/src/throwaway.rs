@@ -15,6 +15,7 @@ use std::{
 
 use leash::Leash;
 pub use pooler::Pooler;
+use room::mount_memory;
 pub use room::{Protected, Room};
 use user::User;
 
@@ -22,6 +23,9 @@ use crate::{Database, ReservedPort, programs};
 
 /// How long a server may take to let us in.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The same limit for `pg_ctl`, in seconds.
+const PG_CTL_TIMEOUT: &str = "120";
 
 /// Who has to say a password, and how, on PostgreSQL.
 const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
@@ -63,16 +67,14 @@ impl Throwaway {
         let started = match database {
             Database::Postgres => {
                 let programs = programs::postgres().ok_or(NotStarted::NotInstalled)?;
-                let place = Place::new("postgres")?;
-                let leash = Leash::tie(&place.folder, "data/postmaster.pid", "QUIT")?;
+                let (place, leash) = Place::in_memory("postgres", "data/postmaster.pid", "QUIT")?;
                 place.init_postgres(&programs)?;
                 place.start_postgres(&programs, port.number())?;
                 Self::new(database, port, place, Kind::Postgres { programs }, leash)
             }
             Database::MySql => {
                 let (program, install) = programs::mariadb().ok_or(NotStarted::NotInstalled)?;
-                let place = Place::new("mysql")?;
-                let leash = Leash::tie(&place.folder, "server.pid", "KILL")?;
+                let (place, leash) = Place::in_memory("mysql", "server.pid", "KILL")?;
                 place.init_mariadb(&install)?;
                 let child = place.start_mariadb(&program, port.number())?;
                 Self::new(database, port, place, Kind::MariaDb { program, child }, leash)
@@ -136,8 +138,8 @@ impl Throwaway {
         let database = match &mut self.kind {
             Kind::Postgres { programs } => {
                 let mut restart = self.place.command(&programs.join("pg_ctl"));
-                restart.args(["restart", "--silent", "-m", "immediate", "-D", "data"]);
-                run(restart.args(["-l", "server.log"]))?;
+                restart.args(["restart", "--silent", "-m", "immediate", "-t", PG_CTL_TIMEOUT]);
+                run(restart.args(["-D", "data", "-l", "server.log"]))?;
                 Database::Postgres
             }
             Kind::MariaDb { program, child } => {
@@ -180,6 +182,22 @@ impl Place {
         Ok(Self { folder, user })
     }
 
+    /// Place in memory, if this user may mount one, and its leash.
+    ///
+    /// A disk that is busy with other files holds every commit up for seconds. No test depends on
+    /// a disk, because processes die and the machine does not.
+    fn in_memory(user: &str, pid_file: &str, signal: &str) -> io::Result<(Self, Leash)> {
+        let outer = new_folder()?;
+        let leash = Leash::tie(&outer, &format!("{}/{pid_file}", Leash::DISK), signal)?;
+        let folder = outer.join(Leash::DISK);
+        fs::create_dir(&folder)?;
+        // If it fails, the folder stays on the disk.
+        let _ = mount_memory(&folder, "mode=0700");
+        let user = User::for_server(user, &folder)?;
+        user.give(&folder)?;
+        Ok((Self { folder, user }, leash))
+    }
+
     /// A program that runs in the folder, as the server's user.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
@@ -202,7 +220,8 @@ impl Place {
         let options =
             format!("-p {port} -h 127.0.0.1 -k {} -c max_connections=200", self.folder.display());
         let mut start = self.command(&programs.join("pg_ctl"));
-        start.args(["start", "--silent", "-w", "-D", "data", "-l", "server.log", "-o", &options]);
+        start.args(["start", "--silent", "-w", "-t", PG_CTL_TIMEOUT, "-D", "data"]);
+        start.args(["-l", "server.log", "-o", &options]);
         run(&mut start)
     }
 
