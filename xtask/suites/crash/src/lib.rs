@@ -18,6 +18,7 @@ mod point;
 mod publisher;
 mod receiver;
 mod relay;
+mod run;
 mod scenario;
 mod syns;
 mod verdict;
@@ -60,6 +61,6 @@ async fn run(args: &[String]) -> Outcome<ExitCode> {
         Some((role, rest)) if role == receiver::ROLE => {
             receiver::run(&Flags::parse(rest)?).await.map(done)
         }
-        _ => scenario::run(Options::parse(args)?).await,
+        _ => run::run(Options::parse(args)?).await,
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Enough for an empty database and what comes before the end.
-pub(super) const MEGABYTES: u32 = 40;
+pub(crate) const MEGABYTES: u32 = 40;
 
 /// How the store says so.
 const REFUSAL: &str = "the store refuses";
