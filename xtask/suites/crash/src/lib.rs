@@ -20,6 +20,7 @@ mod receiver;
 mod relay;
 mod run;
 mod scenario;
+mod stalls;
 mod syns;
 mod verdict;
 mod worker;

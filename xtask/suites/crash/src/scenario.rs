@@ -215,6 +215,14 @@ impl Scenario {
 /// Time limit of a child process that has little left to do.
 const CHILD_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How the store says that the database refuses to write.
+const REFUSAL: &str = "the store refuses";
+
+/// Whether a line of a log says nothing but that something took long.
+fn is_slow(line: &str) -> bool {
+    ["slow_acquire_threshold", "slow_threshold"].iter().any(|field| line.contains(field))
+}
+
 /// Waits until somebody has written down so many facts of this kind after `begin`; when it was the
 /// last of them.
 async fn wait_for(

@@ -111,19 +111,19 @@ impl Throwaway {
         self.place.log_text()
     }
 
-    /// Lets it keep a database `small` in this room: MariaDB has it then, PostgreSQL can have it as a
+    /// Lets it keep a database of this name in this room: MariaDB has it then, PostgreSQL can have it as a
     /// tablespace.
     ///
     /// # Errors
     ///
     /// What hinders it.
     #[cfg(unix)]
-    pub fn take(&self, room: &Room) -> io::Result<()> {
+    pub fn take(&self, room: &Room, name: &str) -> io::Result<()> {
         self.place.user.give(room.path())?;
         match self.kind {
             Kind::Postgres { .. } => Ok(()),
             Kind::MariaDb { .. } => {
-                std::os::unix::fs::symlink(room.path(), self.place.folder.join("data/small"))
+                std::os::unix::fs::symlink(room.path(), self.place.folder.join("data").join(name))
             }
         }
     }
