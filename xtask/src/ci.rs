@@ -141,15 +141,19 @@ fn security(args: &[&str]) -> Result<StepReport, Failure> {
 /// The target prints `left out: ..` for each skipped case, and a summary after its name.
 fn tool(name: &str, args: &[&str]) -> Result<StepReport, Failure> {
     let mut done = StepReport::default();
-    watch(test_target(name).args(args), |line| {
+    let ended = watch(test_target(name).args(args), |line| {
         if let Some(text) = line.strip_prefix("left out: ") {
             done.left_out.push(text.to_owned());
         } else if let Some(text) = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "))
         {
             text.clone_into(&mut done.summary);
         }
-    })?;
-    Ok(done)
+    });
+    match ended {
+        // The summary names the failed cases; the command is in the output of the step.
+        Err(Failure::Ended { .. }) if !done.summary.is_empty() => Err(Failure::Found(done.summary)),
+        ended => ended.map(|()| done),
+    }
 }
 
 fn test_target(name: &str) -> Command {

@@ -73,16 +73,17 @@ fn run_one(step: &Step, command_line: &[&str]) -> FinishedStep {
     FinishedStep { name: step.name, time, result }
 }
 
-/// Skipped checks, then a line for each step. The last line is a verdict on all of them.
+/// Skipped checks, then a line for each step, the failed ones last, because often only the end of
+/// a long output is shown. The last line is a verdict on all of them.
 fn report(finished: &[FinishedStep], total: Duration) -> String {
     let left_out = finished
         .iter()
         .filter_map(|step| step.result.as_ref().ok())
         .flat_map(|done| &done.left_out);
     let mut lines: Vec<String> = left_out.map(|text| format!("left out: {text}")).collect();
-    lines.extend(finished.iter().map(line));
+    let (passed, failed): (Vec<_>, Vec<_>) = finished.iter().partition(|step| step.result.is_ok());
+    lines.extend(passed.into_iter().chain(failed.iter().copied()).map(line));
     if finished.len() > 1 {
-        let failed: Vec<_> = finished.iter().filter(|step| step.result.is_err()).collect();
         let names: Vec<_> = failed.iter().map(|step| step.name).collect();
         lines.push(match names.len() {
             0 => format!("all {} steps passed in {}", finished.len(), minutes(total)),
@@ -125,11 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_step_is_named_in_the_last_line() {
+    fn a_failed_step_is_named_in_the_last_lines() {
         let found = Failure::Found("1 wall broken\n  here".into());
-        let steps = [finished("fmt", Ok(StepReport::default())), finished("layers", Err(found))];
+        let steps = [finished("layers", Err(found)), finished("fmt", Ok(StepReport::default()))];
         let report = report(&steps, Duration::from_secs(3));
-        assert!(report.contains("FAILED 0.03 min  layers      1 wall broken\n"), "{report}");
-        assert!(report.ends_with("\n1 of 2 steps failed: layers\n"), "{report}");
+        let end = "\nFAILED 0.03 min  layers      1 wall broken\n1 of 2 steps failed: layers\n";
+        assert!(report.ends_with(end), "{report}");
     }
 }

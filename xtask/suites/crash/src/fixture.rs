@@ -1,6 +1,7 @@
 //! Fixture of a scenario: a database, a receiver, one endpoint, and the ledgers of all processes.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,6 +24,7 @@ use crate::{
     ledger::{self, Ledger, word},
     options::Db,
     publisher, receiver,
+    stalls::Stalls,
     verdict::{Evidence, Fault},
     worker,
 };
@@ -32,18 +34,23 @@ use crate::{
 pub(crate) struct Site {
     pub(crate) db: Db,
     server: Option<Arc<Mutex<Throwaway>>>,
+    /// Place of the ledgers and of SQLite's file. `None` if this user may not mount one.
+    memory: Option<Room>,
 }
+
+/// Most that the ledgers of a run and SQLite's files take.
+const MEMORY_MEGABYTES: u32 = 2_048;
 
 impl Site {
     pub(crate) async fn start(db: Db) -> Outcome<Self> {
         let database = match db {
-            Db::Sqlite => return Ok(Self { db, server: None }),
+            Db::Sqlite => return Ok(Self { db, server: None, memory: memory() }),
             Db::Postgres => xtask_servers::Database::Postgres,
             Db::MySql => xtask_servers::Database::MySql,
         };
         let server = spawn_blocking(move || Throwaway::start(database)).await?;
         let server = server.map_err(|why| format!("{database}: {why}"))?;
-        Ok(Self { db, server: Some(Arc::new(Mutex::new(server))) })
+        Ok(Self { db, server: Some(Arc::new(Mutex::new(server))), memory: memory() })
     }
 
     /// Ends the server without a chance to tidy up, and returns when it is back.
@@ -79,24 +86,49 @@ impl Site {
         }
     }
 
-    /// Where one is that has this room and no more.
-    async fn url_in(&self, room: &Room) -> Outcome<String> {
+    /// Folder of its own for a scenario.
+    fn folder(&self) -> io::Result<TempDir> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("webhook-crash-");
+        match &self.memory {
+            Some(memory) => builder.tempdir_in(memory.path()),
+            None => builder.tempdir(),
+        }
+    }
+
+    /// Where one of this name is that has this room and no more.
+    async fn url_in(&self, room: &Room, name: &str) -> Outcome<String> {
         let url = self.url(room.path());
         let Some(server) = &self.server else { return Ok(url) };
-        server.lock().unwrap_or_else(PoisonError::into_inner).take(room)?;
+        server.lock().unwrap_or_else(PoisonError::into_inner).take(room, name)?;
         if self.db == Db::Postgres {
             let path = room.path().display();
-            run_sql(&url, &format!("CREATE TABLESPACE small LOCATION '{path}'")).await?;
-            run_sql(&url, "CREATE DATABASE small TABLESPACE small").await?;
+            run_sql(&url, &format!("CREATE TABLESPACE {name} LOCATION '{path}'")).await?;
+            run_sql(&url, &format!("CREATE DATABASE {name} TABLESPACE {name}")).await?;
         }
         let (host, _) = url.rsplit_once('/').ok_or("a URL without a database")?;
-        Ok(format!("{host}/small"))
+        Ok(format!("{host}/{name}"))
+    }
+
+    /// Ends what [`url_in`](Self::url_in) began. PostgreSQL would look for the files at each of its
+    /// checkpoints, and log an error for each that is gone.
+    async fn leave_room(&self, name: &str) -> Outcome {
+        if self.db == Db::Postgres {
+            self.sql(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+            self.sql(&format!("DROP TABLESPACE {name}")).await?;
+        }
+        Ok(())
     }
 
     /// Runs a statement, as its administrator would.
     pub(crate) async fn sql(&self, sql: &str) -> Outcome {
         run_sql(&self.url(Path::new("")), sql).await
     }
+}
+
+/// Room in memory for the files of this process: a disk that is busy holds each flush up for seconds.
+fn memory() -> Option<Room> {
+    Room::new(MEMORY_MEGABYTES).ok()
 }
 
 async fn run_sql(url: &str, sql: &str) -> Outcome {
@@ -117,6 +149,7 @@ pub(crate) struct Fixture {
     webhooks: Webhooks,
     children: AtomicUsize,
     faults: Mutex<Vec<Fault>>,
+    stalls: Stalls,
 }
 
 /// How long the rest of the deliveries may take: some leases, and the work itself.
@@ -125,9 +158,10 @@ const DRAIN: Duration = Duration::from_secs(4 * worker::LEASE.as_secs() + 60);
 impl Fixture {
     /// Tables of its own on the site, a receiver that takes everything, and an endpoint for it.
     pub(crate) async fn on(site: &Site, name: &str, room: Option<Room>) -> Outcome<Self> {
-        let folder = tempfile::Builder::new().prefix("webhook-crash-").tempdir()?;
+        let folder = site.folder()?;
+        let stalls = Stalls::measure(&folder.path().join("stalls"))?;
         let url = match &room {
-            Some(room) => site.url_in(room).await?,
+            Some(room) => site.url_in(room, name).await?,
             None => site.url(folder.path()),
         };
         let prefix = format!("{name}_");
@@ -148,7 +182,7 @@ impl Fixture {
             .max_in_flight(64);
         webhooks.add_endpoint(endpoint).await?;
         let (children, faults) = (AtomicUsize::default(), Mutex::default());
-        Ok(Self { room, folder, url, prefix, receiver, store, webhooks, children, faults })
+        Ok(Self { room, folder, url, prefix, receiver, store, webhooks, children, faults, stalls })
     }
 
     pub(crate) const fn receiver(&mut self) -> &mut Child {
@@ -250,9 +284,11 @@ impl Fixture {
         child.kill().await
     }
 
-    /// Lets the rest be delivered.
-    pub(crate) async fn drain(&self) -> Outcome {
-        self.working(&[("until-idle", "yes")]).await?.ends_well(DRAIN).await
+    /// Lets the rest be delivered, and returns the name of the worker.
+    pub(crate) async fn drain(&self) -> Outcome<String> {
+        let mut worker = self.working(&[("until-idle", "yes")]).await?;
+        worker.ends_well(DRAIN).await?;
+        Ok(worker.name().to_owned())
     }
 
     /// The ledger of one who takes part.
@@ -262,7 +298,7 @@ impl Fixture {
 
     /// The log of one who takes part.
     pub(crate) fn log(&self, name: &str) -> Outcome<String> {
-        Ok(std::fs::read_to_string(self.folder.path().join(format!("{name}.log")))?)
+        Ok(fs::read_to_string(self.folder.path().join(format!("{name}.log")))?)
     }
 
     /// All that was written down.
@@ -275,11 +311,31 @@ impl Fixture {
             }
         }
         evidence.faults(self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        evidence.faults(self.stalls.faults());
         Ok(evidence)
     }
 
-    /// Keeps the folder for those who want to know why, and says where it is.
-    pub(crate) fn keep(self) -> PathBuf {
-        self.folder.keep()
+    /// Copies the ledgers and logs, for an analysis after the run, and returns the folder.
+    pub(crate) fn keep(&self, site: &Site) -> Outcome<PathBuf> {
+        let folder = tempfile::Builder::new().prefix("webhook-crash-").tempdir()?.keep();
+        for entry in self.folder.path().read_dir()? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                fs::copy(entry.path(), folder.join(entry.file_name()))?;
+            }
+        }
+        if let Ok(log) = site.log() {
+            fs::write(folder.join("server.log"), log)?;
+        }
+        Ok(folder)
+    }
+
+    /// Ends the connections of the harness, and removes a database that has a room.
+    pub(crate) async fn close(self, site: &Site) -> Outcome {
+        self.store.close().await;
+        match &self.room {
+            Some(_) => site.leave_room(self.prefix.trim_end_matches('_')).await,
+            None => Ok(()),
+        }
     }
 }

@@ -6,6 +6,9 @@
 //! the receiver; the store's own tables are not asked. What came twice needs a reason: a fault between
 //! the two receipts that is allowed to repeat.
 //!
+//! A loss, or a repetition without a reason, fails at the first play. A limit of time that is missed
+//! fails at the third one, because a busy machine may be the cause.
+//!
 //! `cargo xtask crash` runs it; `scenario` says what is done to whom.
 
 mod child;
@@ -18,7 +21,9 @@ mod point;
 mod publisher;
 mod receiver;
 mod relay;
+mod run;
 mod scenario;
+mod stalls;
 mod syns;
 mod verdict;
 mod worker;
@@ -60,6 +65,6 @@ async fn run(args: &[String]) -> Outcome<ExitCode> {
         Some((role, rest)) if role == receiver::ROLE => {
             receiver::run(&Flags::parse(rest)?).await.map(done)
         }
-        _ => scenario::run(Options::parse(args)?).await,
+        _ => run::run(Options::parse(args)?).await,
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     future::pending,
     io,
+    net::Ipv4Addr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +16,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
+use xtask_servers::ReservedPort;
 
 /// What a network may do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +41,7 @@ const EACH: usize = 5;
 /// A relay on 127.0.0.1. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    port: u16,
+    port: ReservedPort,
     network: Arc<Network>,
     accepting: JoinHandle<()>,
 }
@@ -58,8 +60,9 @@ struct Network {
 impl Relay {
     /// A relay to that port of this machine.
     pub(crate) async fn to(target: u16) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let port = listener.local_addr()?.port();
+        // One that is still free after a time in which it was closed.
+        let port = ReservedPort::new()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).await?;
         let network = Arc::new(Network {
             knocks: AtomicUsize::default(),
             target,
@@ -73,7 +76,7 @@ impl Relay {
     }
 
     pub(crate) const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// From now on.
@@ -100,7 +103,7 @@ impl Relay {
     /// Takes connections again.
     pub(crate) async fn reopen(&mut self) -> io::Result<()> {
         self.make(Trouble::None);
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port())).await?;
         self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.network)));
         Ok(())
     }

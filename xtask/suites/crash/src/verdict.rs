@@ -129,6 +129,7 @@ impl Evidence {
             unexplained,
             hits: self.hit_counts,
             wanting: Vec::new(),
+            late: Vec::new(),
             remarks: Vec::new(),
         }
     }
@@ -169,6 +170,8 @@ pub(crate) struct Verdict {
     hits: BTreeMap<Point, usize>,
     /// What did not come up to the scenario's own demands.
     wanting: Vec<String>,
+    /// Limits of time that were missed.
+    late: Vec<String>,
     /// What else is worth a word.
     remarks: Vec<String>,
 }
@@ -188,6 +191,14 @@ impl Verdict {
         }
     }
 
+    /// Demands something that a busy machine may miss: a limit of time, or a race that has to begin.
+    /// A play without it is repeated. Losses and repetitions are never demanded by this.
+    pub(crate) fn demand_in_time(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.late.push(what());
+        }
+    }
+
     pub(crate) fn remark(&mut self, text: impl Into<String>) {
         self.remarks.push(text.into());
     }
@@ -196,8 +207,13 @@ impl Verdict {
         self.accepted
     }
 
-    /// Everything that is wrong.
-    pub(crate) fn wrong(&self) -> Vec<String> {
+    /// Limits of time that were missed.
+    pub(crate) fn late(&self) -> Vec<String> {
+        self.late.clone()
+    }
+
+    /// Everything that is wrong, however busy the machine.
+    pub(crate) fn faults(&self) -> Vec<String> {
         let of = |what: &str, events: &[String]| {
             (!events.is_empty()).then(|| format!("{what}: {}", shortened(events)))
         };
@@ -256,7 +272,7 @@ mod tests {
     }
 
     fn wrong(lines: &[(u64, &str, &str)]) -> Vec<String> {
-        evidence(lines).judge().wrong()
+        evidence(lines).judge().faults()
     }
 
     #[test]
@@ -333,7 +349,7 @@ mod tests {
     fn a_point_that_was_hit_too_seldom_is_wanting() {
         let mut verdict = evidence(&[(1, "hit", "K1 a")]).judge();
         verdict.demand_hits(1);
-        assert_eq!(verdict.wrong().len(), 8);
-        assert_eq!(verdict.wrong()[0], "K2 was hit 0 times of 1");
+        assert_eq!(verdict.faults().len(), 8);
+        assert_eq!(verdict.faults()[0], "K2 was hit 0 times of 1");
     }
 }

@@ -5,11 +5,13 @@
 //! a folder of its own and vanishes with it, whatever ends this process: [`Throwaway`].
 
 mod login;
+mod port;
 mod programs;
 mod throwaway;
 
 use std::{env, fmt};
 
+pub use port::ReservedPort;
 pub use throwaway::{NotStarted, Pooler, Protected, Room, Throwaway};
 
 /// A database that is a server.

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for one answer of a busy server. A server that does not run refuses immediately.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As `postgres`, into the database of that name.
 pub(crate) fn postgres(port: u16) -> bool {

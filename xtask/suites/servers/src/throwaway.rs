@@ -7,7 +7,6 @@ mod user;
 
 use std::{
     fmt, fs, io,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -16,13 +15,17 @@ use std::{
 
 use leash::Leash;
 pub use pooler::Pooler;
+use room::mount_memory;
 pub use room::{Protected, Room};
 use user::User;
 
-use crate::{Database, programs};
+use crate::{Database, ReservedPort, programs};
 
 /// How long a server may take to let us in.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The same limit for `pg_ctl`, in seconds.
+const PG_CTL_TIMEOUT: &str = "120";
 
 /// Who has to say a password, and how, on PostgreSQL.
 const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
@@ -33,7 +36,7 @@ const WITH_PASSWORDS: &str = "host all with_scram 127.0.0.1/32 scram-sha-256\n\
 #[derive(Debug)]
 pub struct Throwaway {
     url: String,
-    port: u16,
+    port: ReservedPort,
     place: Place,
     kind: Kind,
     // Dropped last: it cleans up behind the others.
@@ -60,22 +63,20 @@ impl Throwaway {
     ///
     /// [`NotStarted`] when it is not installed, or does not run.
     pub fn start(database: Database) -> Result<Self, NotStarted> {
-        let port = free_port()?;
+        let port = ReservedPort::new()?;
         let started = match database {
             Database::Postgres => {
                 let programs = programs::postgres().ok_or(NotStarted::NotInstalled)?;
-                let place = Place::new("postgres")?;
-                let leash = Leash::tie(&place.folder, "data/postmaster.pid", "QUIT")?;
+                let (place, leash) = Place::in_memory("postgres", "data/postmaster.pid", "QUIT")?;
                 place.init_postgres(&programs)?;
-                place.start_postgres(&programs, port)?;
+                place.start_postgres(&programs, port.number())?;
                 Self::new(database, port, place, Kind::Postgres { programs }, leash)
             }
             Database::MySql => {
                 let (program, install) = programs::mariadb().ok_or(NotStarted::NotInstalled)?;
-                let place = Place::new("mysql")?;
-                let leash = Leash::tie(&place.folder, "server.pid", "KILL")?;
+                let (place, leash) = Place::in_memory("mysql", "server.pid", "KILL")?;
                 place.init_mariadb(&install)?;
-                let child = place.start_mariadb(&program, port)?;
+                let child = place.start_mariadb(&program, port.number())?;
                 Self::new(database, port, place, Kind::MariaDb { program, child }, leash)
             }
         };
@@ -83,8 +84,8 @@ impl Throwaway {
         Ok(started)
     }
 
-    fn new(database: Database, port: u16, place: Place, kind: Kind, leash: Leash) -> Self {
-        Self { url: database.url(port), port, place, kind, _leash: leash }
+    fn new(database: Database, port: ReservedPort, place: Place, kind: Kind, leash: Leash) -> Self {
+        Self { url: database.url(port.number()), port, place, kind, _leash: leash }
     }
 
     /// Where it is.
@@ -94,14 +95,14 @@ impl Throwaway {
 
     /// The port on 127.0.0.1.
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Whether it lets us in at present.
     pub fn answers(&self) -> bool {
         match self.kind {
-            Kind::Postgres { .. } => Database::Postgres.lets_in(self.port),
-            Kind::MariaDb { .. } => Database::MySql.lets_in(self.port),
+            Kind::Postgres { .. } => Database::Postgres.lets_in(self.port()),
+            Kind::MariaDb { .. } => Database::MySql.lets_in(self.port()),
         }
     }
 
@@ -110,19 +111,19 @@ impl Throwaway {
         self.place.log_text()
     }
 
-    /// Lets it keep a database `small` in this room: MariaDB has it then, PostgreSQL can have it as a
+    /// Lets it keep a database of this name in this room: MariaDB has it then, PostgreSQL can have it as a
     /// tablespace.
     ///
     /// # Errors
     ///
     /// What hinders it.
     #[cfg(unix)]
-    pub fn take(&self, room: &Room) -> io::Result<()> {
+    pub fn take(&self, room: &Room, name: &str) -> io::Result<()> {
         self.place.user.give(room.path())?;
         match self.kind {
             Kind::Postgres { .. } => Ok(()),
             Kind::MariaDb { .. } => {
-                std::os::unix::fs::symlink(room.path(), self.place.folder.join("data/small"))
+                std::os::unix::fs::symlink(room.path(), self.place.folder.join("data").join(name))
             }
         }
     }
@@ -137,14 +138,14 @@ impl Throwaway {
         let database = match &mut self.kind {
             Kind::Postgres { programs } => {
                 let mut restart = self.place.command(&programs.join("pg_ctl"));
-                restart.args(["restart", "--silent", "-m", "immediate", "-D", "data"]);
-                run(restart.args(["-l", "server.log"]))?;
+                restart.args(["restart", "--silent", "-m", "immediate", "-t", PG_CTL_TIMEOUT]);
+                run(restart.args(["-D", "data", "-l", "server.log"]))?;
                 Database::Postgres
             }
             Kind::MariaDb { program, child } => {
                 child.kill()?;
                 child.wait()?;
-                *child = self.place.start_mariadb(program, self.port)?;
+                *child = self.place.start_mariadb(program, self.port.number())?;
                 Database::MySql
             }
         };
@@ -153,7 +154,7 @@ impl Throwaway {
 
     fn wait_until_it_lets_us_in(&self, database: Database) -> Result<(), NotStarted> {
         let begin = Instant::now();
-        while !database.lets_in(self.port) {
+        while !database.lets_in(self.port()) {
             if begin.elapsed() > START_TIMEOUT {
                 return Err(NotStarted::Silent(self.place.last_words()));
             }
@@ -181,6 +182,22 @@ impl Place {
         Ok(Self { folder, user })
     }
 
+    /// Place in memory, if this user may mount one, and its leash.
+    ///
+    /// A disk that is busy with other files holds every commit up for seconds. No test depends on
+    /// a disk, because processes die and the machine does not.
+    fn in_memory(user: &str, pid_file: &str, signal: &str) -> io::Result<(Self, Leash)> {
+        let outer = new_folder()?;
+        let leash = Leash::tie(&outer, &format!("{}/{pid_file}", Leash::DISK), signal)?;
+        let folder = outer.join(Leash::DISK);
+        fs::create_dir(&folder)?;
+        // If it fails, the folder stays on the disk.
+        let _ = mount_memory(&folder, "mode=0700");
+        let user = User::for_server(user, &folder)?;
+        user.give(&folder)?;
+        Ok((Self { folder, user }, leash))
+    }
+
     /// A program that runs in the folder, as the server's user.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
@@ -203,7 +220,8 @@ impl Place {
         let options =
             format!("-p {port} -h 127.0.0.1 -k {} -c max_connections=200", self.folder.display());
         let mut start = self.command(&programs.join("pg_ctl"));
-        start.args(["start", "--silent", "-w", "-D", "data", "-l", "server.log", "-o", &options]);
+        start.args(["start", "--silent", "-w", "-t", PG_CTL_TIMEOUT, "-D", "data"]);
+        start.args(["-l", "server.log", "-o", &options]);
         run(&mut start)
     }
 
@@ -262,10 +280,6 @@ fn new_folder() -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("no free name for a temporary folder"))
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Why there is no server.

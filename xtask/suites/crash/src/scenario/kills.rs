@@ -62,7 +62,8 @@ pub(super) async fn play(
     let mut verdict = fixture.evidence()?.judge();
     verdict.remark(format!("{} kills", options.rounds + players.len()));
     let accepted = verdict.accepted();
-    verdict.demand(accepted >= options.rounds, || format!("only {accepted} events under way"));
+    verdict
+        .demand_in_time(accepted >= options.rounds, || format!("only {accepted} events under way"));
     Ok(verdict)
 }
 

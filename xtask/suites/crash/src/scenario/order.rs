@@ -112,7 +112,7 @@ mod tests {
             let published = ledger(word::ACCEPTED, &[1, 2, 101, 201]);
             let mut verdict = Verdict::default();
             judge(&published, &ledger(word::RECEIVED, received), 0, &mut verdict).unwrap();
-            verdict.wrong().len()
+            verdict.faults().len()
         };
         assert_eq!(wrong(&[1, 1, 2, 101, 201, 201]), 0);
         assert_eq!(wrong(&[2, 1, 101, 201]), 0, "keys do not wait for each other");

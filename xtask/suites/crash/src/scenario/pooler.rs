@@ -8,7 +8,7 @@ use tokio::{
 };
 use xtask_servers::Pooler;
 
-use super::CHILD_DEADLINE;
+use super::{CHILD_DEADLINE, is_slow};
 use crate::{
     Outcome,
     fixture::{Fixture, Site},
@@ -64,14 +64,25 @@ pub(super) async fn play(
     errors.extend(complaints(&said, &["ERROR:", "FATAL:", "WARNING:"]));
     errors.extend(complaints(&pooler.log(), &["ERROR", "pooler error"]));
     fixture.drain().await?;
+    let (late, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(|line| is_late(line));
     let mut verdict = fixture.evidence()?.judge();
     verdict.remark(format!("{WORKERS} workers on {CONNECTIONS} connections"));
     verdict.remark(format!("{} statement errors", errors.len()));
-    verdict.demand(errors.is_empty(), || {
-        let some: Vec<_> = errors.iter().take(3).map(String::as_str).collect();
-        format!("{} statement errors: {}", errors.len(), some.join(" | "))
-    });
+    verdict.demand(errors.is_empty(), || first_few("statement errors", &errors));
+    verdict.demand_in_time(late.is_empty(), || first_few("missed limits of time", &late));
     Ok(verdict)
+}
+
+fn first_few(what: &str, lines: &[String]) -> String {
+    let some: Vec<_> = lines.iter().take(3).map(String::as_str).collect();
+    format!("{} {what}: {}", lines.len(), some.join(" | "))
+}
+
+/// Whether a line of a worker's log comes of a limit of time, and not of a statement.
+fn is_late(line: &str) -> bool {
+    ["webhook attempt failed", "lease lost", "did not answer in time", "took longer than its limit"]
+        .iter()
+        .any(|text| line.contains(text))
 }
 
 /// Waits until the receiver has so many.
@@ -90,8 +101,8 @@ async fn all_received(fixture: &Fixture, count: usize) -> Outcome {
     }
 }
 
-/// The lines with one of these words.
+/// The lines with one of these words. A slow statement is no failed one.
 fn complaints(log: &str, words: &[&str]) -> Vec<String> {
     let complains = |line: &&str| words.iter().any(|word| line.contains(word));
-    log.lines().filter(complains).map(str::to_owned).collect()
+    log.lines().filter(complains).filter(|line| !is_slow(line)).map(str::to_owned).collect()
 }

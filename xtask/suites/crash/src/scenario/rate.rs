@@ -53,7 +53,7 @@ pub(super) async fn play(fixture: &mut Fixture, options: &Options) -> Outcome<Ve
         .remark(format!("{after_burst} within {seconds} s after a burst of {BURST}, of {by_rate}"));
     verdict.remark(format!("the burst within {} ms", burst.saturating_sub(first)));
     let off = by_rate.abs_diff(after_burst);
-    verdict.demand(100 * off <= OFF * by_rate, || format!("{off} off the rate"));
-    verdict.demand(burst.saturating_sub(first) <= AT_ONCE, || "the burst came late".into());
+    verdict.demand_in_time(100 * off <= OFF * by_rate, || format!("{off} off the rate"));
+    verdict.demand_in_time(burst.saturating_sub(first) <= AT_ONCE, || "the burst came late".into());
     Ok(verdict)
 }

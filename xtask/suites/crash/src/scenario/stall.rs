@@ -42,6 +42,6 @@ pub(super) async fn play(fixture: &mut Fixture) -> Outcome<Verdict> {
     let lost = super::leases_lost(fixture, stalled.name())?;
     let mut verdict = fixture.evidence()?.judge();
     verdict.remark(format!("{lost} stale writes refused"));
-    verdict.demand(lost > 0, || "the stalled worker had nothing in its hand".to_owned());
+    verdict.demand_in_time(lost > 0, || "the stalled worker had nothing in its hand".to_owned());
     Ok(verdict)
 }

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Leash, NotStarted, Place, START_TIMEOUT, free_port, user::apart};
-use crate::{Database, programs};
+use super::{Leash, NotStarted, Place, START_TIMEOUT, user::apart};
+use crate::{Database, ReservedPort, programs};
 
 /// A running PgBouncer that nobody else knows. It vanishes as a [`Throwaway`](super::Throwaway) does.
 #[derive(Debug)]
 pub struct Pooler {
-    port: u16,
+    port: ReservedPort,
     place: Place,
     child: Child,
     // Dropped last: it cleans up behind the others.
@@ -37,11 +37,11 @@ impl Pooler {
     /// [`NotStarted`] when it is not installed, or does not run.
     pub fn start(server: u16, size: u32) -> Result<Self, NotStarted> {
         let program = programs::pgbouncer().ok_or(NotStarted::NotInstalled)?;
-        let port = free_port()?;
+        let port = ReservedPort::new()?;
         // It refuses root as the server does, and may run as the same user.
         let place = Place::new("postgres")?;
         let leash = Leash::tie(&place.folder, "pooler.pid", "KILL")?;
-        fs::write(place.folder.join("pooler.ini"), settings(server, port, size))?;
+        fs::write(place.folder.join("pooler.ini"), settings(server, port.number(), size))?;
         let log = fs::File::create(place.log())?;
         let mut command = place.command(&program);
         command.arg("pooler.ini").stdout(Stdio::null()).stderr(log);
@@ -53,7 +53,7 @@ impl Pooler {
 
     /// The port on 127.0.0.1.
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// What it has written down so far.
@@ -63,7 +63,7 @@ impl Pooler {
 
     fn wait_until_it_lets_us_in(&self) -> Result<(), NotStarted> {
         let begin = Instant::now();
-        while !Database::Postgres.lets_in(self.port) {
+        while !Database::Postgres.lets_in(self.port()) {
             if begin.elapsed() > START_TIMEOUT {
                 return Err(NotStarted::Silent(self.place.last_words()));
             }

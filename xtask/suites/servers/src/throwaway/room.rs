@@ -1,4 +1,4 @@
-//! A disk of a few megabytes, so that it can be full.
+//! File systems in memory: small, so that one can be full, or fast.
 
 use std::{
     fs,
@@ -30,8 +30,7 @@ impl Room {
         let leash = Leash::tie(&folder, "no.pid", "KILL")?;
         let disk = folder.join(Leash::DISK);
         fs::create_dir(&disk)?;
-        let size = format!("size={megabytes}m,mode=0700");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "webhook-test"]).arg(&disk))?;
+        mount_memory(&disk, &format!("size={megabytes}m,mode=0700"))?;
         Ok(Self { disk, _leash: leash })
     }
 
@@ -68,6 +67,11 @@ impl Room {
     pub fn free(&self) -> io::Result<()> {
         fs::remove_file(self.disk.join(BALLAST))
     }
+}
+
+/// Mounts an empty file system in memory over this folder.
+pub(super) fn mount_memory(folder: &Path, options: &str) -> Result<(), NotStarted> {
+    run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "webhook-test"]).arg(folder))
 }
 
 /// A file that nobody may write, root neither: mounted over itself for reading, until this is dropped.
