@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use webhook_core::{
     DeliveryId, DeliveryLog, DeliveryOperations as _, DeliveryStatus, EndpointState, Enqueue,
-    FailureKind, Maintenance, Redeliver, RetryPolicy, Store, Trigger, Updated,
+    FailureKind, Redeliver, RetryPolicy, Store, Trigger, Updated,
 };
 use webhook_testkit::{World, expect, refused, sample, silence, stale, status, timeout};
 

@@ -103,9 +103,12 @@ pub enum BuildError {
     /// A port has no adapter.
     #[error("webhooks need a {0}: call .{0}(..) on the builder")]
     Missing(&'static str),
-    /// The settings of the dispatcher do not fit together.
+    /// The settings of the dispatcher do not fit together, or do not fit the store.
     #[error(transparent)]
     Dispatcher(#[from] InvalidDispatcherConfig),
+    /// The store lacks a capability that was asked for.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The transport on hyper and rustls could not be made.
     #[cfg(feature = "http")]
     #[error(transparent)]

@@ -232,6 +232,7 @@ pub(crate) async fn register(
         if new.wants_new_secret() { Some(engine.signer.generate_secret()?) } else { None };
     let endpoint = new.read(id, engine.clock.now(), generated)?;
     accepts(engine, &endpoint)?;
+    engine.store.require_for(&endpoint)?;
     add(engine, &endpoint).await?;
     engine.publisher.forget(&endpoint.tenant);
     let secret = endpoint.signing.keys().first().map(|key| key.secret.clone());

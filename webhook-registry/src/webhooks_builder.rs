@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Clock, Dispatcher, DispatcherConfig, EventPublisher, Ids, NewEvent, Ports, Signer, Store,
-    TenantId, Transport, Wake,
+    Capability, Clock, Dispatcher, DispatcherConfig, EventPublisher, Ids, NewEvent, Ports, Signer,
+    Store, TenantId, Transport, Wake,
 };
 
 use crate::{
@@ -132,6 +132,12 @@ impl WebhooksBuilder {
     /// [`BuildError`] says what is missing or does not fit.
     pub fn build(self) -> Result<Webhooks, BuildError> {
         let store = self.store.ok_or(BuildError::Missing("store"))?;
+        if self.notices_to.is_some() {
+            store.require(Capability::Notices)?;
+        }
+        if !store.supports(Capability::Durability) {
+            tracing::warn!("the store is not durable: what it holds ends with this process");
+        }
         #[cfg(feature = "http")]
         let default_transport = || default_transport(self.http.unwrap_or_default());
         let transport = self.transport.map_or_else(default_transport, Ok)?;

@@ -21,7 +21,7 @@ use mockall::mock;
 use uuid::Uuid;
 use webhook_core::{
     Clock, EndpointTls, EndpointUrl, Ids, Request, Response, SecretVault, Signer, SignerError,
-    Store, Timestamp, Transport, TransportError, VaultError,
+    Timestamp, Transport, TransportError, VaultError,
 };
 use zeroize::Zeroizing;
 

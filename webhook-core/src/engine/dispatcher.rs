@@ -64,9 +64,11 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// [`InvalidDispatcherConfig`] when the settings do not fit together.
+    /// [`InvalidDispatcherConfig`] when the settings do not fit together, or need a capability that
+    /// the store lacks.
     pub fn new(ports: Ports, config: DispatcherConfig) -> Result<Self, InvalidDispatcherConfig> {
         config.validate()?;
+        config.validate_for(&*ports.store)?;
         let exchanger = Exchanger {
             transport: ports.transport,
             signer: ports.signer,

@@ -64,17 +64,23 @@ impl<'a> Operator<'a> {
     /// # Errors
     ///
     /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`] when it
-    /// is gone.
+    /// is gone. [`Unsupported`](webhook_core::StoreErrorKind::Unsupported) names a capability that
+    /// the settings need and the store lacks.
     pub async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
-        let stored = self.endpoint(endpoint.id).await?;
-        if stored.url != endpoint.url || endpoint.tls.is_some() {
-            accepts(self.engine, &endpoint)?;
+        if let Err(refused) = accepts(self.engine, &endpoint) {
+            // An address that is refused by now, and stays the same, keeps nothing else from being
+            // edited.
+            let stored = self.endpoint(endpoint.id).await?;
+            if stored.url != endpoint.url || endpoint.tls.is_some() {
+                return Err(refused.into());
+            }
         }
         self.store(endpoint).await
     }
 
     pub(super) async fn store(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
         let id = endpoint.id;
+        self.engine.store.require_for(&endpoint)?;
         let updated = self.engine.store.update_endpoint(endpoint.clone()).await?;
         self.engine.publisher.forget(&endpoint.tenant);
         self.engine.wake.wake();

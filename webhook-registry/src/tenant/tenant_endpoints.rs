@@ -65,7 +65,6 @@ impl<'a> TenantEndpoints<'a> {
     /// [`EndpointError::Stale`] when it was changed meanwhile, [`EndpointError::NotFound`]; a URL
     /// that is refused as in [`create`](Self::create).
     pub async fn update(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
-        self.get(endpoint.id).await?;
         let endpoint = endpoint.with_tenant(self.tenant.clone());
         let updated = self.operator().update_endpoint(endpoint).await;
         updated.map_err(|error| self.without_rule(error))

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
     DeliveryId, DeliveryOperations as _, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
-    EndpointState, Include, Maintenance, NoticeQueue as _, OrderPolicy, RateLimit, Redeliver,
-    Replay, ReplayPage, ReplayState, Signing, Store, StoreError, Updated,
+    EndpointState, Include, NoticeQueue as _, OrderPolicy, RateLimit, Redeliver, Replay,
+    ReplayPage, ReplayState, Signing, Store, StoreError, Updated,
 };
 
 use super::{

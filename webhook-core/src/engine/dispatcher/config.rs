@@ -3,6 +3,7 @@ use std::time::Duration;
 use crate::{
     engine::admission::slots::Slots,
     model::{endpoint::Timeout, health::HealthPolicy, worker::WorkerName},
+    port::{Capability, Store},
 };
 
 /// How a dispatcher works.
@@ -197,6 +198,26 @@ impl DispatcherConfig {
         if self.lease < needed { Err(InvalidDispatcherConfig::Lease { needed }) } else { Ok(()) }
     }
 
+    /// Checks that a store has the capabilities that these settings need.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDispatcherConfig::Unsupported`] names the first one that is missing.
+    pub fn validate_for(&self, store: &dyn Store) -> Result<(), InvalidDispatcherConfig> {
+        match self.needs().find(|capability| !store.supports(*capability)) {
+            Some(capability) => Err(InvalidDispatcherConfig::Unsupported(capability)),
+            None => Ok(()),
+        }
+    }
+
+    fn needs(&self) -> impl Iterator<Item = Capability> {
+        let has_health = self.health != HealthPolicy::off();
+        let has_shares = self.share() < self.concurrency;
+        let health = has_health.then_some(Capability::SharedHealth);
+        let shares = has_shares.then_some(Capability::TenantShares);
+        health.into_iter().chain(shares)
+    }
+
     fn shortest_lease(&self) -> Duration {
         let longest = self.max_timeout.min(Self::MAX_TIMEOUT);
         longest.saturating_add(self.recording_budget).saturating_add(self.claim_budget)
@@ -230,6 +251,18 @@ pub enum InvalidDispatcherConfig {
         /// The shortest lease that does.
         needed: Duration,
     },
+    /// The store lacks a capability that these settings need.
+    #[error("the store does not support {0}; {advice}", advice = without(*.0))]
+    Unsupported(Capability),
+}
+
+/// Setting that does without a capability.
+const fn without(capability: Capability) -> &'static str {
+    match capability {
+        Capability::SharedHealth => "set the health policy to `HealthPolicy::off()`",
+        Capability::TenantShares => "set the tenant share to the concurrency",
+        _ => "use a store that does",
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,15 @@ impl dyn Store {
         }
     }
 
+    /// Checks that the store has the capabilities that the settings of an endpoint need.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](crate::StoreErrorKind::Unsupported) names the first one that is missing.
+    pub fn require_for(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        needs_of(endpoint).try_for_each(|capability| self.require(capability))
+    }
+
     /// Checks that the store has a capability.
     ///
     /// # Errors
@@ -47,6 +56,13 @@ impl dyn Store {
     pub fn require(&self, capability: Capability) -> Result<(), StoreError> {
         if self.supports(capability) { Ok(()) } else { Err(StoreError::unsupported(capability)) }
     }
+}
+
+/// Capabilities that the settings of an endpoint need.
+fn needs_of(endpoint: &Endpoint) -> impl Iterator<Item = Capability> {
+    let order = endpoint.order.is_some().then_some(Capability::Ordering);
+    let rate = endpoint.rate.is_some().then_some(Capability::RateLimits);
+    order.into_iter().chain(rate)
 }
 
 /// Returns an optional trait of a store, or the error that names it.
