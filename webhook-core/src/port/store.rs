@@ -20,6 +20,7 @@ pub(crate) mod maintenance;
 pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod replay_page;
+pub(crate) mod state;
 mod work;
 
 pub use deliveries::DeliveryStore;
