@@ -11,9 +11,10 @@ use crate::{
     port::store::{
         deliveries::{Finish, Finished, Settle},
         maintenance::{Cancelled, Redeliver, Redelivered},
-        state::delivery_state::{DeliveryState, error_of},
     },
 };
+
+use super::delivery_state::{DeliveryState, error_of};
 
 /// Result of a call for one delivery, and the change that a store makes.
 #[derive(Clone, Debug, Eq, PartialEq)]
