@@ -87,7 +87,9 @@ impl State {
 }
 
 fn is_old(row: &DeliveryRow, cut: Timestamp) -> bool {
-    row.status.is_final() && row.created_at < cut && row.finished_at.is_some_and(|at| at < cut)
+    row.state.status.is_final()
+        && row.state.created_at < cut
+        && row.state.finished_at.is_some_and(|at| at < cut)
 }
 
 fn count(rows: usize) -> u64 {

@@ -65,8 +65,8 @@ pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/prune.rs:
-// - row.finished_at.is_some_and(|at| at < cut)
-// + row.finished_at.is_some()
+// - row.state.finished_at.is_some_and(|at| at < cut)
+// + row.state.finished_at.is_some()
 pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -81,8 +81,8 @@ pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/prune.rs:
-// - row.status.is_final() && row.created_at < cut && row.finished_at
-// + row.created_at < cut && row.claimed_at
+// - row.state.status.is_final()
+// + true
 pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -232,8 +232,8 @@ pub async fn a_removed_endpoint_is_pruned_after_its_deliveries<H: StoreHarness>(
     fixture.store.add_endpoint(before).await.expect("nothing is left of it");
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
-// - row.finished_at = status.is_final().then_some(now);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - finished_at: status.is_final().then_some(now),
 pub async fn tracked_deliveries_are_pruned_like_others<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (id, _) = fixture.tracked_record().await;

@@ -24,6 +24,19 @@ pub struct EndpointChange {
     pub notice: Option<Notice>,
 }
 
+impl EndpointChange {
+    /// Returns the endpoint to store.
+    #[must_use]
+    pub fn apply_to(&self, mut endpoint: Endpoint) -> Endpoint {
+        endpoint.health = self.health;
+        if let Some(state) = self.disabled {
+            endpoint.state = state;
+            endpoint.revision = endpoint.revision.next();
+        }
+        endpoint
+    }
+}
+
 /// Returns the change of an endpoint by an attempt that is recorded at `now`. Returns `None` for a
 /// disabled endpoint.
 ///
@@ -125,6 +138,9 @@ mod tests {
         let expected =
             Health::HEALTHY.after(HealthSignal::Bad, Some("refused"), RECORDED_AT, &policy, 16);
         assert_eq!((change.health, change.disabled), (expected.health, None));
+        let stored = change.apply_to(endpoint());
+        assert_eq!((stored.health, stored.state), (expected.health, EndpointState::Active));
+        assert_eq!(stored.revision, endpoint().revision, "an attempt is no edit");
         let notice = change.notice.unwrap();
         assert_eq!((Some(notice.kind), notice.at), (expected.notice, RECORDED_AT));
     }
@@ -136,6 +152,9 @@ mod tests {
         let change = endpoint_change(&failing(), &by_response, RECORDED_AT).unwrap();
         assert_eq!((change.health, change.disabled), (Health::HEALTHY, Some(GONE)));
         let kind = NoticeKind::disabled(GONE, Some("refused"));
+        let stored = change.apply_to(failing());
+        assert_eq!((stored.health, stored.state), (Health::HEALTHY, GONE));
+        assert_eq!(stored.revision, Revision::from_u64(5));
         assert_eq!(change.notice.unwrap().kind, kind);
 
         let strict = HealthPolicy::new().disable_after(Some(Duration::ZERO)).disable_min(1);

@@ -65,8 +65,7 @@ impl DeliveryState {
             // A repeat, because the first result was lost.
             return Transition::none(Finished::Recorded);
         }
-        let mut state = self.with_attempts(item.attempts_made);
-        state.held = false;
+        let mut state = self.ended(item.attempts_made);
         state.forgiven = item.forgiven;
         if let Some(attempt) = item.attempts.last() {
             state.last_error = error_of(attempt);
@@ -88,8 +87,7 @@ impl DeliveryState {
         if self.epoch != lease.epoch || !self.held {
             return Transition::none(Finished::LeaseLost);
         }
-        let mut state = self.with_attempts(self.attempts.saturating_sub(1));
-        state.held = false;
+        let mut state = self.ended(self.attempts.saturating_sub(1));
         if self.status == DeliveryStatus::InFlight {
             state = state.settled(Settle::Retry(Duration::ZERO), now);
         }
@@ -150,9 +148,10 @@ impl DeliveryState {
         Transition::to(Redelivered::Done, state, now)
     }
 
-    /// Corrects the number of attempts. Time and worker of a claim without an attempt are dropped.
-    fn with_attempts(&self, made: u32) -> Self {
-        let mut state = self.clone();
+    /// Ends the claim and corrects the number of attempts. Time and worker of a claim without an
+    /// attempt are dropped.
+    fn ended(&self, made: u32) -> Self {
+        let mut state = Self { held: false, ..self.clone() };
         if made < state.attempts {
             state.claimed_at = state.previous_claim_at;
             state.claimed_by = None;
