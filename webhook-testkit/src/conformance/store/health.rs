@@ -210,10 +210,10 @@ pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
     assert_eq!(fixture.condition(resumed).await, Condition::Healthy, "it is switched on again");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - Arc::make_mut(&mut self.endpoint).health = allowance.health;
-// + Arc::make_mut(&mut self.endpoint).health = allowance.health;
-// + Arc::make_mut(&mut self.endpoint).revision = self.endpoint.revision.next();
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - endpoint.health = self.health;
+// + endpoint.health = self.health;
+// + endpoint.revision = endpoint.revision.next();
 pub async fn health_is_no_edit<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

@@ -252,7 +252,7 @@ pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() 
 
 // Catches in webhook-core/src/port/store/state/transition.rs:
 // - state.last_error = error_of(attempt);
-// + state.last_error = error_of(attempt).or(state.last_error.take());
+// + state.last_error = error_of(attempt).or_else(|| item.attempts.iter().find_map(error_of));
 pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

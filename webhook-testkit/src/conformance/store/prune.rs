@@ -64,9 +64,9 @@ pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
     assert_eq!(fixture.prune().await, Pruned::default(), "there is nothing left to prune");
 }
 
-// Catches in webhook-testkit/src/memory/prune.rs:
-// - row.state.finished_at.is_some_and(|at| at < cut)
-// + row.state.finished_at.is_some()
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - self.finished_at.is_some_and(|at| at < cutoff)
+// + self.finished_at.is_some()
 pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -80,9 +80,9 @@ pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
     assert_eq!(fixture.prune().await, pruned(1, 1, 1, 0), "now it was over for longer");
 }
 
-// Catches in webhook-testkit/src/memory/prune.rs:
-// - row.state.status.is_final()
-// + true
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - self.created_at < cutoff && self.finished_at
+// + self.created_at < cutoff && self.claimed_at
 pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

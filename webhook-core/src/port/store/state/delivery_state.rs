@@ -142,6 +142,12 @@ impl DeliveryState {
         self.status == DeliveryStatus::InFlight && self.due_at <= now
     }
 
+    /// Returns true if the delivery was created and became final before `cutoff`: it may be pruned,
+    /// unless it [blocks](super::OrderQueue::is_blocked_by) its order queue.
+    pub fn ended_before(&self, cutoff: Timestamp) -> bool {
+        self.created_at < cutoff && self.finished_at.is_some_and(|at| at < cutoff)
+    }
+
     /// Claims the delivery for its next attempt, under the next epoch.
     #[must_use]
     pub fn claimed(&self, lease: Duration, worker: Option<&WorkerName>, now: Timestamp) -> Self {

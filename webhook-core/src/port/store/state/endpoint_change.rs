@@ -140,7 +140,7 @@ mod tests {
         assert_eq!((change.health, change.disabled), (expected.health, None));
         let stored = change.apply_to(endpoint());
         assert_eq!((stored.health, stored.state), (expected.health, EndpointState::Active));
-        assert_eq!(stored.revision, endpoint().revision, "an attempt is no edit");
+        assert_eq!(stored.revision, endpoint().revision, "only an edit raises it");
         let notice = change.notice.unwrap();
         assert_eq!((Some(notice.kind), notice.at), (expected.notice, RECORDED_AT));
     }

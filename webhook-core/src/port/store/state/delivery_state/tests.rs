@@ -147,6 +147,22 @@ fn a_tracked_delivery_counts_its_attempts() {
 }
 
 #[test]
+fn a_delivery_is_old_when_its_end_is() {
+    let table = [
+        (None, 9, false),
+        (Some(at(5)), 5, false),
+        (Some(at(5)), 6, true),
+        (Some(at(5)), 0, false),
+    ];
+    for (finished_at, cutoff, is_old) in table {
+        let state = DeliveryState { finished_at, ..DeliveryState::pending(at(0)) };
+        assert_eq!(state.ended_before(at(cutoff)), is_old, "{finished_at:?}, {cutoff}");
+    }
+    let imported = DeliveryState { finished_at: Some(at(5)), ..DeliveryState::pending(at(8)) };
+    assert!(!imported.ended_before(at(7)));
+}
+
+#[test]
 fn a_record_shows_due_times_and_leases() {
     let url: EndpointUrl = "https://a.example/".parse().unwrap();
     let of = |state: DeliveryState| state.to_delivery(id(), &event(), url.clone());
