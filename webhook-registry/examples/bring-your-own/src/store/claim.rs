@@ -1,8 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Allowance, Claim, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Event, Lease, Progress,
-    Shares, Timestamp,
+    Allowance, Claim, ClaimDue, Claimed, DeliveryId, EndpointId, Shares, Timestamp,
 };
 
 use super::state::{Row, State};
@@ -80,55 +79,46 @@ impl State {
     }
 
     fn due(&self, endpoint: EndpointId, now: Timestamp) -> Vec<DeliveryId> {
-        let rows = self.deliveries.values().filter(|row| row.delivery.id.endpoint == endpoint);
-        let mut due: Vec<_> = rows
-            .filter_map(|row| Some((row.free_at().filter(|at| *at <= now)?, row.delivery.id)))
-            .collect();
+        let rows = self.deliveries.iter().filter(|(id, _)| id.endpoint == endpoint);
+        let due = rows.filter_map(|(id, row)| Some((row.state.claimable_at()?, *id)));
+        let mut due: Vec<_> = due.filter(|(at, _)| *at <= now).collect();
         due.sort_unstable();
         due.into_iter().map(|(_, id)| id).collect()
     }
 
     fn claim(&mut self, id: DeliveryId, ask: &ClaimDue, now: Timestamp) -> Option<Claim> {
-        let event = self.events.get(&id.event)?.clone();
         let endpoint = self.endpoints.get(&id.endpoint)?;
         let row = self.deliveries.get_mut(&id)?;
-        row.claim(ask.lease, ask.worker.as_ref(), now);
-        Some(row.as_claim(event, endpoint))
+        row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
+        let recorded = u32::try_from(row.attempts.len()).unwrap_or(u32::MAX);
+        Some(row.state.to_claim(id, Arc::clone(&row.event), endpoint, recorded))
     }
 
-    /// Endpoints without a free slot do not count: the caller knows when they have one again. Those
-    /// that rest, or have used up their rate, wait longer.
+    /// Time at which a delivery is due and its endpoint has cooled down.
+    pub(super) fn may_start_at(&self, id: DeliveryId, row: &Row) -> Option<Timestamp> {
+        let endpoint = self.endpoints.get(&id.endpoint);
+        let cooled = endpoint.and_then(|endpoint| endpoint.health.cools_down_until());
+        let due = row.state.claimable_at()?;
+        Some(cooled.map_or(due, |until| until.max(due)))
+    }
+
+    /// Time until the next claim can find work. Endpoints without a free slot do not count: the
+    /// caller knows when they have one again.
     fn next_due(&self, ask: &ClaimDue, claims: &[Claim], now: Timestamp) -> Option<Duration> {
+        let claimed = |id: DeliveryId| claims.iter().any(|claim| claim.lease.delivery == id);
         let taken = |id: EndpointId| {
             claims.iter().filter(|claim| claim.lease.delivery.endpoint == id).count()
         };
-        let claimed = |id: DeliveryId| claims.iter().any(|claim| claim.lease.delivery == id);
-        let at = |row: &Row| {
-            let (id, due) = (row.delivery.id, row.free_at()?);
-            let endpoint = self.endpoints.get(&id.endpoint)?;
-            let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default() as usize;
-            let allowance = self.allowance(endpoint.id)?;
-            let full = used + taken(endpoint.id) >= allowance.slots() as usize;
-            if full || claimed(id) || !endpoint.state.is_active() {
+        let at = |(id, row): (&DeliveryId, &Row)| {
+            let due = row.state.claimable_at()?;
+            let allowance = self.allowance(id.endpoint)?;
+            let used = ask.in_flight.get(&id.endpoint).copied().unwrap_or_default() as usize;
+            let full = used + taken(id.endpoint) >= allowance.slots() as usize;
+            if full || claimed(*id) || !self.is_active(id.endpoint) {
                 return None;
             }
             Some(due.max(allowance.opens_at(now).unwrap_or(due)).since(now))
         };
-        self.deliveries.values().filter_map(at).min()
-    }
-}
-
-impl Row {
-    fn as_claim(&self, event: Arc<Event>, endpoint: &Endpoint) -> Claim {
-        let lease = Lease { delivery: self.delivery.id, epoch: self.epoch };
-        let recorded = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        let progress = Progress::of_attempt(self.delivery.attempts)
-            .with_budget_from(self.delivery.budget_from)
-            .with_forgiven(self.delivery.forgiven);
-        Claim::new(lease, event, endpoint.revision)
-            .with_progress(progress, recorded)
-            .with_cause(self.cause)
-            .with_previous_claim_at(self.claimed_before)
-            .with_unhealthy(!endpoint.health.is_healthy())
+        self.deliveries.iter().filter_map(at).min()
     }
 }

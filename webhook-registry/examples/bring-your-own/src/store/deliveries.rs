@@ -1,15 +1,18 @@
-use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStatus, DeliveryStore, DisabledReason,
-    EndpointState, Enqueue, Enqueued, Event, EventId, FanOut, Finish, Finished, Health, Lease,
-    NewDelivery, Notice, NoticeKind, Route, Routed, Settle, StoreError, Timestamp, UnroutedEvent,
+    Backlog, ClaimDue, Claimed, ClaimedUnrouted, DeliveryStore, Enqueue, Enqueued, Event, EventId,
+    Finish, Finished, Lease, Route, Routed, StoreError, Timestamp, UnroutedEvent,
+    store_state::{
+        Intake, Transition, UnroutedEntry, claim_unrouted_first, endpoint_change, enqueued_again,
+        intake,
+    },
 };
 
 use super::{
     SmallStore,
-    state::{Row, State},
+    state::{Row, State, as_u64},
 };
 
 #[async_trait]
@@ -40,7 +43,7 @@ impl DeliveryStore for SmallStore {
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {
         let (mut state, now) = (self.state(), self.now());
-        Ok(batch.into_iter().map(|item| state.finish(item, now)).collect())
+        Ok(batch.iter().map(|item| state.finish(item, now)).collect())
     }
 
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError> {
@@ -55,98 +58,46 @@ impl DeliveryStore for SmallStore {
 }
 
 impl State {
-    /// The longest free first; in the place of each the first stored of its ordering key, if nobody
-    /// has that one.
-    fn claim_unrouted(&mut self, limit: usize, lease: Duration, now: Timestamp) -> ClaimedUnrouted {
-        let (mut taken, mut next_due) = (Vec::new(), None::<Duration>);
-        let mut by_time: Vec<_> = self.unrouted.iter().map(|(id, at)| (*at, *id)).collect();
-        by_time.sort_unstable();
-        for (at, id) in by_time {
-            let first =
-                self.first_unrouted(id, &taken).filter(|it| self.unrouted.get(it) <= Some(&now));
-            let wait = match first {
-                _ if at > now => Some(at.since(now)),
-                Some(first) if taken.len() < limit => {
-                    taken.push(first);
-                    None
-                }
-                first => first.map(|_| Duration::ZERO),
-            };
-            next_due = next_due.into_iter().chain(wait).min();
-        }
-        taken.sort_by_key(|id| (self.stored_at.get(id), *id));
-        self.unrouted.extend(taken.iter().map(|id| (*id, now.after(lease))));
-        let as_unrouted = |event: &Arc<Event>| {
-            UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
-        };
-        let events = taken.iter().filter_map(|id| self.events.get(id).map(as_unrouted)).collect();
-        ClaimedUnrouted::new(events, next_due)
-    }
-
-    /// The first stored event of the same ordering key that is not routed and not among `but`.
-    fn first_unrouted(&self, id: EventId, but: &[EventId]) -> Option<EventId> {
-        let event = self.events.get(&id)?;
-        if event.ordering_key.is_none() {
-            return Some(id);
-        }
-        let is_same = |it: &&EventId| {
-            self.events.get(it).is_some_and(|it| {
-                it.tenant == event.tenant && it.ordering_key == event.ordering_key
-            })
-        };
-        let line = self.unrouted.keys().filter(is_same).filter(|it| !but.contains(it));
-        line.min_by_key(|it| (self.stored_at.get(it), **it)).copied()
-    }
-
     fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
-        let event = item.event;
-        let by_key = |held: &&Arc<Event>| {
-            event.key.is_some() && held.key == event.key && held.tenant == event.tenant
+        let (event, fan_out) = (Arc::new(item.event), item.fan_out);
+        let has_key = |first: &&Arc<Event>| {
+            event.key.is_some() && first.key == event.key && first.tenant == event.tenant
         };
-        if let Some(first) =
-            self.events.get(&event.id).or_else(|| self.events.values().find(by_key))
-        {
-            let same = first.tenant == event.tenant
-                && first.event_type == event.event_type
-                && first.body == event.body;
-            return if same { Enqueued::Duplicate(first.id) } else { Enqueued::Conflict(first.id) };
+        let by_id = self.events.get(&event.id);
+        if let Some(first) = by_id.or_else(|| self.events.values().find(has_key)) {
+            return enqueued_again(first, &event);
         }
-        let has = |new: &NewDelivery| {
-            self.endpoints.get(&new.endpoint).is_some_and(|it| it.tenant == event.tenant)
-        };
-        let direct = item.fan_out.as_ref().filter(|fan_out| fan_out.version.is_none());
-        if direct.is_some_and(|fan_out| !fan_out.deliveries.iter().all(has)) {
+        let (version, is_behind) = (self.version(&event.tenant), self.is_behind_unrouted(&event));
+        let endpoint = |id| self.endpoints.get(&id);
+        let intake = intake(&event, fan_out.as_ref(), version, is_behind, endpoint);
+        if intake == Intake::EndpointGone {
             return Enqueued::EndpointGone;
         }
-        let is_current = |fan_out: &FanOut| {
-            fan_out.version.is_none_or(|version| version == self.version(&event.tenant))
-                && self.may_be_leased(fan_out)
-        };
-        let may_go = !self.is_behind_unrouted(&event);
-        // What goes straight to an endpoint is never routed, now or later.
-        let may_go = |it: &FanOut| it.version.is_none() || may_go && is_current(it);
-        let fan_out = item.fan_out.filter(may_go);
         self.stored_at.insert(event.id, now);
-        self.events.insert(event.id, Arc::new(event.clone()));
-        match fan_out {
-            Some(fan_out) => {
-                fan_out.deliveries.iter().for_each(|new| self.deliver(&event, new, now));
-                let real = fan_out.deliveries.iter().filter(|new| !new.missed);
-                let to: BTreeSet<_> = real.map(|new| new.endpoint).collect();
-                Enqueued::Routed(to.len())
-            }
-            None => {
-                self.unrouted.insert(event.id, now);
-                Enqueued::Later
-            }
+        self.events.insert(event.id, Arc::clone(&event));
+        if let Some(fan_out) = fan_out.filter(|_| intake == Intake::Routed) {
+            fan_out.deliveries.iter().for_each(|new| self.deliver(&event, new, now));
+            let sent = fan_out.deliveries.iter().filter(|new| !new.missed);
+            return Enqueued::Routed(sent.map(|new| new.endpoint).collect::<BTreeSet<_>>().len());
         }
+        self.unrouted.insert(event.id, now);
+        Enqueued::Later
     }
 
-    /// Returns true if all endpoints with leased deliveries are unrestricted.
-    fn may_be_leased(&self, fan_out: &FanOut) -> bool {
-        let leased = fan_out.deliveries.iter().filter(|new| new.lease.is_some());
-        let mut endpoints = leased.filter_map(|new| self.endpoints.get(&new.endpoint));
-        endpoints.all(|endpoint| endpoint.health.is_unrestricted())
+    fn claim_unrouted(&mut self, limit: usize, lease: Duration, now: Timestamp) -> ClaimedUnrouted {
+        let entry = |(&id, &claimable_at): (&EventId, &Timestamp)| {
+            let (event, stored_at) = (self.events.get(&id)?, *self.stored_at.get(&id)?);
+            let key = event.ordering_key.clone().map(|key| (event.tenant.clone(), key));
+            Some(UnroutedEntry { id, key, stored_at, claimable_at })
+        };
+        let entries = self.unrouted.iter().filter_map(entry).collect();
+        let (taken, next_due) = claim_unrouted_first(entries, limit, now);
+        self.unrouted.extend(taken.iter().map(|id| (*id, now.after(lease))));
+        let events = taken.iter().filter_map(|id| self.events.get(id));
+        let unrouted = |event: &Arc<Event>| {
+            UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
+        };
+        ClaimedUnrouted::new(events.map(unrouted).collect(), next_due)
     }
 
     fn route(&mut self, item: &Route, now: Timestamp) -> Routed {
@@ -162,9 +113,41 @@ impl State {
         Routed::Done
     }
 
-    /// The delivery, if nobody has claimed it since; one cancelled meanwhile is held all the same.
-    fn last_leased(&mut self, lease: Lease) -> Option<&mut Row> {
-        self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
+    fn finish(&mut self, item: &Finish, now: Timestamp) -> Finished {
+        self.end_claim(item, now, |row| row.state.finished(item, now))
+    }
+
+    fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
+        self.end_claim(&Finish::void(lease), now, |row| row.state.released(lease, now))
+    }
+
+    fn end_claim(
+        &mut self,
+        item: &Finish,
+        now: Timestamp,
+        transition: impl Fn(&Row) -> Transition<Finished>,
+    ) -> Finished {
+        let id = item.lease.delivery;
+        let Some(row) = self.deliveries.get_mut(&id) else { return self.too_late() };
+        let Transition { result, change } = transition(row);
+        let Some(change) = change else {
+            return if result == Finished::LeaseLost { self.too_late() } else { result };
+        };
+        row.state = change.state;
+        row.attempts.extend(item.attempts.iter().map(|attempt| (attempt.number, attempt.clone())));
+        let mut notices: Vec<_> = change.notice.into_iter().collect();
+        self.move_up(id, change.next_due_at);
+        if let Some(endpoint) = self.endpoints.get_mut(&id.endpoint)
+            && let Some(change) = endpoint_change(endpoint, item, now)
+        {
+            *endpoint = change.apply_to(endpoint.clone());
+            let tenant = change.disabled.map(|_| endpoint.tenant.clone());
+            notices.extend(change.notice);
+            tenant.iter().for_each(|tenant| self.raise_version(tenant));
+        }
+        let named = notices.into_iter().map(|notice| ((notice.at, notice.id.clone()), notice));
+        self.notices.extend(named);
+        result
     }
 
     const fn too_late(&mut self) -> Finished {
@@ -172,98 +155,19 @@ impl State {
         Finished::LeaseLost
     }
 
-    fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
-        let Some(row) = self.last_leased(item.lease) else { return self.too_late() };
-        if !mem::take(&mut row.held) {
-            return Finished::Recorded;
-        }
-        row.count_attempts(item.attempts_made);
-        row.delivery.forgiven = item.forgiven;
-        item.attempts.iter().for_each(|attempt| row.record(attempt.clone()));
-        let settles = row.delivery.status == DeliveryStatus::InFlight;
-        if settles {
-            match item.settle {
-                Settle::Success => row.set(DeliveryStatus::Success, None, now),
-                Settle::Failed => row.set(DeliveryStatus::Failed, None, now),
-                Settle::Retry(wait) => {
-                    row.set(DeliveryStatus::Pending, Some(now.after(wait)), now);
-                }
-            }
-        }
-        self.move_up(item.lease.delivery, now);
-        self.apply_health_change(&item, now);
-        if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
-            self.tell(Notice::new(item.lease, now, tenant, kind));
-        }
-        Finished::Recorded
-    }
-
-    /// Applies an attempt to the health of its endpoint, and stores the resulting notice.
-    fn apply_health_change(&mut self, item: &Finish, now: Timestamp) {
-        let endpoint = self.endpoints.get_mut(&item.lease.delivery.endpoint);
-        let Some(endpoint) = endpoint.filter(|it| it.state.is_routed()) else { return };
-        let error = item.last_error();
-        let (signal, policy) = &item.health_signal;
-        let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
-        let given_up = change.disables.then_some(DisabledReason::Failing);
-        let disabled = item.disable_endpoint.or(given_up).map(EndpointState::Disabled);
-        let (tenant, mut told) = (endpoint.tenant.clone(), change.notice);
-        endpoint.health = change.health;
-        if let Some(state) = disabled {
-            (endpoint.state, endpoint.health) = (state, Health::HEALTHY);
-            endpoint.revision = endpoint.revision.next();
-            self.raise_version(&tenant);
-            if item.disable_endpoint.is_some() {
-                told = Some(NoticeKind::disabled(state, error));
-            }
-        }
-        if let Some(kind) = told {
-            self.tell(Notice::new(item.lease, now, tenant, kind));
-        }
-    }
-
-    fn tell(&mut self, notice: Notice) {
-        self.notices.insert((notice.at, notice.id.clone()), notice);
-    }
-
-    fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
-        let Some(row) = self.last_leased(lease).filter(|row| row.held) else {
-            return self.too_late();
-        };
-        row.held = false;
-        row.count_attempts(row.delivery.attempts.saturating_sub(1));
-        if row.delivery.status == DeliveryStatus::InFlight {
-            row.set(DeliveryStatus::Pending, Some(now), now);
-        }
-        self.apply_health_change(&Finish::void(lease), now);
-        Finished::Recorded
-    }
-
-    /// When a delivery is due, and its endpoint has rested.
-    pub(super) fn may_start_at(&self, row: &Row) -> Option<Timestamp> {
-        let endpoint = self.endpoints.get(&row.delivery.id.endpoint);
-        row.free_at().max(
-            endpoint
-                .and_then(|it| it.health.cools_down_until())
-                .filter(|_| row.free_at().is_some()),
-        )
-    }
-
     pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
-        let open = || self.deliveries.values().filter(|row| row.claim_at.is_some());
-        let free = || open().filter(|row| !row.is_leased(now));
-        let active = |row: &&Row| {
-            self.endpoints
-                .get(&row.delivery.id.endpoint)
-                .is_some_and(|endpoint| endpoint.state.is_active())
-        };
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let open = || self.deliveries.iter().filter(|(_, row)| row.state.is_open());
+        let (leased, free): (Vec<_>, Vec<_>) =
+            open().partition(|(_, row)| row.state.is_leased(now));
+        let (active, waiting): (Vec<_>, Vec<_>) =
+            free.into_iter().partition(|(id, _)| self.is_active(id.endpoint));
+        let due = active.iter().filter_map(|(id, row)| self.may_start_at(**id, row));
         Backlog::new(
-            count(self.unrouted.len()),
-            count(open().count() - free().count()),
-            count(free().filter(active).count()),
-            count(free().filter(|row| !active(row)).count()),
-            free().filter(active).filter_map(|row| Some(self.may_start_at(row)?.since(now))).min(),
+            as_u64(self.unrouted.len()),
+            as_u64(leased.len()),
+            as_u64(active.len()),
+            as_u64(waiting.len()),
+            due.map(|at| at.since(now)).min(),
         )
     }
 }

@@ -2,8 +2,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    DeliveryStatus, Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError,
-    StoreErrorKind, TenantId, Updated,
+    Endpoint, EndpointId, EndpointStore, Health, Snapshot, StoreError, StoreErrorKind, TenantId,
+    Updated, store_state::edited_endpoint,
 };
 
 use super::SmallStore;
@@ -21,21 +21,15 @@ impl EndpointStore for SmallStore {
     }
 
     async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError> {
-        let mut state = self.state();
-        let Some(held) =
-            state.endpoints.get_mut(&endpoint.id).filter(|held| held.tenant == endpoint.tenant)
-        else {
-            return Ok(Updated::NotFound);
+        let (mut state, now) = (self.state(), self.now());
+        let edited = match edited_endpoint(state.endpoints.get(&endpoint.id), endpoint) {
+            Ok(edited) => edited,
+            Err(result) => return Ok(result),
         };
-        if held.revision != endpoint.revision {
-            return Ok(Updated::Stale);
-        }
-        let (revision, created_at) = (held.revision.next(), held.created_at);
-        let health = if held.keeps_health(&endpoint) { held.health } else { Health::HEALTHY };
-        *held = endpoint.with_revision(revision).with_created_at(created_at).with_health(health);
-        let (id, tenant) = (held.id, held.tenant.clone());
-        state.raise_version(&tenant);
-        state.reorder(id, self.now());
+        let (id, revision) = (edited.id, edited.revision);
+        state.raise_version(&edited.tenant);
+        state.endpoints.insert(id, edited);
+        state.reorder(id, now);
         Ok(Updated::Done(revision))
     }
 
@@ -47,10 +41,10 @@ impl EndpointStore for SmallStore {
         let now = self.now();
         state.endpoints.remove(&id);
         state.removed.insert(id, now);
-        let open = state.deliveries.values_mut().filter(|row| row.delivery.id.endpoint == id);
-        open.filter(|row| row.claim_at.is_some())
-            .for_each(|row| row.set(DeliveryStatus::Cancelled, None, now));
-        state.reorder(id, now);
+        state.queues.retain(|(endpoint, _), _| *endpoint != id);
+        for (_, row) in state.deliveries.iter_mut().filter(|(its, _)| its.endpoint == id) {
+            row.state = row.state.cancelled(now).change.map_or(row.state.clone(), |it| it.state);
+        }
         state.raise_version(tenant);
         Ok(true)
     }

@@ -1,13 +1,14 @@
 use async_trait::async_trait;
 use webhook_registry::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Maintenance, Notice,
-    NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayPage, Replayed, Skipped, StoreError,
-    StoreStatus, Timestamp, Trigger,
+    NoticeId, Prune, Pruned, Redeliver, Redelivered, ReplayCandidate, ReplayPage, Replayed,
+    Skipped, StoreError, StoreStatus, Timestamp, Trigger,
+    store_state::{DeliveryState, Transition},
 };
 
 use super::{
     SmallStore,
-    state::{Row, State},
+    state::{Row, State, as_u64},
 };
 
 #[async_trait]
@@ -57,8 +58,8 @@ impl State {
         let answers: Vec<_> = batch.iter().map(|item| self.redeliver(*item, now)).collect();
         let done = batch.iter().zip(&answers).filter(|(_, it)| **it == Redelivered::Done);
         let mut done: Vec<_> = done.map(|(item, _)| item.delivery).collect();
-        done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.delivery.created_at), *id));
-        done.into_iter().for_each(|id| self.line_up(id));
+        done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.state.created_at), *id));
+        done.into_iter().for_each(|id| self.append_to_queue(id));
         answers
     }
 
@@ -67,23 +68,9 @@ impl State {
         let Some(row) = self.deliveries.get_mut(&item.delivery) else {
             return Redelivered::NotFound;
         };
-        let status = row.delivery.status;
-        match item.only {
-            _ if row.tracked => Redelivered::Tracked,
-            _ if !status.is_final() => Redelivered::Unchanged(status),
-            Some(only) if only != status => Redelivered::Unchanged(status),
-            _ if !has_endpoint => Redelivered::EndpointGone,
-            _ => {
-                // Whoever still has an attempt of it in flight comes too late.
-                row.epoch = row.epoch.next();
-                row.held = false;
-                let delivery = &mut row.delivery;
-                (delivery.budget_from, delivery.forgiven) = (delivery.attempts, 0);
-                row.cause = item.cause;
-                row.set(DeliveryStatus::Pending, Some(now), now);
-                Redelivered::Done
-            }
-        }
+        let Transition { result, change } = row.state.redelivered(item, has_endpoint, now);
+        row.state = change.map_or(row.state.clone(), |change| change.state);
+        result
     }
 
     fn replay(&mut self, page: &ReplayPage, now: Timestamp) -> Replayed {
@@ -91,10 +78,9 @@ impl State {
         if !self.endpoints.contains_key(&replay.endpoint) {
             return Replayed::gone(began_at);
         }
-        let in_status = self.deliveries.values().filter(|row| {
-            row.delivery.id.endpoint == replay.endpoint && row.delivery.status == page.cursor.status
-        });
-        let mut rows: Vec<_> = in_status.map(|row| (row.place(), row.candidate())).collect();
+        let its = self.deliveries.iter().filter(|(id, _)| id.endpoint == replay.endpoint);
+        let its = its.map(|(id, row)| ((row.state.created_at, id.event), candidate(row)));
+        let mut rows: Vec<_> = its.filter(|(_, row)| row.status == page.cursor.status).collect();
         rows.retain(|(place, row)| {
             page.cursor.after.is_none_or(|after| *place > after)
                 && replay.since.is_none_or(|since| row.created_at >= since)
@@ -112,33 +98,25 @@ impl State {
             let answers = self.redeliver_all(&batch, now);
             answers.iter().filter(|answer| **answer == Redelivered::Done).count()
         };
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        Replayed::new(began_at, count, page.cursor.next(replay.include, last))
+        Replayed::new(began_at, as_u64(count), page.cursor.next(replay.include, last))
     }
 
     fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
-        let status = row.delivery.status;
-        if row.tracked {
-            return Cancelled::Tracked;
+        let Transition { result, change } = row.state.cancelled(now);
+        if let Some(change) = change {
+            row.state = change.state;
+            self.move_up(id, change.next_due_at);
         }
-        if status.is_final() {
-            return Cancelled::Unchanged(status);
-        }
-        let in_flight = status == DeliveryStatus::InFlight;
-        // The next one of its line waits for the end of its lease.
-        let free_at = row.claim_at.filter(|_| in_flight).unwrap_or(now).max(now);
-        row.set(DeliveryStatus::Cancelled, None, now);
-        self.move_up(id, free_at);
-        if in_flight { Cancelled::InFlight } else { Cancelled::Done }
+        result
     }
 
     fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
         let Some(row) = self.deliveries.get(&id) else { return Skipped::NotFound };
         if !self.blocks(id) {
-            return Skipped::Unchanged(row.delivery.status);
+            return Skipped::Unchanged(row.state.status);
         }
-        self.leave_line(id, now);
+        self.leave_queue(id, now);
         Skipped::Done
     }
 
@@ -147,25 +125,30 @@ impl State {
         let mut status = StoreStatus::default();
         (status.unrouted, status.in_flight) = (left.unrouted, left.in_flight);
         (status.pending, status.waiting) = (left.pending, left.waiting);
-        let active = || self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
-        let is_active = |id| active().any(|endpoint| endpoint.id == id);
-        let open = self.deliveries.values().filter(|row| is_active(row.delivery.id.endpoint));
-        let due = open.filter_map(|row| self.may_start_at(row).filter(|at| *at <= now));
-        status.oldest_due = due.map(|at| now.since(at)).max();
-        status.failing = active().filter_map(|endpoint| self.failing(endpoint.id)).collect();
+        let open = self.deliveries.iter().filter(|(id, _)| self.is_active(id.endpoint));
+        let due = open.filter_map(|(id, row)| self.may_start_at(*id, row));
+        status.oldest_due = due.filter(|at| *at <= now).map(|at| now.since(at)).max();
+        let active = self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
+        status.failing = active.filter_map(|endpoint| self.failing(endpoint.id)).collect();
         status.leases_lost = self.leases_lost;
         status
     }
 
     /// The oldest pending delivery to this endpoint, if it was tried and has failed.
     fn failing(&self, endpoint: EndpointId) -> Option<FailingEndpoint> {
-        let its = self.deliveries.values().filter(|row| row.delivery.id.endpoint == endpoint);
-        let is_pending = |row: &&Row| row.delivery.status == DeliveryStatus::Pending;
-        let pending = its.filter(|row| is_pending(row) && row.claim_at.is_some());
-        let row = pending.min_by_key(|row| (row.delivery.created_at, row.delivery.id))?;
-        let delivery = row.delivery.clone();
-        let error = delivery.last_error.filter(|_| delivery.attempts > delivery.budget_from)?;
-        let (tenant, attempts) = (delivery.tenant, delivery.attempts);
-        Some(FailingEndpoint::new(delivery.id, tenant, attempts, error, delivery.created_at))
+        let its = self.deliveries.iter().filter(|(id, _)| id.endpoint == endpoint);
+        let is_pending =
+            |row: &Row| row.state.is_open() && row.state.status == DeliveryStatus::Pending;
+        let pending = its.filter(|(_, row)| is_pending(row));
+        let (id, row) = pending.min_by_key(|(id, row)| (row.state.created_at, **id))?;
+        let DeliveryState { attempts, budget_from, created_at, .. } = row.state;
+        let error = row.state.last_error.clone().filter(|_| attempts > budget_from)?;
+        Some(FailingEndpoint::new(*id, row.event.tenant.clone(), attempts, error, created_at))
     }
+}
+
+fn candidate(row: &Row) -> ReplayCandidate {
+    let DeliveryState { status, created_at, finished_at, tracked, .. } = row.state;
+    let event_type = row.event.event_type.clone();
+    ReplayCandidate { status, event_type, created_at, finished_at, tracked }
 }

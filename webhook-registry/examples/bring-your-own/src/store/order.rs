@@ -1,86 +1,79 @@
-//! Deliveries that go one after the other: only the first of a line may be claimed.
+//! Deliveries that go one after the other: only the first of a queue may be claimed.
 
-use webhook_registry::{DeliveryId, EndpointId, Event, OrderingKey, Timestamp};
+use webhook_registry::{
+    DeliveryId, EndpointId, Event, Timestamp,
+    store_state::{OrderQueue, leaves_queue},
+};
 
 use super::state::State;
 
 impl State {
-    fn line_of(&self, id: DeliveryId) -> Option<(EndpointId, OrderingKey)> {
-        Some((id.endpoint, self.events.get(&id.event)?.ordering_key.clone()?))
-    }
-
-    /// Puts a pending delivery at the end of its line, if its endpoint keeps order of its event.
-    pub(super) fn line_up(&mut self, id: DeliveryId) {
-        let (Some(event), Some(endpoint)) =
-            (self.events.get(&id.event), self.endpoints.get(&id.endpoint))
-        else {
-            return;
-        };
-        let Some(name) = self.line_of(id).filter(|_| endpoint.keeps_order_of(event)) else {
-            return;
-        };
-        let line = self.lines.entry(name).or_default();
-        if !line.contains(&id) {
-            line.push(id);
-        }
-        let is_first = line.first() == Some(&id);
-        if let Some(row) = self.deliveries.get_mut(&id).filter(|_| !is_first) {
-            row.park();
-        }
-    }
-
-    /// The delivery has ended. If it leaves its line, the next one may go from `at` on.
-    pub(super) fn move_up(&mut self, id: DeliveryId, at: Timestamp) {
-        let policy = self.endpoints.get(&id.endpoint).and_then(|endpoint| endpoint.order);
-        let status = self.deliveries.get(&id).map(|row| row.delivery.status);
-        if policy.zip(status).is_some_and(|(policy, status)| policy.leaves_line(status)) {
-            self.leave_line(id, at);
-        }
-    }
-
-    pub(super) fn leave_line(&mut self, id: DeliveryId, at: Timestamp) {
-        let Some(name) = self.line_of(id) else { return };
-        let Some(line) = self.lines.get_mut(&name) else { return };
-        line.retain(|it| *it != id);
-        let first = line.first().copied();
-        if let Some(row) = first.and_then(|first| self.deliveries.get_mut(&first)) {
-            row.let_go(at);
-        }
+    fn queue_of(&self, id: DeliveryId) -> Option<&OrderQueue> {
+        let key = self.deliveries.get(&id)?.event.ordering_key.clone()?;
+        self.queues.get(&(id.endpoint, key)).filter(|queue| queue.contains(id))
     }
 
     pub(super) fn first_in_line(&self, id: DeliveryId) -> Option<DeliveryId> {
-        let line = self.lines.get(&self.line_of(id)?).filter(|line| line.contains(&id))?;
-        line.first().copied()
+        self.queue_of(id)?.first()
     }
 
-    /// Whether it is over and stands in its line all the same.
+    /// Returns true if the delivery has ended and the rest of its queue waits for it.
     pub(super) fn blocks(&self, id: DeliveryId) -> bool {
-        let row = self.deliveries.get(&id);
-        let is_over = row.is_some_and(|row| row.delivery.status.is_final());
-        is_over && self.first_in_line(id) == Some(id)
+        let found = self.queue_of(id).zip(self.deliveries.get(&id));
+        found.is_some_and(|(queue, row)| queue.is_blocked_by(id, row.state.status))
     }
 
-    /// What the endpoint asks for has changed.
+    /// Appends a pending delivery to its queue, if its endpoint keeps order of its event.
+    pub(super) fn append_to_queue(&mut self, id: DeliveryId) {
+        let endpoint = self.endpoints.get(&id.endpoint);
+        let (Some(row), Some(endpoint)) = (self.deliveries.get_mut(&id), endpoint) else { return };
+        let key = row.event.ordering_key.clone().filter(|_| endpoint.keeps_order_of(&row.event));
+        let Some(key) = key else { return };
+        if self.queues.entry((id.endpoint, key)).or_default().append(id) {
+            row.state = row.state.blocked();
+        }
+    }
+
+    /// Makes the next delivery of the queue due at `at`, if this one leaves it.
+    pub(super) fn move_up(&mut self, id: DeliveryId, at: Timestamp) {
+        let policy = self.endpoints.get(&id.endpoint).and_then(|endpoint| endpoint.order);
+        if self.deliveries.get(&id).is_some_and(|row| leaves_queue(policy, row.state.status)) {
+            self.leave_queue(id, at);
+        }
+    }
+
+    pub(super) fn leave_queue(&mut self, id: DeliveryId, at: Timestamp) {
+        let key = self.deliveries.get(&id).and_then(|row| row.event.ordering_key.clone());
+        let queue = key.and_then(|key| self.queues.get_mut(&(id.endpoint, key)));
+        let first = queue.and_then(|queue| queue.remove(id));
+        self.unblock(first, at);
+    }
+
+    /// Applies changed settings of an endpoint to its queues.
     pub(super) fn reorder(&mut self, id: EndpointId, now: Timestamp) {
-        let keeps_order = self.endpoints.get(&id).is_some_and(|endpoint| endpoint.order.is_some());
-        let lines = self.lines.iter().filter(|((endpoint, _), _)| *endpoint == id);
-        let all: Vec<_> = lines.flat_map(|(_, line)| line.clone()).collect();
-        for id in all {
-            if keeps_order {
-                self.move_up(id, now);
-            } else if let Some(row) = self.deliveries.get_mut(&id) {
-                row.let_go(now);
+        let policy = self.endpoints.get(&id).and_then(|endpoint| endpoint.order);
+        let mut unblocked = Vec::new();
+        for (_, queue) in self.queues.iter_mut().filter(|((endpoint, _), _)| *endpoint == id) {
+            let first = queue.first().and_then(|first| self.deliveries.get(&first));
+            unblocked.extend(first.map(|row| queue.reorder(policy, row.state.status)));
+        }
+        self.unblock(unblocked.into_iter().flatten(), now);
+    }
+
+    fn unblock(&mut self, ids: impl IntoIterator<Item = DeliveryId>, at: Timestamp) {
+        for id in ids {
+            if let Some(row) = self.deliveries.get_mut(&id) {
+                row.state = row.state.unblocked(at);
             }
         }
-        if !keeps_order {
-            self.lines.retain(|(endpoint, _), _| *endpoint != id);
-        }
     }
 
-    /// Whether an earlier event of its ordering key is not routed yet.
+    /// Returns true if an earlier event of the same ordering key is unrouted.
     pub(super) fn is_behind_unrouted(&self, event: &Event) -> bool {
-        let same = |it: &Event| it.tenant == event.tenant && it.ordering_key == event.ordering_key;
+        let is_same = |other: &Event| {
+            other.tenant == event.tenant && other.ordering_key == event.ordering_key
+        };
         let mut unrouted = self.unrouted.keys().filter_map(|id| self.events.get(id));
-        event.ordering_key.is_some() && unrouted.any(|it| same(it))
+        event.ordering_key.is_some() && unrouted.any(|other| is_same(other))
     }
 }

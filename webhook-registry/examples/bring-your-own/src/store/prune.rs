@@ -1,16 +1,16 @@
 use webhook_registry::{DeliveryId, EndpointId, EventId, Prune, PruneCursor, Pruned, Timestamp};
 
-use super::state::{Row, State};
+use super::state::{State, as_u64};
 
 impl State {
     pub(super) fn prune(&mut self, prune: &Prune, cut: Timestamp) -> Pruned {
         let most = if prune.dry_run { usize::MAX } else { prune.limit };
-        let old = self.deliveries.values().filter(|row| row.is_old(cut));
-        let old = old.filter(|row| !self.blocks(row.delivery.id)).take(most);
+        let old = self.deliveries.iter().filter(|(_, row)| row.state.ended_before(cut));
+        let old = old.filter(|(id, _)| !self.blocks(**id)).take(most);
         let (ids, attempts): (Vec<_>, Vec<_>) =
-            old.map(|row| (row.delivery.id, row.attempts.len())).unzip();
+            old.map(|(id, row)| (*id, row.attempts.len())).unzip();
         let pruned =
-            Pruned::default().with_deliveries(count(ids.len()), count(attempts.iter().sum()));
+            Pruned::default().with_deliveries(as_u64(ids.len()), as_u64(attempts.iter().sum()));
         if !prune.dry_run {
             self.deliveries.retain(|id, _| !ids.contains(id));
         }
@@ -31,9 +31,9 @@ impl State {
         let full = [events.len(), endpoints.len(), notices.len()].contains(&most);
         let next = (full && !prune.dry_run).then_some(PruneCursor::Events(None));
         pruned
-            .with_events(count(events.len()))
-            .with_endpoints(count(endpoints.len()))
-            .with_notices(count(notices.len()))
+            .with_events(as_u64(events.len()))
+            .with_endpoints(as_u64(endpoints.len()))
+            .with_notices(as_u64(notices.len()))
             .with_next(next)
     }
 
@@ -50,15 +50,4 @@ impl State {
         let is_used = |id| self.deliveries.keys().any(|it| it.endpoint == id && !but.contains(it));
         old.map(|(id, _)| *id).filter(|id| !is_used(*id)).take(most).collect()
     }
-}
-
-impl Row {
-    fn is_old(&self, cut: Timestamp) -> bool {
-        let over = self.delivery.status.is_final() && self.since < cut;
-        over && self.delivery.created_at < cut
-    }
-}
-
-fn count(rows: usize) -> u64 {
-    u64::try_from(rows).unwrap_or(u64::MAX)
 }
