@@ -127,3 +127,13 @@ pub use crate::{
         verify::{Verifier, VerifyError, verify_body_signature},
     },
 };
+
+/// Decisions about stored deliveries, for implementers of [`Store`].
+pub mod store_state {
+    #[doc(inline)]
+    pub use crate::port::store::state::{
+        DeliveryChange, DeliveryState, EndpointChange, Intake, OrderQueue, Transition,
+        UnroutedEntry, claim_unrouted_first, edited_endpoint, endpoint_change, enqueued_again,
+        intake, leaves_queue,
+    };
+}

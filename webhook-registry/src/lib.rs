@@ -109,6 +109,16 @@ pub use webhook_http::{
     CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
 };
 
+/// Decisions about stored deliveries, for implementers of [`Store`].
+pub mod store_state {
+    #[doc(no_inline)]
+    pub use webhook_core::store_state::{
+        DeliveryChange, DeliveryState, EndpointChange, Intake, OrderQueue, Transition,
+        UnroutedEntry, claim_unrouted_first, edited_endpoint, endpoint_change, enqueued_again,
+        intake, leaves_queue,
+    };
+}
+
 /// An error and its cause, each said once.
 fn text_of(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))

@@ -28,7 +28,7 @@ async fn work_that_cannot_begin_in_time_is_surely_not_written() {
     let (_folder, url) = folder();
     let store = open(&url).await;
     let version = add_endpoint(&store).await;
-    let hasty = SeaOrmStore::builder(&url).unit_limit(Duration::from_millis(50)).connect().await;
+    let hasty = SeaOrmStore::builder(&url).unit_limit(Duration::from_millis(500)).connect().await;
     let hasty = hasty.unwrap();
     hasty.backlog().await.unwrap();
     let blocker = connect(&url).await;

@@ -15,11 +15,12 @@ mod replay;
 mod row;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use webhook_core::store_state::OrderQueue;
 use webhook_core::{
     Capabilities, Capability, Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId,
     OrderingKey, TenantId, TenantVersion, Timestamp,
@@ -57,8 +58,8 @@ struct State {
     events: BTreeMap<EventId, EventRow>,
     keys: BTreeMap<(TenantId, EventKey), EventId>,
     deliveries: BTreeMap<DeliveryId, DeliveryRow>,
-    /// Deliveries that go one after the other. None of these is empty.
-    lines: BTreeMap<(EndpointId, OrderingKey), VecDeque<DeliveryId>>,
+    /// Queues of deliveries that are sent one after the other. None is empty.
+    lines: BTreeMap<(EndpointId, OrderingKey), OrderQueue>,
     leases_lost: u64,
     notices: BTreeMap<(Timestamp, NoticeId), Notice>,
     /// When events were stored.

@@ -1,13 +1,14 @@
 //! The conformance suite for stores, and a proof that each of its cases catches a fault.
 //!
-//! Each case names a mutant of `MemoryStore` and must fail on it. The mutants are modules of two
-//! programs in the target folder.
+//! Each case names a mutant of `MemoryStore`, or of the transitions it is built on, and must fail on
+//! it. The mutants are modules of two programs in the target folder.
 
 mod cases;
 mod programs;
 
 use std::path::Path;
 
+use self::programs::StoreSource;
 use crate::{
     mutant::MUTANTS_OPTION,
     run::{Failure, cargo, run},
@@ -30,9 +31,10 @@ pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
 fn check_mutants() -> Result<StepReport, Failure> {
     let testkit = Path::new("webhook-testkit/src");
     let cases = cases::read_cases(&testkit.join("conformance/store"))?;
-    let memory = programs::read_store(testkit)?;
+    let ports = Path::new("webhook-core/src/port/store");
+    let source = StoreSource::read(testkit, ports)?;
     let (sources, names) =
-        programs::build(&cases, &memory).map_err(|wrong| invalid_cases(&wrong))?;
+        programs::build(&cases, &source).map_err(|wrong| invalid_cases(&wrong))?;
     let target = target_folder()?;
     let folder = target.join("conformance-mutants");
     programs::write(&folder, &sources).map_err(|error| unwritten(&folder, &error))?;

@@ -25,6 +25,7 @@ pub(crate) mod query;
 pub(crate) mod replay_page;
 pub(crate) mod routing;
 pub(crate) mod signal;
+pub(crate) mod state;
 pub(crate) mod tracked;
 pub(crate) mod work;
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
-    ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Lease,
-    Progress, Shares, Timestamp,
+    ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Shares,
+    Timestamp,
 };
 
 use super::{State, row::DeliveryRow};
@@ -52,7 +52,7 @@ impl State {
     fn open(&self) -> OpenDeliveries {
         let mut open = OpenDeliveries::new();
         for (&id, row) in &self.deliveries {
-            if let Some(due_at) = row.may_be_claimed_at() {
+            if let Some(due_at) = row.state.claimable_at() {
                 open.entry(id.endpoint).or_default().push((due_at, id));
             }
         }
@@ -121,7 +121,7 @@ impl State {
         let mut claims = Vec::new();
         for id in due {
             let Some(row) = self.deliveries.get_mut(&id) else { continue };
-            row.claim(ask.lease, ask.worker.as_ref(), now);
+            row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
             claims.push(claim_of(id, row, endpoint));
         }
         if let Some(row) = self.endpoints.get_mut(&endpoint.id) {
@@ -164,12 +164,5 @@ fn resume_at(cursor: &ClaimCursor) -> Option<EndpointId> {
 
 fn claim_of(id: DeliveryId, row: &DeliveryRow, endpoint: &Endpoint) -> Claim {
     let recorded = u32::try_from(row.records.len()).unwrap_or(u32::MAX);
-    let progress = Progress::of_attempt(row.attempts)
-        .with_budget_from(row.budget_from)
-        .with_forgiven(row.forgiven);
-    Claim::new(Lease { delivery: id, epoch: row.epoch }, Arc::clone(&row.event), endpoint.revision)
-        .with_progress(progress, recorded)
-        .with_cause(row.cause)
-        .with_previous_claim_at(row.claimed_before)
-        .with_unhealthy(!endpoint.health.is_healthy())
+    row.state.to_claim(id, Arc::clone(&row.event), endpoint, recorded)
 }

@@ -26,14 +26,14 @@ impl State {
     pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
         let mut left = Backlog::default();
         left.unrouted = capped(self.events.values().filter(|row| row.unrouted_from.is_some()));
-        let open = || self.deliveries.iter().filter(|(_, row)| row.is_open());
-        left.in_flight = capped(open().filter(|(_, row)| row.is_leased(now)));
-        let free = open().filter(|(_, row)| !row.is_leased(now));
+        let open = || self.deliveries.iter().filter(|(_, row)| row.state.is_open());
+        left.in_flight = capped(open().filter(|(_, row)| row.state.is_leased(now)));
+        let free = open().filter(|(_, row)| !row.state.is_leased(now));
         let (active, waiting): (Vec<_>, Vec<_>) =
             free.partition(|(id, _)| self.is_active(id.endpoint));
         left.waiting = capped(waiting.iter());
         left.pending = capped(active.iter());
-        let due = active.iter().filter_map(|(id, row)| Some((**id, row.may_be_claimed_at()?)));
+        let due = active.iter().filter_map(|(id, row)| Some((**id, row.state.claimable_at()?)));
         let due = due.map(|(id, at)| self.due_or_cooled_at(id, at));
         left.next_due = due.map(|at| at.since(now)).min();
         left

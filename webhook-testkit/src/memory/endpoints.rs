@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use webhook_core::store_state::edited_endpoint;
 use webhook_core::{
-    DeliveryStatus, Endpoint, EndpointId, Health, RoutingEntry, RoutingUpdate, StoreError,
-    StoreErrorKind, TenantId, TenantVersion, Timestamp, Updated,
+    Endpoint, EndpointId, Health, RoutingEntry, RoutingUpdate, StoreError, StoreErrorKind,
+    TenantId, TenantVersion, Timestamp, Updated,
 };
 
 use super::{State, row::EndpointRow};
@@ -28,9 +29,8 @@ impl State {
         RoutingUpdate::Whole { version, entries }
     }
 
-    /// Stores the settings of an endpoint that is there, at the next revision.
-    pub(super) fn edit(&mut self, mut endpoint: Endpoint) {
-        endpoint.revision = endpoint.revision.next();
+    /// Stores an edited endpoint, and keeps the used part of its rate.
+    fn store_edit(&mut self, endpoint: Endpoint) {
         self.raise_version(&endpoint.tenant);
         let used = self.endpoints.get(&endpoint.id).map(|row| row.used).unwrap_or_default();
         self.endpoints.insert(endpoint.id, EndpointRow::new(endpoint, used));
@@ -46,21 +46,17 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn update_endpoint(&mut self, mut endpoint: Endpoint, now: Timestamp) -> Updated {
-        let Some(stored) = self.endpoint(endpoint.id).filter(|it| it.tenant == endpoint.tenant)
-        else {
-            return Updated::NotFound;
-        };
-        if stored.revision != endpoint.revision {
-            return Updated::Stale;
+    pub(super) fn update_endpoint(&mut self, edit: Endpoint, now: Timestamp) -> Updated {
+        let stored = self.endpoint(edit.id).map(|stored| &**stored);
+        match edited_endpoint(stored, edit) {
+            Ok(edited) => {
+                let (id, revision) = (edited.id, edited.revision);
+                self.store_edit(edited);
+                self.reorder(id, now);
+                Updated::Done(revision)
+            }
+            Err(result) => result,
         }
-        endpoint.created_at = stored.created_at;
-        endpoint.health =
-            if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
-        let (id, revision) = (endpoint.id, endpoint.revision.next());
-        self.edit(endpoint);
-        self.reorder(id, now);
-        Updated::Done(revision)
     }
 
     pub(super) fn remove_endpoint(
@@ -79,9 +75,10 @@ impl State {
         row.removed_at = Some(now);
         self.raise_version(tenant);
         let its = self.deliveries.iter_mut().filter(|(delivery, _)| delivery.endpoint == id);
-        for (_, row) in its.filter(|(_, row)| row.is_open()) {
-            row.status = DeliveryStatus::Cancelled;
-            row.finished_at = Some(now);
+        for (_, row) in its {
+            if let Some(change) = row.state.cancelled(now).change {
+                row.state = change.state;
+            }
         }
         self.lines.retain(|(endpoint, _), _| *endpoint != id);
         true

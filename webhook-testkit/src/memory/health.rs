@@ -1,8 +1,9 @@
 //! Health of endpoints, derived from their attempts, and the notices about it.
 
-use webhook_core::{
-    DisabledReason, Endpoint, EndpointState, Finish, Health, Notice, NoticeKind, Timestamp,
-};
+use std::sync::Arc;
+
+use webhook_core::store_state::endpoint_change;
+use webhook_core::{Finish, Notice, Timestamp};
 
 use super::State;
 
@@ -11,32 +12,17 @@ impl State {
     /// skipped.
     pub(super) fn apply_health(&mut self, item: &Finish, now: Timestamp) {
         let id = item.lease.delivery.endpoint;
-        let Some(endpoint) = self.endpoint(id).filter(|it| it.state.is_routed()).cloned() else {
-            return;
-        };
-        let error = item.last_error();
-        if let Some(reason) = item.disable_endpoint {
-            let state = EndpointState::Disabled(reason);
-            self.disable(&endpoint, state);
-            let kind = NoticeKind::disabled(state, error);
-            return self.add_notice(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
-        }
-        let (signal, policy) = &item.health_signal;
-        let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
+        let Some(endpoint) = self.endpoint(id).cloned() else { return };
+        let Some(change) = endpoint_change(&endpoint, item, now) else { return };
         if let Some(row) = self.endpoints.get_mut(&id) {
-            let allowance = row.allowance().with_health(change.health);
-            row.set_allowance(allowance);
+            row.endpoint = Arc::new(change.apply_to((*endpoint).clone()));
         }
-        if change.disables {
-            self.disable(&endpoint, EndpointState::Disabled(DisabledReason::Failing));
+        if change.disabled.is_some() {
+            self.raise_version(&endpoint.tenant);
         }
-        if let Some(kind) = change.notice {
-            self.add_notice(Notice::new(item.lease, now, endpoint.tenant.clone(), kind));
+        if let Some(notice) = change.notice {
+            self.add_notice(notice);
         }
-    }
-
-    fn disable(&mut self, endpoint: &Endpoint, state: EndpointState) {
-        self.edit(endpoint.clone().with_state(state).with_health(Health::HEALTHY));
     }
 
     /// Stores a notice once.

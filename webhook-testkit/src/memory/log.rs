@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use webhook_core::store_state::DeliveryState;
 use webhook_core::{
     Attempt, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId,
     EndpointStats, EndpointUrl, Event, EventKey, Page, StoreError, StoreErrorKind, Timestamp,
@@ -9,7 +10,7 @@ use super::{State, row::DeliveryRow};
 
 impl State {
     pub(super) fn to_delivery(&self, id: DeliveryId, row: &DeliveryRow) -> Option<Delivery> {
-        Some(row.to_delivery(id, self.url(id, row)?))
+        Some(row.state.to_delivery(id, &row.event, self.url(id, row)?))
     }
 
     /// Where a delivery goes or went, also after its endpoint was removed.
@@ -36,15 +37,16 @@ impl State {
         now: Timestamp,
     ) -> EndpointStats {
         let since = now.before(window);
-        let its =
-            |id: DeliveryId, row: &DeliveryRow| id.endpoint == endpoint && row.created_at >= since;
+        let its = |id: DeliveryId, row: &DeliveryRow| {
+            id.endpoint == endpoint && row.state.created_at >= since
+        };
         let mut rows: Vec<_> = self.deliveries.iter().filter(|(id, row)| its(**id, row)).collect();
-        rows.sort_by_key(|(id, row)| std::cmp::Reverse((row.created_at, **id)));
+        rows.sort_by_key(|(id, row)| std::cmp::Reverse((row.state.created_at, **id)));
         rows.truncate(EndpointStats::MAX_DELIVERIES);
         let attempts = rows.iter().flat_map(|(_, row)| row.records.values());
         let kind = |attempt: &Attempt| attempt.failure.as_ref().map(|failure| failure.kind);
         EndpointStats::new(window)
-            .with_deliveries(rows.iter().map(|(_, row)| (row.status, 1)))
+            .with_deliveries(rows.iter().map(|(_, row)| (row.state.status, 1)))
             .with_attempts(attempts.map(|attempt| (kind(attempt), attempt.duration, 1)))
     }
 
@@ -54,7 +56,7 @@ impl State {
         delivery: Delivery,
         now: Timestamp,
     ) -> Result<u32, StoreError> {
-        if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
+        if self.deliveries.get(&delivery.id).is_some_and(|row| !row.state.tracked) {
             return Err(StoreError::because(
                 StoreErrorKind::Exists,
                 "the delivery of this id is not a tracked one",
@@ -65,13 +67,13 @@ impl State {
             self.stored_at.insert(event.id, now);
         }
         let row = self.deliveries.entry(delivery.id).or_insert_with(|| {
-            let mut row = DeliveryRow::new(Arc::new(event.clone()), delivery.created_at);
+            let state = DeliveryState::tracked(delivery.created_at);
+            let mut row = DeliveryRow::new(Arc::new(event.clone()), state);
             row.tracked_url = Some(delivery.url);
             row
         });
-        row.status = DeliveryStatus::Pending;
-        row.finished_at = None;
-        Ok(row.attempts)
+        row.state = row.state.reopened();
+        Ok(row.state.attempts)
     }
 
     /// A key names the first event under it. It stays that one's, and this one is kept without.
@@ -89,30 +91,27 @@ impl State {
         status: DeliveryStatus,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let tracked = self.deliveries.get_mut(&id).filter(|row| row.tracked_url.is_some());
+        let tracked = self.deliveries.get_mut(&id).filter(|row| row.state.tracked);
         let row = tracked.ok_or_else(|| {
             StoreError::because(
                 StoreErrorKind::Other,
                 "no tracked delivery of this id; open it first",
             )
         })?;
-        row.status = status;
-        row.attempts = row.attempts.max(attempt.number);
-        row.claimed_at = Some(now);
-        row.finished_at = status.is_final().then_some(now);
+        row.state = row.state.recorded(&attempt, status, now);
         row.record(attempt);
         Ok(())
     }
 }
 
 fn matches(query: &DeliveryQuery, id: DeliveryId, row: &DeliveryRow) -> bool {
-    let place = (row.created_at, id);
+    let place = (row.state.created_at, id);
     query.tenant.as_ref().is_none_or(|tenant| *tenant == row.event.tenant)
         && query.event.is_none_or(|event| event == id.event)
         && query.endpoint.is_none_or(|endpoint| endpoint == id.endpoint)
-        && query.status.is_none_or(|status| status == row.status)
+        && query.status.is_none_or(|status| status == row.state.status)
         && query.wants(&row.event.event_type)
-        && query.since.is_none_or(|since| row.created_at >= since)
-        && query.until.is_none_or(|until| row.created_at < until)
+        && query.since.is_none_or(|since| row.state.created_at >= since)
+        && query.until.is_none_or(|until| row.state.created_at < until)
         && query.cursor.is_none_or(|cursor| place < (cursor.created_at, cursor.id))
 }

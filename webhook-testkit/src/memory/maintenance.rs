@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use webhook_core::store_state::Transition;
 use webhook_core::{
     Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
     Skipped, StoreStatus, Timestamp,
@@ -18,7 +19,7 @@ impl State {
         let answers: Vec<_> = batch.iter().map(|item| self.redeliver(*item, now)).collect();
         let done = batch.iter().zip(&answers).filter(|(_, it)| **it == Redelivered::Done);
         let mut done: Vec<_> = done.map(|(item, _)| item.delivery).collect();
-        done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
+        done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.state.created_at), *id));
         done.into_iter().for_each(|id| self.append_to_line(id));
         answers
     }
@@ -28,46 +29,27 @@ impl State {
         let Some(row) = self.deliveries.get_mut(&item.delivery) else {
             return Redelivered::NotFound;
         };
-        if row.tracked_url.is_some() {
-            return Redelivered::Tracked;
+        let Transition { result, change } = row.state.redelivered(item, has_endpoint, now);
+        if let Some(change) = change {
+            row.state = change.state;
         }
-        if !row.status.is_final() || item.only.is_some_and(|only| only != row.status) {
-            return Redelivered::Unchanged(row.status);
-        }
-        if !has_endpoint {
-            return Redelivered::EndpointGone;
-        }
-        row.status = DeliveryStatus::Pending;
-        row.epoch = row.epoch.next();
-        (row.held, row.parked) = (false, false);
-        (row.budget_from, row.forgiven) = (row.attempts, 0);
-        row.cause = item.cause;
-        row.due_at = now;
-        row.finished_at = None;
-        Redelivered::Done
+        result
     }
 
     pub(super) fn cancel(&mut self, id: DeliveryId, now: Timestamp) -> Cancelled {
         let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
-        if row.tracked_url.is_some() {
-            return Cancelled::Tracked;
+        let Transition { result, change } = row.state.cancelled(now);
+        if let Some(change) = change {
+            row.state = change.state;
+            self.unblock_line(id, change.next_due_at);
         }
-        if row.status.is_final() {
-            return Cancelled::Unchanged(row.status);
-        }
-        let in_flight = row.status == DeliveryStatus::InFlight;
-        row.status = DeliveryStatus::Cancelled;
-        row.finished_at = Some(now);
-        // Nobody tells when the attempt in flight is over; its lease does.
-        let free_at = if in_flight { row.due_at.max(now) } else { now };
-        self.unblock_line(id, free_at);
-        if in_flight { Cancelled::InFlight } else { Cancelled::Done }
+        result
     }
 
     pub(super) fn skip(&mut self, id: DeliveryId, now: Timestamp) -> Skipped {
         let Some(row) = self.deliveries.get(&id) else { return Skipped::NotFound };
         if !self.blocks(id) {
-            return Skipped::Unchanged(row.status);
+            return Skipped::Unchanged(row.state.status);
         }
         self.leave_line(id, now);
         Skipped::Done
@@ -90,7 +72,7 @@ impl State {
 
     fn oldest_due(&self, now: Timestamp) -> Option<Duration> {
         let active = self.deliveries.iter().filter(|(id, _)| self.is_active(id.endpoint));
-        let due = active.filter_map(|(id, row)| Some((*id, row.may_be_claimed_at()?)));
+        let due = active.filter_map(|(id, row)| Some((*id, row.state.claimable_at()?)));
         let due = due.map(|(id, at)| self.due_or_cooled_at(id, at));
         due.filter(|at| *at <= now).map(|at| now.since(at)).max()
     }
@@ -104,14 +86,16 @@ impl State {
     /// The oldest pending delivery to this endpoint, if it was tried and has failed.
     fn failing_at(&self, endpoint: EndpointId) -> Option<FailingEndpoint> {
         let is_pending = |id: &DeliveryId, row: &DeliveryRow| {
-            id.endpoint == endpoint && row.is_open() && row.status == DeliveryStatus::Pending
+            id.endpoint == endpoint
+                && row.state.is_open()
+                && row.state.status == DeliveryStatus::Pending
         };
         let pending = self.deliveries.iter().filter(|(id, row)| is_pending(id, row));
-        let (id, row) = pending.min_by_key(|(id, row)| (row.created_at, **id))?;
-        if row.attempts == row.budget_from {
+        let (id, row) = pending.min_by_key(|(id, row)| (row.state.created_at, **id))?;
+        if row.state.attempts == row.state.budget_from {
             return None;
         }
-        let (tenant, error) = (row.event.tenant.clone(), row.last_error.clone()?);
-        Some(FailingEndpoint::new(*id, tenant, row.attempts, error, row.created_at))
+        let (tenant, error) = (row.event.tenant.clone(), row.state.last_error.clone()?);
+        Some(FailingEndpoint::new(*id, tenant, row.state.attempts, error, row.state.created_at))
     }
 }

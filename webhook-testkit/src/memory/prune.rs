@@ -4,7 +4,7 @@ use webhook_core::{
     DeliveryId, EndpointId, EventId, NoticeId, Prune, PruneCursor, Pruned, Timestamp,
 };
 
-use super::{State, row::DeliveryRow};
+use super::State;
 
 impl State {
     /// A dry run looks at everything at once. Otherwise one kind is removed at a time, and what is
@@ -45,7 +45,7 @@ impl State {
     }
 
     fn old_deliveries(&self, cut: Timestamp, most: usize) -> Vec<DeliveryId> {
-        let old = self.deliveries.iter().filter(|(_, row)| is_old(row, cut));
+        let old = self.deliveries.iter().filter(|(_, row)| row.state.ended_before(cut));
         let old = old.filter(|(id, _)| !self.blocks(**id));
         old.map(|(id, _)| *id).take(most).collect()
     }
@@ -84,10 +84,6 @@ impl State {
         self.stored_at.retain(|id, _| !ids.contains(id));
         self.keys.retain(|_, id| !ids.contains(id));
     }
-}
-
-fn is_old(row: &DeliveryRow, cut: Timestamp) -> bool {
-    row.status.is_final() && row.created_at < cut && row.finished_at.is_some_and(|at| at < cut)
 }
 
 fn count(rows: usize) -> u64 {

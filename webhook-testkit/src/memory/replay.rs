@@ -39,8 +39,8 @@ impl State {
     ) -> Vec<(Timestamp, EventId)> {
         let of_endpoint =
             self.deliveries.iter().filter(|(id, _)| id.endpoint == page.replay.endpoint);
-        let in_status = of_endpoint.filter(|(_, row)| row.status == page.cursor.status);
-        let places = in_status.map(|(id, row)| (row.created_at, id.event));
+        let in_status = of_endpoint.filter(|(_, row)| row.state.status == page.cursor.status);
+        let places = in_status.map(|(id, row)| (row.state.created_at, id.event));
         let mut places: Vec<_> = places
             .filter(|place| page.cursor.after.is_none_or(|after| *place > after))
             .filter(|(at, _)| {
@@ -60,10 +60,10 @@ impl State {
 
 fn candidate(row: &DeliveryRow) -> ReplayCandidate {
     ReplayCandidate {
-        status: row.status,
+        status: row.state.status,
         event_type: row.event.event_type.clone(),
-        created_at: row.created_at,
-        finished_at: row.finished_at,
-        tracked: row.tracked_url.is_some(),
+        created_at: row.state.created_at,
+        finished_at: row.state.finished_at,
+        tracked: row.state.tracked,
     }
 }

@@ -1,4 +1,4 @@
-//! The cases of the suite for stores, each with the mutant of the store in memory that it catches.
+//! The cases of the suite for stores, each with the mutant that it catches.
 
 use std::path::Path;
 

@@ -17,6 +17,22 @@ use webhook_core::{Clock, Store};
 use webhook_testkit::ManualClock;
 use webhook_testkit::{MemoryStore, StoreHarness, conformance};
 
+/// Paths by which the transitions import types of their own crate.
+macro_rules! core_modules {
+    ($($module:ident)*) => { $(pub mod $module { pub use webhook_core::*; })* };
+}
+
+mod model {
+    core_modules!(attempt delivery endpoint endpoint_state event health id notice order);
+    core_modules!(ordering_key replay time trigger url worker);
+}
+
+mod port {
+    pub mod store {
+        core_modules!(deliveries endpoints maintenance query replay_page);
+    }
+}
+
 type NewStore = fn(Arc<dyn Clock>) -> Arc<dyn Store>;
 
 struct MutantCase {

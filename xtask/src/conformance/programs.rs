@@ -43,21 +43,77 @@ const PROGRAM_TEMPLATE: &str = include_str!("program.rs");
 /// Number of programs. Each is compiled on one core, so two use both.
 const PROGRAM_COUNT: usize = 2;
 
-/// Reads the source of the store in memory.
-pub(super) fn read_store(testkit: &Path) -> Result<Files, Failure> {
-    let path = |name: &str| format!("{}/{name}", testkit.display());
-    let root = rust_files(testkit)?.into_iter().filter(|(name, _)| name == "memory.rs");
-    let inside = rust_files(&testkit.join("memory"))?;
-    let inside = inside.into_iter().map(|(name, text)| (format!("memory/{name}"), text));
-    Ok(root.chain(inside).map(|(name, text)| (path(&name), text)).collect())
+/// Public path of the transitions, by which the store in memory imports them.
+const TRANSITIONS_PATH: &str = "webhook_core::store_state";
+
+/// Source of the store in memory, and of the transitions of the core that it is built on.
+#[derive(Clone, Default)]
+pub(super) struct StoreSource {
+    pub(super) memory: Files,
+    pub(super) transitions: Files,
+}
+
+impl StoreSource {
+    pub(super) fn read(testkit: &Path, ports: &Path) -> Result<Self, Failure> {
+        let memory = read_module(testkit, "memory")?;
+        Ok(Self { memory, transitions: read_module(ports, "state")? })
+    }
+
+    /// Files of a module with one mutant: of the store, and of the transitions if the mutant is one
+    /// of theirs.
+    fn broken(&self, mutant: &Mutant, module: &str) -> Result<Files, String> {
+        let file = &mutant.file;
+        if let Some(content) = self.memory.get(file) {
+            let mut memory = self.memory.clone();
+            memory.insert(file.clone(), mutant.apply_to(content)?);
+            return Ok(in_folder(memory, module));
+        }
+        let content =
+            self.transitions.get(file).ok_or_else(|| format!("there is no file {file}"))?;
+        let mut transitions = self.transitions.clone();
+        transitions.insert(file.clone(), mutant.apply_to(content)?);
+        let own = format!("{module}/store_state");
+        let path = format!("crate::{module}::store_state");
+        let mut files = in_folder(self.memory.clone(), module);
+        for text in files.values_mut() {
+            *text = text.replace(TRANSITIONS_PATH, &path);
+        }
+        if let Some(root) = files.get_mut(&format!("{module}/mod.rs")) {
+            root.push_str("mod store_state;\n");
+        }
+        files.extend(in_folder(transitions, &own));
+        Ok(files)
+    }
+}
+
+/// Reads a module with the files of its folder, by their paths.
+fn read_module(parent: &Path, name: &str) -> Result<Files, Failure> {
+    let path = |file: &str| format!("{}/{file}", parent.display());
+    let root = rust_files(parent)?.into_iter().filter(|(file, _)| *file == format!("{name}.rs"));
+    let inside = rust_files(&parent.join(name))?;
+    let inside = inside.into_iter().map(|(file, text)| (format!("{name}/{file}"), text));
+    Ok(root.chain(inside).map(|(file, text)| (path(&file), text)).collect())
+}
+
+/// Files of a module, moved into a folder. The file with the shortest path is the root.
+fn in_folder(files: Files, folder: &str) -> Files {
+    let root = files.keys().min_by_key(|path| path.len()).cloned();
+    let moved = files.into_iter().map(|(path, text)| {
+        let name = path.rsplit('/').next().filter(|_| Some(&path) != root.as_ref());
+        (format!("{folder}/{}", name.unwrap_or("mod.rs")), text)
+    });
+    moved.collect()
 }
 
 /// Returns the files of the crate by path, and the names of its programs.
-pub(super) fn build(cases: &[Case], memory: &Files) -> Result<(Files, Vec<String>), Vec<String>> {
+pub(super) fn build(
+    cases: &[Case],
+    source: &StoreSource,
+) -> Result<(Files, Vec<String>), Vec<String>> {
     let (mut files, mut names, mut wrong) = (Files::new(), Vec::new(), Vec::new());
     for (part, number) in cases.chunks(cases.len().div_ceil(PROGRAM_COUNT).max(1)).zip(1..) {
         let program = format!("mutants{number}");
-        match build_program(part, memory) {
+        match build_program(part, source) {
             Ok(its) => files.extend(
                 its.into_iter().map(|(name, text)| (format!("src/bin/{program}/{name}"), text)),
             ),
@@ -69,7 +125,7 @@ pub(super) fn build(cases: &[Case], memory: &Files) -> Result<(Files, Vec<String
 }
 
 /// Returns the files of one program, or an error for each invalid mutant.
-fn build_program(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>> {
+fn build_program(cases: &[Case], source: &StoreSource) -> Result<Files, Vec<String>> {
     let distinct: BTreeSet<&Mutant> = cases.iter().map(|case| &case.mutant).collect();
     let numbered = distinct.into_iter().zip(0..);
     let modules: BTreeMap<&Mutant, String> =
@@ -77,11 +133,8 @@ fn build_program(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>> {
     let (mut files, mut wrong) = (Files::new(), Vec::new());
     let mut program = PROGRAM_TEMPLATE.to_owned();
     for (mutant, module) in &modules {
-        match broken_store(mutant, memory) {
-            Ok(store) => files.extend(store.into_iter().map(|(path, text)| {
-                let name = path.rsplit_once("memory/").map_or("mod.rs", |(_, name)| name);
-                (format!("{module}/{name}"), text)
-            })),
+        match source.broken(mutant, module) {
+            Ok(store) => files.extend(store),
             Err(error) => {
                 let named = cases.iter().filter(|case| case.mutant == **mutant);
                 wrong.extend(named.map(|case| format!("{}::{}: {error}", case.file, case.name)));
@@ -97,16 +150,6 @@ fn build_program(cases: &[Case], memory: &Files) -> Result<Files, Vec<String>> {
     program.push_str("];\n");
     files.insert("main.rs".to_owned(), program);
     if wrong.is_empty() { Ok(files) } else { Err(wrong) }
-}
-
-/// Returns the store with one mutant.
-fn broken_store(mutant: &Mutant, memory: &Files) -> Result<Files, String> {
-    let file = &mutant.file;
-    let content = memory.get(file).ok_or_else(|| format!("there is no file {file}"))?;
-    let broken = mutant.apply_to(content)?;
-    let mut store = memory.clone();
-    store.insert(file.clone(), broken);
-    Ok(store)
 }
 
 /// Writes the files that have changed, so that cargo rebuilds nothing else.
@@ -131,37 +174,62 @@ mod tests {
     use super::*;
 
     const ROW_FILE: &str = "webhook-testkit/src/memory/row.rs";
+    const QUEUE_FILE: &str = "webhook-core/src/port/store/state/queue.rs";
 
     fn case(name: &str, old: &str, new: &str) -> Case {
-        let (file, old, new) = (ROW_FILE.into(), old.into(), new.into());
+        case_in(ROW_FILE, name, old, new)
+    }
+
+    fn case_in(file: &str, name: &str, old: &str, new: &str) -> Case {
+        let (file, old, new) = (file.into(), old.into(), new.into());
         let mutant = Mutant { name: None, file, old, new };
         Case { file: "claims".into(), name: name.into(), mutant }
     }
 
-    fn memory() -> Files {
-        let files = [
-            ("webhook-testkit/src/memory.rs", "mod row;"),
-            (ROW_FILE, "a += 1;\nb += 1;\nc = 0;\n"),
-        ];
-        files.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+    fn source() -> StoreSource {
+        let files = |files: [(&str, &str); 2]| {
+            files.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+        };
+        StoreSource {
+            memory: files([
+                ("webhook-testkit/src/memory.rs", "mod row;\n"),
+                (ROW_FILE, "use webhook_core::store_state::X;\na += 1;\nb += 1;\nc = 0;\n"),
+            ]),
+            transitions: files([
+                ("webhook-core/src/port/store/state.rs", "mod queue;\n"),
+                (QUEUE_FILE, "d += 1;\n"),
+            ]),
+        }
     }
 
     #[test]
     fn each_mutant_gets_a_store_of_its_own() {
         let cases = [case("x", "a += 1;", "a += 2;"), case("y", "c = 0", "c = 1")];
-        let files = build_program(&[&cases[..], &cases[..1]].concat(), &memory()).unwrap();
-        assert_eq!(files["m0/mod.rs"], "mod row;");
-        assert_eq!(files["m0/row.rs"], "a += 2;\nb += 1;\nc = 0;\n");
-        assert_eq!(files["m1/row.rs"], "a += 1;\nb += 1;\nc = 1;\n");
+        let files = build_program(&[&cases[..], &cases[..1]].concat(), &source()).unwrap();
+        let import = "use webhook_core::store_state::X;\n";
+        assert_eq!(files["m0/mod.rs"], "mod row;\n");
+        assert_eq!(files["m0/row.rs"], format!("{import}a += 2;\nb += 1;\nc = 0;\n"));
+        assert_eq!(files["m1/row.rs"], format!("{import}a += 1;\nb += 1;\nc = 1;\n"));
         assert_eq!(files.len(), 5, "the same mutant needs no second store");
         assert!(files["main.rs"].contains(&format!("case!(claims::y, m1, {ROW_FILE:?}),\n")));
+    }
+
+    #[test]
+    fn a_store_with_a_mutant_of_the_transitions_imports_its_own() {
+        let cases = [case_in(QUEUE_FILE, "x", "d += 1;", "d += 2;")];
+        let files = build_program(&cases, &source()).unwrap();
+        assert_eq!(files["m0/mod.rs"], "mod row;\nmod store_state;\n");
+        let row = "use crate::m0::store_state::X;\na += 1;\nb += 1;\nc = 0;\n";
+        assert_eq!(files["m0/row.rs"], row);
+        assert_eq!(files["m0/store_state/mod.rs"], "mod queue;\n");
+        assert_eq!(files["m0/store_state/queue.rs"], "d += 2;\n");
     }
 
     #[test]
     fn each_case_is_in_one_of_the_programs() {
         let cases = [case("x", "a += 1;", "a += 2;"), case("y", "c = 0", "c = 1")];
         let cases = [&cases[..], &cases[..1]].concat();
-        let (files, programs) = build(&cases, &memory()).unwrap();
+        let (files, programs) = build(&cases, &source()).unwrap();
         assert_eq!(programs, ["mutants1", "mutants2"]);
         let listed = |program: &str| {
             let text = &files[&format!("src/bin/{program}/main.rs")];
@@ -174,7 +242,7 @@ mod tests {
     fn a_text_that_does_not_occur_once_is_reported() {
         let cases = [case("x", "+= 1", ""), case("y", "d", "")];
         assert_eq!(
-            build(&cases, &memory()).unwrap_err(),
+            build(&cases, &source()).unwrap_err(),
             [
                 format!("claims::x: `+= 1` occurs in {ROW_FILE} 2 times, not once"),
                 format!("claims::y: `d` occurs in {ROW_FILE} 0 times, not once"),

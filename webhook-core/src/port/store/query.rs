@@ -109,6 +109,28 @@ impl DeliveryQuery {
         self.types.is_empty() || self.types.iter().any(|filter| filter.matches(event_type))
     }
 
+    /// Returns the page of this query among all deliveries, for a store that reads all of them.
+    pub fn page_of(&self, all: impl IntoIterator<Item = Delivery>) -> Page<Delivery> {
+        let mut found: Vec<_> = all.into_iter().filter(|delivery| self.matches(delivery)).collect();
+        found.sort_by_key(|delivery| std::cmp::Reverse(Cursor::after(delivery)));
+        let limit = self.limit.clamp(1, Self::MAX_LIMIT);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(Cursor::after);
+        Page::new(found, next)
+    }
+
+    fn matches(&self, delivery: &Delivery) -> bool {
+        self.tenant.as_ref().is_none_or(|tenant| delivery.tenant == *tenant)
+            && self.event.is_none_or(|event| delivery.id.event == event)
+            && self.endpoint.is_none_or(|endpoint| delivery.id.endpoint == endpoint)
+            && self.status.is_none_or(|status| delivery.status == status)
+            && self.wants(&delivery.event_type)
+            && self.since.is_none_or(|since| delivery.created_at >= since)
+            && self.until.is_none_or(|until| delivery.created_at < until)
+            && self.cursor.is_none_or(|cursor| Cursor::after(delivery) < cursor)
+    }
+
     /// Only those that came about then or later, by the store's clock.
     #[must_use]
     pub const fn since(mut self, at: Timestamp) -> Self {

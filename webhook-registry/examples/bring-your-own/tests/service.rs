@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use bring_your_own::{SmallStore, SpoolTransport, TokioClock};
-use webhook_registry::{DeliveryQuery, DeliveryStatus, NewEndpoint, Webhooks};
+use webhook_registry::{DeliveryQuery, DeliveryStatus, DispatcherConfig, NewEndpoint, Webhooks};
 use webhook_testkit::{PlainSigner, SequenceIds};
+
+/// The store knows no tenant shares: a tenant may have all attempts in flight.
+fn config() -> DispatcherConfig {
+    DispatcherConfig::new().tenant_share(DispatcherConfig::CONCURRENCY)
+}
 
 #[tokio::test(start_paused = true)]
 async fn an_event_ends_as_a_signed_letter_in_the_folder() {
@@ -15,6 +20,7 @@ async fn an_event_ends_as_a_signed_letter_in_the_folder() {
         .transport(SpoolTransport::into_folder(folder.path()))
         .signer(PlainSigner::new())
         .clock(clock)
+        .dispatcher(config())
         .ids(SequenceIds::new())
         .build()
         .unwrap();
@@ -43,6 +49,7 @@ async fn a_folder_that_is_missing_is_our_own_fault_and_tried_again() {
         .transport(SpoolTransport::into_folder(&missing))
         .signer(PlainSigner::new())
         .clock(clock)
+        .dispatcher(config())
         .ids(SequenceIds::new())
         .build()
         .unwrap();

@@ -91,8 +91,8 @@ pub async fn a_backlog_of_inactive_endpoints_is_never_due<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/deliveries.rs:
-// - .filter(|(_, row)| row.is_open());
-// + .filter(|(_, row)| row.tracked_url.is_none());
+// - .filter(|(_, row)| row.state.is_open());
+// + .filter(|(_, row)| !row.state.tracked);
 pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -101,7 +101,7 @@ pub async fn a_removed_endpoint_leaves_no_backlog<H: StoreHarness>() {
     assert_eq!(fixture.backlog().await, Backlog::default(), "its work is cancelled");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
 // - self.status == DeliveryStatus::InFlight && self.due_at > now
 // + self.status == DeliveryStatus::InFlight
 pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
@@ -122,7 +122,7 @@ pub async fn a_lease_that_has_ended_is_not_in_flight<H: StoreHarness>() {
 
 // Catches in webhook-testkit/src/memory/deliveries.rs:
 // - free.partition(|(id, _)| self.is_active(id.endpoint));
-// + free.partition(|(id, row)| row.held || self.is_active(id.endpoint));
+// + free.partition(|(id, row)| row.state.held || self.is_active(id.endpoint));
 pub async fn an_ended_lease_of_an_inactive_endpoint_waits_with_the_rest<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (paused, disabled) = (fixture.endpoint().await, fixture.endpoint().await);

@@ -20,8 +20,9 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.status = DeliveryStatus::Cancelled;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - Self { status: DeliveryStatus::Cancelled, finished_at: Some(now), ..self.clone() };
+// + Self { finished_at: Some(now), ..self.clone() };
 pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -37,10 +38,9 @@ pub async fn a_cancelled_delivery_is_never_claimed<H: StoreHarness>() {
     assert_eq!(fixture.attempt_numbers(ids[0]).await, [1], "its attempts stay on record");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.status = DeliveryStatus::Cancelled;
-// + row.status = DeliveryStatus::Cancelled;
-// + row.held = false;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - Self { status: DeliveryStatus::Cancelled, finished_at: Some(now), ..self.clone() };
+// + Self { status: DeliveryStatus::Cancelled, held: false, finished_at: Some(now), ..self.clone() };
 pub async fn an_attempt_in_flight_at_the_cancelling_is_recorded<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -54,9 +54,10 @@ pub async fn an_attempt_in_flight_at_the_cancelling_is_recorded<H: StoreHarness>
     fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.status = DeliveryStatus::Cancelled;
-// + if !in_flight { row.status = DeliveryStatus::Cancelled; }
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - Self { status: DeliveryStatus::Cancelled, finished_at: Some(now), ..self.clone() };
+// + Self { status: DeliveryStatus::Cancelled, finished_at: Some(now), ..self.clone() };
+// + let state = if self.status == DeliveryStatus::InFlight { self.clone() } else { state };
 pub async fn a_cancelled_delivery_is_not_tried_again_after_its_lease<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -66,10 +67,11 @@ pub async fn a_cancelled_delivery_is_not_tried_again_after_its_lease<H: StoreHar
     fixture.assert_nothing_to_claim("its worker may be dead, but nobody takes over").await;
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - settle(row, Settle::Retry(Duration::ZERO), now);
-// + row.due_at = now; } {
-// + row.status = DeliveryStatus::Pending;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state = state.settled(Settle::Retry(Duration::ZERO), now);
+// + }
+// + {
+// +     state = state.settled(Settle::Retry(Duration::ZERO), now);
 pub async fn a_claim_given_back_after_the_cancelling_stays_cancelled<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -81,9 +83,9 @@ pub async fn a_claim_given_back_after_the_cancelling_stays_cancelled<H: StoreHar
     fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - if row.status.is_final() {
-// + if row.status == DeliveryStatus::Cancelled {
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.status.is_final() {
+// + if self.status == DeliveryStatus::Cancelled {
 pub async fn what_is_final_is_not_cancelled<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let ids = fixture.pendings(fixture.endpoint().await, 2).await;
@@ -123,9 +125,9 @@ pub async fn each_cancelling_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/maintenance.rs:
-// - let in_flight = row.status == DeliveryStatus::InFlight;
-// + let in_flight = row.status == DeliveryStatus::InFlight;
-// + self.deliveries.values_mut().for_each(|row| row.status = DeliveryStatus::Cancelled);
+// - let Transition { result, change } = row.state.cancelled(now);
+// + let Transition { result, change } = row.state.cancelled(now);
+// + self.deliveries.values_mut().for_each(|row| row.state.status = DeliveryStatus::Cancelled);
 // + let Some(row) = self.deliveries.get_mut(&id) else { return Cancelled::NotFound };
 pub async fn cancelling_leaves_other_deliveries_of_the_event_alone<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

@@ -12,9 +12,9 @@ use super::{
     fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, SECOND, deliveries, retry, sorted},
 };
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - epoch: LeaseEpoch::default(),
-// + epoch: LeaseEpoch::default().next(),
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - epoch: LeaseEpoch::from_u64(0),
+// + epoch: LeaseEpoch::from_u64(1),
 pub async fn a_first_claim_carries_what_an_attempt_needs<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -30,8 +30,8 @@ pub async fn a_first_claim_carries_what_an_attempt_needs<H: StoreHarness>() {
     assert_eq!(claim.endpoint_revision, revision, "the endpoint's revision is told");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.status = DeliveryStatus::InFlight;
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - status: DeliveryStatus::InFlight,
 pub async fn a_claimed_delivery_is_in_flight<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -60,9 +60,9 @@ pub async fn a_claim_stops_at_its_limit<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.due_at = now.after(wait);
-// + row.due_at = now;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - self.due_at = now.after(wait);
+// + self.due_at = now;
 pub async fn what_is_not_due_is_not_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -226,7 +226,7 @@ pub async fn a_full_endpoint_is_passed_over<H: StoreHarness>() {
 
 // Catches in webhook-testkit/src/memory/claim.rs:
 // - let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default();
-// + let held = self.deliveries.values().filter(|row| row.held).count();
+// + let held = self.deliveries.values().filter(|row| row.state.held).count();
 // + let in_flight = ask.in_flight.get(&endpoint).copied().unwrap_or_default() + held as u32;
 pub async fn slots_are_counted_by_the_caller_alone<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -266,9 +266,9 @@ pub async fn a_disabled_endpoint_is_passed_over_until_it_is_resumed<H: StoreHarn
     assert_eq!(fixture.claim().await.len(), 1, "a resumed endpoint gets what has waited");
 }
 
-// Catches in webhook-testkit/src/memory/claim.rs:
-// - Arc::clone(&row.event), endpoint.revision)
-// + Arc::clone(&row.event), webhook_core::Revision::default())
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - event, endpoint.revision)
+// + event, webhook_core::Revision::default())
 pub async fn a_claim_tells_the_present_revision<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -310,8 +310,8 @@ pub async fn a_claim_says_when_more_is_due<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/claim.rs:
-// - if let Some(due_at) = row.may_be_claimed_at() {
-// + if let Some(due_at) = row.may_be_claimed_at().filter(|_| !row.held) {
+// - if let Some(due_at) = row.state.claimable_at() {
+// + if let Some(due_at) = row.state.claimable_at().filter(|_| !row.state.held) {
 pub async fn a_claim_says_when_the_next_lease_ends<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -356,7 +356,7 @@ pub async fn what_waits_for_a_full_endpoint_is_never_next<H: StoreHarness>() {
 
 // Catches in webhook-testkit/src/memory/claim.rs:
 // - self.next_due(&open, ask, &claims, now);
-// + self.deliveries.values().map(|row| row.due_at.since(now)).min();
+// + self.deliveries.values().map(|row| row.state.due_at.since(now)).min();
 pub async fn what_waits_for_an_inactive_endpoint_is_never_next<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -380,7 +380,7 @@ pub async fn a_claim_of_none_takes_none<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/claim.rs:
-// - row.claim(ask.lease, ask.worker.as_ref(), now);
+// - row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
 pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.add(fixture.new_endpoint().with_max_in_flight(100)).await;
@@ -393,9 +393,9 @@ pub async fn two_workers_at_once_never_get_the_same_delivery<H: StoreHarness>() 
     assert_eq!((all.len(), distinct.len()), (40, 40), "each delivery is claimed exactly once");
 }
 
-// Catches in webhook-testkit/src/memory/claim.rs:
-// - .with_previous_claim_at(row.claimed_before)
-// + .with_previous_claim_at(row.claimed_before.or(row.claimed_at))
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - .with_previous_claim_at(self.previous_claim_at)
+// + .with_previous_claim_at(self.previous_claim_at.or(self.claimed_at))
 pub async fn first_and_later_attempts_may_be_claimed_together<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

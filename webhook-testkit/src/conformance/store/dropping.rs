@@ -98,9 +98,9 @@ pub async fn a_dropped_route_stores_all_or_nothing<H: StoreHarness>() {
     .await;
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - now.after(lease);
-// + now.after(lease * 10_000);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - now.after(lease),
+// + now.after(lease * 10_000),
 pub async fn a_dropped_claim_comes_back_after_its_lease<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;

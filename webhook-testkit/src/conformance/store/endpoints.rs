@@ -145,8 +145,8 @@ pub async fn endpoints_are_returned_for_each_id_in_order<H: StoreHarness>() {
     assert_eq!(found, [Some(two), None, Some(one), Some(two)], "one that is missing is none");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
-// - endpoint.created_at = stored.created_at;
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - edit.created_at = stored.created_at;
 pub async fn an_edit_replaces_the_settings_and_raises_the_revision<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = full(&fixture);
@@ -166,8 +166,8 @@ pub async fn an_edit_replaces_the_settings_and_raises_the_revision<H: StoreHarne
     );
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
-// - if stored.revision != endpoint.revision {
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - if stored.revision != edit.revision {
 // + if false {
 pub async fn an_edit_from_an_old_revision_is_refused<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -181,8 +181,9 @@ pub async fn an_edit_from_an_old_revision_is_refused<H: StoreHarness>() {
     assert_eq!(fixture.version().await, version, "nothing was edited");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
-// - .filter(|it| it.tenant == endpoint.tenant)
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - stored.filter(|stored| stored.tenant == edit.tenant);
+// + stored;
 pub async fn an_edit_of_what_is_not_there_finds_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let unknown = fixture.new_endpoint();

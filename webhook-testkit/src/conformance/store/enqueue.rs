@@ -79,8 +79,8 @@ pub async fn an_event_is_stored_with_a_delivery_for_each_endpoint<H: StoreHarnes
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - DeliveryRow::new(Arc::clone(event), now);
-// + DeliveryRow::new(Arc::clone(event), event.occurred_at);
+// - DeliveryState::enqueued(&new, now);
+// + DeliveryState::enqueued(&new, event.occurred_at);
 pub async fn deliveries_are_dated_by_the_clock_of_the_store<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -106,9 +106,9 @@ pub async fn an_endpoint_named_twice_gets_one_delivery<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 1, "event and endpoint together identify a delivery");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - current && self.may_be_leased(fan_out)
-// + !fan_out.deliveries.is_empty() && current && self.may_be_leased(fan_out)
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - let is_current = routed_by == version;
+// + let is_current = routed_by == version && !fan_out.deliveries.is_empty();
 pub async fn an_event_for_nobody_is_routed_with_no_deliveries<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let event = fixture.event();
@@ -127,10 +127,9 @@ pub async fn an_event_without_fan_out_is_stored_for_later<H: StoreHarness>() {
     assert_eq!(fixture.store.backlog().await.unwrap().unrouted, 1, "it counts as unrouted");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - current && self.may_be_leased(fan_out)
-// + let _ = current;
-// + self.may_be_leased(fan_out)
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - let is_current = routed_by == version;
+// + let is_current = true;
 pub async fn a_stale_version_stores_the_event_unrouted<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -235,8 +234,8 @@ pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
     assert_eq!(claimed.claims.len(), 500, "every delivery can be claimed, in one call");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - row.claim(lease, new.claimed_by(), now);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - state = state.claimed(lease, new.claimed_by(), now);
 pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let lease = fixture.leased(fixture.endpoint().await, DEFAULT_LEASE).await;
@@ -251,7 +250,7 @@ pub async fn a_delivery_may_be_leased_from_the_beginning<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("nobody else gets it while the lease holds").await;
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
 // - if let Some(lease) = new.lease {
 // + if let Some(lease) = new.lease.or(Some(Duration::from_secs(1))) {
 pub async fn one_event_may_have_leased_and_pending_deliveries<H: StoreHarness>() {

@@ -16,7 +16,7 @@ use super::{
     },
 };
 
-// Catches in webhook-testkit/src/memory/finish.rs:
+// Catches in webhook-core/src/port/store/state/transition.rs:
 // - Settle::Success => DeliveryStatus::Success,
 // + Settle::Success => DeliveryStatus::Pending,
 pub async fn a_success_is_final<H: StoreHarness>() {
@@ -31,7 +31,7 @@ pub async fn a_success_is_final<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("a success is never claimed again").await;
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
+// Catches in webhook-core/src/port/store/state/transition.rs:
 // - Settle::Failed => DeliveryStatus::Failed,
 // + Settle::Failed => DeliveryStatus::Pending,
 pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
@@ -46,9 +46,9 @@ pub async fn a_failure_is_final_and_says_why<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("a failure is never claimed again").await;
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.due_at = now.after(wait);
-// + row.due_at = row.claimed_at.unwrap_or(now).after(wait);
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - self.due_at = now.after(wait);
+// + self.due_at = self.claimed_at.unwrap_or(now).after(wait);
 pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -62,7 +62,7 @@ pub async fn a_retry_is_due_after_its_wait_by_the_clock_of_the_store<H: StoreHar
     assert_eq!(delivery.last_error.as_deref(), Some("could not connect"), "the record says why");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
+// Catches in webhook-core/src/port/store/state/transition.rs:
 // - now.after(wait);
 // + now.after(wait.max(Duration::from_millis(1)));
 pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
@@ -76,7 +76,7 @@ pub async fn a_retry_without_a_wait_is_due_at_once<H: StoreHarness>() {
     assert_eq!(next.recorded, 1, "the first attempt is on record");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
+// Catches in webhook-core/src/port/store/state/transition.rs:
 // - now.after(wait);
 // + now.after(wait.min(Duration::from_millis(i32::MAX as u64)));
 pub async fn the_longest_wait_does_not_overflow<H: StoreHarness>() {
@@ -146,7 +146,7 @@ pub async fn every_kind_of_failure_comes_back<H: StoreHarness>() {
 
 // Catches in webhook-testkit/src/memory/row.rs:
 // - self.records.entry(attempt.number).or_insert(attempt);
-// + self.records.entry(attempt.number).or_insert(attempt.with_trigger(Trigger::First));
+// + self.records.entry(attempt.number).or_insert(attempt.with_trigger(webhook_core::Trigger::First));
 pub async fn every_trigger_comes_back<H: StoreHarness>() {
     use Trigger::{First, Manual, Replay, Retry, Test};
     let fixture = Fixture::<H>::fresh().await;
@@ -178,9 +178,9 @@ pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
     assert_eq!(fixture.delivery(id).await.last_error, Some(text), "2 KiB of an error fit");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.attempts = made;
-// + self.attempts = self.attempts.max(made);
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state.attempts = made;
+// + state.attempts = state.attempts.max(made);
 pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -193,8 +193,8 @@ pub async fn an_attempt_that_was_not_made_is_not_counted<H: StoreHarness>() {
     assert_eq!(next.lease.epoch, claim.lease.epoch.next(), "the epoch is not given back");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.claimed_at = self.claimed_before;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state.claimed_at = state.previous_claim_at;
 pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -208,8 +208,8 @@ pub async fn an_attempt_that_was_not_made_leaves_the_time_of_the_one_before<H: S
     assert_eq!(fixture.claim_one().await.previous_claim_at, before, "the next claim is told so");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.forgiven = item.forgiven;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state.forgiven = item.forgiven;
 pub async fn forgiven_attempts_are_kept_for_the_next_claim<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -252,9 +252,9 @@ pub async fn each_finish_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(fixture.attempts(nobody).await.is_empty(), "nothing is recorded for nobody");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - return Finished::Recorded;
-// + return Finished::LeaseLost;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - return Transition::none(Finished::Recorded);
+// + return Transition::none(Finished::LeaseLost);
 pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
     for finish in [success, failure, |claim: &Claim| retry(claim, DEFAULT_RETRY_WAIT)] {
         let fixture = Fixture::<H>::fresh().await;
@@ -270,8 +270,8 @@ pub async fn a_finish_said_twice_is_written_once<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - if !mem::take(&mut row.held) {
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if !self.held {
 // + if false {
 pub async fn what_is_written_is_not_written_over<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -301,9 +301,9 @@ pub async fn a_finish_said_twice_in_one_batch_is_written_once<H: StoreHarness>()
     assert_eq!(fixture.attempts(id).await, [accepted(1)], "the attempt is recorded once");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.epoch == lease.epoch
-// + row.epoch >= lease.epoch
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.epoch != item.lease.epoch {
+// + if self.epoch < item.lease.epoch {
 pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -315,9 +315,8 @@ pub async fn a_finish_said_twice_under_an_older_epoch_is_late<H: StoreHarness>()
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.deliveries.get_mut(&lease.delivery).filter
-// + let event = lease.delivery.event;
-// + self.deliveries.values_mut().rfind(|row| row.event.id == event).filter
+// - self.deliveries.get_mut(&item.lease.delivery) else {
+// + self.deliveries.values_mut().rfind(|row| row.event.id == item.lease.delivery.event) else {
 pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoints = [fixture.endpoint().await, fixture.endpoint().await];
@@ -330,9 +329,9 @@ pub async fn finishing_one_delivery_leaves_the_others_alone<H: StoreHarness>() {
     assert!(fixture.attempts(other).await.is_empty(), "each delivery has its own attempts");
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
-// - self.disable(&endpoint, state);
-// + let _ = state;
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - disabled: Some(state),
+// + disabled: None,
 pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -353,11 +352,11 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - let Some(row) = self.last_leased(item.lease) else
+// - let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
 // + if item.disable_endpoint.is_some() {
-// + self.apply_health(&item, now);
+// +     self.apply_health(&item, now);
 // + }
-// + let Some(row) = self.last_leased(item.lease) else
+// + let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
 pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -373,11 +372,11 @@ pub async fn a_late_finish_does_not_disable_the_endpoint<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.unblock_line(item.lease.delivery, now);
+// - self.unblock_line(item.lease.delivery, change.next_due_at);
 // + let row = self.deliveries.get(&item.lease.delivery);
 // + let tenant = row.map(|row| row.event.tenant.clone());
 // + tenant.iter().for_each(|tenant| self.raise_version(tenant));
-// + self.unblock_line(item.lease.delivery, now);
+// + self.unblock_line(item.lease.delivery, change.next_due_at);
 pub async fn an_attempt_is_no_edit_of_the_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

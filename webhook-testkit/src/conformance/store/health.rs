@@ -55,8 +55,7 @@ impl<H: StoreHarness> Fixture<H> {
 }
 
 // Catches in webhook-testkit/src/memory/health.rs:
-// - row.set_allowance(allowance);
-// + let _ = allowance;
+// - row.endpoint = Arc::new(change.apply_to((*endpoint).clone()));
 pub async fn failures_in_a_row_are_counted_with_the_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -141,9 +140,9 @@ pub async fn a_probe_that_is_given_back_makes_room_for_another<H: StoreHarness>(
     fixture.assert_nothing_to_claim("one at a time").await;
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
-// - let change = endpoint.health.after(*signal, error, now, policy, endpoint.max_in_flight);
-// + let change = endpoint.health.after(*signal, error, now, policy, 1);
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - policy, endpoint.max_in_flight);
+// + policy, 1);
 pub async fn recovery_is_a_ramp<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.cooling_down(40).await;
@@ -160,7 +159,7 @@ pub async fn recovery_is_a_ramp<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 16, "it has all its slots again");
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
 // - let (signal, policy) = &item.health_signal;
 // + let (signal, policy) = (&if let webhook_core::HealthSignal::Busy(_) = item.health_signal.0 { webhook_core::HealthSignal::None } else { item.health_signal.0 }, &item.health_signal.1);
 pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H: StoreHarness>() {
@@ -176,9 +175,9 @@ pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H:
     assert!(fixture.store.notices(10).await.unwrap().is_empty(), "nothing is told of that");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
-// - if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
-// + if stored.keeps_health(&endpoint) { endpoint.health } else { Health::HEALTHY };
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - edit.health = if stored.keeps_health(&edit) { stored.health } else { Health::HEALTHY };
+// + edit.health = if stored.keeps_health(&edit) { edit.health } else { Health::HEALTHY };
 pub async fn an_edit_says_nothing_about_health<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.cooling_down(4).await;
@@ -194,9 +193,9 @@ pub async fn an_edit_says_nothing_about_health<H: StoreHarness>() {
     assert_eq!(fixture.condition(new).await, Condition::Healthy, "a new endpoint is healthy");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
-// - if stored.keeps_health(&endpoint) { stored.health } else { Health::HEALTHY };
-// + stored.health;
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - edit.health = if stored.keeps_health(&edit) { stored.health } else { Health::HEALTHY };
+// + edit.health = stored.health;
 pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let moved = fixture.cooling_down(4).await;
@@ -212,10 +211,10 @@ pub async fn another_place_and_a_fresh_start_begin_anew<H: StoreHarness>() {
     assert_eq!(fixture.condition(resumed).await, Condition::Healthy, "it is switched on again");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - Arc::make_mut(&mut self.endpoint).health = allowance.health;
-// + Arc::make_mut(&mut self.endpoint).health = allowance.health;
-// + Arc::make_mut(&mut self.endpoint).revision = self.endpoint.revision.next();
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - endpoint.health = self.health;
+// + endpoint.health = self.health;
+// + endpoint.revision = endpoint.revision.next();
 pub async fn health_is_no_edit<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -228,9 +227,9 @@ pub async fn health_is_no_edit<H: StoreHarness>() {
     assert_eq!(before, after, "nobody has to load it anew");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - endpoints.all(|endpoint| endpoint.health.is_unrestricted())
-// + endpoints.all(|_| true)
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - leased.all(|endpoint| endpoint.health.is_unrestricted());
+// + leased.all(|_| true);
 pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (well, cooling_down) = (fixture.endpoint().await, fixture.cooling_down(4).await);
@@ -252,9 +251,11 @@ pub async fn nothing_is_sent_past_a_rest<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
-// + if self.last_leased(item.lease).is_none() { self.apply_health(&item, now); }
-// + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
+// - let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
+// + if self.deliveries.get(&item.lease.delivery).is_some_and(|row| row.state.epoch != item.lease.epoch) {
+// +     self.apply_health(&item, now);
+// + }
+// + let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
 pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -267,9 +268,11 @@ pub async fn a_late_write_says_nothing_about_health<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - if !mem::take(&mut row.held) {
-// + if !mem::take(&mut row.held) {
+// - let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
+// + if self.deliveries.get(&item.lease.delivery).is_some_and(|row| !row.state.held) {
 // +     self.apply_health(&item, now);
+// + }
+// + let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
 pub async fn what_is_said_again_counts_once<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -281,9 +284,9 @@ pub async fn what_is_said_again_counts_once<H: StoreHarness>() {
     assert!(matches!(condition, Condition::Failing { failures: 1, .. }), "{condition:?}");
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
-// - if change.disables {
-// + if false {
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - change.disables.then_some(failing)
+// + None
 pub async fn days_of_failures_disable_an_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.cooling_down(4).await;
@@ -301,9 +304,9 @@ pub async fn days_of_failures_disable_an_endpoint<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("what is pending waits").await;
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
-// - let Some(endpoint) = self.endpoint(id).filter(|it| it.state.is_routed()).cloned() else {
-// + let Some(endpoint) = self.endpoint(id).cloned() else {
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - if !endpoint.state.is_routed() {
+// + if false {
 pub async fn what_is_disabled_takes_no_turn<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

@@ -21,9 +21,9 @@ fn other_type(mut event: Event) -> Event {
     event
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - Enqueued::Duplicate(first.id())
-// + Enqueued::Conflict(first.id())
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - { Enqueued::Duplicate(first.id) }
+// + { Enqueued::Conflict(first.id) }
 pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -35,7 +35,7 @@ pub async fn the_same_id_and_body_is_the_same_event<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 1, "it is not delivered a second time");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
 // - && first.body == second.body
 pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -46,7 +46,7 @@ pub async fn the_same_id_with_another_body_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*fixture.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
 // - && first.event_type == second.event_type
 pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -57,7 +57,7 @@ pub async fn the_same_id_of_another_type_is_a_conflict<H: StoreHarness>() {
     assert_eq!(*fixture.stored_event(event.id).await, event, "the first one stays as it is");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
 // - first.tenant == second.tenant
 // + true
 pub async fn the_same_id_of_another_tenant_is_a_conflict<H: StoreHarness>() {
@@ -83,9 +83,9 @@ pub async fn the_same_key_and_body_names_the_first_event<H: StoreHarness>() {
     assert_eq!(fixture.store.event(second.id).await.unwrap(), None, "the second is not stored");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - Enqueued::Conflict(first.id())
-// + Enqueued::Conflict(item.event.id)
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - { Enqueued::Conflict(first.id) }
+// + { Enqueued::Conflict(second.id) }
 pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let first = keyed(fixture.event(), "invoice-42");
@@ -96,9 +96,8 @@ pub async fn the_same_key_with_another_body_is_a_conflict_naming_the_first<H: St
     assert_eq!(fixture.store.event(second.id).await.unwrap(), None, "the second is not stored");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - is_same(&first.event, &item.event);
-// + first.event.body == item.event.body;
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - && first.event_type == second.event_type
 pub async fn the_same_key_of_another_type_is_a_conflict_naming_the_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let first = keyed(fixture.event(), "invoice-42");

@@ -10,9 +10,9 @@ use super::{
     fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, SECOND, failure, refused, retry, success},
 };
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.due_at = now.after(lease);
-// + self.due_at = now.after(lease - Duration::from_millis(1));
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - due_at: now.after(lease),
+// + due_at: now.after(lease - Duration::from_millis(1)),
 pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -21,11 +21,9 @@ pub async fn a_lease_holds_to_its_last_millisecond<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("at most one lease of a delivery holds at a time").await;
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.epoch = self.epoch.next();
-// + if !self.held {
-// + self.epoch = self.epoch.next();
-// + }
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - epoch: self.epoch.next(),
+// + epoch: if self.held { self.epoch } else { self.epoch.next() },
 pub async fn an_expired_lease_is_taken_over_under_the_next_epoch<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -41,7 +39,7 @@ pub async fn an_expired_lease_is_taken_over_under_the_next_epoch<H: StoreHarness
 
 // Catches in webhook-testkit/src/memory/claim.rs:
 // - u32::try_from(row.records.len()).unwrap_or(u32::MAX);
-// + row.attempts - 1;
+// + row.state.attempts - 1;
 pub async fn lost_attempts_show_as_a_gap_between_recorded_and_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -74,8 +72,9 @@ pub async fn lost_attempts_are_recorded_with_the_one_that_follows<H: StoreHarnes
     assert_eq!((next.recorded, next.progress.attempt), (2, 3), "both are on record");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - .filter(|row| row.epoch == lease.epoch)
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.epoch != item.lease.epoch {
+// + if false {
 pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -93,9 +92,9 @@ pub async fn a_late_writer_changes_nothing<H: StoreHarness>() {
     assert_eq!(written, Finished::Recorded, "the present holder is not disturbed");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - self.last_leased(item.lease) else
-// + self.last_leased(item.lease).filter(|row| row.due_at > now) else
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.epoch != item.lease.epoch {
+// + if self.epoch != item.lease.epoch || self.due_at <= now {
 pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -105,9 +104,9 @@ pub async fn a_writer_later_than_its_lease_may_write_while_nobody_took_over<H: S
     assert_eq!(fixture.status(id).await, DeliveryStatus::Success, "it is written");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.epoch == lease.epoch
-// + row.epoch <= lease.epoch
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.epoch != item.lease.epoch {
+// + if self.epoch > item.lease.epoch {
 pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -117,10 +116,10 @@ pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
     assert_eq!(fixture.status(id).await, DeliveryStatus::InFlight, "nothing is written");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - row.claim(lease, new.claimed_by(), now);
-// + row.claim(lease, new.claimed_by(), now);
-// + row.epoch = Default::default();
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - state = state.claimed(lease, new.claimed_by(), now);
+// + state = state.claimed(lease, new.claimed_by(), now);
+// + state.epoch = Default::default();
 pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let lease = fixture.leased(fixture.endpoint().await, DEFAULT_LEASE).await;
@@ -133,9 +132,9 @@ pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHa
     assert_eq!((claim.progress.attempt, claim.recorded), (2, 1), "and attempt 2");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - row.claim(lease, new.claimed_by(), now);
-// + row.claim(Duration::from_secs(60), new.claimed_by(), now);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - state = state.claimed(lease, new.claimed_by(), now);
+// + state = state.claimed(Duration::from_secs(60), new.claimed_by(), now);
 pub async fn a_delivery_leased_at_its_birth_is_taken_over_after_its_lease<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let lease = fixture.leased(fixture.endpoint().await, DEFAULT_RETRY_WAIT).await;
@@ -173,8 +172,8 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.claimed_by = by.cloned();
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - claimed_by: worker.cloned(),
 pub async fn a_claim_tells_its_worker_and_the_record_keeps_it<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -190,9 +189,9 @@ pub async fn a_claim_tells_its_worker_and_the_record_keeps_it<H: StoreHarness>()
     assert_eq!(told, worker("host-1:4711"), "and who made the last attempt");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.claimed_by = by.cloned();
-// + self.claimed_by = self.claimed_by.take().or_else(|| by.cloned());
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - claimed_by: worker.cloned(),
+// + claimed_by: self.claimed_by.clone().or_else(|| worker.cloned()),
 pub async fn whoever_takes_over_is_told_from_then_on<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -203,8 +202,8 @@ pub async fn whoever_takes_over_is_told_from_then_on<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.claimed_by = None;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state.claimed_by = None;
 pub async fn a_release_forgets_its_worker<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -213,9 +212,9 @@ pub async fn a_release_forgets_its_worker<H: StoreHarness>() {
     assert_eq!(fixture.delivery(id).await.claimed_by, None, "its claim led to no attempt");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - row.claim(lease, new.claimed_by(), now);
-// + row.claim(lease, None, now);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - state = state.claimed(lease, new.claimed_by(), now);
+// + state = state.claimed(lease, None, now);
 pub async fn a_delivery_leased_at_its_birth_tells_its_worker<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (held, free) = (fixture.endpoint().await, fixture.endpoint().await);
@@ -230,7 +229,7 @@ pub async fn a_delivery_leased_at_its_birth_tells_its_worker<H: StoreHarness>() 
     }
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
 // - Some(self.due_at).filter(|_| self.status == DeliveryStatus::InFlight);
 // + Some(self.due_at).filter(|_| self.is_open());
 pub async fn the_end_of_a_lease_is_told_as_long_as_it_is_out<H: StoreHarness>() {

@@ -103,7 +103,7 @@ pub async fn deliveries_are_listed_by_what_is_asked_for<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - && query.status.is_none_or(|status| status == row.status)
+// - && query.status.is_none_or(|status| status == row.state.status)
 pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (endpoint, gone) = (fixture.endpoint().await, fixture.endpoint().await);
@@ -129,8 +129,8 @@ pub async fn deliveries_are_listed_by_status<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - row.created_at < until
-// + row.created_at <= until
+// - row.state.created_at < until
+// + row.state.created_at <= until
 pub async fn deliveries_are_listed_by_when_they_came_about<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -252,10 +252,9 @@ pub async fn claiming_and_finishing_do_not_reorder_a_listing<H: StoreHarness>() 
     assert_eq!(fixture.listed(DeliveryQuery::new()).await, before, "creation gives the order");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.last_error = attempt.failure.as_ref().map(ToString::to_string);
-// + let failure = attempt.failure.as_ref().map(ToString::to_string);
-// + self.last_error = failure.or(self.last_error.take());
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state.last_error = error_of(attempt);
+// + state.last_error = error_of(attempt).or_else(|| item.attempts.iter().find_map(error_of));
 pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -289,7 +288,7 @@ pub async fn optional_fields_of_attempts_may_be_empty_in_one_and_set_in_another<
     assert_eq!(state, EndpointState::Disabled(DisabledReason::Gone), "one of them disables");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
 // - (delivery.budget_from, delivery.forgiven) = (self.budget_from, self.forgiven);
 pub async fn a_delivery_says_how_far_it_is_through_its_policy<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

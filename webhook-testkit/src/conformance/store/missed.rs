@@ -27,8 +27,8 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - row.status = DeliveryStatus::Missed;
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - state.status = DeliveryStatus::Missed;
 pub async fn what_a_disabled_endpoint_misses_is_on_record_and_never_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.disabled().await;
@@ -77,9 +77,9 @@ pub async fn an_event_routed_later_is_missed_too<H: StoreHarness>() {
     assert_eq!(fixture.status(ids[1]).await, DeliveryStatus::Missed, "the other is missed");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - if !row.status.is_final() || item
-// + if !row.status.is_final() || row.status == DeliveryStatus::Missed || item
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if !self.status.is_final() || item
+// + if !self.status.is_final() || self.status == DeliveryStatus::Missed || item
 pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.disabled().await;
@@ -93,9 +93,9 @@ pub async fn what_was_missed_can_be_redelivered<H: StoreHarness>() {
     assert_eq!(claim.trigger(), Trigger::Manual, "made by hand");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - if row.status.is_final() {
-// + if row.status.is_final() && row.status != DeliveryStatus::Missed {
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.status.is_final() {
+// + if self.status.is_final() && self.status != DeliveryStatus::Missed {
 pub async fn what_was_missed_is_not_cancelled<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.missed(fixture.disabled().await).await;
@@ -103,9 +103,9 @@ pub async fn what_was_missed_is_not_cancelled<H: StoreHarness>() {
     assert_eq!(fixture.cancel(id).await, unchanged, "it is final");
 }
 
-// Catches in webhook-testkit/src/memory/endpoints.rs:
-// - row.is_open())
-// + !matches!(row.status, DeliveryStatus::Success | DeliveryStatus::Failed))
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.status.is_final() {
+// + if matches!(self.status, DeliveryStatus::Success | DeliveryStatus::Failed) {
 pub async fn what_was_missed_stays_when_its_endpoint_is_removed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.missed(fixture.disabled().await).await;
@@ -114,8 +114,8 @@ pub async fn what_was_missed_stays_when_its_endpoint_is_removed<H: StoreHarness>
     assert_eq!(fixture.redeliver(id).await, Redelivered::EndpointGone, "there is no way to go");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - row.finished_at = Some(now);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - state.finished_at = Some(now);
 pub async fn what_was_missed_is_pruned_like_others<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.missed(fixture.disabled().await).await;
@@ -125,9 +125,9 @@ pub async fn what_was_missed_is_pruned_like_others<H: StoreHarness>() {
     assert_eq!(fixture.store.delivery(id).await.unwrap(), None, "and gone");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - fan_out.version.is_none() || may_go && is_current(fan_out);
-// + may_go && is_current(fan_out);
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - if has_all { Intake::Routed }
+// + if has_all { Intake::Unrouted }
 pub async fn an_event_may_go_straight_to_one_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (to, other) = (fixture.endpoint().await, fixture.endpoint().await);
@@ -144,8 +144,8 @@ pub async fn an_event_may_go_straight_to_one_endpoint<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - self.endpoint(new.endpoint).is_some_and(|endpoint| endpoint.tenant == *tenant)
-// + self.endpoints.get(&new.endpoint).is_some_and(|row| row.endpoint.tenant == *tenant)
+// - let endpoint = |id| self.endpoint(id).map(|endpoint| &**endpoint);
+// + let endpoint = |id| self.endpoints.get(&id).map(|row| &*row.endpoint);
 pub async fn an_event_for_an_endpoint_that_is_gone_is_not_stored<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (gone, there) = (fixture.endpoint().await, fixture.endpoint().await);

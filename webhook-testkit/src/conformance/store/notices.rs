@@ -37,9 +37,9 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
-// - if let Some(kind) = change.notice {
-// + if let Some(kind) = change.notice.filter(|_| false) {
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - notice: change.notice.map(notice),
+// + notice: None,
 pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -58,9 +58,9 @@ pub async fn failing_and_recovery_are_told_once_each<H: StoreHarness>() {
     assert_eq!(fixture.kinds().await, ["endpoint_failing", "endpoint_recovered"]);
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - self.add_notice(Notice::new(item.lease, now, tenant, kind));
-// + self.add_notice(Notice::new(item.lease, now, webhook_core::TenantId::default(), kind));
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - Notice::new(item.lease, now, tenant, kind));
+// + Notice::new(item.lease, now, webhook_core::TenantId::default(), kind));
 pub async fn a_delivery_given_up_is_told_with_all_there_is_to_know<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let tenant: TenantId = "acme".parse().unwrap();
@@ -79,9 +79,9 @@ pub async fn a_delivery_given_up_is_told_with_all_there_is_to_know<H: StoreHarne
     assert_eq!(notice.id.as_str(), id, "it is named by its cause");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - if let Some((tenant, kind)) = item.notice.filter(|_| settles) {
-// + if let Some((tenant, kind)) = item.notice {
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - item.notice.clone().filter(|_| settles);
+// + item.notice.clone();
 pub async fn what_was_called_off_is_not_told_as_given_up<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -91,9 +91,9 @@ pub async fn what_was_called_off_is_not_told_as_given_up<H: StoreHarness>() {
     assert!(fixture.kinds().await.is_empty(), "it is cancelled, and stays so");
 }
 
-// Catches in webhook-testkit/src/memory/health.rs:
-// - let kind = NoticeKind::disabled(state, error);
-// + let kind = NoticeKind::disabled(EndpointState::Active, error);
+// Catches in webhook-core/src/port/store/state/endpoint_change.rs:
+// - NoticeKind::disabled(state, error)
+// + NoticeKind::disabled(EndpointState::Active, error)
 pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -106,9 +106,11 @@ pub async fn an_endpoint_that_wants_no_more_is_told_with_its_reason<H: StoreHarn
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
-// + if let (None, Some((tenant, kind))) = (self.last_leased(item.lease), item.notice.clone()) { self.add_notice(Notice::new(item.lease, now, tenant, kind)); }
-// + let Some(row) = self.last_leased(item.lease) else { return Finished::LeaseLost };
+// - let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
+// + if let (true, Some((tenant, kind))) = (self.deliveries.get(&item.lease.delivery).is_some_and(|row| row.state.epoch != item.lease.epoch), item.notice.clone()) {
+// +     self.add_notice(webhook_core::Notice::new(item.lease, now, tenant, kind));
+// + }
+// + let Some(row) = self.deliveries.get_mut(&item.lease.delivery) else {
 pub async fn a_late_write_tells_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;

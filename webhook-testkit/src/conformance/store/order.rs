@@ -82,8 +82,9 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - row.parked = line.front() != Some(&id);
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - self.first() != Some(id)
+// + false
 pub async fn only_the_first_of_a_line_is_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -103,7 +104,7 @@ pub async fn only_the_first_of_a_line_is_claimed<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/finish.rs:
-// - self.unblock_line(item.lease.delivery, now);
+// - self.unblock_line(item.lease.delivery, change.next_due_at);
 pub async fn the_next_one_goes_when_the_first_is_delivered<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -119,9 +120,9 @@ pub async fn the_next_one_goes_when_the_first_is_delivered<H: StoreHarness>() {
     fixture.assert_delivers(&line[1..], "one after the other").await;
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - if policy.leaves_line(status) {
-// + if policy.leaves_line(status) || status == webhook_core::DeliveryStatus::Pending {
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - policy.is_some_and(|policy| policy.leaves_line(status))
+// + policy.is_some_and(|policy| policy.leaves_line(status) || status == DeliveryStatus::Pending)
 pub async fn those_behind_wait_for_the_retries_of_the_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Skip).await;
@@ -133,9 +134,9 @@ pub async fn those_behind_wait_for_the_retries_of_the_first<H: StoreHarness>() {
     fixture.assert_delivers(&line, "its retry, and then the next one").await;
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - line.push_back(id);
-// + line.push_front(id);
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - self.deliveries.push_back(id);
+// + self.deliveries.push_front(id);
 pub async fn a_claim_that_is_lost_or_given_back_keeps_its_place<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -152,9 +153,9 @@ pub async fn a_claim_that_is_lost_or_given_back_keeps_its_place<H: StoreHarness>
 }
 
 // Catches in webhook-testkit/src/memory/order.rs:
-// - let line = self.lines.entry((id.endpoint, key)).or_default();
+// - let queue = self.lines.entry((id.endpoint, key)).or_default();
 // + let name = self.lines.keys().next().cloned().unwrap_or((id.endpoint, key));
-// + let line = self.lines.entry(name).or_default();
+// + let queue = self.lines.entry(name).or_default();
 pub async fn keys_and_endpoints_do_not_wait_for_each_other<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let one = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -210,9 +211,9 @@ pub async fn a_line_that_has_run_empty_begins_anew<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - if policy.leaves_line(status) {
-// + if status.is_final() {
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - policy.is_some_and(|policy| policy.leaves_line(status))
+// + policy.is_some_and(|_| status.is_final())
 pub async fn a_delivery_that_is_given_up_blocks_its_line<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (_, line) = fixture.given_up(OrderPolicy::Block).await;
@@ -226,9 +227,9 @@ pub async fn a_delivery_that_is_given_up_blocks_its_line<H: StoreHarness>() {
     assert_eq!((status.pending, status.oldest_due), (2, None), "and not late");
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - if policy.leaves_line(status) {
-// + if policy.leaves_line(status) && status != webhook_core::DeliveryStatus::Failed {
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - policy.is_some_and(|policy| policy.leaves_line(status))
+// + policy.is_some_and(|policy| policy.leaves_line(status)) && status != DeliveryStatus::Failed
 pub async fn an_endpoint_may_skip_what_is_given_up<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (_, line) = fixture.given_up(OrderPolicy::Skip).await;
@@ -265,10 +266,10 @@ pub async fn only_what_blocks_a_line_is_skipped<H: StoreHarness>() {
     fixture.assert_delivers(&line, "nothing has changed").await;
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - if !line.contains(&id) {
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - if !self.contains(id) {
 // + if true {
-// + line.retain(|it| *it != id);
+// +     self.deliveries.retain(|held| *held != id);
 pub async fn redelivering_what_blocks_keeps_its_place<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (_, line) = fixture.given_up(OrderPolicy::Block).await;
@@ -294,7 +295,7 @@ pub async fn a_redelivery_goes_to_the_end_of_its_line<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/maintenance.rs:
-// - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.created_at), *id));
+// - done.sort_by_key(|id| (self.deliveries.get(id).map(|row| row.state.created_at), *id));
 pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -317,7 +318,7 @@ pub async fn what_is_redelivered_together_goes_the_oldest_first<H: StoreHarness>
 }
 
 // Catches in webhook-testkit/src/memory/maintenance.rs:
-// - self.unblock_line(id, free_at);
+// - self.unblock_line(id, change.next_due_at);
 pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -328,8 +329,8 @@ pub async fn cancelling_closes_the_gap<H: StoreHarness>() {
     fixture.assert_delivers(&[line[1], line[3]], "the others go on").await;
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.due_at.max(now)
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - self.due_at.max(now)
 // + now
 pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -344,8 +345,10 @@ pub async fn the_next_one_waits_for_an_attempt_that_was_cancelled<H: StoreHarnes
     fixture.assert_delivers(&line[1..], "after the end of its lease the next one goes").await;
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - ids.into_iter().for_each(|id| self.unpark(id, now));
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - return self.deliveries.drain(..).collect();
+// + self.deliveries.clear();
+// + return Vec::new();
 pub async fn without_order_all_that_waited_is_due<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (endpoint, line) = fixture.given_up(OrderPolicy::Block).await;
@@ -358,8 +361,9 @@ pub async fn without_order_all_that_waited_is_due<H: StoreHarness>() {
     fixture.assert_delivers(&line, "with order, a line begins anew").await;
 }
 
-// Catches in webhook-testkit/src/memory/order.rs:
-// - ids.into_iter().take(1).for_each(|id| self.unblock_line(id, now));
+// Catches in webhook-core/src/port/store/state/order_queue.rs:
+// - self.first().filter(|_| leaves_queue(policy, first_status));
+// + self.first().filter(|_| false);
 pub async fn a_change_to_skipping_lets_blocked_lines_go_on<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (endpoint, line) = fixture.given_up(OrderPolicy::Block).await;
@@ -415,7 +419,7 @@ pub async fn what_blocks_a_line_is_not_pruned<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/order.rs:
-// - Some(first) => self.unpark(first, due_at),
+// - Some(first) => self.unblock(first, due_at),
 // + Some(_) => {}
 pub async fn publishers_and_workers_at_once_keep_order_and_forget_nobody<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

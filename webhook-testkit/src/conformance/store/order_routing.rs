@@ -26,7 +26,7 @@ impl<H: StoreHarness> Fixture<H> {
 // + let before = self.lines.clone();
 // + self.add_deliveries(&event, item.deliveries, now);
 // + self.lines = before;
-// + self.deliveries.values_mut().for_each(|row| row.parked = false);
+// + self.deliveries.values_mut().for_each(|row| row.state.blocked = false);
 pub async fn events_routed_later_stand_in_line<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -42,9 +42,9 @@ pub async fn events_routed_later_stand_in_line<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - if from > now || held_up.contains(&line) {
-// + if from > now {
+// Catches in webhook-core/src/port/store/state/unrouted_claim.rs:
+// - if entry.claimable_at > now || held.contains(key) {
+// + if entry.claimable_at > now {
 pub async fn an_unrouted_event_waits_for_an_earlier_one_of_its_key<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
@@ -60,9 +60,9 @@ pub async fn an_unrouted_event_waits_for_an_earlier_one_of_its_key<H: StoreHarne
     assert_eq!(ids, [events[1].id, events[2].id], "then the rest, in their order");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - by_age.sort_by_key(|(id, ..)| (self.stored_at.get(id).copied(), *id));
-// + by_age.sort_by_key(|(id, from, _)| (*from, *id));
+// Catches in webhook-core/src/port/store/state/unrouted_claim.rs:
+// - entries.sort_by_key(|entry| (entry.stored_at, entry.id));
+// + entries.sort_by_key(|entry| (entry.claimable_at, entry.id));
 pub async fn what_others_wait_for_is_taken_first<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let mut events = fixture.unrouted_line("a", 1).await;
@@ -99,9 +99,9 @@ pub async fn unrouted_events_of_other_keys_and_tenants_do_not_wait<H: StoreHarne
     assert_eq!(ids, [other[0].id, plain.id], "only what is behind one that is taken waits");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - let may_go = !self.is_behind_unrouted(&event);
-// + let may_go = true;
+// Catches in webhook-core/src/port/store/state/event_rules.rs:
+// - && !is_behind {
+// + {
 pub async fn an_event_does_not_overtake_an_unrouted_one_of_its_key<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;

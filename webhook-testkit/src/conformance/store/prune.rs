@@ -64,9 +64,9 @@ pub async fn what_is_over_and_old_is_pruned<H: StoreHarness>() {
     assert_eq!(fixture.prune().await, Pruned::default(), "there is nothing left to prune");
 }
 
-// Catches in webhook-testkit/src/memory/prune.rs:
-// - row.finished_at.is_some_and(|at| at < cut)
-// + row.finished_at.is_some()
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - self.finished_at.is_some_and(|at| at < cutoff)
+// + self.finished_at.is_some()
 pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -80,9 +80,9 @@ pub async fn what_was_finished_after_the_cut_is_kept<H: StoreHarness>() {
     assert_eq!(fixture.prune().await, pruned(1, 1, 1, 0), "now it was over for longer");
 }
 
-// Catches in webhook-testkit/src/memory/prune.rs:
-// - row.status.is_final() && row.created_at < cut && row.finished_at
-// + row.created_at < cut && row.claimed_at
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - self.created_at < cutoff && self.finished_at
+// + self.created_at < cutoff && self.claimed_at
 pub async fn what_is_not_final_is_never_pruned<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -232,8 +232,8 @@ pub async fn a_removed_endpoint_is_pruned_after_its_deliveries<H: StoreHarness>(
     fixture.store.add_endpoint(before).await.expect("nothing is left of it");
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
-// - row.finished_at = status.is_final().then_some(now);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - finished_at: status.is_final().then_some(now),
 pub async fn tracked_deliveries_are_pruned_like_others<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (id, _) = fixture.tracked_record().await;

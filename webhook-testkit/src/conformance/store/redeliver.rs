@@ -36,8 +36,8 @@ impl<H: StoreHarness> Fixture<H> {
     }
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.due_at = now;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// -  due_at: now,
 pub async fn a_failed_delivery_is_made_due_again<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.failed().await;
@@ -53,9 +53,8 @@ pub async fn a_failed_delivery_is_made_due_again<H: StoreHarness>() {
     assert_eq!(fixture.claim_one().await.lease.delivery, id, "it can be claimed");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - (row.budget_from, row.forgiven) = (row.attempts, 0);
-// + (row.budget_from, row.forgiven) = (row.attempts, row.forgiven);
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - forgiven: 0,
 pub async fn a_redelivered_delivery_has_a_fresh_budget_and_goes_on_counting<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -74,9 +73,9 @@ pub async fn a_redelivered_delivery_has_a_fresh_budget_and_goes_on_counting<H: S
     assert_eq!(fixture.attempt_numbers(id).await, [1, 2, 3], "all attempts stay in the log");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - if !row.status.is_final() || item
-// + if row.status != DeliveryStatus::Failed || item
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if !self.status.is_final() || item
+// + if self.status != DeliveryStatus::Failed || item
 pub async fn whatever_is_final_can_be_redelivered<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let ids = fixture.pendings(fixture.endpoint().await, 3).await;
@@ -90,9 +89,9 @@ pub async fn whatever_is_final_can_be_redelivered<H: StoreHarness>() {
     assert_eq!(fixture.claim().await.len(), 3, "each is due again");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - !row.status.is_final() ||
-// + row.status == DeliveryStatus::InFlight ||
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - !self.status.is_final() ||
+// + self.status == DeliveryStatus::InFlight ||
 pub async fn what_is_not_final_is_not_redelivered<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -107,8 +106,8 @@ pub async fn what_is_not_final_is_not_redelivered<H: StoreHarness>() {
     fixture.assert_nothing_to_claim("what waits goes on waiting").await;
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - if !row.status.is_final() || item.only
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if !self.status.is_final() || item.only
 // + if item.only
 pub async fn redelivering_twice_is_redelivering_once<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -121,8 +120,8 @@ pub async fn redelivering_twice_is_redelivering_once<H: StoreHarness>() {
     assert_eq!((claim.progress.attempt, claim.progress.budget_from), (2, 1), "one budget began");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - .only.is_some_and(|only| only != row.status)
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - .only.is_some_and(|only| only != self.status)
 // + .only.is_some_and(|only| !only.is_final())
 pub async fn a_redelivery_may_name_the_status_it_is_meant_for<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -163,8 +162,8 @@ pub async fn a_redelivery_to_a_paused_endpoint_waits_for_it<H: StoreHarness>() {
     assert_eq!(fixture.claim_one().await.lease.delivery, id, "it waited");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.cause = item.cause;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - cause: item.cause,
 pub async fn a_claim_tells_what_began_its_budget<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -219,8 +218,8 @@ pub async fn each_redelivery_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert!(fixture.redeliver_all(vec![]).await.is_empty(), "nothing is answered with nothing");
 }
 
-// Catches in webhook-testkit/src/memory/maintenance.rs:
-// - row.epoch = row.epoch.next();
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - epoch: self.epoch.next(),
 pub async fn an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -241,7 +240,7 @@ pub async fn an_attempt_that_outlives_its_cancelling_loses_to_the_redelivery<H: 
 
 // Catches in webhook-testkit/src/memory/claim.rs:
 // - let recorded = u32::try_from(row.records.len()).unwrap_or(u32::MAX);
-// + let recorded = row.attempts - 1;
+// + let recorded = row.state.attempts - 1;
 pub async fn a_redelivery_tells_what_was_lost_before_the_cancelling<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;

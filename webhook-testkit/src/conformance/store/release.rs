@@ -7,8 +7,8 @@ use super::{
     fixture::{DEFAULT_LEASE, DEFAULT_RETRY_WAIT, retry, success},
 };
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - settle(row, Settle::Retry(Duration::ZERO), now);
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - state = state.settled(Settle::Retry(Duration::ZERO), now);
 pub async fn a_released_claim_is_due_at_once<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -20,8 +20,9 @@ pub async fn a_released_claim_is_due_at_once<H: StoreHarness>() {
     assert_eq!(fixture.claim_one().await.lease.delivery, id, "it can be claimed at once");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.count_attempts(row.attempts.saturating_sub(1));
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - self.ended(self.attempts.saturating_sub(1));
+// + self.ended(self.attempts);
 pub async fn a_released_claim_gives_its_number_back<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -37,8 +38,10 @@ pub async fn a_released_claim_gives_its_number_back<H: StoreHarness>() {
     assert_eq!(again.lease.epoch, second.lease.epoch.next(), "the epoch is not given back");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.held = false;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - self.ended(self.attempts.saturating_sub(1));
+// + self.ended(self.attempts.saturating_sub(1));
+// + state.held = true;
 pub async fn a_released_claim_can_no_longer_be_finished<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;
@@ -51,9 +54,9 @@ pub async fn a_released_claim_can_no_longer_be_finished<H: StoreHarness>() {
     assert_eq!(fixture.delivery(id).await.attempts, 0, "a claim is given back once");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.attempts.saturating_sub(1)
-// + row.records.len() as u32
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - self.attempts.saturating_sub(1)
+// + self.budget_from
 pub async fn a_release_keeps_what_was_lost_before<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     fixture.pending(fixture.endpoint().await).await;
@@ -80,9 +83,9 @@ pub async fn each_release_of_a_batch_gets_its_own_answer<H: StoreHarness>() {
     assert_eq!(held, DeliveryStatus::InFlight, "a stale epoch gives nothing back");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - if made < self.attempts {
-// + if made < self.attempts && made > 0 {
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if made < state.attempts {
+// + if made < state.attempts && made > 0 {
 pub async fn a_release_restores_the_time_of_the_claim_before<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;

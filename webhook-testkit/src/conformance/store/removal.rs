@@ -55,7 +55,7 @@ pub async fn another_tenant_cannot_remove_an_endpoint<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/endpoints.rs:
-// - row.status = DeliveryStatus::Cancelled;
+// - row.state = change.state;
 pub async fn removing_cancels_what_is_unfinished<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -73,8 +73,9 @@ pub async fn removing_cancels_what_is_unfinished<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/endpoints.rs:
-// - its.filter(|(_, row)| row.is_open())
-// + its
+// - if let Some(change) = row.state.cancelled(now).change {
+// + row.state.status = webhook_core::DeliveryStatus::Cancelled;
+// + if let Some(change) = row.state.cancelled(now).change {
 pub async fn removing_leaves_what_is_finished_in_the_log<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -97,9 +98,9 @@ pub async fn removing_leaves_other_endpoints_alone<H: StoreHarness>() {
     assert_eq!(fixture.claim_one().await.lease.delivery.endpoint, left, "its delivery is due");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - self.last_leased(item.lease) else
-// + self.last_leased(item.lease).filter(|row| !row.status.is_final()) else
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.epoch != item.lease.epoch {
+// + if self.epoch != item.lease.epoch || self.status.is_final() {
 pub async fn an_attempt_in_flight_at_the_removal_is_recorded<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -116,10 +117,10 @@ pub async fn an_attempt_in_flight_at_the_removal_is_recorded<H: StoreHarness>() 
     fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - row.held = false;
-// + row.held = false;
-// + row.status = DeliveryStatus::InFlight;
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - Transition::to(Finished::Recorded, state, now)
+// + state.status = DeliveryStatus::InFlight;
+// + Transition::to(Finished::Recorded, state, now)
 pub async fn releasing_after_the_removal_leaves_it_cancelled<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -131,9 +132,9 @@ pub async fn releasing_after_the_removal_leaves_it_cancelled<H: StoreHarness>() 
     fixture.assert_nothing_to_claim("a cancelled delivery is never claimed").await;
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - if !mem::take(&mut row.held) {
-// + if !mem::take(&mut row.held) && row.status != DeliveryStatus::Cancelled {
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if !self.held {
+// + if !self.held && self.status != DeliveryStatus::Cancelled {
 pub async fn a_finish_said_twice_after_the_removal_is_written_once<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -147,9 +148,9 @@ pub async fn a_finish_said_twice_after_the_removal_is_written_once<H: StoreHarne
     assert_eq!(fixture.attempts(id).await, [accepted(1)], "the attempt is recorded once");
 }
 
-// Catches in webhook-testkit/src/memory/finish.rs:
-// - .filter(|row| row.held)
-// + .filter(|row| row.held || row.status.is_final())
+// Catches in webhook-core/src/port/store/state/transition.rs:
+// - if self.epoch != lease.epoch || !self.held {
+// + if self.epoch != lease.epoch || !self.held && !self.status.is_final() {
 pub async fn a_claim_is_given_back_once_after_the_removal<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;
@@ -165,9 +166,9 @@ pub async fn a_claim_is_given_back_once_after_the_removal<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/endpoints.rs:
-// - row.status = DeliveryStatus::Cancelled;
-// + row.status = DeliveryStatus::Cancelled;
-// + row.held = row.attempts as usize > row.records.len();
+// - row.state = change.state;
+// + row.state = change.state;
+// + row.state.held = row.state.attempts as usize > row.records.len();
 pub async fn what_was_given_back_before_the_removal_is_over<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

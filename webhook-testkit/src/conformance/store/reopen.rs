@@ -29,11 +29,9 @@ pub async fn what_was_answered_is_there_when_the_store_is_opened_anew<H: StoreHa
     assert_eq!(ids, [waits.id], "what was pending can be claimed, and nothing else");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.epoch = self.epoch.next();
-// + if !self.held {
-// + self.epoch = self.epoch.next();
-// + }
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - epoch: self.epoch.next(),
+// + epoch: if self.held { self.epoch } else { self.epoch.next() },
 pub async fn a_lease_holds_when_the_store_is_opened_anew<H: StoreHarness>() {
     let mut fixture = Fixture::<H>::fresh().await;
     let id = fixture.pending(fixture.endpoint().await).await;

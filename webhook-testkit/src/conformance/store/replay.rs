@@ -206,8 +206,8 @@ pub async fn a_page_done_twice_sends_nothing_twice<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/replay.rs:
-// - finished_at: row.finished_at,
-// + finished_at: Some(row.created_at),
+// - finished_at: row.state.finished_at,
+// + finished_at: Some(row.state.created_at),
 pub async fn what_has_failed_once_more_since_the_replay_began_is_left_alone<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

@@ -31,7 +31,7 @@ impl<H: StoreHarness> Fixture<H> {
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
 // - UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
-// + UnroutedEvent::new(event.id, TenantId::default(), event.event_type.clone())
+// + UnroutedEvent::new(event.id, webhook_core::TenantId::default(), event.event_type.clone())
 pub async fn an_unrouted_event_tells_what_routing_needs<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let event = fixture.event_of(&"acme".parse().unwrap());
@@ -55,7 +55,7 @@ pub async fn an_unrouted_event_is_claimed_by_one_worker_at_a_time<H: StoreHarnes
     assert_eq!(again[0].id, event, "it is the same event");
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
+// Catches in webhook-core/src/port/store/state/unrouted_claim.rs:
 // - taken.len() < limit
 // + taken.len() <= limit
 pub async fn claiming_unrouted_events_stops_at_the_limit<H: StoreHarness>() {
@@ -71,9 +71,8 @@ pub async fn claiming_unrouted_events_stops_at_the_limit<H: StoreHarness>() {
     }
 }
 
-// Catches in webhook-testkit/src/memory/enqueue.rs:
-// - next_due = earlier(next_due, from.since(now));
-// + next_due = next_due.filter(|_| false);
+// Catches in webhook-core/src/port/store/state/unrouted_claim.rs:
+// - waits.push(entry.claimable_at.since(now));
 pub async fn a_claim_of_unrouted_events_says_when_anothers_lease_ends<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let claimed = fixture.store.claim_unrouted(10, DEFAULT_LEASE).await.unwrap();
@@ -119,7 +118,7 @@ pub async fn routing_to_nobody_is_done<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/enqueue.rs:
-// - if !self.is_current(&event.tenant, item.version) {
+// - if self.version(&event.tenant) != item.version {
 // + if false {
 pub async fn routing_by_a_stale_version_changes_nothing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;

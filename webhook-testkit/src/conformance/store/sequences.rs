@@ -35,7 +35,7 @@ const LENGTH_VARIABLE: &str = "WEBHOOK_SEQUENCE_CALLS";
 const MAX_SHORTEN_TRIES: usize = 300;
 
 // Catches in webhook-testkit/src/memory/deliveries.rs:
-// - left.in_flight = capped(open().filter(|(_, row)| row.is_leased(now)));
+// - left.in_flight = capped(open().filter(|(_, row)| row.state.is_leased(now)));
 pub async fn random_sequences_give_the_same_answers_as_the_store_in_memory<H: StoreHarness>() {
     let calls = number_from_env(LENGTH_VARIABLE)
         .and_then(|calls| calls.try_into().ok())

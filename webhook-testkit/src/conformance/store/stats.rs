@@ -27,7 +27,7 @@ fn took(number: u32, millis: u64, failure: Option<FailureKind>) -> Attempt {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - .with_deliveries(rows.iter().map(|(_, row)| (row.status, 1)))
+// - .with_deliveries(rows.iter().map(|(_, row)| (row.state.status, 1)))
 // + .with_deliveries(rows.iter().map(|_| (DeliveryStatus::Pending, 1)))
 pub async fn stats_count_deliveries_by_how_far_they_have_come<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -75,8 +75,8 @@ pub async fn stats_count_failures_by_kind_and_tell_how_long_attempts_took<H: Sto
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - id.endpoint == endpoint && row.created_at >= since
-// + row.created_at >= since
+// - id.endpoint == endpoint && row.state.created_at >= since
+// + row.state.created_at >= since
 pub async fn stats_are_of_one_endpoint<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (one, two) = (fixture.endpoint().await, fixture.endpoint().await);
@@ -90,8 +90,8 @@ pub async fn stats_are_of_one_endpoint<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - id.endpoint == endpoint && row.created_at >= since
-// + id.endpoint == endpoint && row.created_at > since
+// - id.endpoint == endpoint && row.state.created_at >= since
+// + id.endpoint == endpoint && row.state.created_at > since
 pub async fn stats_are_of_what_came_about_within_the_window<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

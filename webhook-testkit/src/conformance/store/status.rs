@@ -92,8 +92,8 @@ pub async fn an_endpoint_whose_oldest_pending_delivery_failed_is_failing<H: Stor
 }
 
 // Catches in webhook-testkit/src/memory/maintenance.rs:
-// - if row.attempts == row.budget_from {
-// + if row.attempts == 0 {
+// - if row.state.attempts == row.state.budget_from {
+// + if row.state.attempts == 0 {
 pub async fn an_endpoint_without_failed_work_that_waits_is_not_failing<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let (given_up, paused) = (fixture.endpoint().await, fixture.endpoint().await);

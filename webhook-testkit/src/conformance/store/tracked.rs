@@ -75,8 +75,8 @@ pub async fn a_tracked_delivery_is_on_record_before_its_first_attempt<H: StoreHa
     assert_eq!(*fixture.stored_event(event.id).await, event, "its event is stored with it");
 }
 
-// Catches in webhook-testkit/src/memory/log.rs:
-// - row.attempts = row.attempts.max(attempt.number);
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - attempts: self.attempts.max(attempt.number),
 pub async fn a_tracked_delivery_keeps_the_true_number_of_attempts<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let tracked = fixture.new_tracked();
@@ -94,7 +94,8 @@ pub async fn a_tracked_delivery_keeps_the_true_number_of_attempts<H: StoreHarnes
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - row.status = status;
+// - row.state = row.state.recorded(&attempt, status, now);
+// + row.state = row.state.recorded(&attempt, row.state.status, now);
 pub async fn a_tracked_delivery_may_fail<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let tracked = fixture.new_tracked();
@@ -107,7 +108,7 @@ pub async fn a_tracked_delivery_may_fail<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - Ok(row.attempts)
+// - Ok(row.state.attempts)
 // + Ok(0)
 pub async fn a_record_opened_again_goes_on_counting<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -122,8 +123,8 @@ pub async fn a_record_opened_again_goes_on_counting<H: StoreHarness>() {
     assert_eq!(fixture.attempt_numbers(id).await, [1, 2, 3], "numbers go on");
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
-// - self.tracked_url.is_none() && !self.status.is_final()
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
+// - !self.tracked && !self.status.is_final()
 // + !self.status.is_final()
 pub async fn a_tracked_delivery_is_never_claimed<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -185,7 +186,7 @@ pub async fn a_tracked_event_leaves_a_taken_key_to_the_first<H: StoreHarness>() 
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
+// - if self.deliveries.get(&delivery.id).is_some_and(|row| !row.state.tracked) {
 // + if self.deliveries.keys().any(|id| id.event == event.id) {
 pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -199,7 +200,7 @@ pub async fn one_event_may_be_tracked_to_many_receivers<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - if self.deliveries.get(&delivery.id).is_some_and(|row| row.tracked_url.is_none()) {
+// - if self.deliveries.get(&delivery.id).is_some_and(|row| !row.state.tracked) {
 // + if false {
 pub async fn what_was_published_durably_is_not_tracked<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -216,7 +217,7 @@ pub async fn what_was_published_durably_is_not_tracked<H: StoreHarness>() {
 }
 
 // Catches in webhook-testkit/src/memory/log.rs:
-// - self.deliveries.get_mut(&id).filter(|row| row.tracked_url.is_some());
+// - self.deliveries.get_mut(&id).filter(|row| row.state.tracked);
 // + self.deliveries.get_mut(&id);
 pub async fn an_attempt_is_recorded_of_tracked_deliveries_alone<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
@@ -250,7 +251,7 @@ pub async fn routing_leaves_a_tracked_delivery_to_its_sender<H: StoreHarness>() 
     fixture.assert_nothing_to_claim("there is one delivery, and its sender has it").await;
 }
 
-// Catches in webhook-testkit/src/memory/row.rs:
+// Catches in webhook-core/src/port/store/state/delivery_state.rs:
 // - delivery.last_attempt_at = self.claimed_at;
 // + delivery.last_attempt_at = self.claimed_at.or(Some(self.created_at));
 pub async fn optional_fields_of_records_may_be_empty_in_one_and_set_in_another<H: StoreHarness>() {

@@ -4,7 +4,9 @@ use super::{EndState, Invariant, Verdict};
 use crate::simulation::model::{DeliveryEntry, Model};
 
 // Catches `a release keeps its number` in webhook-testkit/src/memory/finish.rs:
-// - row.count_attempts(row.attempts.saturating_sub(1));
+// - let Transition { result, change } = row.state.released(lease, now);
+// + let Transition { result, mut change } = row.state.released(lease, now);
+// + change.iter_mut().for_each(|change| change.state.attempts += 1);
 // Catches `an outcome without its attempt` in webhook-testkit/src/memory/finish.rs:
 // - item.attempts.iter().for_each(|attempt| row.record(attempt.clone()));
 // + item.attempts.iter().skip(1).for_each(|attempt| row.record(attempt.clone()));

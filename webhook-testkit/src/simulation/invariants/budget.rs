@@ -6,9 +6,10 @@ use crate::simulation::{
     trace::{Action, Actor, SendOutcome, TraceEvent},
 };
 
-// Catches `attempts counted as they are finished` in webhook-testkit/src/memory/row.rs:
-// - self.attempts += 1;
-// + self.attempts = u32::try_from(self.records.len()).unwrap_or(0) + 1;
+// Catches `attempts counted as they are finished` in webhook-testkit/src/memory/claim.rs:
+// - row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
+// + row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
+// + row.state.attempts = u32::try_from(row.records.len()).unwrap_or(0) + 1;
 // Catches `an exhausted delivery is sent` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - if !claim.progress.is_allowed(&endpoint.retry) {
 // + if claim.progress.attempt == 0 {

@@ -19,8 +19,11 @@ use crate::{
 // - (Some(until), _) if now < until => 0,
 // + (Some(until), _) if now < until => 1,
 // Catches `publishers go past a rest` in webhook-testkit/src/memory/enqueue.rs:
-// - endpoints.all(|endpoint| endpoint.health.is_unrestricted())
-// + endpoints.all(|_| true)
+// - intake(event, fan_out.as_ref(), version, is_behind, endpoint)
+// + match intake(event, fan_out.as_ref(), version, is_behind, endpoint) {
+// +     Intake::Unrouted if fan_out.as_ref().is_some_and(|it| it.version == Some(version)) && !is_behind => Intake::Routed,
+// +     intake => intake,
+// + }
 /// An endpoint that cools down gets no delivery, then a single probe. Publishers keep to that too.
 #[derive(Debug, Default)]
 pub(super) struct CoolingDown {

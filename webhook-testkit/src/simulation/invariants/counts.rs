@@ -2,8 +2,10 @@ use super::{EndState, Invariant, Verdict};
 use crate::simulation::model::Model;
 
 // Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/maintenance.rs:
-// - row.status = DeliveryStatus::Cancelled;
-// + row.finished_at = None;
+// - let Transition { result, change } = row.state.cancelled(now);
+// + let Transition { result, mut change } = row.state.cancelled(now);
+// + let status = row.state.status;
+// + change.iter_mut().for_each(|change| (change.state.status, change.state.finished_at) = (status, None));
 /// At the end the store has each created delivery once, in its last known state.
 #[derive(Debug)]
 pub(super) struct Counts;

@@ -7,11 +7,11 @@ use crate::simulation::model::Model;
 // + let last = routed.map(EventRow::id).max();
 // + let events = self.events.values().filter(|row| last.is_none_or(|last| row.id() > last));
 // + events.filter_map(unrouted).collect()
-// Catches `what is in flight is never claimed again` in webhook-testkit/src/memory/row.rs:
-// - (self.is_open() && !self.parked).then_some(self.due_at)
-// + (self.status == DeliveryStatus::Pending && !self.parked).then_some(self.due_at)
+// Catches `what is in flight is never claimed again` in webhook-testkit/src/memory/claim.rs:
+// - if let Some(due_at) = row.state.claimable_at() {
+// + if let Some(due_at) = row.state.claimable_at().filter(|_| !row.state.held) {
 // Catches `the line does not go on after a success` in webhook-testkit/src/memory/finish.rs:
-// - self.unblock_line(item.lease.delivery, now);
+// - self.unblock_line(item.lease.delivery, change.next_due_at);
 // + let _ = Self::unblock_line;
 /// After the faults have ended, every delivery becomes final.
 #[derive(Debug)]

@@ -9,15 +9,17 @@ use crate::{
     },
 };
 
-// Catches `the same epoch again` in webhook-testkit/src/memory/row.rs:
-// - self.epoch = self.epoch.next();
-// +         self.epoch = self.epoch.max(LeaseEpoch::default().next());
-// Catches `taken over before the lease has ended` in webhook-testkit/src/memory/row.rs:
-// - self.due_at = now.after(lease);
-// + self.due_at = now.after(lease / 4);
-// Catches `two workers hold one lease` in webhook-testkit/src/memory/row.rs:
-// - self.due_at = now.after(lease);
-// + self.due_at = now;
+// Catches `the same epoch again` in webhook-testkit/src/memory/claim.rs:
+// - row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
+// + let epoch = row.state.epoch.max(webhook_core::LeaseEpoch::default().next());
+// + row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
+// + row.state.epoch = epoch;
+// Catches `taken over before the lease has ended` in webhook-testkit/src/memory/claim.rs:
+// - .claimed(ask.lease, ask
+// + .claimed(ask.lease / 4, ask
+// Catches `two workers hold one lease` in webhook-testkit/src/memory/claim.rs:
+// - .claimed(ask.lease, ask
+// + .claimed(Duration::ZERO, ask
 /// Each claim of a delivery has a higher epoch than all before, and no other lease is valid then.
 #[derive(Debug)]
 pub(super) struct Epochs;

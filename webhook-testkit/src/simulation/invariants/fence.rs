@@ -10,8 +10,10 @@ use crate::{
 };
 
 // Catches `no fencing` in webhook-testkit/src/memory/finish.rs:
-// - self.deliveries.get_mut(&lease.delivery).filter(|row| row.epoch == lease.epoch)
-// + self.deliveries.get_mut(&lease.delivery)
+// - let Transition { result, change } = row.state.finished(&item, now);
+// + let mut item = item;
+// + item.lease.epoch = row.state.epoch;
+// + let Transition { result, change } = row.state.finished(&item, now);
 /// A write under an older epoch changes nothing, returns `LeaseLost`, and is counted.
 #[derive(Debug, Default)]
 pub(super) struct Fence {

@@ -7,8 +7,7 @@ use crate::simulation::{
 };
 
 // Catches `nothing waits for its turn` in webhook-testkit/src/memory/order.rs:
-// - row.parked = line.front() != Some(&id);
-// + row.parked = false;
+// - row.state = row.state.blocked();
 /// Of the deliveries with one key to an ordered endpoint, only the first in line is sent, and only
 /// after the one before has ended.
 #[derive(Debug)]

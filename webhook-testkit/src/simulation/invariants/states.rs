@@ -10,8 +10,11 @@ use crate::{
 };
 
 // Catches `a final state is left` in webhook-testkit/src/memory/finish.rs:
-// - let settles = row.status == DeliveryStatus::InFlight;
-// + let settles = true;
+// - let Transition { result, change } = row.state.finished(&item, now);
+// + if row.state.held {
+// +     row.state.status = webhook_core::DeliveryStatus::InFlight;
+// + }
+// + let Transition { result, change } = row.state.finished(&item, now);
 /// Only a redelivery leaves a final state. A delivery in flight becomes pending or final.
 #[derive(Debug)]
 pub(super) struct States;

@@ -11,9 +11,9 @@ use crate::{
     },
 };
 
-// Catches `a lease that lasts for ever` in webhook-testkit/src/memory/row.rs:
-// - self.due_at = now.after(lease);
-// + self.due_at = now.after(lease * 200);
+// Catches `a lease that lasts for ever` in webhook-testkit/src/memory/claim.rs:
+// - .claimed(ask.lease, ask
+// + .claimed(ask.lease * 200, ask
 /// The claims of a dead worker are claimed again, once the leases have expired and another worker
 /// has polled.
 #[derive(Debug, Default)]

@@ -24,8 +24,12 @@ use crate::{
 // - seed % (2 * spread + 1)
 // + seed % (4 * spread + 1)
 // Catches `claimed before it is due` in webhook-testkit/src/memory/finish.rs:
-// - row.due_at = now.after(wait);
-// + row.due_at = now.after(wait / 2);
+// - let Transition { result, change } = row.state.finished(&item, now);
+// + let mut item = item;
+// + if let webhook_core::Settle::Retry(wait) = item.settle {
+// +     item.settle = webhook_core::Settle::Retry(wait / 2);
+// + }
+// + let Transition { result, change } = row.state.finished(&item, now);
 // Catches `given up one attempt too early` in webhook-core/src/policy/decide.rs:
 // - match policy.wait_after(progress.tries(), delivery) {
 // + match policy.wait_after(progress.tries() + 1, delivery) {

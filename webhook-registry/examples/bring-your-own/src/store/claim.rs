@@ -1,70 +1,51 @@
+//! Claims of due deliveries, endpoint by endpoint.
+
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Allowance, ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId,
-    Event, Lease, Progress, Shares, Timestamp,
+    Allowance, ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, EndpointId, RateUsed,
+    Timestamp,
 };
 
 use super::state::{Row, State};
 
 impl State {
     pub(super) fn claim_due(&mut self, ask: &ClaimDue, now: Timestamp) -> Claimed {
-        let (mut claims, mut resume_at) = (Vec::new(), None);
-        let (round, mut budget) = (self.round(ask, now), ByteBudget::new(ask.max_bytes));
-        let mut shares = self.shares(ask, &round);
-        for endpoint in round {
-            let Some(tenant) = self.endpoints.get(&endpoint).map(|it| it.tenant.clone()) else {
-                continue;
-            };
-            let share = shares.room(&tenant) as usize;
-            if claims.len() >= ask.limit || budget.is_spent() || share == 0 {
-                let turn = share > 0 || shares.had_its_part(&tenant);
-                resume_at = resume_at.or(Some(endpoint).filter(|_| turn));
-                continue;
+        let (mut claims, mut budget) = (Vec::new(), ByteBudget::new(ask.max_bytes));
+        let mut cursor = None;
+        for endpoint in self.round(ask, now) {
+            if claims.len() >= ask.limit || budget.is_spent() {
+                // The next claim begins with the first endpoint that this one has not served.
+                cursor = Some(ClaimCursor::new(endpoint.as_uuid().as_bytes().to_vec()));
+                break;
             }
-            let room = self.room(ask, endpoint, now).min(share).min(ask.limit - claims.len());
+            let room = self.room(ask, endpoint, now).min(ask.limit - claims.len());
             let body = |id: &DeliveryId| self.events.get(&id.event).map_or(0, |it| it.body.len());
             let due = self.due(endpoint, now).into_iter().take(room);
             let due: Vec<_> = due.take_while(|id| budget.take(body(id))).collect();
             let taken = u32::try_from(due.len()).unwrap_or(u32::MAX);
             claims.extend(due.into_iter().filter_map(|id| self.claim(id, ask, now)));
-            self.started(endpoint, taken, ask.lease, now);
-            shares.take(&tenant, taken);
+            self.use_allowance(endpoint, taken, ask.lease, now);
         }
-        let cursor = resume_at.map(cursor_at).or(ask.cursor.clone());
         let next_due = self.next_due(ask, &claims, now);
         Claimed::new(claims, cursor, next_due)
     }
 
-    /// The active endpoints with due work, from where the caller wants to begin.
+    /// Active endpoints with due work, from the cursor on.
     fn round(&self, ask: &ClaimDue, now: Timestamp) -> Vec<EndpointId> {
-        let active = self.endpoints.values().filter(|endpoint| endpoint.state.is_active());
+        let active = self.present().filter(|endpoint| endpoint.state.is_active());
         let due = active
             .map(|endpoint| endpoint.id)
-            .filter(|&id| !self.due(id, now).is_empty() && self.room(ask, id, now) > 0);
-        let cursor = ask.cursor.as_ref().map(ClaimCursor::as_bytes);
+            .filter(|id| self.room(ask, *id, now) > 0 && !self.due(*id, now).is_empty());
+        let first = ask.cursor.as_ref().map(ClaimCursor::as_bytes);
         let (mut round, before): (Vec<_>, Vec<_>) = due
-            .partition(|id| cursor.is_none_or(|first| id.as_uuid().as_bytes().as_slice() >= first));
+            .partition(|id| first.is_none_or(|first| id.as_uuid().as_bytes().as_slice() >= first));
         round.extend(before);
         round
     }
 
-    fn shares(&self, ask: &ClaimDue, round: &[EndpointId]) -> Shares {
-        let mut shares = Shares::new(ask.tenants.max_in_flight, ask.limit);
-        for endpoint in round.iter().filter_map(|id| self.endpoints.get(id)) {
-            shares.note_work(&endpoint.tenant);
-        }
-        for (id, count) in &ask.in_flight {
-            if let Some(endpoint) = self.endpoints.get(id) {
-                shares.note_in_flight(&endpoint.tenant, *count);
-            }
-        }
-        shares
-    }
-
     fn allowance(&self, endpoint: EndpointId) -> Option<Allowance> {
-        let used = self.used.get(&endpoint).copied().unwrap_or_default();
-        self.endpoints.get(&endpoint).map(|endpoint| Allowance::of(endpoint, used))
+        self.endpoint(endpoint).map(|endpoint| Allowance::of(endpoint, RateUsed::default()))
     }
 
     fn room(&self, ask: &ClaimDue, endpoint: EndpointId, now: Timestamp) -> usize {
@@ -72,70 +53,59 @@ impl State {
         self.allowance(endpoint).map_or(0, |allowance| allowance.room(in_flight, now)) as usize
     }
 
-    /// Notes what the claims of an endpoint use of its rate, and that its probe is out.
-    fn started(&mut self, id: EndpointId, count: u32, lease: Duration, now: Timestamp) {
+    /// Records that the probe of an endpoint is made.
+    fn use_allowance(&mut self, id: EndpointId, count: u32, lease: Duration, now: Timestamp) {
         let Some(allowance) = self.allowance(id) else { return };
         let allowance = allowance.after(count, now, now.after(lease));
-        self.used.insert(id, allowance.used);
-        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+        if let Some(Some(endpoint)) = self.endpoints.get_mut(&id) {
             endpoint.health = allowance.health;
         }
     }
 
     fn due(&self, endpoint: EndpointId, now: Timestamp) -> Vec<DeliveryId> {
-        let rows = self.deliveries.values().filter(|row| row.delivery.id.endpoint == endpoint);
-        let mut due: Vec<_> = rows
-            .filter_map(|row| Some((row.free_at().filter(|at| *at <= now)?, row.delivery.id)))
-            .collect();
+        let rows = self.deliveries.iter().filter(|(id, _)| id.endpoint == endpoint);
+        let due = rows.filter_map(|(id, row)| Some((row.state.claimable_at()?, *id)));
+        let mut due: Vec<_> = due.filter(|(at, _)| *at <= now).collect();
         due.sort_unstable();
         due.into_iter().map(|(_, id)| id).collect()
     }
 
     fn claim(&mut self, id: DeliveryId, ask: &ClaimDue, now: Timestamp) -> Option<Claim> {
-        let event = self.events.get(&id.event)?.clone();
-        let endpoint = self.endpoints.get(&id.endpoint)?;
+        let endpoint = self.endpoints.get(&id.endpoint)?.as_ref()?;
         let row = self.deliveries.get_mut(&id)?;
-        row.claim(ask.lease, ask.worker.as_ref(), now);
-        Some(row.as_claim(event, endpoint))
+        row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
+        let recorded = u32::try_from(row.attempts.len()).unwrap_or(u32::MAX);
+        Some(row.state.to_claim(id, Arc::clone(&row.event), endpoint, recorded))
     }
 
-    /// Endpoints without a free slot do not count: the caller knows when they have one again. Those
-    /// that rest, or have used up their rate, wait longer.
+    pub(super) fn is_active(&self, id: EndpointId) -> bool {
+        self.endpoint(id).is_some_and(|endpoint| endpoint.state.is_active())
+    }
+
+    /// Time at which a delivery is due and its endpoint has cooled down.
+    pub(super) fn may_start_at(&self, id: DeliveryId, row: &Row) -> Option<Timestamp> {
+        let endpoint = self.endpoint(id.endpoint);
+        let cooled = endpoint.and_then(|endpoint| endpoint.health.cools_down_until());
+        let due = row.state.claimable_at()?;
+        Some(cooled.map_or(due, |until| until.max(due)))
+    }
+
+    /// Time until the next claim can find work. Endpoints without a free slot do not count: the
+    /// caller knows when they have one again.
     fn next_due(&self, ask: &ClaimDue, claims: &[Claim], now: Timestamp) -> Option<Duration> {
         let taken = |id: EndpointId| {
             claims.iter().filter(|claim| claim.lease.delivery.endpoint == id).count()
         };
         let claimed = |id: DeliveryId| claims.iter().any(|claim| claim.lease.delivery == id);
-        let at = |row: &Row| {
-            let (id, due) = (row.delivery.id, row.free_at()?);
-            let endpoint = self.endpoints.get(&id.endpoint)?;
-            let used = ask.in_flight.get(&endpoint.id).copied().unwrap_or_default() as usize;
-            let allowance = self.allowance(endpoint.id)?;
-            let full = used + taken(endpoint.id) >= allowance.slots() as usize;
-            if full || claimed(id) || !endpoint.state.is_active() {
+        let at = |(id, row): (&DeliveryId, &Row)| {
+            let (due, allowance) = (row.state.claimable_at()?, self.allowance(id.endpoint)?);
+            let used = ask.in_flight.get(&id.endpoint).copied().unwrap_or_default() as usize;
+            let full = used + taken(id.endpoint) >= allowance.slots() as usize;
+            if full || claimed(*id) || !self.is_active(id.endpoint) {
                 return None;
             }
             Some(due.max(allowance.opens_at(now).unwrap_or(due)).since(now))
         };
-        self.deliveries.values().filter_map(at).min()
-    }
-}
-
-fn cursor_at(endpoint: EndpointId) -> ClaimCursor {
-    ClaimCursor::new(endpoint.as_uuid().as_bytes().to_vec())
-}
-
-impl Row {
-    fn as_claim(&self, event: Arc<Event>, endpoint: &Endpoint) -> Claim {
-        let lease = Lease { delivery: self.delivery.id, epoch: self.epoch };
-        let recorded = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        let progress = Progress::of_attempt(self.delivery.attempts)
-            .with_budget_from(self.delivery.budget_from)
-            .with_forgiven(self.delivery.forgiven);
-        Claim::new(lease, event, endpoint.revision)
-            .with_progress(progress, recorded)
-            .with_cause(self.cause)
-            .with_previous_claim_at(self.claimed_before)
-            .with_unhealthy(!endpoint.health.is_healthy())
+        self.deliveries.iter().filter_map(at).min()
     }
 }

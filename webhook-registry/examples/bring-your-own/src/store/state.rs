@@ -1,142 +1,43 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+//! The rows, and what each call does to them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use webhook_registry::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId,
-    LeaseEpoch, NewDelivery, Notice, NoticeId, OrderingKey, RateUsed, ReplayCandidate, TenantId,
-    TenantVersion, Timestamp, Trigger, WorkerName,
+    Attempt, Backlog, ClaimedUnrouted, Delivery, DeliveryId, Endpoint, EndpointId, EndpointUrl,
+    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, NewDelivery, Route, Routed,
+    TenantId, TenantVersion, Timestamp, UnroutedEvent,
+    store_state::{
+        DeliveryState, Intake, Transition, UnroutedEntry, claim_unrouted_first, endpoint_change,
+        enqueued_again, intake,
+    },
 };
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) versions: BTreeMap<TenantId, TenantVersion>,
-    pub(super) endpoints: BTreeMap<EndpointId, Endpoint>,
-    /// Endpoints that were removed, and when.
-    pub(super) removed: BTreeMap<EndpointId, Timestamp>,
+    versions: BTreeMap<TenantId, TenantVersion>,
+    /// Endpoints by id; `None` for those that were removed.
+    pub(super) endpoints: BTreeMap<EndpointId, Option<Endpoint>>,
     pub(super) events: BTreeMap<EventId, Arc<Event>>,
-    /// When they were stored.
-    pub(super) stored_at: BTreeMap<EventId, Timestamp>,
-    /// Events that nobody has routed, and from when somebody may.
-    pub(super) unrouted: BTreeMap<EventId, Timestamp>,
+    /// Unrouted events: when each was stored, and from when on a worker may claim it.
+    unrouted: BTreeMap<EventId, (Timestamp, Timestamp)>,
     pub(super) deliveries: BTreeMap<DeliveryId, Row>,
-    /// Deliveries that go one after the other.
-    pub(super) lines: BTreeMap<(EndpointId, OrderingKey), Vec<DeliveryId>>,
-    /// Writes that came too late.
-    pub(super) leases_lost: u64,
-    /// What of their rates the endpoints have used.
-    pub(super) used: BTreeMap<EndpointId, RateUsed>,
-    /// What nobody has acknowledged, the oldest first.
-    pub(super) notices: BTreeMap<(Timestamp, NoticeId), Notice>,
 }
 
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) delivery: Delivery,
-    pub(super) epoch: LeaseEpoch,
-    /// Whether the claim of this epoch is neither finished nor given back.
-    pub(super) held: bool,
-    pub(super) claimed_before: Option<Timestamp>,
-    /// Recorded by whoever sends it within a call; never claimed.
-    pub(super) tracked: bool,
-    /// Since when it is in its status.
-    pub(super) since: Timestamp,
-    /// What began the present budget.
-    pub(super) cause: Trigger,
-    /// When it may be claimed: due while pending, the end of the lease while in flight; never, when
-    /// it is finished or tracked.
-    pub(super) claim_at: Option<Timestamp>,
-    /// Whether it waits for another one of its line.
-    pub(super) parked: bool,
+    pub(super) state: DeliveryState,
+    pub(super) event: Arc<Event>,
+    pub(super) url: EndpointUrl,
     pub(super) attempts: BTreeMap<u32, Attempt>,
 }
 
 impl Row {
-    pub(super) const fn new(delivery: Delivery) -> Self {
-        Self {
-            since: delivery.created_at,
-            delivery,
-            epoch: LeaseEpoch::from_u64(0),
-            held: false,
-            claimed_before: None,
-            tracked: false,
-            cause: Trigger::First,
-            claim_at: None,
-            parked: false,
-            attempts: BTreeMap::new(),
-        }
-    }
-
-    pub(super) fn claim(&mut self, lease: Duration, by: Option<&WorkerName>, now: Timestamp) {
-        self.delivery.claimed_by = by.cloned();
-        self.epoch = self.epoch.next();
-        self.held = true;
-        self.delivery.attempts += 1;
-        self.claimed_before = self.delivery.last_attempt_at.replace(now);
-        self.set(DeliveryStatus::InFlight, Some(now.after(lease)), now);
-    }
-
-    /// Corrects the number of attempts; time and worker of a claim that led to none are forgotten.
-    pub(super) fn count_attempts(&mut self, made: u32) {
-        if made < self.delivery.attempts {
-            self.delivery.last_attempt_at = self.claimed_before;
-            self.delivery.claimed_by = None;
-        }
-        self.delivery.attempts = made;
-    }
-
-    /// Where it stands in a replay.
-    pub(super) const fn place(&self) -> (Timestamp, EventId) {
-        (self.delivery.created_at, self.delivery.id.event)
-    }
-
-    /// What a replay looks at.
-    pub(super) fn candidate(&self) -> ReplayCandidate {
-        ReplayCandidate {
-            status: self.delivery.status,
-            event_type: self.delivery.event_type.clone(),
-            created_at: self.delivery.created_at,
-            finished_at: Some(self.since).filter(|_| self.delivery.status.is_final()),
-            tracked: self.tracked,
-        }
-    }
-
-    pub(super) fn is_leased(&self, now: Timestamp) -> bool {
-        self.delivery.status == DeliveryStatus::InFlight && self.claim_at.is_some_and(|at| at > now)
-    }
-
-    pub(super) fn record(&mut self, attempt: Attempt) {
-        self.delivery.last_error = attempt.failure.as_ref().map(ToString::to_string);
-        self.attempts.insert(attempt.number, attempt);
-    }
-
-    pub(super) fn set(
-        &mut self,
-        status: DeliveryStatus,
-        claim_at: Option<Timestamp>,
-        now: Timestamp,
-    ) {
-        self.since = now;
-        self.delivery.status = status;
-        (self.claim_at, self.parked) = (claim_at, false);
-        self.delivery.due_at = claim_at.filter(|_| status == DeliveryStatus::Pending);
-        self.delivery.leased_until = claim_at.filter(|_| status == DeliveryStatus::InFlight);
-    }
-
-    /// When it may be claimed, unless it waits for another one.
-    pub(super) fn free_at(&self) -> Option<Timestamp> {
-        self.claim_at.filter(|_| !self.parked)
-    }
-
-    /// Has it wait for another one.
-    pub(super) const fn park(&mut self) {
-        (self.parked, self.delivery.due_at) = (true, None);
-    }
-
-    /// Makes it due, if it waits for another one.
-    pub(super) const fn let_go(&mut self, at: Timestamp) {
-        if self.parked {
-            self.parked = false;
-            (self.claim_at, self.delivery.due_at) = (Some(at), Some(at));
-        }
+    pub(super) fn to_delivery(&self, id: DeliveryId) -> Delivery {
+        self.state.to_delivery(id, &self.event, self.url.clone())
     }
 }
 
@@ -150,25 +51,137 @@ impl State {
         self.versions.insert(tenant.clone(), next);
     }
 
+    pub(super) fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
+        self.endpoints.get(&id)?.as_ref()
+    }
+
+    pub(super) fn present(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values().flatten()
+    }
+
+    pub(super) fn cancel_all(&mut self, endpoint: EndpointId, now: Timestamp) {
+        for (_, row) in self.deliveries.iter_mut().filter(|(id, _)| id.endpoint == endpoint) {
+            if let Some(change) = row.state.cancelled(now).change {
+                row.state = change.state;
+            }
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, item: Enqueue, now: Timestamp) -> Enqueued {
+        let (event, fan_out) = (Arc::new(item.event), item.fan_out);
+        let has_key = |first: &&Arc<Event>| {
+            event.key.is_some() && first.key == event.key && first.tenant == event.tenant
+        };
+        let by_id = self.events.get(&event.id);
+        if let Some(first) = by_id.or_else(|| self.events.values().find(has_key)) {
+            return enqueued_again(first, &event);
+        }
+        let version = self.version(&event.tenant);
+        let intake = intake(&event, fan_out.as_ref(), version, false, |id| self.endpoint(id));
+        if intake == Intake::EndpointGone {
+            return Enqueued::EndpointGone;
+        }
+        self.events.insert(event.id, Arc::clone(&event));
+        if let Some(fan_out) = fan_out.filter(|_| intake == Intake::Routed) {
+            fan_out.deliveries.iter().for_each(|new| self.deliver(&event, new, now));
+            let sent = fan_out.deliveries.iter().filter(|new| !new.missed);
+            return Enqueued::Routed(sent.map(|new| new.endpoint).collect::<BTreeSet<_>>().len());
+        }
+        self.unrouted.insert(event.id, (now, now));
+        Enqueued::Later
+    }
+
     /// Creates a delivery of `event`, unless there is one.
-    pub(super) fn deliver(&mut self, event: &Event, new: &NewDelivery, now: Timestamp) {
-        let id = DeliveryId::new(event.id, new.endpoint);
-        let Some(endpoint) = self.endpoints.get(&new.endpoint) else { return };
-        let (tenant, event_type) = (event.tenant.clone(), event.event_type.clone());
-        let delivery = Delivery::new(id, tenant, event_type, endpoint.url.clone(), now);
-        if self.deliveries.contains_key(&id) {
+    fn deliver(&mut self, event: &Arc<Event>, new: &NewDelivery, now: Timestamp) {
+        let Some(url) = self.endpoint(new.endpoint).map(|endpoint| endpoint.url.clone()) else {
             return;
+        };
+        self.deliveries.entry(DeliveryId::new(event.id, new.endpoint)).or_insert_with(|| Row {
+            state: DeliveryState::enqueued(new, now),
+            event: Arc::clone(event),
+            url,
+            attempts: BTreeMap::new(),
+        });
+    }
+
+    pub(super) fn claim_unrouted(
+        &mut self,
+        limit: usize,
+        lease: Duration,
+        now: Timestamp,
+    ) -> ClaimedUnrouted {
+        let entry = |(&id, &(stored_at, claimable_at))| UnroutedEntry {
+            id,
+            key: None,
+            stored_at,
+            claimable_at,
+        };
+        let entries = self.unrouted.iter().map(entry).collect();
+        let (taken, next_due) = claim_unrouted_first(entries, limit, now);
+        for id in &taken {
+            self.unrouted.entry(*id).and_modify(|(_, claimable_at)| {
+                *claimable_at = now.after(lease);
+            });
         }
-        let mut row = Row::new(delivery);
-        row.cause = new.cause;
-        match new.lease {
-            Some(lease) => row.claim(lease, new.claimed_by(), now),
-            None if new.missed => row.set(DeliveryStatus::Missed, None, now),
-            None => row.set(DeliveryStatus::Pending, Some(now), now),
+        let unrouted = |event: &Arc<Event>| {
+            UnroutedEvent::new(event.id, event.tenant.clone(), event.event_type.clone())
+        };
+        let events = taken.iter().filter_map(|id| self.events.get(id)).map(unrouted);
+        ClaimedUnrouted::new(events.collect(), next_due)
+    }
+
+    pub(super) fn route(&mut self, item: Route, now: Timestamp) -> Routed {
+        let is_unrouted = self.unrouted.contains_key(&item.event);
+        let Some(event) = self.events.get(&item.event).filter(|_| is_unrouted).cloned() else {
+            return Routed::NotUnrouted;
+        };
+        if item.version != self.version(&event.tenant) {
+            return Routed::Stale;
         }
-        self.deliveries.insert(id, row);
-        if new.lease.is_none() && !new.missed {
-            self.line_up(id);
+        self.unrouted.remove(&item.event);
+        item.deliveries.iter().for_each(|new| self.deliver(&event, new, now));
+        Routed::Done
+    }
+
+    pub(super) fn finish(&mut self, item: Finish, now: Timestamp) -> Finished {
+        self.end_claim(&item, now, |state| state.finished(&item, now))
+    }
+
+    pub(super) fn release(&mut self, lease: Lease, now: Timestamp) -> Finished {
+        self.end_claim(&Finish::void(lease), now, |state| state.released(lease, now))
+    }
+
+    fn end_claim(
+        &mut self,
+        item: &Finish,
+        now: Timestamp,
+        transition: impl Fn(&DeliveryState) -> Transition<Finished>,
+    ) -> Finished {
+        let id = item.lease.delivery;
+        let Some(row) = self.deliveries.get_mut(&id) else { return Finished::LeaseLost };
+        let Transition { result, change } = transition(&row.state);
+        let Some(change) = change else { return result };
+        row.state = change.state;
+        row.attempts.extend(item.attempts.iter().map(|attempt| (attempt.number, attempt.clone())));
+        if let Some(Some(endpoint)) = self.endpoints.get_mut(&id.endpoint)
+            && let Some(change) = endpoint_change(endpoint, item, now)
+        {
+            *endpoint = change.apply_to(endpoint.clone());
+            let edited = change.disabled.map(|_| endpoint.tenant.clone());
+            edited.iter().for_each(|tenant| self.raise_version(tenant));
         }
+        result
+    }
+
+    pub(super) fn backlog(&self, now: Timestamp) -> Backlog {
+        let open = self.deliveries.iter().filter(|(_, row)| row.state.is_open());
+        let (leased, free): (Vec<_>, Vec<_>) = open.partition(|(_, row)| row.state.is_leased(now));
+        let (active, waiting): (Vec<_>, Vec<_>) =
+            free.into_iter().partition(|(id, _)| self.is_active(id.endpoint));
+        let due = active.iter().filter_map(|(id, row)| self.may_start_at(**id, row));
+        let next_due = due.map(|at| at.since(now)).min();
+        let rows = [self.unrouted.len(), leased.len(), active.len(), waiting.len()];
+        let [unrouted, leased, active, waiting] = rows.map(|rows| rows as u64);
+        Backlog::new(unrouted, leased, active, waiting, next_due)
     }
 }
