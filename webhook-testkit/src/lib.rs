@@ -99,6 +99,8 @@ mod memory;
 pub mod mock;
 mod observed;
 mod receiver;
+#[doc(hidden)]
+pub mod relay;
 pub mod sample;
 mod scripted_response;
 mod signer;
