@@ -18,6 +18,7 @@ mod prose;
 mod published;
 mod run;
 mod simulate;
+mod sources;
 mod step;
 mod test;
 

@@ -9,12 +9,10 @@ use std::{
 
 use super::cases::Case;
 use crate::{
-    mutant::{Mutant, rust_files},
+    mutant::Mutant,
     run::Failure,
+    sources::{Sources as Files, rust_sources},
 };
-
-/// Contents of files by their path.
-pub(super) type Files = BTreeMap<String, String>;
 
 /// Manifest of the crate, which lies in the target folder.
 const MUTANTS_MANIFEST: &str = r#"[package]
@@ -45,11 +43,10 @@ const PROGRAM_COUNT: usize = 2;
 
 /// Reads the source of the store in memory.
 pub(super) fn read_store(testkit: &Path) -> Result<Files, Failure> {
-    let path = |name: &str| format!("{}/{name}", testkit.display());
-    let root = rust_files(testkit)?.into_iter().filter(|(name, _)| name == "memory.rs");
-    let inside = rust_files(&testkit.join("memory"))?;
-    let inside = inside.into_iter().map(|(name, text)| (format!("memory/{name}"), text));
-    Ok(root.chain(inside).map(|(name, text)| (path(&name), text)).collect())
+    let path = |name: String| format!("{}/{name}", testkit.display());
+    let files = rust_sources(testkit)?.into_iter();
+    let is_store = |name: &str| name == "memory.rs" || name.starts_with("memory/");
+    Ok(files.filter(|(name, _)| is_store(name)).map(|(name, text)| (path(name), text)).collect())
 }
 
 /// Returns the files of the crate by path, and the names of its programs.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     items::{Item, ItemKind, items},
-    left_over::{LEFT_OVERS, VAGUE_CONSTANTS},
+    left_over::{VAGUE_CONSTANTS, replacement},
     workspace::{Source, Workspace},
 };
 use crate::lexer::{Lines, tokens, without_tests};
@@ -85,10 +85,8 @@ pub(super) fn check(workspace: &Workspace) -> Vec<BadName<'_>> {
 fn single<'a>(file: &Definitions<'a>) -> Vec<BadName<'a>> {
     let bad = |rule, name, place, text| BadName { rule, package: file.package, name, place, text };
     let left_over = |kind: ItemKind, name: &'a str, place: String| {
-        let found = LEFT_OVERS.iter().find(|old| {
-            old.kind == kind && old.name == name && file.source.path.starts_with(old.place)
-        })?;
-        let text = format!("{} `{name}`; use {}", kind.word(), found.replacement);
+        let replacement = replacement(kind, name, &file.source.path)?;
+        let text = format!("{} `{name}`; use {replacement}", kind.word());
         Some(bad(NameRule::LeftOver, name, place, text))
     };
     let file_name = left_over(ItemKind::Module, file.stem(), file.source.path.clone());
