@@ -200,7 +200,7 @@ pub(super) const OWNED: &[Owned] = &[
     },
 ];
 
-/// Crates that `cargo tree --edges normal` of a feature set must contain, or must not, at any depth.
+/// Crates that a feature set must contain, or must not, by `cargo tree --edges normal`.
 pub(super) struct Tree {
     pub(super) package: &'static str,
     pub(super) flags: &'static [&'static str],

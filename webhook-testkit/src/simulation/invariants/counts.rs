@@ -1,18 +1,13 @@
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::model::Model;
+use super::{EndState, Invariant, Model, Verdict};
 
 // Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/maintenance.rs:
 // - row.status = DeliveryStatus::Cancelled;
 // + row.finished_at = None;
 /// At the end the store has each created delivery once, in its last known state.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Counts;
 
 impl Invariant for Counts {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("counts", "at the end the store has each created delivery once, in its last known state")
-    }
-
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
         if end.listed != model.deliveries.len() {
             let (listed, known) = (end.listed, model.deliveries.len());

@@ -1,13 +1,6 @@
 use std::time::Duration;
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `the same epoch again` in webhook-testkit/src/memory/row.rs:
 // - self.epoch = self.epoch.next();
@@ -19,17 +12,10 @@ use crate::{
 // - self.due_at = now.after(lease);
 // + self.due_at = now;
 /// Each claim of a delivery has a higher epoch than all before, and no other lease is valid then.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Epochs;
 
 impl Invariant for Epochs {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "epochs",
-            "each claim of a delivery has a higher epoch than all before, and no other lease is valid",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::Effect(Effect::Claimed { claimed, .. }) = &traced.action else {
             return Verdict::NotApplicable;
