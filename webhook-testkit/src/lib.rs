@@ -128,6 +128,8 @@ pub use crate::{
     world::{Timeline, World},
 };
 pub use expect_test::{Expect, expect};
+#[doc(hidden)]
+pub use receiver::{read_head, read_more};
 
 /// Compiles the example of the package's README.
 #[cfg(doctest)]

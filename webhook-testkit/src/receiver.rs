@@ -25,6 +25,8 @@ use tokio::{
 
 use crate::forbidden::watch_if_asked;
 use connection::serve;
+#[doc(hidden)]
+pub use connection::{read_head, read_more};
 pub use misbehaviour::{Head, Misbehaviour};
 pub use reply::Reply;
 use reply::ReplyStart;
