@@ -90,7 +90,7 @@ pub(super) const INSIDE: &[Arrows] = &[
     },
     Arrows {
         package: "xtask-crash",
-        ours: &[REGISTRY_CRATE, STORE_CRATE, SERVERS_CRATE],
+        ours: &[REGISTRY_CRATE, STORE_CRATE, SERVERS_CRATE, TESTKIT_CRATE],
         optional: &[],
         why: "its processes are programs like those of users, with a store that reports commits",
     },
