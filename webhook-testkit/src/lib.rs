@@ -99,6 +99,8 @@ mod memory;
 pub mod mock;
 mod observed;
 mod receiver;
+#[doc(hidden)]
+pub mod relay;
 pub mod sample;
 mod scripted_response;
 mod signer;
@@ -126,6 +128,8 @@ pub use crate::{
     world::{Timeline, World},
 };
 pub use expect_test::{Expect, expect};
+#[doc(hidden)]
+pub use receiver::{read_head, read_more};
 
 /// Compiles the example of the package's README.
 #[cfg(doctest)]

@@ -9,6 +9,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::pending,
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -24,6 +25,8 @@ use tokio::{
 
 use crate::forbidden::watch_if_asked;
 use connection::serve;
+#[doc(hidden)]
+pub use connection::{read_head, read_more};
 pub use misbehaviour::{Head, Misbehaviour};
 pub use reply::Reply;
 use reply::ReplyStart;
@@ -97,13 +100,27 @@ impl TestReceiver {
     /// When there is no free port.
     #[expect(clippy::expect_used, reason = "a test without a socket has failed")]
     pub async fn answering(script: impl IntoIterator<Item = impl Into<Reply>>) -> Self {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::at(addr, script).await.expect("a free port")
+    }
+
+    /// A receiver at this address.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not free.
+    #[doc(hidden)]
+    pub async fn at(
+        addr: SocketAddr,
+        script: impl IntoIterator<Item = impl Into<Reply>>,
+    ) -> io::Result<Self> {
         watch_if_asked();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let addr = listener.local_addr().expect("a bound socket has an address");
+        let listener = TcpListener::bind(addr).await?;
+        let addr = listener.local_addr()?;
         let script = Mutex::new(script.into_iter().map(Into::into).collect());
         let shared = Arc::new(Shared { script, log: watch::Sender::default() });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self { addr, shared, accepting }
+        Ok(Self { addr, shared, accepting })
     }
 
     /// A receiver whose queue of connections is full: to connect takes for ever, as with an address

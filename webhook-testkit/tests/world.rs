@@ -3,43 +3,9 @@
 use std::time::Duration;
 
 use webhook_core::{DeliveryId, DeliveryLog, EndpointState};
-use webhook_testkit::{World, expect, refused, reset, sample, silence, stale, status, timeout};
+use webhook_testkit::{World, expect, reset, sample, silence, stale, status};
 
 const URL: &str = "https://billing.example/hooks";
-
-#[tokio::test]
-async fn a_delivery_survives_an_outage_and_a_slow_down() {
-    let world = World::with_endpoint(URL, "invoice.*").await;
-    world.transport.answers([status(503), timeout(), status(429).retry_after_secs(600)]);
-    world.publish(sample::event("invoice.paid")).await;
-    world.run_to_idle().await;
-    world.timeline().assert_eq(expect![[r#"
-        00:00:00  attempt 1  503            retry at 00:00:05
-        00:00:05  attempt 2  timeout        retry at 00:05:35
-        00:05:35  attempt 3  429 after 600s retry at 00:35:35
-        00:35:35  attempt 4  200            success
-    "#]]);
-}
-
-#[tokio::test]
-async fn a_delivery_is_given_up_after_three_days() {
-    let world = World::with_endpoint(URL, "**").await;
-    world.transport.otherwise(refused());
-    world.publish(sample::event("invoice.paid")).await;
-    world.run_to_idle().await;
-    world.timeline().assert_eq(expect![[r#"
-        00:00:00  attempt 1  refused        retry at 00:00:05
-        00:00:05  attempt 2  refused        retry at 00:05:05
-        00:05:05  attempt 3  refused        retry at 00:35:05
-        00:35:05  attempt 4  refused        retry at 02:35:05
-        02:35:05  attempt 5  refused        retry at 07:35:05
-        07:35:05  attempt 6  refused        retry at 17:35:05
-        17:35:05  attempt 7  refused        retry at 31:35:05
-        31:35:05  attempt 8  refused        retry at 51:35:05
-        51:35:05  attempt 9  refused        retry at 75:35:05
-        75:35:05  attempt 10  refused        failed
-    "#]]);
-}
 
 #[tokio::test]
 async fn an_attempt_lost_with_its_worker_is_on_record() {

@@ -5,7 +5,6 @@
 
 mod arrows;
 mod calls;
-mod features;
 mod imports;
 mod layout;
 mod metadata;
@@ -22,6 +21,7 @@ use std::fmt;
 use crate::{
     fuzz::FUZZ_MANIFEST,
     run::{Failure, cargo, read},
+    sources::rust_sources,
     step::StepReport,
 };
 
@@ -58,16 +58,19 @@ pub(crate) fn check() -> Result<StepReport, Failure> {
     let json = read(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
     let packages = metadata::parse(&json).map_err(Failure::Found)?;
     let mut broken = layout::check(&packages, &layout::look(&packages)?);
-    broken.extend(features::check(&packages));
     let packages = [packages, outside()?].concat();
     broken.extend(arrows::check(&packages));
     broken.extend(calls::check()?);
     let document = reasons::look()?;
     broken.extend(reasons::check(&packages, &document));
-    broken.extend(promises::check(&document, &promises::look()?));
+    let mut sources = String::new();
+    for known in rules::ARROWS {
+        sources.extend(rust_sources(known.package)?.into_values());
+    }
+    broken.extend(promises::check(&document, &sources));
     let mut files = 0;
     for rule in rules::ROOMS {
-        let sources = rooms::look(rule)?;
+        let sources = rust_sources(rule.src)?;
         files += sources.len();
         broken.extend(rooms::check(rule, &sources));
     }

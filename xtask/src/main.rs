@@ -18,6 +18,7 @@ mod prose;
 mod published;
 mod run;
 mod simulate;
+mod sources;
 mod step;
 mod test;
 
@@ -39,106 +40,95 @@ struct Verb {
     steps: &'static [Step],
 }
 
+const fn verb(
+    name: &'static str,
+    takes: &'static str,
+    about: &'static str,
+    steps: &'static [Step],
+) -> Verb {
+    Verb { name, takes, about, steps }
+}
+
 const VERBS: &[Verb] = &[
-    Verb {
-        name: "ci",
-        takes: "",
-        about: "every check below except measurements and `package`, cheapest first",
-        steps: ci::ALL,
-    },
-    Verb { name: "fmt", takes: "", about: "check the format of the code", steps: &[ci::FMT] },
-    Verb {
-        name: "layers",
-        takes: "",
-        about: "check dependencies, imports and features between crates",
-        steps: &[ci::LAYERS],
-    },
-    Verb {
-        name: "prose",
-        takes: "[--all] [PATH...]",
-        about: "check names and wording; --all lists all matches, PATH those of files",
-        steps: &[ci::PROSE],
-    },
-    Verb {
-        name: "deny",
-        takes: "",
-        about: "licences, banned and vulnerable dependencies (needs cargo-deny)",
-        steps: &[ci::DENY],
-    },
-    Verb { name: "clippy", takes: "", about: "lints, warnings denied", steps: &[ci::CLIPPY] },
-    Verb {
-        name: "features",
-        takes: "[--each]",
-        about: "compile each small feature set, or each feature alone and none",
-        steps: &[ci::FEATURES],
-    },
-    Verb {
-        name: "docs",
-        takes: "",
-        about: "build the documentation, warnings denied",
-        steps: &[ci::DOCS],
-    },
-    Verb {
-        name: "test",
-        takes: "[--require-all]",
-        about: "run all suites that this machine can run",
-        steps: &[ci::TEST],
-    },
-    Verb {
-        name: "conformance",
-        takes: "[--mutants]",
-        about: "run the suite for stores; with --mutants, check that it catches broken stores",
-        steps: &[ci::CONFORMANCE],
-    },
-    Verb {
-        name: "simulate",
-        takes: "[--seeds N] [--mutants] [...]",
-        about: "simulate days of faults from each seed and check every invariant",
-        steps: &[ci::SIMULATE],
-    },
-    Verb {
-        name: "crash",
-        takes: "[...]",
-        about: "kill processes at the worst moments and check that no event is lost",
-        steps: &[ci::CRASH],
-    },
-    Verb {
-        name: "security",
-        takes: "[--write] [SECTION|ID...]",
-        about: "run hostile URLs, names, responses and certificates against docs/security-cases.md",
-        steps: &[ci::SECURITY],
-    },
-    Verb {
-        name: "package",
-        takes: "",
-        about: "packages as users get them: complete, quick start runs, docs.rs documents them",
-        steps: &[package::STEP],
-    },
-    Verb {
-        name: "coverage",
-        takes: "",
-        about: "measure the lines of webhook-core that its tests run (installs cargo-llvm-cov)",
-        steps: &[coverage::COVERAGE_STEP],
-    },
-    Verb {
-        name: "mutants",
-        takes: "",
-        about: "measure which mutants of webhook-core its tests catch (installs cargo-mutants)",
-        steps: &[mutants::MUTANTS_STEP],
-    },
-    Verb {
-        name: "fuzz",
-        takes: "[--seconds N] [--keep] [TARGET...]",
-        about: "search for hostile bytes that break a promise (needs a C++ compiler)",
-        steps: &[fuzz::FUZZ_STEP],
-    },
-    Verb {
-        name: "bench",
-        takes: "all|send|durable|latency|fairness|fan-out|workers|growth|start|verify|flood [...]",
-        about: "measure speed, lateness, fairness and resources, each next to its limit",
-        steps: &[ci::BENCH],
-    },
-    Verb { name: "demo", takes: "", about: "deliver an event end to end", steps: &[ci::DEMO] },
+    verb("ci", "", "every check below except measurements and `package`, cheapest first", ci::ALL),
+    verb("fmt", "", "check the format of the code", &[ci::FMT]),
+    verb("layers", "", "check dependencies, imports and features between crates", &[ci::LAYERS]),
+    verb(
+        "prose",
+        "[--all] [PATH...]",
+        "check names and wording; --all lists all matches, PATH those of files",
+        &[ci::PROSE],
+    ),
+    verb(
+        "deny",
+        "",
+        "licences, banned and vulnerable dependencies (needs cargo-deny)",
+        &[ci::DENY],
+    ),
+    verb("clippy", "", "lints, warnings denied", &[ci::CLIPPY]),
+    verb(
+        "features",
+        "[--each]",
+        "compile each small feature set, or each feature alone and none",
+        &[ci::FEATURES],
+    ),
+    verb("docs", "", "build the documentation, warnings denied", &[ci::DOCS]),
+    verb("test", "[--require-all]", "run all suites that this machine can run", &[ci::TEST]),
+    verb(
+        "conformance",
+        "[--mutants]",
+        "run the suite for stores; with --mutants, check that it catches broken stores",
+        &[ci::CONFORMANCE],
+    ),
+    verb(
+        "simulate",
+        "[--seeds N] [--mutants] [...]",
+        "simulate days of faults from each seed and check every invariant",
+        &[ci::SIMULATE],
+    ),
+    verb(
+        "crash",
+        "[...]",
+        "kill processes at the worst moments and check that no event is lost",
+        &[ci::CRASH],
+    ),
+    verb(
+        "security",
+        "[--write] [SECTION|ID...]",
+        "run hostile URLs, names, responses and certificates against docs/security-cases.md",
+        &[ci::SECURITY],
+    ),
+    verb(
+        "package",
+        "",
+        "packages as users get them: complete, quick start runs, docs.rs documents them",
+        &[package::STEP],
+    ),
+    verb(
+        "coverage",
+        "",
+        "measure the lines of webhook-core that its tests run (installs cargo-llvm-cov)",
+        &[coverage::COVERAGE_STEP],
+    ),
+    verb(
+        "mutants",
+        "",
+        "measure which mutants of webhook-core its tests catch (installs cargo-mutants)",
+        &[mutants::MUTANTS_STEP],
+    ),
+    verb(
+        "fuzz",
+        "[--seconds N] [--keep] [TARGET...]",
+        "search for hostile bytes that break a promise (needs a C++ compiler)",
+        &[fuzz::FUZZ_STEP],
+    ),
+    verb(
+        "bench",
+        "all|send|durable|latency|fairness|fan-out|workers|growth|start|verify|flood [...]",
+        "measure speed, lateness, fairness and resources, each next to its limit",
+        &[ci::BENCH],
+    ),
+    verb("demo", "", "deliver an event end to end", &[ci::DEMO]),
 ];
 
 /// Exits with 0 if all steps passed, with 1 if a step failed, and with 2 for an unknown verb.

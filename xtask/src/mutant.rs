@@ -11,10 +11,6 @@
 //! The name may be missing. The path starts at the root of the workspace. Without a `+` line the
 //! old text is removed.
 
-use std::{fs, path::Path};
-
-use crate::run::Failure;
-
 /// Option of the verbs that run mutants.
 pub(crate) const MUTANTS_OPTION: &str = "--mutants";
 
@@ -93,23 +89,6 @@ fn head_of(comment: &str) -> Option<(Option<&str>, &str)> {
     }
     let (name, file) = rest.strip_prefix('`')?.split_once("` in ")?;
     Some((Some(name), file))
-}
-
-/// Content of the Rust files of a folder, by name, in the order of the names.
-pub(crate) fn rust_files(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let unread = |error: std::io::Error| {
-        Failure::Found(format!("cannot read {}: {error}", folder.display()))
-    };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unread)? {
-        let path = entry.map_err(unread)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.ends_with(".rs") {
-            files.push((name.to_owned(), fs::read_to_string(&path).map_err(unread)?));
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 #[cfg(test)]

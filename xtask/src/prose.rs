@@ -33,7 +33,7 @@ const ALL_FILES: &str = "--all";
 pub(crate) fn check(args: &[&str]) -> Result<StepReport, Failure> {
     let list = fs::read_to_string(LIST)
         .map_err(|error| Failure::Found(format!("cannot read {LIST}: {error}")))?;
-    let patterns = Patterns::new().map_err(|error| Failure::Found(error.to_string()))?;
+    let patterns = Patterns::new().map_err(Failure::Found)?;
     let workspace = Workspace::read()?;
     let findings = Findings::new(&workspace, &list, &patterns);
     if args.contains(&ALL_FILES) {

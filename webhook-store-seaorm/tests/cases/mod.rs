@@ -89,21 +89,6 @@ macro_rules! on {
     };
 }
 
-/// The same for what is true of servers alone.
-macro_rules! on_servers {
-    ($place:expr $(, $(#[$attribute:meta])+)?) => {
-        cases::each! { $place; [$($(#[$attribute])+)?];
-            network {
-                a_silent_network_costs_one_limit
-            }
-            outbox {
-                events_join_transactions_of_any_isolation_level
-                an_event_that_commits_late_is_found_late
-            }
-        }
-    };
-}
-
 /// The same, for what needs a server.
 macro_rules! on_server {
     ($place:expr, $(#[$attribute:meta])+) => {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::{net::lookup_host, time::timeout};
 use webhook_core::{DeliveryLog as _, Enqueue, Store as _, StoreErrorKind};
 use webhook_store_seaorm::SeaOrmStore;
+use webhook_testkit::relay::Relay;
 
-use crate::common::{self, place::Place, relay::Relay};
+use crate::common::{self, place::Place};
 
 /// Units past their limit give up, and the next one finds connections that work.
 pub async fn a_silent_network_costs_one_limit(place: &Place) {
@@ -18,14 +19,18 @@ pub async fn a_silent_network_costs_one_limit(place: &Place) {
 
     // Within a limit of its own: a busy machine takes its time for tables.
     place.open().await.close().await;
-    let relay = Relay::before(host_of(&place.url).to_owned()).await;
-    let through = place.url.replacen(host_of(&place.url), &relay.addr.to_string(), 1);
+    let host = host_of(&place.url);
+    let server = lookup_host(host).await.unwrap().next().unwrap();
+    let relay = Relay::to(server).await.unwrap();
+    let through = place.url.replacen(host, &relay.addr().to_string(), 1);
     let store =
         SeaOrmStore::builder(through).pool_size(1).unit_limit(LIMIT).connect().await.unwrap();
     let batch = |number| vec![Enqueue::unrouted(common::event(number))];
     store.enqueue(batch(1)).await.unwrap();
 
-    relay.go_silent();
+    // New connections work again.
+    relay.silence();
+    relay.speak();
     let answer = timeout(CALL_TIMEOUT, store.enqueue(batch(2))).await;
     let Ok(answer) = answer else { panic!("it goes on beyond its limit") };
     let error = answer.unwrap_err();

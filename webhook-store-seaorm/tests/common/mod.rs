@@ -11,7 +11,6 @@
 pub mod cut;
 pub mod fixed;
 pub mod place;
-pub mod relay;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub mod roles;
 

@@ -5,7 +5,7 @@ use std::{future::pending, io, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::yield_now,
     time::sleep,
@@ -34,7 +34,7 @@ async fn serve_all(stream: &mut TcpStream, number: usize, shared: &Shared) -> io
             // What follows is the body, and no request.
             return play(stream, reply).await;
         }
-        let body_len = content_length(&request.headers);
+        let body_len = request.body_len();
         while buffer.len() < body_len {
             read_more(stream, &mut buffer).await?;
         }
@@ -80,8 +80,9 @@ async fn sleep_unless_zero(pause: Duration) {
     }
 }
 
-async fn read_head(
-    stream: &mut TcpStream,
+/// Reads the head of a request; an error at the end of the connection.
+pub async fn read_head(
+    stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
     connection: usize,
 ) -> io::Result<ReceivedRequest> {
@@ -95,7 +96,11 @@ async fn read_head(
     parse(head, connection).ok_or_else(ended)
 }
 
-async fn read_more(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<()> {
+/// Reads more of a request; an error at the end of the connection.
+pub async fn read_more(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> io::Result<()> {
     let read = stream.read_buf(buffer).await?;
     if read == 0 { Err(ended()) } else { Ok(()) }
 }
@@ -117,8 +122,12 @@ fn parse(head: Bytes, connection: usize) -> Option<ReceivedRequest> {
     Some(ReceivedRequest { head, method, target, headers, body: Bytes::new(), connection })
 }
 
-/// Bodies of our senders have a length; a chunked one is a request without a body here.
-fn content_length(headers: &HeaderMap) -> usize {
-    let value = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    value.and_then(|value| value.parse().ok()).unwrap_or_default()
+impl ReceivedRequest {
+    /// Bodies of our senders have a length; a chunked one is a request without a body here.
+    #[doc(hidden)]
+    pub fn body_len(&self) -> usize {
+        let value = self.headers.get(http::header::CONTENT_LENGTH);
+        let value = value.and_then(|value| value.to_str().ok());
+        value.and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
 }

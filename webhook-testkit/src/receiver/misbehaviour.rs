@@ -1,6 +1,8 @@
 //! All of it, by name.
 
-use super::Reply;
+use std::time::Duration;
+
+use super::{Reply, hostile::SLOW_BYTE_INTERVAL};
 
 /// A way in which a receiver misbehaves: what it is called, how to play it, and what an exchange with
 /// it comes to.
@@ -75,6 +77,33 @@ use Head::{Doubtful, Missing, Whole};
 
 type Named = (&'static str, Head, Reply);
 
+/// A response without a request. A client that pairs it with the next request is faulty.
+const UNASKED_RESPONSE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate";
+
+const OK_LINE: &str = "HTTP/1.1 200 OK\r\n";
+
+const CHUNKED_HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Answers 200 with these lengths, and with this body before a response to nothing.
+fn framed(lines: &str, body: &str) -> Reply {
+    Reply::bytes(format!("{OK_LINE}{lines}\r\n\r\n{body}{UNASKED_RESPONSE}"))
+}
+
+/// Answers 200 in chunks that begin like this and go on like that.
+fn endless_chunks(first: &str, again: impl Into<bytes::Bytes>) -> Reply {
+    Reply::endless(format!("{CHUNKED_HEAD}{first}"), again)
+}
+
+/// Names `url` in every header by which a client might go there.
+fn elsewhere(url: &str) -> Reply {
+    let other = url.trim_start_matches("http://").trim_end_matches("/hooks");
+    Reply::redirect(200, url)
+        .header("content-location", url)
+        .header("refresh", format!("0; url={url}"))
+        .header("link", format!("<{url}>; rel=\"canonical\", <{url}>; rel=\"preload\""))
+        .header("alt-svc", format!("http/1.1=\"{other}\"; ma=86400"))
+}
+
 fn redirects(url: &str) -> Vec<Named> {
     vec![
         ("offers a choice of other places (300)", Whole(300), Reply::redirect(300, url)),
@@ -84,7 +113,7 @@ fn redirects(url: &str) -> Vec<Named> {
         ("points to a proxy (305)", Whole(305), Reply::redirect(305, url)),
         ("points the same request elsewhere for now (307)", Whole(307), Reply::redirect(307, url)),
         ("points the same request elsewhere for good (308)", Whole(308), Reply::redirect(308, url)),
-        ("succeeds and names other places", Whole(200), Reply::elsewhere(url)),
+        ("succeeds and names other places", Whole(200), elsewhere(url)),
     ]
 }
 
@@ -113,14 +142,23 @@ fn demands() -> Vec<Named> {
 
 fn heads() -> Vec<Named> {
     let header = |bytes: &[u8]| Reply::status(200).header("x-odd", bytes);
+    let many = |count| {
+        let headers: String = (1..count).map(|n| format!("x-{n}: y\r\n")).collect();
+        Reply::bytes(format!("{OK_LINE}{headers}content-length: 0\r\n\r\n"))
+    };
+    let large = Reply::status(200).header("x-large", vec![b'y'; 1_000_000]);
+    let endless = Reply::endless(format!("{OK_LINE}x-large: "), "y".repeat(1000));
+    let promises = Reply::endless("", "HTTP/1.1 100 Continue\r\n\r\n".repeat(100));
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     vec![
-        ("sends 101 headers", Doubtful, Reply::many_headers(101)),
-        ("sends 10,000 headers", Doubtful, Reply::many_headers(10_000)),
-        ("sends a header of 1 MB", Doubtful, Reply::large_header(1_000_000)),
+        ("sends 101 headers", Doubtful, many(101)),
+        ("sends 10,000 headers", Doubtful, many(10_000)),
+        ("sends a header of 1 MB", Doubtful, large),
         ("sends headers without end", Missing, Reply::endless_head()),
-        ("sends a header without end", Missing, Reply::endless_header()),
-        ("promises an answer without end", Missing, Reply::endless_informational()),
-        ("switches to another protocol", Missing, Reply::switching_protocols()),
+        ("sends a header without end", Missing, endless),
+        ("promises an answer without end", Missing, promises),
+        ("switches to another protocol", Missing, Reply::half(switching)),
         ("sends a head byte by byte, a second each", Missing, Reply::slow_head()),
         ("stops within its head", Missing, Reply::half("HTTP/1.1 200 OK\r\nx-half: ")),
         ("ends within its head", Missing, Reply::raw("HTTP/1.1 200 OK\r\nx-half: ")),
@@ -158,26 +196,29 @@ fn no_http() -> Vec<Named> {
 }
 
 fn framings() -> Vec<Named> {
+    let length = |text| Reply::half(format!("{OK_LINE}content-length: {text}\r\n\r\nok"));
+    let chunk_size = |text| Reply::half(format!("{CHUNKED_HEAD}2\r\nok\r\n{text}\r\nok"));
+    // By the chunks the answer ends before the next one; by the length the next one is its body.
+    let rest = "0\r\n\r\n".len() + UNASKED_RESPONSE.len();
+    let both = format!("content-length: {rest}\r\ntransfer-encoding: chunked");
+    let two = format!("content-length: 0\r\ncontent-length: {}", UNASKED_RESPONSE.len());
     let coded = |coding| Reply::status(200).header("transfer-encoding", coding);
+    let more = "x-more: and more\r\n".repeat(100);
     vec![
-        ("answers with a length and in chunks", Doubtful, Reply::both_lengths()),
-        ("answers with two lengths", Doubtful, Reply::two_lengths()),
-        ("has a length below zero", Doubtful, Reply::length("-1")),
-        ("has a length of twenty digits", Doubtful, Reply::length("99999999999999999999")),
-        ("has a length with a sign", Doubtful, Reply::length("+2")),
-        ("has a length in hexadecimal", Doubtful, Reply::length("0x2")),
-        ("has a list of lengths", Doubtful, Reply::length("2, 3")),
-        ("has a length of no digits", Doubtful, Reply::length("")),
+        ("answers with a length and in chunks", Doubtful, framed(&both, "0\r\n\r\n")),
+        ("answers with two lengths", Doubtful, framed(&two, "")),
+        ("has a length below zero", Doubtful, length("-1")),
+        ("has a length of twenty digits", Doubtful, length("99999999999999999999")),
+        ("has a length with a sign", Doubtful, length("+2")),
+        ("has a length in hexadecimal", Doubtful, length("0x2")),
+        ("has a list of lengths", Doubtful, length("2, 3")),
+        ("has a length of no digits", Doubtful, length("")),
         ("answers in a coding that nobody knows", Doubtful, coded("snail")),
-        (
-            "has a chunk size of twenty digits",
-            Whole(200),
-            Reply::chunk_size("fffffffffffffffffff0"),
-        ),
-        ("has a chunk size below zero", Whole(200), Reply::chunk_size("-2")),
-        ("has a chunk size that is no number", Whole(200), Reply::chunk_size("zz")),
-        ("extends a chunk without end", Whole(200), Reply::endless_chunk_extension()),
-        ("sends trailers without end", Whole(200), Reply::endless_trailers()),
+        ("has a chunk size of twenty digits", Whole(200), chunk_size("fffffffffffffffffff0")),
+        ("has a chunk size below zero", Whole(200), chunk_size("-2")),
+        ("has a chunk size that is no number", Whole(200), chunk_size("zz")),
+        ("extends a chunk without end", Whole(200), endless_chunks("2;x=", "y".repeat(1000))),
+        ("sends trailers without end", Whole(200), endless_chunks("2\r\nok\r\n0\r\n", more)),
     ]
 }
 
@@ -214,25 +255,33 @@ fn waits() -> Vec<Named> {
 }
 
 fn bodies() -> Vec<Named> {
+    let cut = || Reply::bytes(format!("{HEAD_ALONE}half"));
+    let endless = Reply::endless(format!("{OK_LINE}\r\n"), vec![b'x'; 16 * 1024]);
+    let chunk = format!("2000\r\n{}\r\n", "x".repeat(0x2000));
+    let slow = Reply::endless_drip(format!("{OK_LINE}\r\n"), "x", SLOW_BYTE_INTERVAL);
+    let no_content =
+        format!("HTTP/1.1 204 No Content\r\ncontent-length: {}", UNASKED_RESPONSE.len());
+    let no_content = Reply::bytes(format!("{no_content}\r\n\r\n{UNASKED_RESPONSE}"));
     vec![
-        ("sends a body without end", Whole(200), Reply::endless_body()),
-        ("sends chunks without end", Whole(200), Reply::endless_chunks()),
-        ("sends a body without end, a byte a second", Whole(200), Reply::endless_slow_body()),
+        ("sends a body without end", Whole(200), endless),
+        ("sends chunks without end", Whole(200), endless_chunks("", chunk)),
+        ("sends a body without end, a byte a second", Whole(200), slow),
         ("sends 50 kB that unpack to 50 MB", Whole(200), Reply::gzip_bomb()),
-        ("sends a body with a status that has none", Whole(204), Reply::no_content_with_body()),
+        ("sends a body with a status that has none", Whole(204), no_content),
         ("ends right after its head", Whole(200), Reply::raw(HEAD_ALONE)),
         ("stops right after its head", Whole(200), Reply::half(HEAD_ALONE)),
-        ("ends within its body", Whole(200), Reply::cut_short()),
-        ("resets the connection within its body", Whole(200), Reply::cut_off()),
+        ("ends within its body", Whole(200), cut().then_close()),
+        ("resets the connection within its body", Whole(200), cut().then_reset()),
     ]
 }
 
 const HEAD_ALONE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
 
 fn connections() -> Vec<Named> {
+    let twice = |pause| Reply::status(200).body("first").then_say(pause, UNASKED_RESPONSE);
     vec![
         ("takes the connection and reads nothing", Missing, Reply::silence()),
-        ("never reads the body of the request", Missing, Reply::deaf()),
+        ("never reads the body of the request", Missing, Reply::never().after_head()),
         ("reads the request and says nothing", Missing, Reply::never()),
         ("reads the request and closes the connection", Missing, Reply::close()),
         ("reads the request and resets the connection", Missing, Reply::reset()),
@@ -240,10 +289,18 @@ fn connections() -> Vec<Named> {
         ("resets the connection at once", Missing, Reply::reset().unasked()),
         ("closes the connection at once", Missing, Reply::close().unasked()),
         ("greets before it is asked", Missing, Reply::half("220 mail.example ESMTP\r\n").unasked()),
-        ("answers before it is asked", Doubtful, Reply::hasty_answer()),
-        ("answers twice", Whole(200), Reply::two_answers()),
-        ("sends an answer to nothing on an idle connection", Whole(200), Reply::late_answer()),
-        ("keeps the connection and hangs", Whole(200), Reply::keep_alive_then_hang()),
+        ("answers before it is asked", Doubtful, Reply::bytes(UNASKED_RESPONSE).unasked()),
+        ("answers twice", Whole(200), twice(Duration::ZERO)),
+        (
+            "sends an answer to nothing on an idle connection",
+            Whole(200),
+            twice(Duration::from_millis(20)),
+        ),
+        (
+            "keeps the connection and hangs",
+            Whole(200),
+            Reply::status(200).header("connection", "keep-alive").then_hang(),
+        ),
         ("closes the connection and does not say so", Whole(200), Reply::status(200).then_close()),
     ]
 }

@@ -46,13 +46,19 @@ use std::{
 
 use webhook_core::{Attempt, Delivery, DeliveryId, EventId, Notice};
 
-use super::{model::Model, trace::TraceEvent};
+// The modules of the invariants take these from here.
+use super::{
+    model::{ClaimEntry, DeliveryEntry, EndpointEntry, Model, SendEntry, WorkerEntry, is_given_up},
+    receivers::POISON_MARKER,
+    trace::{Action, Actor, Pid, SendOutcome, SendStart, TraceEvent},
+};
+use crate::{
+    ManualClock, PlainSigner, StoreCall,
+    observed::{Change, Effect},
+};
 
 /// A property that must hold in every run.
 pub(super) trait Invariant: fmt::Debug + Send {
-    /// Name and sentence of this invariant.
-    fn describe(&self) -> (&'static str, &'static str);
-
     /// Checks an event of the trace against the model before the event.
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let _ = (traced, before);
@@ -126,50 +132,110 @@ pub(super) struct Violation {
     pub(super) reason: String,
 }
 
+/// An invariant with its name and its sentence.
+#[derive(Debug)]
+struct Stated {
+    name: &'static str,
+    sentence: &'static str,
+    invariant: Box<dyn Invariant>,
+    /// How often its premise was true.
+    held: u64,
+}
+
+macro_rules! invariants {
+    ($($module:ident::$type:ident: $name:literal, $sentence:literal;)*) => {
+        /// Returns all invariants.
+        fn stated() -> Vec<Stated> {
+            vec![$(Stated {
+                name: $name,
+                sentence: $sentence,
+                invariant: Box::new($module::$type::default()),
+                held: 0,
+            }),*]
+        }
+    };
+}
+
+invariants! {
+    durable::Durable: "durable",
+        "each accepted event and each of its deliveries is stored until the end";
+    joined::Joined: "joined",
+        "an event whose transaction was rolled back is never stored and never sent";
+    idempotent::Idempotent: "idempotent",
+        "a key identifies one event of a tenant; a repeat returns it, another event is refused";
+    states::States: "states",
+        "only a redelivery leaves a final state; a delivery in flight becomes pending or final";
+    success::Success: "success",
+        "a delivery succeeds only after a complete response head with a 2xx, under that lease";
+    epochs::Epochs: "epochs",
+        "each claim of a delivery has a higher epoch than all before, and no other lease is valid";
+    fence::Fence: "fence",
+        "a write under an older epoch changes nothing, returns LeaseLost, and is counted";
+    overlap::Overlap: "overlap",
+        "while a lease is valid, no other worker sends its delivery";
+    start_in_time::StartInTime: "start-in-time",
+        "a send starts only if its lease leaves time for the send and for recording it";
+    budget::Budget: "budget",
+        "a delivery is sent at most as often as its retry policy allows since its publish or redelivery";
+    attempts::Attempts: "attempts",
+        "recorded attempts are numbered without gaps and match the count; no more sends than claims";
+    waits::Waits: "waits",
+        "a wait is the policy's, extended by Retry-After up to its cap, and is kept";
+    signatures::Signatures: "signatures",
+        "each send is signed at its own time with exactly the active secrets; id and body never change";
+    one_send::OneSend: "one-send",
+        "a process sends only what it has claimed, once for each claim";
+    limits::Limits: "limits",
+        "sends in flight stay within the limits of the process and of each endpoint";
+    duplicates::Duplicates: "duplicates",
+        "after a 2xx nothing is sent again, unless a fault lost the lease or an operator redelivered";
+    cancelled::Cancelled: "cancelled",
+        "nothing cancelled, paused, disabled or removed is claimed; earlier claims may still be sent";
+    counts::Counts: "counts",
+        "at the end the store has each created delivery once, in its last known state";
+    panics::Panics: "panics",
+        "a panic of the transport ends the attempt, and never the worker";
+    ends::Ends: "ends",
+        "after the faults have ended, every delivery becomes final";
+    takeover::Takeover: "takeover",
+        "claims of a dead worker are claimed again soon after their leases have expired";
+    others::Others: "others",
+        "while one endpoint is silent, due deliveries to the others start in time";
+    shutdown::Shutdown: "shutdown",
+        "a worker that is asked to stop claims nothing, starts no send, and ends in time";
+    outage::Outage: "outage",
+        "after an outage of the store, a waiting worker claims again within seconds";
+    poison::Poison: "poison",
+        "an event that kills its worker each time exhausts its attempts and fails";
+    order::Order: "order",
+        "of the deliveries with one key in order only the first in line is sent, one at a time";
+    rates::Rates: "rates",
+        "in any time span, at most as many attempts start as the endpoint's burst and rate allow";
+    shares::Shares: "shares",
+        "if two tenants have work, neither gets more in flight than its share";
+    notices::Notices: "notices",
+        "each failed delivery and disabled endpoint has one notice, and no notice lacks a cause";
+    cooling_down::CoolingDown: "cooling-down",
+        "an endpoint that cools down gets no delivery, then one probe; publishers keep to that too";
+    slot_wait::SlotWait: "slot-wait",
+        "a publisher waits for a slot of a busy endpoint, at most 250 ms";
+    lost_answer::LostAnswer: "lost-answer",
+        "after a lost result nothing is sent from memory, and a repeat takes no leases";
+    woken::Woken: "woken",
+        "after a repeated publish the worker of the process polls immediately";
+    released::Released: "released",
+        "a publisher releases its leases if its dispatcher has ended in the meantime";
+    fresh_snapshot::FreshSnapshot: "fresh-snapshot",
+        "a publisher does not route twice by a version that the store refused";
+}
+
 /// All invariants.
 #[derive(Debug)]
-pub(super) struct Invariants(Vec<(Box<dyn Invariant>, u64)>);
+pub(super) struct Invariants(Vec<Stated>);
 
 impl Invariants {
     pub(super) fn all() -> Self {
-        let invariants: Vec<Box<dyn Invariant>> = vec![
-            Box::new(durable::Durable),
-            Box::new(joined::Joined),
-            Box::new(idempotent::Idempotent::default()),
-            Box::new(states::States),
-            Box::new(success::Success),
-            Box::new(epochs::Epochs),
-            Box::new(fence::Fence::default()),
-            Box::new(overlap::Overlap),
-            Box::new(start_in_time::StartInTime),
-            Box::new(budget::Budget),
-            Box::new(attempts::Attempts),
-            Box::new(waits::Waits::default()),
-            Box::new(signatures::Signatures::default()),
-            Box::new(one_send::OneSend),
-            Box::new(limits::Limits),
-            Box::new(duplicates::Duplicates),
-            Box::new(cancelled::Cancelled),
-            Box::new(counts::Counts),
-            Box::new(panics::Panics),
-            Box::new(ends::Ends),
-            Box::new(takeover::Takeover::default()),
-            Box::new(others::Others::default()),
-            Box::new(shutdown::Shutdown),
-            Box::new(outage::Outage::default()),
-            Box::new(poison::Poison),
-            Box::new(order::Order),
-            Box::new(rates::Rates::default()),
-            Box::new(shares::Shares),
-            Box::new(notices::Notices::default()),
-            Box::new(cooling_down::CoolingDown::default()),
-            Box::new(slot_wait::SlotWait::default()),
-            Box::new(lost_answer::LostAnswer::default()),
-            Box::new(woken::Woken::default()),
-            Box::new(released::Released::default()),
-            Box::new(fresh_snapshot::FreshSnapshot::default()),
-        ];
-        Self(invariants.into_iter().map(|invariant| (invariant, 0)).collect())
+        Self(stated())
     }
 
     /// Checks an event against all invariants. Returns the first violation.
@@ -182,27 +248,27 @@ impl Invariants {
         self.ask(|invariant| invariant.check_end(end, model))
     }
 
-    fn ask(&mut self, mut say: impl FnMut(&mut dyn Invariant) -> Verdict) -> Option<Violation> {
-        self.0.iter_mut().find_map(|(invariant, held)| match say(invariant.as_mut()) {
+    fn ask(&mut self, mut ask: impl FnMut(&mut dyn Invariant) -> Verdict) -> Option<Violation> {
+        self.0.iter_mut().find_map(|stated| match ask(stated.invariant.as_mut()) {
             Verdict::NotApplicable => None,
             Verdict::Held(times) => {
-                *held += times;
+                stated.held += times;
                 None
             }
             Verdict::Violated(delivery, reason) => {
-                let (invariant, sentence) = invariant.describe();
-                Some(Violation { invariant, sentence, delivery, reason })
+                let Stated { name, sentence, .. } = *stated;
+                Some(Violation { invariant: name, sentence, delivery, reason })
             }
         })
     }
 
     /// How often the premise of each invariant was true, by name.
     pub(super) fn premises(&self) -> BTreeMap<&'static str, u64> {
-        self.0.iter().map(|(invariant, held)| (invariant.describe().0, *held)).collect()
+        self.0.iter().map(|stated| (stated.name, stated.held)).collect()
     }
 
     /// Name and sentence of each invariant.
     pub(super) fn descriptions() -> Vec<(&'static str, &'static str)> {
-        Self::all().0.iter().map(|(invariant, _)| invariant.describe()).collect()
+        stated().iter().map(|stated| (stated.name, stated.sentence)).collect()
     }
 }

@@ -6,6 +6,7 @@ use super::invalid_cases;
 use crate::{
     mutant::{self, MarkedLine, Mutant},
     run::Failure,
+    sources::rust_sources,
 };
 
 /// A case and the mutant in the comment above it.
@@ -20,8 +21,9 @@ pub(super) struct Case {
 /// Reads all cases in a folder.
 pub(super) fn read_cases(folder: &Path) -> Result<Vec<Case>, Failure> {
     let (mut cases, mut wrong) = (Vec::new(), Vec::new());
-    for (name, text) in mutant::rust_files(folder)? {
-        let read = cases_of(name.trim_end_matches(".rs"), &text);
+    // Folders hold helpers of the cases.
+    for (name, text) in rust_sources(folder)?.iter().filter(|(name, _)| !name.contains('/')) {
+        let read = cases_of(name.trim_end_matches(".rs"), text);
         cases.extend(read.0);
         wrong.extend(read.1);
     }

@@ -9,12 +9,10 @@ use std::{
 
 use super::cases::Case;
 use crate::{
-    mutant::{Mutant, rust_files},
+    mutant::Mutant,
     run::Failure,
+    sources::{Sources as Files, rust_sources},
 };
-
-/// Contents of files by their path.
-pub(super) type Files = BTreeMap<String, String>;
 
 /// Manifest of the crate, which lies in the target folder.
 const MUTANTS_MANIFEST: &str = r#"[package]
@@ -88,11 +86,10 @@ impl StoreSource {
 
 /// Reads a module with the files of its folder, by their paths.
 fn read_module(parent: &Path, name: &str) -> Result<Files, Failure> {
-    let path = |file: &str| format!("{}/{file}", parent.display());
-    let root = rust_files(parent)?.into_iter().filter(|(file, _)| *file == format!("{name}.rs"));
-    let inside = rust_files(&parent.join(name))?;
-    let inside = inside.into_iter().map(|(file, text)| (format!("{name}/{file}"), text));
-    Ok(root.chain(inside).map(|(file, text)| (path(&file), text)).collect())
+    let (root, folder) = (format!("{name}.rs"), format!("{name}/"));
+    let files = rust_sources(parent)?.into_iter();
+    let its = files.filter(|(file, _)| *file == root || file.starts_with(&folder));
+    Ok(its.map(|(file, text)| (format!("{}/{file}", parent.display()), text)).collect())
 }
 
 /// Files of a module, moved into a folder. The file with the shortest path is the root.

@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paths::paths;
 
-use crate::lexer::{tokens, without_tests};
-
-/// Text of each source file, by its path below the crate's source folder.
-pub(super) type Sources = BTreeMap<String, String>;
+use crate::{
+    lexer::{tokens, without_tests},
+    sources::Sources,
+};
 
 /// Files that each file imports.
 pub(super) type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;

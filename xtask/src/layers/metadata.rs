@@ -1,7 +1,5 @@
 //! Part of the output of `cargo metadata` that the rules need.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::Value;
 
 /// Crate of this workspace.
@@ -11,7 +9,6 @@ pub(super) struct Package {
     /// Path of its `Cargo.toml` from the root.
     pub(super) manifest: String,
     pub(super) dependencies: Vec<Dependency>,
-    pub(super) features: BTreeMap<String, Vec<String>>,
     pub(super) has_rust_version: bool,
 }
 
@@ -43,28 +40,6 @@ impl Kind {
     }
 }
 
-impl Package {
-    /// Dependencies that `feature` switches on, directly or through other features.
-    pub(super) fn switched_on(&self, feature: &str) -> BTreeSet<&str> {
-        let (mut on, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![feature]);
-        while let Some(feature) = open.pop() {
-            if !seen.insert(feature) {
-                continue;
-            }
-            for entry in self.features.get(feature).into_iter().flatten() {
-                match (entry.strip_prefix("dep:"), entry.split_once('/')) {
-                    (Some(dependency), _) => _ = on.insert(dependency),
-                    // `a?/b` passes a feature on without switching `a` on.
-                    (None, Some((dependency, _))) if dependency.ends_with('?') => {}
-                    (None, Some((dependency, _))) => _ = on.insert(dependency),
-                    (None, None) => open.push(entry),
-                }
-            }
-        }
-        on
-    }
-}
-
 /// Reads the output of `cargo metadata --format-version 1`.
 pub(super) fn parse(json: &str) -> Result<Vec<Package>, String> {
     let json: Value = serde_json::from_str(json)
@@ -79,12 +54,10 @@ pub(super) fn parse(json: &str) -> Result<Vec<Package>, String> {
 
 fn package(json: &Value, root: &str) -> Package {
     let manifest = text(json, "manifest_path");
-    let features = json.get("features").and_then(Value::as_object).into_iter().flatten();
     Package {
         name: text(json, "name"),
         manifest: manifest.trim_start_matches(root).trim_start_matches(['/', '\\']).to_owned(),
         dependencies: list(json, "dependencies").map(dependency).collect(),
-        features: features.map(|(name, entries)| (name.clone(), texts(entries))).collect(),
         has_rust_version: json.get("rust_version").is_some_and(Value::is_string),
     }
 }
@@ -123,7 +96,6 @@ mod tests {
     fn metadata_are_read() {
         let json = r#"{"workspace_root": "/some/where", "packages": [{
             "name": "a", "rust_version": "1.94", "manifest_path": "/some/where/b/a/Cargo.toml",
-            "features": {"tool": ["dep:clap"]},
             "dependencies": [
                 {"name": "tokio", "kind": null, "req": "^1.54", "optional": false, "features": ["sync"]},
                 {"name": "b", "kind": "dev", "req": "*", "optional": false, "features": []}
@@ -132,7 +104,6 @@ mod tests {
         let package = &packages[0];
         assert!(package.has_rust_version);
         assert_eq!(package.manifest, "b/a/Cargo.toml");
-        assert_eq!(package.features["tool"], ["dep:clap"]);
         assert_eq!(package.dependencies[0].features, ["sync"]);
         assert_eq!(package.dependencies[1].kind, Kind::Dev);
         assert!(package.dependencies[0].has_version && !package.dependencies[1].has_version);
@@ -142,15 +113,5 @@ mod tests {
     fn other_output_is_refused() {
         assert!(parse("error: no").is_err());
         assert!(parse("{}").is_err());
-    }
-
-    #[test]
-    fn a_feature_switches_on_what_its_features_switch_on() {
-        let features = r#"{"packages": [{"name": "a", "features": {
-            "tool": ["dep:clap", "sqlite", "http?/roots"], "sqlite": ["store/sqlite", "tool"], "none": []
-        }}]}"#;
-        let package = &parse(features).unwrap()[0];
-        assert_eq!(package.switched_on("tool"), BTreeSet::from(["clap", "store"]));
-        assert_eq!(package.switched_on("none"), BTreeSet::new());
     }
 }

@@ -1,38 +1,8 @@
 //! Tests that `ARCHITECTURE.md` names for its promises must exist.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
-
-use super::{Broken, rules::ARROWS};
-use crate::run::Failure;
+use super::Broken;
 
 const HEADING: &str = "## Promises";
-
-/// Sources of all crates, one after the other.
-pub(super) fn look() -> Result<String, Failure> {
-    let mut sources = String::new();
-    for known in ARROWS {
-        collect(Path::new(known.package), &mut sources)
-            .map_err(|error| Failure::Found(format!("failed to read the sources: {error}")))?;
-    }
-    Ok(sources)
-}
-
-fn collect(folder: &Path, sources: &mut String) -> io::Result<()> {
-    let mut open = vec![PathBuf::from(folder)];
-    while let Some(path) = open.pop() {
-        if path.is_dir() {
-            for entry in fs::read_dir(path)? {
-                open.push(entry?.path());
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            sources.push_str(&fs::read_to_string(path)?);
-        }
-    }
-    Ok(())
-}
 
 pub(super) fn check(document: &str, sources: &str) -> Vec<Broken> {
     let missing = tests(document).filter(|test| !sources.contains(&format!("fn {test}(")));

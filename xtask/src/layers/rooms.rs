@@ -1,43 +1,13 @@
 //! Rooms of a crate: folders of files that import each other in one direction.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Broken,
-    imports::{Graph, Sources, graph},
+    imports::{Graph, graph},
     rules::Rooms,
 };
-use crate::run::Failure;
-
-/// Reads the source files of a crate.
-pub(super) fn look(rule: &Rooms) -> Result<Sources, Failure> {
-    let failed = |error: io::Error| Failure::Found(format!("cannot read {}: {error}", rule.src));
-    let mut sources = Sources::new();
-    let mut folders = vec![PathBuf::from(rule.src)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).map_err(failed)?;
-                sources.insert(name(rule, &path), text);
-            }
-        }
-    }
-    Ok(sources)
-}
-
-/// Path of a file below the source folder, with `/` on every system.
-fn name(rule: &Rooms, path: &Path) -> String {
-    let below = path.strip_prefix(rule.src).unwrap_or(path);
-    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
-}
+use crate::sources::Sources;
 
 pub(super) fn check(rule: &Rooms, sources: &Sources) -> Vec<Broken> {
     let graph = graph(sources);

@@ -90,7 +90,7 @@ pub(super) const INSIDE: &[Arrows] = &[
     },
     Arrows {
         package: "xtask-crash",
-        ours: &[REGISTRY_CRATE, STORE_CRATE, SERVERS_CRATE],
+        ours: &[REGISTRY_CRATE, STORE_CRATE, SERVERS_CRATE, TESTKIT_CRATE],
         optional: &[],
         why: "its processes are programs like those of users, with a store that reports commits",
     },
@@ -200,85 +200,11 @@ pub(super) const OWNED: &[Owned] = &[
     },
 ];
 
-/// Features of a crate, and its default features.
-pub(super) struct Features {
-    pub(super) package: &'static str,
-    pub(super) exist: &'static [&'static str],
-    pub(super) default: &'static [&'static str],
-    pub(super) why: &'static str,
-}
-
-pub(super) const FEATURE_RULES: &[Features] = &[
-    Features {
-        package: HTTP_CRATE,
-        exist: &["signer", "transport", "vault"],
-        default: &["signer", "transport", "vault"],
-        why: "a receiver that only verifies takes the signer and leaves the transport",
-    },
-    Features {
-        package: STORE_CRATE,
-        exist: &["mysql", "postgres", "sqlite", "sqlx"],
-        default: &[],
-        why: "a database library needs an explicit feature",
-    },
-    Features {
-        package: REGISTRY_CRATE,
-        exist: &["http", "mysql", "postgres", "receiver", "sqlite", "sqlx"],
-        default: &["http"],
-        why: "the default sends over HTTP, and databases need an explicit feature",
-    },
-];
-
-/// Dependencies that only certain features may switch on.
-pub(super) struct SwitchedOnBy {
-    pub(super) package: &'static str,
-    pub(super) dependencies: &'static [&'static str],
-    pub(super) features: &'static [&'static str],
-    pub(super) why: &'static str,
-}
-
-pub(super) const SWITCH_RULES: &[SwitchedOnBy] = &[
-    SwitchedOnBy {
-        package: REGISTRY_CRATE,
-        dependencies: &[STORE_CRATE],
-        features: &["mysql", "postgres", "sqlite"],
-        why: "a database library needs an explicit feature",
-    },
-    SwitchedOnBy {
-        package: HTTP_CRATE,
-        dependencies: &[
-            "hickory-resolver",
-            "hyper",
-            "hyper-util",
-            "http-body-util",
-            "rustls",
-            "rustls-native-certs",
-            "tokio",
-            "tokio-rustls",
-        ],
-        features: &[
-            "__fuzzing",
-            "check",
-            "default",
-            "receiver",
-            "transport",
-            "vault",
-            "webpki-roots",
-        ],
-        why: "a receiver that only verifies pulls ring and the core",
-    },
-    SwitchedOnBy {
-        package: HTTP_CRATE,
-        dependencies: &["x509-parser"],
-        features: &["check"],
-        why: "sending needs no parser of certificates",
-    },
-];
-
-/// Crates that `cargo tree --edges normal` of a feature set must not contain at any depth.
+/// Crates that a feature set must contain, or must not, by `cargo tree --edges normal`.
 pub(super) struct Tree {
     pub(super) package: &'static str,
     pub(super) flags: &'static [&'static str],
+    pub(super) always: &'static [&'static str],
     /// Names, or beginnings of names before a `*`.
     pub(super) never: &'static [&'static str],
     /// True if tokio may have features beyond channels and locks.
@@ -290,6 +216,7 @@ pub(super) const TREES: &[Tree] = &[
     Tree {
         package: CORE_CRATE,
         flags: &[],
+        always: &[],
         never: &[
             "getrandom",
             "hickory-*",
@@ -310,13 +237,23 @@ pub(super) const TREES: &[Tree] = &[
     Tree {
         package: HTTP_CRATE,
         flags: &["--no-default-features", "--features", "signer"],
+        always: &["ring"],
         never: &["hickory-*", "hyper", "hyper-util", "mio", "rustls", "socket2", "tokio-rustls"],
         runtime: false,
         why: "a receiver that only verifies pulls ring and the core",
     },
     Tree {
+        package: HTTP_CRATE,
+        flags: &["--features", "signer,transport,vault"],
+        always: &["hyper", "ring", "rustls"],
+        never: &["x509-parser"],
+        runtime: true,
+        why: "sending needs no parser of certificates",
+    },
+    Tree {
         package: REGISTRY_CRATE,
         flags: &["--no-default-features"],
+        always: &[CORE_CRATE],
         never: &[
             HTTP_CRATE,
             STORE_CRATE,
@@ -335,13 +272,23 @@ pub(super) const TREES: &[Tree] = &[
     Tree {
         package: REGISTRY_CRATE,
         flags: &[],
+        always: &[HTTP_CRATE],
         never: &[STORE_CRATE, TESTKIT_CRATE, "libsqlite3-sys", "sea-*", "sqlx*"],
+        runtime: true,
+        why: "the default sends over HTTP, and databases need an explicit feature",
+    },
+    Tree {
+        package: REGISTRY_CRATE,
+        flags: &["--features", "receiver,sqlx"],
+        always: &[],
+        never: &[STORE_CRATE],
         runtime: true,
         why: "a database library needs an explicit feature",
     },
     Tree {
         package: REGISTRY_CRATE,
-        flags: &["--all-features"],
+        flags: &["--all-features", "--features", "mysql,postgres,sqlite"],
+        always: &[STORE_CRATE],
         never: &[
             CLI_CRATE,
             TESTKIT_CRATE,
@@ -356,7 +303,16 @@ pub(super) const TREES: &[Tree] = &[
     },
     Tree {
         package: STORE_CRATE,
+        flags: &["--features", "sqlx"],
+        always: &[],
+        never: &["libsqlite3-sys", "sqlx-mysql", "sqlx-postgres", "sqlx-sqlite"],
+        runtime: true,
+        why: "a database library needs an explicit feature",
+    },
+    Tree {
+        package: STORE_CRATE,
         flags: &["--features", "sqlite"],
+        always: &["sqlx-sqlite"],
         never: &[
             HTTP_CRATE,
             TESTKIT_CRATE,

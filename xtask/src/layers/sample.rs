@@ -4,35 +4,15 @@ use super::metadata::{Dependency, Kind, Package};
 
 /// Six crates and the command, with the minimum that the rules need.
 pub(super) fn workspace() -> Vec<Package> {
-    let mut http = package("webhook-http", &[needs("webhook-core"), optional("hyper")]);
-    feature(&mut http, "default", &["signer", "transport", "vault"]);
-    feature(&mut http, "vault", &[]);
-    feature(&mut http, "signer", &[]);
-    feature(&mut http, "transport", &["dep:hyper"]);
-
-    let mut store = package("webhook-store-seaorm", &[needs("webhook-core"), needs("sea-orm")]);
-    for database in ["sqlite", "postgres", "mysql"] {
-        feature(&mut store, database, &[]);
-    }
-    feature(&mut store, "sqlx", &[]);
-
-    let adapters = [optional("webhook-http"), optional("webhook-store-seaorm")];
-    let mut registry = package("webhook-registry", &adapters);
-    registry.dependencies.push(needs("webhook-core"));
-    feature(&mut registry, "default", &["http"]);
-    feature(&mut registry, "http", &["dep:webhook-http"]);
-    for database in ["sqlite", "postgres", "mysql"] {
-        feature(&mut registry, database, &["dep:webhook-store-seaorm"]);
-    }
-    feature(&mut registry, "sqlx", &["webhook-store-seaorm?/sqlx"]);
-    feature(&mut registry, "receiver", &["webhook-http/receiver"]);
-
     let tokio = Dependency { features: vec!["sync".into()], ..needs("tokio") };
     vec![
         package("webhook-core", &[needs("bytes"), tokio, in_tests("proptest")]),
-        http,
-        store,
-        registry,
+        package("webhook-http", &[needs("webhook-core"), optional("hyper")]),
+        package("webhook-store-seaorm", &[needs("webhook-core"), needs("sea-orm")]),
+        package(
+            "webhook-registry",
+            &[needs("webhook-core"), optional("webhook-http"), optional("webhook-store-seaorm")],
+        ),
         package("webhook-cli", &[needs("webhook-registry"), needs("clap")]),
         package("webhook-testkit", &[needs("webhook-core")]),
         package("xtask", &[needs("serde_json")]),
@@ -42,11 +22,6 @@ pub(super) fn workspace() -> Vec<Package> {
 /// Returns the crate of that name, for a change.
 pub(super) fn the<'a>(packages: &'a mut [Package], name: &str) -> &'a mut Package {
     packages.iter_mut().find(|package| package.name == name).unwrap()
-}
-
-pub(super) fn feature(package: &mut Package, name: &str, entries: &[&str]) {
-    let entries = entries.iter().map(ToString::to_string).collect();
-    package.features.insert(name.to_owned(), entries);
 }
 
 pub(super) fn needs(name: &str) -> Dependency {
@@ -72,7 +47,6 @@ fn package(name: &str, dependencies: &[Dependency]) -> Package {
         name: name.to_owned(),
         manifest: format!("{name}/Cargo.toml"),
         dependencies: dependencies.to_vec(),
-        features: std::collections::BTreeMap::new(),
         has_rust_version: true,
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn check(rule: &Tree, tree: &str) -> Vec<Broken> {
         return vec![Broken::new("invalid tree", name(rule), rule.why)];
     }
     let report = |what: String| Broken::new(what, name(rule), rule.why);
-    let mut broken = Vec::new();
+    let is_there = |known: &&&str| crates.iter().any(|(name, _)| name == *known);
+    let missing = rule.always.iter().filter(|known| !is_there(known));
+    let mut broken: Vec<_> =
+        missing.map(|name| report(format!("{} does not pull in {name}", rule.package))).collect();
     for (name, features) in crates {
         if rule.never.iter().any(|pattern| matches(pattern, name)) {
             broken.push(report(format!("{} pulls in {name}", rule.package)));
@@ -66,6 +69,7 @@ mod tests {
     const SAMPLE_TREE: Tree = Tree {
         package: "webhook-core",
         flags: &["--no-default-features"],
+        always: &["tokio"],
         never: &["hyper", "sqlx*"],
         runtime: false,
         why: "the core is pure",
@@ -86,10 +90,8 @@ mod tests {
     fn each_forbidden_crate_is_named_once() {
         let tree = "webhook-core v0.1.0 (/somewhere)|\nsqlx-core v0.9.0|\nhyper v1.12.0|http1\n\
                     hyper v1.12.0|http1 (*)\n";
-        assert_eq!(
-            broken(tree),
-            ["webhook-core pulls in hyper", "webhook-core pulls in sqlx-core"]
-        );
+        let expected = ["does not pull in tokio", "pulls in hyper", "pulls in sqlx-core"];
+        assert_eq!(broken(tree), expected.map(|what| format!("webhook-core {what}")));
     }
 
     #[test]

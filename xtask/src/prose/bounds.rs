@@ -33,20 +33,6 @@ pub(super) fn at_most(package: &str, rule: NameRule) -> usize {
     bound.map_or(0, |bound| bound.at_most)
 }
 
-/// Type that may be defined more than once in its crate.
-pub(super) struct AllowedDouble {
-    pub(super) package: &'static str,
-    pub(super) name: &'static str,
-    pub(super) why: &'static str,
-}
-
-/// At most `MAX_DOUBLED_TYPES`, each with a reason.
-pub(super) const DOUBLED_TYPES: &[AllowedDouble] = &[];
-
-/// A test of this table counts.
-#[cfg(test)]
-pub(super) const MAX_DOUBLED_TYPES: usize = 10;
-
 /// Names that the root of a crate may have.
 pub(super) struct Root {
     /// File of the root.

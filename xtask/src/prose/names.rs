@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     items::{Item, ItemKind, items},
-    left_over::{LEFT_OVERS, VAGUE_CONSTANTS},
+    left_over::{VAGUE_CONSTANTS, replacement},
     workspace::{Source, Workspace},
 };
 use crate::lexer::{Lines, tokens, without_tests};
@@ -24,7 +24,6 @@ pub(super) enum NameRule {
 pub(super) struct BadName<'a> {
     pub(super) rule: NameRule,
     pub(super) package: &'a str,
-    pub(super) name: &'a str,
     pub(super) place: String,
     pub(super) text: String,
 }
@@ -83,13 +82,11 @@ pub(super) fn check(workspace: &Workspace) -> Vec<BadName<'_>> {
 
 /// Left-over names and vague constants of one file.
 fn single<'a>(file: &Definitions<'a>) -> Vec<BadName<'a>> {
-    let bad = |rule, name, place, text| BadName { rule, package: file.package, name, place, text };
+    let bad = |rule, place, text| BadName { rule, package: file.package, place, text };
     let left_over = |kind: ItemKind, name: &'a str, place: String| {
-        let found = LEFT_OVERS.iter().find(|old| {
-            old.kind == kind && old.name == name && file.source.path.starts_with(old.place)
-        })?;
-        let text = format!("{} `{name}`; use {}", kind.word(), found.replacement);
-        Some(bad(NameRule::LeftOver, name, place, text))
+        let replacement = replacement(kind, name, &file.source.path)?;
+        let text = format!("{} `{name}`; use {replacement}", kind.word());
+        Some(bad(NameRule::LeftOver, place, text))
     };
     let file_name = left_over(ItemKind::Module, file.stem(), file.source.path.clone());
     // The file of a module is reported, and its declaration is not.
@@ -98,7 +95,7 @@ fn single<'a>(file: &Definitions<'a>) -> Vec<BadName<'a>> {
         let is_vague = item.kind == ItemKind::Constant && VAGUE_CONSTANTS.contains(&item.name);
         if is_vague {
             let text = format!("constant `{}`; name its subject and its unit", item.name);
-            return Some(bad(NameRule::VagueConstant, item.name, file.place(item), text));
+            return Some(bad(NameRule::VagueConstant, file.place(item), text));
         }
         left_over(item.kind, item.name, file.place(item))
     });
@@ -162,7 +159,7 @@ fn doubled<'a>(rule: NameRule, word: &str, places: Places<'a>) -> Vec<BadName<'a
     twice
         .map(|((package, _, name), places)| {
             let text = format!("{word} `{name}` is defined {} times in one crate", places.len());
-            BadName { rule, package, name, place: places.join(", "), text }
+            BadName { rule, package, place: places.join(", "), text }
         })
         .collect()
 }
@@ -209,7 +206,8 @@ mod tests {
     fn found(files: &[(&str, &str)]) -> Vec<String> {
         let workspace = Workspace::of(&["webhook-core", "webhook-http"], files);
         let bad = check(&workspace).into_iter();
-        bad.map(|bad| format!("{:?} {} in {}", bad.rule, bad.name, bad.place)).collect()
+        let name = |bad: &BadName<'_>| bad.text.split('`').nth(1).map(str::to_owned);
+        bad.map(|bad| format!("{:?} {} in {}", bad.rule, name(&bad).unwrap(), bad.place)).collect()
     }
 
     #[test]

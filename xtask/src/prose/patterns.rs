@@ -31,229 +31,46 @@ pub(super) struct Pattern {
     pub(super) number: u8,
     pub(super) level: Level,
     scope: Scope,
-    find: &'static str,
-    /// Text around a match that makes it right; empty for none.
-    except: &'static str,
+    find: Regex,
+    /// Text around a match that makes it right.
+    except: Option<Regex>,
     pub(super) plain: &'static str,
 }
 
-const fn pattern(
-    number: u8,
-    level: Level,
-    scope: Scope,
-    find: &'static str,
-    plain: &'static str,
-) -> Pattern {
-    Pattern { number, level, scope, find, except: "", plain }
-}
+const PATTERNS: &str = include_str!("patterns.tsv");
 
 impl Pattern {
-    const fn except(self, except: &'static str) -> Self {
-        Self { except, ..self }
-    }
-}
-
-/// Expressions ignore case, except for those of an opening.
-pub(super) const PATTERNS: &[Pattern] = &[
-    pattern(
-        1,
-        Fail,
-        Statement,
-        r"\bwhat (is|was|are|were|has|had|have|it|they|goes|comes|came|follows|becomes|may|must|can(not)?|needs?|the|an?)\b",
-        "the noun: `the stored rows`, `the result`",
-    ),
-    pattern(
-        2,
-        Fail,
-        Opening,
-        r"^(What|Who|Whose|Which|Why)\b",
-        "a noun phrase: `Reason for ..`, `Owner of ..`",
-    ),
-    pattern(
-        3,
-        Fail,
-        Opening,
-        r"^(Whether|How)\b",
-        "`Returns true if ..`, `Number of ..`, `Time until ..`",
-    ),
-    pattern(
-        4,
-        Warn,
-        Opening,
-        r"^(It|Its|One|Those|They|Of|By|As|Not|Nothing|All|The same)\b",
-        "the noun itself; `Like ..` for `The same ..`",
-    )
-    .except(r"^All [a-z]+s\b"),
-    pattern(5, Warn, Opening, r"^(Where|When)\b", "`If ..`; `Time of ..`"),
-    pattern(5, Fail, Sentence, r"\bwhere (no|nobody|nothing)\b", "`if no ..`, `for .. without`"),
-    pattern(
-        5,
-        Warn,
-        Sentence,
-        r"\bwhere (it|they|there|that|none|one|this|its|all)\b",
-        "`if ..`, unless it is a place",
-    ),
-    pattern(
-        6,
-        Fail,
-        Sentence,
-        r"\b(some|no|any|every)body\b",
-        "the caller, another worker, an operator, the receiver",
-    ),
-    pattern(7, Fail, Sentence, r"\b(who(m|se)?ever|whatever)\b", "`the caller that ..`, `any ..`"),
-    pattern(8, Fail, Sentence, r"\b(he|his|him)\b", "`it`, or the noun"),
-    pattern(9, Fail, Sentence, r"^answer(s|ed|ing)?\b", "`Returns ..`; a server responds"),
-    pattern(9, Warn, Sentence, r"\banswer(s|ed|ing)?\b", "returns, result; a server responds")
-        .except(r"^answer(s|ed|ing)?\b"),
-    pattern(10, Fail, Sentence, r"\b(is|are|was|be) told\b", "is notified, receives, is logged"),
-    pattern(10, Warn, Sentence, r"\b(told|tells?)\b", "reports, returns, is logged")
-        .except(r"\btells? (\w+ ){0,3}apart\b|\b(is|are|was|be) told\b"),
-    pattern(11, Warn, Sentence, r"\b(says?|said)\b", "states, returns, indicates, is configured")
-        .except(r"\b(RFC \d+|policy) says\b"),
-    pattern(
-        12,
-        Warn,
-        Sentence,
-        r"\bg[ia]v(e|en|es|ing) (\w+ )?(up|back)\b|\bcall(s|ed)? (\w+ )?off\b",
-        "release, return, roll back, time out, cancel",
-    ),
-    pattern(
-        13,
-        Fail,
-        Sentence,
-        r"\bhand(s|ed|ing)? (\w+ )?(over|out|back)\b",
-        "return, pass, queue, move, lease",
-    ),
-    pattern(
-        14,
-        Fail,
-        Sentence,
-        r"\b(writ(es?|ten|ing)|wrote) (\w+ )?down\b|\bon record\b",
-        "records, stores, is committed",
-    ),
-    pattern(15, Fail, Sentence, r"\bat once\b", "immediately; at the same time; in one call")
-        .except(r"\ball at once\b"),
-    pattern(16, Warn, Sentence, r"\bst(ands?|ood|anding)\b", "is, is stored, waits, precedes")
-        .except(r"\bstands? for\b"),
-    pattern(
-        17,
-        Fail,
-        Sentence,
-        r"\b(comes?|came|coming) (to|of|about|free|along)\b|\bbec(omes?|ame) of\b",
-        "results in, amounts to, is created, is released",
-    ),
-    pattern(
-        18,
-        Fail,
-        Sentence,
-        r"\bso (many|much|long|few|far)\b",
-        "the quantity: `limit` rows, up to n, until now",
-    )
-    .except(r"\bso (many|much|long|few|far)( \w+)? (that|as)\b|\bso far\b"),
-    pattern(19, Fail, Sentence, r"\blet(s|ting)? (\w+ ){0,3}go\b", "releases, frees"),
-    pattern(19, Warn, Sentence, r"(^|[.:;] )Lets? ", "allows, permits, wakes, unblocks"),
-    pattern(20, Fail, Sentence, r"\b(is|are|was|were) over\b", "has ended, expired"),
-    pattern(20, Fail, Sentence, r"\bno more\b", "no longer").except(r"\bno more than\b"),
-    pattern(20, Fail, Sentence, r"\b(is|are) no [a-z]+", "`is not a ..`")
-        .except(r"\bthere (is|are) no [a-z]+|\b(is|are) no (longer|more|later|earlier|less)\b"),
-    pattern(
-        21,
-        Fail,
-        Sentence,
-        r"\b(none|nothing|nobody|absent|no time|never),? (when|where|if|as|unless|while)\b",
-        "`None` if ..; returns zero until ..",
-    ),
-    pattern(
-        22,
-        Fail,
-        Sentence,
-        r"\b(anew|besides?|of late|meanwhile|reckon\w*|but for|as far as|all the same|for want of|in vain|for (good|ever))\b",
-        "again; next to; recently; since then; except; if; still; for lack of; permanently",
-    )
-    .except(r"\bas far as possible\b"),
-    pattern(
-        23,
-        Warn,
-        Sentence,
-        r"\bby (it|them)sel(f|ves)\b|\b(in |its |their )turn\b|\b(soon|a moment)\b",
-        "automatically, alone; in order; within 100 ms",
-    )
-    .except(r"\bas soon as\b|\bsooner\b"),
-    pattern(24, Fail, Sentence, r"\bnot a valid\b", "`invalid X: expected Y`"),
-    pattern(24, Warn, Sentence, r"\bcannot be [a-z]+ed\b|\bhas to be\b", "`failed to ..`; `must be`")
-        .except(r"\bcannot be cancelled\b"),
-    pattern(
-        25,
-        Fail,
-        Sentence,
-        r"\bunwell\b|\b(is|are|was|were|be|not|gets?|stays?) well\b|\brest(s|ed|ing)\b",
-        "healthy, failing, cooling down, idle",
-    ),
-    pattern(
-        25,
-        Warn,
-        Sentence,
-        r"\b(left|leaves?) alone\b|\blooks? (at|for)\b|\ba look\b",
-        "skipped, unchanged; reads, checks, polls",
-    ),
-];
-
-/// Wording found in a sentence.
-pub(super) struct Match {
-    pub(super) pattern: &'static Pattern,
-    /// Offset in the sentence.
-    pub(super) offset: usize,
-    pub(super) text: String,
-}
-
-/// All patterns, compiled.
-pub(super) struct Patterns {
-    /// Finds the patterns that match at all, in one pass.
-    any: RegexSet,
-    all: Vec<Compiled>,
-}
-
-struct Compiled {
-    pattern: &'static Pattern,
-    find: Regex,
-    except: Option<Regex>,
-}
-
-impl Patterns {
-    pub(super) fn new() -> Result<Self, regex::Error> {
-        let compile = |pattern: &'static Pattern| {
-            let except = match pattern.except {
-                "" => None,
-                except => Some(Regex::new(&expression(pattern, except))?),
-            };
-            Ok(Compiled { pattern, find: Regex::new(&expression(pattern, pattern.find))?, except })
+    /// Reads a row of the table.
+    fn read(row: &'static str) -> Result<Self, String> {
+        let cells: Vec<_> = row.split('\t').collect();
+        let [number, level, scope, find, plain, rest @ ..] = &cells[..] else {
+            return Err("five cells are needed".to_owned());
         };
-        let any = PATTERNS.iter().map(|pattern| expression(pattern, pattern.find));
+        let scope = match *scope {
+            "Sentence" => Sentence,
+            "Opening" => Opening,
+            "Statement" => Statement,
+            _ => return Err(format!("`{scope}` is not a scope")),
+        };
+        // Expressions ignore case, except for those of an opening.
+        let flags = if scope == Opening { "(?-u)" } else { "(?i-u)" };
+        let regex =
+            |text: &str| Regex::new(&format!("{flags}{text}")).map_err(|error| error.to_string());
         Ok(Self {
-            any: RegexSet::new(any)?,
-            all: PATTERNS.iter().map(compile).collect::<Result<_, regex::Error>>()?,
+            number: number.parse().map_err(|_| format!("`{number}` is not a number"))?,
+            level: match *level {
+                "Fail" => Fail,
+                "Warn" => Warn,
+                _ => return Err(format!("`{level}` is not a level")),
+            },
+            scope,
+            find: regex(find)?,
+            except: rest.first().map(|except| regex(except)).transpose()?,
+            plain,
         })
     }
 
-    /// Matches in one sentence of a passage.
-    pub(super) fn find(&self, kind: PassageKind, is_first: bool, sentence: &str) -> Vec<Match> {
-        let is_opening = kind == PassageKind::Doc && is_first;
-        let may_ask =
-            matches!(kind, PassageKind::Heading | PassageKind::Cell | PassageKind::Document);
-        let is_question = may_ask && sentence.ends_with('?');
-        let applies = |compiled: &&Compiled| match compiled.pattern.scope {
-            Sentence => true,
-            Opening => is_opening,
-            Statement => !is_question,
-        };
-        let candidates = self.any.matches(sentence);
-        let candidates = candidates.iter().filter_map(|index| self.all.get(index));
-        candidates.filter(applies).flat_map(|compiled| compiled.matches(sentence)).collect()
-    }
-}
-
-impl Compiled {
-    fn matches(&self, sentence: &str) -> Vec<Match> {
+    fn matches(&self, sentence: &str) -> Vec<Match<'_>> {
         let excepted: Vec<_> = self
             .except
             .iter()
@@ -269,7 +86,7 @@ impl Compiled {
                 !excepted.iter().any(is_inside)
             })
             .map(|found| Match {
-                pattern: self.pattern,
+                pattern: self,
                 offset: found.start(),
                 text: found.as_str().to_owned(),
             })
@@ -277,10 +94,45 @@ impl Compiled {
     }
 }
 
-/// Regular expression of ASCII words, for a pattern or its exception.
-fn expression(pattern: &Pattern, text: &str) -> String {
-    let flags = if pattern.scope == Opening { "(?-u)" } else { "(?i-u)" };
-    format!("{flags}{text}")
+/// Wording found in a sentence.
+pub(super) struct Match<'a> {
+    pub(super) pattern: &'a Pattern,
+    /// Offset in the sentence.
+    pub(super) offset: usize,
+    pub(super) text: String,
+}
+
+/// All patterns, compiled.
+pub(super) struct Patterns {
+    /// Finds the patterns that match at all, in one pass.
+    any: RegexSet,
+    all: Vec<Pattern>,
+}
+
+impl Patterns {
+    pub(super) fn new() -> Result<Self, String> {
+        let rows = PATTERNS.lines().filter(|row| !row.starts_with('#'));
+        let pattern = |row| Pattern::read(row).map_err(|error| format!("{error}: `{row}`"));
+        let all: Vec<_> = rows.map(pattern).collect::<Result<_, _>>()?;
+        let any = RegexSet::new(all.iter().map(|pattern| pattern.find.as_str()));
+        Ok(Self { any: any.map_err(|error| error.to_string())?, all })
+    }
+
+    /// Matches in one sentence of a passage.
+    pub(super) fn find(&self, kind: PassageKind, is_first: bool, sentence: &str) -> Vec<Match<'_>> {
+        let is_opening = kind == PassageKind::Doc && is_first;
+        let may_ask =
+            matches!(kind, PassageKind::Heading | PassageKind::Cell | PassageKind::Document);
+        let is_question = may_ask && sentence.ends_with('?');
+        let applies = |pattern: &&Pattern| match pattern.scope {
+            Sentence => true,
+            Opening => is_opening,
+            Statement => !is_question,
+        };
+        let candidates = self.any.matches(sentence);
+        let candidates = candidates.iter().filter_map(|index| self.all.get(index));
+        candidates.filter(applies).flat_map(|pattern| pattern.matches(sentence)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     LIST,
-    bounds::{self, AllowedDouble, BOUNDS, DOUBLED_TYPES, GLOBS, ROOTS},
+    bounds::{self, BOUNDS, GLOBS, ROOTS},
     language::{self, BadText},
     names::{self, BadName, NameRule},
     patterns::{Level, Patterns},
@@ -21,8 +21,6 @@ pub(super) struct Findings<'a> {
     listed_files: usize,
     /// Entries of the list that name no file.
     idle_entries: Vec<&'a str>,
-    /// Entries of [`DOUBLED_TYPES`] that are defined once.
-    idle_types: Vec<&'static AllowedDouble>,
     /// Number of names at each root, in the order of [`ROOTS`].
     roots: Vec<usize>,
 }
@@ -30,8 +28,7 @@ pub(super) struct Findings<'a> {
 impl<'a> Findings<'a> {
     pub(super) fn new(workspace: &'a Workspace, list: &'a str, patterns: &Patterns) -> Self {
         let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let (allowed, bad) = allowed(names::check(workspace));
-        for name in bad {
+        for name in names::check(workspace) {
             names.entry((name.package, name.rule)).or_default().push(name);
         }
         let entries: Vec<_> = list.lines().filter(|line| !line.is_empty()).collect();
@@ -44,10 +41,6 @@ impl<'a> Findings<'a> {
             texts: texts_of(listed.iter().copied(), patterns),
             listed_files: listed.len(),
             idle_entries: entries.iter().copied().filter(is_idle).collect(),
-            idle_types: DOUBLED_TYPES
-                .iter()
-                .filter(|known| !allowed.iter().any(|name| is_known(known, name)))
-                .collect(),
             roots: ROOTS.iter().map(|root| root_names(workspace, root.path).len()).collect(),
         }
     }
@@ -58,16 +51,6 @@ impl<'a> Findings<'a> {
         let (files, warnings) = (self.listed_files, self.texts.len());
         format!("{names} names left, {files} files in plain words with {warnings} warnings")
     }
-}
-
-/// Splits off doubled types that the table allows.
-fn allowed(names: Vec<BadName<'_>>) -> (Vec<BadName<'_>>, Vec<BadName<'_>>) {
-    names.into_iter().partition(|name| DOUBLED_TYPES.iter().any(|known| is_known(known, name)))
-}
-
-fn is_known(known: &AllowedDouble, name: &BadName<'_>) -> bool {
-    let is_doubled = name.rule == NameRule::DoubledType;
-    is_doubled && known.package == name.package && known.name == name.name
 }
 
 fn texts_of<'a>(
@@ -116,11 +99,6 @@ pub(super) fn failures(findings: &Findings<'_>) -> Vec<String> {
     failures.extend(texts.map(line));
     let idle = findings.idle_entries.iter();
     failures.extend(idle.map(|entry| format!("{LIST} names no file with `{entry}`")));
-    let idle = findings.idle_types.iter();
-    failures.extend(idle.map(|known| {
-        let AllowedDouble { package, name, why } = known;
-        format!("{package}: `{name}` is not defined twice any longer; its reason was: {why}")
-    }));
     failures
 }
 
@@ -169,7 +147,7 @@ pub(super) fn texts(workspace: &Workspace, paths: &[&str], patterns: &Patterns) 
 
 #[cfg(test)]
 mod tests {
-    use super::{super::bounds::MAX_DOUBLED_TYPES, *};
+    use super::*;
 
     fn failed(list: &str, files: &[(&str, &str)]) -> Vec<String> {
         let workspace = Workspace::of(&["shop"], files);
@@ -206,7 +184,6 @@ mod tests {
 
     #[test]
     fn bounds_of_the_tables_hold() {
-        assert!(DOUBLED_TYPES.len() <= MAX_DOUBLED_TYPES);
         let mut keys: Vec<_> = BOUNDS.iter().map(|bound| (bound.package, bound.rule)).collect();
         let count = keys.len();
         keys.sort_unstable();

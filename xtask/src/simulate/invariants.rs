@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use crate::{
     mutant::{self, Mutant},
     run::Failure,
+    sources::rust_sources,
 };
 
 /// A mutant, and the invariant that must catch it.
@@ -37,7 +38,7 @@ impl InvariantMutant {
 /// Reads the mutants of all invariants in a folder, in the order of their names.
 pub(super) fn read_mutants(folder: &Path) -> Result<Vec<InvariantMutant>, Failure> {
     let mut mutants = Vec::new();
-    for (file, text) in mutant::rust_files(folder)? {
+    for (file, text) in rust_sources(folder)? {
         mutants.extend(mutants_of(file.trim_end_matches(".rs"), &text));
     }
     mutants

@@ -80,8 +80,14 @@ pub(super) fn write(folder: &Path, mutants: &[InvariantMutant]) -> Result<Vec<Ru
         write_stores(&folder.join(STORES_PROGRAM), &stores)?;
         _ = write!(members, "\"{STORES_PROGRAM}\"");
     }
-    let root = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n{DEV_PROFILE}");
-    put(&folder.join("Cargo.toml"), &root)?;
+    let versions = table(&get(Path::new("Cargo.toml"))?, "[workspace.dependencies]", |line| {
+        !line.contains("path = ")
+    });
+    let members = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n");
+    put(
+        &folder.join("Cargo.toml"),
+        &format!("{members}[workspace.dependencies]\n{versions}{DEV_PROFILE}"),
+    )?;
     put(&folder.join("Cargo.lock"), &get(Path::new("Cargo.lock"))?)?;
     Ok(runners)
 }
@@ -148,7 +154,7 @@ impl CoreCopy {
 
     fn write_core(&self) -> Result<(), Failure> {
         let folder = self.folder.join("core");
-        let needs = dependencies(Path::new("webhook-core/Cargo.toml"))?;
+        let needs = table(&get(Path::new("webhook-core/Cargo.toml"))?, "[dependencies]", |_| true);
         let name =
             format!("[package]\nname = \"core-{}\"\n{PACKAGE_FIELDS}[dependencies]\n", self.number);
         put(&folder.join("Cargo.toml"), &(name + &needs))?;
@@ -162,9 +168,8 @@ impl CoreCopy {
         let (folder, number) = (self.folder.join("testkit"), self.number);
         let core =
             format!("webhook-core = {{ package = \"core-{number}\", path = \"../core\" }}\n");
-        let needs = dependencies(Path::new("webhook-testkit/Cargo.toml"))?;
-        let needs = needs.lines().filter(|it| is_needed(it)).map(|it| format!("{it}\n"));
-        let needs: String = needs.collect();
+        let needs =
+            table(&get(Path::new("webhook-testkit/Cargo.toml"))?, "[dependencies]", is_needed);
         let name =
             format!("[package]\nname = \"testkit-{number}\"\n{PACKAGE_FIELDS}[dependencies]\n");
         put(&folder.join("Cargo.toml"), &(name + &needs + &core))?;
@@ -196,40 +201,12 @@ fn is_needed(line: &str) -> bool {
         .any(|name| line.starts_with(name))
 }
 
-/// Dependencies of a member, with the inherited fields filled in.
-fn dependencies(manifest: &Path) -> Result<String, Failure> {
-    let (all, root) = (get(manifest)?, get(Path::new("Cargo.toml"))?);
-    let mut text = String::new();
-    for line in table(&all, "[dependencies]") {
-        let Some((name, rest)) = line.split_once(['.', ' ']) else { continue };
-        let given = table(&root, "[workspace.dependencies]").find_map(|it| {
-            let (known, value) = it.split_once(" = ")?;
-            (known == name).then(|| value.to_owned())
-        });
-        let Some(given) = given else { continue };
-        _ = writeln!(text, "{name} = {}", with_features(&given, rest));
-    }
-    Ok(text)
-}
-
-/// The lines of one table.
-fn table<'t>(manifest: &'t str, header: &'t str) -> impl Iterator<Item = &'t str> {
-    let lines = manifest.lines().skip_while(move |line| *line != header).skip(1);
-    lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains('='))
-}
-
-/// A dependency of the workspace, with the additional features of a member.
-fn with_features(given: &str, asked: &str) -> String {
-    let list = |text: &str| {
-        let (_, features) = text.split_once("features = [")?;
-        features.split_once(']').map(|(features, _)| features.to_owned())
-    };
-    let inner = given.trim().trim_start_matches('{').trim_end_matches('}').trim();
-    let inner =
-        if given.starts_with('{') { inner.to_owned() } else { format!("version = {given}") };
-    let plain: Vec<_> = inner.split(", features").next().into_iter().collect();
-    let features = [list(given), list(asked)].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    format!("{{ {}, features = [{features}] }}", plain.join(""))
+/// Wanted lines of one table. Members inherit versions as they do in this workspace.
+fn table(manifest: &str, header: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let lines = manifest.lines().skip_while(|line| *line != header).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let wanted = lines.filter(|line| line.contains('=') && wanted(line));
+    wanted.map(|line| format!("{line}\n")).collect()
 }
 
 fn here(path: &str) -> Result<PathBuf, Failure> {
@@ -269,24 +246,4 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::Found(format!("{}: {error}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inherited_fields_are_filled_in() {
-        let table = [
-            ("\"1.2\"", "workspace = true", "{ version = \"1.2\", features = [] }"),
-            (
-                "{ version = \"1.2\", default-features = false, features = [\"std\"] }",
-                "workspace = true, features = [\"rt\"]",
-                "{ version = \"1.2\", default-features = false, features = [\"std\", \"rt\"] }",
-            ),
-        ];
-        for (given, asked, expected) in table {
-            assert_eq!(with_features(given, asked), expected);
-        }
-    }
 }

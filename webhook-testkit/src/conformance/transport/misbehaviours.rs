@@ -173,7 +173,7 @@ async fn assert_timeout<H: TransportHarness>(url: &str, body: Bytes, what: &str)
 pub async fn a_receiver_that_never_reads_is_left_at_the_deadline<H: TransportHarness>() {
     // More than the buffers of two sockets hold.
     let large = Bytes::from(vec![b'x'; 32 * 1024 * 1024]);
-    for reply in [Reply::silence(), Reply::deaf(), Reply::reset().after_head()] {
+    for reply in [Reply::silence(), Reply::never().after_head(), Reply::reset().after_head()] {
         let receiver = TestReceiver::answering([reply]).await;
         let what = "the deadline covers the writing of the request";
         assert_timeout::<H>(&receiver.url(), large.clone(), what).await;

@@ -1,7 +1,6 @@
 use webhook_core::{Attempt, Delivery, DeliveryStatus};
 
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::model::{DeliveryEntry, Model};
+use super::{DeliveryEntry, EndState, Invariant, Model, Verdict};
 
 // Catches `a release keeps its number` in webhook-testkit/src/memory/finish.rs:
 // - let Transition { result, change } = row.state.released(lease, now);
@@ -15,17 +14,10 @@ use crate::simulation::model::{DeliveryEntry, Model};
 // + let mut attempts = Vec::new();
 /// Recorded attempts are numbered 1, 2, 3 without gaps and match the delivery's count. There are no
 /// more sends than claims, and released claims do not count.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Attempts;
 
 impl Invariant for Attempts {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "attempts",
-            "recorded attempts are numbered without gaps and match the count; no more sends than claims",
-        )
-    }
-
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
         Verdict::all(end.deliveries.iter().map(|(id, (delivery, attempts))| {
             match model.deliveries.get(id) {

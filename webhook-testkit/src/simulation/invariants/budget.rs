@@ -1,10 +1,6 @@
 use webhook_core::TransportErrorKind;
 
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::{Model, SendEntry},
-    trace::{Action, Actor, SendOutcome, TraceEvent},
-};
+use super::{Action, Actor, Invariant, Model, SendEntry, SendOutcome, TraceEvent, Verdict};
 
 // Catches `attempts counted as they are finished` in webhook-testkit/src/memory/claim.rs:
 // - row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
@@ -15,17 +11,10 @@ use crate::simulation::{
 // + if claim.progress.attempt == 0 {
 /// Since its publish or last redelivery, a delivery is sent at most as often as its retry policy
 /// allows. Local faults do not count.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Budget;
 
 impl Invariant for Budget {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "budget",
-            "a delivery is sent at most as often as its retry policy allows since its publish or redelivery",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;

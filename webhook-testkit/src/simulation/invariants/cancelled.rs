@@ -1,28 +1,14 @@
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, Actor, TraceEvent},
-    },
-};
+use super::{Action, Actor, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `a paused endpoint gets work` in webhook-testkit/src/memory/claim.rs:
 // - self.endpoint(endpoint).is_some_and(|endpoint| endpoint.state.is_active())
 // + self.endpoint(endpoint).is_some()
 /// Nothing is claimed of cancelled deliveries and of paused, disabled or removed endpoints. Earlier
 /// claims may still be sent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Cancelled;
 
 impl Invariant for Cancelled {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "cancelled",
-            "nothing cancelled, paused, disabled or removed is claimed; earlier claims may still be sent",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         match (&traced.action, traced.by) {
             (Action::Effect(Effect::Claimed { claimed, .. }), _) => {

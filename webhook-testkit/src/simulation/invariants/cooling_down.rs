@@ -2,15 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::{Claimed, EndpointId, Enqueue, Enqueued};
 
-use super::{Invariant, Verdict};
-use crate::{
-    ManualClock,
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, ManualClock, Model, TraceEvent, Verdict};
 
 // Catches `a probe that nobody holds back` in webhook-core/src/policy/allowance.rs:
 // - self.health = self.health.probed(leases_end);
@@ -32,13 +24,6 @@ pub(super) struct CoolingDown {
 }
 
 impl Invariant for CoolingDown {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "cooling-down",
-            "an endpoint that cools down gets no delivery, then one probe; publishers keep to that too",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         match &traced.action {
             Action::Effect(Effect::Claimed { ask, claimed }) => {

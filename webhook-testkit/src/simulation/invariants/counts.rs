@@ -1,5 +1,4 @@
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::model::Model;
+use super::{EndState, Invariant, Model, Verdict};
 
 // Catches `a cancelled delivery is listed as it was before` in webhook-testkit/src/memory/maintenance.rs:
 // - let Transition { result, change } = row.state.cancelled(now);
@@ -7,14 +6,10 @@ use crate::simulation::model::Model;
 // + let status = row.state.status;
 // + change.iter_mut().for_each(|change| (change.state.status, change.state.finished_at) = (status, None));
 /// At the end the store has each created delivery once, in its last known state.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Counts;
 
 impl Invariant for Counts {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("counts", "at the end the store has each created delivery once, in its last known state")
-    }
-
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
         if end.listed != model.deliveries.len() {
             let (listed, known) = (end.listed, model.deliveries.len());

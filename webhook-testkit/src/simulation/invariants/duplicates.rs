@@ -1,22 +1,11 @@
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::{Model, SendEntry},
-    trace::{Action, TraceEvent},
-};
+use super::{Action, Invariant, Model, SendEntry, TraceEvent, Verdict};
 
 /// After a 2xx a delivery is not sent again, unless a fault lost its lease or an operator
 /// redelivered it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Duplicates;
 
 impl Invariant for Duplicates {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "duplicates",
-            "after a 2xx nothing is sent again, unless a fault lost the lease or an operator redelivered",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         let Some(entry) = before.deliveries.get(&start.delivery) else {

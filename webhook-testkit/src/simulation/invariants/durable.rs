@@ -1,7 +1,6 @@
 use webhook_core::DeliveryId;
 
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::model::Model;
+use super::{EndState, Invariant, Model, Verdict};
 
 // Catches `an event is forgotten when it is routed` in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.insert(event.id, EventRow { event: Arc::clone(event), unrouted_from });
@@ -15,14 +14,10 @@ use crate::simulation::model::Model;
 // + let some = fan_out.deliveries.into_iter().take(1).collect();
 // + Enqueued::Routed(self.add_deliveries(&event, some, now))
 /// Each accepted event and each of its deliveries is stored until the end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Durable;
 
 impl Invariant for Durable {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("durable", "each accepted event and each of its deliveries is stored until the end")
-    }
-
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
         let accepted = model.events.iter().filter(|(_, entry)| entry.accepted);
         let events = accepted.map(|(id, _)| match end.events.contains(id) {

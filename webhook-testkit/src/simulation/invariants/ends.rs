@@ -1,5 +1,4 @@
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::model::Model;
+use super::{EndState, Invariant, Model, Verdict};
 
 // Catches `unrouted events claimed by a cursor of ids` in webhook-testkit/src/memory/enqueue.rs:
 // - self.events.values().filter_map(unrouted).collect()
@@ -14,14 +13,10 @@ use crate::simulation::model::Model;
 // - self.unblock_line(item.lease.delivery, change.next_due_at);
 // + let _ = Self::unblock_line;
 /// After the faults have ended, every delivery becomes final.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ends;
 
 impl Invariant for Ends {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("ends", "after the faults have ended, every delivery becomes final")
-    }
-
     fn check_end(&mut self, end: &EndState, model: &Model) -> Verdict {
         if end.settled {
             return Verdict::Held(model.deliveries.len() as u64);

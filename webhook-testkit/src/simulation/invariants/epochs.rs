@@ -1,13 +1,6 @@
 use std::time::Duration;
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `the same epoch again` in webhook-testkit/src/memory/claim.rs:
 // - row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
@@ -21,17 +14,10 @@ use crate::{
 // - .claimed(ask.lease, ask
 // + .claimed(Duration::ZERO, ask
 /// Each claim of a delivery has a higher epoch than all before, and no other lease is valid then.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Epochs;
 
 impl Invariant for Epochs {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "epochs",
-            "each claim of a delivery has a higher epoch than all before, and no other lease is valid",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::Effect(Effect::Claimed { claimed, .. }) = &traced.action else {
             return Verdict::NotApplicable;

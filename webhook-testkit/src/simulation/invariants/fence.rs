@@ -1,13 +1,6 @@
 use webhook_core::{Finished, Lease};
 
-use super::{EndState, Invariant, Verdict};
-use crate::{
-    observed::{Change, Effect},
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Change, Effect, EndState, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `no fencing` in webhook-testkit/src/memory/finish.rs:
 // - let Transition { result, change } = row.state.finished(&item, now);
@@ -21,10 +14,6 @@ pub(super) struct Fence {
 }
 
 impl Invariant for Fence {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("fence", "a write under an older epoch changes nothing, returns LeaseLost, and is counted")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let (lease, answer, change) = match &traced.action {
             Action::Effect(Effect::Finished { finish, answer, change }) => {

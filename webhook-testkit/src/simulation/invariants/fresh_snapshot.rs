@@ -2,15 +2,7 @@ use std::collections::BTreeMap;
 
 use webhook_core::{Enqueue, Enqueued, TenantId, TenantVersion};
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Effect, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 
 // Catches `the snapshot kept after Later` in webhook-core/src/engine/publish.rs:
 // - self.cache.forget(&event.tenant);
@@ -27,10 +19,6 @@ pub(super) struct FreshSnapshot {
 }
 
 impl Invariant for FreshSnapshot {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("fresh-snapshot", "a publisher does not route twice by a version that the store refused")
-    }
-
     fn check(&mut self, traced: &TraceEvent, _: &Model) -> Verdict {
         if let Action::Effect(Effect::Read { tenant, version }) = &traced.action {
             let known = self.known.entry(tenant.clone()).or_default();

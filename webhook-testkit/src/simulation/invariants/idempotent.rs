@@ -2,14 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use webhook_core::{Enqueued, Event, EventKey, TenantId};
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `keys are not looked up` in webhook-testkit/src/memory/enqueue.rs:
 // - by_id(event.id).or_else(|| by_key().and_then(by_id))
@@ -20,13 +13,6 @@ use crate::{
 pub(super) struct Idempotent(BTreeMap<(TenantId, EventKey), Arc<Event>>);
 
 impl Invariant for Idempotent {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "idempotent",
-            "a key identifies one event of a tenant; a repeat returns it, another event is refused",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::Effect(Effect::Enqueued { item, answer }) = &traced.action else {
             return Verdict::NotApplicable;

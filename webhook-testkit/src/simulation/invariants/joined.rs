@@ -1,18 +1,10 @@
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::{
-    model::Model,
-    trace::{Action, TraceEvent},
-};
+use super::{Action, EndState, Invariant, Model, TraceEvent, Verdict};
 
 /// An event whose transaction was rolled back is never stored and never sent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Joined;
 
 impl Invariant for Joined {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("joined", "an event whose transaction was rolled back is never stored and never sent")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         match before.events.get(&start.delivery.event) {

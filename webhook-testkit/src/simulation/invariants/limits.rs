@@ -1,21 +1,13 @@
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::Model,
-    trace::{Action, Actor, Pid, TraceEvent},
-};
+use super::{Action, Actor, Invariant, Model, Pid, TraceEvent, Verdict};
 
 // Catches `no limit for each endpoint` in webhook-core/src/engine/admission/slots.rs:
 // - } else if self.is_full(endpoint) {
 // + } else if false {
 /// A process never has more sends in flight than its limits allow, in total and for each endpoint.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Limits;
 
 impl Invariant for Limits {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("limits", "sends in flight stay within the limits of the process and of each endpoint")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;

@@ -2,15 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use webhook_core::{DeliveryId, Enqueue, Enqueued, EventId};
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Effect, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 
 // Catches `sent from memory after a lost answer` in webhook-core/src/engine/publish.rs:
 // - drop(reservation);
@@ -32,13 +24,6 @@ pub(super) struct LostAnswer {
 }
 
 impl Invariant for LostAnswer {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "lost-answer",
-            "after a lost result nothing is sent from memory, and a repeat takes no leases",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, _: &Model) -> Verdict {
         let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
         match &traced.action {

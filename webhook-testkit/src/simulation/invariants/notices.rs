@@ -4,14 +4,7 @@ use webhook_core::{
     Delivery, DeliveryStatus, EndpointId, Finish, Finished, Notice, NoticeId, NoticeKind,
 };
 
-use super::{EndState, Invariant, Verdict};
-use crate::{
-    observed::{Change, Effect},
-    simulation::{
-        model::{Model, is_given_up},
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Change, Effect, EndState, Invariant, Model, TraceEvent, Verdict, is_given_up};
 
 // Catches `nobody is told of what is given up` in webhook-core/src/engine/dispatcher/make_attempt.rs:
 // - (finish.settle == Settle::Failed).then(|| {
@@ -30,13 +23,6 @@ pub(super) struct Notices {
 }
 
 impl Invariant for Notices {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "notices",
-            "each failed delivery and disabled endpoint has one notice, and no notice lacks a cause",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         match &traced.action {
             Action::Effect(Effect::Finished { finish, answer: Finished::Recorded, change }) => {

@@ -1,8 +1,4 @@
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::Model,
-    trace::{Action, Actor, TraceEvent},
-};
+use super::{Action, Actor, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `the transport tries twice` in webhook-core/src/engine/exchanger.rs:
 // - let sent = self.transport.send(request.with_timeout(timeout));
@@ -10,14 +6,10 @@ use crate::simulation::{
 // + let _ = self.transport.send(request.clone()).await;
 // + let sent = self.transport.send(request);
 /// A process sends only what it has claimed, once for each claim.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OneSend;
 
 impl Invariant for OneSend {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("one-send", "a process sends only what it has claimed, once for each claim")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;

@@ -1,26 +1,15 @@
 use webhook_core::{DeliveryId, EndpointId, OrderingKey};
 
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::Model,
-    trace::{Action, TraceEvent},
-};
+use super::{Action, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `nothing waits for its turn` in webhook-testkit/src/memory/order.rs:
 // - row.state = row.state.blocked();
 /// Of the deliveries with one key to an ordered endpoint, only the first in line is sent, and only
 /// after the one before has ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Order;
 
 impl Invariant for Order {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "order",
-            "of the deliveries with one key in order only the first in line is sent, one at a time",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         let id = start.delivery;

@@ -2,14 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::{DeliveryId, Finished, Settle};
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 /// While one endpoint is silent, deliveries to other endpoints start in time, regardless of the
 /// backlog of the silent one.
@@ -21,10 +14,6 @@ pub(super) struct Others {
 const MAX_START_DELAY: Duration = Duration::from_secs(300);
 
 impl Invariant for Others {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("others", "while one endpoint is silent, due deliveries to the others start in time")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Some(silent) = before.silent else { return Verdict::NotApplicable };
         match &traced.action {

@@ -1,13 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    simulation::{
-        model::{Model, WorkerEntry},
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict, WorkerEntry};
 
 // Catches `a long pause after each failure` in webhook-core/src/engine/dispatcher/schedule.rs:
 // - const MAX_STORE_PAUSE: Duration = Duration::from_secs(5);
@@ -23,10 +16,6 @@ pub(super) struct Outage {
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(15);
 
 impl Invariant for Outage {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("outage", "after an outage of the store, a waiting worker claims again within seconds")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
         let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };

@@ -1,18 +1,10 @@
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::Model,
-    trace::{Action, TraceEvent},
-};
+use super::{Action, Invariant, Model, TraceEvent, Verdict};
 
 /// While a lease is valid, no other worker sends its delivery.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Overlap;
 
 impl Invariant for Overlap {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("overlap", "while a lease is valid, no other worker sends its delivery")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::SendStarted(start) = &traced.action else { return Verdict::NotApplicable };
         let Some(entry) = before.deliveries.get(&start.delivery) else {

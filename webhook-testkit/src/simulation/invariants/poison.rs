@@ -1,18 +1,10 @@
-use super::{EndState, Invariant, Verdict};
-use crate::simulation::{
-    model::{DeliveryEntry, Model},
-    receivers::POISON_MARKER,
-};
+use super::{DeliveryEntry, EndState, Invariant, Model, POISON_MARKER, Verdict};
 
 /// An event that kills its worker each time exhausts its attempts and fails like any other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Poison;
 
 impl Invariant for Poison {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("poison", "an event that kills its worker each time exhausts its attempts and fails")
-    }
-
     fn check_end(&mut self, _: &EndState, model: &Model) -> Verdict {
         let poisoned = model.deliveries.iter().filter(|(id, _)| {
             let event = model.events.get(&id.event).and_then(|entry| entry.event.as_ref());

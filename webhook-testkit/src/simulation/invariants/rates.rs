@@ -2,14 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::{Claimed, EndpointId, RateLimit};
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `a rate that nothing uses up` in webhook-core/src/policy/allowance.rs:
 // - self.used = rate.take(self.used, count, now);
@@ -22,13 +15,6 @@ pub(super) struct Rates {
 }
 
 impl Invariant for Rates {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "rates",
-            "in any time span, at most as many attempts start as the endpoint's burst and rate allow",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         match &traced.action {
             Action::Effect(Effect::Claimed { claimed, .. }) => {

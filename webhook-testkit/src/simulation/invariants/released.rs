@@ -5,15 +5,7 @@ use std::{
 
 use webhook_core::Enqueued;
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Effect, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 
 // Catches `an unsent lease not released` in webhook-core/src/engine/publish.rs:
 // - self.release(settled.unsent).await;
@@ -28,10 +20,6 @@ pub(super) struct Released {
 }
 
 impl Invariant for Released {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("released", "a publisher releases its leases if its dispatcher has ended in the meantime")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let late = self.unused.iter().find(|(_, at)| traced.at > **at).map(|(pid, _)| *pid);
         if let Some(pid) = late {

@@ -2,27 +2,16 @@ use std::collections::BTreeMap;
 
 use webhook_core::{ClaimDue, Claimed, EndpointId, TenantId};
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `one tenant takes everything` in webhook-core/src/policy/tenant_share.rs:
 // - if !self.with_work.iter().any(|other| other != tenant) {
 // + if self.limit > 0 {
 /// If two tenants have work, neither gets more in flight than its share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shares;
 
 impl Invariant for Shares {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("shares", "if two tenants have work, neither gets more in flight than its share")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         match &traced.action {
             Action::Effect(Effect::Claimed { ask, claimed }) => judge(ask, claimed, before),

@@ -1,13 +1,6 @@
 use std::time::Duration;
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    simulation::{
-        model::{Model, WorkerEntry},
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict, WorkerEntry};
 
 // Catches `the drain is skipped` in webhook-core/src/engine/dispatcher/schedule.rs:
 // - let due = !self.is_draining() && now >= self.claim_at.max(self.store_retry_at);
@@ -17,17 +10,10 @@ use crate::{
 // + self.drain_until.get_or_insert(now.saturating_add(self.config.drain * 50));
 /// A worker that is asked to stop claims nothing, starts no send, and ends by its deadline. It cuts
 /// no send short that had time to end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shutdown;
 
 impl Invariant for Shutdown {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "shutdown",
-            "a worker that is asked to stop claims nothing, starts no send, and ends in time",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };
         let Some(worker) = before.workers.get(&pid) else { return Verdict::NotApplicable };

@@ -7,14 +7,7 @@ use webhook_core::{
     X_SIGNATURE, body_signature, standard_signature,
 };
 
-use super::{Invariant, Verdict};
-use crate::{
-    PlainSigner,
-    simulation::{
-        model::Model,
-        trace::{Action, Actor, SendStart, TraceEvent},
-    },
-};
+use super::{Action, Actor, Invariant, Model, PlainSigner, SendStart, TraceEvent, Verdict};
 
 // Catches `signed once, and used again` in webhook-core/src/engine/exchanger.rs:
 // - match compose(event, endpoint, &*self.signer, now) {
@@ -30,13 +23,6 @@ pub(super) struct Signatures {
 }
 
 impl Invariant for Signatures {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "signatures",
-            "each send is signed at its own time with exactly the active secrets; id and body never change",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;

@@ -5,14 +5,9 @@ use std::{
 
 use webhook_core::{EndpointId, Enqueue, Enqueued, Event, NewDelivery};
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    observed::Effect,
-    simulation::{
-        model::{ClaimEntry, EndpointEntry, Model, WorkerEntry},
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
+use super::{
+    Action, Actor, ClaimEntry, Effect, EndpointEntry, Invariant, Model, Pid, StoreCall, TraceEvent,
+    Verdict, WorkerEntry,
 };
 
 // Catches `no wait for a slot` in webhook-core/src/engine/publish.rs:
@@ -51,10 +46,6 @@ struct Publishing {
 const MAX_SLOT_WAIT: Duration = Duration::from_millis(250);
 
 impl Invariant for SlotWait {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("slot-wait", "a publisher waits for a slot of a busy endpoint, at most 250 ms")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         self.note_endpoint(traced, before);
         let Actor::Worker(pid) = traced.by else { return Verdict::NotApplicable };

@@ -1,24 +1,13 @@
-use super::{Invariant, Verdict};
-use crate::simulation::{
-    model::Model,
-    trace::{Action, Actor, TraceEvent},
-};
+use super::{Action, Actor, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `a lease shorter than the deadline` in webhook-core/src/engine/dispatcher/schedule.rs:
 // - ends.saturating_sub(longest).saturating_sub(self.config.recording_budget)
 // + ends.saturating_sub(longest / 1_000_000)
 /// A send starts only if its lease leaves time for its timeout and for recording the outcome.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct StartInTime;
 
 impl Invariant for StartInTime {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "start-in-time",
-            "a send starts only if its lease leaves time for the send and for recording it",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let (Action::SendStarted(start), Actor::Worker(pid)) = (&traced.action, traced.by) else {
             return Verdict::NotApplicable;

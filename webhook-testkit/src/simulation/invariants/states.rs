@@ -1,13 +1,6 @@
 use webhook_core::{Delivery, DeliveryStatus};
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `a final state is left` in webhook-testkit/src/memory/finish.rs:
 // - let Transition { result, change } = row.state.finished(&item, now);
@@ -16,17 +9,10 @@ use crate::{
 // + }
 // + let Transition { result, change } = row.state.finished(&item, now);
 /// Only a redelivery leaves a final state. A delivery in flight becomes pending or final.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct States;
 
 impl Invariant for States {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "states",
-            "only a redelivery leaves a final state; a delivery in flight becomes pending or final",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::Effect(effect) = &traced.action else { return Verdict::NotApplicable };
         match effect {

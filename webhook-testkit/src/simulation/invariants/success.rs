@@ -1,29 +1,15 @@
 use webhook_core::DeliveryStatus;
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::Model,
-        trace::{Action, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `a redirect is a success` in webhook-core/src/policy/classify.rs:
 // - status if status.is_success() => Verdict::Accepted,
 // + status if status.as_u16() < 400 => Verdict::Accepted,
 /// A delivery succeeds only after a complete response head with a 2xx, under that lease.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Success;
 
 impl Invariant for Success {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "success",
-            "a delivery succeeds only after a complete response head with a 2xx, under that lease",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::Effect(Effect::Finished { finish, change, .. }) = &traced.action else {
             return Verdict::NotApplicable;

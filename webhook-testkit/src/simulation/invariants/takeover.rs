@@ -2,14 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::DeliveryId;
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::{Model, WorkerEntry},
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Effect, Invariant, Model, Pid, TraceEvent, Verdict, WorkerEntry};
 
 // Catches `a lease that lasts for ever` in webhook-testkit/src/memory/claim.rs:
 // - .claimed(ask.lease, ask
@@ -26,13 +19,6 @@ pub(super) struct Takeover {
 const MAX_TAKEOVER_DELAY: Duration = Duration::from_secs(300);
 
 impl Invariant for Takeover {
-    fn describe(&self) -> (&'static str, &'static str) {
-        (
-            "takeover",
-            "claims of a dead worker are claimed again soon after their leases have expired",
-        )
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         match (&traced.action, traced.by) {
             (Action::Crashed, Actor::Worker(pid)) => self.wait_for(pid, traced.at, before),

@@ -5,14 +5,7 @@ use webhook_core::{
     TransportErrorKind,
 };
 
-use super::{Invariant, Verdict};
-use crate::{
-    observed::Effect,
-    simulation::{
-        model::{Model, SendEntry},
-        trace::{Action, SendOutcome, TraceEvent},
-    },
-};
+use super::{Action, Effect, Invariant, Model, SendEntry, SendOutcome, TraceEvent, Verdict};
 
 // Catches `Retry-After shortens` in webhook-core/src/policy/decide.rs:
 // - retry(delivery, progress, policy, |wait| wait.max(asked))
@@ -45,10 +38,6 @@ pub(super) struct Waits {
 }
 
 impl Invariant for Waits {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("waits", "a wait is the policy's, extended by Retry-After up to its cap, and is kept")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let Action::Effect(effect) = &traced.action else { return Verdict::NotApplicable };
         match effect {

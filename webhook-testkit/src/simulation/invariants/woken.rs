@@ -3,14 +3,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Invariant, Verdict};
-use crate::{
-    StoreCall,
-    simulation::{
-        model::Model,
-        trace::{Action, Actor, Pid, TraceEvent},
-    },
-};
+use super::{Action, Actor, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 
 // Catches `no worker woken after a repeat` in webhook-core/src/engine/publish.rs:
 // - Ok(answers) => return Ok(self.after_repeat(&batch, answers)),
@@ -29,10 +22,6 @@ pub(super) struct Woken {
 const MAX_CLAIM_DELAY: Duration = Duration::from_secs(20);
 
 impl Invariant for Woken {
-    fn describe(&self) -> (&'static str, &'static str) {
-        ("woken", "after a repeated publish the worker of the process polls immediately")
-    }
-
     fn check(&mut self, traced: &TraceEvent, before: &Model) -> Verdict {
         let late = self.claims_by.iter().find(|(_, by)| traced.at > **by).map(|(pid, _)| *pid);
         if let Some(pid) = late {

@@ -3,7 +3,7 @@ use super::*;
 /// Numbers of the rules that a sentence breaks; a warning has a question mark.
 fn broken(patterns: &Patterns, kind: PassageKind, sentence: &str) -> String {
     let found = patterns.find(kind, true, sentence);
-    let number = |found: Match| {
+    let number = |found: Match<'_>| {
         let mark = if found.pattern.level == Warn { "?" } else { "" };
         format!("{}{mark}", found.pattern.number)
     };
@@ -69,6 +69,7 @@ fn each_rule_has_a_scope() {
 
 #[test]
 fn a_match_has_its_place() {
-    let found = Patterns::new().unwrap().find(PassageKind::Comment, false, "Stops at once.");
+    let patterns = Patterns::new().unwrap();
+    let found = patterns.find(PassageKind::Comment, false, "Stops at once.");
     assert_eq!((found[0].offset, found[0].text.as_str()), (6, "at once"));
 }

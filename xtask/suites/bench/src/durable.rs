@@ -18,7 +18,7 @@ use crate::{
     machine::cores,
     options::Options,
     place::{Place, is_postgres, kind},
-    report::{Goal, Report, Table},
+    report::{Report, Table},
     send::{Sent, bare},
 };
 
@@ -92,17 +92,19 @@ impl Whole {
     }
 }
 
-/// Measures on each database that is asked for.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    for db in options.databases() {
-        let measured = Measured::on(&db, options).await?;
-        measured.tell(kind(&db), report);
-        if report.can_count() {
-            let few = options.deliveries.min(COUNTED);
-            let counted = by_us(Build::Counting, &db, few, 1).await?.cost;
-            let title = format!("durable, {}, each delivery", kind(&db));
-            report.add_allocations(&title, &[("Webhooks, 1 endpoint", counted)]);
-        }
+/// Measures on one database.
+pub(crate) async fn measure(
+    db: &str,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let measured = Measured::on(db, options).await?;
+    measured.tell(kind(db), report);
+    if report.can_count() {
+        let few = options.deliveries.min(COUNTED);
+        let counted = by_us(Build::Counting, db, few, 1).await?.cost;
+        let title = format!("durable, {}, each delivery", kind(db));
+        report.add_allocations(&title, &[("Webhooks, 1 endpoint", counted)]);
     }
     Ok(())
 }
@@ -181,12 +183,12 @@ impl Measured {
         let [one, _] = &self.pairs;
         if is_postgres(kind) {
             let tuned = one.by_hand.per_second() / self.ones.per_second();
-            report.judge(Goal::at_least("SQL by hundreds, times one by one", tuned, TUNED));
+            report.at_least("SQL by hundreds, times one by one", tuned, TUNED);
         }
         for pair in &self.pairs {
             let what = format!("{kind}, durable, {}: part of the limit", pair.endpoints());
             let part = pair.ours.per_second() / self.limit(&pair.by_hand);
-            report.judge(Goal::at_least(what, part, OF_LIMIT));
+            report.at_least(what, part, OF_LIMIT);
         }
         if is_postgres(kind) {
             beside_svix(&self.bare.cost, &one.ours, report);
@@ -200,17 +202,9 @@ fn beside_svix(bare: &Cost, ours: &Whole, report: &mut Report) {
     let bare_cpu = 1e5 / bare.per_cpu_second();
     let cpu = svix::CPU_PER_10K * bare_cpu / svix::BARE_CPU_PER_100K;
     let times = ours.per_second() / rate;
-    report.judge(Goal::at_least(
-        "durable, 1 endpoint: times svix-server's rate",
-        times,
-        svix::TIMES,
-    ));
+    report.at_least("durable, 1 endpoint: times svix-server's rate", times, svix::TIMES);
     let part = ours.all_per_10k() / cpu;
-    report.judge(Goal::at_most(
-        "durable, 1 endpoint: part of svix-server's CPU",
-        part,
-        1.0 / svix::TIMES,
-    ));
+    report.at_most("durable, 1 endpoint: part of svix-server's CPU", part, 1.0 / svix::TIMES);
 }
 
 async fn by_hand(

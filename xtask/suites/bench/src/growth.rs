@@ -11,7 +11,7 @@ use crate::{
     fixture::Fixture,
     options::Options,
     place::kind,
-    report::{Goal, Report, Table},
+    report::{Report, Table},
 };
 
 /// Deliveries that are finished, and that are pending: half of them due in a month, half due at endpoints
@@ -28,15 +28,12 @@ const LEFT: f64 = 0.9;
 /// The memory that a process may hold at most, in MiB.
 const MOST_MIB: f64 = 64.0;
 
-/// Fills each database, and measures beside an empty one.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    for db in options.databases() {
-        on(&db, options, report).await?;
-    }
-    Ok(())
-}
-
-async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
+/// Fills a database, and measures beside an empty one.
+pub(crate) async fn measure(
+    db: &str,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let mut full = Fixture::make(db, "full", ENDPOINTS).await?;
     let (finished, pending) = (options.size(FINISHED, 5_000), options.size(PENDING, 1_000));
     fill::fill(&full, finished, pending).await?;
@@ -60,15 +57,7 @@ async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Fail
     table.row(format!("{finished} done, {pending} pending"), &with.figures());
     report.add(table);
     let left = with.per_second() / without.per_second();
-    report.judge(Goal::at_least(
-        format!("{}, full tables: part of the rate", kind(db)),
-        left,
-        LEFT,
-    ));
-    report.judge(Goal::at_most(
-        format!("{}, full tables or empty: peak MiB", kind(db)),
-        peak,
-        MOST_MIB,
-    ));
+    report.at_least(format!("{}, full tables: part of the rate", kind(db)), left, LEFT);
+    report.at_most(format!("{}, full tables or empty: peak MiB", kind(db)), peak, MOST_MIB);
     Ok(())
 }

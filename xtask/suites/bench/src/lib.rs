@@ -68,7 +68,7 @@ pub fn main_counting(counter: fn() -> (f64, f64)) -> ExitCode {
 /// Answers whether everything is as it should be.
 async fn run(words: &[&str]) -> Result<bool, Failure> {
     let [first, rest @ ..] = words else { return Err(usage().into()) };
-    if let Some(verbs) = Verb::named(first) {
+    if let Some(verbs) = named(first) {
         return measure(&verbs, *first == ALL, &Options::read(rest)?).await;
     }
     let [task] = rest else { return Err(usage().into()) };
@@ -84,6 +84,9 @@ async fn run(words: &[&str]) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// Everything that there are goals for.
+const ALL: &str = "all";
+
 /// Something to measure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Verb {
@@ -91,91 +94,81 @@ enum Verb {
     Durable,
     Latency,
     Fairness,
-    Growth,
     FanOut,
     Workers,
+    Growth,
     Start,
     Verify,
     Flood,
 }
 
-/// Everything that there are goals for.
-const ALL: &str = "all";
+/// Each with its name.
+const VERBS: [(&str, Verb); 10] = [
+    ("send", Verb::Send),
+    ("durable", Verb::Durable),
+    ("latency", Verb::Latency),
+    ("fairness", Verb::Fairness),
+    ("fan-out", Verb::FanOut),
+    ("workers", Verb::Workers),
+    ("growth", Verb::Growth),
+    ("start", Verb::Start),
+    ("verify", Verb::Verify),
+    ("flood", Verb::Flood),
+];
+
+/// Verbs that a word asks for.
+fn named(word: &str) -> Option<Vec<(&'static str, Verb)>> {
+    // A flood takes long, and has no goal of its own beside `fairness`.
+    let is_asked = |(name, verb): &(&str, Verb)| {
+        if word == ALL { *verb != Verb::Flood } else { *name == word }
+    };
+    let verbs: Vec<_> = VERBS.into_iter().filter(is_asked).collect();
+    (!verbs.is_empty()).then_some(verbs)
+}
 
 impl Verb {
-    const EACH: [Self; 10] = [
-        Self::Send,
-        Self::Durable,
-        Self::Latency,
-        Self::Fairness,
-        Self::FanOut,
-        Self::Workers,
-        Self::Growth,
-        Self::Start,
-        Self::Verify,
-        Self::Flood,
-    ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Durable => "durable",
-            Self::Latency => "latency",
-            Self::Fairness => "fairness",
-            Self::Growth => "growth",
-            Self::FanOut => "fan-out",
-            Self::Workers => "workers",
-            Self::Start => "start",
-            Self::Verify => "verify",
-            Self::Flood => "flood",
-        }
-    }
-
-    /// What a word asks for.
-    fn named(word: &str) -> Option<Vec<Self>> {
-        match word {
-            // It takes long, and has no goal of its own beside `fairness`.
-            ALL => Some(Self::EACH.into_iter().filter(|verb| *verb != Self::Flood).collect()),
-            _ => Self::EACH.into_iter().find(|verb| verb.name() == word).map(|verb| vec![verb]),
-        }
-    }
-
-    /// Whether one database is enough, where everything is asked for at once.
+    /// Returns true if one database is enough for `all`.
     const fn wants_one(self) -> bool {
         matches!(self, Self::Fairness | Self::Growth | Self::FanOut | Self::Workers)
     }
 
     async fn measure(self, options: &Options, report: &mut Report) -> Result<(), Failure> {
         match self {
-            Self::Send => send::measure(options, report).await,
-            Self::Durable => durable::measure(options, report).await,
-            Self::Latency => prompt::measure(options, report).await,
-            Self::Fairness => fairness::measure(options, report).await,
-            Self::Growth => growth::measure(options, report).await,
-            Self::FanOut => fan_out::measure(options, report).await,
-            Self::Workers => workers::measure(options, report).await,
-            Self::Start => start::measure(options, report).await,
-            Self::Verify => verify::measure(options, report).await,
-            Self::Flood => flood::measure(options, report).await,
+            Self::Send => return send::measure(options, report).await,
+            Self::Start => return start::measure(options, report).await,
+            Self::Verify => return verify::measure(options, report).await,
+            _ => {}
         }
+        for db in options.databases() {
+            match self {
+                Self::Durable => durable::measure(&db, options, report).await,
+                Self::Latency => prompt::measure(&db, options, report).await,
+                Self::Fairness => fairness::measure(&db, options, report).await,
+                Self::FanOut => fan_out::measure(&db, options, report).await,
+                Self::Workers => workers::measure(&db, options, report).await,
+                Self::Growth => growth::measure(&db, options, report).await,
+                _ => flood::measure(&db, options, report).await,
+            }?;
+        }
+        Ok(())
     }
 }
 
 fn usage() -> String {
-    let names: Vec<_> = Verb::EACH.into_iter().map(Verb::name).collect();
+    let names = VERBS.map(|(name, _)| name);
     format!("usage: xtask-bench {ALL}|{} {}", names.join("|"), Options::USAGE)
 }
 
 /// Measures, and answers whether what was judged holds.
-async fn measure(verbs: &[Verb], is_all: bool, options: &Options) -> Result<bool, Failure> {
+async fn measure(verbs: &[(&str, Verb)], is_all: bool, options: &Options) -> Result<bool, Failure> {
     let mut report = Report::new(Machine::here(options).await?, options.short);
-    for verb in verbs {
+    for (name, verb) in verbs {
         let begun = Instant::now();
         let one = if is_all && verb.wants_one() { options.on_one() } else { options.clone() };
         if let Err(error) = verb.measure(&one, &mut report).await {
-            report.broke(format!("{}: {error}", verb.name()));
+            report.broke(format!("{name}: {error}"));
         }
-        report.part(verb.name(), begun.elapsed());
+        report.part(name, begun.elapsed());
     }
     report.sum_up();
     if let Some(path) = &options.json {
@@ -193,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_word_asks_for_one_thing_or_for_all_that_has_goals() {
-        assert_eq!(Verb::named("send"), Some(vec![Verb::Send]));
-        assert_eq!(Verb::named("what"), None);
-        assert_eq!(Verb::named(ALL).map(|verbs| verbs.len()), Some(Verb::EACH.len() - 1));
+        assert_eq!(named("send"), Some(vec![("send", Verb::Send)]));
+        assert_eq!(named("what"), None);
+        assert_eq!(named(ALL).map(|verbs| verbs.len()), Some(VERBS.len() - 1));
         for role in [sender::ROLE, receiver::ROLE, fan_out::ROLE, workers::ROLE] {
-            assert_eq!(Verb::named(role), None, "a role is no verb");
+            assert_eq!(named(role), None, "a role is no verb");
         }
     }
 }

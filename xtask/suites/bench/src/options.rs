@@ -17,7 +17,7 @@ pub(crate) struct Options {
     pub(crate) requests: usize,
     /// How many deliveries each run makes.
     pub(crate) deliveries: usize,
-    /// Where the figures go, for programs; a chart goes beside them.
+    /// Where the figures go, for programs.
     pub(crate) json: Option<PathBuf>,
     /// Where the goals go, for people to read.
     pub(crate) markdown: Option<PathBuf>,

@@ -14,7 +14,7 @@ use crate::{
     load::{Load, Publishing, every},
     options::Options,
     place::{is_postgres, kind},
-    report::{Goal, Report, Table, ms},
+    report::{Report, Table, ms},
 };
 
 /// Events a second.
@@ -37,12 +37,14 @@ const MOST_COMMITS: f64 = 5.0;
 /// How late a retry may be, in milliseconds.
 const MOST_LATE: f64 = 50.0;
 
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    for db in options.databases() {
-        on(&db, options, report).await?;
-        if is_postgres(&db) || options.short {
-            outbox::measure(&db, options, report).await?;
-        }
+pub(crate) async fn measure(
+    db: &str,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    on(db, options, report).await?;
+    if is_postgres(db) || options.short {
+        outbox::measure(db, options, report).await?;
     }
     Ok(())
 }
@@ -75,26 +77,14 @@ async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Fail
     table.latency("publish to receipt", &first);
     table.latency("retry, after its due time", &late);
     report.add(table);
-    report.judge(Goal::at_most(
-        format!("{kind}, publish to receipt: p50, ms"),
-        ms(first.p50),
-        MOST_P50,
-    ));
-    report.judge(Goal::at_most(
-        format!("{kind}, publish to receipt: p99, ms"),
-        ms(first.p99),
-        MOST_P99,
-    ));
+    report.at_most(format!("{kind}, publish to receipt: p50, ms"), ms(first.p50), MOST_P50);
+    report.at_most(format!("{kind}, publish to receipt: p99, ms"), ms(first.p99), MOST_P99);
     let commits = ms(first.p50) / ms(commit.p50).max(f64::EPSILON);
-    report.judge(Goal::at_most(
+    report.at_most(
         format!("{kind}, publish to receipt: p50, single commits"),
         commits,
         MOST_COMMITS,
-    ));
-    report.judge(Goal::at_most(
-        format!("{kind}, retry after its due time: p99, ms"),
-        ms(late.p99),
-        MOST_LATE,
-    ));
+    );
+    report.at_most(format!("{kind}, retry after its due time: p99, ms"), ms(late.p99), MOST_LATE);
     Ok(())
 }

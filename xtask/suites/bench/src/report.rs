@@ -1,6 +1,5 @@
 //! What was measured: a table for people, JSON for programs, and whether each goal is met.
 
-mod chart;
 mod markdown;
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
@@ -36,7 +35,7 @@ pub(crate) struct Table {
 
 /// A figure, and what it has to be.
 #[derive(Debug, Serialize)]
-pub(crate) struct Goal {
+struct Goal {
     what: String,
     figure: f64,
     wanted: f64,
@@ -46,11 +45,11 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
-    pub(crate) fn at_least(what: impl Into<String>, figure: f64, wanted: f64) -> Self {
+    fn at_least(what: impl Into<String>, figure: f64, wanted: f64) -> Self {
         Self { what: what.into(), figure, wanted, at_least: true, holds: figure >= wanted }
     }
 
-    pub(crate) fn at_most(what: impl Into<String>, figure: f64, wanted: f64) -> Self {
+    fn at_most(what: impl Into<String>, figure: f64, wanted: f64) -> Self {
         Self { what: what.into(), figure, wanted, at_least: false, holds: figure <= wanted }
     }
 
@@ -58,12 +57,6 @@ impl Goal {
     fn bound(&self) -> String {
         let words = if self.at_least { "at least" } else { "at most" };
         format!("{words} {}", number(self.wanted))
-    }
-
-    /// How much better than wanted it is: 1 where it just holds.
-    fn margin(&self) -> f64 {
-        let (figure, wanted) = (self.figure.max(f64::EPSILON), self.wanted.max(f64::EPSILON));
-        if self.at_least { figure / wanted } else { wanted / figure }
     }
 }
 
@@ -132,8 +125,17 @@ impl Report {
         self.add(table);
     }
 
-    /// Adds a goal, and shows it.
-    pub(crate) fn judge(&mut self, goal: Goal) {
+    /// Adds a figure that must be at least this, and shows it.
+    pub(crate) fn at_least(&mut self, what: impl Into<String>, figure: f64, wanted: f64) {
+        self.judge(Goal::at_least(what, figure, wanted));
+    }
+
+    /// Adds a figure that must be at most this, and shows it.
+    pub(crate) fn at_most(&mut self, what: impl Into<String>, figure: f64, wanted: f64) {
+        self.judge(Goal::at_most(what, figure, wanted));
+    }
+
+    fn judge(&mut self, goal: Goal) {
         if self.short {
             return;
         }
@@ -183,10 +185,9 @@ impl Report {
         self.goals.iter().all(|goal| goal.holds)
     }
 
-    /// Writes it for programs, and beside it the chart.
+    /// Writes it for programs.
     pub(crate) fn write_json(&self, path: &Path) -> Result<(), Failure> {
-        write(path, &serde_json::to_string_pretty(self)?)?;
-        write(&path.with_extension("svg"), &chart::of(&self.goals))
+        write(path, &serde_json::to_string_pretty(self)?)
     }
 
     /// Writes the goals for people to read.
@@ -254,18 +255,16 @@ mod tests {
     fn a_goal_holds_or_is_missed() {
         assert!(Goal::at_least("rate", 0.9, 0.9).holds && Goal::at_most("time", 1.0, 1.5).holds);
         assert!(!Goal::at_least("rate", 0.8, 0.9).holds && !Goal::at_most("time", 2.0, 1.5).holds);
-        assert_eq!(Goal::at_most("time", 1.0, 1.5).margin(), 1.5);
-        assert_eq!(Goal::at_least("rate", 0.5, 1.0).margin(), 0.5);
     }
 
     #[test]
-    fn a_report_is_written_with_its_chart_and_for_people() {
+    fn a_report_is_written_for_programs_and_for_people() {
         let folder = tempfile::tempdir().unwrap();
         let mut report = Report::new(Machine::default(), false);
-        report.judge(Goal::at_least("rate", 1.0, 0.5));
+        report.at_least("rate", 1.0, 0.5);
         report.write_json(&folder.path().join("deep/report.json")).unwrap();
         report.write_markdown(&folder.path().join("goals.md")).unwrap();
-        for written in ["deep/report.json", "deep/report.svg", "goals.md"] {
+        for written in ["deep/report.json", "goals.md"] {
             let text = fs::read_to_string(folder.path().join(written)).unwrap();
             assert!(text.contains("rate"), "{written}");
         }

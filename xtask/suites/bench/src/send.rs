@@ -8,7 +8,7 @@ use crate::{
     cost::{Cost, median},
     options::Options,
     receiver::Receiver,
-    report::{Goal, Report, Table, ms},
+    report::{Report, Table, ms},
     sender::{Client, SendTask, send},
 };
 
@@ -102,12 +102,8 @@ fn tell(how: &str, sent: BTreeMap<&str, Vec<Sent>>, report: &mut Report) -> Resu
     }
     report.add(table);
     let than = |name: &str| ours_to(&sent, name).ok_or("nothing was measured");
-    report.judge(Goal::at_least(
-        format!("{how}: part of bare hyper"),
-        than("bare hyper")?,
-        OF_BARE,
-    ));
-    report.judge(Goal::at_least(format!("{how}: times reqwest"), than("reqwest")?, TIMES_PEER));
+    report.at_least(format!("{how}: part of bare hyper"), than("bare hyper")?, OF_BARE);
+    report.at_least(format!("{how}: times reqwest"), than("reqwest")?, TIMES_PEER);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::{
     latency::now,
     options::Options,
     place::kind,
-    report::{Goal, Report, Table},
+    report::{Report, Table},
 };
 use statements::Statements;
 
@@ -61,15 +61,12 @@ struct Drained {
     peak_mib: f64,
 }
 
-/// Drains a backlog on each database by ever more workers.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
-    for db in options.databases() {
-        on(&db, options, report).await?;
-    }
-    Ok(())
-}
-
-async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Failure> {
+/// Drains a backlog by ever more workers.
+pub(crate) async fn measure(
+    db: &str,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let statements = Statements::of(db).await?;
     let columns = ["per second", statements.name(), "CPU s/10k", "server's", "peak MiB"];
     let mut table = Table::new(format!("workers, {}, {} runs", kind(db), options.runs), &columns);
@@ -88,15 +85,11 @@ async fn on(db: &str, options: &Options, report: &mut Report) -> Result<(), Fail
     report.add(table);
     let (one, last) = (all.first().ok_or("none")?, all.last().ok_or("none")?);
     let left = last.per_second / one.per_second;
-    report.judge(Goal::at_least(
-        format!("{}, {most} workers: times the rate of one", kind(db)),
-        left,
-        LEFT,
-    ));
+    report.at_least(format!("{}, {most} workers: times the rate of one", kind(db)), left, LEFT);
     if statements != Statements::Uncounted {
         let times = last.statements / one.statements.max(f64::EPSILON);
         let what = format!("{}, {most} workers: times the {}", kind(db), statements.name());
-        report.judge(Goal::at_most(what, times, STATEMENTS));
+        report.at_most(what, times, STATEMENTS);
     }
     Ok(())
 }

@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf as _, BytesMut};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, stdin},
     net::{TcpListener, TcpStream},
     time::sleep,
 };
+use webhook_testkit::{read_head, read_more};
 
 use crate::{
     Outcome,
@@ -26,6 +28,9 @@ use crate::{
 };
 
 pub(crate) const ROLE: &str = "receiver";
+
+/// Bytes that are read in one piece.
+const MAX_READ_BYTES: u64 = 4096;
 
 struct Receiver {
     scribe: Scribe,
@@ -78,13 +83,6 @@ async fn take_orders(receiver: &Receiver) -> Outcome {
     Ok(())
 }
 
-/// What a request says in its head.
-struct Head {
-    event: String,
-    sender: String,
-    length: usize,
-}
-
 impl Receiver {
     fn armed(&self) -> std::sync::MutexGuard<'_, Option<(Point, u32)>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
@@ -105,21 +103,23 @@ impl Receiver {
         if self.strikes(Point::Connected, "-").await {
             return Ok(());
         }
-        let mut buffer = Vec::new();
-        while let Some(head) = read_head(&mut stream, &mut buffer).await? {
-            while buffer.len() < head.length {
-                if !read_some(&mut stream, &mut buffer).await? {
-                    return Ok(());
-                }
-                let in_the_middle = !buffer.is_empty() && buffer.len() < head.length;
-                if in_the_middle && self.strikes(Point::MidBody, &head.event).await {
+        let mut buffer = BytesMut::new();
+        while let Ok(request) = read_head(&mut stream, &mut buffer, 0).await {
+            let header = |name: &str| {
+                request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-")
+            };
+            let event = header("webhook-id");
+            while buffer.len() < request.body_len() {
+                // Little at a time, so that there is a middle.
+                read_more(&mut (&mut stream).take(MAX_READ_BYTES), &mut buffer).await?;
+                let in_the_middle = !buffer.is_empty() && buffer.len() < request.body_len();
+                if in_the_middle && self.strikes(Point::MidBody, event).await {
                     return Ok(());
                 }
             }
-            buffer.drain(..head.length);
-            let fact = format!("{} {}", head.event, head.sender);
-            self.scribe.note(word::RECEIVED, &fact).await;
-            if self.strikes(Point::Sent, &head.event).await {
+            buffer.advance(request.body_len());
+            self.scribe.note(word::RECEIVED, &format!("{event} {}", header(SENDER))).await;
+            if self.strikes(Point::Sent, event).await {
                 return Ok(());
             }
             sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed))).await;
@@ -129,52 +129,5 @@ impl Receiver {
             stream.write_all(answer.as_bytes()).await?;
         }
         Ok(())
-    }
-}
-
-/// Little at a time, so that there is a middle.
-async fn read_some(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
-    let mut some = [0; 4096];
-    let read = stream.read(&mut some).await?;
-    buffer.extend(some.iter().take(read));
-    Ok(read > 0)
-}
-
-/// Takes a head off the buffer; `None` at the end of the connection.
-async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Head>> {
-    loop {
-        let end = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-        if let Some(end) = end {
-            let head: Vec<u8> = buffer.drain(..end + 4).collect();
-            return Ok(Some(parse(&String::from_utf8_lossy(&head))));
-        }
-        if !read_some(stream, buffer).await? {
-            return Ok(None);
-        }
-    }
-}
-
-fn parse(head: &str) -> Head {
-    let value = |wanted: &str| {
-        head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case(wanted).then(|| value.trim())
-        })
-    };
-    Head {
-        event: value("webhook-id").unwrap_or("-").to_owned(),
-        sender: value(SENDER).unwrap_or("-").to_owned(),
-        length: value("content-length").and_then(|text| text.parse().ok()).unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_names_its_event_and_its_length() {
-        let head = parse("POST / HTTP/1.1\r\nWebhook-Id: abc\r\ncontent-length: 12\r\n\r\n");
-        assert_eq!((&*head.event, head.length), ("abc", 12));
     }
 }

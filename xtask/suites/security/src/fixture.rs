@@ -8,11 +8,10 @@ use webhook_core::{
     EndpointUrl, Failure, Outcome, Request, Response, Transport, TransportError, TransportErrorKind,
 };
 use webhook_http::HttpTransport;
-use webhook_testkit::{Reply, TestReceiver};
+use webhook_testkit::{Reply, TestReceiver, relay::Relay};
 
 use crate::{
     bounds::{DEADLINE, Meter},
-    relay::Relay,
     run::{BOUNDED, RECEIVERS},
     script::Script,
 };
@@ -47,13 +46,14 @@ impl Fixture {
         } else {
             TestReceiver::answering([script.reply.clone()]).await
         };
-        let relay = Relay::to(receiver.addr()).await;
+        let relay = Relay::to(receiver.addr()).await.expect("a free port");
         Self { receiver, relay, script }
     }
 
     /// A URL of the receiver, through the relay where there is somebody to relay to.
     pub(crate) fn url(&self, path: &str) -> String {
-        let addr = if self.script.is_unreachable { self.receiver.addr() } else { self.relay.addr };
+        let addr =
+            if self.script.is_unreachable { self.receiver.addr() } else { self.relay.addr() };
         let scheme = if self.script.is_https { "https" } else { "http" };
         format!("{scheme}://{addr}{path}")
     }
@@ -68,12 +68,12 @@ impl Fixture {
     pub(crate) async fn exchange(&self, transport: &HttpTransport) -> Held {
         BOUNDED.fetch_add(1, Relaxed);
         let request = self.request(HeaderMap::new());
-        let before = self.relay.given();
+        let before = self.relay.carried();
         let meter = Meter::begin();
         let result = timeout(NEVER, transport.send(request)).await;
         let result = result.unwrap_or_else(|_| Err(never()));
         let kept = result.as_ref().map_or(0, |response| response.body.len());
-        let broken = meter.broken(self.relay.given() - before, kept);
+        let broken = meter.broken(self.relay.carried() - before, kept);
         Held { result, broken }
     }
 

@@ -1,12 +1,7 @@
-//! G: TLS. Whom we speak to, and what happens when a secure connection does not come about.
-//!
-//! Receivers are real ones, with certificates made for the case or with bytes of their own. Without the
-//! guard there is a client of rustls that trusts whoever comes, and that goes on in the clear where the
-//! handshake fails all the same.
+//! G: TLS. Receivers are real, with certificates made for the case or with bytes of their own.
 
 mod authority;
 mod identities;
-mod naive_client;
 mod receiver;
 mod renegotiation;
 mod server_name;
@@ -20,14 +15,14 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::{case::Seen, ids::Id, literal};
+use crate::{ids::Id, literal};
 use authority::{Authority, Shown};
 use receiver::Speech;
 
 /// Who the receivers are to us.
 const HERE: &str = "127.0.0.1";
 
-pub(crate) async fn play(id: Id, input: &str) -> Seen {
+pub(crate) async fn play(id: Id, input: &str) -> String {
     let ours = Authority::new("ours");
     match id.number {
         1..=8 => with_certificate(&ours, &certificate(&ours, id.number, input)).await,
@@ -68,17 +63,12 @@ fn certificate(ours: &Authority, number: u32, input: &str) -> Shown {
     }
 }
 
-async fn with_certificate(ours: &Authority, shown: &Shown) -> Seen {
-    let speech = Speech::Tls(shown.server(ALL_VERSIONS));
-    let guarded = subjects::guarded(ours, speech.clone(), Some(shown)).await;
-    Seen::new(guarded, subjects::unguarded(speech).await)
+async fn with_certificate(ours: &Authority, shown: &Shown) -> String {
+    subjects::guarded(ours, Speech::Tls(shown.server(ALL_VERSIONS)), Some(shown)).await
 }
 
-async fn against(ours: &Authority, speech: Speech) -> Seen {
-    Seen::new(
-        subjects::guarded(ours, speech.clone(), None).await,
-        subjects::unguarded(speech).await,
-    )
+async fn against(ours: &Authority, speech: Speech) -> String {
+    subjects::guarded(ours, speech, None).await
 }
 
 /// A server with a good certificate that knows no protocol but this one.

@@ -15,7 +15,7 @@ use crate::{
     load::{INVOICES, Load, Publishing, every},
     options::Options,
     place::kind,
-    report::{Goal, Report, Table, ms},
+    report::{Report, Table, ms},
 };
 
 /// How long a run lasts, in seconds, unless it was said.
@@ -51,7 +51,7 @@ pub(super) async fn measure(
     report.add(table);
     let mut judge = |what: &str, latency: Latency, most| {
         let what = format!("{kind}, outbox, {what}: p50, ms");
-        report.judge(Goal::at_most(what, ms(latency.p50), most));
+        report.at_most(what, ms(latency.p50), most);
     };
     judge("woken in the same process", here, MAX_WOKEN_P50_MS);
     judge("woken from another process", elsewhere, MAX_WOKEN_P50_MS);

@@ -69,7 +69,7 @@ pub(super) async fn refused(site: &Site, fixture: &mut Fixture) -> Outcome<Verdi
     traffic.stop_publishing(fixture).await?;
     let begin = now();
     let syns = Syns::to(traffic.relay()?.port())?;
-    traffic.relay()?.close();
+    traffic.relay()?.close().await;
     let closed = Instant::now();
     sleep(AWAY).await;
     let knocks = Knocks { count: syns.count(), within: closed.elapsed() };

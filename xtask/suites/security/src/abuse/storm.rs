@@ -1,12 +1,10 @@
 //! One tenant publishes far more than there is room for, and another a single event while that is sent.
 
-use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use webhook_core::{Clock, DispatcherConfig, TenantId};
 use webhook_registry::{NewEndpoint, NewEvent, Webhooks};
 use webhook_testkit::{ManualClock, MemoryStore, ScriptedTransport, SequenceIds, status};
-
-use crate::case::Seen;
 
 /// Attempts in flight at once.
 const ROOM: usize = 256;
@@ -17,15 +15,11 @@ const TAKES: Duration = Duration::from_secs(1);
 /// Where the other tenant has its endpoint.
 const OTHER: &str = "https://other.example/";
 
+/// Time until the other tenant's event is sent, during the storm that `input` describes:
 /// `5 events to each of 400 endpoints`.
-pub(crate) async fn play(input: &str) -> Seen {
+pub(crate) async fn play(input: &str) -> String {
     let mut numbers = input.split(' ').filter_map(|word| word.parse::<usize>().ok());
     let (events, endpoints) = (numbers.next().unwrap(), numbers.next().unwrap());
-    Seen::new(shared(events, endpoints).await, first_come(events * endpoints))
-}
-
-/// How long the other tenant's event waits until it is sent, while the storm is under way.
-async fn shared(events: usize, endpoints: usize) -> String {
     let clock = ManualClock::new();
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let transport = ScriptedTransport::with_clock(Arc::clone(&shared));
@@ -56,25 +50,9 @@ async fn shared(events: usize, endpoints: usize) -> String {
     let requests = transport.requests();
     let sent = requests.iter().find(|sent| sent.request.url.as_str() == OTHER);
     let begun = requests.first().expect("something is sent").at;
-    outcome_text(sent.expect("everything is sent some day").at.since(begun), requests.len())
-}
-
-/// The same where whoever comes first is served first.
-fn first_come(storm: usize) -> String {
-    let mut waiting: VecDeque<&str> =
-        std::iter::repeat_n("storm", storm).chain(["other"]).collect();
-    let (all, mut now) = (waiting.len(), Duration::ZERO);
-    loop {
-        let room = waiting.len().min(ROOM);
-        if waiting.drain(..room).any(|tenant| tenant == "other") {
-            return outcome_text(now, all);
-        }
-        now += TAKES;
-    }
-}
-
-fn outcome_text(wait: Duration, all: usize) -> String {
-    format!("the other one's is sent after {} s, of {all} in all", wait.as_secs())
+    let wait = sent.expect("every event is sent").at.since(begun);
+    let (seconds, all) = (wait.as_secs(), requests.len());
+    format!("the other one's is sent after {seconds} s, of {all} in all")
 }
 
 async fn register(webhooks: &Webhooks, tenant: &TenantId, url: &str) {

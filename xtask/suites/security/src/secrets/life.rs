@@ -117,27 +117,22 @@ impl Life {
         (!self.arrived).then_some("the receiver did not get it")
     }
 
-    /// Where it shows, apart from the request.
+    /// Places that show it, except the request.
     pub(crate) fn places(&self) -> String {
-        let text = |text: &str| self.count_in(text);
-        match self.gap() {
-            Some(gap) => gap.to_owned(),
-            None => places(&[
-                ("the log", count(&self.log, &self.canary)),
-                ("records", text(&self.records)),
-                ("numbers", text(&self.numbers)),
-                ("Debug", text(&self.debug)),
-                ("the database", count(&self.files, &self.canary)),
-            ]),
+        if let Some(gap) = self.gap() {
+            return gap.to_owned();
         }
+        let counted = [
+            ("the log", count(&self.log, &self.canary)),
+            ("records", self.count_in(&self.records)),
+            ("numbers", self.count_in(&self.numbers)),
+            ("Debug", self.count_in(&self.debug)),
+            ("the database", count(&self.files, &self.canary)),
+        ];
+        let shows = counted.iter().filter(|(_, count)| *count > 0);
+        let names: Vec<_> = shows.map(|(name, _)| *name).collect();
+        if names.is_empty() { times(0) } else { format!("shows in {}", names.join(", ")) }
     }
-}
-
-/// Those places where there is any of it.
-pub(crate) fn places(counted: &[(&str, usize)]) -> String {
-    let shows = counted.iter().filter(|(_, count)| *count > 0);
-    let names: Vec<_> = shows.map(|(name, _)| *name).collect();
-    if names.is_empty() { times(0) } else { format!("shows in {}", names.join(", ")) }
 }
 
 async fn webhooks(place: &Path, vault_key: Option<&str>) -> Webhooks {

@@ -56,8 +56,8 @@ pub(crate) async fn refusal(url: &str) -> Seen {
     let name = name.await.tenant;
     let same = if name == literal.tenant { "" } else { ", and another thing of a name" };
     let operator = outcome_text(strict.add_endpoint(NewEndpoint::new(url)).await.err());
-    let guarded = format!("entered: {entered}. Sent to: {}{same}", literal.tenant);
-    Seen::new(guarded, rule(&operator))
+    let customer = format!("entered: {entered}. Sent to: {}{same}", literal.tenant);
+    Seen::new(customer, rule(&operator))
 }
 
 fn outcome_text(error: Option<EndpointError>) -> String {

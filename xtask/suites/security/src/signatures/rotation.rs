@@ -2,41 +2,28 @@
 
 use std::time::Duration;
 
-use webhook_core::{Secret, Signing, SigningKey, Timestamp, parse_duration};
+use webhook_core::{Secret, Signing, Timestamp, parse_duration};
 
 use super::{NOW, SECRET, outcome_text, sent, verify};
-use crate::case::Seen;
 
 /// The secret of the table, and the one that takes its place.
 const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Two secrets, the old one first: what the receivers that know one of them make of a request.
-pub(crate) fn overlap(secrets: &str) -> Seen {
+pub(crate) fn overlap(secrets: &str) -> String {
     let (old, new) = secrets.split_once(' ').expect("two secrets");
-    let of = |signing: &Signing| {
-        let outcome_text = |secret| self::received(signing, secret, NOW);
-        format!("the old one: {}, the new one: {}", outcome_text(old), outcome_text(new))
-    };
-    let rotated = signing(old).rotated(secret(new), NOW, Signing::OVERLAP).expect("room");
-    Seen::new(of(&rotated), of(&signing(new)))
+    let signing = signing(old).rotated(secret(new), NOW, Signing::OVERLAP).expect("room");
+    let outcome_text = |secret| received(&signing, secret, NOW);
+    format!("the old one: {}, the new one: {}", outcome_text(old), outcome_text(new))
 }
 
 /// A secret that ends after so long: what its receivers make of requests just before and then.
-pub(crate) fn end(overlap: &str) -> Seen {
+pub(crate) fn end(overlap: &str) -> String {
     let overlap = parse_duration(overlap).expect("a duration");
-    let of = |signing: &Signing| {
-        let outcome_text = |wait| self::received(signing, SECRET, NOW.after(wait));
-        format!(
-            "before: {}, then: {}",
-            outcome_text(overlap - Duration::from_millis(1)),
-            outcome_text(overlap)
-        )
-    };
-    let rotated = signing(SECRET).rotated(secret(NEW), NOW, overlap).expect("room");
-    // The same keys, without the end that nobody has written down.
-    let keys = [NEW, SECRET].map(|text| SigningKey::new(secret(text))).to_vec();
-    let endless = Signing::new(keys, rotated.profiles().to_vec()).expect("two keys");
-    Seen::new(of(&rotated), of(&endless))
+    let signing = signing(SECRET).rotated(secret(NEW), NOW, overlap).expect("room");
+    let outcome_text = |wait| received(&signing, SECRET, NOW.after(wait));
+    let before = outcome_text(overlap - Duration::from_millis(1));
+    format!("before: {before}, then: {}", outcome_text(overlap))
 }
 
 /// What a receiver that knows `secret` makes of a request of that time.

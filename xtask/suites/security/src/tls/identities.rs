@@ -1,19 +1,13 @@
 //! Two endpoints at one host, each with an identity of its own.
 
-use std::{sync::Arc, time::Duration};
-
 use rustls::{SupportedProtocolVersion, pki_types::CertificateDer};
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use webhook_core::{ClientIdentity, EndpointTls};
 
 use super::{
     authority::{Authority, Shown},
-    naive_client,
     receiver::{Heard, Receiver, Speech},
     subjects,
 };
-use crate::case::Seen;
 
 /// An endpoint: its path, and who we are there.
 struct Endpoint {
@@ -22,24 +16,24 @@ struct Endpoint {
     shown: Shown,
 }
 
-/// Time limit of all requests: longer than a naive client takes for them.
-const ALL_REQUESTS_DEADLINE: Duration = Duration::from_secs(15);
-
 /// How often each endpoint is sent to, in turns.
 const TURNS: usize = 3;
 
 /// Connections that stay open, between endpoints with the identities that `names` says.
-pub(crate) async fn kept(ours: &Authority, names: &str) -> Seen {
+pub(crate) async fn kept(ours: &Authority, names: &str) -> String {
     let endpoints = endpoints(ours, names);
     let server = ours.wanting_certificates(&rustls::version::TLS13);
-    compare(ours, &endpoints, &Speech::Tls(server)).await
+    send_in_turns(ours, &endpoints, Speech::Tls(server)).await
 }
 
 /// Connections that end, so that there is nothing to share but sessions.
-pub(crate) async fn resumed(ours: &Authority, version: &'static SupportedProtocolVersion) -> Seen {
+pub(crate) async fn resumed(
+    ours: &Authority,
+    version: &'static SupportedProtocolVersion,
+) -> String {
     let endpoints = endpoints(ours, "a.example, b.example");
     let server = ours.wanting_certificates(version);
-    compare(ours, &endpoints, &Speech::TlsOnce(server)).await
+    send_in_turns(ours, &endpoints, Speech::TlsOnce(server)).await
 }
 
 fn endpoints(ours: &Authority, names: &str) -> Vec<Endpoint> {
@@ -50,37 +44,15 @@ fn endpoints(ours: &Authority, names: &str) -> Vec<Endpoint> {
     ["/a", "/b"].into_iter().zip(names.split(", ")).map(endpoint).collect()
 }
 
-async fn compare(ours: &Authority, endpoints: &[Endpoint], speech: &Speech) -> Seen {
-    let receiver = Receiver::new(speech.clone()).await;
+async fn send_in_turns(ours: &Authority, endpoints: &[Endpoint], speech: Speech) -> String {
+    let receiver = Receiver::new(speech).await;
     let transport = ours.trusted_by();
     for endpoint in (0..TURNS).flat_map(|_| endpoints) {
         let tls = EndpointTls::new().with_identity(endpoint.identity.clone());
         // What fails is missing in the log.
         let _ = subjects::send(&transport, receiver.port, endpoint.path, Some(tls)).await;
     }
-    let guarded = outcome_text(&receiver.heard(), endpoints);
-
-    let receiver = Receiver::new(speech.clone()).await;
-    let _ = timeout(ALL_REQUESTS_DEADLINE, send_all(receiver.port, endpoints)).await;
-    Seen::new(guarded, outcome_text(&receiver.heard(), endpoints))
-}
-
-/// Sends by one client for each host, made for whoever came first, on the connection that is open.
-async fn send_all(port: u16, endpoints: &[Endpoint]) {
-    let first = &endpoints[0].shown;
-    let client = naive_client::trusting_anybody();
-    let client = client.with_client_auth_cert(first.certificates(), first.key()).unwrap();
-    let client = TlsConnector::from(Arc::new(client));
-    let mut open = None;
-    for endpoint in (0..TURNS).flat_map(|_| endpoints) {
-        let mut stream = match open.take() {
-            Some(stream) => stream,
-            None => naive_client::connect(&client, port).await.unwrap(),
-        };
-        let request = subjects::request(endpoint.path);
-        let answer = naive_client::exchange(&mut stream, &request).await.unwrap();
-        open = (!answer.contains("connection: close")).then_some(stream);
-    }
+    outcome_text(&receiver.heard(), endpoints)
 }
 
 /// As whom each endpoint was sent to, and whether a session was used again for it.

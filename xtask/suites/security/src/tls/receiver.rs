@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use rustls::{HandshakeKind, ServerConfig, pki_types::CertificateDer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -14,6 +15,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use webhook_testkit::{read_head, read_more};
 
 use super::renegotiation;
 use crate::run::RECEIVERS;
@@ -138,7 +140,8 @@ async fn answer_all(
     once: bool,
     note: &(impl Fn(&dyn Fn(&mut Heard)) + Sync),
 ) {
-    while let Some(request) = request(stream).await {
+    let mut buffer = BytesMut::new();
+    while let Ok(request) = request(stream, &mut buffer).await {
         note(&|heard| heard.requests.push(request.clone()));
         let close = if once { "connection: close\r\n" } else { "" };
         let answer = format!("HTTP/1.1 200 OK\r\n{close}content-length: 2\r\n\r\nok");
@@ -153,18 +156,16 @@ async fn answer_all(
 }
 
 /// A whole request, as text.
-async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
-    let mut raw = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&raw);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            if body.len() >= length.map_or(0, |length| length.parse().unwrap_or(0)) {
-                return Some(text.into_owned());
-            }
-        }
-        stream.read_buf(&mut raw).await.ok().filter(|read| *read > 0)?;
+async fn request(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> std::io::Result<String> {
+    let request = read_head(stream, buffer, 0).await?;
+    while buffer.len() < request.body_len() {
+        read_more(stream, buffer).await?;
     }
+    let body = buffer.split_to(request.body_len());
+    Ok(String::from_utf8_lossy(&[&request.head[..], &body].concat()).into_owned())
 }
 
 /// Ends our side, and reads until the other has ended its own.

@@ -1,9 +1,9 @@
-//! The two subjects of a case: our transport, and a client without the guard.
+//! The subject of a case: our transport.
 
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use webhook_core::{
     EndpointTls, Request, Response, Transport as _, TransportError, TransportErrorKind,
 };
@@ -14,7 +14,6 @@ use crate::attempt_report::error_text;
 use super::{
     HERE,
     authority::{Authority, Shown},
-    naive_client,
     receiver::{Heard, Receiver, Speech},
 };
 
@@ -38,16 +37,6 @@ pub(crate) async fn guarded(ours: &Authority, speech: Speech, theirs: Option<&Sh
     }
 }
 
-/// Result of a naive client with the receiver.
-pub(crate) async fn unguarded(speech: Speech) -> String {
-    let receiver = Receiver::new(speech).await;
-    let request = request("/");
-    if timeout(DEADLINE, naive_client::post(receiver.port, &request)).await.is_err() {
-        return "hangs".to_owned();
-    }
-    outcome_text(&receiver.heard()).unwrap_or("says nothing").to_owned()
-}
-
 /// One exchange with the receiver at `port`.
 pub(crate) async fn send(
     transport: &HttpTransport,
@@ -58,11 +47,6 @@ pub(crate) async fn send(
     let url = format!("https://{HERE}:{port}{path}").parse().unwrap();
     let request = Request::new(url, HeaderMap::new(), BODY.into()).with_timeout(DEADLINE);
     transport.send(request.with_tls(tls.map(Into::into))).await
-}
-
-/// The same request, as a naive client writes it.
-pub(crate) fn request(path: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nhost: {HERE}\r\ncontent-length: {}\r\n\r\n{BODY}", BODY.len())
 }
 
 /// How the receiver came to read the body, if it did.
