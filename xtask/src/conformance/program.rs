@@ -29,7 +29,7 @@ mod model {
 
 mod port {
     pub mod store {
-        core_modules!(deliveries endpoints maintenance query replay_page);
+        core_modules!(edit intake operations query replay_page work);
     }
 }
 
