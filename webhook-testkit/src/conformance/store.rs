@@ -14,6 +14,7 @@
 
 pub mod backlog;
 pub mod cancel;
+mod case;
 pub mod claims;
 mod drop_point;
 pub mod dropped_edits;
@@ -48,9 +49,14 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::Store;
 
+pub use case::{StoreCase, capabilities_of};
 use fixture::Fixture;
+pub use webhook_core::{Capabilities, Capability};
 
 /// How [`store_conformance!`](crate::store_conformance) gets a store, and turns its clock.
+///
+/// All its stores have the same capabilities. They are read once from one more store, before the
+/// first case that needs any.
 #[allow(async_fn_in_trait, reason = "a case runs on one thread, from its beginning to its end")]
 pub trait StoreHarness: Sized {
     /// An empty store that nobody else uses, ready for work. Whatever it needs, such as a folder
