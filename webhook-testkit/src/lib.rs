@@ -109,6 +109,8 @@ mod transport;
 mod units;
 mod vault;
 mod world;
+#[cfg(test)]
+mod wrappers;
 
 pub use crate::{
     clock::ManualClock,

@@ -69,7 +69,9 @@ struct State {
 impl MemoryStore {
     /// An empty store that reckons due times and leases by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::default(), clock, capabilities: Capabilities::ALL }
+        // The data ends with the process.
+        let capabilities = Capabilities::ALL.without(Capability::Durability);
+        Self { state: Arc::default(), clock, capabilities }
     }
 
     /// Removes a capability from this handle, for tests of a program that must do without it.

@@ -54,9 +54,10 @@ mock! {
     }
 }
 
-/// A mock of a whole store: [`Store`] and every optional trait.
+/// A mock of a whole store: [`Store`] and every optional trait except
+/// [`WorkSignal`](webhook_core::WorkSignal).
 ///
-/// Expectations are set on the [calls](MockStoreCalls) that it dereferences to. It has every
+/// Expectations are set on the [calls](MockStoreCalls) that it dereferences to. It has every other
 /// capability, except those that are removed by [`without`](Self::without).
 ///
 /// ```

@@ -6,10 +6,10 @@ use std::{
 };
 
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Description, DisabledReason, Endpoint, EndpointDirectory as _,
-    EndpointState, EndpointTls, EventFilter, ExternalId, Metadata, OrderPolicy, Profile,
-    RetryPolicy, Revision, RoutingEntry, RoutingUpdate, Signing, SigningKey, StoreErrorKind,
-    TenantId, TenantVersion, Timeout, Timestamp, Updated,
+    Capability, ClientIdentity, CustomHeaders, Description, DisabledReason, Endpoint,
+    EndpointDirectory as _, EndpointState, EndpointTls, EventFilter, ExternalId, Metadata,
+    OrderPolicy, Profile, RetryPolicy, Revision, RoutingEntry, RoutingUpdate, Signing, SigningKey,
+    StoreErrorKind, TenantId, TenantVersion, Timeout, Timestamp, Updated,
 };
 
 use super::{Fixture, StoreHarness, fixture::some_time};
@@ -46,7 +46,8 @@ fn full<H: StoreHarness>(fixture: &Fixture<H>) -> Endpoint {
         .with_description("Bücher\n& Co".parse().ok())
         .with_external_id("crm:acme/7".parse().ok())
         .with_metadata(Metadata::new([("team", "billing"), ("größe", "\"x\"\0\u{1f4d6}")]).unwrap())
-        .with_order(Some(OrderPolicy::Skip))
+        .with_order(fixture.if_supported(Capability::Ordering, OrderPolicy::Skip))
+        .with_rate(fixture.if_supported(Capability::RateLimits, "10/s burst 5".parse().unwrap()))
         .with_state(EndpointState::Paused)
         .with_revision(Revision::from_u64(7))
         .with_created_at(some_time())
@@ -246,7 +247,8 @@ pub async fn a_snapshot_holds_what_routing_reads<H: StoreHarness>() {
     let filters: Vec<EventFilter> =
         vec!["invoice.*".parse().unwrap(), "user.made".parse().unwrap()];
     let full = fixture.new_endpoint().with_filters(filters).with_state(EndpointState::Paused);
-    let full = full.with_order(Some(OrderPolicy::Block));
+    let order = fixture.if_supported(Capability::Ordering, OrderPolicy::Block);
+    let full = full.with_order(order);
     for endpoint in [&plain, &full] {
         fixture.add(endpoint.clone()).await;
     }

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, Claim, ClaimDue, Claimed, Delivery, DeliveryId, DeliveryLog as _, DeliveryStatus,
-    Endpoint, EndpointId, EndpointState, Enqueue, Enqueued, Event, EventId, Failure, FailureKind,
-    FanOut, Finish, Finished, Lease, NewDelivery, Settle, Store, TenantId, TenantVersion,
-    Timestamp,
+    Attempt, Capability, Claim, ClaimDue, Claimed, Delivery, DeliveryId, DeliveryLog as _,
+    DeliveryStatus, Endpoint, EndpointId, EndpointState, Enqueue, Enqueued, Event, EventId,
+    Failure, FailureKind, FanOut, Finish, Finished, Lease, NewDelivery, Settle, Store, TenantId,
+    TenantVersion, Timestamp,
 };
 
 use super::{super::contract::prepare, StoreHarness};
@@ -40,6 +40,11 @@ impl<H: StoreHarness> Fixture<H> {
 
     pub(super) async fn advance(&self, by: Duration) {
         self.harness.advance(by).await;
+    }
+
+    /// Returns a setting that needs a capability, if the store has it.
+    pub(super) fn if_supported<T>(&self, capability: Capability, setting: T) -> Option<T> {
+        self.store.supports(capability).then_some(setting)
     }
 
     /// A new event of the default tenant.
