@@ -10,3 +10,5 @@ mod read_snapshot;
 mod routes;
 pub(crate) mod send_now;
 pub(crate) mod wake;
+
+pub use self::{dispatcher::Ports, idle::until_idle, publish::EventPublisher, wake::Wake};

@@ -1,134 +1,198 @@
 //! Webhook delivery as pure decisions.
 //!
-//! This crate knows what an event, an endpoint, a delivery and an attempt are, what an answer means
-//! and what to do next. It does no I/O, reads no clock, rolls no dice and spawns nothing: the world
-//! comes in through four kinds of ports, [`Transport`], [`Signer`], [`Clock`] (with [`Ids`]) and
-//! [`Store`].
+//! This crate knows events, endpoints, deliveries and attempts, the meaning of an answer, and the
+//! next step. It does no I/O, reads no clock, draws no random number and spawns no task: it reaches
+//! the world through ports, [`Transport`](transport::Transport), [`Signer`](signing::Signer),
+//! [`Clock`] (with [`Ids`]) and [`Store`](store::Store).
 //!
-//! A delivery goes one straight way, and each step is a module of its name:
+//! A delivery goes through these steps, each in a module of its name:
 //!
 //! | step | where |
 //! |---|---|
-//! | which endpoints get the event | [`fan_out()`] |
-//! | store event and deliveries in one transaction | [`Store::enqueue`] |
-//! | take what is due, under a lease | [`Store::claim_due`] |
-//! | publish: the two steps above, and sending from memory | [`EventPublisher`] |
-//! | build and sign the request | [`compose()`] |
-//! | send it | [`Transport::send`] |
-//! | what does the outcome mean? | [`classify()`] |
-//! | what do we do about it? | [`decide()`] |
-//! | write it down | [`Store::finish`] |
+//! | select the endpoints of an event | [`fan_out()`](policy::fan_out()) |
+//! | store event and deliveries in one transaction | [`Store::enqueue`](store::Store::enqueue) |
+//! | claim due deliveries under a lease | [`Store::claim_due`](store::Store::claim_due) |
+//! | publish: the steps above, and sending from memory | [`EventPublisher`](engine::EventPublisher) |
+//! | build and sign the request | [`compose()`](transport::compose()) |
+//! | send it | [`Transport::send`](transport::Transport::send) |
+//! | classify the outcome | [`classify()`](policy::classify()) |
+//! | decide about the delivery | [`decide()`](policy::decide()) |
+//! | record attempt and decision | [`Store::finish`](store::Store::finish) |
 //!
-//! [`Dispatcher`] walks it for stored deliveries, [`Publisher`] inside one call. Most programs use
+//! [`Dispatcher`] does this for stored deliveries, [`Publisher`] inside one call. Most programs use
 //! both through the crate `webhook-registry`.
+//!
+//! | module | for |
+//! |---|---|
+//! | the root | programs that publish, deliver and manage endpoints |
+//! | [`store`], [`transport`], [`signing`] | implementers of a port |
+//! | [`store_state`] | the decisions of a store, as functions |
+//! | [`engine`], [`policy`] | programs that compose the engine, or reuse its decisions |
+//! | [`explain`], [`view`] | programs that show deliveries to people |
+//! | [`error`] | errors of values that are parsed or built |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod engine;
+pub mod engine;
 mod model;
-mod policy;
+pub mod policy;
 mod port;
 mod read;
 mod wire;
 
 pub use crate::{
     engine::{
-        dispatcher::{Dispatcher, DispatcherConfig, InvalidDispatcherConfig, Ports, Report},
-        idle::until_idle,
-        publish::EventPublisher,
+        dispatcher::{Dispatcher, DispatcherConfig, Report},
         send_now::{Publisher, SendError, Sent},
-        wake::Wake,
     },
     model::{
         attempt::{Attempt, Failure, FailureKind, Outcome},
-        delivery::{Delivery, DeliveryStatus, InvalidDeliveryStatus, Lease, Progress},
-        duration::{InvalidDuration, format_duration, parse_duration},
-        endpoint::{Endpoint, InvalidTimeout, Timeout},
-        endpoint_state::{DisabledReason, EndpointState, InvalidEndpointState},
-        event::{
-            ContentType, Event, EventKey, EventType, InvalidContentType, InvalidEvent,
-            InvalidEventKey, InvalidEventType, NewEvent,
-        },
-        exchange::{Phase, Response, SignerError, TlsFailure, TransportError, TransportErrorKind},
-        filter::{EventFilter, InvalidEventFilter},
-        header::{CustomHeaders, InvalidHeader},
-        health::{Condition, Health, HealthChange, HealthPolicy, HealthSignal},
-        hops::{Hops, WEBHOOK_HOPS},
-        id::{
-            DeliveryId, EndpointId, EventId, InvalidId, LeaseEpoch, Revision, TenantId,
-            TenantVersion,
-        },
-        metadata::{
-            Description, ExternalId, InvalidDescription, InvalidExternalId, InvalidMetadata,
-            Metadata,
-        },
+        delivery::{Delivery, DeliveryStatus},
+        endpoint::{Endpoint, Timeout},
+        endpoint_state::{DisabledReason, EndpointState},
+        event::{ContentType, Event, EventKey, EventType, NewEvent},
+        filter::EventFilter,
+        header::CustomHeaders,
+        health::{Health, HealthPolicy},
+        id::{DeliveryId, EndpointId, EventId, Revision, TenantId},
+        metadata::{Description, ExternalId, Metadata},
         notice::{Notice, NoticeId, NoticeKind},
-        order::{InvalidOrderPolicy, OrderPolicy},
-        ordering_key::{InvalidOrderingKey, OrderingKey},
-        rate::{InvalidRateLimit, RateLimit, RateUsed},
-        replay::{
-            Include, InvalidInclude, InvalidReplayState, Replay, ReplayCandidate, ReplayCursor,
-            ReplayState,
-        },
-        retry::{InvalidRetryPolicy, Plan, PlannedAttempt, RetryPolicy},
-        routing::{RoutingEntry, Snapshot},
-        secret::{InvalidSecret, Secret},
-        signing::{InvalidSigning, Profile, Signing, SigningKey},
-        stats::{AttemptDurations, EndpointStats},
-        time::{Timestamp, whole_millis},
-        tls::{ClientIdentity, EndpointTls, InvalidTls},
+        order::OrderPolicy,
+        ordering_key::OrderingKey,
+        rate::RateLimit,
+        replay::{Include, Replay},
+        retry::RetryPolicy,
+        secret::Secret,
+        signing::{Profile, Signing, SigningKey},
+        stats::EndpointStats,
+        time::Timestamp,
+        tls::{ClientIdentity, EndpointTls},
         trigger::Trigger,
-        url::{EndpointUrl, InvalidUrl},
-        worker::{InvalidWorkerName, WorkerName},
+        url::EndpointUrl,
+        worker::WorkerName,
     },
-    policy::{
-        allowance::Allowance,
-        byte_budget::ByteBudget,
-        classify::{Verdict, classify, health_signal},
-        decide::{Decision, FailReason, decide},
-        fan_out::fan_out,
-        retry_after::retry_after,
-        tenant_share::Shares,
-    },
-    port::{
-        Capabilities, Capability, Clock, DeliveryLog, DeliveryOperations, EndpointDirectory, Ids,
-        Maintenance, NoticeQueue, Request, SEALED, SecretVault, Signer, Store, StoreError,
-        StoreErrorKind, TrackedDeliveries, Transport, VaultError, VaultErrorKind, WorkSignal,
-        store::{
-            edit::Updated,
-            intake::{
-                ClaimedUnrouted, Enqueue, Enqueued, FanOut, NewDelivery, Route, Routed,
-                UnroutedEvent,
-            },
-            maintenance::{FailingEndpoint, StoreStatus},
-            operations::{Cancelled, Redeliver, Redelivered, Skipped},
-            prune::{Prune, PruneCursor, Pruned},
-            query::{Cursor, DeliveryQuery, InvalidCursor, Page},
-            replay_page::{ReplayPage, Replayed},
-            routing::RoutingUpdate,
-            work::{
-                Backlog, Claim, ClaimCursor, ClaimDue, Claimed, Finish, Finished, Settle,
-                TenantLimits,
-            },
-        },
-    },
-    read::{
-        explain::{
-            ExplainedAttempt, Explanation, NextAttempt, PolicyWait, Standing, TenantExplanation,
-            WaitRule, Wanted, explain, explain_to_tenant,
-        },
-        view::{AttemptView, DeliveryView, EndpointView, EventView},
-    },
-    wire::{
-        request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
-        signature::{
-            Message, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE,
-            X_SIGNATURE_256, body_signature, standard_signature,
-        },
-        verify::{Verifier, VerifyError, verify_body_signature},
-    },
+    port::{Clock, Ids, StoreError, StoreErrorKind},
 };
 
-/// Decisions about stored deliveries, for implementers of [`Store`].
+pub mod store {
+    //! The store port, and its records.
+    //!
+    //! For those who implement a store: [`Store`] is the required part, the other traits are optional.
+
+    pub use crate::{
+        model::{
+            delivery::{Lease, Progress},
+            id::{LeaseEpoch, TenantVersion},
+            rate::RateUsed,
+            replay::{ReplayCandidate, ReplayCursor, ReplayState},
+            routing::{RoutingEntry, Snapshot},
+            stats::AttemptDurations,
+            time::whole_millis,
+        },
+        port::{
+            Capabilities, Capability, DeliveryLog, DeliveryOperations, EndpointDirectory,
+            Maintenance, NoticeQueue, SEALED, SecretVault, Store, TrackedDeliveries, VaultError,
+            VaultErrorKind, WorkSignal,
+            store::{
+                edit::Updated,
+                intake::{
+                    ClaimedUnrouted, Enqueue, Enqueued, FanOut, NewDelivery, Route, Routed,
+                    UnroutedEvent,
+                },
+                maintenance::{FailingEndpoint, StoreStatus},
+                operations::{Cancelled, Redeliver, Redelivered, Skipped},
+                prune::{Prune, PruneCursor, Pruned},
+                query::{Cursor, DeliveryQuery, Page},
+                replay_page::{ReplayPage, Replayed},
+                routing::RoutingUpdate,
+                work::{
+                    Backlog, Claim, ClaimCursor, ClaimDue, Claimed, Finish, Finished, Settle,
+                    TenantLimits,
+                },
+            },
+        },
+    };
+}
+
+pub mod transport {
+    //! The transport port, and requests and responses.
+    //!
+    //! For those who implement a transport, or build requests themselves.
+
+    pub use crate::{
+        model::{
+            exchange::{Phase, Response, TlsFailure, TransportError, TransportErrorKind},
+            hops::{Hops, WEBHOOK_HOPS},
+        },
+        port::{Request, Transport},
+        wire::request::{X_EVENT_TYPE, X_TIMESTAMP, compose},
+    };
+}
+
+pub mod signing {
+    //! The signer port, signatures, and their verification.
+
+    pub use crate::{
+        model::exchange::SignerError,
+        port::Signer,
+        wire::{
+            signature::{
+                Message, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE,
+                X_SIGNATURE_256, body_signature, standard_signature,
+            },
+            verify::{Verifier, VerifyError, verify_body_signature},
+        },
+    };
+}
+
+pub mod explain {
+    //! Explains why a delivery is in its state, and when its next attempt is due.
+
+    pub use crate::read::explain::{
+        ExplainedAttempt, Explanation, NextAttempt, PolicyWait, Standing, TenantExplanation,
+        WaitRule, Wanted, explain, explain_to_tenant,
+    };
+}
+
+pub mod view {
+    //! Views: values as they may be shown to a tenant, without secrets, and durations as text.
+
+    pub use crate::{
+        model::duration::{format_duration, parse_duration},
+        read::view::{AttemptView, DeliveryView, EndpointView, EventView},
+    };
+}
+
+pub mod error {
+    //! Errors of values that cannot be parsed or built.
+
+    pub use crate::{
+        engine::dispatcher::InvalidDispatcherConfig,
+        model::{
+            delivery::InvalidDeliveryStatus,
+            duration::InvalidDuration,
+            endpoint::InvalidTimeout,
+            endpoint_state::InvalidEndpointState,
+            event::{InvalidContentType, InvalidEvent, InvalidEventKey, InvalidEventType},
+            filter::InvalidEventFilter,
+            header::InvalidHeader,
+            id::InvalidId,
+            metadata::{InvalidDescription, InvalidExternalId, InvalidMetadata},
+            order::InvalidOrderPolicy,
+            ordering_key::InvalidOrderingKey,
+            rate::InvalidRateLimit,
+            replay::{InvalidInclude, InvalidReplayState},
+            retry::InvalidRetryPolicy,
+            secret::InvalidSecret,
+            signing::InvalidSigning,
+            tls::InvalidTls,
+            url::InvalidUrl,
+            worker::InvalidWorkerName,
+        },
+        port::store::query::InvalidCursor,
+    };
+}
+
+/// Decisions about stored deliveries, for implementers of [`Store`](crate::store::Store).
 pub mod store_state {
     #[doc(inline)]
     pub use crate::port::store::state::{

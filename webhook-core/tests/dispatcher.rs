@@ -11,15 +11,15 @@
 use std::time::Duration;
 
 use webhook_core::{
-    DeliveryId, DeliveryLog, DeliveryOperations as _, DeliveryStatus, EndpointState, Enqueue,
-    FailureKind, Redeliver, RetryPolicy, Store, Trigger, Updated,
+    DeliveryId, DeliveryStatus, EndpointState, FailureKind, RetryPolicy, Trigger,
+    store::{DeliveryLog, DeliveryOperations as _, Enqueue, Redeliver, Store, Updated},
 };
 use webhook_testkit::{World, expect, refused, sample, silence, stale, status, timeout};
 
 const URL: &str = "https://billing.example/hooks";
 
 async fn delivery_of(world: &World, event: webhook_core::EventId) -> webhook_core::Delivery {
-    let query = webhook_core::DeliveryQuery::new().event(event);
+    let query = webhook_core::store::DeliveryQuery::new().event(event);
     world.store.deliveries(query).await.unwrap().items.remove(0)
 }
 

@@ -19,10 +19,13 @@ use std::{
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use webhook_core::{
-    Clock, DeliveryLog, DeliveryQuery, DeliveryStatus, Dispatcher, DispatcherConfig, Endpoint,
-    EndpointDirectory as _, Enqueue, FanOut, HealthPolicy, InvalidDispatcherConfig, Ports, Report,
-    Request, Response, RetryPolicy, Store, StoreErrorKind, TenantId, Transport, TransportError,
-    fan_out, until_idle,
+    Clock, DeliveryStatus, Dispatcher, DispatcherConfig, Endpoint, HealthPolicy, Report,
+    RetryPolicy, StoreErrorKind, TenantId,
+    engine::{Ports, until_idle},
+    error::InvalidDispatcherConfig,
+    policy::fan_out,
+    store::{DeliveryLog, DeliveryQuery, EndpointDirectory as _, Enqueue, FanOut, Store},
+    transport::{Request, Response, Transport, TransportError},
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedResponse, ScriptedTransport,

@@ -18,9 +18,11 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Clock, CustomHeaders, DeliveryId, DeliveryLog, DeliveryQuery, DeliveryStatus, Event,
-    FailReason, FailureKind, Publisher, Request, Response, RetryPolicy, SendError, Sent, Signing,
-    StoreErrorKind, Timeout, Transport, TransportError, TransportErrorKind,
+    Clock, CustomHeaders, DeliveryId, DeliveryStatus, Event, FailureKind, Publisher, RetryPolicy,
+    SendError, Sent, Signing, StoreErrorKind, Timeout,
+    policy::FailReason,
+    store::{DeliveryLog, DeliveryQuery},
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,

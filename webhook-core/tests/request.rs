@@ -13,9 +13,10 @@ use std::time::Duration;
 use http::StatusCode;
 use proptest::prelude::*;
 use webhook_core::{
-    Attempt, CustomHeaders, Endpoint, EndpointId, EndpointTls, Event, EventId, Hops,
-    InvalidSigning, NewEvent, Outcome, Profile, Request, Response, Signing, SigningKey, Timestamp,
-    compose,
+    Attempt, CustomHeaders, Endpoint, EndpointId, EndpointTls, Event, EventId, NewEvent, Outcome,
+    Profile, Signing, SigningKey, Timestamp,
+    error::InvalidSigning,
+    transport::{Hops, Request, Response, compose},
 };
 use webhook_testkit::PlainSigner;
 

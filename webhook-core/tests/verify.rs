@@ -14,9 +14,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use webhook_core::{
-    Endpoint, EndpointId, Event, EventId, Message, Profile, Secret, Signer as _, SignerError,
-    Signing, Timestamp, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
-    X_SIGNATURE, X_SIGNATURE_256, compose, verify_body_signature,
+    Endpoint, EndpointId, Event, EventId, Profile, Secret, Signing, Timestamp,
+    signing::{
+        Message, Signer as _, SignerError, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+        WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, verify_body_signature,
+    },
+    transport::compose,
 };
 use webhook_testkit::PlainSigner;
 

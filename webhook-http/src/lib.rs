@@ -61,7 +61,11 @@ pub use ipnet::IpNet;
 /// What a receiver needs besides, so that this crate is the only one it names.
 #[cfg(feature = "signer")]
 #[doc(no_inline)]
-pub use webhook_core::{InvalidSecret, Secret, Verifier, VerifyError};
+pub use webhook_core::{
+    Secret,
+    error::InvalidSecret,
+    signing::{Verifier, VerifyError},
+};
 
 /// Compiles the example of the package's README.
 #[cfg(all(doctest, feature = "signer"))]

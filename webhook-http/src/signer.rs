@@ -8,7 +8,8 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 use webhook_core::{
-    Secret, Signer, SignerError, Timestamp, Verifier, VerifyError, verify_body_signature,
+    Secret, Timestamp,
+    signing::{Signer, SignerError, Verifier, VerifyError, verify_body_signature},
 };
 
 /// The [`Signer`] port on [ring](https://docs.rs/ring): HMAC-SHA256 (RFC 2104, FIPS 180-4) and the
@@ -52,13 +53,13 @@ impl Signer for RingSigner {
 /// [`VerifyError`] says why the request must not be trusted.
 ///
 /// ```
-/// use webhook_core::{Secret, Verifier, VerifyError, WEBHOOK_ID};
+/// use webhook_core::{Secret, signing::{Verifier, VerifyError, WEBHOOK_ID}};
 /// use webhook_http::verify;
 ///
 /// let secret: Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?;
 /// let unsigned = verify(&Verifier::new(secret), &http::HeaderMap::new(), b"{}");
 /// assert_eq!(unsigned, Err(VerifyError::Missing(WEBHOOK_ID)));
-/// # Ok::<(), webhook_core::InvalidSecret>(())
+/// # Ok::<(), webhook_core::error::InvalidSecret>(())
 /// ```
 pub fn verify(verifier: &Verifier, headers: &HeaderMap, body: &[u8]) -> Result<(), VerifyError> {
     verifier.verify(&RingSigner, headers, body, Timestamp::from(SystemTime::now()))
@@ -76,7 +77,7 @@ pub fn verify(verifier: &Verifier, headers: &HeaderMap, body: &[u8]) -> Result<(
 /// let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 /// assert!(verify_signature(b"Hello, World!", signature, &secret));
 /// assert!(!verify_signature(b"Hello, world!", signature, &secret));
-/// # Ok::<(), webhook_core::InvalidSecret>(())
+/// # Ok::<(), webhook_core::error::InvalidSecret>(())
 /// ```
 pub fn verify_signature(body: &[u8], signature: &str, secret: &Secret) -> bool {
     verify_body_signature(&RingSigner, body, signature, secret)

@@ -49,8 +49,8 @@ use tokio::{
 };
 use url::Host;
 use webhook_core::{
-    EndpointTls, EndpointUrl, Phase, Request, Response, Transport, TransportError,
-    TransportErrorKind,
+    EndpointTls, EndpointUrl,
+    transport::{Phase, Request, Response, Transport, TransportError, TransportErrorKind},
 };
 
 pub use builder::{HttpTransportBuilder, TransportBuildError};
@@ -88,7 +88,7 @@ use tls::{TlsClient, TlsClients};
 ///
 /// ```no_run
 /// use std::sync::Arc;
-/// use webhook_core::Transport;
+/// use webhook_core::transport::Transport;
 /// use webhook_http::HttpTransport;
 ///
 /// let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new()?);

@@ -9,7 +9,7 @@ use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand::{SecureRandom as _, SystemRandom},
 };
-use webhook_core::{SEALED, SecretVault, VaultError, VaultErrorKind};
+use webhook_core::store::{SEALED, SecretVault, VaultError, VaultErrorKind};
 use zeroize::Zeroizing;
 
 pub use key::{InvalidVaultKey, VaultKey};
@@ -25,7 +25,7 @@ pub use key::{InvalidVaultKey, VaultKey};
 /// ring does not wipe its expanded keys; a vault lives as long as its process, so they do too.
 ///
 /// ```
-/// use webhook_core::SecretVault;
+/// use webhook_core::store::SecretVault;
 /// use webhook_http::{RingVault, VaultKey};
 ///
 /// let (old, new) = (VaultKey::generate()?, VaultKey::generate()?);
@@ -35,7 +35,7 @@ pub use key::{InvalidVaultKey, VaultKey};
 /// assert_eq!(vault.open(&sealed, b"its place")?.as_slice(), b"secret");
 /// assert!(!vault.is_current(&sealed));
 /// assert!(vault.open(&sealed, b"another place").is_err());
-/// # Ok::<(), webhook_core::VaultError>(())
+/// # Ok::<(), webhook_core::store::VaultError>(())
 /// ```
 #[derive(Clone)]
 pub struct RingVault {

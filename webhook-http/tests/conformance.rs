@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use webhook_core::Transport;
+use webhook_core::transport::Transport;
 use webhook_http::HttpTransport;
 
 struct HttpHarness;

@@ -16,7 +16,9 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use tokio::sync::oneshot;
-use webhook_core::{Phase, Request, Response, Transport, TransportError, TransportErrorKind};
+use webhook_core::transport::{
+    Phase, Request, Response, Transport, TransportError, TransportErrorKind,
+};
 use webhook_http::{BindError, HttpTransport, ReceivedRequest, Receiver, ReceiverResponse};
 
 async fn bind() -> Receiver {

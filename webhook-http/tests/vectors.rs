@@ -10,9 +10,11 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use webhook_core::{
-    Message, Profile, Secret, Signer as _, Timestamp, Verifier, VerifyError, WEBHOOK_ID,
-    WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature,
-    standard_signature,
+    Profile, Secret, Timestamp,
+    signing::{
+        Message, Signer as _, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+        WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+    },
 };
 use webhook_http::{RingSigner, verify, verify_signature};
 

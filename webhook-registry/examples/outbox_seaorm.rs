@@ -8,8 +8,12 @@
 use std::error::Error;
 
 use webhook_registry::{
-    HttpTransport, NewEndpoint, NewEvent, SeaOrmStore, Webhooks,
-    sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait},
+    NewEndpoint, NewEvent, Webhooks,
+    database::{
+        SeaOrmStore,
+        sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait},
+    },
+    transport::HttpTransport,
 };
 use webhook_testkit::TestReceiver;
 

@@ -8,8 +8,12 @@
 use std::error::Error;
 
 use webhook_registry::{
-    HttpTransport, NewEndpoint, NewEvent, SeaOrmStore, Webhooks,
-    sea_orm::sqlx::{Connection, Executor, query_scalar},
+    NewEndpoint, NewEvent, Webhooks,
+    database::{
+        SeaOrmStore,
+        sea_orm::sqlx::{Connection, Executor, query_scalar},
+    },
+    transport::HttpTransport,
 };
 use webhook_testkit::TestReceiver;
 
@@ -18,7 +22,7 @@ use webhook_testkit::TestReceiver;
 macro_rules! shop {
     ($on:ident, $connection:ident) => {
         async fn $on(url: &str, store: &SeaOrmStore) -> Result<(), Box<dyn Error>> {
-            use webhook_registry::sea_orm::sqlx::$connection;
+            use webhook_registry::database::sea_orm::sqlx::$connection;
 
             let mut database = $connection::connect(url).await?;
             database.execute("CREATE TABLE outbox_orders (id INTEGER PRIMARY KEY)").await?;

@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Clock, Dispatcher, EventPublisher, Ids, Signer, Store, TenantId, Transport, Wake,
+    Clock, Dispatcher, Ids, TenantId, signing::Signer, store::Store, transport::Transport,
 };
 
 use crate::mode::Mode;
+
+#[doc(no_inline)]
+pub use webhook_core::engine::{EventPublisher, Ports, Wake, until_idle};
 
 /// What publishing, delivering and looking up have in common: the ports, and what is built on them.
 #[derive(Debug)]

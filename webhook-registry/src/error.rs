@@ -1,11 +1,30 @@
 //! What can go wrong, by what the caller does next.
 
 use webhook_core::{
-    EndpointId, EndpointState, EventId, EventKey, InvalidDispatcherConfig, InvalidEvent,
-    SignerError, StoreError, StoreErrorKind,
+    EndpointId, EndpointState, EventId, EventKey, StoreError, StoreErrorKind, signing::SignerError,
 };
 
-use crate::new_endpoint::InvalidEndpoint;
+pub use crate::{mode::InvalidMode, new_endpoint::InvalidEndpoint, settings::InvalidSetting};
+#[doc(no_inline)]
+pub use webhook_core::error::{
+    InvalidContentType, InvalidCursor, InvalidDeliveryStatus, InvalidDescription,
+    InvalidDispatcherConfig, InvalidDuration, InvalidEndpointState, InvalidEvent,
+    InvalidEventFilter, InvalidEventKey, InvalidEventType, InvalidExternalId, InvalidHeader,
+    InvalidId, InvalidInclude, InvalidMetadata, InvalidOrderPolicy, InvalidOrderingKey,
+    InvalidRateLimit, InvalidReplayState, InvalidRetryPolicy, InvalidSecret, InvalidSigning,
+    InvalidTimeout, InvalidTls, InvalidUrl, InvalidWorkerName,
+};
+#[cfg(feature = "receiver")]
+#[doc(no_inline)]
+pub use webhook_http::BindError;
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use webhook_http::{
+    InvalidHostPattern, InvalidNat64Prefix, InvalidProxy, InvalidVaultKey, TransportBuildError,
+};
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[doc(no_inline)]
+pub use webhook_store_seaorm::{ConnectError, InvalidDatabaseKind, PublishInError};
 
 /// An event was not published.
 #[derive(Debug, thiserror::Error)]

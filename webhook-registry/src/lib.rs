@@ -15,13 +15,28 @@
 //! | `sqlx` | `SeaOrmStore::publish_in` for transactions of sqlx, besides those of SeaORM | no |
 //! | `receiver` | `Receiver`, a small server for development | no |
 //!
-//! Any other implementation of a port serves as well: see [`Transport`], [`Signer`], [`Clock`],
-//! [`Ids`] and [`Store`].
+//! Any other implementation of a port can take their place: see
+//! [`Transport`](transport::Transport), [`Signer`](signing::Signer), [`Clock`], [`Ids`] and
+//! [`Store`](store::Store).
+//!
+//! # Dropping a call
+//!
+//! The future of each call is `Send`, and may be dropped at any await.
+//!
+//! | call | after its future was dropped |
+//! |---|---|
+//! | `publish`, `publish_many`, `publish_json` | the events are stored or not; publish them again under the same id or key |
+//! | `add_endpoint`, edits of an endpoint | stored whole or not at all; read the endpoint |
+//! | removal of an endpoint | hidden or not; a second call completes it |
+//! | `redeliver`, `cancel`, `skip`, `prune`, replay | each page is done whole or not at all; repeat the call |
+//! | `send`, `Publisher::publish` | an attempt in flight may arrive; a tracked record shows those that ended |
+//! | `run`, `run_until_idle` | attempts in flight are recorded as unknown after their leases; let it end by its shutdown |
+//! | reads | nothing changes |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
-mod engine;
-mod error;
+pub mod engine;
+pub mod error;
 mod ids;
 mod mode;
 mod new_endpoint;
@@ -38,78 +53,127 @@ mod worker;
 
 pub use crate::{
     clock::SystemClock,
-    error::{BuildError, EndpointError, PublishError, Taken, TestError},
     ids::UuidV7,
-    mode::{InvalidMode, Mode},
-    new_endpoint::{InvalidEndpoint, NewEndpoint, TextOr},
+    mode::Mode,
+    new_endpoint::{NewEndpoint, TextOr},
     notices::Notices,
     operator::{Operator, RedeliveredPage, Rotation},
     publish::{Deliveries, Published},
     registry::Registry,
     replay::Replaying,
-    settings::{InvalidSetting, Settings, SettingsBuilder},
+    settings::{Settings, SettingsBuilder},
     tenant::{Tenant, TenantEndpoints},
     webhooks::{Registered, Webhooks},
     webhooks_builder::WebhooksBuilder,
 };
 #[doc(no_inline)]
 pub use webhook_core::{
-    Allowance, Attempt, AttemptDurations, AttemptView, Backlog, ByteBudget, Cancelled,
-    Capabilities, Capability, Claim, ClaimCursor, ClaimDue, Claimed, ClaimedUnrouted,
-    ClientIdentity, Clock, Condition, ContentType, Cursor, CustomHeaders, Decision, Delivery,
-    DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, DeliveryView,
-    Description, DisabledReason, Dispatcher, DispatcherConfig, Endpoint, EndpointDirectory,
-    EndpointId, EndpointState, EndpointStats, EndpointTls, EndpointUrl, EndpointView, Enqueue,
-    Enqueued, Event, EventFilter, EventId, EventKey, EventPublisher, EventType, EventView,
-    ExplainedAttempt, Explanation, ExternalId, FailReason, FailingEndpoint, Failure, FailureKind,
-    FanOut, Finish, Finished, Health, HealthChange, HealthPolicy, HealthSignal, Hops, Ids, Include,
-    InvalidContentType, InvalidCursor, InvalidDeliveryStatus, InvalidDescription,
-    InvalidDispatcherConfig, InvalidDuration, InvalidEndpointState, InvalidEvent,
-    InvalidEventFilter, InvalidEventKey, InvalidEventType, InvalidExternalId, InvalidHeader,
-    InvalidId, InvalidInclude, InvalidMetadata, InvalidOrderPolicy, InvalidOrderingKey,
-    InvalidRateLimit, InvalidReplayState, InvalidRetryPolicy, InvalidSecret, InvalidSigning,
-    InvalidTimeout, InvalidTls, InvalidUrl, InvalidWorkerName, Lease, LeaseEpoch, Maintenance,
-    Message, Metadata, NewDelivery, NewEvent, NextAttempt, Notice, NoticeId, NoticeKind,
-    NoticeQueue, OrderPolicy, OrderingKey, Outcome, Page, Phase, Plan, PlannedAttempt, PolicyWait,
-    Ports, Profile, Progress, Prune, PruneCursor, Pruned, Publisher, RateLimit, RateUsed,
-    Redeliver, Redelivered, Replay, ReplayCandidate, ReplayCursor, ReplayPage, ReplayState,
-    Replayed, Report, Request, Response, RetryPolicy, Revision, Route, Routed, RoutingEntry,
-    RoutingUpdate, SEALED, Secret, SecretVault, SendError, Sent, Settle, Shares, Signer,
-    SignerError, Signing, SigningKey, Skipped, Snapshot, Standing, Store, StoreError,
-    StoreErrorKind, StoreStatus, TenantExplanation, TenantId, TenantLimits, TenantVersion, Timeout,
-    Timestamp, TlsFailure, TrackedDeliveries, Transport, TransportError, TransportErrorKind,
-    Trigger, UnroutedEvent, Updated, VaultError, VaultErrorKind, Verdict, Verifier, VerifyError,
-    WEBHOOK_HOPS, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, WaitRule, Wake, Wanted,
-    WorkSignal, WorkerName, X_EVENT_TYPE, X_SIGNATURE, X_SIGNATURE_256, X_TIMESTAMP,
-    body_signature, classify, compose, decide, explain, explain_to_tenant, fan_out,
-    format_duration, health_signal, parse_duration, retry_after, standard_signature, until_idle,
-    verify_body_signature, whole_millis,
+    Attempt, ClientIdentity, Clock, ContentType, CustomHeaders, Delivery, DeliveryId,
+    DeliveryStatus, Description, DisabledReason, Dispatcher, DispatcherConfig, Endpoint,
+    EndpointId, EndpointState, EndpointStats, EndpointTls, EndpointUrl, Event, EventFilter,
+    EventId, EventKey, EventType, ExternalId, Failure, FailureKind, Health, HealthPolicy, Ids,
+    Include, Metadata, NewEvent, Notice, NoticeId, NoticeKind, OrderPolicy, OrderingKey, Outcome,
+    Profile, Publisher, RateLimit, Replay, Report, RetryPolicy, Revision, Secret, SendError, Sent,
+    Signing, SigningKey, StoreError, StoreErrorKind, TenantId, Timeout, Timestamp, Trigger,
+    WorkerName,
 };
-#[cfg(feature = "http")]
-#[doc(no_inline)]
-pub use webhook_http::{
-    AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, InvalidHostPattern,
-    InvalidNat64Prefix, InvalidProxy, InvalidVaultKey, IpNet, Nat64Prefix, Proxy, RingSigner,
-    RingVault, TlsVersion, TransportBuildError, VaultKey, verify, verify_signature,
-};
-#[cfg(feature = "receiver")]
-#[doc(no_inline)]
-pub use webhook_http::{BindError, ReceivedRequest, Receiver, ReceiverResponse};
+
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-#[doc(no_inline)]
-pub use webhook_store_seaorm::{
-    CallersTransaction, ConnectError, DatabaseKind, InvalidDatabaseKind, LAST_STEP, PublishInError,
-    Resealed, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, SealStatus, TableNames, grants_sql,
-    migration_sql, sea_orm,
-};
+pub mod database {
+    //! The store in SQLite, PostgreSQL, MySQL or MariaDB.
 
-#[cfg(feature = "check")]
-#[doc(no_inline)]
-pub use webhook_http::{
-    CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
-};
+    #[doc(no_inline)]
+    pub use webhook_store_seaorm::{
+        CallersTransaction, DatabaseKind, LAST_STEP, Resealed, SchemaStatus, SeaOrmStore,
+        SeaOrmStoreBuilder, SealStatus, TableNames, grants_sql, migration_sql, sea_orm,
+    };
+}
 
-/// Decisions about stored deliveries, for implementers of [`Store`].
+pub mod transport {
+    //! Transports: the port, and the one on hyper and rustls.
+
+    #[doc(no_inline)]
+    pub use webhook_core::transport::{
+        Hops, Phase, Request, Response, TlsFailure, Transport, TransportError, TransportErrorKind,
+        WEBHOOK_HOPS, X_EVENT_TYPE, X_TIMESTAMP, compose,
+    };
+    #[cfg(feature = "http")]
+    #[doc(no_inline)]
+    pub use webhook_http::{
+        AddressPolicy, HostPattern, HttpTransport, HttpTransportBuilder, IpNet, Nat64Prefix, Proxy,
+        TlsVersion,
+    };
+    #[cfg(feature = "check")]
+    #[doc(no_inline)]
+    pub use webhook_http::{
+        CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult,
+    };
+    #[cfg(feature = "receiver")]
+    #[doc(no_inline)]
+    pub use webhook_http::{ReceivedRequest, Receiver, ReceiverResponse};
+}
+
+pub mod signing {
+    //! Signers, vaults, signatures, and their verification.
+
+    #[doc(no_inline)]
+    pub use webhook_core::signing::{
+        Message, Signer, SignerError, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE,
+        WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+        verify_body_signature,
+    };
+    #[cfg(feature = "http")]
+    #[doc(no_inline)]
+    pub use webhook_http::{RingSigner, RingVault, VaultKey, verify, verify_signature};
+}
+
+pub mod store {
+    //! The store port and its records, for those who implement a store or read one.
+
+    #[doc(no_inline)]
+    pub use webhook_core::store::{
+        AttemptDurations, Backlog, Cancelled, Capabilities, Capability, Claim, ClaimCursor,
+        ClaimDue, Claimed, ClaimedUnrouted, Cursor, DeliveryLog, DeliveryOperations, DeliveryQuery,
+        EndpointDirectory, Enqueue, Enqueued, FailingEndpoint, FanOut, Finish, Finished, Lease,
+        LeaseEpoch, Maintenance, NewDelivery, NoticeQueue, Page, Progress, Prune, PruneCursor,
+        Pruned, RateUsed, Redeliver, Redelivered, ReplayCandidate, ReplayCursor, ReplayPage,
+        ReplayState, Replayed, Route, Routed, RoutingEntry, RoutingUpdate, SEALED, SecretVault,
+        Settle, Skipped, Snapshot, Store, StoreStatus, TenantLimits, TenantVersion,
+        TrackedDeliveries, UnroutedEvent, Updated, VaultError, VaultErrorKind, WorkSignal,
+        whole_millis,
+    };
+}
+
+pub mod policy {
+    //! Decisions of the engine, as functions of their arguments.
+
+    #[doc(no_inline)]
+    pub use webhook_core::policy::{
+        Allowance, ByteBudget, Condition, Decision, FailReason, HealthChange, HealthSignal, Plan,
+        PlannedAttempt, Shares, Verdict, classify, decide, fan_out, health_signal, retry_after,
+    };
+}
+
+pub mod explain {
+    //! Explains why a delivery is in its state, and when its next attempt is due.
+
+    #[doc(no_inline)]
+    pub use webhook_core::explain::{
+        ExplainedAttempt, Explanation, NextAttempt, PolicyWait, Standing, TenantExplanation,
+        WaitRule, Wanted, explain, explain_to_tenant,
+    };
+}
+
+pub mod view {
+    //! Views: values as they may be shown to a tenant, without secrets, and durations as text.
+
+    #[doc(no_inline)]
+    pub use webhook_core::view::{
+        AttemptView, DeliveryView, EndpointView, EventView, format_duration, parse_duration,
+    };
+}
+
+/// Decisions about stored deliveries, for implementers of [`Store`](crate::store::Store).
 pub mod store_state {
     #[doc(no_inline)]
     pub use webhook_core::store_state::{

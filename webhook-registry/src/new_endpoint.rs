@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use webhook_core::{
     ClientIdentity, CustomHeaders, Description, Endpoint, EndpointId, EndpointTls, EndpointUrl,
-    EventFilter, ExternalId, InvalidDescription, InvalidEventFilter, InvalidExternalId,
-    InvalidHeader, InvalidMetadata, InvalidRateLimit, InvalidRetryPolicy, InvalidSecret,
-    InvalidSigning, InvalidTimeout, InvalidTls, InvalidUrl, Metadata, OrderPolicy, Profile,
-    RateLimit, RetryPolicy, Secret, Signing, SigningKey, TenantId, Timeout, Timestamp,
+    EventFilter, ExternalId, Metadata, OrderPolicy, Profile, RateLimit, RetryPolicy, Secret,
+    Signing, SigningKey, TenantId, Timeout, Timestamp,
+    error::{
+        InvalidDescription, InvalidEventFilter, InvalidExternalId, InvalidHeader, InvalidMetadata,
+        InvalidRateLimit, InvalidRetryPolicy, InvalidSecret, InvalidSigning, InvalidTimeout,
+        InvalidTls, InvalidUrl,
+    },
 };
 
 pub use text_or::TextOr;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use webhook_core::{
-    InvalidEvent, NewEvent, Notice, NoticeId, NoticeQueue as _, StoreError, TenantId,
+    NewEvent, Notice, NoticeId, StoreError, TenantId, error::InvalidEvent, store::NoticeQueue as _,
 };
 
 use crate::{engine::Engine, error::PublishError, publish::publish};

@@ -7,10 +7,14 @@ mod test;
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    Attempt, Backlog, Cancelled, Cursor, Delivery, DeliveryId, DeliveryLog as _,
-    DeliveryOperations as _, DeliveryQuery, DeliveryStatus, EndpointId, EndpointStats, Event,
-    EventId, Explanation, Maintenance as _, Page, Prune, Pruned, Redeliver, Redelivered, Replay,
-    ReplayState, Skipped, StoreError, StoreStatus, explain,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, EndpointId, EndpointStats, Event, EventId,
+    Replay, StoreError,
+    explain::{Explanation, explain},
+    store::{
+        Backlog, Cancelled, Cursor, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery,
+        Maintenance as _, Page, Prune, Pruned, Redeliver, Redelivered, ReplayState, Skipped,
+        StoreStatus,
+    },
 };
 
 use crate::{engine::Engine, error::EndpointError, replay::Replaying};

@@ -1,7 +1,9 @@
 //! Publishing: checks new events, and maps the store's answers to results for the caller.
 
 use serde::Serialize;
-use webhook_core::{Enqueued, Event, EventId, InvalidEvent, NewEvent, StoreError, StoreErrorKind};
+use webhook_core::{
+    Event, EventId, NewEvent, StoreError, StoreErrorKind, error::InvalidEvent, store::Enqueued,
+};
 
 use crate::{
     engine::Engine,

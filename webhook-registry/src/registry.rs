@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use webhook_core::{
-    Endpoint, EndpointUrl, EventFilter, EventType, RoutingEntry, Snapshot, TenantId, TenantVersion,
+    Endpoint, EndpointUrl, EventFilter, EventType, TenantId,
+    store::{RoutingEntry, Snapshot, TenantVersion},
 };
 
 type Tenants = BTreeMap<TenantId, Arc<TenantEntry>>;

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use webhook_core::{DeliveryOperations as _, Replay, ReplayPage, ReplayState, Replayed};
+use webhook_core::{
+    Replay,
+    store::{DeliveryOperations as _, ReplayPage, ReplayState, Replayed},
+};
 
 use crate::{engine::Engine, error::EndpointError};
 
@@ -27,7 +30,7 @@ const DELIVERIES_PER_PAGE: usize = 250;
 /// anew finds what the first has not reached.
 ///
 /// ```
-/// use webhook_registry::{EndpointError, EndpointId, Include, Replay, Tenant};
+/// use webhook_registry::{EndpointId, Include, Replay, Tenant, error::EndpointError};
 ///
 /// /// Sends again what `endpoint` did not take.
 /// async fn again(tenant: Tenant<'_>, endpoint: EndpointId) -> Result<u64, EndpointError> {

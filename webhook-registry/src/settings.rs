@@ -10,7 +10,7 @@ mod vault;
 
 use std::{ffi::OsString, fmt, sync::Arc, time::Duration};
 
-use webhook_core::{DispatcherConfig, SecretVault, TenantId};
+use webhook_core::{DispatcherConfig, TenantId, store::SecretVault};
 
 pub use invalid::InvalidSetting;
 use reading::{Reading, or_read};
@@ -69,7 +69,7 @@ use crate::mode::Mode;
 ///     wrong.unwrap_err().to_string(),
 ///     r#"WEBHOOK_LEASE is "40"; expected a duration such as 30s, longer than none"#
 /// );
-/// # Ok::<(), webhook_registry::InvalidSetting>(())
+/// # Ok::<(), webhook_registry::error::InvalidSetting>(())
 /// ```
 #[derive(Clone)]
 pub struct Settings {

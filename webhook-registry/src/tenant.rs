@@ -8,9 +8,10 @@ mod tenant_endpoints;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use webhook_core::{
-    Attempt, Cancelled, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, EndpointId,
-    EndpointStats, Event, EventId, NewEvent, Page, Redelivered, Replay, ReplayState, Skipped,
-    StoreError, TenantExplanation, TenantId, explain_to_tenant,
+    Attempt, Delivery, DeliveryId, EndpointId, EndpointStats, Event, EventId, NewEvent, Replay,
+    StoreError, TenantId,
+    explain::{TenantExplanation, explain_to_tenant},
+    store::{Cancelled, DeliveryLog as _, DeliveryQuery, Page, Redelivered, ReplayState, Skipped},
 };
 
 pub use tenant_endpoints::TenantEndpoints;
@@ -27,7 +28,7 @@ use crate::{
 /// ask for.
 ///
 /// ```
-/// use webhook_registry::{DeliveryQuery, DeliveryStatus, StoreError, TenantId, Webhooks};
+/// use webhook_registry::{DeliveryStatus, StoreError, TenantId, Webhooks, store::DeliveryQuery};
 ///
 /// /// What a customer's page shows.
 /// async fn what_failed(webhooks: &Webhooks, signed_in: &TenantId) -> Result<usize, StoreError> {
@@ -91,7 +92,7 @@ impl<'a> Tenant<'a> {
     }
 
     /// The attempts on record of one of its deliveries, the first one first. The text of a failure
-    /// may name internal addresses: show a customer an [`AttemptView`](webhook_core::AttemptView).
+    /// may name internal addresses: show a customer an [`AttemptView`](webhook_core::view::AttemptView).
     ///
     /// # Errors
     ///

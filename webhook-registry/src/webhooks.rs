@@ -4,8 +4,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use webhook_core::{
-    Backlog, Endpoint, EndpointId, EventId, NewEvent, Publisher, Report, RetryPolicy, Secret,
-    SendError, Sent, StoreError, StoreErrorKind, TenantId, WorkSignal as _, until_idle,
+    Endpoint, EndpointId, EventId, NewEvent, Publisher, Report, RetryPolicy, Secret, SendError,
+    Sent, StoreError, StoreErrorKind, TenantId,
+    engine::until_idle,
+    store::{Backlog, WorkSignal as _},
 };
 
 use crate::{

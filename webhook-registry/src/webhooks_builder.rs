@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
 use webhook_core::{
-    Capability, Clock, Dispatcher, DispatcherConfig, EventPublisher, Ids, NewEvent, Ports, Signer,
-    Store, TenantId, Transport, Wake,
+    Clock, Dispatcher, DispatcherConfig, Ids, NewEvent, TenantId,
+    engine::{EventPublisher, Ports, Wake},
+    signing::Signer,
+    store::{Capability, Store},
+    transport::Transport,
 };
 
 use crate::{

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use webhook_registry::{
-    Capability, DeliveryQuery, DispatcherConfig, EndpointId, Event, EventId, HealthPolicy, Mode,
-    NewEndpoint, NewEvent, OrderPolicy, Prune, Publisher, RateLimit, StoreError, StoreErrorKind,
-    TenantId, Webhooks,
+    DispatcherConfig, EndpointId, Event, EventId, HealthPolicy, Mode, NewEndpoint, NewEvent,
+    OrderPolicy, Publisher, RateLimit, StoreError, StoreErrorKind, TenantId, Webhooks,
+    store::{Capability, DeliveryQuery, Prune},
 };
 use webhook_testkit::{MemoryStore, PlainSigner, ScriptedTransport};
 

@@ -14,8 +14,11 @@ use async_trait::async_trait;
 use fakes::Fakes;
 use tokio::sync::Barrier;
 use webhook_registry::{
-    Condition, DispatcherConfig, EndpointId, HealthPolicy, HttpTransport, NewEndpoint, NewEvent,
-    NoticeKind, Request, Response, RingSigner, SeaOrmStore, Transport, TransportError, Webhooks,
+    DispatcherConfig, EndpointId, HealthPolicy, NewEndpoint, NewEvent, NoticeKind, Webhooks,
+    database::SeaOrmStore,
+    policy::Condition,
+    signing::RingSigner,
+    transport::{HttpTransport, Request, Response, Transport, TransportError},
 };
 use webhook_testkit::{PlainSigner, Reply, TestReceiver, status};
 

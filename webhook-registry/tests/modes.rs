@@ -11,8 +11,8 @@ use std::{
 };
 
 use webhook_registry::{
-    Clock, Deliveries, Delivery, DeliveryQuery, DeliveryStatus, DispatcherConfig, Mode,
-    NewEndpoint, PublishError, Published, Report, StoreErrorKind, Webhooks,
+    Clock, Deliveries, Delivery, DeliveryStatus, DispatcherConfig, Mode, NewEndpoint, Published,
+    Report, StoreErrorKind, Webhooks, error::PublishError, store::DeliveryQuery,
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,

@@ -9,8 +9,10 @@ use std::{future::pending, ops::Deref, time::Duration};
 use fakes::Fakes;
 
 use webhook_registry::{
-    Cancelled, Deliveries, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView,
-    DisabledReason, EndpointId, EndpointState, NewEndpoint, Prune, Redelivered,
+    Deliveries, Delivery, DeliveryId, DeliveryStatus, DisabledReason, EndpointId, EndpointState,
+    NewEndpoint,
+    store::{Cancelled, DeliveryQuery, Prune, Redelivered},
+    view::DeliveryView,
 };
 use webhook_testkit::{PlainSigner, status};
 

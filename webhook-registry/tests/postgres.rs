@@ -8,7 +8,7 @@ mod replayed;
 
 use std::future::Future;
 
-use webhook_registry::SeaOrmStore;
+use webhook_registry::database::SeaOrmStore;
 
 use dropped::{leaving, run, server};
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 use fakes::Fakes;
 
 use webhook_registry::{
-    Clock as _, Deliveries, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointError, EndpointId,
-    EndpointState, Include, NewEndpoint, NewEvent, Replay, ReplayState, TenantId, TestError,
-    Trigger,
+    Clock as _, Deliveries, DeliveryId, DeliveryStatus, EndpointId, EndpointState, Include,
+    NewEndpoint, NewEvent, Replay, TenantId, Trigger,
+    error::{EndpointError, TestError},
+    store::{DeliveryQuery, ReplayState},
 };
 use webhook_testkit::{PlainSigner, status};
 

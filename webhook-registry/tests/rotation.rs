@@ -9,8 +9,9 @@ use std::{ops::Deref, time::Duration};
 use fakes::Fakes;
 
 use webhook_registry::{
-    DispatcherConfig, EndpointError, EndpointId, HealthPolicy, InvalidEndpoint, InvalidSigning,
-    NewEndpoint, NewEvent, RingSigner, Rotation, Secret, Verifier,
+    DispatcherConfig, EndpointId, HealthPolicy, NewEndpoint, NewEvent, Rotation, Secret,
+    error::{EndpointError, InvalidEndpoint, InvalidSigning},
+    signing::{RingSigner, Verifier},
 };
 use webhook_testkit::{SentRequest, status};
 

@@ -8,7 +8,7 @@ mod outbox;
 mod replayed;
 
 use tempfile::TempDir;
-use webhook_registry::SeaOrmStore;
+use webhook_registry::database::SeaOrmStore;
 
 /// A database of its own, and the folder that it vanishes with.
 fn file() -> (TempDir, String) {

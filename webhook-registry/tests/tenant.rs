@@ -14,10 +14,12 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, time::Duration};
 use fakes::Fakes;
 
 use webhook_registry::{
-    AttemptView, Cancelled, DeliveryId, DeliveryQuery, DeliveryStatus, DeliveryView, Endpoint,
-    EndpointError, EndpointUrl, EndpointView, EventView, Include, InvalidEndpoint, NewEndpoint,
-    NewEvent, Redelivered, Replay, Request, Response, Rotation, Skipped, Tenant, TenantId,
-    TestError, Transport, TransportError, TransportErrorKind, Webhooks,
+    DeliveryId, DeliveryStatus, Endpoint, EndpointUrl, Include, NewEndpoint, NewEvent, Replay,
+    Rotation, Tenant, TenantId, Webhooks,
+    error::{EndpointError, InvalidEndpoint, TestError},
+    store::{Cancelled, DeliveryQuery, Redelivered, Skipped},
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
+    view::{AttemptView, DeliveryView, EndpointView, EventView},
 };
 use webhook_testkit::{MemoryStore, PlainSigner, refused};
 

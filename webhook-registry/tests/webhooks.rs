@@ -5,10 +5,11 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Clock, Deliveries, DeliveryQuery, DeliveryStatus, Endpoint, EndpointError, EndpointId,
-    EndpointState, EndpointUrl, EventId, InvalidEndpoint, InvalidEvent, NewEndpoint, NewEvent,
-    PublishError, Request, Response, StoreErrorKind, TenantId, Transport, TransportError,
-    TransportErrorKind, Webhooks,
+    Clock, Deliveries, DeliveryStatus, Endpoint, EndpointId, EndpointState, EndpointUrl, EventId,
+    NewEndpoint, NewEvent, StoreErrorKind, TenantId, Webhooks,
+    error::{EndpointError, InvalidEndpoint, InvalidEvent, PublishError},
+    store::DeliveryQuery,
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,
@@ -37,7 +38,7 @@ impl SharedFakes {
         self.over(self.store.clone())
     }
 
-    fn over(&self, store: impl webhook_registry::Store) -> Webhooks {
+    fn over(&self, store: impl webhook_registry::store::Store) -> Webhooks {
         Webhooks::builder()
             .store(store)
             .transport(self.transport.clone())

@@ -5,8 +5,10 @@
 use std::future::pending;
 
 use webhook_registry::{
-    HttpTransport, NewEndpoint, NewEvent, RingSigner, SeaOrmStore, Secret, Timestamp, Verifier,
-    Webhooks,
+    NewEndpoint, NewEvent, Secret, Timestamp, Webhooks,
+    database::SeaOrmStore,
+    signing::{RingSigner, Verifier},
+    transport::HttpTransport,
 };
 use webhook_testkit::{ReceivedRequest, TestReceiver};
 

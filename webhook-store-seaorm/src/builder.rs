@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use webhook_core::{NewEvent, SecretVault};
+use webhook_core::{NewEvent, store::SecretVault};
 
 use crate::{
     db::{

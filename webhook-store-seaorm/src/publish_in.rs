@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use sea_orm::{DbErr, Statement, Value};
 use uuid::Uuid;
-use webhook_core::{Event, EventId, InvalidEvent, NewEvent, StoreError, Timestamp};
+use webhook_core::{Event, EventId, NewEvent, StoreError, Timestamp, error::InvalidEvent};
 
 use crate::{
     db::{

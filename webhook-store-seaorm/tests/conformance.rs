@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use common::fixed::Fixed;
 use tempfile::TempDir;
-use webhook_core::Store;
+use webhook_core::store::Store;
 use webhook_store_seaorm::SeaOrmStore;
 use webhook_testkit::StoreHarness;
 

@@ -10,7 +10,10 @@ use common::{add_endpoint, connect, enqueue, event, folder, open};
 use sea_orm::{
     ConnectionTrait as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
-use webhook_core::{DeliveryLog as _, Store as _, StoreErrorKind};
+use webhook_core::{
+    StoreErrorKind,
+    store::{DeliveryLog as _, Store as _},
+};
 use webhook_store_seaorm::SeaOrmStore;
 
 #[tokio::test]

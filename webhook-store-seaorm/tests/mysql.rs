@@ -13,7 +13,7 @@ use common::{
     place::Place,
     roles::{Roles, assert_same, grant, printed},
 };
-use webhook_core::Store;
+use webhook_core::store::Store;
 use webhook_store_seaorm::{DatabaseKind, SchemaStatus, SeaOrmStore, TableNames};
 use webhook_testkit::StoreHarness;
 

@@ -13,7 +13,7 @@ use common::{
     place::Place,
     roles::{Roles, assert_same, grant, printed},
 };
-use webhook_core::{Enqueue, Store, WorkSignal as _};
+use webhook_core::store::{Enqueue, Store, WorkSignal as _};
 use webhook_store_seaorm::{ConnectError, DatabaseKind, SchemaStatus, SeaOrmStore, TableNames};
 use webhook_testkit::StoreHarness;
 

@@ -7,7 +7,7 @@ mod common;
 
 use common::{add_endpoint, connect, folder, open};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
-use webhook_core::{EndpointDirectory as _, TenantId};
+use webhook_core::{TenantId, store::EndpointDirectory as _};
 use webhook_store_seaorm::{
     ConnectError, DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, TableNames, grants_sql,
     migration_sql,

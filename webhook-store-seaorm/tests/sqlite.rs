@@ -4,7 +4,7 @@ mod cases;
 mod common;
 
 use common::place::Place;
-use webhook_core::{NewEvent, Store as _};
+use webhook_core::{NewEvent, store::Store as _};
 
 cases::on!(Place::on_sqlite());
 
@@ -19,7 +19,7 @@ fn in_the_files(place: &Place, text: &str) -> bool {
 #[tokio::test]
 async fn with_a_vault_no_secret_is_in_the_files() {
     use cases::vault::{HEADER, SECRET, secretive};
-    use webhook_core::Store as _;
+    use webhook_core::store::Store as _;
 
     for sealed in [true, false] {
         let place = Place::on_sqlite().await;

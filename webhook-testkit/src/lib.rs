@@ -32,10 +32,10 @@
 //! |---|---|
 //! | [`Clock`](webhook_core::Clock) | [`ManualClock`] stands still until it is turned |
 //! | [`Ids`](webhook_core::Ids) | [`SequenceIds`] can be foreseen |
-//! | [`Store`](webhook_core::Store) | [`MemoryStore`] keeps everything in memory |
-//! | [`Transport`](webhook_core::Transport) | [`ScriptedTransport`] answers by script: [`status`], [`timeout`], [`refused`], [`reset`], [`stale`], [`silence`] |
-//! | [`Signer`](webhook_core::Signer) | [`PlainSigner`] signs without cryptography |
-//! | [`SecretVault`](webhook_core::SecretVault) | [`PlainVault`] seals without cryptography |
+//! | [`Store`](webhook_core::store::Store) | [`MemoryStore`] keeps everything in memory |
+//! | [`Transport`](webhook_core::transport::Transport) | [`ScriptedTransport`] answers by script: [`status`], [`timeout`], [`refused`], [`reset`], [`stale`], [`silence`] |
+//! | [`Signer`](webhook_core::signing::Signer) | [`PlainSigner`] signs without cryptography |
+//! | [`SecretVault`](webhook_core::store::SecretVault) | [`PlainVault`] seals without cryptography |
 //!
 //! [`FaultyStore`] and [`FaultyTransport`] put faults around any of them, [`TestReceiver`] listens on
 //! a real socket and misbehaves on demand ([`Reply::misbehaviours`] lists in which ways), and [`mock`]
@@ -62,7 +62,7 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use webhook_core::Store;
+//! use webhook_core::store::Store;
 //! use webhook_testkit::{ManualClock, MemoryStore, StoreHarness};
 //!
 //! struct Memory(MemoryStore, ManualClock);

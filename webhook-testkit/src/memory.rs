@@ -22,8 +22,9 @@ use std::{
 
 use webhook_core::store_state::OrderQueue;
 use webhook_core::{
-    Capabilities, Capability, Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId,
-    OrderingKey, TenantId, TenantVersion, Timestamp,
+    Clock, DeliveryId, EndpointId, EventId, EventKey, Notice, NoticeId, OrderingKey, TenantId,
+    Timestamp,
+    store::{Capabilities, Capability, TenantVersion},
 };
 
 use crate::ManualClock;
@@ -31,7 +32,7 @@ use row::{DeliveryRow, EndpointRow, EventRow};
 
 /// A store in memory. Clones are the same store; with the last of them everything is gone.
 ///
-/// It keeps the whole contract of [`Store`](webhook_core::Store) and passes the suite that a
+/// It keeps the whole contract of [`Store`](webhook_core::store::Store) and passes the suite that a
 /// database has to pass, but it looks through everything it holds on each claim: for tests and
 /// trials, not for a backlog.
 ///

@@ -20,8 +20,10 @@ use async_trait::async_trait;
 use mockall::mock;
 use uuid::Uuid;
 use webhook_core::{
-    Clock, EndpointTls, EndpointUrl, Ids, Request, Response, SecretVault, Signer, SignerError,
-    Timestamp, Transport, TransportError, VaultError,
+    Clock, EndpointTls, EndpointUrl, Ids, Timestamp,
+    signing::{Signer, SignerError},
+    store::{SecretVault, VaultError},
+    transport::{Request, Response, Transport, TransportError},
 };
 use zeroize::Zeroizing;
 

@@ -4,13 +4,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, Delivery,
-    DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
-    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
-    Finished, HealthSignal, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned,
-    Redeliver, Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store,
-    StoreError, StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Trigger, Updated,
-    WorkSignal,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointStats, Event,
+    EventId, Notice, NoticeId, StoreError, TenantId, Trigger,
+    policy::HealthSignal,
+    store::{
+        Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, DeliveryLog,
+        DeliveryOperations, DeliveryQuery, EndpointDirectory, Enqueue, Enqueued, Finish, Finished,
+        Lease, Maintenance, NoticeQueue, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+        Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreStatus, TenantVersion,
+        TrackedDeliveries, Updated, WorkSignal,
+    },
 };
 
 /// Receiver of effects. It is called directly after each effect, before any other.

@@ -7,7 +7,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{self},
 };
-use webhook_core::{Phase, Response, TransportError, TransportErrorKind};
+use webhook_core::transport::{Phase, Response, TransportError, TransportErrorKind};
 
 /// Response of a [`ScriptedTransport`](crate::ScriptedTransport) to one request, or its failure.
 ///

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use webhook_core::{Signer, SignerError};
+use webhook_core::signing::{Signer, SignerError};
 
 /// Signs in a way that anybody can forge, and everybody can read: **never for production**.
 ///
@@ -14,13 +14,13 @@ use webhook_core::{Signer, SignerError};
 /// go on with the same "randomness", which is the same in every run.
 ///
 /// ```
-/// use webhook_core::Signer;
+/// use webhook_core::signing::Signer;
 /// use webhook_testkit::PlainSigner;
 ///
 /// let tag = PlainSigner::new().hmac_sha256(b"key", &[b"content"])?;
 /// assert!(tag.starts_with(b"plain-signature-"));
 /// assert!(PlainSigner::new().verify_hmac_sha256(b"key", &[b"con", b"tent"], &tag));
-/// # Ok::<(), webhook_core::SignerError>(())
+/// # Ok::<(), webhook_core::signing::SignerError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct PlainSigner {

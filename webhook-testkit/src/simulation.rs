@@ -38,7 +38,7 @@ mod trace;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use webhook_core::{Clock, Endpoint, HealthPolicy, Store};
+use webhook_core::{Clock, Endpoint, HealthPolicy, store::Store};
 
 pub use fault::FaultKind;
 pub use report::{BrokenInvariant, SimulationReport};

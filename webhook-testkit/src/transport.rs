@@ -8,7 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Clock, EndpointTls, Request, Response, Secret, Timestamp, Transport, TransportError, Verifier,
+    Clock, EndpointTls, Secret, Timestamp,
+    signing::Verifier,
+    transport::{Request, Response, Transport, TransportError},
 };
 
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
 /// answer for all others, which is 200 until [`otherwise`](Self::otherwise) says something else.
 ///
 /// ```
-/// use webhook_core::{Request, Transport};
+/// use webhook_core::{transport::{Request, Transport}};
 /// use webhook_testkit::{ScriptedTransport, status};
 ///
 /// # futures_util::FutureExt::now_or_never(async {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use webhook_core::{SEALED, SecretVault, VaultError, VaultErrorKind};
+use webhook_core::store::{SEALED, SecretVault, VaultError, VaultErrorKind};
 use zeroize::Zeroizing;
 
 use crate::signer::fnv1a;
@@ -17,13 +17,13 @@ use crate::signer::fnv1a;
 /// shows in a test.
 ///
 /// ```
-/// use webhook_core::SecretVault;
+/// use webhook_core::store::SecretVault;
 /// use webhook_testkit::PlainVault;
 ///
 /// let sealed = PlainVault::new("new").seal(b"text", b"place")?;
 /// assert!(sealed.starts_with("sealed:plain:new:"));
 /// assert!(PlainVault::new("other").open(&sealed, b"place").is_err());
-/// # Ok::<(), webhook_core::VaultError>(())
+/// # Ok::<(), webhook_core::store::VaultError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct PlainVault {

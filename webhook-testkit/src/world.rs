@@ -16,8 +16,11 @@ use std::{
 };
 
 use webhook_core::{
-    Backlog, Clock, Dispatcher, DispatcherConfig, Endpoint, EndpointId, EndpointState, EventId,
-    EventPublisher, NewEvent, Ports, Report, RetryPolicy, Secret, Signer as _, Signing, Store,
+    Clock, Dispatcher, DispatcherConfig, Endpoint, EndpointId, EndpointState, EventId, NewEvent,
+    Report, RetryPolicy, Secret, Signing,
+    engine::{EventPublisher, Ports},
+    signing::Signer as _,
+    store::{Backlog, Store},
 };
 
 use crate::{
@@ -59,7 +62,7 @@ pub struct World {
     pub signer: PlainSigner,
     /// Where new identifiers come from.
     pub ids: SequenceIds,
-    wake: webhook_core::Wake,
+    wake: webhook_core::engine::Wake,
     finish_log: Arc<FinishLog>,
     /// The store, observed by the finish log.
     observed: Arc<Observed>,
@@ -83,7 +86,7 @@ impl World {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let store = MemoryStore::new(shared.clone());
         let transport = ScriptedTransport::with_clock(shared);
-        let (signer, wake) = (PlainSigner::new(), webhook_core::Wake::default());
+        let (signer, wake) = (PlainSigner::new(), webhook_core::engine::Wake::default());
         let finish_log = FinishLog::new(clock.clone());
         let observed = Arc::new(Observed::new(Arc::new(store.clone()), finish_log.clone()));
         let ports = Ports::new(
@@ -294,7 +297,7 @@ impl Wake for WakeFlag {
 }
 
 #[expect(clippy::expect_used, reason = "the settings are constants")]
-fn start(ports: Ports, wake: webhook_core::Wake) -> (RunFuture, EventPublisher) {
+fn start(ports: Ports, wake: webhook_core::engine::Wake) -> (RunFuture, EventPublisher) {
     let config = DispatcherConfig::new().poll(POLL_INTERVAL);
     let dispatcher = Dispatcher::new(ports, config).expect("settings that fit").with_wake(wake);
     let publisher = dispatcher.publisher();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use webhook_core::{Capabilities, Capability, Store};
+use webhook_core::store::{Capabilities, Capability, Store};
 
 use crate::{
     FaultyStore, MemoryStore,

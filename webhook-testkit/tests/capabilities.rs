@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::BTreeSet, panic::catch_unwind, sync::Arc, time::Duration};
 
-use webhook_core::{Capability, Store};
+use webhook_core::store::{Capability, Store};
 use webhook_testkit::{ManualClock, MemoryStore, StoreHarness, conformance::store::StoreCase};
 
 thread_local! {

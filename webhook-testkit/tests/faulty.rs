@@ -1,7 +1,11 @@
 //! Faults by script happen before a call has its effect, or after it.
 
 use futures_util::FutureExt as _;
-use webhook_core::{Request, Store, StoreErrorKind, TenantId, Transport, TransportErrorKind};
+use webhook_core::{
+    StoreErrorKind, TenantId,
+    store::Store,
+    transport::{Request, Transport, TransportErrorKind},
+};
 use webhook_testkit::{
     Fault, FaultyStore, FaultyTransport, MemoryStore, ScriptedTransport, StoreCall, World,
 };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use webhook_core::Store;
+use webhook_core::store::Store;
 use webhook_testkit::{ManualClock, MemoryStore, StoreHarness};
 
 struct Memory {

@@ -11,7 +11,7 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 
 use common::{assert_caught, failure_message};
 use mutant_stores::mutant_store::{MutantStore, StoreMutation};
-use webhook_core::Store;
+use webhook_core::store::Store;
 use webhook_testkit::{ManualClock, MemoryStore, StoreHarness, conformance};
 
 thread_local! {

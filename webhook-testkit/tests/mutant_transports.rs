@@ -9,7 +9,7 @@ use std::{cell::Cell, sync::Arc};
 
 use common::{assert_caught, failure_message};
 use mutant_transports::plain_transport::{PlainTransport, TransportMutation};
-use webhook_core::Transport;
+use webhook_core::transport::Transport;
 use webhook_testkit::{TransportHarness, conformance};
 
 thread_local! {

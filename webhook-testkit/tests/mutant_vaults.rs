@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_caught, failure_message};
-use webhook_core::{SEALED, SecretVault, VaultError, VaultErrorKind};
+use webhook_core::store::{SEALED, SecretVault, VaultError, VaultErrorKind};
 use webhook_testkit::{
     PlainVault,
     conformance::{self, vault::Vaults},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhook_core::{DeliveryId, DeliveryLog, EndpointState};
+use webhook_core::{DeliveryId, EndpointState, store::DeliveryLog};
 use webhook_testkit::{World, expect, reset, sample, silence, stale, status};
 
 const URL: &str = "https://billing.example/hooks";

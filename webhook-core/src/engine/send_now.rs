@@ -91,7 +91,7 @@ impl Publisher {
     }
 
     /// Keeps a record of every event in `store`. A store without
-    /// [`TrackedDeliveries`](crate::TrackedDeliveries) fails each publish before anything is sent.
+    /// [`TrackedDeliveries`](crate::store::TrackedDeliveries) fails each publish before anything is sent.
     #[must_use]
     pub fn tracked(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);

@@ -24,8 +24,8 @@ pub struct InvalidDuration;
 ///
 /// ```
 /// use std::time::Duration;
-/// assert_eq!(webhook_core::parse_duration("1m30s"), Ok(Duration::from_secs(90)));
-/// assert!(webhook_core::parse_duration("90").is_err());
+/// assert_eq!(webhook_core::view::parse_duration("1m30s"), Ok(Duration::from_secs(90)));
+/// assert!(webhook_core::view::parse_duration("90").is_err());
 /// ```
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let mut rest = text.trim();

@@ -32,7 +32,7 @@ pub use new::{InvalidEvent, NewEvent};
 /// let paid: EventType = "invoice.paid".parse()?;
 /// assert_eq!(paid.as_str(), "invoice.paid");
 /// assert!("invoice..paid".parse::<EventType>().is_err());
-/// # Ok::<(), webhook_core::InvalidEventType>(())
+/// # Ok::<(), webhook_core::error::InvalidEventType>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct EventType(Arc<str>);

@@ -24,7 +24,7 @@ use crate::model::{
 /// let filter: EventFilter = "invoice.*".parse()?;
 /// assert!(filter.matches(&"invoice.paid".parse::<EventType>().unwrap()));
 /// assert!(!filter.matches(&"invoice.paid.late".parse::<EventType>().unwrap()));
-/// # Ok::<(), webhook_core::InvalidEventFilter>(())
+/// # Ok::<(), webhook_core::error::InvalidEventFilter>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct EventFilter(Arc<str>);

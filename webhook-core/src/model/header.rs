@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// let headers = CustomHeaders::parse(["Authorization: Bearer t0ken"])?;
 /// assert!(!format!("{headers:?}").contains("t0ken"));
 /// assert!(CustomHeaders::parse(["Content-Length: 5"]).is_err());
-/// # Ok::<(), webhook_core::InvalidHeader>(())
+/// # Ok::<(), webhook_core::error::InvalidHeader>(())
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CustomHeaders(HeaderMap);

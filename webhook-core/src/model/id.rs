@@ -90,7 +90,7 @@ uuid_id!(
 ///
 /// let id: DeliveryId = "0192f0c1b6a97c3e8d0f5a4b3c2d1e0f.0192f0c1b6a97c3e8d0f5a4b3c2d1e10".parse()?;
 /// assert_eq!(id.event.to_string(), "0192f0c1b6a97c3e8d0f5a4b3c2d1e0f");
-/// # Ok::<(), webhook_core::InvalidId>(())
+/// # Ok::<(), webhook_core::error::InvalidId>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DeliveryId {

@@ -96,7 +96,7 @@ pub struct InvalidExternalId;
 /// let notes = Metadata::new([("team", "billing"), ("ticket", "4711")])?;
 /// assert_eq!(notes.get("team"), Some("billing"));
 /// assert!(Metadata::new([("long", "x".repeat(4096))]).is_err());
-/// # Ok::<(), webhook_core::InvalidMetadata>(())
+/// # Ok::<(), webhook_core::error::InvalidMetadata>(())
 /// ```
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "BTreeMap<String, String>")]

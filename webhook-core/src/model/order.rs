@@ -20,7 +20,7 @@ use crate::model::{delivery::DeliveryStatus, text::serde_as_text};
 /// let policy: OrderPolicy = "block".parse()?;
 /// assert!(policy.leaves_line(DeliveryStatus::Success));
 /// assert!(!policy.leaves_line(DeliveryStatus::Failed));
-/// # Ok::<(), webhook_core::InvalidOrderPolicy>(())
+/// # Ok::<(), webhook_core::error::InvalidOrderPolicy>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum OrderPolicy {

@@ -17,7 +17,7 @@ use crate::model::{text::serde_as_text, time::Timestamp};
 ///
 /// let limit: RateLimit = "10/s burst 50".parse()?;
 /// assert_eq!(limit, RateLimit::new(10, 50)?);
-/// # Ok::<(), webhook_core::InvalidRateLimit>(())
+/// # Ok::<(), webhook_core::error::InvalidRateLimit>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct RateLimit {

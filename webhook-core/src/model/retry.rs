@@ -24,7 +24,7 @@ use crate::model::{
 /// let policy: RetryPolicy = "5s,5m,30m".parse()?;
 /// assert_eq!(policy.max_attempts(), 4);
 /// assert_eq!(policy.plan().window(), Duration::from_secs(5 + 300 + 1800));
-/// # Ok::<(), webhook_core::InvalidRetryPolicy>(())
+/// # Ok::<(), webhook_core::error::InvalidRetryPolicy>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct RetryPolicy {

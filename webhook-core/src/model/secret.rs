@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 ///   key. It serves `body-hmac` only.
 ///
 /// A secret has no `Display`, its `Debug` is redacted and it cannot be compared: what must be
-/// compared is a signature, by the [`Signer`](crate::Signer).
+/// compared is a signature, by the [`Signer`](crate::signing::Signer).
 ///
 /// ```
 /// use webhook_core::Secret;
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 /// let secret: Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?;
 /// assert_eq!(secret.standard_key().map(|key| key.len()), Some(24));
 /// assert_eq!(format!("{secret:?}"), "Secret(redacted)");
-/// # Ok::<(), webhook_core::InvalidSecret>(())
+/// # Ok::<(), webhook_core::error::InvalidSecret>(())
 /// ```
 #[derive(Clone)]
 pub struct Secret {

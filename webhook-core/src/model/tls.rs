@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 ///
 /// Both are PEM (RFC 7468), and absent unless set: requests then carry no client certificate, and the
 /// receiver's certificate has to lead to a root that the transport trusts. What is inside of the PEM is
-/// the transport's to judge: [`Transport::accepts_tls`](crate::Transport::accepts_tls).
+/// the transport's to judge: [`Transport::accepts_tls`](crate::transport::Transport::accepts_tls).
 ///
 /// ```
 /// use webhook_core::{ClientIdentity, EndpointTls};
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 /// let tls = EndpointTls::new().with_identity(ClientIdentity::from_pem(certificate, key)?);
 /// assert_eq!(format!("{tls:?}"), "EndpointTls { identity: true, roots: false }");
-/// # Ok::<(), webhook_core::InvalidTls>(())
+/// # Ok::<(), webhook_core::error::InvalidTls>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct EndpointTls {

@@ -26,7 +26,7 @@ use url::{Host, Url};
 /// let url: EndpointUrl = "https://billing.example/hooks?token=t0ken".parse()?;
 /// assert_eq!(url.to_string(), "https://billing.example/hooks");
 /// assert!("https://user:password@billing.example/".parse::<EndpointUrl>().is_err());
-/// # Ok::<(), webhook_core::InvalidUrl>(())
+/// # Ok::<(), webhook_core::error::InvalidUrl>(())
 /// ```
 #[derive(Clone)]
 pub struct EndpointUrl(Arc<Parsed>);

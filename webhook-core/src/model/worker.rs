@@ -14,7 +14,7 @@ use crate::model::text::serde_as_text;
 ///
 /// let config = DispatcherConfig::new().name("host-1:4711".parse()?);
 /// assert_eq!(config.worker_name().map(WorkerName::as_str), Some("host-1:4711"));
-/// # Ok::<(), webhook_core::InvalidWorkerName>(())
+/// # Ok::<(), webhook_core::error::InvalidWorkerName>(())
 /// ```
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct WorkerName(Arc<str>);

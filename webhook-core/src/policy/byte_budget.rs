@@ -10,7 +10,7 @@ pub struct ByteBudget {
 }
 
 impl ByteBudget {
-    /// Creates a budget of [`ClaimDue::max_bytes`](crate::ClaimDue::max_bytes).
+    /// Creates a budget of [`ClaimDue::max_bytes`](crate::store::ClaimDue::max_bytes).
     pub const fn new(max_bytes: usize) -> Self {
         Self { left: max_bytes, taken: false, spent: false }
     }

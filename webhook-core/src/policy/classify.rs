@@ -1,7 +1,7 @@
 //! What an outcome means.
 //!
 //! Three types keep three questions apart: an [`Outcome`] is what happened, a [`Verdict`] what it
-//! means, a [`Decision`](crate::Decision) what we do.
+//! means, a [`Decision`](crate::policy::Decision) what we do.
 
 use std::time::Duration;
 

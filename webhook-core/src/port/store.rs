@@ -153,9 +153,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// and raises the epoch, committed before this returns.
     ///
     /// Walks the active endpoints that have due work round robin, from [`ClaimDue::cursor`] on, and
-    /// takes the longest due first of each: as many as its [`Allowance`](crate::Allowance) has room
+    /// takes the longest due first of each: as many as its [`Allowance`](crate::policy::Allowance) has room
     /// for. The used allowance is stored in the same transaction, so two claims at once start no
-    /// more attempts than one. A tenant gets its [share](crate::Shares) at most.
+    /// more attempts than one. A tenant gets its [share](crate::policy::Shares) at most.
     ///
     /// The claim ends before the bodies of its events exceed [`ClaimDue::max_bytes`], but it takes
     /// at least one delivery. Each endpoint with due work and room is served within a bounded

@@ -33,7 +33,7 @@ use crate::{
 /// An endpoint without its secrets.
 ///
 /// ```
-/// use webhook_core::{Endpoint, EndpointId, EndpointView, Signing};
+/// use webhook_core::{Endpoint, EndpointId, Signing, view::EndpointView};
 ///
 /// let id = EndpointId::from_uuid(uuid::Uuid::nil());
 /// let endpoint = Endpoint::new(id, "https://billing.example/hooks?token=t0ken".parse()?)

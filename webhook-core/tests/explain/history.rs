@@ -5,10 +5,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, Decision, Delivery, DeliveryId, DeliveryStatus, DispatcherConfig, Endpoint,
-    EndpointId, EndpointState, EventId, HealthPolicy, Outcome, Progress, Response, TenantId,
-    Timestamp, TransportError, TransportErrorKind, Trigger, classify, decide, explain,
-    explain_to_tenant, health_signal,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, DispatcherConfig, Endpoint, EndpointId,
+    EndpointState, EventId, HealthPolicy, Outcome, TenantId, Timestamp, Trigger,
+    explain::{explain, explain_to_tenant},
+    policy::{Decision, classify, decide, health_signal},
+    store::Progress,
+    transport::{Response, TransportError, TransportErrorKind},
 };
 use webhook_testkit::Expect;
 

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use history::{History, answered, asked, failed};
 use webhook_core::{
-    DeliveryStatus, DisabledReason, EndpointState, Health, HealthPolicy, HealthSignal, Phase,
-    Timestamp, TransportErrorKind, Trigger,
+    DeliveryStatus, DisabledReason, EndpointState, Health, HealthPolicy, Timestamp, Trigger,
+    policy::HealthSignal,
+    transport::{Phase, TransportErrorKind},
 };
 use webhook_testkit::expect;
 

@@ -3,12 +3,14 @@
 use std::{iter::repeat_n, time::Duration};
 
 use webhook_core::{
-    DeliveryLog as _,
     DeliveryStatus::{InFlight, Pending, Success},
     DispatcherConfig,
-    Enqueued::{Conflict, Duplicate, EndpointGone, Later, Routed},
-    NewDelivery, Store as _,
     StoreErrorKind::{Other, Refused, Unavailable, Unknown},
+    store::{
+        DeliveryLog as _,
+        Enqueued::{Conflict, Duplicate, EndpointGone, Later, Routed},
+        NewDelivery, Store as _,
+    },
 };
 use webhook_testkit::{Fault, StoreCall, sample};
 

@@ -11,9 +11,10 @@ use std::{
 
 use futures_util::FutureExt as _;
 use webhook_core::{
-    Clock, Delivery, DeliveryLog, DeliveryQuery, DeliveryStatus, Dispatcher, DispatcherConfig,
-    Endpoint, EndpointDirectory as _, Enqueued, Event, EventPublisher, Ports, Report, Store,
-    StoreError, StoreErrorKind, TenantId, Timestamp, Wake,
+    Clock, Delivery, DeliveryStatus, Dispatcher, DispatcherConfig, Endpoint, Event, Report,
+    StoreError, StoreErrorKind, TenantId, Timestamp,
+    engine::{EventPublisher, Ports, Wake},
+    store::{DeliveryLog, DeliveryQuery, EndpointDirectory as _, Enqueued, Store},
 };
 use webhook_testkit::{
     Fault, FaultyStore, ManualClock, MemoryStore, PlainSigner, ScriptedTransport, SequenceIds,

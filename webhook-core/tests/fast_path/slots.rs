@@ -5,7 +5,8 @@ use std::time::Duration;
 use webhook_core::{
     Clock as _,
     DeliveryStatus::{InFlight, Pending, Success},
-    DispatcherConfig, EndpointState, EventPublisher, OrderPolicy, TenantId,
+    DispatcherConfig, EndpointState, OrderPolicy, TenantId,
+    engine::EventPublisher,
 };
 use webhook_testkit::{StoreCall, status};
 

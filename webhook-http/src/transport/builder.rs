@@ -85,7 +85,7 @@ impl HttpTransportBuilder {
 
     /// How many requests may be on their way to one host at once;
     /// [`MAX_PER_HOST`](Self::MAX_PER_HOST) unless told otherwise. More wait for their turn within
-    /// their deadline, and end as [`Local`](webhook_core::TransportErrorKind::Local) where it does
+    /// their deadline, and end as [`Local`](webhook_core::transport::TransportErrorKind::Local) where it does
     /// not come.
     ///
     /// Whoever registers many endpoints at somebody else's host cannot send more at it than that. A

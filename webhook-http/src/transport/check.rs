@@ -1,6 +1,6 @@
 //! A look at an endpoint, step by step: would a request get there? Nothing is posted.
 //!
-//! The check takes the steps of [`send`](webhook_core::Transport::send) up to the secured
+//! The check takes the steps of [`send`](webhook_core::transport::Transport::send) up to the secured
 //! connection, with the same guard: a refused address is never dialled. In addition, each step
 //! reports its findings, and a certificate is read even if it is not trusted.
 
@@ -19,7 +19,8 @@ use tokio::{
 };
 use url::Host;
 use webhook_core::{
-    EndpointTls, EndpointUrl, Phase, Timestamp, TlsFailure, TransportError, TransportErrorKind,
+    EndpointTls, EndpointUrl, Timestamp,
+    transport::{Phase, TlsFailure, TransportError, TransportErrorKind},
 };
 
 pub use report::{CheckedAddress, CheckedCertificate, CheckedStep, EndpointCheck, StepResult};

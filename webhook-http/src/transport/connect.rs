@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout_at},
 };
-use webhook_core::{Phase, TransportError, TransportErrorKind};
+use webhook_core::transport::{Phase, TransportError, TransportErrorKind};
 
 use super::error::io_error;
 

@@ -33,7 +33,7 @@ use tokio::{
     task::unconstrained,
     time::Sleep,
 };
-use webhook_core::{Response, TransportError, TransportErrorKind};
+use webhook_core::transport::{Response, TransportError, TransportErrorKind};
 
 use super::{
     error::{Progress, exchange_error},

@@ -4,7 +4,7 @@ use std::{error::Error, future::Future, io};
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerMisbehaved};
 use tokio::time::{Instant, timeout_at};
-use webhook_core::{Phase, TlsFailure, TransportError, TransportErrorKind};
+use webhook_core::transport::{Phase, TlsFailure, TransportError, TransportErrorKind};
 
 use super::metered_stream::{LeadingEmptyLines, ResponseTooLong};
 

@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::sleep_until,
 };
-use webhook_core::{Request, Response, TransportError};
+use webhook_core::transport::{Request, Response, TransportError};
 
 use super::{
     compose,

@@ -25,7 +25,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use url::Host;
-use webhook_core::{EndpointUrl, TransportError, TransportErrorKind};
+use webhook_core::{
+    EndpointUrl,
+    transport::{TransportError, TransportErrorKind},
+};
 
 pub use embedded::{InvalidNat64Prefix, Nat64Prefix};
 pub use names::{HostPattern, InvalidHostPattern};

@@ -12,7 +12,10 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
-use webhook_core::{EndpointUrl, TransportError, TransportErrorKind};
+use webhook_core::{
+    EndpointUrl,
+    transport::{TransportError, TransportErrorKind},
+};
 
 use super::pool::{Pool, PoolBudget};
 

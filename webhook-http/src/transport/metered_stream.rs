@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use webhook_core::Phase;
+use webhook_core::transport::Phase;
 
 /// Bytes read of one exchange until the head of its response is complete, interim responses
 /// included. hyper does not count interim responses and would read any number of them.

@@ -14,7 +14,10 @@ use tokio::{
     time::Instant,
 };
 use url::{Host, Url};
-use webhook_core::{EndpointUrl, Phase, TransportError, TransportErrorKind};
+use webhook_core::{
+    EndpointUrl,
+    transport::{Phase, TransportError, TransportErrorKind},
+};
 use zeroize::Zeroizing;
 
 use super::{HttpTransport, connect, error::within};

@@ -21,7 +21,7 @@ use hickory_resolver::{
     net::{NetError, runtime::TokioRuntimeProvider},
 };
 use tokio::sync::Semaphore;
-use webhook_core::{TransportError, TransportErrorKind};
+use webhook_core::transport::{TransportError, TransportErrorKind};
 
 use super::error::is_exhaustion;
 

@@ -1,7 +1,7 @@
 use super::*;
 use std::{net::IpAddr, sync::Mutex};
 use tokio::net::TcpListener;
-use webhook_core::TlsFailure;
+use webhook_core::transport::TlsFailure;
 
 /// Answers each look-up with the next list; the last one stays.
 #[derive(Debug)]

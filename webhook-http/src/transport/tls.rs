@@ -19,7 +19,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
-use webhook_core::{TlsFailure, TransportError, TransportErrorKind};
+use webhook_core::transport::{TlsFailure, TransportError, TransportErrorKind};
 
 pub(super) use clients::{TlsClient, TlsClients};
 pub(super) use material::TlsMaterial;

@@ -7,7 +7,7 @@ use ring::{
     digest,
     rand::{SecureRandom as _, SystemRandom},
 };
-use webhook_core::{VaultError, VaultErrorKind};
+use webhook_core::store::{VaultError, VaultErrorKind};
 use zeroize::Zeroizing;
 
 /// A key of 256 bits, wiped from memory when dropped; as text the standard base64 of its 32 bytes.

@@ -1,6 +1,6 @@
 //! The address policy, seen from outside: who gets a connection and who does not.
 
-use webhook_core::{Transport, TransportErrorKind};
+use webhook_core::transport::{Transport, TransportErrorKind};
 use webhook_http::{AddressPolicy, HttpTransport};
 
 use crate::{

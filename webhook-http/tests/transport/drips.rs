@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use webhook_core::{Phase, Request, Transport, TransportErrorKind};
+use webhook_core::transport::{Phase, Request, Transport, TransportErrorKind};
 use webhook_http::HttpTransport;
 use webhook_testkit::{Reply, TestReceiver};
 

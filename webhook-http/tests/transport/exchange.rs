@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncWriteExt as _;
 use webhook_core::{
-    EndpointUrl, Phase, Request, Response, Transport, TransportError, TransportErrorKind,
+    EndpointUrl,
+    transport::{Phase, Request, Response, Transport, TransportError, TransportErrorKind},
 };
 use webhook_http::HttpTransport;
 

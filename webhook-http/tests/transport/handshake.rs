@@ -12,8 +12,8 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 use webhook_core::{
-    ClientIdentity, EndpointTls, Request, Response, TlsFailure, Transport, TransportError,
-    TransportErrorKind,
+    ClientIdentity, EndpointTls,
+    transport::{Request, Response, TlsFailure, Transport, TransportError, TransportErrorKind},
 };
 use webhook_http::{HttpTransport, HttpTransportBuilder, TlsVersion};
 
@@ -369,6 +369,6 @@ async fn a_handshake_that_never_ends_uses_up_the_deadline() {
     let url = format!("https://127.0.0.1:{}/", peer.port()).parse().unwrap();
     let transport = Authority::new("ours").trusted_by();
     let (error, _caller) = tokio::join!(transport.send(request(url)), peer.accept());
-    let expected = TransportErrorKind::Timeout(webhook_core::Phase::Tls);
+    let expected = TransportErrorKind::Timeout(webhook_core::transport::Phase::Tls);
     assert_eq!(error.unwrap_err().kind(), expected);
 }

@@ -10,7 +10,10 @@ use futures_util::future::join_all;
 use rustls::{HandshakeKind, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use webhook_core::{EndpointTls, Request, Transport};
+use webhook_core::{
+    EndpointTls,
+    transport::{Request, Transport},
+};
 
 use crate::{
     exchange::request,

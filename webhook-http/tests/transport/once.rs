@@ -4,7 +4,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use webhook_core::Transport;
+use webhook_core::transport::Transport;
 use webhook_http::HttpTransport;
 
 use crate::{

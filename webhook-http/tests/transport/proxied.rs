@@ -3,7 +3,7 @@
 use std::{process::Command, sync::Arc};
 
 use tokio_rustls::TlsAcceptor;
-use webhook_core::{Transport, TransportErrorKind};
+use webhook_core::transport::{Transport, TransportErrorKind};
 use webhook_http::{AddressPolicy, HttpTransport};
 
 use crate::{
@@ -111,7 +111,7 @@ async fn a_proxy_that_never_answers_uses_up_the_deadline() {
     let transport = through(&proxy, "");
     let url = "http://billing.example/".parse().unwrap();
     let (error, _caller) = tokio::join!(transport.send(request(url)), proxy.accept());
-    let expected = TransportErrorKind::Timeout(webhook_core::Phase::Connect);
+    let expected = TransportErrorKind::Timeout(webhook_core::transport::Phase::Connect);
     assert_eq!(error.unwrap_err().kind(), expected);
 }
 

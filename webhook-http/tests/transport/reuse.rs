@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{net::TcpStream, time::Instant};
-use webhook_core::{Phase, Transport, TransportErrorKind};
+use webhook_core::transport::{Phase, Transport, TransportErrorKind};
 use webhook_http::HttpTransportBuilder;
 
 use crate::{

@@ -9,8 +9,8 @@ mod skip;
 
 use clap::{Args, Subcommand};
 use webhook_registry::{
-    Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventFilter, EventId, TenantId,
-    Timestamp, Webhooks,
+    DeliveryId, DeliveryStatus, EndpointId, EventFilter, EventId, TenantId, Timestamp, Webhooks,
+    store::{Cursor, DeliveryQuery},
 };
 
 pub(crate) use self::delivery_view::{ShownAttempt, ShownDelivery, attempts, cut};

@@ -16,8 +16,10 @@ use clap::Args;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use webhook_registry::{
-    Backlog, DeliveryQuery, HttpTransport, NewEndpoint, NewEvent, Receiver, Report, SeaOrmStore,
-    Webhooks,
+    NewEndpoint, NewEvent, Report, Webhooks,
+    database::SeaOrmStore,
+    store::{Backlog, DeliveryQuery},
+    transport::{HttpTransport, Receiver},
 };
 
 use self::{

@@ -13,9 +13,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    EndpointError, EndpointId, EndpointUrl, EndpointView, EventFilter, ExternalId, Include,
-    InvalidEndpoint, NewEndpoint, Profile, Replay, Rotation, Secret, TenantId, Transport as _,
-    Webhooks,
+    EndpointId, EndpointUrl, EventFilter, ExternalId, Include, NewEndpoint, Profile, Replay,
+    Rotation, Secret, TenantId, Webhooks,
+    error::{EndpointError, InvalidEndpoint},
+    transport::Transport as _,
+    view::EndpointView,
 };
 
 use self::{

@@ -4,9 +4,13 @@ use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process:
 
 use clap::error::{ContextKind, ErrorKind};
 use webhook_registry::{
-    BindError, BuildError, ConnectError, DeliveryId, EndpointError, InvalidEvent, InvalidHeader,
-    InvalidSetting, Mode, PublishError, SendError, SignerError, StoreError, TestError,
-    TransportBuildError, VaultError, VerifyError,
+    DeliveryId, Mode, SendError, StoreError,
+    error::{
+        BindError, BuildError, ConnectError, EndpointError, InvalidEvent, InvalidHeader,
+        InvalidSetting, PublishError, TestError, TransportBuildError,
+    },
+    signing::{SignerError, VerifyError},
+    store::VaultError,
 };
 
 use crate::escape::harmless;

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    ReceivedRequest, Receiver, ReceiverResponse, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
+    Secret,
+    signing::{Verifier, WEBHOOK_ID, verify},
+    transport::{ReceivedRequest, Receiver, ReceiverResponse, X_EVENT_TYPE},
 };
 
 use self::replies::{Replies, Reply};

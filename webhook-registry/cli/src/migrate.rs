@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use webhook_registry::{
-    DatabaseKind, LAST_STEP, SchemaStatus, Settings, TableNames, grants_sql, migration_sql,
+    Settings,
+    database::{DatabaseKind, LAST_STEP, SchemaStatus, TableNames, grants_sql, migration_sql},
 };
 
 use crate::{

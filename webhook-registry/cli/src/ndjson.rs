@@ -14,7 +14,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
-use webhook_registry::{NewEvent, PublishError, TenantId, Webhooks};
+use webhook_registry::{NewEvent, TenantId, Webhooks, error::PublishError};
 
 use self::line::{NoEvent, parse};
 use crate::{

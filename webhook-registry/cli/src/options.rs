@@ -1,7 +1,7 @@
 //! Options that every command takes.
 
 use clap::Args;
-use webhook_registry::{InvalidSetting, Settings, SettingsBuilder};
+use webhook_registry::{Settings, SettingsBuilder, error::InvalidSetting};
 
 use crate::output::Output;
 

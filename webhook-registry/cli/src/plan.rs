@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde::Serialize;
-use webhook_registry::{Plan, PlannedAttempt, RetryPolicy, Timestamp, format_duration};
+use webhook_registry::{
+    RetryPolicy, Timestamp,
+    policy::{Plan, PlannedAttempt},
+    view::format_duration,
+};
 
 use crate::{
     error::{End, Error},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use webhook_registry::{Prune, Pruned};
+use webhook_registry::store::{Prune, Pruned};
 
 use crate::{
     error::{End, Error},

@@ -4,7 +4,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use webhook_registry::{
-    EndpointId, EventFilter, Include, Replay, ReplayState, Replaying, Timestamp, Webhooks,
+    EndpointId, EventFilter, Include, Replay, Replaying, Timestamp, Webhooks, store::ReplayState,
 };
 
 use crate::{

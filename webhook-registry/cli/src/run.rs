@@ -5,8 +5,10 @@ use std::{str::FromStr, time::Duration};
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    Backlog, InvalidDuration, Report, SettingsBuilder, TenantId, WorkerName, format_duration,
-    parse_duration,
+    Report, SettingsBuilder, TenantId, WorkerName,
+    error::InvalidDuration,
+    store::Backlog,
+    view::{format_duration, parse_duration},
 };
 
 use crate::{

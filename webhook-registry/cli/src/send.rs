@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
     Clock as _, ContentType, CustomHeaders, EndpointId, EndpointUrl, Event, EventId, EventType,
-    Ids as _, Publisher, RetryPolicy, RingSigner, Secret, Signing, SystemClock, Timeout, UuidV7,
+    Ids as _, Publisher, RetryPolicy, Secret, Signing, SystemClock, Timeout, UuidV7,
+    signing::RingSigner,
 };
 
 use crate::{

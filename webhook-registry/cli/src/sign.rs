@@ -6,8 +6,8 @@ use clap::Args;
 use http::HeaderMap;
 use serde::Serialize;
 use webhook_registry::{
-    EventId, Ids as _, Message, RingSigner, Secret, Signing, Timestamp, UuidV7, WEBHOOK_ID,
-    WEBHOOK_TIMESTAMP,
+    EventId, Ids as _, Secret, Signing, Timestamp, UuidV7,
+    signing::{Message, RingSigner, WEBHOOK_ID, WEBHOOK_TIMESTAMP},
 };
 
 use crate::{

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use webhook_registry::{
-    DeliveryId, EndpointId, FailingEndpoint, StoreStatus, TenantId, format_duration,
+    DeliveryId, EndpointId, TenantId,
+    store::{FailingEndpoint, StoreStatus},
+    view::format_duration,
 };
 
 use crate::{

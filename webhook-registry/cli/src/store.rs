@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 
 use webhook_registry::{
-    HttpTransport, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, Settings, Webhooks,
+    Settings, Webhooks,
+    database::{SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder},
+    transport::HttpTransport,
 };
 
 use crate::{error::Error, options::Options};

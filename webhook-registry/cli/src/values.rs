@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use webhook_registry::{InvalidDuration, Timeout, Timestamp, parse_duration};
+use webhook_registry::{Timeout, Timestamp, error::InvalidDuration, view::parse_duration};
 
 /// Reads the deadline of one attempt.
 pub(crate) fn timeout(text: &str) -> Result<Timeout, String> {

@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 use serde::Serialize;
-use webhook_registry::{Resealed, SealStatus, VaultKey};
+use webhook_registry::{
+    database::{Resealed, SealStatus},
+    signing::VaultKey,
+};
 
 use crate::{
     error::{End, Error},

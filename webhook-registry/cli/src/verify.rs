@@ -5,7 +5,11 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
-use webhook_registry::{InvalidHeader, RingSigner, Secret, Timestamp, Verifier};
+use webhook_registry::{
+    Secret, Timestamp,
+    error::InvalidHeader,
+    signing::{RingSigner, Verifier},
+};
 
 use crate::{
     body::{BodyArgs, MAX_BODY},

@@ -1,6 +1,6 @@
 use webhook_core::{
-    DisabledReason, Endpoint, EndpointDirectory as _, EndpointId, EndpointState, Include, Replay,
-    StoreError, TenantId, Updated,
+    DisabledReason, Endpoint, EndpointId, EndpointState, Include, Replay, StoreError, TenantId,
+    store::{EndpointDirectory as _, Updated},
 };
 
 use super::Operator;

@@ -1,4 +1,7 @@
-use webhook_core::{DeliveryId, EndpointId, Enqueued, EventId, NewDelivery, NewEvent, Trigger};
+use webhook_core::{
+    DeliveryId, EndpointId, EventId, NewEvent, Trigger,
+    store::{Enqueued, NewDelivery},
+};
 
 use super::Operator;
 use crate::error::{EndpointError, PublishError, TestError};

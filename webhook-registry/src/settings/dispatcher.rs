@@ -3,8 +3,9 @@
 use std::{str::FromStr, time::Duration};
 
 use webhook_core::{
-    DispatcherConfig, HealthPolicy, InvalidDispatcherConfig, InvalidDuration, WorkerName,
-    format_duration, parse_duration,
+    DispatcherConfig, HealthPolicy, WorkerName,
+    error::{InvalidDispatcherConfig, InvalidDuration},
+    view::{format_duration, parse_duration},
 };
 
 use super::{

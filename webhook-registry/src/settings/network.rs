@@ -88,7 +88,7 @@ fn proxy(reading: &Reading<'_>) -> Result<Option<Proxy>, InvalidSetting> {
 
 #[cfg(test)]
 mod tests {
-    use webhook_core::{EndpointUrl, Transport as _};
+    use webhook_core::{EndpointUrl, transport::Transport as _};
 
     use crate::settings::tests::read;
 

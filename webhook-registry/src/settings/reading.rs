@@ -1,6 +1,6 @@
 use std::{ffi::OsString, str::FromStr, time::Duration};
 
-use webhook_core::parse_duration;
+use webhook_core::view::parse_duration;
 
 use super::invalid::InvalidSetting;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use webhook_core::SecretVault;
+use webhook_core::store::SecretVault;
 
 use super::{InvalidSetting, Reading};
 

@@ -11,9 +11,12 @@ use std::{
 };
 
 use webhook_registry::{
-    Deliveries, DeliveryId, DeliveryQuery, EndpointId, EventId, Ids as _, NewEndpoint, NewEvent,
-    SeaOrmStore, SeaOrmStoreBuilder, UuidV7, Webhooks,
-    sea_orm::{ConnectionTrait as _, Database},
+    Deliveries, DeliveryId, EndpointId, EventId, Ids as _, NewEndpoint, NewEvent, UuidV7, Webhooks,
+    database::{
+        SeaOrmStore, SeaOrmStoreBuilder,
+        sea_orm::{ConnectionTrait as _, Database},
+    },
+    store::DeliveryQuery,
 };
 use webhook_testkit::{PlainSigner, ScriptedTransport};
 

@@ -3,7 +3,7 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use webhook_registry::{Clock, DispatcherConfig, Signer, Webhooks};
+use webhook_registry::{Clock, DispatcherConfig, Webhooks, signing::Signer};
 use webhook_testkit::{ManualClock, MemoryStore, ScriptedTransport, SequenceIds};
 
 pub struct Fakes {

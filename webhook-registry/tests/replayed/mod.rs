@@ -10,8 +10,10 @@ use std::{
 };
 
 use webhook_registry::{
-    Deliveries, DeliveryQuery, DeliveryStatus, EndpointId, Include, NewEndpoint, NewEvent, Replay,
-    ReplayState, SeaOrmStoreBuilder, Trigger, Webhooks,
+    Deliveries, DeliveryStatus, EndpointId, Include, NewEndpoint, NewEvent, Replay, Trigger,
+    Webhooks,
+    database::SeaOrmStoreBuilder,
+    store::{DeliveryQuery, ReplayState},
 };
 use webhook_testkit::{PlainSigner, ScriptedTransport};
 

@@ -122,9 +122,9 @@ to_value! {
     webhook_core::DeliveryStatus: |status| status.as_str();
     webhook_core::EndpointState: |state| state.to_string();
     webhook_core::Trigger: |trigger| trigger.as_str();
-    webhook_core::LeaseEpoch: |epoch| stored(epoch.as_u64());
+    webhook_core::store::LeaseEpoch: |epoch| stored(epoch.as_u64());
     webhook_core::Revision: |revision| stored(revision.as_u64());
-    webhook_core::TenantVersion: |version| stored(version.as_u64());
+    webhook_core::store::TenantVersion: |version| stored(version.as_u64());
     u32: |number| i64::from(*number);
     str: |text| text;
     bytes::Bytes: |bytes| bytes.to_vec();

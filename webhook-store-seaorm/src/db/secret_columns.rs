@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use sea_orm::Value;
-use webhook_core::{EndpointId, SEALED, SecretVault, StoreErrorKind, VaultErrorKind};
+use webhook_core::{
+    EndpointId, StoreErrorKind,
+    store::{SEALED, SecretVault, VaultErrorKind},
+};
 use zeroize::Zeroizing;
 
 use crate::db::fault::Fault;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sea_orm::Value;
-use webhook_core::{Backlog, Timestamp};
+use webhook_core::{Timestamp, store::Backlog};
 
 use crate::{
     db::{fault::Fault, row::ToValue, tx::Tx, unit::Unit},

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use webhook_core::{Cancelled, DeliveryId, DeliveryStatus, Skipped};
+use webhook_core::{
+    DeliveryId, DeliveryStatus,
+    store::{Cancelled, Skipped},
+};
 
 use crate::{
     db::{

@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_core::{
-    Claim, ClaimDue, Claimed, DeliveryId, EndpointId, Event, EventId, Lease, LeaseEpoch, Progress,
-    Timestamp,
+    DeliveryId, EndpointId, Event, EventId, Timestamp,
+    store::{Claim, ClaimDue, Claimed, Lease, LeaseEpoch, Progress},
 };
 
 use crate::{

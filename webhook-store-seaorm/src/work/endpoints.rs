@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use webhook_core::{
     Endpoint, EndpointId, EndpointState, Metadata, Revision, StoreError, StoreErrorKind, TenantId,
-    Timestamp, Updated,
+    Timestamp, store::Updated,
 };
 
 use crate::{

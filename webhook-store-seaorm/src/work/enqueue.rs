@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use sea_orm::Value;
 use webhook_core::{
-    DeliveryId, EndpointId, Enqueue, Enqueued, Event, EventId, EventKey, EventType, FanOut, Hops,
-    LeaseEpoch, NewDelivery, TenantId, TenantVersion, Timestamp,
+    DeliveryId, EndpointId, Event, EventId, EventKey, EventType, TenantId, Timestamp,
+    store::{Enqueue, Enqueued, FanOut, LeaseEpoch, NewDelivery, TenantVersion},
+    transport::Hops,
 };
 
 use crate::{

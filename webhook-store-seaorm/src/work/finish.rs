@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{
-    Attempt, DeliveryId, DeliveryStatus, EndpointId, Finish, Finished, Lease, LeaseEpoch,
-    OrderPolicy, Settle, Timestamp, whole_millis,
+    Attempt, DeliveryId, DeliveryStatus, EndpointId, OrderPolicy, Timestamp,
+    store::{Finish, Finished, Lease, LeaseEpoch, Settle, whole_millis},
 };
 
 use crate::{

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use webhook_core::{
-    DisabledReason, EndpointId, EndpointState, Finish, Health, HealthSignal, Notice, NoticeKind,
-    TenantId, Timestamp,
+    DisabledReason, EndpointId, EndpointState, Health, Notice, NoticeKind, TenantId, Timestamp,
+    policy::HealthSignal, store::Finish,
 };
 
 use crate::{

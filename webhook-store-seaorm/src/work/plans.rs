@@ -12,10 +12,13 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, Statement};
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, ClaimDue, Delivery, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery,
-    DeliveryStatus, DisabledReason, Endpoint, EndpointDirectory as _, EndpointId, Enqueue, Event,
-    EventId, FanOut, Finish, Include, Maintenance as _, OrderPolicy, Outcome, Prune, PruneCursor,
-    Redeliver, Replay, ReplayPage, Settle, Store, TenantId, Timestamp, TrackedDeliveries as _,
+    Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint, EndpointId, Event, EventId,
+    Include, OrderPolicy, Outcome, Replay, TenantId, Timestamp,
+    store::{
+        ClaimDue, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery, EndpointDirectory as _,
+        Enqueue, FanOut, Finish, Maintenance as _, Prune, PruneCursor, Redeliver, ReplayPage,
+        Settle, Store, TrackedDeliveries as _,
+    },
 };
 
 use crate::SeaOrmStore;
@@ -45,7 +48,7 @@ async fn walk(store: &SeaOrmStore) {
     store.enqueue(batch.into()).await.unwrap();
     store.enqueue(vec![Enqueue::unrouted(event(3))]).await.unwrap();
     let unrouted = store.claim_unrouted(10, Duration::from_secs(1)).await.unwrap();
-    let route = webhook_core::Route::new(unrouted.events[0].id, version, vec![endpoint]);
+    let route = webhook_core::store::Route::new(unrouted.events[0].id, version, vec![endpoint]);
     store.route(vec![route]).await.unwrap();
     let claimed = store.claim_due(ClaimDue::new(10, Duration::from_secs(1))).await.unwrap();
     let leases: Vec<_> = claimed.claims.iter().map(|claim| claim.lease).collect();
@@ -78,7 +81,7 @@ async fn order(store: &SeaOrmStore) {
     store.enqueue(vec![Enqueue::unrouted(ordered(11))]).await.unwrap();
     let unrouted = store.claim_unrouted(10, Duration::from_secs(1)).await.unwrap();
     let version = port(store).snapshot(&TenantId::default()).await.unwrap().version();
-    let route = webhook_core::Route::new(unrouted.events[0].id, version, vec![endpoint]);
+    let route = webhook_core::store::Route::new(unrouted.events[0].id, version, vec![endpoint]);
     store.route(vec![route]).await.unwrap();
     let batch =
         [12, 13].map(|it| Enqueue::routed(ordered(it), FanOut::pending(version, [endpoint])));
@@ -106,7 +109,7 @@ async fn read(store: &SeaOrmStore, id: webhook_core::DeliveryId, endpoint: Endpo
     store.event(id.event).await.unwrap();
     let delivery = store.delivery(id).await.unwrap().unwrap();
     store.attempts(id).await.unwrap();
-    let cursor = webhook_core::Cursor::after(&delivery);
+    let cursor = webhook_core::store::Cursor::after(&delivery);
     let all = DeliveryQuery::new;
     for query in [
         all(),
@@ -141,7 +144,7 @@ async fn prune(store: &SeaOrmStore) {
         EndpointId::from_uuid(Uuid::nil()),
     );
     let first = Timestamp::default();
-    let cursor = webhook_core::Cursor::new(first, id);
+    let cursor = webhook_core::store::Cursor::new(first, id);
     for prune in [Prune::older_than(Duration::ZERO), Prune::older_than(Duration::ZERO).dry_run()] {
         for cursor in [
             PruneCursor::default(),

@@ -6,7 +6,8 @@
 use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{
-    Cursor, DeliveryId, DeliveryStatus, EndpointId, EventId, Prune, PruneCursor, Pruned, Timestamp,
+    DeliveryId, DeliveryStatus, EndpointId, EventId, Timestamp,
+    store::{Cursor, Prune, PruneCursor, Pruned},
 };
 
 use crate::db::{

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    DeliveryId, DeliveryStatus, EndpointId, EventId, OrderingKey, Redeliver, Redelivered,
-    Timestamp, Trigger,
+    DeliveryId, DeliveryStatus, EndpointId, EventId, OrderingKey, Timestamp, Trigger,
+    store::{Redeliver, Redelivered},
 };
 
 use crate::{

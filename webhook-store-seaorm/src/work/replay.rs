@@ -6,8 +6,8 @@
 
 use async_trait::async_trait;
 use webhook_core::{
-    DeliveryId, EventId, Redeliver, Redelivered, ReplayCandidate, ReplayPage, Replayed, Timestamp,
-    Trigger,
+    DeliveryId, EventId, Timestamp, Trigger,
+    store::{Redeliver, Redelivered, ReplayCandidate, ReplayPage, Replayed},
 };
 
 use crate::{

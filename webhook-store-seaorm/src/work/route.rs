@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use webhook_core::{
-    DeliveryId, EndpointId, EventId, NewDelivery, OrderingKey, Route, Routed, TenantId, Timestamp,
-    UnroutedEvent,
+    DeliveryId, EndpointId, EventId, OrderingKey, TenantId, Timestamp,
+    store::{NewDelivery, Route, Routed, UnroutedEvent},
 };
 
 use crate::{

@@ -1,7 +1,10 @@
 //! How the store is doing: capped counts, and probes of indexes.
 
 use async_trait::async_trait;
-use webhook_core::{DeliveryId, FailingEndpoint, Finished, StoreStatus, Timestamp};
+use webhook_core::{
+    DeliveryId, Timestamp,
+    store::{FailingEndpoint, Finished, StoreStatus},
+};
 
 use crate::{
     db::{

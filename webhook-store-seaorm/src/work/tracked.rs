@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Delivery, DeliveryId, DeliveryStatus, Event, Lease, LeaseEpoch, StoreErrorKind,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Event, StoreErrorKind,
+    store::{Lease, LeaseEpoch},
 };
 
 use crate::{

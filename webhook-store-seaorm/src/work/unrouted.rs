@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{OrderingKey, TenantId, Timestamp, UnroutedEvent};
+use webhook_core::{OrderingKey, TenantId, Timestamp, store::UnroutedEvent};
 
 use crate::db::{
     fault::Fault,

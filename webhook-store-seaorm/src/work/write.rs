@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use webhook_core::{Enqueue, Enqueued, Finish, Finished, StoreError};
+use webhook_core::{
+    StoreError,
+    store::{Enqueue, Enqueued, Finish, Finished},
+};
 
 use crate::{
     db::{database::Database, fault::Fault, group_commit::GroupCommit, tx::Tx, unit::Unit},

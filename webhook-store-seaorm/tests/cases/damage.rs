@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use webhook_core::{
-    Claim, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryStatus, Endpoint, EndpointId, Enqueue,
-    Enqueued, EventId, FanOut, Route, Routed, Store as _, StoreErrorKind, TenantId, TenantVersion,
-    Timestamp,
+    DeliveryId, DeliveryStatus, Endpoint, EndpointId, EventId, StoreErrorKind, TenantId, Timestamp,
+    store::{
+        Claim, ClaimDue, DeliveryLog as _, Enqueue, Enqueued, FanOut, Route, Routed, Store as _,
+        TenantVersion,
+    },
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait as _;
 use webhook_core::{
-    Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
-    DeliveryQuery, DeliveryStatus, DisabledReason, Endpoint, EndpointDirectory as _, EndpointId,
-    EndpointState, Enqueue, FanOut, Finish, Include, Lease, LeaseEpoch, Maintenance as _,
-    NewDelivery, Outcome, Prune, PruneCursor, Redeliver, Replay, ReplayPage, Route, Settle,
-    Store as _, TenantId, TenantVersion, Timestamp, TrackedDeliveries as _, WorkSignal as _,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
+    EndpointState, Include, Outcome, Replay, TenantId, Timestamp,
+    store::{
+        ClaimDue, Cursor, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery,
+        EndpointDirectory as _, Enqueue, FanOut, Finish, Lease, LeaseEpoch, Maintenance as _,
+        NewDelivery, Prune, PruneCursor, Redeliver, ReplayPage, Route, Settle, Store as _,
+        TenantVersion, TrackedDeliveries as _, WorkSignal as _,
+    },
 };
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 

@@ -6,9 +6,12 @@ use std::{
 };
 
 use webhook_core::{
-    Attempt, ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
-    DisabledReason, EndpointState, Enqueue, Enqueued, Finish, Finished, Outcome, Settle,
-    Store as _, TenantId, Timestamp, TrackedDeliveries as _,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Outcome,
+    TenantId, Timestamp,
+    store::{
+        ClaimDue, DeliveryLog as _, DeliveryQuery, Enqueue, Enqueued, Finish, Finished, Settle,
+        Store as _, TrackedDeliveries as _,
+    },
 };
 use webhook_store_seaorm::SeaOrmStore;
 

@@ -4,9 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, ClaimDue, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus,
-    Endpoint, EndpointId, Enqueue, FanOut, Finish, Outcome, Settle, Store as _, TenantId,
-    Timestamp, TrackedDeliveries as _,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Outcome, TenantId,
+    Timestamp,
+    store::{
+        ClaimDue, DeliveryLog as _, DeliveryQuery, Enqueue, FanOut, Finish, Settle, Store as _,
+        TrackedDeliveries as _,
+    },
 };
 use webhook_store_seaorm::SeaOrmStore;
 

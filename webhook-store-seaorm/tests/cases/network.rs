@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use tokio::{net::lookup_host, time::timeout};
-use webhook_core::{DeliveryLog as _, Enqueue, Store as _, StoreErrorKind};
+use webhook_core::{
+    StoreErrorKind,
+    store::{DeliveryLog as _, Enqueue, Store as _},
+};
 use webhook_store_seaorm::SeaOrmStore;
 use webhook_testkit::relay::Relay;
 

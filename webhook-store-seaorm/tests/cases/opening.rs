@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use webhook_core::{Store as _, StoreErrorKind, TenantId};
+use webhook_core::{StoreErrorKind, TenantId, store::Store as _};
 use webhook_store_seaorm::{SchemaStatus, SeaOrmStore};
 
 use crate::common::{add_endpoint, place::Place, port};

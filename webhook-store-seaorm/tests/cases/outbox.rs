@@ -5,8 +5,9 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, IsolationLevel, TransactionTrait as _};
 use uuid::Uuid;
 use webhook_core::{
-    DeliveryLog as _, EventId, InvalidEvent, NewEvent, Route, Routed, Store as _, StoreErrorKind,
-    TenantId, TenantVersion,
+    EventId, NewEvent, StoreErrorKind, TenantId,
+    error::InvalidEvent,
+    store::{DeliveryLog as _, Route, Routed, Store as _, TenantVersion},
 };
 use webhook_store_seaorm::{PublishInError, SeaOrmStore};
 

@@ -6,11 +6,13 @@ use std::{env, time::Duration};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use uuid::Uuid;
 use webhook_core::{
-    Attempt, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
-    DeliveryQuery, DeliveryStatus, DisabledReason, Endpoint, EndpointId, EndpointState, Enqueue,
-    Enqueued, Event, EventId, FanOut, Finish, Finished, Include, Lease, LeaseEpoch,
-    Maintenance as _, OrderPolicy, Outcome, Redeliver, Replay, ReplayPage, Route, Settle,
-    Store as _, TenantId, Timestamp, TrackedDeliveries as _,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
+    EndpointState, Event, EventId, Include, OrderPolicy, Outcome, Replay, TenantId, Timestamp,
+    store::{
+        ClaimDue, Cursor, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery, Enqueue,
+        Enqueued, FanOut, Finish, Finished, Lease, LeaseEpoch, Maintenance as _, Redeliver,
+        ReplayPage, Route, Settle, Store as _, TrackedDeliveries as _,
+    },
 };
 use webhook_store_seaorm::SeaOrmStore;
 

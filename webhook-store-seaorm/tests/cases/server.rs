@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
 use webhook_core::{
-    ClaimDue, DeliveryLog as _, Enqueued, Finish, Finished, Settle, Store as _, StoreErrorKind,
+    StoreErrorKind,
+    store::{ClaimDue, DeliveryLog as _, Enqueued, Finish, Finished, Settle, Store as _},
 };
 use webhook_store_seaorm::{ConnectError, SeaOrmStore};
 

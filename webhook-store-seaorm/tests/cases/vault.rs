@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    ClaimDue, ClientIdentity, CustomHeaders, Endpoint, EndpointTls, Signing, Store as _,
-    StoreErrorKind, TenantId, Updated,
+    ClientIdentity, CustomHeaders, Endpoint, EndpointTls, Signing, StoreErrorKind, TenantId,
+    store::{ClaimDue, Store as _, Updated},
 };
 use webhook_store_seaorm::{SeaOrmStore, SealStatus};
 use webhook_testkit::PlainVault;

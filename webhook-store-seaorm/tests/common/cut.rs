@@ -12,7 +12,10 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
-use webhook_core::{DeliveryLog as _, Enqueue, Store as _, Timestamp};
+use webhook_core::{
+    Timestamp,
+    store::{DeliveryLog as _, Enqueue, Store as _},
+};
 use webhook_store_seaorm::SeaOrmStore;
 
 use super::{event, place::Place};

@@ -17,8 +17,8 @@ pub mod roles;
 use tempfile::TempDir;
 use uuid::Uuid;
 use webhook_core::{
-    Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Store, TenantId, TenantVersion,
-    Timestamp,
+    Endpoint, EndpointId, Event, EventId, TenantId, Timestamp,
+    store::{Enqueue, FanOut, Store, TenantVersion},
 };
 use webhook_store_seaorm::SeaOrmStore;
 

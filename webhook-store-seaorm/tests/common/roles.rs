@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
 use webhook_core::{
-    ClaimDue, DeliveryId, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery, Endpoint,
-    EndpointId, Finish, Maintenance as _, NewEvent, NoticeId, NoticeQueue as _, OrderPolicy, Prune,
-    Redeliver, Settle, Store as _, StoreError, StoreErrorKind, TenantId, TenantVersion,
+    DeliveryId, Endpoint, EndpointId, NewEvent, NoticeId, OrderPolicy, StoreError, StoreErrorKind,
+    TenantId,
+    store::{
+        ClaimDue, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery, Finish,
+        Maintenance as _, NoticeQueue as _, Prune, Redeliver, Settle, Store as _, TenantVersion,
+    },
 };
 use webhook_store_seaorm::{
     DatabaseKind, LAST_STEP, SchemaStatus, SeaOrmStore, SeaOrmStoreBuilder, TableNames, grants_sql,

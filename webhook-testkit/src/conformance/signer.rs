@@ -1,9 +1,9 @@
 //! The contract of a signer, case by case.
 
-use webhook_core::Signer;
+use webhook_core::signing::Signer;
 
 /// Proves a signer: takes an expression that makes one, and expands to one test for each sentence
-/// of the contract of [`Signer`](webhook_core::Signer).
+/// of the contract of [`Signer`](webhook_core::signing::Signer).
 ///
 /// ```
 /// # type YourSigner = webhook_testkit::PlainSigner;

@@ -47,11 +47,11 @@ pub mod tracked;
 
 use std::{sync::Arc, time::Duration};
 
-use webhook_core::Store;
+use webhook_core::store::Store;
 
 pub use case::{StoreCase, capabilities_of};
 use fixture::Fixture;
-pub use webhook_core::{Capabilities, Capability};
+pub use webhook_core::store::{Capabilities, Capability};
 
 /// How [`store_conformance!`](crate::store_conformance) gets a store, and turns its clock.
 ///

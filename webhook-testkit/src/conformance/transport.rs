@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use webhook_core::{Request, Response, Transport, TransportError, TransportErrorKind};
+use webhook_core::transport::{Request, Response, Transport, TransportError, TransportErrorKind};
 
 use super::contract::prepare;
 use crate::{Reply, TestReceiver};
@@ -35,14 +35,14 @@ pub trait TransportHarness {
 }
 
 /// Proves a transport: expands to one test for each sentence of the contract of
-/// [`Transport`](webhook_core::Transport), against a [`TestReceiver`] that behaves, and against
+/// [`Transport`](webhook_core::transport::Transport), against a [`TestReceiver`] that behaves, and against
 /// [every one that does not](crate::Reply::misbehaviours).
 ///
 /// The cases with a deadline wait for it in real time, a fifth of a second each.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use webhook_core::Transport;
+/// use webhook_core::transport::Transport;
 /// # type YourTransport = webhook_testkit::ScriptedTransport;
 ///
 /// struct Yours;

@@ -1,6 +1,6 @@
 //! The contract of a vault, case by case.
 
-use webhook_core::{SEALED, SecretVault, VaultErrorKind};
+use webhook_core::store::{SEALED, SecretVault, VaultErrorKind};
 
 /// Proves a vault: takes three expressions, each of which makes one, and expands to one test for each
 /// sentence of the contract of [`SecretVault`]. The first has a key, the second has it as a former

@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use futures_util::future::select;
 use tokio::sync::Notify;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, Delivery,
-    DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
-    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
-    Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
-    StoreErrorKind, StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated, WorkSignal,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointStats, Event,
+    EventId, Notice, NoticeId, StoreError, StoreErrorKind, TenantId,
+    store::{
+        Backlog, Cancelled, Capabilities, ClaimDue, Claimed, ClaimedUnrouted, DeliveryLog,
+        DeliveryOperations, DeliveryQuery, EndpointDirectory, Enqueue, Enqueued, Finish, Finished,
+        Lease, Maintenance, NoticeQueue, Page, Prune, Pruned, Redeliver, Redelivered, ReplayPage,
+        Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreStatus, TenantVersion,
+        TrackedDeliveries, Updated, WorkSignal,
+    },
 };
 
 use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource};

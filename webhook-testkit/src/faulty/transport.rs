@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use webhook_core::{
-    EndpointTls, EndpointUrl, Request, Response, Transport, TransportError, TransportErrorKind,
+    EndpointTls, EndpointUrl,
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
 };
 
 use super::{FAULT_MESSAGE, Fault, FaultScript};
@@ -9,7 +10,7 @@ use super::{FAULT_MESSAGE, Fault, FaultScript};
 /// the event, and the sender does not know.
 ///
 /// ```
-/// use webhook_core::TransportErrorKind;
+/// use webhook_core::transport::TransportErrorKind;
 /// use webhook_testkit::{Fault, FaultyTransport, ScriptedTransport};
 ///
 /// let transport = FaultyTransport::new(ScriptedTransport::new());

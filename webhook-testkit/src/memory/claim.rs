@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use webhook_core::{
-    ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, Endpoint, EndpointId, Shares,
-    Timestamp,
+    DeliveryId, Endpoint, EndpointId, Timestamp,
+    policy::{ByteBudget, Shares},
+    store::{Claim, ClaimCursor, ClaimDue, Claimed},
 };
 
 use super::{State, row::DeliveryRow};

@@ -1,4 +1,4 @@
-use webhook_core::{Backlog, DeliveryId, Timestamp};
+use webhook_core::{DeliveryId, Timestamp, store::Backlog};
 
 use super::{MemoryStore, State};
 

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use webhook_core::store_state::edited_endpoint;
 use webhook_core::{
-    Endpoint, EndpointId, Health, RoutingEntry, RoutingUpdate, StoreError, StoreErrorKind,
-    TenantId, TenantVersion, Timestamp, Updated,
+    Endpoint, EndpointId, Health, StoreError, StoreErrorKind, TenantId, Timestamp,
+    store::{RoutingEntry, RoutingUpdate, TenantVersion, Updated},
 };
 
 use super::{State, row::EndpointRow};

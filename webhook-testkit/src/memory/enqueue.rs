@@ -6,8 +6,8 @@ use webhook_core::store_state::{
     DeliveryState, Intake, UnroutedEntry, claim_unrouted_first, enqueued_again, intake,
 };
 use webhook_core::{
-    ClaimedUnrouted, DeliveryId, Enqueue, Enqueued, Event, EventId, NewDelivery, Route, Routed,
-    Timestamp, UnroutedEvent,
+    DeliveryId, Event, EventId, Timestamp,
+    store::{ClaimedUnrouted, Enqueue, Enqueued, NewDelivery, Route, Routed, UnroutedEvent},
 };
 
 use super::{

@@ -1,7 +1,10 @@
 //! Recording the outcomes of attempts, fenced by the lease epoch.
 
 use webhook_core::store_state::Transition;
-use webhook_core::{Finish, Finished, Lease, Timestamp};
+use webhook_core::{
+    Timestamp,
+    store::{Finish, Finished, Lease},
+};
 
 use super::State;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use webhook_core::store_state::endpoint_change;
-use webhook_core::{Finish, Notice, Timestamp};
+use webhook_core::{Notice, Timestamp, store::Finish};
 
 use super::State;
 

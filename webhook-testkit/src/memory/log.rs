@@ -2,8 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use webhook_core::store_state::DeliveryState;
 use webhook_core::{
-    Attempt, Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId,
-    EndpointStats, EndpointUrl, Event, EventKey, Page, StoreError, StoreErrorKind, Timestamp,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, EndpointId, EndpointStats, EndpointUrl, Event,
+    EventKey, StoreError, StoreErrorKind, Timestamp,
+    store::{Cursor, DeliveryQuery, Page},
 };
 
 use super::{State, row::DeliveryRow};

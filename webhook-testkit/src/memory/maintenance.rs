@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use webhook_core::store_state::Transition;
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryStatus, EndpointId, FailingEndpoint, Redeliver, Redelivered,
-    Skipped, StoreStatus, Timestamp,
+    DeliveryId, DeliveryStatus, EndpointId, Timestamp,
+    store::{Cancelled, FailingEndpoint, Redeliver, Redelivered, Skipped, StoreStatus},
 };
 
 use super::{State, row::DeliveryRow};

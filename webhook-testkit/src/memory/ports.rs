@@ -4,12 +4,15 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted,
-    Delivery, DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
-    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
-    Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
-    StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointStats, Event,
+    EventId, Notice, NoticeId, StoreError, TenantId,
+    store::{
+        Backlog, Cancelled, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted,
+        DeliveryLog, DeliveryOperations, DeliveryQuery, EndpointDirectory, Enqueue, Enqueued,
+        Finish, Finished, Lease, Maintenance, NoticeQueue, Page, Prune, Pruned, Redeliver,
+        Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store,
+        StoreStatus, TenantVersion, TrackedDeliveries, Updated,
+    },
 };
 
 use super::{MemoryStore, State};

@@ -1,7 +1,8 @@
 //! Removing what is over and old.
 
 use webhook_core::{
-    DeliveryId, EndpointId, EventId, NoticeId, Prune, PruneCursor, Pruned, Timestamp,
+    DeliveryId, EndpointId, EventId, NoticeId, Timestamp,
+    store::{Prune, PruneCursor, Pruned},
 };
 
 use super::State;

@@ -1,8 +1,8 @@
 //! Replaying what an endpoint did not take, or missed.
 
 use webhook_core::{
-    DeliveryId, EventId, Redeliver, Redelivered, ReplayCandidate, ReplayPage, Replayed, Timestamp,
-    Trigger,
+    DeliveryId, EventId, Timestamp, Trigger,
+    store::{Redeliver, Redelivered, ReplayCandidate, ReplayPage, Replayed},
 };
 
 use super::{State, row::DeliveryRow};

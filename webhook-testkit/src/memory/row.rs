@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use webhook_core::{
-    Allowance, Attempt, Endpoint, EndpointUrl, Event, EventId, OrderingKey, RateUsed, TenantId,
-    Timestamp,
+    Attempt, Endpoint, EndpointUrl, Event, EventId, OrderingKey, TenantId, Timestamp,
+    policy::Allowance, store::RateUsed,
 };
 
 use webhook_core::store_state::DeliveryState;

@@ -9,12 +9,15 @@ use std::{
 use async_trait::async_trait;
 use mockall::mock;
 use webhook_core::{
-    Attempt, Backlog, Cancelled, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted,
-    Delivery, DeliveryId, DeliveryLog, DeliveryOperations, DeliveryQuery, DeliveryStatus, Endpoint,
-    EndpointDirectory, EndpointId, EndpointStats, Enqueue, Enqueued, Event, EventId, Finish,
-    Finished, Lease, Maintenance, Notice, NoticeId, NoticeQueue, Page, Prune, Pruned, Redeliver,
-    Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store, StoreError,
-    StoreStatus, TenantId, TenantVersion, TrackedDeliveries, Updated,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointStats, Event,
+    EventId, Notice, NoticeId, StoreError, TenantId,
+    store::{
+        Backlog, Cancelled, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted,
+        DeliveryLog, DeliveryOperations, DeliveryQuery, EndpointDirectory, Enqueue, Enqueued,
+        Finish, Finished, Lease, Maintenance, NoticeQueue, Page, Prune, Pruned, Redeliver,
+        Redelivered, ReplayPage, Replayed, Route, Routed, RoutingUpdate, Skipped, Store,
+        StoreStatus, TenantVersion, TrackedDeliveries, Updated,
+    },
 };
 
 mock! {
@@ -55,13 +58,13 @@ mock! {
 }
 
 /// A mock of a whole store: [`Store`] and every optional trait except
-/// [`WorkSignal`](webhook_core::WorkSignal).
+/// [`WorkSignal`](webhook_core::store::WorkSignal).
 ///
 /// Expectations are set on the [calls](MockStoreCalls) that it dereferences to. It has every other
 /// capability, except those that are removed by [`without`](Self::without).
 ///
 /// ```
-/// use webhook_core::{Backlog, Store as _};
+/// use webhook_core::{store::{Backlog, Store as _}};
 /// use webhook_testkit::mock::MockStore;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

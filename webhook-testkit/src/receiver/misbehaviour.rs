@@ -35,7 +35,7 @@ impl Reply {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use webhook_core::{Request, Transport};
+    /// use webhook_core::{transport::{Request, Transport}};
     /// use webhook_testkit::{Reply, TestReceiver};
     /// # type YourTransport = webhook_testkit::ScriptedTransport;
     ///

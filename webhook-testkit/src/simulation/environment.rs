@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
-use webhook_core::{EndpointId, Store, StoreErrorKind};
+use webhook_core::{EndpointId, StoreErrorKind, store::Store};
 
 use super::{
     executor::Executor,

@@ -9,9 +9,12 @@ use std::{
 };
 
 use webhook_core::{
-    Cancelled, Claim, DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
-    EndpointState, Enqueue, Enqueued, Event, EventId, Finished, Lease, LeaseEpoch, NewDelivery,
-    OrderPolicy, OrderingKey, Routed, Settle, Skipped,
+    DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId, EndpointState, Event,
+    EventId, OrderPolicy, OrderingKey,
+    store::{
+        Cancelled, Claim, Enqueue, Enqueued, Finished, Lease, LeaseEpoch, NewDelivery, Routed,
+        Settle, Skipped,
+    },
 };
 
 use super::trace::{

@@ -3,9 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_core::{
-    DeliveryId, DeliveryOperations as _, DeliveryStatus, DisabledReason, Endpoint, EndpointId,
-    EndpointState, Include, NoticeQueue as _, OrderPolicy, RateLimit, Redeliver, Replay,
-    ReplayPage, ReplayState, Signing, Store, StoreError, Updated,
+    DeliveryId, DeliveryStatus, DisabledReason, Endpoint, EndpointId, EndpointState, Include,
+    OrderPolicy, RateLimit, Replay, Signing, StoreError,
+    store::{
+        DeliveryOperations as _, NoticeQueue as _, Redeliver, ReplayPage, ReplayState, Store,
+        Updated,
+    },
 };
 
 use super::{

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, pin_mut, select_biased};
 use tokio::sync::Notify;
-use webhook_core::{Dispatcher, DispatcherConfig, Ports, Wake};
+use webhook_core::{
+    Dispatcher, DispatcherConfig,
+    engine::{Ports, Wake},
+};
 
 use super::{
     environment::Environment,

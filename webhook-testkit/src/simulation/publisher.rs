@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use webhook_core::{Clock, Enqueued, Event, EventId, EventPublisher, NewEvent, StoreError, Wake};
+use webhook_core::{
+    Clock, Event, EventId, NewEvent, StoreError,
+    engine::{EventPublisher, Wake},
+    store::Enqueued,
+};
 
 use super::{
     environment::Environment,

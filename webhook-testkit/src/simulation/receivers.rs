@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use futures_util::future::pending;
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use webhook_core::{
-    Clock, DeliveryId, EndpointId, EventId, Phase, Request, Response, Timestamp, Transport,
-    TransportError, TransportErrorKind, WEBHOOK_ID,
+    Clock, DeliveryId, EndpointId, EventId, Timestamp,
+    signing::WEBHOOK_ID,
+    transport::{Phase, Request, Response, Transport, TransportError, TransportErrorKind},
 };
 
 use super::{

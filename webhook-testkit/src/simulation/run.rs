@@ -10,7 +10,8 @@ use std::{
 
 use tokio::sync::Notify;
 use webhook_core::{
-    DeliveryLog as _, DeliveryQuery, Maintenance as _, NoticeQueue as _, Store, StoreError,
+    StoreError,
+    store::{DeliveryLog as _, DeliveryQuery, Maintenance as _, NoticeQueue as _, Store},
 };
 
 use super::{

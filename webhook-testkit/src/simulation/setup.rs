@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use webhook_core::{
     DispatcherConfig, Endpoint, EndpointId, EventFilter, HealthPolicy, OrderPolicy, RateLimit,
-    RetryPolicy, Secret, Signer as _, Signing, TenantId, Timeout,
+    RetryPolicy, Secret, Signing, TenantId, Timeout, signing::Signer as _,
 };
 
 use super::{
@@ -192,7 +192,7 @@ pub(super) fn new_secret(stream: &mut RngStream) -> Option<Secret> {
     // The signer's random bytes depend on the number of its calls.
     let mut bytes = [0; 8];
     for _ in 0..stream.below(64) {
-        webhook_core::Signer::fill_random(&signer, &mut bytes).ok()?;
+        webhook_core::signing::Signer::fill_random(&signer, &mut bytes).ok()?;
     }
     signer.generate_secret().ok()
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use webhook_core::{
-    DeliveryId, EndpointId, Event, EventId, Report, Request, Settle, Timestamp, TransportErrorKind,
+    DeliveryId, EndpointId, Event, EventId, Report, Timestamp,
+    store::Settle,
+    transport::{Request, TransportErrorKind},
 };
 
 use crate::{StoreCall, observed::Effect};

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use webhook_core::{Clock, Delivery, Finish, Finished, Timestamp};
+use webhook_core::{
+    Clock, Delivery, Timestamp,
+    store::{Finish, Finished},
+};
 
 use crate::{
     ManualClock,

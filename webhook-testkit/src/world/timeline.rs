@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use expect_test::Expect;
-use webhook_core::{Attempt, DeliveryStatus, FailureKind, Settle, Timestamp, WEBHOOK_ID};
+use webhook_core::{
+    Attempt, DeliveryStatus, FailureKind, Timestamp, signing::WEBHOOK_ID, store::Settle,
+};
 
 use super::finish_log::LoggedFinish;
 use crate::{ManualClock, SentRequest};

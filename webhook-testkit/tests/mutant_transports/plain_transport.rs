@@ -10,7 +10,9 @@ use tokio::{
     sync::Mutex,
     time::{Instant, error::Elapsed, timeout_at},
 };
-use webhook_core::{Phase, Request, Response, Transport, TransportError, TransportErrorKind};
+use webhook_core::transport::{
+    Phase, Request, Response, Transport, TransportError, TransportErrorKind,
+};
 
 /// The fault of a [`PlainTransport`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

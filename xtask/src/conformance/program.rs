@@ -12,14 +12,16 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{Clock, Store};
+use webhook_core::{Clock, store::Store};
 // The mutants import it from their own crate.
 use webhook_testkit::ManualClock;
 use webhook_testkit::{MemoryStore, StoreHarness, conformance};
 
 /// Paths by which the transitions import types of their own crate.
 macro_rules! core_modules {
-    ($($module:ident)*) => { $(pub mod $module { pub use webhook_core::*; })* };
+    ($($module:ident)*) => { $(pub mod $module {
+            pub use webhook_core::{error::*, policy::*, store::*, *};
+        })* };
 }
 
 mod model {

@@ -23,7 +23,7 @@ use crate::model::{
 ///
 /// let event = NewEvent::json("invoice.paid", &serde_json::json!({ "invoice": 42 }))?.key("invoice-42")?;
 /// assert_eq!(event.body(), br#"{"invoice":42}"#);
-/// # Ok::<(), webhook_core::InvalidEvent>(())
+/// # Ok::<(), webhook_core::error::InvalidEvent>(())
 /// ```
 #[derive(Clone)]
 pub struct NewEvent {
@@ -158,7 +158,7 @@ impl NewEvent {
     /// ends a circle of webhooks that lead to each other.
     ///
     /// ```
-    /// use webhook_core::{InvalidEvent, NewEvent, WEBHOOK_HOPS};
+    /// use webhook_core::{NewEvent, error::InvalidEvent, transport::WEBHOOK_HOPS};
     ///
     /// let mut received = http::HeaderMap::new();
     /// received.insert(WEBHOOK_HOPS, 1.into());

@@ -17,25 +17,25 @@ pub enum Capability {
     RateLimits,
     /// The [`Health`](crate::Health) of an endpoint is stored, and shared by all workers.
     SharedHealth,
-    /// A claim respects the [`TenantLimits`](crate::TenantLimits).
+    /// A claim respects the [`TenantLimits`](crate::store::TenantLimits).
     TenantShares,
-    /// [`Store::routing`](crate::Store::routing) returns a difference to a known version.
+    /// [`Store::routing`](crate::store::Store::routing) returns a difference to a known version.
     RoutingByDifference,
     /// Stored data survives the end of the process.
     Durability,
-    /// [`EndpointDirectory`](crate::EndpointDirectory).
+    /// [`EndpointDirectory`](crate::store::EndpointDirectory).
     Directory,
-    /// [`DeliveryLog`](crate::DeliveryLog).
+    /// [`DeliveryLog`](crate::store::DeliveryLog).
     Log,
-    /// [`TrackedDeliveries`](crate::TrackedDeliveries).
+    /// [`TrackedDeliveries`](crate::store::TrackedDeliveries).
     Tracking,
-    /// [`DeliveryOperations`](crate::DeliveryOperations).
+    /// [`DeliveryOperations`](crate::store::DeliveryOperations).
     Operations,
-    /// [`Maintenance`](crate::Maintenance).
+    /// [`Maintenance`](crate::store::Maintenance).
     Maintenance,
-    /// [`NoticeQueue`](crate::NoticeQueue).
+    /// [`NoticeQueue`](crate::store::NoticeQueue).
     Notices,
-    /// [`WorkSignal`](crate::WorkSignal).
+    /// [`WorkSignal`](crate::store::WorkSignal).
     WorkSignal,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Capability {
 /// Set of capabilities.
 ///
 /// ```
-/// use webhook_core::{Capabilities, Capability};
+/// use webhook_core::{store::{Capabilities, Capability}};
 ///
 /// let durable = Capabilities::NONE.with(Capability::Durability);
 /// assert!(durable.has(Capability::Durability));

@@ -58,7 +58,7 @@ pub struct StoreStatus {
     /// pending delivery has been tried and has failed.
     pub failing: Vec<FailingEndpoint>,
     /// Writes that came after somebody else had claimed the delivery: each
-    /// [`Finished::LeaseLost`](crate::Finished::LeaseLost) that this store ever answered. A few
+    /// [`Finished::LeaseLost`](crate::store::Finished::LeaseLost) that this store ever answered. A few
     /// come with a worker that stalls; many mean leases that are too short.
     pub leases_lost: u64,
 }

@@ -14,7 +14,7 @@ use crate::model::{
 /// Which deliveries to list. Newest first.
 ///
 /// ```
-/// use webhook_core::{DeliveryQuery, DeliveryStatus};
+/// use webhook_core::{DeliveryStatus, store::DeliveryQuery};
 ///
 /// let failed = DeliveryQuery::new().status(DeliveryStatus::Failed).types(["invoice.**".parse()?]);
 /// assert!(failed.wants(&"invoice.paid".parse()?));

@@ -18,7 +18,10 @@ use rustls::{
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
-use webhook_core::{Timestamp, TlsFailure, TransportError, TransportErrorKind};
+use webhook_core::{
+    Timestamp,
+    transport::{TlsFailure, TransportError, TransportErrorKind},
+};
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer as _, X509Certificate},

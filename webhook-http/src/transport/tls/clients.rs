@@ -9,7 +9,10 @@ use std::{
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
-use webhook_core::{EndpointTls, TransportError, TransportErrorKind};
+use webhook_core::{
+    EndpointTls,
+    transport::{TransportError, TransportErrorKind},
+};
 
 use super::{
     TlsVersion, config,

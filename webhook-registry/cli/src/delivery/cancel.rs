@@ -1,6 +1,6 @@
 //! `webhook delivery cancel`.
 
-use webhook_registry::{Cancelled, DeliveryId, DeliveryStatus};
+use webhook_registry::{DeliveryId, DeliveryStatus, store::Cancelled};
 
 use super::outcome::{Outcome, show_outcomes};
 use crate::{

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use webhook_registry::{
-    Attempt, AttemptView, Cursor, Delivery, DeliveryId, DeliveryView, Webhooks, WorkerName,
+    Attempt, Delivery, DeliveryId, Webhooks, WorkerName,
+    store::Cursor,
+    view::{AttemptView, DeliveryView},
 };
 
 use crate::{

@@ -1,7 +1,7 @@
 //! `webhook delivery explain`.
 
 use serde::Serialize;
-use webhook_registry::{DeliveryId, Explanation};
+use webhook_registry::{DeliveryId, explain::Explanation};
 
 use crate::{
     error::{End, Error},

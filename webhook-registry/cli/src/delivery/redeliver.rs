@@ -3,8 +3,8 @@
 use clap::Args;
 use serde::Serialize;
 use webhook_registry::{
-    Cursor, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventFilter, Redelivered,
-    TenantId, Timestamp, Webhooks,
+    DeliveryId, DeliveryStatus, EndpointId, EventFilter, TenantId, Timestamp, Webhooks,
+    store::{Cursor, DeliveryQuery, Redelivered},
 };
 
 use super::outcome::{Outcome, show_outcomes};

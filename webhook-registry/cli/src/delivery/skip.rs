@@ -1,6 +1,6 @@
 //! `webhook delivery skip`.
 
-use webhook_registry::{DeliveryId, DeliveryStatus, Skipped};
+use webhook_registry::{DeliveryId, DeliveryStatus, store::Skipped};
 
 use super::outcome::{Outcome, show_outcomes};
 use crate::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use webhook_registry::{Backlog, Delivery, DeliveryStatus, FailureKind, Report, Webhooks};
+use webhook_registry::{Delivery, DeliveryStatus, FailureKind, Report, Webhooks, store::Backlog};
 
 use super::{
     registered::RegisteredReceiver,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 use webhook_registry::{
-    ReceivedRequest, Receiver, ReceiverResponse, Secret, Verifier, WEBHOOK_ID, X_EVENT_TYPE, verify,
+    Secret,
+    signing::{Verifier, WEBHOOK_ID, verify},
+    transport::{ReceivedRequest, Receiver, ReceiverResponse, X_EVENT_TYPE},
 };
 
 use super::{

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use webhook_registry::{EndpointCheck, EndpointTls};
+use webhook_registry::{EndpointTls, transport::EndpointCheck};
 
 use super::tls::TlsArgs;
 use crate::{

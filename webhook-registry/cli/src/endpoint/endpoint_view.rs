@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use webhook_registry::{
-    EndpointId, EndpointView, OrderPolicy, Registered, Timestamp, format_duration,
+    EndpointId, OrderPolicy, Registered, Timestamp,
+    view::{EndpointView, format_duration},
 };
 
 use crate::output::{Row, View, fields};

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use webhook_registry::{
-    Description, Endpoint, ExternalId, InvalidEndpoint, Metadata, NewEndpoint, OrderPolicy,
-    RateLimit, RetryPolicy, Timeout,
+    Description, Endpoint, ExternalId, Metadata, NewEndpoint, OrderPolicy, RateLimit, RetryPolicy,
+    Timeout, error::InvalidEndpoint,
 };
 
 use crate::values::{note, timeout};

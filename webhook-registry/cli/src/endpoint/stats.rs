@@ -4,7 +4,9 @@ use std::{fmt::Display, time::Duration};
 
 use clap::Args;
 use serde::Serialize;
-use webhook_registry::{EndpointError, EndpointId, EndpointStats, Webhooks, format_duration};
+use webhook_registry::{
+    EndpointId, EndpointStats, Webhooks, error::EndpointError, view::format_duration,
+};
 
 use crate::{
     output::{View, fields},

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use webhook_registry::{ClientIdentity, EndpointError, EndpointTls, InvalidTls, NewEndpoint};
+use webhook_registry::{
+    ClientIdentity, EndpointTls, NewEndpoint,
+    error::{EndpointError, InvalidTls},
+};
 
 use crate::error::Error;
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use webhook_registry::{
-    Endpoint, EndpointError, EndpointId, EndpointUrl, EventFilter, Metadata, Webhooks,
+    Endpoint, EndpointId, EndpointUrl, EventFilter, Metadata, Webhooks, error::EndpointError,
 };
 
 use super::{

@@ -11,7 +11,7 @@ use std::{
 
 use http::StatusCode;
 use serde::{Serialize, Serializer};
-use webhook_registry::ReceiverResponse;
+use webhook_registry::transport::ReceiverResponse;
 
 /// One reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

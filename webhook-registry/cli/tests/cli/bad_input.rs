@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use webhook_registry::SeaOrmStore;
+use webhook_registry::database::SeaOrmStore;
 
 use crate::shell::{Ran, SECRET, Shell};
 

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failed test")]
 
-use webhook_registry::SeaOrmStore;
-use webhook_registry::sea_orm::{ConnectionTrait as _, Database};
+use webhook_registry::database::SeaOrmStore;
+use webhook_registry::database::sea_orm::{ConnectionTrait as _, Database};
 
 use crate::shell::{LOCAL, Shell};
 

@@ -12,10 +12,13 @@ use std::{
 
 use async_trait::async_trait;
 use webhook_registry::{
-    Backlog, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted, Clock, DeliveryLog,
-    Endpoint, EndpointId, Enqueue, Enqueued, Finish, Finished, Health, Lease, Route, Routed,
-    RoutingEntry, RoutingUpdate, Store, StoreError, StoreErrorKind, TenantId, TenantVersion,
-    Timestamp, Updated, store_state::edited_endpoint,
+    Clock, Endpoint, EndpointId, Health, StoreError, StoreErrorKind, TenantId, Timestamp,
+    store::{
+        Backlog, Capabilities, Capability, ClaimDue, Claimed, ClaimedUnrouted, DeliveryLog,
+        Enqueue, Enqueued, Finish, Finished, Lease, Route, Routed, RoutingEntry, RoutingUpdate,
+        Store, TenantVersion, Updated,
+    },
+    store_state::edited_endpoint,
 };
 
 use state::State;

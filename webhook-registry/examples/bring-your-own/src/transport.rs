@@ -1,7 +1,9 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use async_trait::async_trait;
-use webhook_registry::{Phase, Request, Response, Transport, TransportError, TransportErrorKind};
+use webhook_registry::transport::{
+    Phase, Request, Response, Transport, TransportError, TransportErrorKind,
+};
 
 /// Writes each request into a folder, one file each, for a courier to carry out.
 #[derive(Clone, Debug)]

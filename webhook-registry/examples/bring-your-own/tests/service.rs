@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bring_your_own::{SmallStore, SpoolTransport, TokioClock};
-use webhook_registry::{DeliveryQuery, DeliveryStatus, DispatcherConfig, NewEndpoint, Webhooks};
+use webhook_registry::{
+    DeliveryStatus, DispatcherConfig, NewEndpoint, Webhooks, store::DeliveryQuery,
+};
 use webhook_testkit::{PlainSigner, SequenceIds};
 
 /// The store knows no tenant shares: a tenant may have all attempts in flight.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bring_your_own::SmallStore;
-use webhook_registry::Store;
+use webhook_registry::store::Store;
 use webhook_testkit::{ManualClock, StoreHarness};
 
 struct Small {

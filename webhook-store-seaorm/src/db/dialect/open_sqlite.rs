@@ -102,8 +102,8 @@ mod tests {
     use super::*;
     use sea_orm::{DbBackend, Statement};
     use webhook_core::{
-        DeliveryLog as _, Endpoint, EndpointId, Enqueue, Event, EventId, Store as _,
-        StoreErrorKind, Timestamp,
+        Endpoint, EndpointId, Event, EventId, StoreErrorKind, Timestamp,
+        store::{DeliveryLog as _, Enqueue, Store as _},
     };
 
     use crate::SeaOrmStore;

@@ -6,7 +6,9 @@ use std::{
 };
 
 use webhook_core::{
-    Allowance, ByteBudget, ClaimCursor, ClaimDue, EndpointId, Revision, Shares, TenantId, Timestamp,
+    EndpointId, Revision, TenantId, Timestamp,
+    policy::{Allowance, ByteBudget, Shares},
+    store::{ClaimCursor, ClaimDue},
 };
 
 use super::Candidate;

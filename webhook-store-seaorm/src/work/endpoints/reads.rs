@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use webhook_core::{
-    Endpoint, EndpointId, EventFilter, Revision, RoutingEntry, RoutingUpdate, StoreError, TenantId,
-    TenantVersion,
+    Endpoint, EndpointId, EventFilter, Revision, StoreError, TenantId,
+    store::{RoutingEntry, RoutingUpdate, TenantVersion},
 };
 
 use super::{

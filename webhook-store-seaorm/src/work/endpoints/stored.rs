@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use sea_orm::Value;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Endpoint, EndpointTls, EventFilter, InvalidTls, Profile,
-    Revision, Signing, SigningKey, StoreErrorKind, Timeout, Timestamp, whole_millis,
+    ClientIdentity, CustomHeaders, Endpoint, EndpointTls, EventFilter, Profile, Revision, Signing,
+    SigningKey, StoreErrorKind, Timeout, Timestamp, error::InvalidTls, store::whole_millis,
 };
 use zeroize::Zeroizing;
 

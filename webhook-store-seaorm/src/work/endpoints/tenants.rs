@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::Value;
-use webhook_core::{EndpointId, TenantId, TenantVersion, Timestamp};
+use webhook_core::{EndpointId, TenantId, Timestamp, store::TenantVersion};
 
 use crate::db::{
     fault::Fault,

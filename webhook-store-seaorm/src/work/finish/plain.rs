@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use webhook_core::{DeliveryId, DeliveryStatus, Finish, LeaseEpoch, Settle};
+use webhook_core::{
+    DeliveryId, DeliveryStatus,
+    store::{Finish, LeaseEpoch, Settle},
+};
 
 use super::{attempt_row, insert_attempts};
 use crate::{

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use sea_orm::Value;
 use webhook_core::{
-    Cursor, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, EndpointId, EventId, Page,
-    Timestamp,
+    Delivery, DeliveryId, DeliveryStatus, EndpointId, EventId, Timestamp,
+    store::{Cursor, DeliveryQuery, Page},
 };
 
 use super::{SELECT_DELIVERIES, delivery};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::Value;
-use webhook_core::{DeliveryQuery, DeliveryStatus, EndpointId, EndpointStats, FailureKind};
+use webhook_core::{DeliveryStatus, EndpointId, EndpointStats, FailureKind, store::DeliveryQuery};
 
 use super::listing::listings;
 use crate::db::{

@@ -7,7 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use sea_orm::Value;
-use webhook_core::{ClaimedUnrouted, EventId, OrderingKey, Timestamp, UnroutedEvent};
+use webhook_core::{
+    EventId, OrderingKey, Timestamp,
+    store::{ClaimedUnrouted, UnroutedEvent},
+};
 
 use crate::{
     db::{

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use webhook_core::{Backlog, DisabledReason, EndpointState, Enqueue};
+use webhook_core::{
+    DisabledReason, EndpointState,
+    store::{Backlog, Enqueue},
+};
 
 use super::{
     Fixture, StoreHarness,

@@ -1,6 +1,9 @@
 //! Deliveries that are called off by hand.
 
-use webhook_core::{Cancelled, DeliveryId, DeliveryOperations as _, DeliveryStatus, Finished};
+use webhook_core::{
+    DeliveryId, DeliveryStatus,
+    store::{Cancelled, DeliveryOperations as _, Finished},
+};
 
 use super::{
     Fixture, StoreHarness,

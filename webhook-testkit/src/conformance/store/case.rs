@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use webhook_core::{Capabilities, Capability};
+use webhook_core::store::{Capabilities, Capability};
 
 use super::{
     super::{prove, run},

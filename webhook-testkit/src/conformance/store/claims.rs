@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{ClaimCursor, ClaimDue, DeliveryStatus, DisabledReason, EndpointState};
+use webhook_core::{
+    DeliveryStatus, DisabledReason, EndpointState,
+    store::{ClaimCursor, ClaimDue},
+};
 
 use super::{
     Fixture, StoreHarness,

@@ -1,8 +1,8 @@
 //! Edits and records that are given up: wholly there or not at all, and safe to repeat.
 
 use webhook_core::{
-    Delivery, DeliveryId, DeliveryLog as _, DeliveryStatus, EndpointState, Revision,
-    StoreErrorKind, TenantId, TrackedDeliveries as _, Updated,
+    Delivery, DeliveryId, DeliveryStatus, EndpointState, Revision, StoreErrorKind, TenantId,
+    store::{DeliveryLog as _, TrackedDeliveries as _, Updated},
 };
 
 use super::{

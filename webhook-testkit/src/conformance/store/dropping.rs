@@ -1,9 +1,11 @@
 //! Dropped calls of the engine and of operators: the result is lost, never half of the work.
 
 use webhook_core::{
-    Cancelled, Claim, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
-    DeliveryQuery, DeliveryStatus, DisabledReason, EndpointDirectory as _, EndpointState, Enqueue,
-    Enqueued, EventId, Finished, Redeliver, Redelivered, Route, Routed, TenantId,
+    DeliveryId, DeliveryStatus, DisabledReason, EndpointState, EventId, TenantId,
+    store::{
+        Cancelled, Claim, ClaimDue, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery,
+        EndpointDirectory as _, Enqueue, Enqueued, Finished, Redeliver, Redelivered, Route, Routed,
+    },
 };
 
 use super::{

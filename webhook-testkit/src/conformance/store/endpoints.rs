@@ -6,10 +6,12 @@ use std::{
 };
 
 use webhook_core::{
-    Capability, ClientIdentity, CustomHeaders, Description, DisabledReason, Endpoint,
-    EndpointDirectory as _, EndpointState, EndpointTls, EventFilter, ExternalId, Metadata,
-    OrderPolicy, Profile, RetryPolicy, Revision, RoutingEntry, RoutingUpdate, Signing, SigningKey,
-    StoreErrorKind, TenantId, TenantVersion, Timeout, Timestamp, Updated,
+    ClientIdentity, CustomHeaders, Description, DisabledReason, Endpoint, EndpointState,
+    EndpointTls, EventFilter, ExternalId, Metadata, OrderPolicy, Profile, RetryPolicy, Revision,
+    Signing, SigningKey, StoreErrorKind, TenantId, Timeout, Timestamp,
+    store::{
+        Capability, EndpointDirectory as _, RoutingEntry, RoutingUpdate, TenantVersion, Updated,
+    },
 };
 
 use super::{Fixture, StoreHarness, fixture::some_time};

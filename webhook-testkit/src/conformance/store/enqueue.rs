@@ -1,7 +1,11 @@
 //! Taking in events with their deliveries.
 
 use bytes::Bytes;
-use webhook_core::{DeliveryId, DeliveryStatus, Enqueue, Enqueued, FanOut, Hops, TenantVersion};
+use webhook_core::{
+    DeliveryId, DeliveryStatus,
+    store::{Enqueue, Enqueued, FanOut, TenantVersion},
+    transport::Hops,
+};
 
 use super::{
     Fixture, StoreHarness,
@@ -230,7 +234,7 @@ pub async fn a_large_batch_is_stored_whole<H: StoreHarness>() {
     }
     let answers = fixture.enqueue(batch).await;
     assert!(answers.iter().all(|answer| *answer == Enqueued::Routed(1)), "every item is stored");
-    let claimed = fixture.claim_due(webhook_core::ClaimDue::new(1_000, DEFAULT_LEASE)).await;
+    let claimed = fixture.claim_due(webhook_core::store::ClaimDue::new(1_000, DEFAULT_LEASE)).await;
     assert_eq!(claimed.claims.len(), 500, "every delivery can be claimed, in one call");
 }
 
@@ -259,7 +263,7 @@ pub async fn one_event_may_have_leased_and_pending_deliveries<H: StoreHarness>()
     let event = fixture.event();
     let mut item = fixture.routed(event.clone(), &[free]).await;
     let fan_out = item.fan_out.as_mut().unwrap();
-    fan_out.deliveries.insert(0, webhook_core::NewDelivery::leased(held, DEFAULT_LEASE));
+    fan_out.deliveries.insert(0, webhook_core::store::NewDelivery::leased(held, DEFAULT_LEASE));
     let plain = fixture.routed(fixture.event(), &[held]).await;
     let answers = fixture.enqueue(vec![item, plain]).await;
     assert_eq!(answers, [Enqueued::Routed(2), Enqueued::Routed(1)], "both are stored");

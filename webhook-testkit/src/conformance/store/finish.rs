@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, Claim, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Failure,
-    FailureKind, Finish, Finished, Lease, LeaseEpoch, Settle, Trigger,
+    Attempt, DeliveryId, DeliveryStatus, DisabledReason, EndpointState, Failure, FailureKind,
+    Trigger,
+    store::{Claim, Finish, Finished, Lease, LeaseEpoch, Settle},
 };
 
 use super::{
@@ -170,7 +171,7 @@ pub async fn large_response_bodies_and_errors_fit<H: StoreHarness>() {
     let claim = fixture.claim_one().await;
     let text = "ü".repeat(Failure::MAX_TEXT / 2);
     let failure = Failure::new(FailureKind::Status, text.clone());
-    let body = Bytes::from(vec![0xfe; webhook_core::Request::MAX_RESPONSE_BODY]);
+    let body = Bytes::from(vec![0xfe; webhook_core::transport::Request::MAX_RESPONSE_BODY]);
     let attempt =
         Attempt::from_parts(1, some_time(), SECOND, Some(999), Some(failure), body.clone());
     fixture.finish(Finish::new(claim.lease, vec![attempt], 1, Settle::Failed)).await;
@@ -338,8 +339,11 @@ pub async fn a_finish_may_disable_the_endpoint<H: StoreHarness>() {
     let waiting = fixture.pending(endpoint).await;
     fixture.advance(SECOND).await;
     fixture.pending(endpoint).await;
-    let claim =
-        fixture.claim_due(webhook_core::ClaimDue::new(1, DEFAULT_LEASE)).await.claims.remove(0);
+    let claim = fixture
+        .claim_due(webhook_core::store::ClaimDue::new(1, DEFAULT_LEASE))
+        .await
+        .claims
+        .remove(0);
     let (before, version) = (fixture.stored(endpoint).await, fixture.version().await);
     fixture.finish(failure(&claim).with_disabled_endpoint(Some(DisabledReason::Gone))).await;
     let after = fixture.stored(endpoint).await;

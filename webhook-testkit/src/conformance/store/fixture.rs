@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, Capability, Claim, ClaimDue, Claimed, Delivery, DeliveryId, DeliveryLog as _,
-    DeliveryStatus, Endpoint, EndpointId, EndpointState, Enqueue, Enqueued, Event, EventId,
-    Failure, FailureKind, FanOut, Finish, Finished, Lease, NewDelivery, Settle, Store, TenantId,
-    TenantVersion, Timestamp,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointState, Event,
+    EventId, Failure, FailureKind, TenantId, Timestamp,
+    store::{
+        Capability, Claim, ClaimDue, Claimed, DeliveryLog as _, Enqueue, Enqueued, FanOut, Finish,
+        Finished, Lease, NewDelivery, Settle, Store, TenantVersion,
+    },
 };
 
 use super::{super::contract::prepare, StoreHarness};
@@ -150,7 +152,7 @@ impl<H: StoreHarness> Fixture<H> {
         fan_out.deliveries.push(NewDelivery::leased(endpoint, lease));
         let answers = self.enqueue(vec![Enqueue::routed(event, fan_out)]).await;
         assert_eq!(answers, [Enqueued::Routed(1)], "the event is stored with its delivery");
-        Lease { delivery, epoch: webhook_core::LeaseEpoch::from_u64(1) }
+        Lease { delivery, epoch: webhook_core::store::LeaseEpoch::from_u64(1) }
     }
 
     pub(super) async fn claim_due(&self, ask: ClaimDue) -> Claimed {

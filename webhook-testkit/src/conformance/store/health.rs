@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use webhook_core::{
-    Claim, ClaimDue, Condition, DisabledReason, EndpointId, EndpointState, Enqueue, Enqueued,
-    FanOut, Finish, Finished, HealthPolicy, HealthSignal, Maintenance as _, NewDelivery,
-    NoticeQueue as _, Settle, TenantId,
+    DisabledReason, EndpointId, EndpointState, HealthPolicy, TenantId,
+    policy::{Condition, HealthSignal},
+    store::{
+        Claim, ClaimDue, Enqueue, Enqueued, FanOut, Finish, Finished, Maintenance as _,
+        NewDelivery, NoticeQueue as _, Settle,
+    },
 };
 
 use super::{
@@ -161,7 +164,7 @@ pub async fn recovery_is_a_ramp<H: StoreHarness>() {
 
 // Catches in webhook-core/src/port/store/state/endpoint_change.rs:
 // - let (signal, policy) = &item.health_signal;
-// + let (signal, policy) = (&if let webhook_core::HealthSignal::Busy(_) = item.health_signal.0 { webhook_core::HealthSignal::None } else { item.health_signal.0 }, &item.health_signal.1);
+// + let (signal, policy) = (&if let webhook_core::policy::HealthSignal::Busy(_) = item.health_signal.0 { webhook_core::policy::HealthSignal::None } else { item.health_signal.0 }, &item.health_signal.1);
 pub async fn a_receiver_that_asks_for_a_pause_gets_it_with_all_its_deliveries<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let endpoint = fixture.endpoint().await;

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use webhook_core::{DeliveryLog as _, Enqueue, Enqueued, Event, EventId, TenantId};
+use webhook_core::{
+    Event, EventId, TenantId,
+    store::{DeliveryLog as _, Enqueue, Enqueued},
+};
 
 use super::{Fixture, StoreHarness};
 

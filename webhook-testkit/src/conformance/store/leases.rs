@@ -1,8 +1,8 @@
 //! Leases that run out, and the epochs that fence late writers.
 
 use webhook_core::{
-    Claim, ClaimDue, DeliveryStatus, Enqueue, FanOut, Finished, LeaseEpoch, NewDelivery, Settle,
-    WorkerName,
+    DeliveryStatus, WorkerName,
+    store::{Claim, ClaimDue, Enqueue, FanOut, Finished, LeaseEpoch, NewDelivery, Settle},
 };
 
 use super::{
@@ -123,8 +123,12 @@ pub async fn an_epoch_from_the_future_changes_nothing<H: StoreHarness>() {
 pub async fn a_delivery_leased_at_its_birth_is_finished_under_epoch_1<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     let lease = fixture.leased(fixture.endpoint().await, DEFAULT_LEASE).await;
-    let finish =
-        webhook_core::Finish::new(lease, vec![refused(1)], 1, Settle::Retry(DEFAULT_RETRY_WAIT));
+    let finish = webhook_core::store::Finish::new(
+        lease,
+        vec![refused(1)],
+        1,
+        Settle::Retry(DEFAULT_RETRY_WAIT),
+    );
     assert_eq!(fixture.finish(finish).await, Finished::Recorded, "its publisher holds epoch 1");
     fixture.advance(DEFAULT_RETRY_WAIT).await;
     let claim = fixture.claim_one().await;

@@ -1,10 +1,10 @@
 //! List of the cases, and the macros that expand it to tests.
 
 /// Proves a store: expands to one test for each sentence of the contract of
-/// [`Store`](webhook_core::Store). Takes a [`StoreHarness`](crate::StoreHarness); the crate's first
+/// [`Store`](webhook_core::store::Store). Takes a [`StoreHarness`](crate::StoreHarness); the crate's first
 /// page has an example.
 ///
-/// Each case names the [capabilities](webhook_core::Capability) that it needs. A store that lacks
+/// Each case names the [capabilities](webhook_core::store::Capability) that it needs. A store that lacks
 /// one of them skips the case and passes the test. The skipped case and the missing capability are
 /// printed to the standard error, even if `cargo test` captures the output of tests:
 ///

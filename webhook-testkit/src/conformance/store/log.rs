@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, ClaimDue, Cursor, DeliveryId, DeliveryLog as _, DeliveryOperations as _,
-    DeliveryQuery, DeliveryStatus, DisabledReason, EndpointId, EndpointState, EventId, Finish,
-    Finished, Page, Redeliver, Settle, TenantId,
+    Attempt, DeliveryId, DeliveryStatus, DisabledReason, EndpointId, EndpointState, EventId,
+    TenantId,
+    store::{
+        ClaimDue, Cursor, DeliveryLog as _, DeliveryOperations as _, DeliveryQuery, Finish,
+        Finished, Page, Redeliver, Settle,
+    },
 };
 
 use super::{

@@ -1,9 +1,11 @@
 //! What an endpoint misses while it is disabled; and events that go straight to one endpoint.
 
 use webhook_core::{
-    Cancelled, DeliveryId, DeliveryLog as _, DeliveryStatus, DisabledReason, EndpointId,
-    EndpointState, Enqueue, Enqueued, FanOut, NewDelivery, Prune, Redelivered, Route, Routed,
-    TenantId, Trigger,
+    DeliveryId, DeliveryStatus, DisabledReason, EndpointId, EndpointState, TenantId, Trigger,
+    store::{
+        Cancelled, DeliveryLog as _, Enqueue, Enqueued, FanOut, NewDelivery, Prune, Redelivered,
+        Route, Routed,
+    },
 };
 
 use super::{Fixture, StoreHarness, fixture::SECOND};

@@ -1,8 +1,9 @@
 //! What has to be told: written with its cause, and kept until somebody has taken note.
 
 use webhook_core::{
-    DeliveryOperations as _, DisabledReason, EndpointState, Finished, HealthPolicy, HealthSignal,
-    Notice, NoticeId, NoticeKind, NoticeQueue as _, Prune, TenantId,
+    DisabledReason, EndpointState, HealthPolicy, Notice, NoticeId, NoticeKind, TenantId,
+    policy::HealthSignal,
+    store::{DeliveryOperations as _, Finished, NoticeQueue as _, Prune},
 };
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 use crate::units::DAY;
 
 /// The claim's delivery is given up, and that is told.
-fn exhausted(claim: &webhook_core::Claim) -> webhook_core::Finish {
+fn exhausted(claim: &webhook_core::store::Claim) -> webhook_core::store::Finish {
     let kind = NoticeKind::DeliveryExhausted {
         delivery: claim.lease.delivery,
         event_type: claim.event.event_type.clone(),

@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 
 use webhook_core::{
-    Cancelled, ClaimDue, DeliveryId, DeliveryLog as _, DeliveryOperations as _, DeliveryStatus,
-    EndpointId, Event, Include, Maintenance as _, OrderPolicy, Prune, Redeliver, Redelivered,
-    Replay, ReplayPage, Skipped, Updated,
+    DeliveryId, DeliveryStatus, EndpointId, Event, Include, OrderPolicy, Replay,
+    store::{
+        Cancelled, ClaimDue, DeliveryLog as _, DeliveryOperations as _, Maintenance as _, Prune,
+        Redeliver, Redelivered, ReplayPage, Skipped, Updated,
+    },
 };
 
 use super::{

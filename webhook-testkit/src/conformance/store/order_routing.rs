@@ -1,6 +1,9 @@
 //! Events with an ordering key that are stored first and routed later.
 
-use webhook_core::{DeliveryId, EndpointId, Enqueue, Enqueued, Event, OrderPolicy, Route, Routed};
+use webhook_core::{
+    DeliveryId, EndpointId, Event, OrderPolicy,
+    store::{Enqueue, Enqueued, Route, Routed},
+};
 
 use super::{
     Fixture, StoreHarness,
@@ -107,7 +110,10 @@ pub async fn an_event_does_not_overtake_an_unrouted_one_of_its_key<H: StoreHarne
     let endpoint = fixture.endpoint_in_order(OrderPolicy::Block).await;
     let stale = Enqueue::routed(
         fixture.ordered("a"),
-        webhook_core::FanOut::pending(webhook_core::TenantVersion::default(), [endpoint]),
+        webhook_core::store::FanOut::pending(
+            webhook_core::store::TenantVersion::default(),
+            [endpoint],
+        ),
     );
     let batch = vec![
         stale,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use webhook_core::{Claim, ClaimDue, EndpointId, RateLimit, TenantId, TenantLimits};
+use webhook_core::{
+    EndpointId, RateLimit, TenantId,
+    store::{Claim, ClaimDue, TenantLimits},
+};
 
 use super::{
     Fixture, StoreHarness,

@@ -1,8 +1,11 @@
 //! Removing what is over and old.
 
 use webhook_core::{
-    DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus, Enqueue, Enqueued, Finished,
-    Maintenance as _, Prune, PruneCursor, Pruned, Redelivered,
+    DeliveryId, DeliveryStatus,
+    store::{
+        DeliveryLog as _, DeliveryQuery, Enqueue, Enqueued, Finished, Maintenance as _, Prune,
+        PruneCursor, Pruned, Redelivered,
+    },
 };
 
 use super::{

@@ -1,8 +1,10 @@
 //! Final deliveries that are tried again by hand.
 
 use webhook_core::{
-    DeliveryId, DeliveryOperations as _, DeliveryStatus, EndpointId, EndpointState, Enqueue,
-    FanOut, Finished, NewDelivery, Redeliver, Redelivered, Timestamp, Trigger,
+    DeliveryId, DeliveryStatus, EndpointId, EndpointState, Timestamp, Trigger,
+    store::{
+        DeliveryOperations as _, Enqueue, FanOut, Finished, NewDelivery, Redeliver, Redelivered,
+    },
 };
 
 use super::{

@@ -1,6 +1,9 @@
 //! Giving back claims that were not started.
 
-use webhook_core::{DeliveryStatus, Finished, Lease, LeaseEpoch};
+use webhook_core::{
+    DeliveryStatus,
+    store::{Finished, Lease, LeaseEpoch},
+};
 
 use super::{
     Fixture, StoreHarness,

@@ -1,6 +1,9 @@
 //! Endpoints that are removed, and what becomes of their deliveries.
 
-use webhook_core::{DeliveryStatus, EndpointDirectory as _, Finished, TenantId, Updated};
+use webhook_core::{
+    DeliveryStatus, TenantId,
+    store::{EndpointDirectory as _, Finished, Updated},
+};
 
 use super::{
     Fixture, StoreHarness,

@@ -1,6 +1,9 @@
 //! What was answered is there for whoever comes after a crash, a restart, or from elsewhere.
 
-use webhook_core::{DeliveryStatus, Enqueue, Enqueued, Finished};
+use webhook_core::{
+    DeliveryStatus,
+    store::{Enqueue, Enqueued, Finished},
+};
 
 use super::{
     Fixture, StoreHarness,

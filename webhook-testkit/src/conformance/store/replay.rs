@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    DeliveryId, DeliveryOperations as _, DeliveryStatus, EndpointState, Include, Replay,
-    ReplayPage, ReplayState, Replayed, Trigger,
+    DeliveryId, DeliveryStatus, EndpointState, Include, Replay, Trigger,
+    store::{DeliveryOperations as _, ReplayPage, ReplayState, Replayed},
 };
 
 use super::{
@@ -105,9 +105,9 @@ pub async fn a_replay_leaves_other_endpoints_alone<H: StoreHarness>() {
     let (other, endpoint) = (fixture.disabled().await, fixture.disabled().await);
     let both = [other, endpoint];
     let event = fixture.event();
-    let missed = both.map(webhook_core::NewDelivery::missed).to_vec();
-    let fan_out = webhook_core::FanOut::by(fixture.version().await, missed);
-    fixture.enqueue(vec![webhook_core::Enqueue::routed(event.clone(), fan_out)]).await;
+    let missed = both.map(webhook_core::store::NewDelivery::missed).to_vec();
+    let fan_out = webhook_core::store::FanOut::by(fixture.version().await, missed);
+    fixture.enqueue(vec![webhook_core::store::Enqueue::routed(event.clone(), fan_out)]).await;
     fixture.missed(other).await;
     fixture.advance(SECOND).await;
     assert_eq!(fixture.replay_all(Replay::new(endpoint, Include::All), 10).await, 1, "one is its");

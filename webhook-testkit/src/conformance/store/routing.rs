@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use webhook_core::{DeliveryId, Enqueue, EventId, Route, Routed, UnroutedEvent};
+use webhook_core::{
+    DeliveryId, EventId,
+    store::{Enqueue, Route, Routed, UnroutedEvent},
+};
 
 use super::{
     Fixture, StoreHarness,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::{
-    Attempt, DeliveryLog as _, DeliveryOperations as _, DeliveryStatus, EndpointStats, Failure,
-    FailureKind, Finish, Settle, Timestamp,
+    Attempt, DeliveryStatus, EndpointStats, Failure, FailureKind, Timestamp,
+    store::{DeliveryLog as _, DeliveryOperations as _, Finish, Settle},
 };
 
 use super::{

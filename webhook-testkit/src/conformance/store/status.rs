@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use webhook_core::{
-    DeliveryLog as _, DeliveryQuery, EndpointId, EndpointState, Enqueue, Finished,
-    Maintenance as _, StoreStatus,
+    EndpointId, EndpointState,
+    store::{DeliveryLog as _, DeliveryQuery, Enqueue, Finished, Maintenance as _, StoreStatus},
 };
 
 use super::{

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use webhook_core::{
-    Backlog, Delivery, DeliveryId, DeliveryLog as _, DeliveryQuery, DeliveryStatus, EndpointId,
-    Enqueue, Enqueued, Event, EventId, Route, Routed, StoreErrorKind, TrackedDeliveries as _,
+    Delivery, DeliveryId, DeliveryStatus, EndpointId, Event, EventId, StoreErrorKind,
+    store::{
+        Backlog, DeliveryLog as _, DeliveryQuery, Enqueue, Enqueued, Route, Routed,
+        TrackedDeliveries as _,
+    },
 };
 
 use super::{

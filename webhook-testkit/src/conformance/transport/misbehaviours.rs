@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
-use webhook_core::{Response, Transport, TransportError};
+use webhook_core::transport::{Response, Transport, TransportError};
 
 use super::{LONG_TIMEOUT, SHORT_TIMEOUT, TransportHarness, request, to, transport};
 use crate::{Head, Misbehaviour, Reply, TestReceiver};

@@ -1,4 +1,4 @@
-use webhook_core::TransportErrorKind;
+use webhook_core::transport::TransportErrorKind;
 
 use super::{Action, Actor, Invariant, Model, SendEntry, SendOutcome, TraceEvent, Verdict};
 

@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use webhook_core::{Claimed, EndpointId, Enqueue, Enqueued};
+use webhook_core::{
+    EndpointId,
+    store::{Claimed, Enqueue, Enqueued},
+};
 
 use super::{Action, Effect, Invariant, ManualClock, Model, TraceEvent, Verdict};
 

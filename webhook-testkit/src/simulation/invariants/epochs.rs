@@ -4,7 +4,7 @@ use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 
 // Catches `the same epoch again` in webhook-testkit/src/memory/claim.rs:
 // - row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
-// + let epoch = row.state.epoch.max(webhook_core::LeaseEpoch::default().next());
+// + let epoch = row.state.epoch.max(webhook_core::store::LeaseEpoch::default().next());
 // + row.state = row.state.claimed(ask.lease, ask.worker.as_ref(), now);
 // + row.state.epoch = epoch;
 // Catches `taken over before the lease has ended` in webhook-testkit/src/memory/claim.rs:

@@ -1,4 +1,4 @@
-use webhook_core::{Finished, Lease};
+use webhook_core::store::{Finished, Lease};
 
 use super::{Action, Change, Effect, EndState, Invariant, Model, TraceEvent, Verdict};
 

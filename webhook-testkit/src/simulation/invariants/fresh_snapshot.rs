@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use webhook_core::{Enqueue, Enqueued, TenantId, TenantVersion};
+use webhook_core::{
+    TenantId,
+    store::{Enqueue, Enqueued, TenantVersion},
+};
 
 use super::{Action, Actor, Effect, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use webhook_core::{Enqueued, Event, EventKey, TenantId};
+use webhook_core::{Event, EventKey, TenantId, store::Enqueued};
 
 use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 

@@ -1,6 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use webhook_core::{DeliveryId, Enqueue, Enqueued, EventId};
+use webhook_core::{
+    DeliveryId, EventId,
+    store::{Enqueue, Enqueued},
+};
 
 use super::{Action, Actor, Effect, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use webhook_core::{
-    Delivery, DeliveryStatus, EndpointId, Finish, Finished, Notice, NoticeId, NoticeKind,
+    Delivery, DeliveryStatus, EndpointId, Notice, NoticeId, NoticeKind,
+    store::{Finish, Finished},
 };
 
 use super::{Action, Change, Effect, EndState, Invariant, Model, TraceEvent, Verdict, is_given_up};

@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use webhook_core::{DeliveryId, Finished, Settle};
+use webhook_core::{
+    DeliveryId,
+    store::{Finished, Settle},
+};
 
 use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 

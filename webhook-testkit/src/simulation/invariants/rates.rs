@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use webhook_core::{Claimed, EndpointId, RateLimit};
+use webhook_core::{EndpointId, RateLimit, store::Claimed};
 
 use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 

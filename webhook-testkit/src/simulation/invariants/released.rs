@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::Enqueued;
+use webhook_core::store::Enqueued;
 
 use super::{Action, Actor, Effect, Invariant, Model, Pid, StoreCall, TraceEvent, Verdict};
 

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use webhook_core::{ClaimDue, Claimed, EndpointId, TenantId};
+use webhook_core::{
+    EndpointId, TenantId,
+    store::{ClaimDue, Claimed},
+};
 
 use super::{Action, Effect, Invariant, Model, TraceEvent, Verdict};
 

@@ -3,8 +3,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use webhook_core::{
-    Endpoint, EventId, Message, Profile, Signing, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
-    X_SIGNATURE, body_signature, standard_signature,
+    Endpoint, EventId, Profile, Signing,
+    signing::{
+        Message, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE, body_signature,
+        standard_signature,
+    },
 };
 
 use super::{Action, Actor, Invariant, Model, PlainSigner, SendStart, TraceEvent, Verdict};

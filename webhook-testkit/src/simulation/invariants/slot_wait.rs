@@ -3,7 +3,10 @@ use std::{
     time::Duration,
 };
 
-use webhook_core::{EndpointId, Enqueue, Enqueued, Event, NewDelivery};
+use webhook_core::{
+    EndpointId, Event,
+    store::{Enqueue, Enqueued, NewDelivery},
+};
 
 use super::{
     Action, Actor, ClaimEntry, Effect, EndpointEntry, Invariant, Model, Pid, StoreCall, TraceEvent,
@@ -216,5 +219,5 @@ fn unsent(pid: Pid, endpoint: EndpointId, model: &Model) -> Vec<&ClaimEntry> {
 /// Returns true for the record of a success, which leaves nothing pending.
 fn is_success(action: &Action) -> bool {
     let Action::Effect(Effect::Finished { finish, .. }) = action else { return false };
-    finish.settle == webhook_core::Settle::Success
+    finish.settle == webhook_core::store::Settle::Success
 }

@@ -1,8 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use webhook_core::{
-    Claim, DeliveryId, DeliveryStatus, Endpoint, Finish, RetryPolicy, Settle, Timestamp,
-    TransportErrorKind,
+    DeliveryId, DeliveryStatus, Endpoint, RetryPolicy, Timestamp,
+    store::{Claim, Finish, Settle},
+    transport::TransportErrorKind,
 };
 
 use super::{Action, Effect, Invariant, Model, SendEntry, SendOutcome, TraceEvent, Verdict};
@@ -19,8 +20,8 @@ use super::{Action, Effect, Invariant, Model, SendEntry, SendOutcome, TraceEvent
 // Catches `claimed before it is due` in webhook-testkit/src/memory/finish.rs:
 // - let Transition { result, change } = row.state.finished(&item, now);
 // + let mut item = item;
-// + if let webhook_core::Settle::Retry(wait) = item.settle {
-// +     item.settle = webhook_core::Settle::Retry(wait / 2);
+// + if let webhook_core::store::Settle::Retry(wait) = item.settle {
+// +     item.settle = webhook_core::store::Settle::Retry(wait / 2);
 // + }
 // + let Transition { result, change } = row.state.finished(&item, now);
 // Catches `given up one attempt too early` in webhook-core/src/policy/decide.rs:

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use webhook_core::{Claim, DeliveryStatus, Endpoint, Event, LeaseEpoch, Revision, Timestamp};
+use webhook_core::{
+    DeliveryStatus, Endpoint, Event, Revision, Timestamp,
+    store::{Claim, LeaseEpoch},
+};
 
 use crate::simulation::trace::{Pid, SendId, SendOutcome, WorkerSettings};
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use webhook_registry::{Mode, NewEvent, SeaOrmStore, Webhooks};
+use webhook_registry::{Mode, NewEvent, Webhooks, database::SeaOrmStore};
 
 use crate::{
     Failure,

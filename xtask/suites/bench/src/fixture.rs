@@ -1,6 +1,6 @@
 //! Fixture of a measurement: a database with endpoints, and their receiver.
 
-use webhook_registry::{HttpTransport, NewEndpoint, Webhooks};
+use webhook_registry::{NewEndpoint, Webhooks, transport::HttpTransport};
 
 use crate::{
     Failure,

@@ -6,7 +6,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
 };
-use webhook_registry::{DispatcherConfig, NewEndpoint, SeaOrmStore, TenantId, Webhooks};
+use webhook_registry::{DispatcherConfig, NewEndpoint, TenantId, Webhooks, database::SeaOrmStore};
 
 use crate::{
     Failure,

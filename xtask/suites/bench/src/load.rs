@@ -13,8 +13,11 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use webhook_registry::{
-    NewEvent, SeaOrmStore, TenantId, Webhooks,
-    sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _},
+    NewEvent, TenantId, Webhooks,
+    database::{
+        SeaOrmStore,
+        sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _},
+    },
 };
 
 use crate::{Failure, latency::now};

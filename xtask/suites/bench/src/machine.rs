@@ -5,7 +5,7 @@ use std::{fmt, fs, thread::available_parallelism, time::SystemTime};
 use serde::Serialize;
 use webhook_registry::{
     Timestamp,
-    sea_orm::{ConnectionTrait as _, Database, Statement},
+    database::sea_orm::{ConnectionTrait as _, Database, Statement},
 };
 
 use crate::{Failure, options::Options, place::kind};

@@ -1,7 +1,7 @@
 //! Where events are stored during a run: a database of its own, gone after it.
 
 use tempfile::TempDir;
-use webhook_registry::{
+use webhook_registry::database::{
     SeaOrmStore,
     sea_orm::{ConnectionTrait as _, Database},
 };

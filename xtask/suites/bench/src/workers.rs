@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, stdin};
-use webhook_registry::{Mode, NewEvent, SeaOrmStore, Webhooks};
+use webhook_registry::{Mode, NewEvent, Webhooks, database::SeaOrmStore};
 
 use crate::{
     Failure,

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use webhook_registry::{Claimed, Enqueued, Finished};
+use webhook_registry::store::{Claimed, Enqueued, Finished};
 use webhook_store_seaorm::crash_points::{Moment, on_commit};
 
 use crate::{

@@ -13,8 +13,11 @@ use std::{
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use webhook_registry::{
-    Endpoint, NewEndpoint, SeaOrmStore, Webhooks,
-    sea_orm::{ConnectionTrait as _, Database},
+    Endpoint, NewEndpoint, Webhooks,
+    database::{
+        SeaOrmStore,
+        sea_orm::{ConnectionTrait as _, Database},
+    },
 };
 use xtask_servers::{Room, Throwaway};
 
@@ -171,8 +174,8 @@ impl Fixture {
         let ledger = ["--ledger".to_owned(), path("ledger").display().to_string()];
         let mut receiver = Child::start("receiver", receiver::ROLE, &ledger, &path("log"))?;
         let port = receiver.hear().await?;
-        let transport =
-            webhook_registry::HttpTransport::builder().dangerous_allow_private_addresses();
+        let transport = webhook_registry::transport::HttpTransport::builder()
+            .dangerous_allow_private_addresses();
         let webhooks =
             Webhooks::builder().store(store.clone()).transport(transport.build()?).build()?;
         let endpoint = NewEndpoint::new(format!("http://127.0.0.1:{port}/"))

@@ -9,8 +9,9 @@ use tokio::{
     time::sleep,
 };
 use webhook_registry::{
-    DispatcherConfig, EndpointTls, EndpointUrl, HealthPolicy, HttpTransport, Mode, Report, Request,
-    Response, SeaOrmStore, Transport, TransportError, Webhooks,
+    DispatcherConfig, EndpointTls, EndpointUrl, HealthPolicy, Mode, Report, Webhooks,
+    database::SeaOrmStore,
+    transport::{HttpTransport, Request, Response, Transport, TransportError},
 };
 
 use crate::{

@@ -8,8 +8,8 @@ use tokio::{
     time::timeout,
 };
 use webhook_core::{
-    CustomHeaders, Endpoint, EndpointId, Event, EventId, Request, Secret, Signing, Timestamp,
-    compose,
+    CustomHeaders, Endpoint, EndpointId, Event, EventId, Secret, Signing, Timestamp,
+    transport::{Request, compose},
 };
 use webhook_http::{FuzzConnection, RingSigner};
 

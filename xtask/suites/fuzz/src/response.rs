@@ -13,7 +13,9 @@ use tokio::{
     time::Instant,
 };
 use webhook_core::{
-    Failure, Outcome, Phase, Request, Response, Timestamp, TransportErrorKind, classify,
+    Failure, Outcome, Timestamp,
+    policy::classify,
+    transport::{Phase, Request, Response, TransportErrorKind},
 };
 use webhook_http::FuzzConnection;
 
@@ -95,7 +97,7 @@ async fn converse(manner: Manner, answer: Bytes) {
 async fn exchange(
     line: FuzzConnection,
     manner: Manner,
-) -> (Result<Response, webhook_core::TransportError>, Option<FuzzConnection>) {
+) -> (Result<Response, webhook_core::transport::TransportError>, Option<FuzzConnection>) {
     let url = "http://a.example/".parse().expect("a URL");
     let mut request = Request::new(url, HeaderMap::new(), "{}".into()).with_timeout(LIMIT);
     request.max_response_body = manner.keep();
@@ -139,7 +141,10 @@ fn is_clear_where_it_ends(first: &Response, answer: &[u8], manner: Manner) {
 
 /// A receiver that is not where we think it is would answer the second request with the rest of its
 /// first answer.
-fn is_the_same_again(first: &Response, second: Result<Response, webhook_core::TransportError>) {
+fn is_the_same_again(
+    first: &Response,
+    second: Result<Response, webhook_core::transport::TransportError>,
+) {
     match second {
         Ok(second) => {
             assert_eq!(second.status, first.status, "an answer of before is paired with a request");
@@ -155,7 +160,7 @@ fn is_the_same_again(first: &Response, second: Result<Response, webhook_core::Tr
 }
 
 /// What is recorded can be shown, and the engine knows what to do.
-fn is_told(answered: Result<Response, webhook_core::TransportError>) {
+fn is_told(answered: Result<Response, webhook_core::transport::TransportError>) {
     let outcome = answered.map_or_else(Outcome::NotAnswered, Outcome::Answered);
     let _ = classify(&outcome, Timestamp::default());
     if let Some(failure) = Failure::of(&outcome) {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use webhook_core::{
-    Decision, DeliveryId, EndpointId, EventId, Outcome, Progress, Response, RetryPolicy, Timestamp,
-    Verdict, classify, decide,
+    DeliveryId, EndpointId, EventId, Outcome, RetryPolicy, Timestamp,
+    policy::{Decision, Verdict, classify, decide},
+    store::Progress,
+    transport::Response,
 };
 
 /// Eight bytes of time in milliseconds, then a value: whatever a receiver asks for, the wait is never

@@ -2,8 +2,11 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use webhook_core::{
-    Message, Secret, Signing, Timestamp, Verifier, WEBHOOK_ID, WEBHOOK_SIGNATURE,
-    WEBHOOK_TIMESTAMP, X_SIGNATURE, X_SIGNATURE_256, body_signature, standard_signature,
+    Secret, Signing, Timestamp,
+    signing::{
+        Message, Verifier, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, X_SIGNATURE,
+        X_SIGNATURE_256, body_signature, standard_signature,
+    },
 };
 use webhook_http::RingSigner;
 

@@ -4,9 +4,12 @@ mod damage;
 mod place;
 
 use webhook_core::{
-    AttemptView, ClaimDue, DeliveryLog as _, DeliveryQuery, DeliveryView, EndpointDirectory as _,
-    EndpointUrl, EndpointView, EventView, Maintenance as _, NoticeQueue as _, Store, StoreError,
-    StoreErrorKind, TenantId,
+    EndpointUrl, StoreError, StoreErrorKind, TenantId,
+    store::{
+        ClaimDue, DeliveryLog as _, DeliveryQuery, EndpointDirectory as _, Maintenance as _,
+        NoticeQueue as _, Store,
+    },
+    view::{AttemptView, DeliveryView, EndpointView, EventView},
 };
 use webhook_store_seaorm::SeaOrmStore;
 

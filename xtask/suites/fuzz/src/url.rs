@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::Uri;
-use webhook_core::{EndpointUrl, Transport as _};
+use webhook_core::{EndpointUrl, transport::Transport as _};
 use webhook_http::HttpTransport;
 
 /// As strangers' URLs meet it.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use webhook_core::{
-    Attempt, AttemptView, Decision, FailReason, Outcome, Response, RetryPolicy, Transport,
-    format_duration,
+    Attempt, Outcome, RetryPolicy,
+    policy::{Decision, FailReason},
+    transport::{Response, Transport},
+    view::{AttemptView, format_duration},
 };
 
 use crate::{

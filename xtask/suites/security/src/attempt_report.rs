@@ -4,8 +4,10 @@ use std::{error::Error, future::pending, sync::Arc};
 
 use async_trait::async_trait;
 use webhook_core::{
-    AttemptView, DeliveryId, EndpointUrl, NewEvent, Request, Response, Store, TenantId, Transport,
-    TransportError, TransportErrorKind,
+    DeliveryId, EndpointUrl, NewEvent, TenantId,
+    store::Store,
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
+    view::AttemptView,
 };
 use webhook_registry::{NewEndpoint, SystemClock, Webhooks};
 use webhook_testkit::MemoryStore;

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use tokio::time::Instant;
-use webhook_core::Request;
+use webhook_core::transport::Request;
 
 /// What an exchange has to end in.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(400);

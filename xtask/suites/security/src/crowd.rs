@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::sleep;
-use webhook_core::{EndpointUrl, Request, Transport};
+use webhook_core::{
+    EndpointUrl,
+    transport::{Request, Transport},
+};
 use webhook_http::HttpTransport;
 use webhook_testkit::{Reply, TestReceiver};
 

@@ -1,8 +1,9 @@
 //! What is decided after an attempt.
 
 use webhook_core::{
-    Decision, DeliveryId, EndpointId, EventId, Outcome, Progress, RetryPolicy, Timestamp, classify,
-    decide,
+    DeliveryId, EndpointId, EventId, Outcome, RetryPolicy, Timestamp,
+    policy::{Decision, classify, decide},
+    store::Progress,
 };
 
 /// When every attempt here is made.

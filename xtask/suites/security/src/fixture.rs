@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use http::HeaderMap;
 use tokio::time::{Duration, sleep, timeout};
 use webhook_core::{
-    EndpointUrl, Failure, Outcome, Request, Response, Transport, TransportError, TransportErrorKind,
+    EndpointUrl, Failure, Outcome,
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
 };
 use webhook_http::HttpTransport;
 use webhook_testkit::{Reply, TestReceiver, relay::Relay};

@@ -3,7 +3,9 @@
 //! The types of the core refuse them, so that no value exists which could be sent.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use webhook_core::{ContentType, CustomHeaders, EventId, EventType, TenantId, Transport};
+use webhook_core::{
+    ContentType, CustomHeaders, EventId, EventType, TenantId, transport::Transport,
+};
 
 use crate::{
     fixture::{Fixture, transport},

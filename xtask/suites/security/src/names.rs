@@ -12,8 +12,8 @@ use std::{
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use webhook_core::{
-    EndpointUrl, FailureKind, Outcome, Request, Response, RetryPolicy, Transport, TransportError,
-    TransportErrorKind,
+    EndpointUrl, FailureKind, Outcome, RetryPolicy,
+    transport::{Request, Response, Transport, TransportError, TransportErrorKind},
 };
 use webhook_http::{AddressPolicy, HttpTransport, Proxy};
 

@@ -7,7 +7,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use webhook_core::Transport;
+use webhook_core::transport::Transport;
 use webhook_testkit::TestReceiver;
 
 use crate::{

@@ -2,7 +2,10 @@
 
 use std::{error::Error as _, time::Duration};
 
-use webhook_core::{EndpointUrl, Request, Response, Transport, TransportError};
+use webhook_core::{
+    EndpointUrl,
+    transport::{Request, Response, Transport, TransportError},
+};
 use webhook_http::HttpTransport;
 
 /// The deadline of every request here.

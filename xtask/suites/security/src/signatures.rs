@@ -9,9 +9,12 @@ use std::collections::HashSet;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use webhook_core::{
-    Endpoint, EndpointId, Event, EventId, NewEvent, Request, Secret, Signer as _, Signing,
-    Timestamp, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, compose,
-    parse_duration,
+    Endpoint, EndpointId, Event, EventId, NewEvent, Secret, Signing, Timestamp,
+    signing::{
+        Signer as _, Verifier, VerifyError, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP,
+    },
+    transport::{Request, compose},
+    view::parse_duration,
 };
 use webhook_http::RingSigner;
 

@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use url::{Host, Url};
-use webhook_core::{EndpointUrl, Transport, TransportErrorKind};
+use webhook_core::{
+    EndpointUrl,
+    transport::{Transport, TransportErrorKind},
+};
 use webhook_http::{AddressPolicy, HttpTransport};
 
 use crate::{

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
-    Allowance, ByteBudget, Claim, ClaimCursor, ClaimDue, Claimed, DeliveryId, EndpointId, RateUsed,
-    Timestamp,
+    DeliveryId, EndpointId, Timestamp,
+    policy::{Allowance, ByteBudget},
+    store::{Claim, ClaimCursor, ClaimDue, Claimed, RateUsed},
 };
 
 use super::state::{Row, State};

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use webhook_registry::{
-    Attempt, Delivery, DeliveryId, DeliveryLog, DeliveryQuery, EndpointId, EndpointStats, Event,
-    EventId, Page, StoreError,
+    Attempt, Delivery, DeliveryId, EndpointId, EndpointStats, Event, EventId, StoreError,
+    store::{DeliveryLog, DeliveryQuery, Page},
 };
 
 use super::SmallStore;

@@ -7,9 +7,12 @@ use std::{
 };
 
 use webhook_registry::{
-    Attempt, Backlog, ClaimedUnrouted, Delivery, DeliveryId, Endpoint, EndpointId, EndpointUrl,
-    Enqueue, Enqueued, Event, EventId, Finish, Finished, Lease, NewDelivery, Route, Routed,
-    TenantId, TenantVersion, Timestamp, UnroutedEvent,
+    Attempt, Delivery, DeliveryId, Endpoint, EndpointId, EndpointUrl, Event, EventId, TenantId,
+    Timestamp,
+    store::{
+        Backlog, ClaimedUnrouted, Enqueue, Enqueued, Finish, Finished, Lease, NewDelivery, Route,
+        Routed, TenantVersion, UnroutedEvent,
+    },
     store_state::{
         DeliveryState, Intake, Transition, UnroutedEntry, claim_unrouted_first, endpoint_change,
         enqueued_again, intake,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use webhook_core::{
-    Attempt, ClaimDue, Delivery, DeliveryId, DeliveryQuery, DeliveryStatus, Endpoint, EndpointId,
-    Enqueue, Event, EventId, Finish, Lease, Prune, Redeliver, ReplayPage, Route, TenantId,
+    Attempt, Delivery, DeliveryId, DeliveryStatus, Endpoint, EndpointId, Event, EventId, TenantId,
+    store::{ClaimDue, DeliveryQuery, Enqueue, Finish, Lease, Prune, Redeliver, ReplayPage, Route},
 };
 
 /// A call, in the time of the store in memory.

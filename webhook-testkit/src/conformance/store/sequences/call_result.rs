@@ -3,7 +3,8 @@
 use std::{fmt::Debug, time::Duration};
 
 use webhook_core::{
-    Claim, Claimed, ClaimedUnrouted, Delivery, Endpoint, Event, Page, Snapshot, StoreError,
+    Delivery, Endpoint, Event, StoreError,
+    store::{Claim, Claimed, ClaimedUnrouted, Page, Snapshot},
 };
 
 use crate::conformance::store::endpoints::endpoint_text;

@@ -12,8 +12,11 @@ use std::sync::Arc;
 use std::{collections::BTreeSet, time::Duration};
 
 use webhook_core::{
-    Claim, ClaimCursor, ClaimDue, Cursor, Delivery, DeliveryId, DeliveryQuery, Endpoint,
-    EndpointId, Enqueue, Event, Finish, Prune, Snapshot, UnroutedEvent,
+    Delivery, DeliveryId, Endpoint, EndpointId, Event,
+    store::{
+        Claim, ClaimCursor, ClaimDue, Cursor, DeliveryQuery, Enqueue, Finish, Prune, Snapshot,
+        UnroutedEvent,
+    },
 };
 
 use super::{call::Call, call_result::CallResult, splitmix::SplitMix64};

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use webhook_core::{
-    Claim, ClaimCursor, ClaimDue, Claimed, ClaimedUnrouted, Cursor, Delivery, DeliveryId,
-    DeliveryLog as _, DeliveryOperations as _, Endpoint, EndpointDirectory as _, EndpointId,
-    Enqueue, Event, EventId, FanOut, Lease, Maintenance as _, Page, Prune, Pruned, ReplayPage,
-    Replayed, Store, StoreError, StoreStatus, TenantId, Timestamp, TrackedDeliveries as _,
-    UnroutedEvent,
+    Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, StoreError, TenantId, Timestamp,
+    store::{
+        Claim, ClaimCursor, ClaimDue, Claimed, ClaimedUnrouted, Cursor, DeliveryLog as _,
+        DeliveryOperations as _, EndpointDirectory as _, Enqueue, FanOut, Lease, Maintenance as _,
+        Page, Prune, Pruned, ReplayPage, Replayed, Store, StoreStatus, TrackedDeliveries as _,
+        UnroutedEvent,
+    },
 };
 
 use super::{call::Call, call_result::CallResult};

@@ -11,8 +11,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, task::JoinSet, time::sleep};
 use webhook_registry::{
-    DispatcherConfig, NewEvent, SeaOrmStore, Webhooks,
-    sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement},
+    DispatcherConfig, NewEvent, Webhooks,
+    database::{
+        SeaOrmStore,
+        sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement},
+    },
 };
 
 use super::WARM_UP;

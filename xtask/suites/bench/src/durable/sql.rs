@@ -1,7 +1,7 @@
 //! The statements, for each database the best we know.
 
 use uuid::Uuid;
-use webhook_registry::sea_orm::sqlx::{
+use webhook_registry::database::sea_orm::sqlx::{
     self, ConnectOptions as _, MySqlConnection, PgConnection, SqliteConnection,
     mysql::MySqlConnectOptions,
     postgres::PgConnectOptions,

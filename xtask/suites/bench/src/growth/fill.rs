@@ -2,7 +2,9 @@
 
 use webhook_registry::{
     NewEndpoint, Webhooks,
-    sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement},
+    database::sea_orm::{
+        ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement,
+    },
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use webhook_registry::{
     DispatcherConfig, TenantId, Webhooks,
-    sea_orm::{ConnectionTrait as _, Database},
+    database::sea_orm::{ConnectionTrait as _, Database},
 };
 
 use super::RATE;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use webhook_registry::{
-    EndpointId, Event, EventId, EventType, HttpTransport, Publisher, RingSigner, Signing,
-    SystemClock, Timestamp,
+    EndpointId, Event, EventId, EventType, Publisher, Signing, SystemClock, Timestamp,
+    signing::RingSigner, transport::HttpTransport,
 };
 
 use super::{Lane, Lanes, SendTask, body, signed::SECRET};

@@ -9,10 +9,12 @@ use ring::hmac;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 use webhook_registry::{
-    DeliveryId, DeliveryQuery, Endpoint, EndpointId, EndpointUrl, Event, EventId, HttpTransport,
-    Mode, Outcome, Progress, Response, RetryPolicy, RingSigner, RoutingEntry, Signing, Snapshot,
-    TenantId, TenantVersion, Timestamp, Transport as _, Verifier, Webhooks, classify, compose,
-    decide, fan_out, verify,
+    DeliveryId, Endpoint, EndpointId, EndpointUrl, Event, EventId, Mode, Outcome, RetryPolicy,
+    Signing, TenantId, Timestamp, Webhooks,
+    policy::{classify, decide, fan_out},
+    signing::{RingSigner, Verifier, verify},
+    store::{DeliveryQuery, Progress, RoutingEntry, Snapshot, TenantVersion},
+    transport::{HttpTransport, Response, Transport as _, compose},
 };
 
 use crate::{

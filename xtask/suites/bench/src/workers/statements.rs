@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use webhook_registry::sea_orm::{ConnectionTrait as _, Database, Statement};
+use webhook_registry::database::sea_orm::{ConnectionTrait as _, Database, Statement};
 
 use crate::{Failure, place::is_postgres};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use webhook_registry::sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
+use webhook_registry::database::sea_orm::{ConnectOptions, ConnectionTrait as _, Database};
 
 use super::traffic::Traffic;
 use crate::{

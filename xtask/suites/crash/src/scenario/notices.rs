@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::time::sleep;
-use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryStatus, NoticeKind};
+use webhook_registry::{DeliveryId, DeliveryStatus, NoticeKind, store::DeliveryLog as _};
 
 use super::{CHILD_DEADLINE, Rng, wait_for};
 use crate::{Outcome, fixture::Fixture, ledger::word, options::Options, verdict::Verdict};

@@ -102,8 +102,8 @@ mod tests {
         events.iter().map(line).collect()
     }
 
-    fn uuid(number: u64) -> webhook_registry::sea_orm::prelude::Uuid {
-        webhook_registry::sea_orm::prelude::Uuid::from_u128(number.into())
+    fn uuid(number: u64) -> webhook_registry::database::sea_orm::prelude::Uuid {
+        webhook_registry::database::sea_orm::prelude::Uuid::from_u128(number.into())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
-use webhook_registry::SeaOrmStore;
+use webhook_registry::database::SeaOrmStore;
 use webhook_store_seaorm::ConnectError;
 use xtask_servers::Protected;
 

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::{Instant, sleep};
-use webhook_registry::{DeliveryId, DeliveryLog as _, DeliveryQuery, FailureKind, Timestamp};
+use webhook_registry::{
+    DeliveryId, FailureKind, Timestamp,
+    store::{DeliveryLog as _, DeliveryQuery},
+};
 
 use super::CHILD_DEADLINE;
 use crate::{

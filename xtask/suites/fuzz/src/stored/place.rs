@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 use webhook_core::{
-    DeliveryId, Endpoint, EndpointId, Enqueue, Event, EventId, FanOut, Secret, Signing, Store,
-    TenantId, Timestamp,
+    DeliveryId, Endpoint, EndpointId, Event, EventId, Secret, Signing, TenantId, Timestamp,
+    store::{Enqueue, FanOut, Store},
 };
 use webhook_store_seaorm::{
     SeaOrmStore,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use webhook_core::{Endpoint, EndpointId, EventId, InvalidEvent, NewEvent, Timestamp, compose};
+use webhook_core::{
+    Endpoint, EndpointId, EventId, NewEvent, Timestamp, error::InvalidEvent, transport::compose,
+};
 use webhook_http::{AddressPolicy, HttpTransport, RingSigner};
 use webhook_registry::NewEndpoint;
 use webhook_testkit::MemoryStore;

@@ -4,12 +4,14 @@ use std::error::Error;
 
 use http::HeaderMap;
 use webhook_core::{
-    ClientIdentity, CustomHeaders, EndpointTls, EndpointUrl, Message, NewEvent, Request, Secret,
-    SecretVault as _, Signing, SigningKey, Timestamp, Transport as _, Verifier, WEBHOOK_SIGNATURE,
-    standard_signature,
+    ClientIdentity, CustomHeaders, EndpointTls, EndpointUrl, NewEvent, Secret, Signing, SigningKey,
+    Timestamp,
+    signing::{Message, Verifier, WEBHOOK_SIGNATURE, standard_signature},
+    store::SecretVault as _,
+    transport::{Request, Transport as _},
 };
 use webhook_http::{HttpTransport, Proxy, RingSigner, RingVault, VaultKey};
-use webhook_registry::{NewEndpoint, SeaOrmStore, Settings, Webhooks};
+use webhook_registry::{NewEndpoint, Settings, Webhooks, database::SeaOrmStore};
 use webhook_testkit::MemoryStore;
 
 use super::{
@@ -84,8 +86,8 @@ fn of_signing(canary: &str) -> Vec<Refused> {
     let standard = webhook_core::Profile::Standard;
     let keys = vec![SigningKey::new(plain.clone())];
     let headers = HeaderMap::from_iter([
-        (webhook_core::WEBHOOK_ID, "id".parse().unwrap()),
-        (webhook_core::WEBHOOK_TIMESTAMP, "0".parse().unwrap()),
+        (webhook_core::signing::WEBHOOK_ID, "id".parse().unwrap()),
+        (webhook_core::signing::WEBHOOK_TIMESTAMP, "0".parse().unwrap()),
         (WEBHOOK_SIGNATURE, format!("v1,{canary}").parse().unwrap()),
     ]);
     let verifier = Verifier::new(format!("whsec_{canary}").parse().unwrap());

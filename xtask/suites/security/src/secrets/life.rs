@@ -5,9 +5,13 @@ use std::{
     future::pending, path::Path, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration,
 };
 
-use webhook_core::{AttemptView, DeliveryQuery, DeliveryView, EndpointView, EventView, TenantId};
+use webhook_core::{
+    TenantId,
+    store::DeliveryQuery,
+    view::{AttemptView, DeliveryView, EndpointView, EventView},
+};
 use webhook_http::{HttpTransport, RingVault};
-use webhook_registry::{NewEndpoint, NewEvent, SeaOrmStore, Tenant, Webhooks};
+use webhook_registry::{NewEndpoint, NewEvent, Tenant, Webhooks, database::SeaOrmStore};
 use webhook_testkit::{ReceivedRequest, TestReceiver};
 
 use super::{

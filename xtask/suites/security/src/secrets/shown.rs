@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use webhook_core::{Transport, TransportErrorKind};
+use webhook_core::transport::{Transport, TransportErrorKind};
 use webhook_http::{AddressPolicy, HttpTransport};
-use webhook_registry::{EndpointError, NewEndpoint};
+use webhook_registry::{NewEndpoint, error::EndpointError};
 use webhook_testkit::MemoryStore;
 
 use super::errors::root;

@@ -5,14 +5,17 @@ use std::{fmt::Debug, panic};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 use webhook_core::{
-    ClientIdentity, CustomHeaders, Delivery, DeliveryId, DeliveryView, Endpoint, EndpointId,
-    EndpointTls, EndpointUrl, EndpointView, EventId, Message, Publisher, Request, Response,
-    RoutingEntry, Secret, Signing, SigningKey, Snapshot, TenantVersion, Timestamp, Verifier,
-    compose,
+    ClientIdentity, CustomHeaders, Delivery, DeliveryId, Endpoint, EndpointId, EndpointTls,
+    EndpointUrl, EventId, Publisher, Secret, Signing, SigningKey, Timestamp,
+    signing::{Message, Verifier},
+    store::{RoutingEntry, Snapshot, TenantVersion},
+    transport::{Request, Response, compose},
+    view::{DeliveryView, EndpointView},
 };
 use webhook_http::{HttpTransport, RingSigner, RingVault, VaultKey};
 use webhook_registry::{
-    NewEndpoint, NewEvent, Registry, Rotation, SeaOrmStore, Settings, SystemClock, UuidV7, Webhooks,
+    NewEndpoint, NewEvent, Registry, Rotation, Settings, SystemClock, UuidV7, Webhooks,
+    database::SeaOrmStore,
 };
 use webhook_testkit::MemoryStore;
 

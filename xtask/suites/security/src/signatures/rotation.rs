@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webhook_core::{Secret, Signing, Timestamp, parse_duration};
+use webhook_core::{Secret, Signing, Timestamp, view::parse_duration};
 
 use super::{NOW, SECRET, outcome_text, sent, verify};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 use webhook_core::{
-    EndpointTls, Request, Response, Transport as _, TransportError, TransportErrorKind,
+    EndpointTls,
+    transport::{Request, Response, Transport as _, TransportError, TransportErrorKind},
 };
 use webhook_http::HttpTransport;
 

@@ -1,6 +1,6 @@
 //! Calls of customers about their endpoints.
 
-use webhook_core::{Endpoint, EndpointState, Revision, Store, TenantId};
+use webhook_core::{Endpoint, EndpointState, Revision, TenantId, store::Store};
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, make};
 

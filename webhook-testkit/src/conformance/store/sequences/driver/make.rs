@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use webhook_core::{
-    Attempt, Claim, CustomHeaders, Delivery, DeliveryId, DisabledReason, Endpoint, EndpointId,
-    EndpointState, Event, EventId, EventKey, Failure, FailureKind, Finish, Lease, LeaseEpoch,
-    Metadata, OrderPolicy, OrderingKey, Profile, RetryPolicy, Revision, Settle, Signing,
-    SigningKey, Timestamp, Trigger,
+    Attempt, CustomHeaders, Delivery, DeliveryId, DisabledReason, Endpoint, EndpointId,
+    EndpointState, Event, EventId, EventKey, Failure, FailureKind, Metadata, OrderPolicy,
+    OrderingKey, Profile, RetryPolicy, Revision, Signing, SigningKey, Timestamp, Trigger,
+    store::{Claim, Finish, Lease, LeaseEpoch, Settle},
 };
 
 use super::TIME_SPANS;

@@ -1,7 +1,8 @@
 //! Calls of operators.
 
 use webhook_core::{
-    DeliveryQuery, DeliveryStatus, Include, Prune, Redeliver, Replay, ReplayPage, Trigger,
+    DeliveryStatus, Include, Replay, Trigger,
+    store::{DeliveryQuery, Prune, Redeliver, ReplayPage},
 };
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, TIME_SPANS};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use webhook_core::{Enqueue, Event, FanOut, NewDelivery, Route, Snapshot, Store, TenantId};
+use webhook_core::{
+    Event, TenantId,
+    store::{Enqueue, FanOut, NewDelivery, Route, Snapshot, Store},
+};
 
 use super::{Call, Driver, SplitMix64, TENANT_NAMES, TIME_SPANS, make};
 

@@ -1,6 +1,6 @@
 //! Calls of senders that deliver within a call.
 
-use webhook_core::{DeliveryId, DeliveryLog as _, DeliveryStatus};
+use webhook_core::{DeliveryId, DeliveryStatus, store::DeliveryLog as _};
 
 use super::{Call, Driver, SplitMix64, make};
 

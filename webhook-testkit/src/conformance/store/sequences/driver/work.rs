@@ -1,6 +1,9 @@
 //! Calls of dispatchers.
 
-use webhook_core::{ClaimDue, EventId, Lease, LeaseEpoch};
+use webhook_core::{
+    EventId,
+    store::{ClaimDue, Lease, LeaseEpoch},
+};
 
 use super::{Call, Driver, SplitMix64, TIME_SPANS, make};
 
