@@ -103,7 +103,7 @@ pub mod store {
                 prune::{Prune, PruneCursor, Pruned},
                 query::{Cursor, DeliveryQuery, Page},
                 replay_page::{ReplayPage, Replayed},
-                routing::RoutingUpdate,
+                routing_update::RoutingUpdate,
                 work::{
                     Backlog, Claim, ClaimCursor, ClaimDue, Claimed, Finish, Finished, Settle,
                     TenantLimits,

@@ -1,3 +1,5 @@
+//! Parts of the engine, for programs that compose it themselves.
+
 use std::sync::Arc;
 
 use webhook_core::{

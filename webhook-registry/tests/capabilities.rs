@@ -14,6 +14,7 @@ fn modest() -> DispatcherConfig {
     DispatcherConfig::new().health(HealthPolicy::off()).tenant_share(DispatcherConfig::CONCURRENCY)
 }
 
+#[expect(clippy::unwrap_used, reason = "all ports are given")]
 fn without(capability: Capability) -> (Webhooks, ScriptedTransport) {
     let transport = ScriptedTransport::new();
     let builder = Webhooks::builder()

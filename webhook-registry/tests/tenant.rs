@@ -274,7 +274,7 @@ async fn what_the_door_shows_holds_no_secret() {
     assert!([&alone, &deliveries.items[0]].iter().all(|it| it.claimed_by.is_none()), "no customer");
     let shown = [
         json(&EndpointView::of(&endpoint)),
-        json(&endpoints.iter().map(|one| EndpointView::of(one)).collect::<Vec<_>>()),
+        json(&endpoints.iter().map(EndpointView::of).collect::<Vec<_>>()),
         json(&EventView::of(&door.event(event).await.unwrap().unwrap())),
         json(&deliveries.map(|one| DeliveryView::of(&one))),
         json(&attempts.iter().map(AttemptView::of).collect::<Vec<_>>()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     model::{id::TenantId, routing::Snapshot},
-    port::{Store, StoreError, StoreErrorKind, store::routing::RoutingUpdate},
+    port::{Store, StoreError, StoreErrorKind, store::routing_update::RoutingUpdate},
 };
 
 impl dyn Store {

@@ -23,7 +23,7 @@ mod optional;
 pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod replay_page;
-pub(crate) mod routing;
+pub(crate) mod routing_update;
 pub(crate) mod signal;
 pub(crate) mod state;
 pub(crate) mod tracked;
@@ -52,7 +52,7 @@ use crate::{
     port::store::{
         edit::Updated,
         intake::{ClaimedUnrouted, Enqueue, Enqueued, Route, Routed},
-        routing::RoutingUpdate,
+        routing_update::RoutingUpdate,
         work::{Backlog, ClaimDue, Claimed, Finish, Finished},
     },
 };

@@ -199,7 +199,7 @@ async fn run_stored(options: &Options, command: StoredCommand) -> Result<End, Er
         StoredCommand::List { tenant, external_id } => {
             let mut endpoints = operator.endpoints(tenant.as_ref()).await?;
             endpoints.retain(|one| external_id.is_none() || one.external_id == external_id);
-            let rows: Vec<_> = endpoints.iter().map(|one| EndpointView::of(one)).collect();
+            let rows: Vec<_> = endpoints.iter().map(EndpointView::of).collect();
             output.list(&rows)?;
             return Ok(End::Done);
         }

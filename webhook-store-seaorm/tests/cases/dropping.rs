@@ -173,7 +173,7 @@ pub async fn a_dropped_call_about_endpoints_is_done_wholly(place: &Place) {
     let load = async |store: &SeaOrmStore| store.endpoints(&[endpoint()]).await.unwrap();
     fixture.reads("endpoints", load).await;
     let tenant = TenantId::default();
-    fixture.reads("snapshot", async |store| port(&store).snapshot(&tenant).await.unwrap()).await;
+    fixture.reads("snapshot", async |store| port(store).snapshot(&tenant).await.unwrap()).await;
     fixture.reads("tenants", async |store| store.tenants(None, 100).await.unwrap()).await;
 }
 

@@ -28,7 +28,7 @@ async fn fill(store: &SeaOrmStore) -> BTreeSet<DeliveryId> {
         let url = "https://a.example/".parse().unwrap();
         store.add_endpoint(Endpoint::new(endpoint(number), url)).await.unwrap();
     }
-    let version = port(&store).snapshot(&TenantId::default()).await.unwrap().version();
+    let version = port(store).snapshot(&TenantId::default()).await.unwrap().version();
     let all = (0..ENDPOINTS).map(endpoint).collect::<Vec<_>>();
     let enqueue =
         |number| Enqueue::routed(event(number), FanOut::pending(version, all.iter().copied()));
@@ -90,7 +90,7 @@ async fn fill_one(store: &SeaOrmStore) {
     let url = "https://a.example/".parse().unwrap();
     let new = Endpoint::new(endpoint(0), url).with_max_in_flight(1_000);
     store.add_endpoint(new).await.unwrap();
-    let version = port(&store).snapshot(&TenantId::default()).await.unwrap().version();
+    let version = port(store).snapshot(&TenantId::default()).await.unwrap().version();
     let enqueue = |number: u128| {
         let mut event = event(number);
         if number < 2 {

@@ -100,7 +100,7 @@ async fn walk(read: &Read<'_>, round: u128) {
     let added = Endpoint::new(id, url.parse().unwrap());
     read.little("add_endpoint", store.add_endpoint(added)).await.unwrap();
     let tenant = TenantId::default();
-    let version = read.little("snapshot", port(&store).snapshot(&tenant)).await.unwrap().version();
+    let version = read.little("snapshot", port(store).snapshot(&tenant)).await.unwrap().version();
     let routed = [event(base + 1), event(base + 2)]
         .map(|event| Enqueue::routed(event, FanOut::pending(version, [id])));
     read.little("enqueue", store.enqueue(routed.into())).await.unwrap();
@@ -141,7 +141,7 @@ async fn deliver(read: &Read<'_>, base: u128) {
     let (store, id, tenant) = (&read.store, endpoint(base + 60), TenantId::default());
     let url = "https://a.example/".parse().unwrap();
     store.add_endpoint(Endpoint::new(id, url)).await.unwrap();
-    let version = port(&store).snapshot(&tenant).await.unwrap().version();
+    let version = port(store).snapshot(&tenant).await.unwrap().version();
     let events: Vec<_> = (base + 61..base + 71).map(|it| event(it).with_key(None)).collect();
     let ids: Vec<_> = events.iter().map(|event| DeliveryId::new(event.id, id)).collect();
     let leased = |event| {
@@ -168,7 +168,7 @@ async fn order(read: &Read<'_>, base: u128) {
     let (store, id, tenant) = (&read.store, endpoint(base + 50), TenantId::default());
     let added = Endpoint::new(id, "https://a.example/".parse().unwrap());
     store.add_endpoint(added.with_order(Some(OrderPolicy::Block))).await.unwrap();
-    let version = port(&store).snapshot(&tenant).await.unwrap().version();
+    let version = port(store).snapshot(&tenant).await.unwrap().version();
     let ordered = |number| event(base + number).with_ordering_key("order-17".parse().ok());
     let unrouted = store.enqueue(vec![Enqueue::unrouted(ordered(51))]);
     read.little("enqueue unrouted", unrouted).await.unwrap();

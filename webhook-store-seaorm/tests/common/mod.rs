@@ -53,7 +53,7 @@ pub fn endpoint() -> EndpointId {
 pub async fn add_endpoint(store: &SeaOrmStore) -> TenantVersion {
     let url = "https://a.example/hooks".parse().unwrap();
     store.add_endpoint(Endpoint::new(endpoint(), url).with_max_in_flight(1000)).await.unwrap();
-    port(&store).snapshot(&TenantId::default()).await.unwrap().version()
+    port(store).snapshot(&TenantId::default()).await.unwrap().version()
 }
 
 pub fn event(number: u128) -> Event {

@@ -62,7 +62,7 @@ impl Roles<'_> {
         add_endpoint(owner).await;
         let stored = owner.endpoints(&[endpoint()]).await.unwrap().remove(0).unwrap().unwrap();
         owner.update_endpoint(stored.with_order(Some(OrderPolicy::Block))).await.unwrap();
-        let version = port(&owner).snapshot(&TenantId::default()).await.unwrap().version();
+        let version = port(owner).snapshot(&TenantId::default()).await.unwrap().version();
         self.publisher(version).await;
         let id = self.worker().await;
         self.operator(id).await;

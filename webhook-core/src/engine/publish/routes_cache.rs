@@ -16,8 +16,8 @@ const MAX_CACHED_TENANTS: usize = 10_000;
 /// Maximum number of cached endpoints of all tenants. A tenant that has more is cached alone.
 const MAX_CACHED_ENDPOINTS: usize = 100_000;
 
-/// Routes by tenant, bounded in memory. A lock is held for a look-up or an insertion, but not during
-/// a read of the store.
+/// Routes by tenant, bounded in memory. A lock is held for a look-up or an insertion, but not
+/// during a read of the store.
 #[derive(Debug)]
 pub(super) struct RoutesCache {
     cached: RwLock<Cached>,

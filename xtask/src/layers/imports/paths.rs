@@ -5,7 +5,7 @@ use crate::lexer::imported;
 /// All paths, each with the names of the modules inside the file in which it is written.
 pub(super) fn paths<'a>(code: &[&'a str]) -> Vec<(Vec<&'a str>, Vec<&'a str>)> {
     let mut found = Vec::new();
-    let (mut inline, mut depth, mut before) = (Vec::new(), 0_usize, "");
+    let (mut inline, mut depth, mut before) = (Vec::new(), 0_usize, ["", ""]);
     let mut rest = code;
     while let [first, tail @ ..] = rest {
         rest = tail;
@@ -23,7 +23,9 @@ pub(super) fn paths<'a>(code: &[&'a str]) -> Vec<(Vec<&'a str>, Vec<&'a str>)> {
                 found.extend(imported(tree).into_iter().map(|path| (modules.clone(), path)));
                 rest = behind;
             }
-            (name, ["::", ..]) if !matches!(before, "::" | ".") => {
+            // The module of `pub(in ..)` is not imported.
+            (_, ["::", ..]) if before == ["(", "in"] => {}
+            (name, ["::", ..]) if !matches!(before, [_, "::" | "."]) => {
                 let names = tail.chunks_exact(2).map_while(|pair| match pair {
                     ["::", name] => Some(*name),
                     _ => None,
@@ -33,7 +35,7 @@ pub(super) fn paths<'a>(code: &[&'a str]) -> Vec<(Vec<&'a str>, Vec<&'a str>)> {
             }
             _ => {}
         }
-        before = *first;
+        before = [before[1], *first];
     }
     found
 }

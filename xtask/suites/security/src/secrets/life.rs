@@ -70,7 +70,7 @@ impl Life {
         let tenant = tenant();
         let door = webhooks.tenant(&tenant);
         let endpoints = door.endpoints().list().await.unwrap();
-        let views: Vec<_> = endpoints.iter().map(|one| EndpointView::of(one)).collect();
+        let views: Vec<_> = endpoints.iter().map(EndpointView::of).collect();
         let notices = webhooks.notices().read(100).await.unwrap();
         let mut life = Self {
             canary: canary.to_owned(),
