@@ -81,7 +81,7 @@ impl TransportError {
     }
 }
 
-/// Kinds of failed exchanges. [`classify`](crate::classify) turns each into a verdict.
+/// Kinds of failed exchanges. [`classify`](crate::policy::classify) turns each into a verdict.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportErrorKind {

@@ -125,9 +125,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> Result<RoutingUpdate, StoreError>;
 
     /// Stores events, each with its deliveries. Answers in the order of `batch`. A delivery that is
-    /// [missed](NewDelivery::missed) is final as it is stored.
+    /// [missed](crate::store::NewDelivery::missed) is final as it is stored.
     ///
-    /// An event whose [`FanOut::version`] is not the tenant's present one is stored unrouted
+    /// An event whose [`FanOut::version`](crate::store::FanOut::version) is not the tenant's present one is stored unrouted
     /// instead; so is one with a leased delivery to an endpoint that is not
     /// [unrestricted](crate::Health::is_unrestricted): its caller could not know. One with an
     /// ordering key is stored unrouted also while an earlier one of the tenant and key is, so that

@@ -3,7 +3,7 @@
 //! A view is a record less what must not leave: keys and values of headers, queries of URLs (they may
 //! hold a token), texts of failures (they may name internal addresses). So it is what a customer's
 //! page or an HTTP API answers with. As JSON, times are RFC 3339 in UTC and durations what
-//! [`parse_duration`](crate::parse_duration) reads.
+//! [`parse_duration`](crate::view::parse_duration) reads.
 
 use serde::{Serialize, Serializer};
 

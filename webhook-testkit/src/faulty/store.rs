@@ -87,25 +87,25 @@ pub enum StoreCall {
     EndpointStats,
     /// [`DeliveryLog::first_in_line`].
     FirstInLine,
-    /// [`DeliveryLog::open_tracked`].
+    /// [`TrackedDeliveries::open_tracked`].
     OpenTracked,
-    /// [`DeliveryLog::record_tracked`].
+    /// [`TrackedDeliveries::record_tracked`].
     RecordTracked,
-    /// [`Maintenance::redeliver`].
+    /// [`DeliveryOperations::redeliver`].
     Redeliver,
-    /// [`Maintenance::replay`].
+    /// [`DeliveryOperations::replay`].
     Replay,
-    /// [`Maintenance::cancel`].
+    /// [`DeliveryOperations::cancel`].
     Cancel,
-    /// [`Maintenance::skip`].
+    /// [`DeliveryOperations::skip`].
     Skip,
     /// [`Maintenance::status`].
     Status,
     /// [`Maintenance::prune`].
     Prune,
-    /// [`Maintenance::notices`].
+    /// [`NoticeQueue::notices`].
     Notices,
-    /// [`Maintenance::acknowledge`].
+    /// [`NoticeQueue::acknowledge`].
     Acknowledge,
 }
 
