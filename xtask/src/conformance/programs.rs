@@ -27,6 +27,7 @@ publish = false
 [dependencies]
 async-trait = "*"
 tokio = { version = "*", features = ["rt"] }
+uuid = "*"
 webhook-core = { path = "ROOT/webhook-core" }
 webhook-testkit = { path = "ROOT/webhook-testkit", default-features = false }
 

@@ -20,7 +20,7 @@ impl<H: StoreHarness> Fixture<H> {
 
 // Catches in webhook-testkit/src/memory/deliveries.rs:
 // - due.map(|at| at.since(now)).min();
-// + due.map(|at| at.since(now)).min().or(Some(Duration::ZERO));
+// + due.map(|at| at.since(now)).min().or(Some(std::time::Duration::ZERO));
 pub async fn an_empty_store_has_no_backlog<H: StoreHarness>() {
     let fixture = Fixture::<H>::fresh().await;
     assert_eq!(fixture.backlog().await, Backlog::default(), "there is nothing to do");
