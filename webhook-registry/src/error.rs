@@ -64,6 +64,8 @@ impl From<StoreError> for PublishError {
 }
 
 /// What another event has already.
+///
+/// Closed: only ids and keys are unique.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Taken {
     /// Its id: ids are unique among all tenants.

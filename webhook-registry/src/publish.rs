@@ -22,6 +22,8 @@ pub struct Published {
 }
 
 /// What became of a published event's deliveries.
+///
+/// Closed: deliveries are stored now, later, or not at all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deliveries {

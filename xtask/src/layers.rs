@@ -5,6 +5,7 @@
 
 mod arrows;
 mod calls;
+mod enums;
 mod imports;
 mod layout;
 mod metadata;
@@ -24,6 +25,10 @@ use crate::{
     sources::rust_sources,
     step::StepReport,
 };
+
+/// Sources of the published libraries that users match on.
+const PUBLISHED_SOURCES: [&str; 4] =
+    ["webhook-core/src", "webhook-http/src", "webhook-store-seaorm/src", "webhook-registry/src"];
 
 /// Broken rule, with its place and the reason for the rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,6 +73,9 @@ pub(crate) fn check() -> Result<StepReport, Failure> {
         sources.extend(rust_sources(known.package)?.into_values());
     }
     broken.extend(promises::check(&document, &sources));
+    for src in PUBLISHED_SOURCES {
+        broken.extend(enums::check(src, &rust_sources(src)?));
+    }
     let mut files = 0;
     for rule in rules::ROOMS {
         let sources = rust_sources(rule.src)?;

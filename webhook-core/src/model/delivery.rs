@@ -13,6 +13,8 @@ use crate::model::{
 };
 
 /// Status of a delivery. The last four are final.
+///
+/// Closed: each store and each view handles every status.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum DeliveryStatus {
     /// Waiting until it is due.

@@ -130,6 +130,8 @@ const fn at_least_one(number: u32) -> u32 {
 }
 
 /// Effect of an attempt's outcome on the health of its endpoint.
+///
+/// Closed: [`Health::after`] handles every signal.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum HealthSignal {
     /// No effect.

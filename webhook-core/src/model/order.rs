@@ -22,6 +22,8 @@ use crate::model::{delivery::DeliveryStatus, text::serde_as_text};
 /// assert!(!policy.leaves_line(DeliveryStatus::Failed));
 /// # Ok::<(), webhook_core::error::InvalidOrderPolicy>(())
 /// ```
+///
+/// Closed: a store that does not know a policy would break the order.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum OrderPolicy {
     /// They wait until somebody redelivers or skips it: the receiver sees no gap.

@@ -99,6 +99,8 @@ impl Replay {
 
 /// Which states a replay includes. What is still open is delivered anyway, and what was called off
 /// stays so.
+///
+/// Closed: a store that does not know a state would leave it out of a replay.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Include {
     /// What was given up.

@@ -8,6 +8,8 @@ use webhook_core::{
 ///
 /// The setters of [`NewEndpoint`](crate::NewEndpoint) take text, so that one `?` is enough for a
 /// whole chain, and values of callers that have parsed the text already.
+///
+/// Closed: a setting is a value or a text.
 #[derive(Clone)]
 pub enum TextOr<T> {
     /// Text, parsed when the endpoint is added.

@@ -3,6 +3,8 @@
 use std::{any::Any, sync::OnceLock};
 
 /// On which side of the commit a unit of work is.
+///
+/// Closed: a commit has two sides.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Moment {
     /// Everything is said, nothing is committed.

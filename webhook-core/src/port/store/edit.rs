@@ -3,6 +3,8 @@
 use crate::model::id::Revision;
 
 /// What became of an edit.
+///
+/// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Updated {
     /// It is stored, and this is the endpoint's revision now.

@@ -226,6 +226,8 @@ impl Route {
 }
 
 /// What became of a route.
+///
+/// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Routed {
     /// Its deliveries are stored.

@@ -87,6 +87,8 @@ impl Redeliver {
 }
 
 /// What became of a delivery to try again.
+///
+/// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Redelivered {
     /// It is pending, and due now.
@@ -102,6 +104,8 @@ pub enum Redelivered {
 }
 
 /// What became of a delivery to cancel.
+///
+/// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cancelled {
     /// It is cancelled, and no attempt of it is in flight.
@@ -117,6 +121,8 @@ pub enum Cancelled {
 }
 
 /// What became of a delivery to skip.
+///
+/// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Skipped {
     /// Its line goes on without it.

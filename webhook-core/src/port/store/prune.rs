@@ -126,6 +126,8 @@ impl Pruned {
 }
 
 /// How far a prune has come. A store that needs no such place may give out any.
+///
+/// Closed: a store goes on from each place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PruneCursor {
     /// Among the deliveries in this final status, the oldest first.

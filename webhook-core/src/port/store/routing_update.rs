@@ -6,6 +6,8 @@ use crate::model::{
 };
 
 /// Endpoints of a tenant, compared with the version that the caller knows.
+///
+/// Closed: each publisher applies every kind of update.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RoutingUpdate {
     /// The tenant is still at the known version.

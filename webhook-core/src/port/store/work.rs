@@ -322,6 +322,8 @@ impl Finish {
 }
 
 /// What becomes of a delivery after an attempt.
+///
+/// Closed: a store carries out each decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Settle {
     /// Delivered.
@@ -333,6 +335,8 @@ pub enum Settle {
 }
 
 /// What became of a write under a lease.
+///
+/// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Finished {
     /// It is written.

@@ -34,6 +34,8 @@ pub struct CheckedStep {
 }
 
 /// How a step went.
+///
+/// Closed: a step succeeds, fails or is not made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StepResult {

@@ -10,6 +10,8 @@ use crate::{
 };
 
 /// Decision about an event whose id and key are not taken.
+///
+/// Closed: a store carries out each decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Intake {
     /// The event is stored with its deliveries.
