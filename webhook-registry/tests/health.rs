@@ -73,11 +73,11 @@ async fn process(together: usize) -> (Webhooks, Gauge) {
     let together = (together > 0).then(|| (together, Arc::new(Barrier::new(together))));
     let gauge = Gauge { inner: Arc::new(inner), sends: Arc::default(), together };
     let policy = HealthPolicy::new()
-        .warn_after(2)
-        .cool_after(3)
-        .cool_down(FIRST_COOL_DOWN, 4 * FIRST_COOL_DOWN)
-        .disable_after(Some(DISABLE_AFTER))
-        .disable_min(6);
+        .with_warn_after(2)
+        .with_cool_after(3)
+        .with_cool_down(FIRST_COOL_DOWN, 4 * FIRST_COOL_DOWN)
+        .with_disable_after(Some(DISABLE_AFTER))
+        .with_disable_min(6);
     let webhooks = Webhooks::builder()
         .store(store)
         .transport(gauge.clone())

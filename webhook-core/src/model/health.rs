@@ -26,7 +26,7 @@ use crate::model::{notice::NoticeKind, time::Timestamp};
 /// use std::time::Duration;
 /// use webhook_core::HealthPolicy;
 ///
-/// let patient = HealthPolicy::new().disable_after(Some(Duration::from_secs(14 * 24 * 3600)));
+/// let patient = HealthPolicy::new().with_disable_after(Some(Duration::from_secs(14 * 24 * 3600)));
 /// # let _ = patient;
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -79,35 +79,35 @@ impl HealthPolicy {
 
     /// Sets the number of failures in a row after which a notice is stored; at least 1.
     #[must_use]
-    pub const fn warn_after(mut self, failures: u32) -> Self {
+    pub const fn with_warn_after(mut self, failures: u32) -> Self {
         self.warn_after = at_least_one(failures);
         self
     }
 
     /// Sets the number of failures in a row after which an endpoint cools down; at least 1.
     #[must_use]
-    pub const fn cool_after(mut self, failures: u32) -> Self {
+    pub const fn with_cool_after(mut self, failures: u32) -> Self {
         self.cool_after = at_least_one(failures);
         self
     }
 
     /// Sets the length of the first cool-down, and the maximum length.
     #[must_use]
-    pub const fn cool_down(mut self, first: Duration, longest: Duration) -> Self {
+    pub const fn with_cool_down(mut self, first: Duration, longest: Duration) -> Self {
         (self.cool_down, self.max_cool_down) = (first, longest);
         self
     }
 
     /// Sets the time without a success after which an endpoint is disabled; `None` for never.
     #[must_use]
-    pub const fn disable_after(mut self, time: Option<Duration>) -> Self {
+    pub const fn with_disable_after(mut self, time: Option<Duration>) -> Self {
         self.disable_after = time;
         self
     }
 
     /// Sets the minimum number of failures that disable an endpoint; at least 1.
     #[must_use]
-    pub const fn disable_min(mut self, failures: u32) -> Self {
+    pub const fn with_disable_min(mut self, failures: u32) -> Self {
         self.disable_min = at_least_one(failures);
         self
     }

@@ -56,7 +56,7 @@ impl DispatcherValues {
         }
         let disable_after = || reading.parsed("WEBHOOK_DISABLE_AFTER", DisableAfter::EXPECTED_TEXT);
         if let Some(DisableAfter(after)) = or_read(self.disable_after, disable_after)? {
-            config = config.health(HealthPolicy::new().disable_after(after));
+            config = config.health(HealthPolicy::new().with_disable_after(after));
         }
         let name = || reading.parsed("WEBHOOK_WORKER_NAME", EXPECTED_WORKER_NAME);
         if let Some(name) = or_read(self.worker_name, name)? {

@@ -56,7 +56,7 @@ fn each_variable_sets_what_it_says() {
         .drain(Duration::ZERO)
         .tenant_share(3)
         .name("blue/3".parse().unwrap())
-        .health(HealthPolicy::new().disable_after(Some(Duration::from_secs(2 * 86_400))));
+        .health(HealthPolicy::new().with_disable_after(Some(Duration::from_secs(2 * 86_400))));
     assert_eq!(format!("{:?}", settings.dispatcher()), format!("{config:?}"));
     assert_eq!((settings.db(), settings.mode()), (Some("sqlite://a.db"), Mode::Worker));
     assert_eq!((settings.pool_size(), settings.max_body()), (Some(7), Some(1000)));

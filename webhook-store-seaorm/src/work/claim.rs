@@ -116,7 +116,7 @@ async fn read_candidates(
     }
     let open = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
                 forgiven, cause, due_at, claimed_at{and_place}, \
-                (SELECT LENGTH(body) FROM {events} WHERE id = event_id) AS body_bytes \
+                (SELECT {body_bytes} FROM {events} WHERE id = event_id) AS body_bytes \
                 FROM {deliveries} {by_open} \
                 WHERE {open_endpoint} = ? AND due_at";
     let sorted = "ORDER BY due_at, event_id LIMIT";

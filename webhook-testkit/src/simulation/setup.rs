@@ -105,11 +105,11 @@ fn draw_health(stream: &mut RngStream) -> HealthPolicy {
     let least = u32::try_from(stream.between(1, 4)).unwrap_or(1);
     let first = stream.wait(Duration::from_secs(10), 5 * MINUTE);
     HealthPolicy::new()
-        .warn_after(least)
-        .cool_after(least + u32::try_from(stream.below(4)).unwrap_or(0))
-        .cool_down(first, first * 8)
-        .disable_after(Some(stream.wait(HOUR, 48 * HOUR)))
-        .disable_min(5)
+        .with_warn_after(least)
+        .with_cool_after(least + u32::try_from(stream.below(4)).unwrap_or(0))
+        .with_cool_down(first, first * 8)
+        .with_disable_after(Some(stream.wait(HOUR, 48 * HOUR)))
+        .with_disable_min(5)
 }
 
 fn draw_worker(

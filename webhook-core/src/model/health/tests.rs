@@ -294,17 +294,17 @@ fn happens_after(policy: &HealthPolicy) -> (Option<u64>, Option<u64>, Option<u64
 fn each_setting_is_heeded_and_none_of_them_is_zero() {
     let days = Some(Duration::from_secs(5 * DAY_SECS));
     let secs = |secs| Some(Duration::from_secs(secs));
-    let usual = || HealthPolicy::default().disable_min(2);
+    let usual = || HealthPolicy::default().with_disable_min(2);
     let table = [
         (usual(), (Some(5), Some(10), None)),
-        (usual().disable_after(days).warn_after(3), (Some(3), Some(10), None)),
-        (usual().warn_after(0).cool_after(0), (Some(1), Some(1), None)),
-        (usual().cool_after(4), (Some(5), Some(4), None)),
-        (usual().disable_after(secs(30)), (Some(5), Some(10), Some(31))),
-        (usual().disable_after(secs(0)), (None, None, Some(2))),
-        (usual().disable_after(secs(0)).disable_min(0), (None, None, Some(1))),
-        (usual().disable_after(secs(8)).disable_min(7), (Some(5), None, Some(9))),
-        (usual().disable_after(None), (Some(5), Some(10), None)),
+        (usual().with_disable_after(days).with_warn_after(3), (Some(3), Some(10), None)),
+        (usual().with_warn_after(0).with_cool_after(0), (Some(1), Some(1), None)),
+        (usual().with_cool_after(4), (Some(5), Some(4), None)),
+        (usual().with_disable_after(secs(30)), (Some(5), Some(10), Some(31))),
+        (usual().with_disable_after(secs(0)), (None, None, Some(2))),
+        (usual().with_disable_after(secs(0)).with_disable_min(0), (None, None, Some(1))),
+        (usual().with_disable_after(secs(8)).with_disable_min(7), (Some(5), None, Some(9))),
+        (usual().with_disable_after(None), (Some(5), Some(10), None)),
     ];
     for (policy, expected) in table {
         assert_eq!(happens_after(&policy), expected, "{policy:?}");
@@ -313,7 +313,8 @@ fn each_setting_is_heeded_and_none_of_them_is_zero() {
 
 #[test]
 fn cool_downs_double_up_to_the_maximum() {
-    let policy = HealthPolicy::new().cool_down(Duration::from_secs(10), Duration::from_secs(35));
+    let policy =
+        HealthPolicy::new().with_cool_down(Duration::from_secs(10), Duration::from_secs(35));
     let cool_downs = [1, 2, 3, 4, u32::MAX].map(|number| policy.cool_down_of(number).as_secs());
     assert_eq!(cool_downs, [10, 20, 35, 35, 35]);
 }
@@ -393,7 +394,7 @@ fn may_change_is_false_if_nothing_can_change() {
     );
     (0..6).for_each(|_| endpoint.end_at(0, HealthSignal::Bad));
     assert_eq!(may(endpoint.health, 0, &policy), [no, no, yes, yes, yes, yes, yes]);
-    let never_cools_down = policy.cool_after(u32::MAX);
+    let never_cools_down = policy.with_cool_after(u32::MAX);
     assert_eq!(may(endpoint.health, 5 * DAY_SECS - 1, &never_cools_down), [no; 7]);
     let twenty = [no, no, no, no, no, no, yes];
     assert_eq!(may(endpoint.health, 5 * DAY_SECS, &never_cools_down), twenty, "and five days");

@@ -5,10 +5,8 @@ mod claim;
 mod log;
 mod state;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use webhook_registry::{
@@ -44,7 +42,6 @@ impl SmallStore {
         self.clock.now()
     }
 
-    /// Makes the same change for each item of a batch, and returns the results in its order.
     fn each<T, R>(&self, batch: Vec<T>, change: fn(&mut State, T, Timestamp) -> R) -> Vec<R> {
         let (mut state, now) = (self.state(), self.now());
         batch.into_iter().map(|item| change(&mut state, item, now)).collect()

@@ -39,6 +39,7 @@ impl Dialect for MySql {
             }
             // Nowhere told: a row is found by its key.
             "and_place" => "",
+            "body_bytes" => "LENGTH(body)",
             "open_endpoint" => "open_endpoint",
             // The same for the ordering keys of unrouted events.
             "unrouted_column" => {

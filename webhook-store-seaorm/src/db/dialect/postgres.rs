@@ -51,6 +51,7 @@ impl Dialect for Postgres {
             "then_join" => "JOIN",
             "first_due" => "o.due_at",
             "and_place" => ", CAST(ctid AS TEXT) AS place",
+            "body_bytes" => "CAST(LENGTH(body) AS BIGINT)",
             "at_insert" => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
             "keep_first" | "keep_first_event" | "keep_first_endpoint" | "or_skip" => {
                 "ON CONFLICT DO NOTHING"

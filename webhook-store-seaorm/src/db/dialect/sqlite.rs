@@ -35,6 +35,7 @@ impl Dialect for Sqlite {
             "unrouted_key" => "ordering_key",
             // Nowhere told: a row is found by its key.
             "and_place" => "",
+            "body_bytes" => "LENGTH(body)",
             "open_endpoint" => "endpoint_id",
             "with_open_endpoints" => STEP_THROUGH_ENDPOINTS,
             "then_join" => "JOIN",

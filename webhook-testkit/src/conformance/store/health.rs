@@ -20,11 +20,11 @@ use crate::units::{DAY, MINUTE};
 /// Warns at two failures in a row, rests at three for a minute, gives up after a day and four.
 pub(super) const fn policy() -> HealthPolicy {
     HealthPolicy::new()
-        .warn_after(2)
-        .cool_after(3)
-        .cool_down(MINUTE, Duration::from_secs(600))
-        .disable_after(Some(DAY))
-        .disable_min(4)
+        .with_warn_after(2)
+        .with_cool_after(3)
+        .with_cool_down(MINUTE, Duration::from_secs(600))
+        .with_disable_after(Some(DAY))
+        .with_disable_min(4)
 }
 
 pub(super) fn bad(claim: &Claim) -> Finish {

@@ -78,7 +78,8 @@ pub(crate) async fn webhooks(flags: &Flags, mode: Mode) -> Outcome<Webhooks> {
         .lease(LEASE)
         .poll(POLL);
     if flags.has("never-cools-down") {
-        config = config.health(HealthPolicy::new().cool_after(u32::MAX).disable_after(None));
+        config =
+            config.health(HealthPolicy::new().with_cool_after(u32::MAX).with_disable_after(None));
     }
     let inner = HttpTransport::builder().dangerous_allow_private_addresses().build()?;
     let builder =

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_attempt_changes_the_health_of_its_endpoint() {
-        let policy = HealthPolicy::new().warn_after(1);
+        let policy = HealthPolicy::new().with_warn_after(1);
         let change =
             endpoint_change(&endpoint(), &finish(HealthSignal::Bad, policy), RECORDED_AT).unwrap();
         let expected =
@@ -157,7 +157,8 @@ mod tests {
         assert_eq!(stored.revision, Revision::from_u64(5));
         assert_eq!(change.notice.unwrap().kind, kind);
 
-        let strict = HealthPolicy::new().disable_after(Some(Duration::ZERO)).disable_min(1);
+        let strict =
+            HealthPolicy::new().with_disable_after(Some(Duration::ZERO)).with_disable_min(1);
         let by_failures = finish(HealthSignal::Bad, strict);
         let change = endpoint_change(&failing(), &by_failures, RECORDED_AT).unwrap();
         let failing_state = EndpointState::Disabled(DisabledReason::Failing);

@@ -34,13 +34,12 @@ impl State {
 
     /// Active endpoints with due work, from the cursor on.
     fn round(&self, ask: &ClaimDue, now: Timestamp) -> Vec<EndpointId> {
+        let has_due = |id| self.room(ask, id, now) > 0 && !self.due(id, now).is_empty();
         let active = self.present().filter(|endpoint| endpoint.state.is_active());
-        let due = active
-            .map(|endpoint| endpoint.id)
-            .filter(|id| self.room(ask, *id, now) > 0 && !self.due(*id, now).is_empty());
-        let first = ask.cursor.as_ref().map(ClaimCursor::as_bytes);
-        let (mut round, before): (Vec<_>, Vec<_>) = due
-            .partition(|id| first.is_none_or(|first| id.as_uuid().as_bytes().as_slice() >= first));
+        let due = active.map(|endpoint| endpoint.id).filter(|id| has_due(*id));
+        let from = ask.cursor.as_ref().map_or(&[][..], ClaimCursor::as_bytes);
+        let behind = |id: &EndpointId| id.as_uuid().as_bytes()[..] >= *from;
+        let (mut round, before): (Vec<_>, Vec<_>) = due.partition(behind);
         round.extend(before);
         round
     }

@@ -1,10 +1,7 @@
 //! The rows, and what each call does to them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{sync::Arc, time::Duration};
 
 use webhook_registry::{
     Attempt, Delivery, DeliveryId, Endpoint, EndpointId, EndpointUrl, Event, EventId, TenantId,
