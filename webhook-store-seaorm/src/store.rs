@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -47,6 +47,23 @@ pub(crate) struct Inner {
     events: Arc<WriteGroup>,
     outcomes: Arc<WriteGroup>,
     unreadable: Arc<UnreadableEndpoints>,
+    /// Size of the largest body that this process expects, in bytes: the limit for bodies, or more
+    /// if it has met a larger one.
+    largest_body: AtomicUsize,
+}
+
+impl Inner {
+    /// Returns true if the bodies of `limit` events may exceed `max_bytes`.
+    fn may_exceed(&self, limit: usize, max_bytes: usize) -> bool {
+        limit.saturating_mul(self.largest_body.load(Ordering::Relaxed)) > max_bytes
+    }
+
+    /// Remembers the largest of these sizes.
+    fn note_bodies(&self, sizes: impl Iterator<Item = usize>) {
+        if let Some(largest) = sizes.max() {
+            self.largest_body.fetch_max(largest, Ordering::Relaxed);
+        }
+    }
 }
 
 impl SeaOrmStore {
@@ -80,6 +97,7 @@ impl SeaOrmStore {
                 events,
                 outcomes,
                 unreadable: Arc::default(),
+                largest_body: AtomicUsize::new(max_body),
             }),
         }
     }

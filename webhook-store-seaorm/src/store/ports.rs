@@ -74,6 +74,7 @@ impl Store for SeaOrmStore {
     }
 
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        self.inner.note_bodies(batch.iter().map(|item| item.event.body.len()));
         let batch = batch.into_iter().map(WriteItem::Enqueue).collect();
         let written = self.write(&self.inner.events, batch).await?.into_iter();
         let enqueued = |written| match written {
@@ -97,7 +98,10 @@ impl Store for SeaOrmStore {
 
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError> {
         let unreadable = Arc::clone(&self.inner.unreadable);
-        self.perform(ClaimDeliveries { ask: claim, unreadable }).await
+        let reads_sizes = self.inner.may_exceed(claim.limit, claim.max_bytes);
+        let claimed = self.perform(ClaimDeliveries { ask: claim, reads_sizes, unreadable }).await?;
+        self.inner.note_bodies(claimed.claims.iter().map(|claim| claim.event.body.len()));
+        Ok(claimed)
     }
 
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError> {

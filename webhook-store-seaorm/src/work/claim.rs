@@ -38,6 +38,8 @@ const ENDPOINTS_PER_CLAIM: usize = 32;
 /// Takes deliveries that are due.
 pub(crate) struct ClaimDeliveries {
     pub(crate) ask: ClaimDue,
+    /// True if bodies may exceed [`ClaimDue::max_bytes`], so that their sizes have to be read.
+    pub(crate) reads_sizes: bool,
     pub(crate) unreadable: Arc<UnreadableEndpoints>,
 }
 
@@ -64,7 +66,7 @@ impl Unit for ClaimDeliveries {
             let readable = readable(tx, &ids).await?;
             self.unreadable.note(&ids, &readable);
             heads.retain(|(head, _)| readable.ids.contains(&head.id));
-            let candidates = read_candidates(tx, &heads, now).await?;
+            let candidates = read_candidates(tx, &heads, now, self.reads_sizes).await?;
             found.extend(round.take(heads, candidates));
         }
         let claims = claim(tx, &self.ask, found, now).await?;
@@ -98,7 +100,7 @@ struct Candidate {
     event: RawId,
     endpoint: EndpointId,
     due_at: Timestamp,
-    /// Size of its event's body, in bytes; 0 if the event is missing.
+    /// Size of its event's body, in bytes; 0 if it was not read.
     bytes: usize,
     row: Row,
 }
@@ -110,15 +112,21 @@ async fn read_candidates(
     tx: &Tx,
     heads: &[(Head, usize)],
     now: Timestamp,
+    reads_sizes: bool,
 ) -> Result<Vec<Candidate>, Fault> {
     if heads.is_empty() {
         return Ok(Vec::new());
     }
-    let open = "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
-                forgiven, cause, due_at, claimed_at{and_place}, \
-                (SELECT {body_bytes} FROM {events} WHERE id = event_id) AS body_bytes \
-                FROM {deliveries} {by_open} \
-                WHERE {open_endpoint} = ? AND due_at";
+    let size = if reads_sizes {
+        ", (SELECT {body_bytes} FROM {events} WHERE id = event_id) AS body_bytes"
+    } else {
+        ""
+    };
+    let open = format!(
+        "SELECT * FROM (SELECT event_id, endpoint_id, epoch, attempts, recorded, budget_from, \
+         forgiven, cause, due_at, claimed_at{{and_place}}{size} FROM {{deliveries}} {{by_open}} \
+         WHERE {{open_endpoint}} = ? AND due_at"
+    );
     let sorted = "ORDER BY due_at, event_id LIMIT";
     let one = format!(
         "{open} <= ? {sorted} ? {{for_update_skip_locked}}) AS due \
@@ -130,13 +138,13 @@ async fn read_candidates(
         [id.clone(), now.clone(), limit(room + 1), id, now]
     });
     let rows = tx.all(&sql, values).await?;
-    rows.into_iter().map(candidate).collect()
+    rows.into_iter().map(|row| candidate(row, reads_sizes)).collect()
 }
 
-fn candidate(row: Row) -> Result<Candidate, Fault> {
+fn candidate(row: Row, has_size: bool) -> Result<Candidate, Fault> {
     let (event, endpoint) = (row.key("event_id")?, row.endpoint("endpoint_id")?);
-    let bytes = row.get::<Option<i64>>("body_bytes")?.unwrap_or_default();
-    let bytes = usize::try_from(bytes).unwrap_or_default();
+    let bytes = if has_size { row.get::<Option<i64>>("body_bytes")? } else { None };
+    let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
     Ok(Candidate { event, endpoint, due_at: row.time("due_at")?, bytes, row })
 }
 
