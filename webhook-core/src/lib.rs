@@ -27,6 +27,7 @@
 //! | the root | programs that publish, deliver and manage endpoints |
 //! | [`store`], [`transport`], [`signing`] | implementers of a port |
 //! | [`store_state`] | the decisions of a store, as functions |
+//! | [`store_record`] | the values of a store, serializable |
 //! | [`engine`], [`policy`] | programs that compose the engine, or reuse its decisions |
 //! | [`explain`], [`view`] | programs that show deliveries to people |
 //! | [`error`] | errors of values that are parsed or built |
@@ -199,5 +200,33 @@ pub mod store_state {
         DeliveryChange, DeliveryState, EndpointChange, Intake, OrderQueue, Transition,
         UnroutedEntry, claim_unrouted_first, edited_endpoint, endpoint_change, enqueued_again,
         intake, leaves_queue,
+    };
+}
+
+pub mod store_record {
+    //! Records of stored values, for implementers of [`Store`](crate::store::Store).
+    //!
+    //! Endpoints, events, deliveries and attempts cannot be serialized themselves. A store that
+    //! keeps each as one text or blob serializes its record instead, with any format of serde that
+    //! names its fields. Each record has a version. A record of an unknown version is an error of
+    //! the format that names the version.
+    //!
+    //! ```
+    //! use webhook_core::{Endpoint, EndpointId, store_record::EndpointRecord};
+    //!
+    //! let id = EndpointId::from_uuid(uuid::Uuid::nil());
+    //! let endpoint = Endpoint::new(id, "https://billing.example/hooks".parse()?);
+    //! let text = serde_json::to_string(&EndpointRecord::of(&endpoint, None)?)?;
+    //! let record: EndpointRecord = serde_json::from_str(&text)?;
+    //! assert_eq!(record.into_endpoint(None)?.url, endpoint.url);
+    //!
+    //! let newer = text.replacen("\"v\":1", "\"v\":2", 1);
+    //! let error = serde_json::from_str::<EndpointRecord>(&newer).unwrap_err();
+    //! assert!(error.to_string().contains("unknown version 2"));
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    pub use crate::port::store::record::{
+        AttemptRecord, DeliveryRecord, EndpointRecord, EventRecord, RecordError,
     };
 }

@@ -183,6 +183,15 @@ pub mod store_state {
     };
 }
 
+pub mod store_record {
+    //! Records of stored values, for implementers of [`Store`](crate::store::Store).
+
+    #[doc(no_inline)]
+    pub use webhook_core::store_record::{
+        AttemptRecord, DeliveryRecord, EndpointRecord, EventRecord, RecordError,
+    };
+}
+
 /// An error and its cause, each said once.
 fn text_of(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))

@@ -22,6 +22,7 @@ pub(crate) mod operations;
 mod optional;
 pub(crate) mod prune;
 pub(crate) mod query;
+pub(crate) mod record;
 pub(crate) mod replay_page;
 pub(crate) mod routing_update;
 pub(crate) mod signal;
