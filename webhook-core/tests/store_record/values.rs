@@ -73,7 +73,7 @@ fn health() -> impl Strategy<Value = Health> {
         HealthSignal::Busy(Duration::from_secs(7)),
     ]);
     (vec(signal, 0..9), any::<bool>()).prop_map(|(signals, is_probed)| {
-        let policy = HealthPolicy::new().warn_after(2).cool_after(3);
+        let policy = HealthPolicy::new().with_warn_after(2).with_cool_after(3);
         let at = Timestamp::from_unix_secs(5);
         let apply = |health: Health, signal| health.after(signal, None, at, &policy, 16).health;
         let health = signals.into_iter().fold(Health::HEALTHY, apply);
