@@ -98,6 +98,7 @@ const STORES_PROGRAM: &str = "mutant-stores";
 const STORES_MANIFEST: &str = "\
 [dependencies]
 async-trait = \"*\"
+uuid = \"*\"
 webhook-core = { path = \"ROOT/webhook-core\" }
 webhook-testkit = { path = \"ROOT/webhook-testkit\", default-features = false }
 ";
