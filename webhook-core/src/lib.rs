@@ -227,6 +227,6 @@ pub mod store_record {
     //! ```
 
     pub use crate::port::store::record::{
-        AttemptRecord, DeliveryRecord, EndpointRecord, EventRecord, RecordError,
+        AttemptRecord, DeliveryRecord, EndpointRecord, EventRecord, RecordError, record_from_json,
     };
 }

@@ -188,7 +188,7 @@ pub mod store_record {
 
     #[doc(no_inline)]
     pub use webhook_core::store_record::{
-        AttemptRecord, DeliveryRecord, EndpointRecord, EventRecord, RecordError,
+        AttemptRecord, DeliveryRecord, EndpointRecord, EventRecord, RecordError, record_from_json,
     };
 }
 

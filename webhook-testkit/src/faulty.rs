@@ -1,6 +1,7 @@
 //! Scripted faults, before or after the effect of a call.
 
 mod store;
+mod store_call;
 mod transport;
 
 use std::{
@@ -16,7 +17,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use webhook_core::StoreErrorKind;
 
-pub use store::{FaultyStore, StoreCall};
+pub use store::FaultyStore;
+pub use store_call::StoreCall;
 pub use transport::FaultyTransport;
 
 /// Fault of one call.

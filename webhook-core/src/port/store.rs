@@ -89,7 +89,7 @@ use crate::{
 /// [`Unsupported`](crate::StoreErrorKind::Unsupported).
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// What the store does beyond the contract of the required methods. Only the first six
+    /// Declares capabilities beyond the contract of the required methods. Only the first six
     /// [capabilities](Capability) are read from here: the others follow from the accessors.
     fn capabilities(&self) -> Capabilities;
 
@@ -97,7 +97,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Exists`](crate::StoreErrorKind::Exists) when its id is taken.
+    /// [`Exists`](crate::StoreErrorKind::Exists) if its id is taken.
     async fn add_endpoint(&self, endpoint: Endpoint) -> Result<(), StoreError>;
 
     /// Replaces the settings of an endpoint, all but id, tenant and time of registration, if it is
@@ -105,7 +105,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn update_endpoint(&self, endpoint: Endpoint) -> Result<Updated, StoreError>;
 
     /// Removes an endpoint of this tenant and cancels its unfinished deliveries. An attempt in
-    /// flight may end, and is recorded. Answers whether there was one.
+    /// flight may end, and is recorded. Returns false if there is no such endpoint.
     async fn remove_endpoint(&self, tenant: &TenantId, id: EndpointId) -> Result<bool, StoreError>;
 
     /// Returns the endpoints with these ids, in the order of `ids`: `None` if there is no such
@@ -125,37 +125,40 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         known: Option<TenantVersion>,
     ) -> Result<RoutingUpdate, StoreError>;
 
-    /// Stores events, each with its deliveries. Answers in the order of `batch`. A delivery that is
-    /// [missed](crate::store::NewDelivery::missed) is final as it is stored.
+    /// Stores events, each with its deliveries. Returns results in the order of `batch`. A
+    /// [missed](crate::store::NewDelivery::missed) delivery is final from the beginning.
     ///
-    /// An event whose [`FanOut::version`](crate::store::FanOut::version) is not the tenant's present one is stored unrouted
-    /// instead; so is one with a leased delivery to an endpoint that is not
-    /// [unrestricted](crate::Health::is_unrestricted): its caller could not know. One with an
-    /// ordering key is stored unrouted also while an earlier one of the tenant and key is, so that
-    /// it does not overtake that one.
+    /// An event is stored unrouted instead:
     ///
-    /// An event whose id or key is taken is not stored again: it is the same one when tenant, type
-    /// and body are the same. Ids are unique among all tenants, keys within one.
+    /// - if its [version](crate::store::FanOut::version) is not the tenant's present one;
+    /// - if a leased delivery is for an endpoint that is not
+    ///   [unrestricted](crate::Health::is_unrestricted), which the caller could not know;
+    /// - if it has an ordering key, and an earlier event of the tenant and key is unrouted: it must
+    ///   not overtake that event.
+    ///
+    /// An event whose id or key is taken is not stored again. It is the same event if tenant, type
+    /// and body are equal. Ids are unique among all tenants, keys within a tenant.
     async fn enqueue(&self, batch: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
 
-    /// Takes up to `limit` unrouted events for `lease`: another worker gets them only after it.
-    /// Those of one tenant and ordering key are answered in the order in which they were stored,
-    /// and only together with all before them: none while another worker has an earlier one.
+    /// Claims up to `limit` unrouted events for `lease`; another worker can claim them after it.
+    /// Events of one tenant and ordering key are returned in the order of their storing, and only
+    /// together with all earlier ones: none while another worker has an earlier one.
     async fn claim_unrouted(
         &self,
         limit: usize,
         lease: Duration,
     ) -> Result<ClaimedUnrouted, StoreError>;
 
-    /// Writes down where unrouted events go, one after the other. Answers in the order of `batch`.
+    /// Stores the deliveries of unrouted events, one event after the other. Returns results in the
+    /// order of `batch`.
     async fn route(&self, batch: Vec<Route>) -> Result<Vec<Routed>, StoreError>;
 
     /// Takes deliveries that are due, and those whose lease has ended. Each claim counts an attempt
     /// and raises the epoch, committed before this returns.
     ///
     /// Walks the active endpoints that have due work round robin, from [`ClaimDue::cursor`] on, and
-    /// takes the longest due first of each: as many as its [`Allowance`](crate::policy::Allowance) has room
-    /// for. The used allowance is stored in the same transaction, so two claims at once start no
+    /// takes the longest due first of each: as many as its
+    /// [`Allowance`](crate::policy::Allowance) has room for. The used allowance is stored in the same transaction, so two claims at once start no
     /// more attempts than one. A tenant gets its [share](crate::policy::Shares) at most.
     ///
     /// The claim ends before the bodies of its events exceed [`ClaimDue::max_bytes`], but it takes
@@ -163,11 +166,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// number of claims.
     async fn claim_due(&self, claim: ClaimDue) -> Result<Claimed, StoreError>;
 
-    /// Writes down attempts and what follows from them. Answers in the order of `batch`.
+    /// Records attempts and their consequences. Returns results in the order of `batch`.
     ///
-    /// A lease that has ended, but that nobody has taken over, still holds. The attempts of a
-    /// delivery that was cancelled meanwhile are recorded; it stays cancelled. Said again under the
-    /// same epoch (the first answer may have been lost), it is [`Finished::Recorded`] and changes
+    /// A lease that has ended still holds until another worker claims the delivery. The attempts of
+    /// a delivery that was cancelled in the meantime are recorded; it stays cancelled. A repeat under
+    /// the same epoch (the first result may have been lost) is [`Finished::Recorded`] and changes
     /// nothing.
     ///
     /// In the same transaction each attempt that is recorded now changes the endpoint's
@@ -175,12 +178,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// stored.
     async fn finish(&self, batch: Vec<Finish>) -> Result<Vec<Finished>, StoreError>;
 
-    /// Gives back claims that were not started: due at once, their attempt not counted, and the
-    /// time of the claim before restored. Were one the probe of its endpoint, another may be made
-    /// ([`Finish::void`]). Answers in the order of `batch`.
+    /// Releases claims that were not started: the delivery is due at once, its attempt does not
+    /// count, and the time of the claim before is restored. If the claim was the probe of its
+    /// endpoint, another probe may be made ([`Finish::void`]). Returns results in the order of
+    /// `batch`.
     async fn release(&self, batch: Vec<Lease>) -> Result<Vec<Finished>, StoreError>;
 
-    /// What is left to do.
+    /// Counts the remaining work.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
     /// Lists of tenants and endpoints.

@@ -20,7 +20,7 @@ use webhook_core::{
     },
 };
 
-use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource};
+use super::{FAULT_MESSAGE, Fault, FaultScript, FaultSource, StoreCall};
 
 /// A store with scripted faults, each for one call of one method.
 ///
@@ -41,72 +41,6 @@ pub struct FaultyStore<S> {
     damaged: Mutex<BTreeSet<EndpointId>>,
     source: Option<Arc<dyn FaultSource>>,
     hint: Notify,
-}
-
-/// A method of a store.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[non_exhaustive]
-pub enum StoreCall {
-    /// [`Store::enqueue`].
-    Enqueue,
-    /// [`Store::claim_unrouted`].
-    ClaimUnrouted,
-    /// [`Store::route`].
-    Route,
-    /// [`Store::claim_due`].
-    ClaimDue,
-    /// [`Store::finish`].
-    Finish,
-    /// [`Store::release`].
-    Release,
-    /// [`Store::backlog`].
-    Backlog,
-    /// [`Store::add_endpoint`].
-    AddEndpoint,
-    /// [`Store::update_endpoint`].
-    UpdateEndpoint,
-    /// [`Store::remove_endpoint`].
-    RemoveEndpoint,
-    /// [`Store::endpoints`].
-    Endpoints,
-    /// [`Store::routing`].
-    Routing,
-    /// [`EndpointDirectory::tenants`].
-    Tenants,
-    /// [`EndpointDirectory::tenant_endpoints`].
-    TenantEndpoints,
-    /// [`DeliveryLog::event`].
-    Event,
-    /// [`DeliveryLog::delivery`].
-    Delivery,
-    /// [`DeliveryLog::deliveries`].
-    Deliveries,
-    /// [`DeliveryLog::attempts`].
-    Attempts,
-    /// [`DeliveryLog::endpoint_stats`].
-    EndpointStats,
-    /// [`DeliveryLog::first_in_line`].
-    FirstInLine,
-    /// [`TrackedDeliveries::open_tracked`].
-    OpenTracked,
-    /// [`TrackedDeliveries::record_tracked`].
-    RecordTracked,
-    /// [`DeliveryOperations::redeliver`].
-    Redeliver,
-    /// [`DeliveryOperations::replay`].
-    Replay,
-    /// [`DeliveryOperations::cancel`].
-    Cancel,
-    /// [`DeliveryOperations::skip`].
-    Skip,
-    /// [`Maintenance::status`].
-    Status,
-    /// [`Maintenance::prune`].
-    Prune,
-    /// [`NoticeQueue::notices`].
-    Notices,
-    /// [`NoticeQueue::acknowledge`].
-    Acknowledge,
 }
 
 impl<S> FaultyStore<S> {

@@ -2,15 +2,15 @@
 
 use crate::model::id::Revision;
 
-/// What became of an edit.
+/// Result of an edit.
 ///
 /// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Updated {
-    /// It is stored, and this is the endpoint's revision now.
+    /// The edit is stored. This is the present revision of the endpoint.
     Done(Revision),
-    /// Somebody else was faster: read the endpoint again.
+    /// Another edit was stored first: read the endpoint again.
     Stale,
-    /// There is no such endpoint of this tenant.
+    /// The tenant has no such endpoint.
     NotFound,
 }

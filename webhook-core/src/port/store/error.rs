@@ -35,7 +35,7 @@ impl StoreError {
         self
     }
 
-    /// What happens next.
+    /// Kind of the error, which tells the next step.
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -46,7 +46,7 @@ impl StoreError {
     }
 }
 
-/// What happens after a store error.
+/// Kinds of store errors, by the next step of the caller.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -58,7 +58,7 @@ pub enum StoreErrorKind {
     #[error("the store did not say whether it wrote")]
     Unknown,
     /// The store refuses to write: full, or read-only, or we lack the right. Nothing was written;
-    /// somebody has to help.
+    /// an operator has to help.
     #[error("the store refuses; check our rights in it, its disk and whether it is read-only")]
     Refused,
     /// The tables are missing, older or newer than this program, or not ours. Migrate first.

@@ -1,4 +1,4 @@
-//! What goes into a store, and where it goes from there: enqueue and route.
+//! Arguments and results of enqueue and route.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::model::{
 pub struct Enqueue {
     /// The event.
     pub event: Event,
-    /// Where it goes; absent for an event that a dispatcher shall route later.
+    /// Its deliveries; `None` for an event that a dispatcher routes later.
     pub fan_out: Option<FanOut>,
 }
 
 impl Enqueue {
-    /// An event and where it goes.
+    /// Creates the input of an event with its deliveries.
     pub const fn routed(event: Event, fan_out: FanOut) -> Self {
         Self { event, fan_out: Some(fan_out) }
     }
 
-    /// The same with every delivery pending: leased by nobody.
+    /// Makes every delivery pending, without a lease.
     #[must_use]
     pub fn without_leases(mut self) -> Self {
         for delivery in self.fan_out.iter_mut().flat_map(|fan_out| &mut fan_out.deliveries) {
@@ -35,33 +35,33 @@ impl Enqueue {
         self
     }
 
-    /// Whether some dispatcher has to look for work when this is stored: it has to be routed, or has a
-    /// delivery that is not leased from the beginning.
+    /// Returns true if a dispatcher has to claim or route something of this event: it is unrouted,
+    /// or a delivery is pending.
     pub fn waits(&self) -> bool {
         let fan_out = self.fan_out.as_ref();
         let pending = |new: &NewDelivery| new.status() == DeliveryStatus::Pending;
         fan_out.is_none_or(|it| it.deliveries.iter().any(pending))
     }
 
-    /// An event for a dispatcher to route.
+    /// Creates the input of an event that a dispatcher routes later.
     pub const fn unrouted(event: Event) -> Self {
         Self { event, fan_out: None }
     }
 }
 
-/// Where an event goes.
+/// Deliveries of an event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FanOut {
-    /// The version of the tenant's endpoints that it was routed by; absent when it goes where it goes
-    /// whatever they want.
+    /// Version of the tenant by which the event was routed; `None` if it is sent directly,
+    /// regardless of the filters.
     pub version: Option<TenantVersion>,
     /// The deliveries to create.
     pub deliveries: Vec<NewDelivery>,
 }
 
 impl FanOut {
-    /// Deliveries to these endpoints, all pending and due at once.
+    /// Creates pending deliveries to these endpoints, due immediately.
     pub fn pending(
         version: TenantVersion,
         endpoints: impl IntoIterator<Item = EndpointId>,
@@ -69,13 +69,13 @@ impl FanOut {
         Self::by(version, endpoints.into_iter().map(NewDelivery::pending).collect())
     }
 
-    /// These deliveries, by the tenant's `version`.
+    /// Creates these deliveries, routed by the tenant's `version`.
     pub const fn by(version: TenantVersion, deliveries: Vec<NewDelivery>) -> Self {
         Self { version: Some(version), deliveries }
     }
 
-    /// This delivery and no other, whatever the tenant's endpoints want. It is never routed, now or
-    /// later: when the endpoint is gone, the event is not stored.
+    /// Creates this delivery alone, regardless of the filters of the tenant's endpoints. The event
+    /// is never routed: if the endpoint was removed, it is not stored.
     pub fn directly(delivery: NewDelivery) -> Self {
         Self { version: None, deliveries: vec![delivery] }
     }
@@ -85,31 +85,31 @@ impl FanOut {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewDelivery {
-    /// To which endpoint.
+    /// Endpoint of the delivery.
     pub endpoint: EndpointId,
-    /// Absent: pending, and due at once. Present: already claimed by the caller for this long, with
-    /// attempt 1 under epoch 1.
+    /// `None` for a pending delivery, due immediately; otherwise the caller has claimed it for this
+    /// long, with attempt 1 under epoch 1.
     pub lease: Option<Duration>,
-    /// Who has claimed it, where it is claimed, for the record.
+    /// Name of the worker that has claimed it, for the record.
     pub worker: Option<WorkerName>,
-    /// What begins its budget of attempts.
+    /// Trigger of its budget of attempts.
     pub cause: Trigger,
-    /// Whether it is only put on record, as missed: final from the beginning, and without attempts.
+    /// True for a missed delivery: a record that is final from the beginning, without attempts.
     pub missed: bool,
 }
 
 impl NewDelivery {
-    /// A delivery that is due at once, for whoever claims it.
+    /// Creates a pending delivery, due immediately.
     pub const fn pending(endpoint: EndpointId) -> Self {
         Self { endpoint, lease: None, worker: None, cause: Trigger::First, missed: false }
     }
 
-    /// What a disabled endpoint misses, for the record.
+    /// Creates the record of a delivery that a disabled endpoint misses.
     pub const fn missed(endpoint: EndpointId) -> Self {
         Self { endpoint, lease: None, worker: None, cause: Trigger::First, missed: true }
     }
 
-    /// The status in which it is stored.
+    /// Status in which it is stored.
     pub const fn status(&self) -> DeliveryStatus {
         match self.lease {
             _ if self.missed => DeliveryStatus::Missed,
@@ -118,20 +118,20 @@ impl NewDelivery {
         }
     }
 
-    /// A delivery that the caller has claimed already.
+    /// Creates a delivery that the caller has claimed.
     pub const fn leased(endpoint: EndpointId, lease: Duration) -> Self {
         let lease = Some(lease);
         Self { endpoint, lease, worker: None, cause: Trigger::First, missed: false }
     }
 
-    /// Sets who has claimed it.
+    /// Sets the name of the worker.
     #[must_use]
     pub fn with_worker(mut self, worker: Option<WorkerName>) -> Self {
         self.worker = worker;
         self
     }
 
-    /// By whom it is claimed as it is stored: nobody, unless it is leased.
+    /// Name of the worker that has claimed it; `None` unless it is leased.
     pub const fn claimed_by(&self) -> Option<&WorkerName> {
         match self.lease {
             Some(_) => self.worker.as_ref(),
@@ -139,7 +139,7 @@ impl NewDelivery {
         }
     }
 
-    /// Sets what begins its budget of attempts.
+    /// Sets the trigger of its budget of attempts.
     #[must_use]
     pub const fn with_cause(mut self, cause: Trigger) -> Self {
         self.cause = cause;
@@ -147,94 +147,93 @@ impl NewDelivery {
     }
 }
 
-/// What became of an event to store.
+/// Result of storing an event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Enqueued {
-    /// Stored, with this many deliveries; what is missed does not count.
+    /// Stored with this many deliveries, without the missed ones.
     Routed(usize),
     /// Stored; a dispatcher routes it later.
     Later,
-    /// Not stored: this event has the same id or key, tenant, type and body. It is the same one.
+    /// Not stored: this event, with the same id or key, tenant, type and body, is stored.
     Duplicate(EventId),
-    /// Not stored: this event has the same id or key, and another tenant, type or body.
+    /// Not stored: this event has its id or key, and another tenant, type or body.
     Conflict(EventId),
-    /// Not stored: it was to go [directly](FanOut::directly) to an endpoint that the tenant does not
-    /// have.
+    /// Not stored: it is sent [directly](FanOut::directly), and the tenant has no such endpoint.
     EndpointGone,
 }
 
-/// Unrouted events, claimed.
+/// Claimed unrouted events.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ClaimedUnrouted {
     /// The events.
     pub events: Vec<UnroutedEvent>,
-    /// How long until the lease of another's unrouted event runs out, if there is one.
+    /// Time until the lease of another worker's unrouted event ends, if there is one.
     pub next_due: Option<Duration>,
 }
 
 impl ClaimedUnrouted {
-    /// These events, and when to look again.
+    /// Creates a result from these events, and the time until the next claim.
     pub const fn new(events: Vec<UnroutedEvent>, next_due: Option<Duration>) -> Self {
         Self { events, next_due }
     }
 }
 
-/// What routing needs to know of an event.
+/// Part of an unrouted event that routing reads.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct UnroutedEvent {
-    /// Its id.
+    /// Identifies the event.
     pub id: EventId,
-    /// Whose it is.
+    /// Tenant of the event.
     pub tenant: TenantId,
-    /// Its type.
+    /// Type of the event.
     pub event_type: EventType,
 }
 
 impl UnroutedEvent {
-    /// An unrouted event.
+    /// Creates an unrouted event.
     pub const fn new(id: EventId, tenant: TenantId, event_type: EventType) -> Self {
         Self { id, tenant, event_type }
     }
 }
 
-/// Where an unrouted event goes.
+/// Deliveries of an unrouted event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Route {
     /// The event.
     pub event: EventId,
-    /// The version of the snapshot it was routed by.
+    /// Version of the tenant by which it was routed.
     pub version: TenantVersion,
-    /// The deliveries to create; none, when nobody wants it.
+    /// Deliveries to create; empty if no endpoint receives the event.
     pub deliveries: Vec<NewDelivery>,
 }
 
 impl Route {
-    /// `event` goes to `endpoints`, by the tenant's `version`.
+    /// Creates pending deliveries of `event` to `endpoints`, routed by the tenant's `version`.
     pub fn new(event: EventId, version: TenantVersion, endpoints: Vec<EndpointId>) -> Self {
         let deliveries = endpoints.into_iter().map(NewDelivery::pending).collect();
         Self { event, version, deliveries }
     }
 
-    /// `event` gets these deliveries, by the tenant's `version`.
+    /// Creates these deliveries of `event`, routed by the tenant's `version`.
     pub const fn by(event: EventId, version: TenantVersion, deliveries: Vec<NewDelivery>) -> Self {
         Self { event, version, deliveries }
     }
 }
 
-/// What became of a route.
+/// Result of a route.
 ///
 /// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Routed {
-    /// Its deliveries are stored.
+    /// The deliveries are stored.
     Done,
-    /// The tenant's endpoints were edited meanwhile: route again, by a new snapshot.
+    /// The tenant's endpoints were edited since: route the event again, by a new snapshot.
     Stale,
-    /// It was routed already, or there is no such event.
+    /// The event was routed before, or there is no such event.
     NotUnrouted,
 }
 
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn without_leases_everything_waits_for_whoever_claims_it() {
+    fn without_leases_every_delivery_waits_for_a_claim() {
         let deliveries = vec![leased(), NewDelivery::missed(ENDPOINT)];
         let stripped = enqueue(deliveries).without_leases().fan_out.unwrap().deliveries;
         let statuses: Vec<_> = stripped.iter().map(NewDelivery::status).collect();
@@ -283,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_leased_is_claimed_by_somebody() {
+    fn only_a_leased_delivery_has_a_worker() {
         let worker: WorkerName = "w".parse().unwrap();
         assert_eq!(leased().claimed_by(), Some(&worker));
         assert_eq!(NewDelivery::pending(ENDPOINT).with_worker(Some(worker)).claimed_by(), None);
     }
 
     #[test]
-    fn pending_deliveries_are_due_at_once_by_the_version_they_were_found_at() {
+    fn pending_deliveries_keep_the_version_of_their_routing() {
         let version = TenantVersion::default();
         let fan_out = FanOut::pending(version, [ENDPOINT]);
         let route = Route::new(EventId::from_uuid(Uuid::nil()), version, vec![ENDPOINT]);

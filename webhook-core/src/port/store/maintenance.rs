@@ -50,24 +50,24 @@ pub struct StoreStatus {
     pub pending: u64,
     /// Deliveries pending for endpoints that are paused or disabled.
     pub waiting: u64,
-    /// How far the workers are behind: the time since the oldest due delivery of an active endpoint
-    /// became due. `None` if nothing is due. Deliveries of an endpoint that is cooling down are not
-    /// due until the cool-down ends.
+    /// Lag of the workers: time since the oldest due delivery of an active endpoint became due.
+    /// `None` if nothing is due. Deliveries of an endpoint that is cooling down are due when the
+    /// cool-down ends.
     pub oldest_due: Option<Duration>,
     /// The first [`MAX_FAILING`](Self::MAX_FAILING) active endpoints, by their ids, whose oldest
     /// pending delivery has been tried and has failed.
     pub failing: Vec<FailingEndpoint>,
-    /// Writes that came after somebody else had claimed the delivery: each
-    /// [`Finished::LeaseLost`](crate::store::Finished::LeaseLost) that this store ever answered. A few
-    /// come with a worker that stalls; many mean leases that are too short.
+    /// Number of writes under a lost lease: each
+    /// [`Finished::LeaseLost`](crate::store::Finished::LeaseLost) that this store has returned. A
+    /// stalled worker causes a few; many mean that leases are too short.
     pub leases_lost: u64,
 }
 
 impl StoreStatus {
-    /// Where counting stops.
+    /// Maximum of each count.
     pub const CAP: u64 = 10_000;
 
-    /// How many failing endpoints are told.
+    /// Maximum number of failing endpoints in a status.
     pub const MAX_FAILING: usize = 100;
 }
 
@@ -75,20 +75,20 @@ impl StoreStatus {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FailingEndpoint {
-    /// That delivery.
+    /// Its oldest pending delivery.
     pub delivery: DeliveryId,
-    /// Whose it is.
+    /// Tenant of the endpoint.
     pub tenant: TenantId,
-    /// How often it was tried.
+    /// Number of attempts of the delivery.
     pub attempts: u32,
-    /// What went wrong last.
+    /// Failure of the last attempt.
     pub last_error: String,
-    /// When it came about.
+    /// Time at which the delivery was created.
     pub since: Timestamp,
 }
 
 impl FailingEndpoint {
-    /// The endpoint of this delivery.
+    /// Creates an entry for the endpoint of a delivery.
     pub const fn new(
         delivery: DeliveryId,
         tenant: TenantId,

@@ -53,32 +53,32 @@ pub trait DeliveryOperations: fmt::Debug + Send + Sync + 'static {
     async fn skip(&self, batch: Vec<DeliveryId>) -> Result<Vec<Skipped>, StoreError>;
 }
 
-/// A delivery to try again.
+/// A delivery to redeliver.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Redeliver {
-    /// Which one.
+    /// The delivery.
     pub delivery: DeliveryId,
-    /// Only while it is in this final status: what was listed as failed may be delivered by now.
+    /// Required final status. A delivery that was listed as failed may have succeeded since.
     pub only: Option<DeliveryStatus>,
-    /// What begins its fresh budget of attempts.
+    /// Trigger of its new budget of attempts.
     pub cause: Trigger,
 }
 
 impl Redeliver {
-    /// A delivery in any final status, by hand.
+    /// Redelivers a delivery in any final status, triggered by a person.
     pub const fn new(delivery: DeliveryId) -> Self {
         Self { delivery, only: None, cause: Trigger::Manual }
     }
 
-    /// Sets what begins its fresh budget of attempts.
+    /// Sets the trigger of its new budget of attempts.
     #[must_use]
     pub const fn with_cause(mut self, cause: Trigger) -> Self {
         self.cause = cause;
         self
     }
 
-    /// Sets the status that the delivery must have.
+    /// Sets the required status.
     #[must_use]
     pub const fn with_status(mut self, status: DeliveryStatus) -> Self {
         self.only = Some(status);
@@ -86,48 +86,48 @@ impl Redeliver {
     }
 }
 
-/// What became of a delivery to try again.
+/// Result of a redelivery.
 ///
 /// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Redelivered {
-    /// It is pending, and due now.
+    /// The delivery is pending, and due now.
     Done,
-    /// It is in this status, and stays there: not a final one, or not the one that was asked for.
+    /// The delivery keeps this status, which is not final or not the required one.
     Unchanged(DeliveryStatus),
-    /// Its endpoint was removed.
+    /// The endpoint was removed.
     EndpointGone,
-    /// It is the record of sending within a call.
+    /// The delivery is tracked: a call sends it.
     Tracked,
-    /// There is no such delivery, or its event is gone.
+    /// There is no such delivery, or its event was pruned.
     NotFound,
 }
 
-/// What became of a delivery to cancel.
+/// Result of a cancellation.
 ///
 /// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cancelled {
-    /// It is cancelled, and no attempt of it is in flight.
+    /// The delivery is cancelled, and no attempt is in flight.
     Done,
-    /// It is cancelled. An attempt was in flight: it may still arrive, and is recorded.
+    /// The delivery is cancelled. An attempt in flight may still arrive, and is recorded.
     InFlight,
-    /// It is in this final status already.
+    /// The delivery had this final status before.
     Unchanged(DeliveryStatus),
-    /// It is the record of sending within a call.
+    /// The delivery is tracked: a call sends it.
     Tracked,
     /// There is no such delivery.
     NotFound,
 }
 
-/// What became of a delivery to skip.
+/// Result of a skip.
 ///
 /// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Skipped {
-    /// Its line goes on without it.
+    /// The next delivery of its order queue is due.
     Done,
-    /// It blocks no line, and is in this status.
+    /// The delivery blocks no order queue. This is its status.
     Unchanged(DeliveryStatus),
     /// There is no such delivery.
     NotFound,

@@ -11,11 +11,11 @@ use crate::{
     port::store::query::Cursor,
 };
 
-/// What to remove, and how much of it at once.
+/// Rows to remove, and their number at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Prune {
-    /// What was over for longer than this, by the store's clock, is old.
+    /// Minimum age of final rows, by the store's clock.
     pub older_than: Duration,
     /// Counts what would be removed, and removes nothing.
     pub dry_run: bool,
@@ -57,7 +57,7 @@ impl Prune {
     }
 }
 
-/// What was removed, or would be.
+/// Numbers of rows that were removed, or would be.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Pruned {
@@ -69,7 +69,7 @@ pub struct Pruned {
     pub events: u64,
     /// Endpoints that had been removed before.
     pub endpoints: u64,
-    /// Notices that nobody has acknowledged.
+    /// Unacknowledged notices.
     pub notices: u64,
     /// Where to go on; absent when this was the end.
     pub next: Option<PruneCursor>,

@@ -8,6 +8,7 @@ mod endpoint_record;
 mod event_record;
 mod record_error;
 mod record_fields;
+mod record_json;
 mod secret_text;
 
 pub use attempt_record::AttemptRecord;
@@ -15,3 +16,4 @@ pub use delivery_record::DeliveryRecord;
 pub use endpoint_record::EndpointRecord;
 pub use event_record::EventRecord;
 pub use record_error::RecordError;
+pub use record_json::record_from_json;

@@ -9,7 +9,7 @@ use crate::model::{
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ReplayPage {
-    /// What is replayed.
+    /// The replay.
     pub replay: Replay,
     /// When the replay began; now, when absent.
     pub began_at: Option<Timestamp>,
@@ -52,7 +52,7 @@ impl ReplayPage {
     }
 }
 
-/// What a page of a replay came to.
+/// Result of one page of a replay.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Replayed {

@@ -1,4 +1,4 @@
-//! Work under a lease: claim, finish, release, and what is left.
+//! Arguments and results of claim, finish, release and backlog.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,21 +23,21 @@ pub struct ClaimDue {
     pub limit: usize,
     /// Maximum size of the claimed events' bodies in total, in bytes. One delivery may exceed it.
     pub max_bytes: usize,
-    /// For how long.
+    /// Length of the leases.
     pub lease: Duration,
-    /// Attempts this process has in flight, by endpoint. A store gives out at most
-    /// [`Endpoint::max_in_flight`](crate::Endpoint::max_in_flight) less these.
+    /// Attempts that this process has in flight, by endpoint. They count against
+    /// [`Endpoint::max_in_flight`](crate::Endpoint::max_in_flight).
     pub in_flight: BTreeMap<EndpointId, u32>,
     /// Limits of tenants.
     pub tenants: TenantLimits,
     /// Place at which the claim begins: the [`cursor`](Claimed::cursor) of the claim before.
     pub cursor: Option<ClaimCursor>,
-    /// Who asks, for the record of what is claimed.
+    /// Name of the worker, for the record.
     pub worker: Option<WorkerName>,
 }
 
 impl ClaimDue {
-    /// A request by a process that has nothing in flight.
+    /// Creates a request of a process that has nothing in flight.
     pub const fn new(limit: usize, lease: Duration) -> Self {
         Self {
             limit,
@@ -50,7 +50,7 @@ impl ClaimDue {
         }
     }
 
-    /// Sets what the process has in flight.
+    /// Sets the attempts that the process has in flight.
     #[must_use]
     pub fn in_flight(mut self, in_flight: BTreeMap<EndpointId, u32>) -> Self {
         self.in_flight = in_flight;
@@ -71,7 +71,7 @@ impl ClaimDue {
         self
     }
 
-    /// Sets who asks.
+    /// Sets the name of the worker.
     #[must_use]
     pub fn worker(mut self, worker: Option<WorkerName>) -> Self {
         self.worker = worker;
@@ -121,7 +121,7 @@ impl ClaimCursor {
     }
 }
 
-/// Work, claimed.
+/// Result of a claim.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Claimed {
@@ -129,10 +129,10 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
     /// Place at which the next claim should begin.
     pub cursor: Option<ClaimCursor>,
-    /// How long until the earliest work left of an active endpoint is due, or its lease runs out.
-    /// Zero when something due was left behind; absent when nothing is left. Endpoints that have no
-    /// free slot after this claim do not count: the caller knows when they have one again. Those
-    /// that cool down, or have used up their rate, count from when that has ended.
+    /// Time until the earliest remaining delivery of an active endpoint is due, or its lease ends:
+    /// zero if due work remains, `None` if no work remains. Endpoints without a free slot after this
+    /// claim do not count: the caller knows when they have one again. Those that cool down, or have
+    /// used up their rate, count from the end of that.
     pub next_due: Option<Duration>,
 }
 
@@ -147,24 +147,25 @@ impl Claimed {
     }
 }
 
-/// The right to make one attempt.
+/// Claim of a delivery: the right to make one attempt.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Claim {
-    /// What every later write has to name.
+    /// Lease that every later write names.
     pub lease: Lease,
-    /// What to send.
+    /// Event to send.
     pub event: Arc<Event>,
-    /// The endpoint's revision at the claim: an older copy of it must be loaded anew.
+    /// Revision of the endpoint at the claim. An older copy of it must be loaded again.
     pub endpoint_revision: Revision,
-    /// The number of this attempt, and how far the delivery is through its policy.
+    /// Number of this attempt, and place of the delivery in its retry policy.
     pub progress: Progress,
-    /// What began the delivery's present budget of attempts.
+    /// Trigger of the delivery's present budget of attempts.
     pub cause: Trigger,
-    /// Attempts on record. Those between this number and the present one were lost with their
-    /// workers: whoever finishes this claim records them as unknown, so that numbers have no gaps.
+    /// Number of recorded attempts. Those between it and the present one were lost with their
+    /// workers: the worker that finishes this claim records them as unknown, so that numbers have
+    /// no gaps.
     pub recorded: u32,
-    /// When the attempt before this one was claimed, by the store's clock, if there was one.
+    /// Time at which the attempt before this one was claimed, by the store's clock.
     pub previous_claim_at: Option<Timestamp>,
     /// True if the endpoint was not [healthy](crate::Health::is_healthy) at the claim: a success
     /// then changes its health.
@@ -172,7 +173,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim of a first attempt.
+    /// Creates the claim of a first attempt.
     pub const fn new(lease: Lease, event: Arc<Event>, endpoint_revision: Revision) -> Self {
         let progress = Progress::of_attempt(1);
         Self {
@@ -187,7 +188,7 @@ impl Claim {
         }
     }
 
-    /// Why its attempt is made.
+    /// Trigger of its attempt.
     pub const fn trigger(&self) -> Trigger {
         self.trigger_of(self.progress.attempt)
     }
@@ -227,7 +228,7 @@ impl Claim {
     }
 }
 
-/// What follows from an attempt.
+/// Attempts of a claim, and their consequences.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Finish {
@@ -239,21 +240,21 @@ pub struct Finish {
     pub attempts_made: u32,
     /// Attempts that do not count against the policy.
     pub forgiven: u32,
-    /// What becomes of the delivery.
+    /// New state of the delivery.
     pub settle: Settle,
-    /// Disables the endpoint as well, for this reason.
+    /// Reason for which the endpoint is disabled as well.
     pub disable_endpoint: Option<DisabledReason>,
     /// Effect of the attempt on the health of the endpoint, and the policy that applies.
     pub health_signal: (HealthSignal, HealthPolicy),
-    /// What somebody has to be told, and of which tenant.
+    /// Notice to store, and its tenant.
     pub notice: Option<(TenantId, NoticeKind)>,
-    /// Whether the event has an ordering key: if so, others may wait for this delivery. Without it
-    /// a store need not look for any, so whoever finishes a claim says it.
+    /// True if the event has an ordering key, so that other deliveries may wait for this one. If
+    /// not, a store need not look for any.
     pub ordered: bool,
 }
 
 impl Finish {
-    /// Under `lease`, after `attempts_made` attempts, the delivery becomes `settle`.
+    /// Creates a finish under `lease`: after `attempts_made` attempts, the delivery becomes `settle`.
     pub const fn new(
         lease: Lease,
         attempts: Vec<Attempt>,
@@ -273,7 +274,7 @@ impl Finish {
         }
     }
 
-    /// A released claim, which does not affect the health of its endpoint: if it was the probe,
+    /// Creates the finish of a released claim, which does not affect the health of its endpoint: if it was the probe,
     /// another one may be made.
     pub const fn void(lease: Lease) -> Self {
         let settle = Settle::Retry(Duration::ZERO);
@@ -281,7 +282,7 @@ impl Finish {
             .with_health_signal(HealthSignal::Void, HealthPolicy::new())
     }
 
-    /// Sets how many attempts do not count.
+    /// Sets the number of attempts that do not count.
     #[must_use]
     pub const fn with_forgiven(mut self, forgiven: u32) -> Self {
         self.forgiven = forgiven;
@@ -302,14 +303,14 @@ impl Finish {
         self
     }
 
-    /// Sets what somebody has to be told.
+    /// Sets the notice to store.
     #[must_use]
     pub fn with_notice(mut self, notice: Option<(TenantId, NoticeKind)>) -> Self {
         self.notice = notice;
         self
     }
 
-    /// What went wrong in the last attempt.
+    /// Failure of the last attempt.
     pub fn last_error(&self) -> Option<&str> {
         self.attempts.last()?.failure.as_ref().map(|failure| failure.text.as_str())
     }
@@ -321,38 +322,38 @@ impl Finish {
     }
 }
 
-/// What becomes of a delivery after an attempt.
+/// New state of a delivery after an attempt.
 ///
 /// Closed: a store carries out each decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Settle {
     /// Delivered.
     Success,
-    /// Pending, and due after this wait, by the store's clock.
+    /// Pending, and due after this wait by the store's clock.
     Retry(Duration),
     /// Given up.
     Failed,
 }
 
-/// What became of a write under a lease.
+/// Result of a write under a lease.
 ///
 /// Closed: a store returns each result, and each caller handles it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Finished {
-    /// It is written.
+    /// The write is stored.
     Recorded,
-    /// Somebody else has claimed the delivery since; nothing is written.
+    /// Another worker has claimed the delivery since; nothing is stored.
     LeaseLost,
 }
 
-/// What is left to do. Numbers are counted up to [`CAP`](Self::CAP) and no further.
+/// Remaining work. No number exceeds [`CAP`](Self::CAP).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Backlog {
     /// Events that no dispatcher has routed yet.
     pub unrouted: u64,
-    /// Deliveries under a lease that holds, anybody's. Those whose lease has ended are pending, or
-    /// waiting, and due.
+    /// Deliveries under a lease that holds, of any worker. Those whose lease has ended are pending
+    /// or waiting, and due.
     pub in_flight: u64,
     /// Deliveries pending for active endpoints.
     pub pending: u64,
@@ -364,10 +365,10 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Where counting stops.
+    /// Maximum of each number.
     pub const CAP: u64 = 100_000;
 
-    /// These numbers.
+    /// Creates a backlog of these numbers.
     pub const fn new(
         unrouted: u64,
         in_flight: u64,

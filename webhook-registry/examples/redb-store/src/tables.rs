@@ -8,7 +8,7 @@ use webhook_registry::{
     DeliveryId, DeliveryStatus, Endpoint, EndpointId, EndpointUrl, Event, EventId, StoreError,
     StoreErrorKind, TenantId, Timestamp,
     store::{SecretVault, TenantVersion},
-    store_record::{DeliveryRecord, EndpointRecord, EventRecord},
+    store_record::{DeliveryRecord, EndpointRecord, EventRecord, record_from_json},
     store_state::DeliveryState,
 };
 
@@ -54,11 +54,11 @@ impl Tables<'_> {
     pub(super) fn get<R: DeserializeOwned>(&self, table: Rows, key: &[u8]) -> Stored<Option<R>> {
         let table = self.transaction.open_table(table).map_err(fault)?;
         let stored = table.get(key).map_err(fault)?;
-        stored.map(|json| read(json.value())).transpose()
+        Ok(stored.map(|json| record_from_json(json.value())).transpose()?)
     }
 
     pub(super) fn put<R: Serialize>(&self, table: Rows, key: &[u8], row: &R) -> Stored<()> {
-        let json = serde_json::to_vec(row).map_err(corrupt)?;
+        let json = serde_json::to_vec(row).map_err(|_| StoreError::new(StoreErrorKind::Other))?;
         let mut table = self.transaction.open_table(table).map_err(fault)?;
         table.insert(key, json.as_slice()).map_err(fault)?;
         self.changed.set(true);
@@ -81,7 +81,7 @@ impl Tables<'_> {
     fn scan<R: DeserializeOwned>(&self, of: Rows, keys: Keys<'_>, limit: usize) -> Stored<Vec<R>> {
         let (table, [first, last]) = (self.transaction.open_table(of).map_err(fault)?, keys);
         let rows = table.range(first..=last).map_err(fault)?.take(limit);
-        rows.map(|stored| read(stored.map_err(fault)?.1.value())).collect()
+        rows.map(|stored| Ok(record_from_json(stored.map_err(fault)?.1.value())?)).collect()
     }
 
     pub(super) fn version(&self, tenant: &TenantId) -> Stored<TenantVersion> {
@@ -156,14 +156,6 @@ fn due_key(id: DeliveryId, at: Timestamp) -> Vec<u8> {
     // Bytes are compared without a sign: times before 1970 precede the others.
     let at = (at.as_unix_millis() ^ i64::MIN).to_be_bytes();
     [id.endpoint.as_uuid().as_bytes(), at.as_slice(), id.event.as_uuid().as_bytes()].concat()
-}
-
-fn read<R: DeserializeOwned>(json: &[u8]) -> Stored<R> {
-    serde_json::from_slice(json).map_err(corrupt)
-}
-
-fn corrupt(error: serde_json::Error) -> StoreError {
-    StoreError::because(StoreErrorKind::Corrupt, error)
 }
 
 /// An error of redb, other than that of a failed commit.

@@ -19,7 +19,7 @@ use super::{
 /// the body.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AttemptRecord {
-    v: RecordVersion<1>,
+    v: RecordVersion,
     number: u32,
     trigger: Trigger,
     started_at: Timestamp,

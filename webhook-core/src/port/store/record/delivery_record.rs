@@ -22,7 +22,7 @@ use super::{
 /// Record of a delivery: its id, URL and state. `Debug` does not show the query of the URL.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct DeliveryRecord {
-    v: RecordVersion<1>,
+    v: RecordVersion,
     id: DeliveryId,
     #[serde(with = "whole_url")]
     url: EndpointUrl,

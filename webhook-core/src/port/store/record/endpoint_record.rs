@@ -42,7 +42,7 @@ const CLIENT_TLS: &str = "client_tls";
 /// not show them, nor the query of the URL.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EndpointRecord {
-    v: RecordVersion<1>,
+    v: RecordVersion,
     id: EndpointId,
     tenant: TenantId,
     #[serde(with = "whole_url")]

@@ -18,7 +18,7 @@ use super::{
 /// Record of an event, its body included as base64. `Debug` does not show the body.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EventRecord {
-    v: RecordVersion<1>,
+    v: RecordVersion,
     id: EventId,
     #[serde(rename = "type")]
     event_type: EventType,

@@ -9,6 +9,19 @@ use crate::port::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
+    /// Another release wrote the record.
+    #[error(
+        "unknown version {0} of a record; read it by the release that wrote it, or a later one"
+    )]
+    UnknownVersion(u32),
+    /// The text is not JSON, or not that of the record.
+    #[error("cannot read the record at line {line}, column {column}; the stored text is damaged")]
+    InvalidJson {
+        /// Line of the fault, from 1 on.
+        line: usize,
+        /// Column of the fault.
+        column: usize,
+    },
     /// The field has an invalid value.
     #[error("cannot read the field {0} of the record")]
     Unreadable(&'static str),
@@ -24,10 +37,12 @@ pub enum RecordError {
 }
 
 impl From<RecordError> for StoreError {
-    /// A record that cannot be read is [`Corrupt`](StoreErrorKind::Corrupt).
+    /// A record of an unknown version is [`Schema`](StoreErrorKind::Schema). One that cannot be
+    /// read is [`Corrupt`](StoreErrorKind::Corrupt).
     fn from(error: RecordError) -> Self {
         let kind = match error {
             RecordError::NotSealed(..) => StoreErrorKind::Other,
+            RecordError::UnknownVersion(_) => StoreErrorKind::Schema,
             _ => StoreErrorKind::Corrupt,
         };
         Self::because(kind, error)

@@ -6,21 +6,24 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+/// Present version of all records.
+pub(super) const RECORD_VERSION: u32 = 1;
+
 /// Version of a record. Another version is an error that names it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RecordVersion<const VERSION: u32>;
+pub(super) struct RecordVersion;
 
-impl<const VERSION: u32> Serialize for RecordVersion<VERSION> {
+impl Serialize for RecordVersion {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(VERSION)
+        serializer.serialize_u32(RECORD_VERSION)
     }
 }
 
-impl<'de, const VERSION: u32> Deserialize<'de> for RecordVersion<VERSION> {
+impl<'de> Deserialize<'de> for RecordVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let found = u32::deserialize(deserializer)?;
-        if found != VERSION {
-            let text = format!("unknown version {found} of a record: expected {VERSION}");
+        if found != RECORD_VERSION {
+            let text = format!("unknown version {found} of a record: expected {RECORD_VERSION}");
             return Err(D::Error::custom(text));
         }
         Ok(Self)
